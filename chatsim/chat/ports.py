@@ -1,0 +1,234 @@
+"""What the chat system needs of the world it runs in.
+
+A world (`chatsim.worlds`) implements these protocols; the system imports nothing else of it. Rows come from
+`Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`. Time is the running event loop's.
+Errors are named here once; each world translates its driver's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+__all__ = [
+    "Address",
+    "ConnectionLostError",
+    "Database",
+    "DatabaseError",
+    "DeadlockError",
+    "DuplicateKeyError",
+    "Isolation",
+    "Listener",
+    "LockNotAvailableError",
+    "LockWaitTimeoutError",
+    "Locks",
+    "LocksTimeoutError",
+    "Network",
+    "Rows",
+    "Session",
+    "Stream",
+    "database_error",
+]
+
+
+class Isolation(StrEnum):
+    """A transaction isolation level, spelled as ``SET TRANSACTION ISOLATION LEVEL`` wants it."""
+
+    READ_UNCOMMITTED = "READ UNCOMMITTED"
+    READ_COMMITTED = "READ COMMITTED"
+    REPEATABLE_READ = "REPEATABLE READ"
+    SERIALIZABLE = "SERIALIZABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The outcome of one statement.
+
+    Attributes:
+        rows: what it read, one tuple per row, in the order of the select list.
+        affected: how many rows it changed; MySQL counts an updated row twice in ``ON DUPLICATE KEY UPDATE``.
+        last_id: the first AUTO_INCREMENT value it took, or the argument of its ``LAST_INSERT_ID(x)``; else 0.
+    """
+
+    rows: Sequence[tuple[object, ...]] = ()
+    affected: int = 0
+    last_id: int = 0
+
+    def scalar(self) -> int | None:
+        """The first column of the first row as an integer, or None when nothing (or NULL) was read."""
+        if not self.rows or self.rows[0][0] is None:
+            return None
+        return int(str(self.rows[0][0]))
+
+
+class Session(Protocol):
+    """One leased connection. In autocommit until `begin`. ``?`` marks an argument's place in the SQL."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, as far as the server has said."""
+        ...
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement in one round trip. Raises a `DatabaseError`."""
+        ...
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements, separated by ``;``, in one round trip; the first error ends it and is raised."""
+        ...
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction, at another isolation level than the session's if one is named."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit. A `ConnectionLostError` here leaves the outcome unknown."""
+        ...
+
+    async def rollback(self) -> None:
+        """Roll back; harmless when no transaction is open."""
+        ...
+
+
+class Database(Protocol):
+    """A node's pool of connections to the one database."""
+
+    def session(self, isolation: Isolation | None = None) -> AbstractAsyncContextManager[Session]:
+        """Lease a connection, its sessions' level set to ``isolation`` (the server's default when None).
+
+        A connection that comes back with an open transaction is closed, never handed on.
+        """
+        ...
+
+
+class Locks(Protocol):
+    """Named mutual exclusion that lives outside the database."""
+
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the lock ``name`` for the block. Raises `LocksTimeoutError` when it can't be had in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """Where a listener is reached. Port 0 asks for any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Stream(Protocol):
+    """One end of a connection: bytes in order, or an error of the built-in `ConnectionError` family."""
+
+    @property
+    def peer(self) -> Address:
+        """The other end's address."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """Wait for at least one byte and return at most ``limit``; ``b""`` once the peer has closed."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send all of ``data``; waits while the peer does not keep up. Raises `ConnectionResetError`."""
+        ...
+
+    async def close(self) -> None:
+        """Close both directions; what was written before still arrives. May be called twice."""
+        ...
+
+
+class Listener(Protocol):
+    """A bound address that accepts connections until closed."""
+
+    @property
+    def address(self) -> Address:
+        """The address in use, with the real port."""
+        ...
+
+    async def close(self) -> None:
+        """Stop accepting; connections already accepted live on."""
+        ...
+
+
+class Network(Protocol):
+    """How bytes get from one address to another."""
+
+    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+        """Bind ``address`` and run ``accept`` as a task for each connection; its stream is closed when it returns.
+
+        Raises `OSError` when the address is in use.
+        """
+        ...
+
+    async def connect(self, address: Address) -> Stream:
+        """Open a connection. Raises `ConnectionRefusedError` when nobody listens there."""
+        ...
+
+
+@dataclass(frozen=True)
+class DatabaseError(Exception):
+    """What a database refused, by MySQL's error number. `database_error` picks the subclass."""
+
+    errno: int
+    message: str = field(compare=False)
+
+    title: ClassVar[str] = "database error"
+
+    def __str__(self) -> str:
+        return f"{self.errno} ({self.title}): {self.message}"
+
+
+class DeadlockError(DatabaseError):
+    """1213: this transaction was the victim and is gone, all of it."""
+
+    title = "deadlock"
+
+
+class LockWaitTimeoutError(DatabaseError):
+    """1205: the statement is gone; the transaction and its other locks are still there."""
+
+    title = "lock wait timeout"
+
+
+class DuplicateKeyError(DatabaseError):
+    """1062: a unique index has that key already; only the statement is gone."""
+
+    title = "duplicate key"
+
+
+class LockNotAvailableError(DatabaseError):
+    """3572: NOWAIT met a lock; only the statement is gone."""
+
+    title = "lock not available"
+
+
+class ConnectionLostError(DatabaseError):
+    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown."""
+
+    title = "connection lost"
+
+
+class LocksTimeoutError(Exception):
+    """A lock of the `Locks` port could not be had in time."""
+
+
+_BY_ERRNO: dict[int, type[DatabaseError]] = {
+    1062: DuplicateKeyError,
+    1205: LockWaitTimeoutError,
+    1213: DeadlockError,
+    2006: ConnectionLostError,
+    2013: ConnectionLostError,
+    3572: LockNotAvailableError,
+}
+
+
+def database_error(errno: int, message: str) -> DatabaseError:
+    """The error class for MySQL's ``errno`` (Server Error Message Reference; 20xx: Client Error Message Reference)."""
+    return _BY_ERRNO.get(errno, DatabaseError)(errno, message)

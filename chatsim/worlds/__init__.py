@@ -1,0 +1,1 @@
+"""Where the chat system runs. Each world implements the ports of `chatsim.chat.ports`."""

@@ -1,0 +1,1 @@
+"""The modelled world: virtual time on SimPy, links between many nodes."""
