@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -172,14 +172,15 @@ class Network(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class DatabaseError(Exception):
     """What a database refused, by MySQL's error number. `database_error` picks the subclass."""
 
-    errno: int
-    message: str = field(compare=False)
-
     title: ClassVar[str] = "database error"
+
+    def __init__(self, errno: int, message: str) -> None:
+        super().__init__(errno, message)
+        self.errno = errno
+        self.message = message
 
     def __str__(self) -> str:
         return f"{self.errno} ({self.title}): {self.message}"

@@ -1,0 +1,93 @@
+"""chatsim: a laboratory for chat back ends on MySQL.
+
+- `race`: which locking strategy gives two callers one private chat, and at what price
+- `creation_strategy`: makes a strategy of a coroutine function of yours
+- `strategies`: the creation strategies that are shipped
+- `MySQL`: which MySQL to run on, if not the first that is found
+- `compare`: how two results differ, with intervals
+- `run`: for callers that have no event loop of their own
+- `Result`: what an experiment returns
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
+from chatsim.lab.race import BadParameterError, Race
+from chatsim.lab.result import Result, compare
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.world import WorldError
+
+__all__ = ["MySQL", "Result", "compare", "creation_strategy", "race", "run", "strategies"]
+
+T = TypeVar("T")
+
+MySQL = Servers
+
+
+async def race(
+    *,
+    world: str | MySQL = "mysql",
+    strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = "all",
+    pattern: str | Iterable[str] = "same_pair",
+    clients: int = 16,
+    pairs: int = 1,
+    rounds: int = 100,
+    existing: int = 0,
+    ids: str = "random",
+    retry: str = "retry",
+    seed: int = 1,
+    progress: bool = True,
+) -> Result:
+    """Let many callers create private chats at once, once with every strategy under every pattern.
+
+    Args:
+        world: ``"mysql"``, or a `MySQL` that says which server.
+        strategies: creation strategies by name or as made by `creation_strategy`; ``"all"`` for all shipped.
+        pattern: ``same_pair``, ``hot_pairs`` or ``strangers``, one or several.
+        clients: how many callers, each with a connection of its own.
+        pairs: new pairs per round (``same_pair``, ``hot_pairs``).
+        rounds: how many requests each client makes.
+        existing: how many random pairs have a thread before.
+        ids: how the ids of the pairs asked for are distributed: ``random``, ``rising`` or ``one_popular``.
+        retry: what a caller does when refused: ``none``, ``retry`` (20 times, after 1 to 20 ms) or ``immediate``.
+        seed: of everything that is drawn.
+        progress: whether to show a progress bar.
+
+    Raises:
+        BadParameterError, UnknownStrategyError: a parameter makes no sense.
+        WorldError: the world can't be had.
+        StrategyError: a strategy is broken.
+    """
+    parameters = Race(
+        strategies=strategies,
+        patterns=pattern,
+        clients=clients,
+        rounds=rounds,
+        pairs=pairs,
+        existing=existing,
+        ids=ids,
+        retry=retry,
+        seed=seed,
+    )
+    if world == "mysql":
+        world = MySQL()
+    if not isinstance(world, MySQL):
+        raise BadParameterError(f"unknown world {world!r}; there are: mysql")
+    result = Result(parameters.config("mysql"))
+    async with MySQLWorld(world) as there:
+        await parameters.run(there, result, progress=progress)
+    return result
+
+
+def strategies() -> dict[str, CreationStrategy]:
+    """The creation strategies that are shipped, by name."""
+    return dict(STRATEGIES)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end and return what it returns; in a notebook use ``await`` instead."""
+    return asyncio.run(main)

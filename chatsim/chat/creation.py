@@ -1,0 +1,269 @@
+"""Creating a private chat: the strategies, which differ in nothing but how two callers keep out of each other's way.
+
+Each is given a session in autocommit, its isolation level set, and returns the pair's thread id. Its docstring is its
+statement: what it bets on, and whether it can leave orphans (rows of chat_thread that no private_chat refers to).
+The tables are those of ``schema/seed.sql``; the source's own design is `for_update`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from chatsim.chat.ports import DuplicateKeyError, Isolation, Locks, LocksTimeoutError, Rows, Session
+
+__all__ = ["STRATEGIES", "CreationStrategy", "UnknownStrategyError", "creation_strategy", "named"]
+
+Create = Callable[..., Awaitable[int]]
+
+
+class UnknownStrategyError(ValueError):
+    """No creation strategy has that name."""
+
+
+@dataclass(frozen=True)
+class CreationStrategy:
+    """A way to give the two members of a pair one thread.
+
+    Attributes:
+        name: the function's name.
+        create: ``async (tx, low, high) -> thread_id``, and ``locks`` as a fourth argument if ``uses_locks``.
+        isolation: the level its session is leased at.
+        ordered: whether it is given the smaller id first; else the caller's first.
+        uses_locks: whether it needs the `Locks` port.
+        bet: its docstring: what it bets on, whether it can leave orphans.
+    """
+
+    name: str
+    create: Create = field(repr=False)
+    isolation: Isolation
+    ordered: bool
+    uses_locks: bool
+    bet: str = field(repr=False)
+
+    async def __call__(self, tx: Session, uid: int, other: int, locks: Locks | None = None) -> int:
+        """The id of the thread of ``uid`` and ``other``, created if need be; ``uid`` is the caller."""
+        first, second = (min(uid, other), max(uid, other)) if self.ordered else (uid, other)
+        if self.uses_locks:
+            return await self.create(tx, first, second, locks)
+        return await self.create(tx, first, second)
+
+
+def creation_strategy(
+    *, isolation: str = Isolation.REPEATABLE_READ, ordered: bool = True, locks: bool = False
+) -> Callable[[Create], CreationStrategy]:
+    """Make a creation strategy of an ``async def name(tx, low, high)`` that returns the thread id.
+
+    Args:
+        isolation: the level of its transactions.
+        ordered: give it the smaller id first (else the caller's id first).
+        locks: give it the `Locks` port as a fourth argument.
+
+    Raises:
+        ValueError: ``isolation`` is no isolation level.
+        TypeError: the function is not a coroutine function.
+    """
+    level = Isolation(isolation)
+
+    def decorate(create: Create) -> CreationStrategy:
+        if not inspect.iscoroutinefunction(create):
+            raise TypeError(f"a creation strategy is an 'async def'; {create!r} is not")
+        return CreationStrategy(create.__name__, create, level, ordered, locks, inspect.getdoc(create) or "")
+
+    return decorate
+
+
+_FIND = "SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?"
+_NEW_THREAD = "INSERT INTO chat_thread (type, created_at) VALUES ('private', NOW())"
+_NEW_CHAT = "INSERT INTO private_chat (thread_id, user1_id, user2_id, created_at) VALUES (?, ?, ?, NOW())"
+_NEW_CHAT_OF_LAST_THREAD = _NEW_CHAT.replace("?", "LAST_INSERT_ID()", 1)
+
+
+async def _insert(tx: Session, low: int, high: int) -> int:
+    """The source's two inserts, in the open transaction."""
+    thread = (await tx.execute(_NEW_THREAD)).last_id
+    await tx.execute(_NEW_CHAT, (thread, low, high))
+    return thread
+
+
+async def _find_or_insert(tx: Session, low: int, high: int, *, find: str = _FIND) -> int:
+    """The source's transaction: look, insert if there is nothing, commit."""
+    await tx.begin()
+    thread = (await tx.execute(find, (low, high))).scalar()
+    if thread is None:
+        thread = await _insert(tx, low, high)
+    await tx.commit()
+    return thread
+
+
+@creation_strategy()
+async def for_update(tx: Session, low: int, high: int) -> int:
+    """Bets that FOR UPDATE locks the row it is looking for; a missing row has none. No orphans."""
+    await tx.begin()
+    thread = (await tx.execute(_FIND + " FOR UPDATE", (low, high))).scalar()
+    if thread is None:
+        await tx.execute(_NEW_THREAD)
+        thread = (await tx.execute("SELECT LAST_INSERT_ID()")).scalar()
+        await tx.execute(_NEW_CHAT, (thread, low, high))
+    await tx.commit()
+    assert thread is not None
+    return thread
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def for_update_read_committed(tx: Session, low: int, high: int) -> int:
+    """Bets that without gap locks the unique key alone will do, by error 1062 and a retry. No orphans."""
+    return await _find_or_insert(tx, low, high, find=_FIND + " FOR UPDATE")
+
+
+@creation_strategy(isolation=Isolation.SERIALIZABLE)
+async def serializable(tx: Session, low: int, high: int) -> int:
+    """Bets that the highest isolation level sorts it out; its reads share the gap, then deadlock. No orphans."""
+    return await _find_or_insert(tx, low, high)
+
+
+@creation_strategy()
+async def check_then_insert(tx: Session, low: int, high: int) -> int:
+    """Bets that nobody else creates the pair between the look and the insert; the unique key objects. No orphans."""
+    return await _find_or_insert(tx, low, high)
+
+
+@creation_strategy(ordered=False)
+async def unordered(tx: Session, uid: int, other: int) -> int:
+    """The source's friend acceptance: bets that each pair is always written the same way round. No orphans."""
+    return await _find_or_insert(tx, uid, other, find=_FIND + " FOR UPDATE")
+
+
+@creation_strategy()
+async def insert_first(tx: Session, low: int, high: int) -> int:
+    """Bets that most requests create: insert, and on 1062 roll back and read the winner's. No orphans."""
+    await tx.begin()
+    try:
+        thread = await _insert(tx, low, high)
+    except DuplicateKeyError:
+        await tx.rollback()
+        return _found(await tx.execute(_FIND, (low, high)), low, high)
+    await tx.commit()
+    return thread
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def insert_ignore(tx: Session, low: int, high: int) -> int:
+    """Bets on IGNORE: no error to handle; the loser rolls its thread back and reads. No orphans."""
+    await tx.begin()
+    thread = (await tx.execute(_NEW_THREAD)).last_id
+    made = await tx.execute(_NEW_CHAT.replace("INSERT", "INSERT IGNORE"), (thread, low, high))
+    if made.affected:
+        await tx.commit()
+        return thread
+    await tx.rollback()
+    return _found(await tx.execute(_FIND, (low, high)), low, high)
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def upsert(tx: Session, low: int, high: int) -> int:
+    """Bets on ON DUPLICATE KEY UPDATE naming the winner; the loser's thread is committed too: leaves orphans."""
+    await tx.begin()
+    mine = (await tx.execute(_NEW_THREAD)).last_id
+    rows = await tx.execute(
+        _NEW_CHAT + " ON DUPLICATE KEY UPDATE thread_id = LAST_INSERT_ID(thread_id)", (mine, low, high)
+    )
+    await tx.commit()
+    return rows.last_id or mine
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def user_row(tx: Session, low: int, high: int) -> int:
+    """Bets on a row that exists: locks the lower user's before it looks; a popular user queues. No orphans."""
+    await tx.begin()
+    await tx.execute("SELECT uid FROM user WHERE uid = ? FOR UPDATE", (low,))
+    thread = (await tx.execute(_FIND, (low, high))).scalar()
+    if thread is None:
+        thread = await _insert(tx, low, high)
+    await tx.commit()
+    return thread
+
+
+@creation_strategy()
+async def get_lock(tx: Session, low: int, high: int) -> int:
+    """Bets on the server's advisory locks, one per pair, which deadlock detection does not see. No orphans."""
+    name = f"chat:{low}:{high}"
+    if (await tx.execute("SELECT GET_LOCK(?, 10)", (name,))).scalar() != 1:
+        raise LocksTimeoutError(f"GET_LOCK gave {name} to nobody for 10 s")
+    try:
+        return await _find_or_insert(tx, low, high)
+    finally:
+        await tx.execute("DO RELEASE_LOCK(?)", (name,))
+
+
+@creation_strategy(locks=True)
+async def redis_lock(tx: Session, low: int, high: int, locks: Locks) -> int:
+    """Bets on a lock in Redis that outlives its holder by no more than its expiry. No orphans."""
+    async with locks.hold(f"chat:{low}:{high}"):
+        return await _find_or_insert(tx, low, high)
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def one_round_trip(tx: Session, low: int, high: int) -> int:
+    """Bets that most requests create: one script inserts and commits; on 1062 a second one reads. No orphans."""
+    try:
+        _, thread, _, _ = await tx.script(
+            f"BEGIN; {_NEW_THREAD}; {_NEW_CHAT_OF_LAST_THREAD}; COMMIT", (low, high)
+        )
+    except DuplicateKeyError:
+        _, found = await tx.script(f"ROLLBACK; {_FIND}", (low, high))
+        return _found(found, low, high)
+    return thread.last_id
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def look_first(tx: Session, low: int, high: int) -> int:
+    """Bets that most requests find: a read without locks, and only if it finds nothing `one_round_trip`. No orphans."""
+    thread = (await tx.execute(_FIND, (low, high))).scalar()
+    return thread if thread is not None else await one_round_trip(tx, low, high)
+
+
+def _found(rows: Rows, low: int, high: int) -> int:
+    """The thread that the unique key says is there; a dirty answer (deleted since) is a refusal like any other."""
+    thread = rows.scalar()
+    if thread is None:
+        raise DuplicateKeyError(1062, f"the pair ({low}, {high}) was there and is gone")
+    return thread
+
+
+STRATEGIES: dict[str, CreationStrategy] = {
+    strategy.name: strategy
+    for strategy in (
+        for_update,
+        for_update_read_committed,
+        serializable,
+        check_then_insert,
+        unordered,
+        insert_first,
+        insert_ignore,
+        upsert,
+        user_row,
+        get_lock,
+        redis_lock,
+        one_round_trip,
+        look_first,
+    )
+}
+
+
+def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy]) -> list[CreationStrategy]:
+    """Strategies by name, one or many; ``"all"`` means every one shipped. Raises `UnknownStrategyError`."""
+    if isinstance(strategies, str):
+        strategies = STRATEGIES.values() if strategies == "all" else strategies.split(",")
+    elif isinstance(strategies, CreationStrategy):
+        strategies = [strategies]
+    found = []
+    for each in strategies:
+        strategy = each if isinstance(each, CreationStrategy) else STRATEGIES.get(each.strip())
+        if strategy is None:
+            raise UnknownStrategyError(
+                f"unknown creation strategy {each!r}; there are: {', '.join(STRATEGIES)}"
+            )
+        found.append(strategy)
+    return found

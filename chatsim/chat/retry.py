@@ -1,0 +1,73 @@
+"""What a caller does when the database refuses: a value, so that policies are compared and not baked in.
+
+Written here and not taken from a library, because it is part of what is measured: it must count each refusal by
+cause, draw its jitter from the run's own generator, and cost nothing when there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from chatsim.chat.ports import (
+    ConnectionLostError,
+    DatabaseError,
+    DeadlockError,
+    DuplicateKeyError,
+    LockWaitTimeoutError,
+)
+
+__all__ = ["POLICIES", "RETRIED", "Retry"]
+
+T = TypeVar("T")
+
+RETRIED = (DeadlockError, LockWaitTimeoutError, DuplicateKeyError, ConnectionLostError)
+"""What another try may mend."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often to try again, and after what pause.
+
+    Attributes:
+        name: what the policy is called on the command line and in results.
+        retries: how many more tries after the first.
+        pause: the bounds, in seconds, between which the pause before each is drawn uniformly.
+    """
+
+    name: str
+    retries: int
+    pause: tuple[float, float] = (0.0, 0.0)
+
+    async def run(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        rng: np.random.Generator,
+        refused: Callable[[DatabaseError], None],
+    ) -> T:
+        """Call ``attempt`` until it returns. Each `DatabaseError` is shown to ``refused``; the last one is raised."""
+        left = self.retries
+        while True:
+            try:
+                return await attempt()
+            except DatabaseError as error:
+                refused(error)
+                if left == 0 or not isinstance(error, RETRIED):
+                    raise
+            left -= 1
+            if self.pause[1] > 0:
+                await asyncio.sleep(rng.uniform(*self.pause))
+
+
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        Retry("none", 0),
+        Retry("retry", 20, (0.001, 0.020)),
+        Retry("immediate", 1_000),  # "until it works", with an end to it
+    )
+}

@@ -1,0 +1,175 @@
+"""Pictures of results; they take a result and an Axes, and measure nothing."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from chatsim.worlds.deadlock import Deadlock, Lock, Participant
+
+__all__ = ["strategies", "wait_for_graph"]
+
+_POINTS = 8
+"""The size of all text."""
+
+_CHARACTERS_PER_INCH = 14
+"""How many of them fit into an inch, SQL's capitals among them."""
+
+
+def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Axes:
+    """Draw who waited for whom: a box per transaction, clockwise, and an arrow from each waiter to its holder.
+
+    The victim's box is dashed, thick and grey. With four or more transactions there is no room beside the arrows,
+    and what a transaction waits for stands in its box.
+
+    Args:
+        deadlock: what to draw; up to six transactions can be read at 8 x 4.5 inches.
+        ax: where to draw; its axis is switched off. A figure of that size is made when None.
+    """
+    if ax is None:
+        figure = plt.figure(figsize=(8, 4.5))
+        ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+
+    count = len(deadlock.participants)
+    places = dict(zip((one.number for one in deadlock.participants), _clockwise(count), strict=True))
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    characters = int(_CHARACTERS_PER_INCH * inches * min(0.3, 0.84 / (count - count // 2)))
+    boxes = {}
+    for one in deadlock.participants:
+        died = one.number == deadlock.victim
+        boxes[one.number] = ax.text(
+            *places[one.number],
+            _box_text(one, deadlock.in_the_way(one), characters, died=died, waits=count > 3),
+            ha="center",
+            va="center",
+            fontsize=_POINTS,
+            parse_math=False,
+            bbox={
+                "boxstyle": "round,pad=0.6",
+                "facecolor": "0.88" if died else "white",
+                "edgecolor": "black",
+                "linewidth": 2.5 if died else 1.0,
+                "linestyle": "dashed" if died else "solid",
+            },
+        )
+    # Two arrows between the same two boxes run side by side, close enough for the smallest box.
+    aside = 0.05 if count == 2 else 0.0
+    for waiter, holder, lock in deadlock.waits_for():
+        (x1, y1), (x2, y2) = places[waiter], places[holder]
+        shift = aside if x2 > x1 else -aside
+        start, end = (x1, y1 + shift), (x2, y2 + shift)
+        ax.annotate(
+            "",
+            xytext=start,
+            xy=end,
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": "black",
+                "mutation_scale": 16,
+                "patchA": boxes[waiter].get_bbox_patch(),
+                "patchB": boxes[holder].get_bbox_patch(),
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
+        )
+        if count <= 3:
+            _label(ax, lock, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+    return ax
+
+
+def _clockwise(count: int) -> list[tuple[float, float]]:
+    """Centres of the boxes in the unit square: two rows, in the order of the cycle; a pair stands side by side."""
+    if count == 2:
+        return _row(2, 0.5)
+    return _row(count // 2, 0.77) + _row(count - count // 2, 0.23)[::-1]
+
+
+def _row(count: int, y: float) -> list[tuple[float, float]]:
+    if count == 1:
+        return [(0.5, y)]
+    return [(0.165 + 0.67 * i / (count - 1), y) for i in range(count)]
+
+
+def _box_text(one: Participant, held: tuple[Lock, ...], characters: int, *, died: bool, waits: bool) -> str:
+    """A transaction's number, its fate, its statement and its locks, wrapped to a width in characters."""
+    paragraphs = [
+        f"Transaction {one.number}{': rolled back (1213)' if died else ''}",
+        _wrapped(one.statement, characters, lines=3),
+        _lock_text("holds", held[0], characters) if held else "its request is ahead in the queue",
+    ]
+    if len(held) > 1:
+        paragraphs[-1] += f"\nand {len(held) - 1} more"
+    if waits:
+        paragraphs.append(_lock_text("waits for", one.waits, characters))
+    return "\n\n".join(paragraphs)
+
+
+def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
+    """Name the lock waited for beside the middle of its arrow, on the side away from the centre."""
+    x, y = middle
+    ha, dx = ("left", 0.05) if x > 0.6 else ("right", -0.05) if x < 0.4 else ("center", 0.0)
+    va, dy = ("bottom", 0.02) if y > 0.52 else ("top", -0.02) if y < 0.48 else ("center", 0.0)
+    ax.text(x + dx, y + dy, _lock_text("waits for", lock, 34), ha=ha, va=va, fontsize=_POINTS, parse_math=False)
+
+
+def _lock_text(verb: str, lock: Lock, characters: int) -> str:
+    return f"{verb} {lock.mode} {lock.kind}\n{_wrapped(lock.place, characters)}\n{_wrapped(lock.record, characters)}"
+
+
+def _wrapped(text: str, characters: int, lines: int = 2) -> str:
+    return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))
+
+
+def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
+    """Compare strategies: a row of axes per pattern, goodput at the left, latency from median to p99 at the right.
+
+    A strategy whose verdict is not ``safe`` is hatched, and its name says why.
+
+    Args:
+        table: a result's summary, one row per strategy and pattern.
+        caption: the run's conditions, printed beneath.
+    """
+    patterns = list(dict.fromkeys(table["pattern"]))
+    tallest = max(len(table[table["pattern"] == pattern]) for pattern in patterns)
+    figure, axes = plt.subplots(
+        len(patterns),
+        2,
+        figsize=(10, 1.2 + len(patterns) * (0.7 + 0.27 * tallest)),
+        squeeze=False,
+        layout="constrained",
+        sharex="col",
+    )
+    plt.close(figure)  # who asked for it shows it; a notebook would show it twice
+    for pattern, (left, right) in zip(patterns, axes, strict=True):
+        part = table[table["pattern"] == pattern].iloc[::-1]
+        names = [
+            name if word == "safe" else f"{name} ({word})"
+            for name, word in zip(part["strategy"], part["verdict"], strict=True)
+        ]
+        safe = (part["verdict"] == "safe").to_numpy()
+        bars = left.barh(names, part["goodput_per_s"], color="0.55", edgecolor="black", linewidth=0.6)
+        for bar, is_safe in zip(bars, safe, strict=True):
+            if not is_safe:
+                bar.set(hatch="////", facecolor="white")
+        left.set_title(pattern, loc="left", fontsize=10, fontweight="bold")
+        places = range(len(part))
+        right.hlines(places, part["p50_ms"], part["p99_ms"], color="0.55", linewidth=3)
+        right.plot(part["p50_ms"], places, "o", color="black", markersize=5, label="median")
+        right.plot(part["p99_ms"], places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
+        right.set(xscale="log", yticks=[], ylim=left.get_ylim())
+        right.grid(axis="x", which="both", color="0.9")
+        right.set_axisbelow(True)
+    axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
+    axes[-1, 1].set_xlabel("latency from the intended start, ms (log scale)")
+    axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS)
+    figure.supxlabel("\n".join(wrap(caption, 130)), fontsize=7.5, x=0.01, ha="left")
+    return figure

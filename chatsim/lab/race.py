@@ -1,0 +1,224 @@
+"""The first experiment: many callers create private chats at once; which strategy gives each pair one thread?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from chatsim.chat.creation import CreationStrategy, named
+from chatsim.chat.ports import Session
+from chatsim.chat.retry import POLICIES
+from chatsim.lab import workload
+from chatsim.lab.callers import StoreCaller
+from chatsim.lab.checks import PrivateChats, check_creation
+from chatsim.lab.history import Operation
+from chatsim.lab.result import Result, Variant, describe_machine
+from chatsim.lab.workload import Pair, Workload
+from chatsim.worlds.world import World
+
+__all__ = ["BadParameterError", "Race"]
+
+_BATCH = 5_000
+_WARM_UP_ROUNDS = 20
+
+
+class BadParameterError(ValueError):
+    """A parameter of an experiment makes no sense; the message names it, its value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """The parameters of a race.
+
+    Attributes:
+        strategies: the creation strategies, by name or as made by `creation_strategy`; ``"all"`` for all shipped.
+        patterns: names in `workload.PATTERNS`.
+        clients: how many callers, each with a connection of its own.
+        rounds: how many requests each makes.
+        pairs: new pairs per round (``same_pair``, ``hot_pairs``).
+        existing: how many random pairs have a thread before.
+        ids: how the ids of the pairs asked for are distributed, a name in `workload.IDS`.
+        retry: the retry policy, a name in `POLICIES`.
+        seed: of everything that is drawn.
+        schema: which tables, a name in ``chat/schema``.
+
+    Raises:
+        BadParameterError: a value is not allowed.
+        UnknownStrategyError: no strategy has that name.
+    """
+
+    strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = "all"
+    patterns: str | Iterable[str] = "same_pair"
+    clients: int = 16
+    rounds: int = 100
+    pairs: int = 1
+    existing: int = 0
+    ids: str = "random"
+    retry: str = "retry"
+    seed: int = 1
+    schema: str = "seed"
+    layer: str = field(default="store", init=False)
+
+    def __post_init__(self) -> None:
+        chosen = named(self.strategies)
+        if twice := {each.name for each in chosen if [other.name for other in chosen].count(each.name) > 1}:
+            raise BadParameterError(f"strategies are told apart by name; {', '.join(sorted(twice))} is there twice")
+        patterns = self.patterns.split(",") if isinstance(self.patterns, str) else self.patterns
+        object.__setattr__(self, "strategies", tuple(chosen))
+        object.__setattr__(self, "patterns", tuple(dict.fromkeys(pattern.strip() for pattern in patterns)))
+        for pattern in self.patterns:
+            _known("pattern", pattern, workload.PATTERNS)
+        _known("ids", self.ids, workload.IDS)
+        _known("retry", self.retry, POLICIES)
+        for name, least in (("clients", 1), ("rounds", 1), ("pairs", 1), ("existing", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise BadParameterError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+
+    @property
+    def names(self) -> list[str]:
+        """The strategies' names."""
+        return [strategy.name for strategy in named(self.strategies)]
+
+    def config(self, world: str) -> dict[str, object]:
+        """The parameters as plain values."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain = {"strategies": self.names, "patterns": [*self.patterns]}
+        return {"experiment": "race", "world": world} | values | plain
+
+    async def run(self, world: World, result: Result, *, progress: bool = True) -> None:
+        """Run every strategy under every pattern, adding each to ``result`` as it finishes.
+
+        Raises:
+            StrategyError: a strategy is broken.
+            WorldError: the world can't do it.
+        """
+        result.environment |= describe_machine() | dict(world.environment)
+        plan = [(strategy, pattern) for pattern in self.patterns for strategy in named(self.strategies)]
+        with tqdm(total=len(plan) * self.clients * self.rounds, disable=not progress, unit="op", leave=False) as bar:
+            await self._warm_up(world)
+            for strategy, pattern in plan:
+                bar.set_description(f"{pattern}: {strategy.name}")
+                result.variants.append(await self._variant(world, strategy, pattern, bar))
+
+    async def _warm_up(self, world: World) -> None:
+        """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
+        (strategy,) = named("one_round_trip")
+        short = replace(self, rounds=_WARM_UP_ROUNDS, existing=0, retry="retry")
+        with tqdm(disable=True) as unseen:
+            await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
+
+    async def _variant(self, world: World, strategy: CreationStrategy, pattern: str, bar: tqdm[None]) -> Variant:
+        # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
+        chance, *pauses = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed).spawn(1 + self.clients))
+        calls = workload.make(
+            pattern,
+            clients=self.clients,
+            rounds=self.rounds,
+            pairs=self.pairs,
+            existing=self.existing,
+            ids=self.ids,
+            rng=chance,
+        )
+        await world.install(self.schema)
+        await _load(world.admin, calls)
+        await world.deadlock()  # whatever was before is not this variant's
+        async with self._callers(world, strategy, pauses) as callers:
+            before = await world.costs()
+            history, window = await _drive(callers, calls, bar)
+            costs = await world.costs() - before
+        final = await _final(world.admin, first_thread=len(calls.existing) + 1)
+        return Variant(
+            strategy=strategy.name,
+            pattern=pattern,
+            operations=history,
+            window_s=window,
+            costs=costs,
+            verdict=check_creation(history, final),
+            orphans=final.orphans,
+            deadlock=await world.deadlock(),
+        )
+
+    @asynccontextmanager
+    async def _callers(
+        self, world: World, strategy: CreationStrategy, pauses: Sequence[np.random.Generator]
+    ) -> AsyncIterator[list[StoreCaller]]:
+        locks = await world.locks() if strategy.uses_locks else None
+        retry = POLICIES[self.retry]
+        async with world.database(self.clients) as database, AsyncExitStack() as stack:
+            yield [
+                await stack.enter_async_context(StoreCaller(number, database, strategy, locks, retry, rng))
+                for number, rng in enumerate(pauses)
+            ]
+
+
+def _known(name: str, value: str, known: Mapping[str, object]) -> None:
+    if value not in known:
+        raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
+
+
+async def _load(admin: Session, calls: Workload) -> None:
+    """The rows that are there before: the askers, and the existing pairs with threads 1, 2, …"""
+    uids = sorted({uid for pair in calls.asked for uid in pair})
+    await _insert(admin, "user (uid, name, email)", [(uid, f"user{uid}", f"{uid}@example.org") for uid in uids])
+    threads = range(1, len(calls.existing) + 1)
+    await _insert(admin, "chat_thread (id, type)", [(thread, "private") for thread in threads])
+    chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
+    await _insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
+    await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
+
+
+async def _insert(admin: Session, into: str, rows: Sequence[tuple[object, ...]]) -> None:
+    for at in range(0, len(rows), _BATCH):
+        batch = rows[at : at + _BATCH]
+        places = ", ".join(["(" + ", ".join("?" * len(batch[0])) + ")"] * len(batch))
+        await admin.execute(f"INSERT INTO {into} VALUES {places}", [value for row in batch for value in row])  # noqa: S608
+
+
+async def _drive(callers: Sequence[StoreCaller], calls: Workload, bar: tqdm[None]) -> tuple[list[Operation], float]:
+    """Let the callers make their calls; returns the history and how long it took, in seconds."""
+    clock = asyncio.get_running_loop().time
+    history: list[Operation] = []
+    begun = clock()
+
+    async def one(caller: StoreCaller, turn: int, call: Pair, intended: float | None = None) -> None:
+        history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
+        bar.update()
+
+    async def alone(caller: StoreCaller, own: Sequence[Pair]) -> None:
+        for turn, call in enumerate(own):
+            await one(caller, turn, call)
+
+    if calls.together:
+        for turn, asked in enumerate(zip(*calls.calls, strict=True)):
+            now = clock()
+            await _all(one(caller, turn, call, now) for caller, call in zip(callers, asked, strict=True))
+    else:
+        await _all(alone(caller, own) for caller, own in zip(callers, calls.calls, strict=True))
+    return history, clock() - begun
+
+
+async def _all(coroutines: Iterable[object]) -> None:
+    """Run them side by side; the first to fail ends the others, and its error is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)  # type: ignore[arg-type]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
+
+
+async def _final(admin: Session, first_thread: int) -> PrivateChats:
+    chats = await admin.execute(
+        "SELECT thread_id, user1_id, user2_id FROM private_chat WHERE thread_id >= ?", (first_thread,)
+    )
+    orphans = await admin.execute(
+        "SELECT COUNT(*) FROM chat_thread t LEFT JOIN private_chat p ON p.thread_id = t.id"
+        " WHERE t.type = 'private' AND p.thread_id IS NULL"
+    )
+    rows = [(int(str(a)), int(str(b)), int(str(c))) for a, b, c in chats.rows]
+    return PrivateChats(rows, orphans.scalar() or 0)

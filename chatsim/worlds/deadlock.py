@@ -1,0 +1,181 @@
+"""A deadlock as data, as sentences and as a table. Both worlds report theirs in this shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from html import escape
+from textwrap import shorten
+from typing import Literal, TypeAlias
+
+__all__ = ["SUPREMUM", "Deadlock", "Lock", "LockKind", "Mode", "Participant"]
+
+Mode: TypeAlias = Literal["S", "X"]
+"""Shared or exclusive."""
+
+SUPREMUM = "supremum"
+"""The pseudo-record after the last one of an index; only the gap before it can be locked."""
+
+_STATEMENT_WIDTH = 100
+"""Characters of a statement in a sentence; a strategy's statements fit."""
+
+
+class LockKind(StrEnum):
+    """What of an index a lock covers (MySQL manual, "InnoDB Locking")."""
+
+    RECORD = "record"
+    GAP = "gap"
+    NEXT_KEY = "next-key"
+    INSERT_INTENTION = "insert intention"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock on one place of an index, held or waited for.
+
+    Attributes:
+        table: without its schema.
+        index: ``PRIMARY`` is the table itself.
+        mode: shared or exclusive.
+        kind: the record, the gap before it, or both; insert intention waits for a gap and holds up nobody.
+        record: the key of the record as text, such as ``(30, 31)``, or `SUPREMUM`.
+    """
+
+    table: str
+    index: str
+    mode: Mode
+    kind: LockKind
+    record: str
+
+    @property
+    def place(self) -> str:
+        """The index with its table: ``private_chat.uniq_private_thread``."""
+        return f"{self.table}.{self.index}"
+
+    def words(self) -> str:
+        """What is locked, in plain words: ``the gap before (30, 31)``, ``to insert into the gap before …``."""
+        gap = "the gap after the last row" if self.record == SUPREMUM else f"the gap before {self.record}"
+        match self.kind:
+            case LockKind.RECORD:
+                return f"record {self.record}"
+            case LockKind.GAP:
+                return gap
+            case LockKind.NEXT_KEY:
+                return gap if self.record == SUPREMUM else f"record {self.record} and the gap before it"
+            case LockKind.INSERT_INTENTION:
+                return f"to insert into {gap}"
+
+    @property
+    def spot(self) -> tuple[str, str]:
+        """Where it is: the place and the record."""
+        return self.place, self.record
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One transaction of a deadlock.
+
+    Attributes:
+        number: its place in the cycle, from 1.
+        connection_id: what ``CONNECTION_ID()`` gives in its session; 0 when the report does not say.
+        statement: the statement that waits.
+        holds: granted locks in the way of the one before it in the cycle, perhaps with other records that the
+            report shows along with them. Empty when only this transaction's own request is in that one's way:
+            it waits as well, but ahead in the queue.
+        waits: the lock it waits for.
+        weight: what InnoDB compares to choose the victim: its lock structs plus its undo records.
+    """
+
+    number: int
+    connection_id: int
+    statement: str
+    holds: tuple[Lock, ...]
+    waits: Lock
+    weight: int
+
+    def summary(self, width: int) -> str:
+        """The statement on one line of at most ``width`` characters."""
+        return shorten(self.statement, width, placeholder=" …")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlock:
+    """A cycle of transactions, each waiting for the next and the last for the first.
+
+    Attributes:
+        participants: in the order of the cycle.
+        victim: the number of the one that was rolled back (error 1213).
+        raw: the report as the world gave it.
+    """
+
+    participants: tuple[Participant, ...]
+    victim: int
+    raw: str = field(repr=False)
+
+    def waits_for(self) -> list[tuple[int, int, Lock]]:
+        """The edges of the wait-for graph: who waits, for whom, and for which lock."""
+        return [(one.number, other.number, one.waits) for one, other in self._cycle()]
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per lock, as `pandas.DataFrame` takes them."""
+        return [
+            {
+                "transaction": one.number,
+                "connection": one.connection_id,
+                "role": role,
+                "mode": lock.mode,
+                "kind": lock.kind.value,
+                "table": lock.table,
+                "index": lock.index,
+                "record": lock.record,
+                "died": one.number == self.victim,
+            }
+            for one in self.participants
+            for role, lock in [*(("holds", lock) for lock in one.holds), ("waits", one.waits)]
+        ]
+
+    def in_the_way(self, one: Participant) -> tuple[Lock, ...]:
+        """Those of the locks that ``one`` holds which the transaction before it waits for."""
+        wanted = next(waiter.waits for waiter, holder in self._cycle() if holder is one)
+        return tuple(lock for lock in one.holds if lock.spot == wanted.spot) or one.holds
+
+    def explain(self) -> str:
+        """What happened, one sentence per transaction and one for the victim, each on its own line."""
+        sentences = [_sentence(one, self.in_the_way(one), other) for one, other in self._cycle()]
+        weights = ", ".join(str(one.weight) for one in self.participants)
+        sentences.append(
+            f"Transaction {self.victim} died (1213); the weights (locks plus undo records) were {weights}."
+        )
+        return "\n".join(sentences)
+
+    def _cycle(self) -> list[tuple[Participant, Participant]]:
+        """Every participant with the one it waits for."""
+        return list(zip(self.participants, self.participants[1:] + self.participants[:1], strict=True))
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        head = "".join(f"<th>{name}</th>" for name in rows[0])
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(str(value))}</td>" for value in row.values()) + "</tr>" for row in rows
+        )
+        return (
+            f"<p>{escape(self.explain()).replace(chr(10), '<br>')}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<details><summary>the report</summary><pre>{escape(self.raw)}</pre></details>"
+        )
+
+
+def _sentence(one: Participant, held: tuple[Lock, ...], other: Participant) -> str:
+    """What of ``one`` is in the way and why it waits for ``other``."""
+    holds = " and ".join(f"{lock.words()} of {lock.place} ({lock.mode})" for lock in held)
+    if one.waits.kind is not LockKind.INSERT_INTENTION:
+        waits = f"for {one.waits.words()} of {one.waits.place} ({one.waits.mode})"
+    elif any(lock.spot == one.waits.spot and lock.kind is not LockKind.RECORD for lock in held):
+        waits = "to insert into that gap"
+    else:
+        waits = f"{one.waits.words()} of {one.waits.place}"
+    behind = f"transaction {other.number}" if other.holds else f"the request of transaction {other.number}"
+    return (
+        f"Transaction {one.number} ({one.summary(_STATEMENT_WIDTH)}) "
+        f"{f'holds {holds} and ' if holds else ''}waits {waits}, behind {behind}."
+    )

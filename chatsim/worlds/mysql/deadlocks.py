@@ -1,0 +1,312 @@
+"""Deadlock reports of a MySQL server: its text, understood.
+
+InnoDB writes one text to two places. ``SHOW ENGINE INNODB STATUS`` keeps the latest deadlock only. With
+``innodb_print_all_deadlocks=ON`` every one goes to the error log's *file*, its headings as notes of the log
+(MY-012468, MY-012469; they need ``log_error_verbosity=3``) and the rest written past the log. So
+``performance_schema.error_log`` has the headings alone, and `since` reads the file.
+
+Printing is dear: a race for one gap was seen to run at half its rate. Keep it out of measured runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import TypeAlias, cast
+
+from chatsim.chat.ports import DatabaseError, Session
+from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Mode, Participant
+
+__all__ = ["KeyColumns", "Mark", "key_columns", "latest", "mark", "parse", "since", "split"]
+
+KeyColumns: TypeAlias = Mapping[tuple[str, str, str], int]
+"""How many columns each index has, by (schema, table, index)."""
+
+Mark: TypeAlias = int
+"""A place in the server's error log, in bytes."""
+
+_ACCESS_DENIED = 1227
+"""The error number for a missing privilege, here PROCESS (Server Error Message Reference)."""
+
+_LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\S+ \d+ \[\w+\] \[MY-(?P<code>\d+)\] \[\w+\] (?P<text>.*\n?)", re.MULTILINE)
+_FIRST_NOTE = re.compile(r"^\S+ \d+ \[Note\] \[MY-012468\]", re.MULTILINE)
+_HEADING_CODE = "012469"
+_STATUS_SECTION = re.compile(r"LATEST DETECTED DEADLOCK\n-+\n(.*?\n)-+\nTRANSACTIONS\n", re.DOTALL)
+_HEADING = re.compile(
+    r"^ ?\*\*\* (\(\d+\) (?:TRANSACTION|HOLDS THE LOCK\(S\)|WAITING FOR THIS LOCK TO BE GRANTED):"
+    r"|WE ROLL BACK TRANSACTION \(\d+\)) *$",
+    re.MULTILINE,
+)
+_ROLL_BACK = re.compile(r"WE ROLL BACK TRANSACTION \((\d+)\)")
+_STRUCTS = re.compile(r"^(?:.* )?(\d+) lock struct\(s\)(?:.*, undo log entries (\d+))?", re.MULTILINE)
+_THREAD = re.compile(r"^MySQL thread id (\d+),.*$", re.MULTILINE)
+_LOCK = re.compile(
+    r"RECORD LOCKS (?P<page>space id \d+ page no \d+) n bits \d+ index (?P<index>.+)"
+    r" of table `(?P<schema>(?:[^`]|``)+)`\.`(?P<table>(?:[^`]|``)+)`(?: /\* Partition .* \*/)?"
+    r" trx id \d+ lock[_ ]mode (?P<mode>[SX])"
+    r"(?P<gap> locks gap before rec)?(?P<record> locks rec but not gap)?"
+    r"(?P<intention> insert intention)?(?P<waiting> waiting)?"
+)
+_RECORD = re.compile(r"Record lock, heap no (\d+)(?: PHYSICAL RECORD: .*)?")
+_FIELD = re.compile(
+    r" \d+: (?:SQL NULL.*|len (?P<length>\d+); hex (?P<hex>[0-9a-f]*); asc .*?;;?(?: \(total (?P<total>\d+) bytes\);)?)"
+)
+
+_SUPREMUM_HEAP_NO = 1
+"""Every index page's second record is its supremum (InnoDB's page0types.h)."""
+
+_Field: TypeAlias = tuple[int, bytes] | None
+"""A field's full length and its bytes, of which InnoDB prints the first 30; None is NULL."""
+
+
+def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
+    """Read one deadlock out of ``raw``, in the form of the InnoDB status or of the error log.
+
+    What stands before and after it is passed over. A record's key is shown as ``(30, 31)``: numbers and text
+    as guessed from their bytes, which do not name their type; anything else as hex. InnoDB leaves out the
+    fields of a record whose page is busy; if the report shows them nowhere, the record is ``heap no 4``.
+
+    Args:
+        raw: the report.
+        columns: where given, a secondary index's key ends after so many fields; otherwise the primary key's
+            columns, which InnoDB appends to it, are shown as well.
+
+    Raises:
+        ValueError: something expected is missing; names it and the line found in its place.
+    """
+    transactions, victim = _transactions(raw)
+    dumped = [record for _, held, wanted in transactions for record in (*held, *wanted)]
+    known = {record.address: record.fields for record in dumped if record.fields}
+    participants: list[Participant] = []
+    for number, (about, held, wanted) in enumerate(transactions, start=1):
+        if not wanted:
+            raise ValueError(f"expected the lock that transaction {number} waits for, found nothing")
+        # What waits as a holder is the transaction's own request, ahead in the queue: it is in ``wanted`` too.
+        holds = tuple(_lock(record, known, columns or {}) for record in held if not record.waiting)
+        participants.append(_participant(number, about, holds, _lock(wanted[0], known, columns or {})))
+    if not 1 <= victim <= len(participants):
+        raise ValueError(f"transaction {victim} was rolled back but is not in the report")
+    return Deadlock(tuple(participants), victim, raw)
+
+
+def split(log: str) -> list[str]:
+    """The complete deadlock reports in a piece of an error log, in order, whatever else stands there."""
+    starts = [match.start() for match in _FIRST_NOTE.finditer(log)]
+    reports = (log[start:end] for start, end in pairwise([*starts, len(log)]))
+    return [report for report in reports if _ROLL_BACK.search(report)]
+
+
+async def key_columns(session: Session) -> dict[tuple[str, str, str], int]:
+    """How many columns each index has that the session's user may see."""
+    found = await session.execute(
+        "SELECT table_schema, table_name, index_name, COUNT(*) FROM information_schema.statistics"
+        " WHERE table_schema NOT IN ('mysql', 'sys') GROUP BY table_schema, table_name, index_name"
+    )
+    return {(str(row[0]), str(row[1]), str(row[2])): int(str(row[3])) for row in found.rows}
+
+
+async def latest(session: Session) -> Deadlock | None:
+    """The server's latest deadlock, of whichever schema; None if there was none or PROCESS is not granted.
+
+    Raises:
+        ValueError: its text can't be understood; the text is a note of the exception.
+    """
+    try:
+        status = await session.execute("SHOW ENGINE INNODB STATUS")
+    except DatabaseError as error:
+        if error.errno == _ACCESS_DENIED:
+            return None
+        raise
+    section = _STATUS_SECTION.search(_text(status.rows[0][2]))
+    return _parse_noted(section[1], await key_columns(session)) if section else None
+
+
+async def mark(session: Session) -> Mark | None:
+    """The end of the server's error log now, to hand to `since`; None where that can't work.
+
+    It needs a server that prints all deadlocks at verbosity 3, started with ``--log-error=FILE`` in a folder that
+    its ``--secure-file-priv`` allows; the FILE privilege; and a log no longer than ``max_allowed_packet``.
+    """
+    found = await session.execute(
+        "SELECT LENGTH(LOAD_FILE(@@log_error)) WHERE @@innodb_print_all_deadlocks AND @@log_error_verbosity >= 3"
+    )
+    return found.scalar()
+
+
+async def since(session: Session, start: Mark) -> list[Deadlock]:
+    """Every deadlock logged since ``start``, oldest first. Each is there before its victim is told of it.
+
+    Raises:
+        OSError: the log can't be read any more.
+        ValueError: a report can't be understood; the report is a note of the exception.
+    """
+    found = await session.execute("SELECT SUBSTR(LOAD_FILE(@@log_error), ?)", (start + 1,))
+    if found.rows[0][0] is None:
+        raise OSError("the server's error log can't be read any more: it may have outgrown max_allowed_packet")
+    columns = await key_columns(session)
+    return [_parse_noted(report, columns) for report in split(_text(found.rows[0][0]))]
+
+
+def _parse_noted(raw: str, columns: KeyColumns) -> Deadlock:
+    """`parse`, where the caller does not have ``raw`` to keep."""
+    try:
+        return parse(raw, columns)
+    except ValueError as error:
+        error.add_note(raw)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record in the dump of a lock: the lock's line taken apart, and the fields printed beneath it."""
+
+    lock: re.Match[str]
+    heap_no: int
+    fields: list[_Field]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.lock["page"], self.heap_no
+
+    @property
+    def waiting(self) -> bool:
+        return self.lock["waiting"] is not None
+
+
+def _transactions(raw: str) -> tuple[list[tuple[str, list[_Record], list[_Record]]], int]:
+    """Of each transaction its description, what it holds and what it waits for; then the victim's number."""
+    sections = _sections(raw)
+    transactions: list[tuple[str, list[_Record], list[_Record]]] = []
+    for number in count(1):
+        heading, about = next(sections)
+        if transactions and (ended := _ROLL_BACK.fullmatch(heading)):
+            return transactions, int(ended[1])
+        _expect(f"({number}) TRANSACTION:", heading)
+        heading, held = next(sections)
+        _expect(f"({number}) HOLDS THE LOCK(S):", heading)
+        heading, wanted = next(sections)
+        _expect(f"({number}) WAITING FOR THIS LOCK TO BE GRANTED:", heading)
+        transactions.append((about, _records(held), _records(wanted)))
+    raise AssertionError("count() does not end")
+
+
+def _sections(raw: str) -> Iterator[tuple[str, str]]:
+    """Each heading with what stands beneath it; asking for more than there are is a ValueError."""
+    text = _LOG_LINE.sub(lambda line: line["text"] if line["code"] == _HEADING_CODE else "", raw)
+    # Splitting at a pattern with one group gives: what came before, then heading, body, heading, body, …
+    _, *parts = _HEADING.split(text)
+    yield from zip(parts[::2], parts[1::2], strict=True)
+    raise ValueError(f"expected another '***' heading after {parts[-2] if parts else 'the start'!r}, found the end")
+
+
+def _expect(expected: str, found: str) -> None:
+    if found != expected:
+        raise ValueError(f"expected '*** {expected}', found '*** {found}'")
+
+
+def _records(body: str) -> list[_Record]:
+    """The records that the locks in one section cover."""
+    lock: re.Match[str] | None = None
+    records: list[_Record] = []
+    for line in filter(str.strip, body.splitlines()):
+        if found := _LOCK.fullmatch(line):
+            lock = found
+        elif lock and (found := _RECORD.fullmatch(line)):
+            records.append(_Record(lock, int(found[1]), []))
+        elif records and (found := _FIELD.fullmatch(line)):
+            records[-1].fields.append(_field(found))
+        else:
+            raise ValueError(f"expected a record lock, found {line!r}")
+    return records
+
+
+def _participant(number: int, about: str, holds: tuple[Lock, ...], waits: Lock) -> Participant:
+    """The transaction that ``about`` describes: four lines at most, then its statement."""
+    structs = _STRUCTS.search(about)
+    if structs is None:
+        raise ValueError(f"expected '… lock struct(s)' of transaction {number}, found {_first_line(about)!r}")
+    thread = _THREAD.search(about)
+    return Participant(
+        number=number,
+        connection_id=int(thread[1]) if thread else 0,
+        statement=about[thread.end() :].strip() if thread else "",
+        holds=holds,
+        waits=waits,
+        weight=int(structs[1]) + int(structs[2] or 0),
+    )
+
+
+def _lock(record: _Record, known: Mapping[tuple[str, int], Sequence[_Field]], columns: KeyColumns) -> Lock:
+    """The lock on one record, its key taken from ``known`` by its address."""
+    index = record.lock["index"]
+    schema, table = (record.lock[name].replace("``", "`") for name in ("schema", "table"))
+    if record.heap_no == _SUPREMUM_HEAP_NO:
+        key = SUPREMUM
+    elif fields := known.get(record.address):
+        end = _clustered_key(fields) or columns.get((schema, table, index))
+        key = f"({', '.join(map(_value, fields[:end]))})"
+    else:
+        key = f"heap no {record.heap_no}"
+    return Lock(table, index, cast("Mode", record.lock["mode"]), _kind(record.lock), key)
+
+
+def _kind(lock: re.Match[str]) -> LockKind:
+    if lock["intention"]:
+        return LockKind.INSERT_INTENTION
+    if lock["gap"]:
+        return LockKind.GAP
+    return LockKind.RECORD if lock["record"] else LockKind.NEXT_KEY
+
+
+def _field(found: re.Match[str]) -> _Field:
+    return (int(found["total"] or found["length"]), bytes.fromhex(found["hex"])) if found["length"] else None
+
+
+def _clustered_key(fields: Sequence[_Field]) -> int | None:
+    """How many fields are the primary key; None for a secondary index.
+
+    A row is its primary key, a transaction id of 6 bytes, a roll pointer of 7, then the other columns
+    (MySQL manual, "InnoDB Multi-Versioning"). A transaction id below 2**40 starts with a zero byte, which no
+    text does.
+    """
+    for place, (one, two) in enumerate(pairwise(fields)):
+        if place and one and two and (one[0], two[0]) == (6, 7) and one[1].startswith(b"\0"):
+            return place
+    return None
+
+
+def _value(found: _Field) -> str:
+    """A field's value: text that can be printed, an integer of MySQL's sizes, or hex."""
+    if found is None:
+        return "NULL"
+    length, stored = found
+    cut = length > len(stored)
+    try:
+        text = stored.decode(errors="ignore" if cut else "strict")
+    except UnicodeDecodeError:
+        text = "\0"
+    if text.isprintable():
+        return f"'{text}{'…' if cut else ''}'"
+    if length in {1, 2, 3, 4, 8}:
+        return str(_integer(stored))
+    return f"0x{stored.hex()}{'…' if cut else ''}"
+
+
+def _integer(stored: bytes) -> int:
+    """A big-endian integer. A signed one has its sign bit flipped, so that bytes sort as numbers do.
+
+    Signedness is not stored: a bigint counts as signed near zero only, where no unsigned id would be.
+    """
+    signed = stored[0] in {0x7F, 0x80} if len(stored) == 8 else stored[0] >= 0x7F
+    return int.from_bytes(stored) - (1 << (8 * len(stored) - 1) if signed else 0)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _text(value: object) -> str:
+    """A result's text; a binary one (LOAD_FILE, some drivers' SHOW) is UTF-8."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

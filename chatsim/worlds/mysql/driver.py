@@ -1,0 +1,238 @@
+"""The `Database` port on asyncmy."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncmy
+from asyncmy.constants import CLIENT
+from asyncmy.errors import Error as DriverError
+
+from chatsim.chat.ports import Isolation, Rows, database_error
+
+__all__ = ["BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
+
+_CONNECT_SECONDS = 10.0
+
+
+class BadUrlError(ValueError):
+    """Not a URL of the form ``mysql://user:password@host:port``."""
+
+
+@dataclass
+class Work:
+    """What a pool's sessions have asked of the server, counted by the driver.
+
+    Attributes:
+        round_trips: requests sent and answered.
+        statements: SQL statements in them.
+    """
+
+    round_trips: int = 0
+    statements: int = 0
+
+
+class MySQLSession:
+    """The `Session` port: one connection, in autocommit until `begin`."""
+
+    def __init__(self, connection: Any, work: Work | None = None) -> None:  # noqa: ANN401 - asyncmy's own types
+        self._connection = connection
+        self._work = Work() if work is None else work
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server said, with its last success, that a transaction is open."""
+        return bool(self._connection.get_transaction_status())
+
+    @property
+    def connection_id(self) -> int:
+        """The server's number for this connection, as in ``CONNECTION_ID()``."""
+        return int(self._connection.thread_id())
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement."""
+        return (await self.script(sql, args))[0]
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements in one round trip."""
+        connection = self._connection
+        text = mogrify(sql, args) if args else sql
+        self._work.round_trips += 1
+        try:
+            await connection.query(text)
+            outcomes = [self._outcome()]
+            while connection._result.has_next:  # noqa: SLF001 - asyncmy offers it through its slower cursors only
+                await connection.next_result()
+                outcomes.append(self._outcome())
+        except DriverError as error:
+            raise database_error(*_reason(error)) from error
+        return outcomes
+
+    def _outcome(self) -> Rows:
+        self._work.statements += 1
+        result = self._connection._result  # noqa: SLF001 - see above
+        return Rows(result.rows or (), result.affected_rows or 0, result.insert_id or 0)
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction."""
+        if isolation is None:
+            await self.script("BEGIN")
+        else:
+            await self.script(f"SET TRANSACTION ISOLATION LEVEL {isolation.value}; BEGIN")
+
+    async def commit(self) -> None:
+        """Commit."""
+        await self.script("COMMIT")
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self.script("ROLLBACK")
+
+    async def close(self) -> None:
+        """Close the connection; an open transaction is rolled back by the server."""
+        await self._connection.ensure_closed()
+
+
+class MySQLDatabase:
+    """The `Database` port: a pool of connections.
+
+    Args:
+        url: ``mysql://user:password@host:port``.
+        schema: the schema that its sessions use.
+        size: the connections it opens, on entering.
+        work: where what its sessions ask is counted.
+    """
+
+    def __init__(self, url: str, schema: str, size: int, work: Work | None = None) -> None:
+        self._parameters = {**parameters(url), "db": schema}
+        self._size = size
+        self._pool: asyncmy.Pool | None = None
+        self._work = Work() if work is None else work
+
+    async def __aenter__(self) -> MySQLDatabase:
+        """Open all connections, so that none is opened within a measured window."""
+        try:
+            self._pool = await asyncmy.create_pool(minsize=self._size, maxsize=self._size, **self._parameters)
+        except (DriverError, OSError) as error:
+            raise database_error(*_reason(error)) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._pool is not None
+        self._pool.close()
+        await self._pool.wait_closed()
+
+    @asynccontextmanager
+    async def session(self, isolation: Isolation | None = None) -> AsyncIterator[MySQLSession]:
+        """Lease a connection for the block; one left with an open transaction is closed."""
+        assert self._pool is not None, "enter the database first"
+        try:
+            connection = await self._pool.acquire()
+        except (DriverError, OSError) as error:
+            raise database_error(*_reason(error)) from error
+        session = MySQLSession(connection, self._work)
+        try:
+            level = isolation.value if isolation else "REPEATABLE READ"
+            await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+            yield session
+        finally:
+            await self._pool.release(connection)
+
+
+async def connect(url: str, schema: str | None = None) -> MySQLSession:
+    """One connection outside any pool.
+
+    Raises:
+        BadUrlError: ``url`` is malformed.
+        DatabaseError: nobody answers there, or the login is refused.
+    """
+    options = {**parameters(url), "db": schema}
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return MySQLSession(await asyncmy.connect(**options))
+    except TimeoutError as error:
+        raise database_error(2013, f"no answer within {_CONNECT_SECONDS:.0f} s") from error
+    except (DriverError, OSError) as error:
+        raise database_error(*_reason(error)) from error
+
+
+def parameters(url: str) -> dict[str, Any]:
+    """What asyncmy wants to know, from a URL. Raises `BadUrlError`."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 3306
+    except ValueError as error:
+        raise BadUrlError(f"{url!r} names no valid port") from error
+    if parts.scheme != "mysql" or not parts.hostname or parts.path.strip("/"):
+        raise BadUrlError(f"{url!r} is not of the form mysql://user:password@host:port")
+    return {
+        "host": parts.hostname,
+        "port": port,
+        "user": unquote(parts.username or "root"),
+        "password": unquote(parts.password or ""),
+        "autocommit": True,
+        "charset": "utf8mb4",
+        "client_flag": CLIENT.MULTI_STATEMENTS,
+        "connect_timeout": _CONNECT_SECONDS,
+    }
+
+
+# a quoted string or a comment passes whole, so that only a bare ? is an argument's place
+_TOKEN = re.compile(
+    r"""('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|--\s[^\n]*|\#[^\n]*|/\*.*?\*/)|\?""", re.DOTALL
+)
+
+
+@lru_cache(maxsize=1024)
+def _pieces(sql: str) -> tuple[str, ...]:
+    pieces, start = [], 0
+    for match in _TOKEN.finditer(sql):
+        if match[1] is None:
+            pieces.append(sql[start : match.start()])
+            start = match.end()
+    return (*pieces, sql[start:])
+
+
+def mogrify(sql: str, args: Sequence[object]) -> str:
+    """``sql`` with its ``?`` replaced by literals. Raises `ValueError` when their number does not match."""
+    pieces = _pieces(sql)
+    if len(pieces) != len(args) + 1:
+        raise ValueError(f"{len(args)} arguments for {len(pieces) - 1} placeholders in: {sql.strip()}")
+    parts = [pieces[0]]
+    for value, piece in zip(args, pieces[1:], strict=True):
+        parts += (literal(value), piece)
+    return "".join(parts)
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z"})
+
+
+def literal(value: object) -> str:
+    """A Python value as a MySQL literal. Raises `TypeError` for a type that has none."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "1" if value else "0"
+        case int() | float():
+            return repr(value)
+        case str():
+            return "'" + value.translate(_ESCAPES) + "'"
+        case bytes():
+            return f"x'{value.hex()}'"
+    raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+
+
+def _reason(error: Exception) -> tuple[int, str]:
+    """MySQL's number and message for what the driver raised."""
+    if len(error.args) >= 2 and isinstance(error.args[0], int):
+        errno = 2013 if isinstance(error, OSError) else error.args[0]
+        return errno, str(error.args[1])
+    return 2013, str(error) or type(error).__name__

@@ -1,0 +1,87 @@
+"""One MySQL kept running between commands: ``chatsim mysql start`` and ``stop``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import psutil
+
+from chatsim.worlds.mysql.servers import debian, ladder, private
+from chatsim.worlds.mysql.servers.mysqld import MySQL
+
+__all__ = ["AlreadyRunningError", "Running", "running", "start", "stop"]
+
+
+class AlreadyRunningError(Exception):
+    """There is one already; the message has its URL."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """The server in the background.
+
+    Attributes:
+        url: how to reach it.
+        pid: its supervisor's process id.
+        started: when that process was created, since process ids are used again.
+    """
+
+    url: str
+    pid: int
+    started: float
+
+
+def running() -> Running | None:
+    """The server in the background, or None."""
+    try:
+        noted = Running(**json.loads(_note().read_text()))
+        alive = psutil.Process(noted.pid).create_time() == noted.started
+    except (OSError, ValueError, TypeError, psutil.NoSuchProcess):
+        return None
+    return noted if alive else None
+
+
+def start(service: MySQL, port: int | None = None) -> Running:
+    """Start an installed or an unpacked server that outlives this process.
+
+    Raises:
+        AlreadyRunningError: there is one.
+        ladder.NoServerError: neither rung gives one.
+        private.StartError: the port is in use, or the server ended.
+    """
+    _note().parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(_note().with_suffix(".lock")):
+        if there := running():
+            raise AlreadyRunningError(f"one is running already: {there.url}")
+        instance = service.start(_program(service), port, keep=True)
+        noted = Running(instance.url, instance.pid, psutil.Process(instance.pid).create_time())
+        _note().write_text(json.dumps(noted.__dict__))
+    return noted
+
+
+def stop() -> Running | None:
+    """End the server in the background and wait until it is gone; returns what it was, or None if there was none."""
+    there = running()
+    if there:
+        process = psutil.Process(there.pid)
+        process.terminate()
+        process.wait()
+    _note().unlink(missing_ok=True)
+    return there
+
+
+def _note() -> Path:
+    return debian.cache() / "mysql-in-background.json"
+
+
+def _program(service: MySQL) -> private.Program:
+    reasons = []
+    for rung in (ladder.OnPath(service), ladder.Unpacked(service)):
+        try:
+            return rung.program()
+        except ladder.UnavailableError as error:
+            reasons.append(f"{rung.name}: {error}")
+    raise ladder.NoServerError(f"no mysqld can be had here ({'; '.join(reasons)})")

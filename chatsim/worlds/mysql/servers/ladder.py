@@ -1,0 +1,240 @@
+"""The ways to have a server, from the one the user names to one unpacked beside the project, tried in that order."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+import docker
+import docker.errors
+from testcontainers.core.container import DockerContainer
+
+from chatsim.worlds.mysql.servers import debian, private
+
+__all__ = ["NoServerError", "Rung", "Server", "ServerError", "Service", "UnavailableError", "climb", "rungs"]
+
+
+class UnavailableError(Exception):
+    """This rung can't give a server here; the message says why, and the next rung is tried."""
+
+
+class ServerError(Exception):
+    """A server that was asked for by name can't be used; the message says which, why, and what to do."""
+
+
+class NoServerError(ServerError):
+    """No rung gave a server."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        url: how to reach it, ``mysql://user:password@host:port`` or ``redis://…``.
+        rung: the name of the rung that gave it.
+        own: whether it is ours alone, so that its global settings may be changed.
+        close: ends it; does nothing to a server that was there before.
+    """
+
+    url: str
+    rung: str
+    own: bool
+    close: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Service(Protocol):
+    """What the rungs must know of a kind of server."""
+
+    name: str
+    """As its users write it: ``MySQL``."""
+    variable: str
+    """The environment variable that may name one: ``CHATSIM_MYSQL_URL``."""
+    program: str
+    """The server's executable: ``mysqld``."""
+    packages: debian.Packages
+    """Where Debian keeps it."""
+    image: str
+    """The container image, version pinned."""
+
+    def verify(self, url: str) -> None:
+        """Raise a `ServerError` unless a usable server of this kind answers at ``url``."""
+        ...
+
+    def check_program(self, program: private.Program) -> None:
+        """Raise an `UnavailableError` when ``program`` is not what its name says."""
+        ...
+
+    def start(self, program: private.Program, port: int | None = None) -> private.Instance:
+        """Start a private instance, which ends with this process."""
+        ...
+
+    def container(self) -> tuple[DockerContainer, Callable[[], str]]:
+        """A container ready to start, and a function that gives its URL once it runs."""
+        ...
+
+
+class Rung(Protocol):
+    """One way to have a server."""
+
+    name: str
+
+    def probe(self) -> str:
+        """Say in a few words what it would use; raises `UnavailableError`. Starts nothing."""
+        ...
+
+    def open(self) -> Server:
+        """Give a server that answers. Raises `UnavailableError`, or `ServerError` if it was asked for by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class Named:
+    """The server that the user names by URL. An unusable one is an error, never a reason to try the next rung."""
+
+    service: Service
+    url: str | None
+    name: str = "url"
+
+    def probe(self) -> str:
+        """The URL, once a server has answered there."""
+        if not self.url:
+            raise UnavailableError(f"no URL is named (set {self.service.variable})")
+        self.service.verify(self.url)
+        return private.without_password(self.url)
+
+    def open(self) -> Server:
+        """The named server, verified."""
+        self.probe()
+        return Server(self.url or "", self.name, own=False)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container, by testcontainers, when a Docker engine answers."""
+
+    service: Service
+    name: str = "container"
+
+    def probe(self) -> str:
+        """The image."""
+        try:
+            with contextlib.closing(docker.from_env(timeout=5)) as engine:  # type: ignore[no-untyped-call]
+                engine.ping()
+        except docker.errors.DockerException as error:
+            raise UnavailableError("no Docker engine answers") from error
+        return self.service.image
+
+    def open(self) -> Server:
+        """A running container; `Server.close` removes it."""
+        self.probe()
+        container, url = self.service.container()
+        try:
+            container.start()
+        except (docker.errors.DockerException, TimeoutError, OSError) as error:
+            container.stop()
+            reason = str(error).splitlines()[0]
+            raise UnavailableError(f"Docker can't start {self.service.image}: {reason}") from error
+        except BaseException:
+            container.stop()
+            raise
+        return Server(url(), self.name, own=True, close=container.stop)
+
+
+@dataclass(frozen=True)
+class OnPath:
+    """A private instance of the server program that is installed."""
+
+    service: Service
+    name: str = "path"
+
+    def program(self) -> private.Program:
+        """The installed program. Raises `UnavailableError`."""
+        path = shutil.which(self.service.program)
+        if path is None:
+            raise UnavailableError(f"no {self.service.program} on the PATH")
+        program = private.Program((path,))
+        self.service.check_program(program)
+        return program
+
+    def probe(self) -> str:
+        """The program's path."""
+        return self.program().argv[-1]
+
+    def open(self) -> Server:
+        """A private instance of it."""
+        return _private(self.service, self.program(), self.name)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A private instance of a server unpacked from Debian's packages into the user's cache: no root, no install."""
+
+    service: Service
+    name: str = "unpacked"
+
+    def probe(self) -> str:
+        """The folder it is, or would be, unpacked in."""
+        folder = debian.folder(self.service.packages)
+        if debian.is_unpacked(self.service.packages):
+            return str(folder)
+        if reason := debian.obstacle():
+            raise UnavailableError(reason)
+        return f"{folder} (to be fetched)"
+
+    def program(self) -> private.Program:
+        """The unpacked program, after fetching the packages if need be. Raises `UnavailableError`."""
+        self.probe()
+        try:
+            return debian.unpack(self.service.packages).program(self.service.program)
+        except debian.FetchError as error:
+            raise UnavailableError(str(error)) from error
+
+    def open(self) -> Server:
+        """A private instance of it."""
+        return _private(self.service, self.program(), self.name)
+
+
+def _private(service: Service, program: private.Program, rung: str) -> Server:
+    instance = service.start(program)
+    return Server(instance.url, rung, own=True, close=instance.close)
+
+
+def rungs(service: Service, url: str | None = None) -> list[Rung]:
+    """The ladder for ``service``, top rung first."""
+    return [Named(service, url), Container(service), OnPath(service), Unpacked(service)]
+
+
+def climb(service: Service, url: str | None = None, via: str | None = None) -> Server:
+    """The first server that the ladder gives, or the one that the rung ``via`` gives.
+
+    Raises:
+        ServerError: the named server is unusable, or ``via`` is no rung.
+        NoServerError: no rung gave one; the message has each rung's reason.
+    """
+    ladder: Sequence[Rung] = rungs(service, url)
+    if via is not None:
+        ladder = [rung for rung in ladder if rung.name == via]
+        if not ladder:
+            known = ", ".join(rung.name for rung in rungs(service))
+            raise ServerError(f"there is no way named {via!r} to have a {service.name}; there are: {known}")
+    reasons = []
+    for rung in ladder:
+        try:
+            return rung.open()
+        except UnavailableError as error:
+            reasons.append(f"{rung.name}: {error}")
+    raise NoServerError(
+        f"no {service.name} can be had here ({'; '.join(reasons)}). Name one with {service.variable}, "
+        f"start Docker, or install {service.program}."
+    )
+

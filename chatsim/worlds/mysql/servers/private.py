@@ -1,0 +1,158 @@
+"""An instance of a server program that is ours alone: own directory, own port, dies with its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatsim.worlds.mysql.servers import supervisor
+
+__all__ = ["Instance", "Program", "StartError", "free_port", "start", "without_password"]
+
+_START_SECONDS = 60.0
+
+
+class StartError(Exception):
+    """A private instance did not come up; the message has the last words of its log."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a program is run.
+
+    Attributes:
+        argv: the words before its options; the last one is the program itself.
+        root: the folder that stands for ``/`` when it was unpacked, or None when it is installed.
+    """
+
+    argv: tuple[str, ...]
+    root: Path | None = None
+
+    def run(self, *options: str) -> str:
+        """Run it to its end and return what it printed. Raises `StartError` with its last words."""
+        done = subprocess.run([*self.argv, *options], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).strip().splitlines()
+            raise StartError(f"{Path(self.argv[-1]).name} failed: {said[-1] if said else done.returncode}")
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running private instance.
+
+    Attributes:
+        url: how to reach it.
+        directory: what it keeps its data in; gone once it is closed.
+        pid: its supervisor's process id.
+        close: ends the server and waits until its directory is gone.
+    """
+
+    url: str
+    directory: Path
+    pid: int
+    close: Callable[[], None]
+
+
+def start(
+    name: str,
+    command: Callable[[Path, int], list[str]],
+    url: Callable[[int], str],
+    *,
+    prepare: Callable[[Path], None],
+    port: int | None = None,
+    keep: bool = False,
+) -> Instance:
+    """Start a server in a fresh directory and wait until it accepts connections.
+
+    Args:
+        name: the kind of server, for the directory's name and for messages.
+        command: the command line, given the directory and the port.
+        url: the server's URL, given the port.
+        prepare: fills the fresh directory.
+        port: the port to use; any free one when None.
+        keep: whether it outlives this process (``Instance.close`` ends it all the same).
+
+    Raises:
+        StartError: the port is in use, or the server ended; no directory and no process is left.
+    """
+    if port is None:
+        port = free_port()
+    elif _answers(port):
+        raise StartError(f"port {port} is in use; name another, or none to have one chosen")
+    directory = Path(tempfile.mkdtemp(prefix=f"chatsim-{name.lower()}-"))
+    try:
+        prepare(directory)
+        watcher = subprocess.Popen(
+            [
+                sys.executable,
+                supervisor.__file__,
+                "KEPT" if keep else "OWNED",
+                directory,
+                *command(directory, port),
+            ],
+            stdin=subprocess.DEVNULL if keep else subprocess.PIPE,
+            stdout=subprocess.DEVNULL if keep else subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
+
+    def close() -> None:
+        if keep:
+            watcher.terminate()
+        watcher.communicate()
+
+    try:
+        _wait_until_up(name, watcher, port)
+    except BaseException:
+        close()
+        raise
+    return Instance(url(port), directory, watcher.pid, close)
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody uses at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown."""
+    return re.sub(r"(://[^:@/]*):[^@/]*@", r"\1:***@", url)
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(port):
+        if watcher.poll() is not None:
+            raise StartError(f"{name} ended while starting: {_last_words(watcher)}")
+        if time.monotonic() > deadline:
+            raise StartError(f"{name} did not answer on port {port} within {_START_SECONDS:.0f} s")
+        time.sleep(0.02)
+
+
+def _last_words(watcher: subprocess.Popen[bytes]) -> str:
+    said = watcher.communicate()[0] or b""
+    lines = said.decode(errors="replace").strip().splitlines()
+    errors = [line for line in lines if "ERROR" in line] or lines
+    return errors[-1] if errors else "it said nothing"
+

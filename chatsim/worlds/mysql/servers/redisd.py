@@ -1,0 +1,73 @@
+"""What the ladder must know of Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from testcontainers.core.container import DockerContainer
+
+from chatsim.worlds.mysql.servers import debian, private
+from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError
+
+__all__ = ["IMAGE", "Redis"]
+
+IMAGE = "redis:7"
+
+
+@dataclass(frozen=True)
+class Redis:
+    """The `Service` for Redis. Needs the extra ``redis``."""
+
+    image: str = IMAGE
+    name: str = "Redis"
+    variable: str = "CHATSIM_REDIS_URL"
+    program: str = "redis-server"
+    packages: debian.Packages = debian.Packages("redis", ("redis-server",))
+
+    def verify(self, url: str) -> None:
+        """Ping ``url``. Raises `ServerError`."""
+        import redis  # noqa: PLC0415 - an optional extra
+
+        try:
+            with redis.Redis.from_url(url, socket_timeout=5) as client:
+                client.ping()
+        except (redis.RedisError, ValueError) as error:
+            raise ServerError(f"Redis at {private.without_password(url)} can't be used: {error}") from error
+
+    def check_program(self, program: private.Program) -> None:
+        """Raise an `UnavailableError` when the program does not run."""
+        try:
+            program.run("--version")
+        except private.StartError as error:
+            raise UnavailableError(str(error)) from error
+
+    def start(
+        self, program: private.Program, port: int | None = None, *, keep: bool = False
+    ) -> private.Instance:
+        """Start a private instance on loopback that keeps nothing on disk."""
+
+        def command(directory: Path, port: int) -> list[str]:
+            where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]
+            return [*program.argv, *where, "--save", "", "--appendonly", "no"]
+
+        return private.start(
+            self.name,
+            command,
+            lambda port: f"redis://127.0.0.1:{port}/0",
+            prepare=lambda _: None,
+            port=port,
+            keep=keep,
+        )
+
+    def container(self) -> tuple[DockerContainer, Callable[[], str]]:
+        """A container of the pinned image."""
+        from testcontainers.community.redis import RedisContainer  # noqa: PLC0415 - it imports the extra
+
+        container = RedisContainer(self.image)
+
+        def url() -> str:
+            return f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"
+
+        return container, url

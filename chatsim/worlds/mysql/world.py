@@ -1,0 +1,258 @@
+"""The world `mysql`: a server from the ladder, a schema of its own in it, pools of connections, a Redis on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Self
+
+from chatsim.chat import schema as schemas
+from chatsim.chat.ports import DatabaseError, Locks
+from chatsim.worlds.deadlock import Deadlock
+from chatsim.worlds.mysql import deadlocks, driver
+from chatsim.worlds.mysql.servers import ladder
+from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
+from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.world import Costs, WorldError
+
+__all__ = ["MySQLWorld", "Servers", "drop_stale_schemas"]
+
+_PREFIX = "chatsim_"
+_SETTINGS = (
+    "log_bin",
+    "sync_binlog",
+    "innodb_flush_log_at_trx_commit",
+    "innodb_doublewrite",
+    "innodb_buffer_pool_size",
+    "innodb_autoinc_lock_mode",
+    "innodb_deadlock_detect",
+    "innodb_lock_wait_timeout",
+    "innodb_rollback_on_timeout",
+    "innodb_print_all_deadlocks",
+    "transaction_isolation",
+)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Which MySQL, and which Redis, to run on. What is None is looked for: see `ladder`.
+
+    Attributes:
+        mysql_url: ``mysql://user:password@host:port``; else the variable CHATSIM_MYSQL_URL; else the ladder.
+        mysql_via: the one rung to use: ``url``, ``container``, ``path`` or ``unpacked``.
+        mysql_image: the image for a container.
+        profile: how an own instance is set up, ``durable`` or ``quick``; a named server is left as it is.
+        redis_url: ``redis://host:port``; else the variable CHATSIM_REDIS_URL; else the ladder.
+    """
+
+    mysql_url: str | None = None
+    mysql_via: str | None = None
+    mysql_image: str = IMAGE
+    profile: str = Profile.DURABLE.value
+    redis_url: str | None = None
+
+    def service(self) -> MySQL:
+        """The `Service` these settings describe. Raises `WorldError` for an unknown profile."""
+        if self.profile not in list(Profile):
+            raise WorldError(f"unknown profile {self.profile!r}; there are: {', '.join(Profile)}")
+        return MySQL(Profile(self.profile), self.mysql_image)
+
+    def mysql(self) -> ladder.Server:
+        """A MySQL that answers. Raises `WorldError`."""
+        return _climb(self.service(), self._url(), self.mysql_via)
+
+    def _url(self) -> str | None:
+        return self.mysql_url or os.environ.get(MySQL.variable)
+
+    def named_url(self) -> str:
+        """The URL that is named. Raises `WorldError` if none is."""
+        if url := self._url():
+            return url
+        raise WorldError(f"no MySQL is named: give --mysql-url, or set {MySQL.variable}")
+
+    def survey(self) -> list[str]:
+        """A line for each rung of the ladder: what it would use, or why it can't give a MySQL."""
+        lines = []
+        answered = False
+        for rung in ladder.rungs(self.service(), self._url()):
+            try:
+                mark, said = ("+" if answered else "*"), rung.probe()
+                answered = True
+            except (ladder.UnavailableError, ladder.ServerError, driver.BadUrlError) as error:
+                mark, said = "-", str(error)
+            lines.append(f"{mark} {rung.name:<10} {said}")
+        return [*lines, "", "* would be used   + would do as well   - can't"]
+
+    def redis(self) -> ladder.Server:
+        """A Redis that answers. Raises `WorldError`."""
+        try:
+            import redis  # noqa: F401, PLC0415 - an optional extra
+
+            from chatsim.worlds.mysql.servers.redisd import Redis  # noqa: PLC0415
+        except ImportError as error:
+            raise WorldError("a Redis needs the extra 'redis': pip install 'chatsim[redis]'") from error
+        return _climb(Redis(), self.redis_url or os.environ.get(Redis.variable), None)
+
+
+def _climb(service: ladder.Service, url: str | None, via: str | None) -> ladder.Server:
+    try:
+        return ladder.climb(service, url, via)
+    except (ladder.ServerError, StartError, driver.BadUrlError) as error:
+        raise WorldError(str(error)) from error
+
+
+class MySQLWorld:
+    """The `World` on a real server; enter it to have the server, a schema and an admin session.
+
+    Args:
+        servers: which servers to use.
+
+    Raises:
+        WorldError: on entering, when no server can be had or used.
+    """
+
+    name = "mysql"
+
+    def __init__(self, servers: Servers | None = None) -> None:
+        self._servers = servers or Servers()
+        self._stack = AsyncExitStack()
+        self._locks: Locks | None = None
+        self._environment: dict[str, object] = {}
+        self._work = driver.Work()
+        self._told = ""
+        self.schema = _PREFIX + secrets.token_hex(6)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> None:
+        self._server = await self._own(self._servers.mysql)
+        try:
+            self.admin = await driver.connect(self._server.url)
+            self._stack.push_async_callback(self.admin.close)
+            # held as long as the schema is in use: `drop_stale_schemas` drops what nobody holds
+            await self.admin.execute("DO GET_LOCK(?, 0)", (self.schema,))
+            await self.admin.script(f"CREATE DATABASE {self.schema}; USE {self.schema}")
+            self._stack.push_async_callback(self._drop)
+            self._environment = await self._describe()
+            await self.deadlock()
+        except DatabaseError as error:
+            raise WorldError(f"the MySQL server can't be used: {error}") from error
+
+    async def _own(self, climb: object) -> ladder.Server:
+        """A server from ``climb``, ended with this world. Starting and stopping block, so a thread does them."""
+        server = await asyncio.to_thread(climb)  # type: ignore[arg-type]
+        self._stack.push_async_callback(asyncio.to_thread, server.close)
+        return server
+
+    async def _drop(self) -> None:
+        try:
+            await self.admin.execute(f"DROP DATABASE IF EXISTS {self.schema}")
+        except DatabaseError:
+            # the admin connection is gone or busy with what was interrupted; a fresh one does it
+            session = await driver.connect(self._server.url)
+            await session.execute(f"DROP DATABASE IF EXISTS {self.schema}")
+            await session.close()
+
+    async def _describe(self) -> dict[str, object]:
+        names = ", ".join(f"@@{name}" for name in _SETTINGS)
+        row = (await self.admin.execute(f"SELECT @@version, {names}")).rows[0]
+        return {
+            "engine": "MySQL",
+            "server_version": str(row[0]),
+            "rung": self._server.rung,
+            "profile": self._servers.profile if self._server.own else "as found",
+            "settings": dict(zip(_SETTINGS, row[1:], strict=True)),
+        }
+
+    @property
+    def environment(self) -> Mapping[str, object]:
+        """Engine, version, rung, profile and the settings that change results."""
+        return self._environment
+
+    async def install(self, schema: str) -> None:
+        """Make the schema's tables anew, empty."""
+        await self.admin.script(f"DROP DATABASE {self.schema}; CREATE DATABASE {self.schema}; USE {self.schema}")
+        for statement in schemas.statements(schema):
+            await self.admin.execute(statement)
+
+    @asynccontextmanager
+    async def database(self, connections: int) -> AsyncIterator[driver.MySQLDatabase]:
+        """A pool of so many open connections."""
+        try:
+            database = await driver.MySQLDatabase(self._server.url, self.schema, connections, self._work).__aenter__()
+        except DatabaseError as error:
+            raise WorldError(f"{connections} connections can't be had: {error}") from error
+        try:
+            yield database
+        finally:
+            await database.__aexit__()
+
+    async def locks(self) -> Locks:
+        """Locks in a Redis, which is started at the first call."""
+        if self._locks is None:
+            server = await self._own(self._servers.redis)
+            from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
+
+            locks = RedisLocks(server.url)
+            self._stack.push_async_callback(locks.close)
+            self._locks = locks
+        return self._locks
+
+    async def costs(self) -> Costs:
+        """The driver's counts, and the server's for this schema; lock waits are the whole server's."""
+        examined = await self.admin.execute(
+            "SELECT COALESCE(SUM(SUM_ROWS_EXAMINED), 0) FROM performance_schema.events_statements_summary_by_digest"
+            " WHERE SCHEMA_NAME = ?",
+            (self.schema,),
+        )
+        waits = await self.admin.execute(
+            "SELECT VARIABLE_VALUE FROM performance_schema.global_status"
+            " WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
+        )
+        return Costs(**asdict(self._work), rows_examined=examined.scalar() or 0, lock_waits=waits.scalar() or 0)
+
+    async def deadlock(self) -> Deadlock | None:
+        """The server's latest deadlock, if it is new and in this world's schema.
+
+        The server keeps the latest only. It could print them all, but that was seen to halve the rate of what is
+        being measured (``docs/findings.md``).
+        """
+        latest = await deadlocks.latest(self.admin)
+        if latest is None or latest.raw == self._told:
+            return None
+        self._told = latest.raw
+        return latest if f"`{self.schema}`" in latest.raw else None
+
+
+async def drop_stale_schemas(url: str) -> list[str]:
+    """Drop the schemas that killed runs have left at ``url``; those in use are left alone. Returns their names.
+
+    Raises:
+        DatabaseError: the server can't be used.
+    """
+    session = await driver.connect(url)
+    try:
+        found = await session.execute(
+            "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME REGEXP ?"
+            " AND IS_FREE_LOCK(SCHEMA_NAME) = 1",
+            (f"^{_PREFIX}[0-9a-f]{{12}}$",),
+        )
+        names = [str(name) for (name,) in found.rows]
+        for name in names:
+            await session.execute(f"DROP DATABASE {name}")
+    finally:
+        await session.close()
+    return names

@@ -1,0 +1,79 @@
+"""What an experiment needs of a world, beside the ports that the chat system runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatsim.chat.ports import Database, Locks, Session
+from chatsim.worlds.deadlock import Deadlock
+
+__all__ = ["Costs", "World", "WorldError"]
+
+
+class WorldError(Exception):
+    """A world can't be had, or can't do what an experiment asks; the message names the culprit and a way out."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the database did, as counts that do not depend on the machine's speed.
+
+    Attributes:
+        round_trips: requests that the sessions sent.
+        statements: SQL statements in them that ended well.
+        rows_examined: rows that the server read to answer.
+        lock_waits: how often a statement waited for a row lock.
+    """
+
+    round_trips: int
+    statements: int
+    rows_examined: int
+    lock_waits: int
+
+    def __sub__(self, before: Costs) -> Costs:
+        return Costs(
+            self.round_trips - before.round_trips,
+            self.statements - before.statements,
+            self.rows_examined - before.rows_examined,
+            self.lock_waits - before.lock_waits,
+        )
+
+
+class World(Protocol):
+    """A place where the chat system runs, entered for the length of an experiment."""
+
+    name: str
+    """``mysql`` or ``model``."""
+
+    @property
+    def environment(self) -> Mapping[str, object]:
+        """What a result must say of it: at least ``engine`` and ``server_version``."""
+        ...
+
+    @property
+    def admin(self) -> Session:
+        """A session outside every pool, whose work is not counted: for loading tables and looking at them."""
+        ...
+
+    async def install(self, schema: str) -> None:
+        """Make the tables of ``chat/schema`` anew, empty."""
+        ...
+
+    def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
+        """A pool of so many connections."""
+        ...
+
+    async def locks(self) -> Locks:
+        """The `Locks` port. Raises `WorldError` when there is none to be had."""
+        ...
+
+    async def costs(self) -> Costs:
+        """What all the pools together have cost so far."""
+        ...
+
+    async def deadlock(self) -> Deadlock | None:
+        """The latest deadlock in this world's tables since the last call, if there was one and it can be known."""
+        ...
