@@ -19,7 +19,6 @@ from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strateg
 from chatsim.lab.race import BadParameterError, Race
 from chatsim.lab.result import Result, compare
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.world import WorldError
 
 __all__ = ["MySQL", "Result", "compare", "creation_strategy", "race", "run", "strategies"]
 

@@ -132,9 +132,7 @@ def main() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per strategy and pattern, a line each.")
 @click.option("--must-pass", default="", help="Names; exit status 1 unless all of these are safe.")
 @_server_options
-def race(
-    world: str, out: Path | None, must_pass: str, *, as_json: bool, **options: Any
-) -> None:
+def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **options: Any) -> None:
     """Let many callers create private chats at once, with each strategy under each pattern.
 
     Exit status: 0; 1 when a strategy of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
@@ -155,8 +153,11 @@ def race(
     if interrupted:
         click.echo("Interrupted; what had finished is above.", err=True)
         sys.exit(_INTERRUPTED)
-    if failed := [f"{each.strategy} ({each.pattern})" for each in result.variants
-                  if each.strategy in musts and each.verdict.word != "safe"]:
+    if failed := [
+        f"{each.strategy} ({each.pattern})"
+        for each in result.variants
+        if each.strategy in musts and each.verdict.word != "safe"
+    ]:
         click.echo(f"Not safe: {', '.join(failed)}", err=True)
         sys.exit(_UNSAFE)
 
@@ -187,7 +188,9 @@ def _show(result: Result) -> None:
     table = Table(title="Creating private chats", caption=result.conditions(), title_justify="left")
     titles = ("strategy", "ok/s", "p50 ms", "p95 ms", "p99 ms", "retries/op", "deadlocks/op", "orphans", "verdict")
     for title in titles:
-        table.add_column(title, justify="left" if title in ("strategy", "verdict") else "right", no_wrap=title != "verdict")
+        table.add_column(
+            title, justify="left" if title in ("strategy", "verdict") else "right", no_wrap=title != "verdict"
+        )
     pattern = None
     for each, row in zip(result.variants, result.rows(), strict=True):
         if each.pattern != pattern:

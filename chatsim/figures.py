@@ -42,7 +42,7 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Axes:
     count = len(deadlock.participants)
     places = dict(zip((one.number for one in deadlock.participants), _clockwise(count), strict=True))
     inches = ax.get_window_extent().width / ax.figure.dpi
-    characters = int(_CHARACTERS_PER_INCH * inches * min(0.3, 0.84 / (count - count // 2)))
+    characters = int(_CHARACTERS_PER_INCH * inches * min(0.3, 0.9 / (count - count // 2)))
     boxes = {}
     for one in deadlock.participants:
         died = one.number == deadlock.victim
@@ -101,15 +101,14 @@ def _row(count: int, y: float) -> list[tuple[float, float]]:
 
 def _box_text(one: Participant, held: tuple[Lock, ...], characters: int, *, died: bool, waits: bool) -> str:
     """A transaction's number, its fate, its statement and its locks, wrapped to a width in characters."""
+    lines = 1 if waits else 2
     paragraphs = [
         f"Transaction {one.number}{': rolled back (1213)' if died else ''}",
         _wrapped(one.statement, characters, lines=3),
-        _lock_text("holds", held[0], characters) if held else "its request is ahead in the queue",
+        _lock_text("holds", held[0], characters, lines) if held else "its request is ahead in the queue",
     ]
-    if len(held) > 1:
-        paragraphs[-1] += f"\nand {len(held) - 1} more"
     if waits:
-        paragraphs.append(_lock_text("waits for", one.waits, characters))
+        paragraphs.append(_lock_text("waits for", one.waits, characters, lines))
     return "\n\n".join(paragraphs)
 
 
@@ -118,58 +117,16 @@ def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
     x, y = middle
     ha, dx = ("left", 0.05) if x > 0.6 else ("right", -0.05) if x < 0.4 else ("center", 0.0)
     va, dy = ("bottom", 0.02) if y > 0.52 else ("top", -0.02) if y < 0.48 else ("center", 0.0)
-    ax.text(x + dx, y + dy, _lock_text("waits for", lock, 34), ha=ha, va=va, fontsize=_POINTS, parse_math=False)
-
-
-def _lock_text(verb: str, lock: Lock, characters: int) -> str:
-    return f"{verb} {lock.mode} {lock.kind}\n{_wrapped(lock.place, characters)}\n{_wrapped(lock.record, characters)}"
-
-
-def _wrapped(text: str, characters: int, lines: int = 2) -> str:
-    return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))
-
-
-def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
-    """Compare strategies: a row of axes per pattern, goodput at the left, latency from median to p99 at the right.
-
-    A strategy whose verdict is not ``safe`` is hatched, and its name says why.
-
-    Args:
-        table: a result's summary, one row per strategy and pattern.
-        caption: the run's conditions, printed beneath.
-    """
-    patterns = list(dict.fromkeys(table["pattern"]))
-    tallest = max(len(table[table["pattern"] == pattern]) for pattern in patterns)
-    figure, axes = plt.subplots(
-        len(patterns),
-        2,
-        figsize=(10, 1.2 + len(patterns) * (0.7 + 0.27 * tallest)),
-        squeeze=False,
-        layout="constrained",
-        sharex="col",
+    ax.text(
+        x + dx, y + dy, _lock_text("waits for", lock, 34, lines=2), ha=ha, va=va, fontsize=_POINTS, parse_math=False
     )
-    plt.close(figure)  # who asked for it shows it; a notebook would show it twice
-    for pattern, (left, right) in zip(patterns, axes, strict=True):
-        part = table[table["pattern"] == pattern].iloc[::-1]
-        names = [
-            name if word == "safe" else f"{name} ({word})"
-            for name, word in zip(part["strategy"], part["verdict"], strict=True)
-        ]
-        safe = (part["verdict"] == "safe").to_numpy()
-        bars = left.barh(names, part["goodput_per_s"], color="0.55", edgecolor="black", linewidth=0.6)
-        for bar, is_safe in zip(bars, safe, strict=True):
-            if not is_safe:
-                bar.set(hatch="////", facecolor="white")
-        left.set_title(pattern, loc="left", fontsize=10, fontweight="bold")
-        places = range(len(part))
-        right.hlines(places, part["p50_ms"], part["p99_ms"], color="0.55", linewidth=3)
-        right.plot(part["p50_ms"], places, "o", color="black", markersize=5, label="median")
-        right.plot(part["p99_ms"], places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
-        right.set(xscale="log", yticks=[], ylim=left.get_ylim())
-        right.grid(axis="x", which="both", color="0.9")
-        right.set_axisbelow(True)
-    axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
-    axes[-1, 1].set_xlabel("latency from the intended start, ms (log scale)")
-    axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS)
-    figure.supxlabel("\n".join(wrap(caption, 130)), fontsize=7.5, x=0.01, ha="left")
-    return figure
+
+
+def _lock_text(verb: str, lock: Lock, characters: int, lines: int) -> str:
+    """What a lock is and where, its names on at most ``lines`` lines each."""
+    names = (_wrapped(name, characters, lines) for name in (lock.place, lock.record))
+    return "\n".join([f"{verb} {lock.mode} {lock.kind}", *names])
+
+
+def _wrapped(text: str, characters: int, lines: int) -> str:
+    return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))

@@ -208,9 +208,7 @@ async def redis_lock(tx: Session, low: int, high: int, locks: Locks) -> int:
 async def one_round_trip(tx: Session, low: int, high: int) -> int:
     """Bets that most requests create: one script inserts and commits; on 1062 a second one reads. No orphans."""
     try:
-        _, thread, _, _ = await tx.script(
-            f"BEGIN; {_NEW_THREAD}; {_NEW_CHAT_OF_LAST_THREAD}; COMMIT", (low, high)
-        )
+        _, thread, _, _ = await tx.script(f"BEGIN; {_NEW_THREAD}; {_NEW_CHAT_OF_LAST_THREAD}; COMMIT", (low, high))
     except DuplicateKeyError:
         _, found = await tx.script(f"ROLLBACK; {_FIND}", (low, high))
         return _found(found, low, high)
@@ -262,8 +260,6 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
     for each in strategies:
         strategy = each if isinstance(each, CreationStrategy) else STRATEGIES.get(each.strip())
         if strategy is None:
-            raise UnknownStrategyError(
-                f"unknown creation strategy {each!r}; there are: {', '.join(STRATEGIES)}"
-            )
+            raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(STRATEGIES)}")
         found.append(strategy)
     return found

@@ -35,6 +35,7 @@ class StoreCaller:
     def __init__(
         self,
         number: int,
+        *,
         database: Database,
         strategy: CreationStrategy,
         locks: Locks | None,
@@ -57,7 +58,9 @@ class StoreCaller:
     async def __aexit__(self, *_: object) -> None:
         await self._lease.aclose()
 
-    async def create(self, uid: int, other: int, *, turn: int, begun: float, intended: float | None = None) -> Operation:
+    async def create(
+        self, uid: int, other: int, *, turn: int, begun: float, intended: float | None = None
+    ) -> Operation:
         """Ask for the thread of ``uid`` and ``other``.
 
         Args:

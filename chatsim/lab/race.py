@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from typing import Never
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -112,7 +113,7 @@ class Race:
         with tqdm(disable=True) as unseen:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 
-    async def _variant(self, world: World, strategy: CreationStrategy, pattern: str, bar: tqdm[None]) -> Variant:
+    async def _variant(self, world: World, strategy: CreationStrategy, pattern: str, bar: tqdm[Never]) -> Variant:
         # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
         chance, *pauses = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed).spawn(1 + self.clients))
         calls = workload.make(
@@ -151,7 +152,9 @@ class Race:
         retry = POLICIES[self.retry]
         async with world.database(self.clients) as database, AsyncExitStack() as stack:
             yield [
-                await stack.enter_async_context(StoreCaller(number, database, strategy, locks, retry, rng))
+                await stack.enter_async_context(
+                    StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
+                )
                 for number, rng in enumerate(pauses)
             ]
 
@@ -162,7 +165,7 @@ def _known(name: str, value: str, known: Mapping[str, object]) -> None:
 
 
 async def _load(admin: Session, calls: Workload) -> None:
-    """The rows that are there before: the askers, and the existing pairs with threads 1, 2, …"""
+    """The rows that are there before: the askers, and the existing pairs with the threads from 1 up."""
     uids = sorted({uid for pair in calls.asked for uid in pair})
     await _insert(admin, "user (uid, name, email)", [(uid, f"user{uid}", f"{uid}@example.org") for uid in uids])
     threads = range(1, len(calls.existing) + 1)
@@ -179,7 +182,7 @@ async def _insert(admin: Session, into: str, rows: Sequence[tuple[object, ...]])
         await admin.execute(f"INSERT INTO {into} VALUES {places}", [value for row in batch for value in row])  # noqa: S608
 
 
-async def _drive(callers: Sequence[StoreCaller], calls: Workload, bar: tqdm[None]) -> tuple[list[Operation], float]:
+async def _drive(callers: Sequence[StoreCaller], calls: Workload, bar: tqdm[Never]) -> tuple[list[Operation], float]:
     """Let the callers make their calls; returns the history and how long it took, in seconds."""
     clock = asyncio.get_running_loop().time
     history: list[Operation] = []

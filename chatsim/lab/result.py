@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd

@@ -9,6 +9,7 @@ from echo import ask, read_line, serve
 from chatsim.chat.ports import Address
 from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.network import ModelNetwork
+from chatsim.worlds.mysql import tcp
 from chatsim.worlds.mysql.tcp import TcpNetwork
 
 ANYWHERE = Address("127.0.0.1", 0)
@@ -128,6 +129,20 @@ async def test_what_was_written_before_a_close_arrives_and_then_the_end(network)
 
 
 @in_both_worlds
+async def test_a_write_under_way_when_its_stream_is_closed_arrives(network):
+    client, server, _ = await one_connection(network)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(client.write(bytes(BIG)))
+        await asyncio.sleep(0)
+        group.create_task(client.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionResetError):
+            await client.write(b"x")
+        assert await read_all(server) == bytes(BIG)
+    await server.close()
+
+
+@in_both_worlds
 async def test_a_stream_is_closed_when_accept_returns(network):
     async def say_goodbye(stream):
         await stream.write(b"bye")
@@ -150,9 +165,8 @@ async def test_closing_twice_is_harmless(network):
 
 
 @in_both_worlds
-async def test_a_closed_stream_takes_nothing_and_has_nothing(network):
+async def test_a_closed_stream_takes_nothing(network):
     client, server, _ = await one_connection(network)
-    await server.write(b"too late")
     await client.close()
     with pytest.raises(ConnectionResetError):
         await client.write(b"x")
@@ -176,6 +190,16 @@ async def test_writing_to_a_peer_that_has_closed_fails_in_the_end(network):
     assert await client.read(1) == b""
     with pytest.raises(ConnectionResetError):
         await write_forever(client)
+    await client.close()
+
+
+@in_both_worlds
+async def test_writing_more_than_a_peer_that_has_closed_could_hold_fails_at_once(network):
+    client, server, _ = await one_connection(network)
+    await server.close()
+    assert await client.read(1) == b""
+    with pytest.raises(ConnectionResetError):
+        await client.write(bytes(BIG))
     await client.close()
 
 
@@ -306,6 +330,25 @@ def test_a_world_may_end_while_accepts_run(play, caplog):
     assert not caplog.records
 
 
+class TestTcpNetwork:
+    """What only TCP has to deal with."""
+
+    def test_closing_gives_up_on_a_peer_that_does_not_read(self, monkeypatch):
+        monkeypatch.setattr(tcp, "_LINGER", 0)
+
+        async def body(network):
+            client, server, _ = await one_connection(network)
+            writing = asyncio.create_task(client.write(bytes(BIG)))
+            await asyncio.sleep(0)
+            await client.close()
+            await client.close()
+            await writing
+            assert len(await read_all(server)) < BIG
+            await server.close()
+
+        over_tcp(body)
+
+
 class TestModelNetwork:
     """What only the model promises: times, and that they repeat."""
 
@@ -343,6 +386,16 @@ class TestModelNetwork:
             assert not writing.done()
             assert await server.read(1) == bytes(1)
             await writing
+
+        run(body())
+
+    def test_what_arrives_at_a_closed_end_is_dropped(self):
+        async def body():
+            client, server, _ = await one_connection(ModelNetwork(latency=0.5))
+            await server.write(b"too late")
+            await client.close()
+            await asyncio.sleep(1)
+            assert await client.read(10) == b""
 
         run(body())
 

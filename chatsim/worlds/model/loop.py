@@ -236,7 +236,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
 
     # SimPy's events
 
-    async def wait(self, event: Event) -> Any:  # noqa: ANN401 - SimPy's values have any type
+    async def wait(self, event: Event) -> Any:
         """Wait for a SimPy event or process and return its value, or raise what it failed with.
 
         A request to a resource is withdrawn by its ``with`` block only: ``with store.get() as got: ...wait(got)``.
@@ -298,7 +298,13 @@ class ModelLoop(asyncio.AbstractEventLoop):
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until ``future`` is done and return its result. Raises `StalledError` when it never will be."""
         task = asyncio.ensure_future(cast("Awaitable[T]", future), loop=self)
-        task.add_done_callback(self._stop_at)
+        ended = False
+
+        def stop(_: asyncio.Future[T]) -> None:
+            if not ended:  # else this comes late: the task has ended the run itself, by a KeyboardInterrupt
+                self.stop()
+
+        task.add_done_callback(stop)
         try:
             self.run_forever()
         except BaseException:
@@ -306,15 +312,12 @@ class ModelLoop(asyncio.AbstractEventLoop):
                 task.exception()  # what stopped the run says enough
             raise
         finally:
-            task.remove_done_callback(self._stop_at)
+            ended = True
         return task.result()
 
     def stop(self) -> None:
         """End `run_forever` after the callback that runs."""
         self._stopping = True
-
-    def _stop_at(self, _: asyncio.Future[Any]) -> None:
-        self.stop()
 
     def is_running(self) -> bool:
         """Whether the loop is running."""
@@ -437,7 +440,7 @@ def _append(event: Event, callback: Callable[[Event], None]) -> None:
     event.callbacks.append(callback)
 
 
-def _result(event: Event) -> Any:  # noqa: ANN401 - SimPy's values have any type
+def _result(event: Event) -> Any:
     if not event.ok:
         raise cast("BaseException", event.value)
     return event.value

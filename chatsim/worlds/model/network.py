@@ -178,7 +178,6 @@ class _Pipe:
     def abandon(self) -> None:
         """The reader closes: it sees the end now, the writer when word has reached it."""
         self._end()
-        self._unread.clear()
         self._later(self._break)
 
     def _later(self, callback: Callable[..., None], *args: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import asyncmy
@@ -42,7 +42,7 @@ class Work:
 class MySQLSession:
     """The `Session` port: one connection, in autocommit until `begin`."""
 
-    def __init__(self, connection: Any, work: Work | None = None) -> None:  # noqa: ANN401 - asyncmy's own types
+    def __init__(self, connection: Any, work: Work | None = None) -> None:
         self._connection = connection
         self._work = Work() if work is None else work
 
@@ -116,7 +116,7 @@ class MySQLDatabase:
         self._pool: asyncmy.Pool | None = None
         self._work = Work() if work is None else work
 
-    async def __aenter__(self) -> MySQLDatabase:
+    async def __aenter__(self) -> Self:
         """Open all connections, so that none is opened within a measured window."""
         try:
             self._pool = await asyncmy.create_pool(minsize=self._size, maxsize=self._size, **self._parameters)

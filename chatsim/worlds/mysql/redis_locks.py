@@ -36,9 +36,10 @@ class RedisLocks:
         key, token = f"lock:{name}", secrets.token_hex(16)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                while not await self._redis.set(key, token, nx=True, ex=_EXPIRY_SECONDS):
+                while not await self._redis.set(key, token, nx=True, ex=_EXPIRY_SECONDS):  # noqa: ASYNC110 - as the source
                     await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
+            await self._release(keys=[key], args=[token])  # the last try may have got it after all
             raise LocksTimeoutError(f"{key} was held by others for {_PATIENCE_SECONDS:.0f} s") from None
         try:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -151,9 +151,9 @@ class MySQLWorld:
         except DatabaseError as error:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
 
-    async def _own(self, climb: object) -> ladder.Server:
+    async def _own(self, climb: Callable[[], ladder.Server]) -> ladder.Server:
         """A server from ``climb``, ended with this world. Starting and stopping block, so a thread does them."""
-        server = await asyncio.to_thread(climb)  # type: ignore[arg-type]
+        server = await asyncio.to_thread(climb)
         self._stack.push_async_callback(asyncio.to_thread, server.close)
         return server
 
@@ -219,8 +219,7 @@ class MySQLWorld:
             (self.schema,),
         )
         waits = await self.admin.execute(
-            "SELECT VARIABLE_VALUE FROM performance_schema.global_status"
-            " WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
+            "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
         )
         return Costs(**asdict(self._work), rows_examined=examined.scalar() or 0, lock_waits=waits.scalar() or 0)
 

@@ -340,12 +340,12 @@ class TestEnd:
                 ends.append(name)
 
         async def main():
-            for name in range(200):
-                asyncio.create_task(wait(name))  # noqa: RUF006 - the loop keeps its tasks alive
+            for name in range(1000):
+                asyncio.create_task(asyncio.sleep(0) if name % 50 else wait(name))  # noqa: RUF006 - the loop keeps it
             await asyncio.sleep(1)
 
         run(main())
-        assert ends == list(range(200))
+        assert ends == list(range(0, 1000, 50))
 
     @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
     def test_an_interrupt_leaves_nothing_running(self, interrupt):
@@ -369,6 +369,15 @@ class TestEnd:
         with pytest.raises(interrupt):
             run(main())
         assert ends == [2]
+
+    def test_an_interrupt_is_not_reported_twice(self, caplog):
+        async def main():
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+        gc.collect()
+        assert not caplog.records
 
     def test_an_interrupt_between_callbacks_does_too(self):
         def interrupt():

@@ -65,9 +65,7 @@ class Tree:
 
     def _loader(self) -> tuple[str, ...]:
         # sid keeps its libraries under usr/lib, bookworm under lib too; <root>/lib64 may be a link out of the tree
-        libraries = [
-            path for place in ("usr/lib", "lib") for path in sorted((self.root / place).glob("*-linux-gnu*"))
-        ]
+        libraries = [path for place in ("usr/lib", "lib") for path in sorted((self.root / place).glob("*-linux-gnu*"))]
         for loader in (path for library in libraries for path in sorted(library.glob("ld-linux-*.so.?"))):
             return (str(loader), "--library-path", ":".join(map(str, libraries)))
         raise FetchError(f"the packages in {self.root} bring no dynamic loader")
@@ -113,9 +111,7 @@ def unpack(packages: Packages) -> Tree:
         if not is_unpacked(packages):
             shutil.rmtree(tree.root, ignore_errors=True)
             try:
-                for archive in tqdm(
-                    _download(packages, home / "apt"), desc=f"unpacking {packages.tree}", leave=False
-                ):
+                for archive in tqdm(_download(packages, home / "apt"), desc=f"unpacking {packages.tree}", leave=False):
                     _run(["dpkg-deb", "-x", str(archive), str(tree.root)])
                 _stamp(packages).touch()
             finally:

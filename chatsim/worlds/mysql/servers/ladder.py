@@ -55,16 +55,30 @@ class Server:
 class Service(Protocol):
     """What the rungs must know of a kind of server."""
 
-    name: str
-    """As its users write it: ``MySQL``."""
-    variable: str
-    """The environment variable that may name one: ``CHATSIM_MYSQL_URL``."""
-    program: str
-    """The server's executable: ``mysqld``."""
-    packages: debian.Packages
-    """Where Debian keeps it."""
-    image: str
-    """The container image, version pinned."""
+    @property
+    def name(self) -> str:
+        """As its users write it: ``MySQL``."""
+        ...
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that may name one: ``CHATSIM_MYSQL_URL``."""
+        ...
+
+    @property
+    def program(self) -> str:
+        """The server's executable: ``mysqld``."""
+        ...
+
+    @property
+    def packages(self) -> debian.Packages:
+        """Where Debian keeps it."""
+        ...
+
+    @property
+    def image(self) -> str:
+        """The container image, version pinned."""
+        ...
 
     def verify(self, url: str) -> None:
         """Raise a `ServerError` unless a usable server of this kind answers at ``url``."""
@@ -86,7 +100,10 @@ class Service(Protocol):
 class Rung(Protocol):
     """One way to have a server."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called on the command line and in results."""
+        ...
 
     def probe(self) -> str:
         """Say in a few words what it would use; raises `UnavailableError`. Starts nothing."""
@@ -128,7 +145,7 @@ class Container:
     def probe(self) -> str:
         """The image."""
         try:
-            with contextlib.closing(docker.from_env(timeout=5)) as engine:  # type: ignore[no-untyped-call]
+            with contextlib.closing(docker.from_env(timeout=5)) as engine:
                 engine.ping()
         except docker.errors.DockerException as error:
             raise UnavailableError("no Docker engine answers") from error
@@ -237,4 +254,3 @@ def climb(service: Service, url: str | None = None, via: str | None = None) -> S
         f"no {service.name} can be had here ({'; '.join(reasons)}). Name one with {service.variable}, "
         f"start Docker, or install {service.program}."
     )
-

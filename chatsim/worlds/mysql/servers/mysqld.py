@@ -23,7 +23,7 @@ from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError
 __all__ = ["IMAGE", "MySQL", "Profile"]
 
 IMAGE = "mysql:9.7"
-_PASSWORD = "chatsim"
+_PASSWORD = "chatsim"  # noqa: S105 - of a throw-away container
 
 
 class Profile(StrEnum):
@@ -41,6 +41,7 @@ class Profile(StrEnum):
         return _OPTIONS[self]
 
 
+_PACKAGES = debian.Packages("mysql", ("mysql-server-core", "mysql-client-core"), suite="sid")
 _OPTIONS: dict[Profile, tuple[str, ...]] = {
     Profile.DURABLE: (),
     Profile.QUICK: ("--skip-log-bin", "--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=OFF"),
@@ -61,9 +62,7 @@ class MySQL:
     name: str = "MySQL"
     variable: str = "CHATSIM_MYSQL_URL"
     program: str = "mysqld"
-    packages: debian.Packages = debian.Packages(
-        "mysql", ("mysql-server-core", "mysql-client-core"), suite="sid"
-    )
+    packages: debian.Packages = _PACKAGES
 
     def verify(self, url: str) -> None:
         """Log in at ``url`` and make sure that it is MySQL. Raises `ServerError`."""
@@ -80,9 +79,7 @@ class MySQL:
         if "mariadb" in version.lower():
             raise UnavailableError(f"the {self.program} on the PATH is MariaDB's")
 
-    def start(
-        self, program: private.Program, port: int | None = None, *, keep: bool = False
-    ) -> private.Instance:
+    def start(self, program: private.Program, port: int | None = None, *, keep: bool = False) -> private.Instance:
         """Start a private instance on loopback, root without a password."""
         options = [*program.argv, "--no-defaults", *_where(program)]
 

@@ -155,4 +155,3 @@ def _last_words(watcher: subprocess.Popen[bytes]) -> str:
     lines = said.decode(errors="replace").strip().splitlines()
     errors = [line for line in lines if "ERROR" in line] or lines
     return errors[-1] if errors else "it said nothing"
-

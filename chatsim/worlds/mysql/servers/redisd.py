@@ -14,6 +14,7 @@ from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError
 __all__ = ["IMAGE", "Redis"]
 
 IMAGE = "redis:7"
+_PACKAGES = debian.Packages("redis", ("redis-server",))
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Redis:
     name: str = "Redis"
     variable: str = "CHATSIM_REDIS_URL"
     program: str = "redis-server"
-    packages: debian.Packages = debian.Packages("redis", ("redis-server",))
+    packages: debian.Packages = _PACKAGES
 
     def verify(self, url: str) -> None:
         """Ping ``url``. Raises `ServerError`."""
@@ -43,9 +44,7 @@ class Redis:
         except private.StartError as error:
             raise UnavailableError(str(error)) from error
 
-    def start(
-        self, program: private.Program, port: int | None = None, *, keep: bool = False
-    ) -> private.Instance:
+    def start(self, program: private.Program, port: int | None = None, *, keep: bool = False) -> private.Instance:
         """Start a private instance on loopback that keeps nothing on disk."""
 
         def command(directory: Path, port: int) -> list[str]:

@@ -2,7 +2,8 @@
 
 ``python supervisor.py OWNED|KEPT DIRECTORY COMMAND…`` runs COMMAND until it ends by itself, SIGTERM comes, or, when
 OWNED, standard input closes: the owner holds the other end of that pipe, so that even ``kill -9`` of the owner closes
-it. Then DIRECTORY is removed, and the end of the server's log printed. PR_SET_PDEATHSIG alone won't do: it follows the *thread* that forked.
+it. Then DIRECTORY is removed, and the end of the server's log printed. PR_SET_PDEATHSIG alone won't do: it follows
+the *thread* that forked.
 
 It imports nothing of chatsim: it is run as a file, starts fast and may outlive the package.
 """
@@ -54,7 +55,11 @@ def main(kind: str, directory: Path, command: list[str]) -> int:
     try:
         with (directory / "log").open("wb") as log:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_supervisor
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - no thread runs yet
             )
         if kind == "OWNED":
             threading.Thread(target=_end_with_owner, args=(child,), daemon=True).start()

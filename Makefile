@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench notebooks clean
+
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+OUT    ?= results/demo
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## a virtual environment with chatsim and all its extras
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+demo: setup ## race every creation strategy on a real MySQL; prints the table, saves the figure
+	$(BIN)/chatsim race --pattern same_pair --pattern hot_pairs --pattern strangers --out $(OUT)
+
+test: setup ## all tests; what can't be had on this machine (Docker) is skipped and said so
+	$(BIN)/python -m pytest
+
+lint: setup ## ruff, mypy (strict), the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## creation by strategy and pattern, beside mysqlslap; a table, and JSON under results/
+	mkdir -p results
+	$(BIN)/python -m pytest benchmarks --benchmark-json=results/benchmarks.json
+
+notebooks: setup ## execute the notebooks again and keep their outputs
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+clean: ## remove the virtual environment, results and caches
+	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,85 @@
+"""What the tests share: a real MySQL for the session, and the rule for what can't be had on a machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+
+import docker
+import docker.errors
+import matplotlib as mpl
+import pytest
+
+from chatsim.worlds.mysql import driver
+from chatsim.worlds.mysql.servers import debian
+from chatsim.worlds.mysql.world import Servers
+
+mpl.use("Agg")
+
+
+def _docker() -> str | None:
+    try:
+        engine = docker.from_env()
+        engine.ping()
+        engine.images.get(Servers().mysql_image)
+        engine.close()
+    except docker.errors.DockerException as error:
+        return f"no Docker engine with {Servers().mysql_image}: {error}"
+    return None
+
+
+_OBSTACLES: dict[str, Callable[[], str | None]] = {
+    "apt": debian.obstacle,
+    "docker": _docker,
+    "root": lambda: None if os.geteuid() == 0 else "not root",
+    "runuser": lambda: None if shutil.which("runuser") else "no runuser",
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for what in mark.args:
+            if reason := _OBSTACLES[what]():
+                if os.environ.get("CHATSIM_TEST_REQUIRE"):
+                    pytest.fail(f"{what} is required here: {reason}")
+                pytest.skip(f"{what}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def mysql_url():
+    """A real MySQL for the whole session: the one that is named, else a quick one of our own."""
+    with Servers(profile="quick").mysql() as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url():
+    """A real Redis for the whole session."""
+    with Servers().redis() as server:
+        yield server.url
+
+
+@pytest.fixture(autouse=True)
+def _same_servers_everywhere(request, monkeypatch):
+    """Whatever a test opens by the ladder is the session's server, if the test asks for that."""
+    for fixture, variable in (("mysql_url", "CHATSIM_MYSQL_URL"), ("redis_url", "CHATSIM_REDIS_URL")):
+        if fixture in request.fixturenames:
+            monkeypatch.setenv(variable, request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def schemas(mysql_url):
+    """A function that lists the schemas of chatsim's that are on the session's server."""
+
+    def names() -> set[str]:
+        async def ask():
+            session = await driver.connect(mysql_url)
+            rows = await session.execute("SHOW DATABASES LIKE 'chatsim\\_%'")
+            await session.close()
+            return {str(name) for (name,) in rows.rows}
+
+        return asyncio.run(ask())
+
+    return names

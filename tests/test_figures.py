@@ -1,0 +1,118 @@
+"""The pictures: nothing cut, nothing on top of something else, and the victim is plain to see."""
+
+from itertools import combinations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+from matplotlib.text import Annotation
+
+from chatsim import figures
+from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
+
+mpl.use("Agg")
+
+STATEMENTS = {
+    "usual": "SELECT thread_id FROM private_chat WHERE user1_id = 30 AND user2_id = 31 FOR UPDATE",
+    "short": "COMMIT",
+    "long, with dollars": "SELECT '$x$', \n" + ", ".join(f"COLUMN_{n}" for n in range(200)) + " FROM private_chat",
+}
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def ring(count, statement, key="(1234567890123456789, 1234567890123456789)"):
+    """So many strangers that insert into the same gap."""
+    gap = Lock("private_chat", "uniq_private_thread", "X", LockKind.GAP, key)
+    intention = Lock("private_chat", "uniq_private_thread", "X", LockKind.INSERT_INTENTION, key)
+    participants = (Participant(n, n, statement, (gap,), intention, 6) for n in range(1, count + 1))
+    return Deadlock(tuple(participants), victim=2, raw="")
+
+
+def drawn(deadlock):
+    """The axes, its texts and its arrows, after everything has its place."""
+    ax = figures.wait_for_graph(deadlock)
+    ax.figure.canvas.draw()
+    texts = [text for text in ax.texts if text.get_text()]
+    return ax, texts, [text for text in ax.texts if isinstance(text, Annotation)]
+
+
+def outline(text):
+    patch = text.get_bbox_patch()
+    return patch.get_window_extent() if patch else text.get_window_extent()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
+@pytest.mark.parametrize("key", ["(90, 95)", SUPREMUM, "(1234567890123456789, 1234567890123456789)"])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_nothing_is_cut_or_covered(count, key, statement):
+    ax, texts, _ = drawn(ring(count, statement, key))
+    assert len(texts) == (2 * count if count <= 3 else count)
+    for text in texts:
+        inside = outline(text)
+        frame = ax.get_window_extent()
+        assert frame.x0 <= inside.x0 < inside.x1 <= frame.x1, text.get_text()
+        assert frame.y0 <= inside.y0 < inside.y1 <= frame.y1, text.get_text()
+    for one, other in combinations(texts, 2):
+        assert not outline(one).overlaps(outline(other)), (one.get_text(), other.get_text())
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_no_label_lies_on_an_arrow(count):
+    _, texts, arrows = drawn(ring(count, STATEMENTS["usual"]))
+    labels = [text for text in texts if text.get_bbox_patch() is None]
+    for arrow in arrows:
+        path = arrow.arrow_patch.get_path().transformed(arrow.arrow_patch.get_transform())
+        assert not any(path.intersects_bbox(outline(label), filled=False) for label in labels)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 6])
+def test_an_arrow_from_each_waiter_to_its_holder(count):
+    deadlock = ring(count, "COMMIT")
+    _, texts, arrows = drawn(deadlock)
+    boxes = {text.get_text().split()[1].rstrip(":"): text.get_bbox_patch() for text in texts if text.get_bbox_patch()}
+    ends = [(arrow.arrowprops["patchA"], arrow.arrowprops["patchB"]) for arrow in arrows]
+    assert ends == [(boxes[str(waiter)], boxes[str(holder)]) for waiter, holder, _ in deadlock.waits_for()]
+    for arrow in arrows:
+        tail, *_, tip = arrow.arrow_patch.get_path().vertices
+        assert ((tail - tip) ** 2).sum() > 0
+
+
+def test_the_lock_waited_for_is_named():
+    _, texts, _ = drawn(ring(2, "COMMIT", "(90, 95)"))
+    label = "waits for X insert intention\nprivate_chat.uniq_private_thread\n(90, 95)"
+    assert [text.get_text() for text in texts].count(label) == 2
+    _, texts, _ = drawn(ring(4, "COMMIT", "(90, 95)"))
+    assert all(label in text.get_text() for text in texts)
+
+
+def test_the_victim_is_marked_without_colour():
+    _, texts, _ = drawn(ring(3, "COMMIT"))
+    victims = [text for text in texts if "rolled back (1213)" in text.get_text()]
+    assert [text.get_text().splitlines()[0] for text in victims] == ["Transaction 2: rolled back (1213)"]
+    boxes = [text.get_bbox_patch() for text in texts if text.get_bbox_patch()]
+    dashed = [box for box in boxes if box.get_linestyle() in {"--", "dashed"}]
+    assert dashed == [victims[0].get_bbox_patch()]
+    assert dashed[0].get_linewidth() > max(box.get_linewidth() for box in boxes if box is not dashed[0])
+    for box in boxes:
+        red, green, blue, _ = box.get_facecolor()
+        assert red == green == blue
+
+
+def test_a_request_ahead_in_the_queue():
+    deadlock = ring(2, "COMMIT")
+    first, second = deadlock.participants
+    first = Participant(1, 1, "COMMIT", (), first.waits, 2)
+    _, texts, _ = drawn(Deadlock((first, second), 1, ""))
+    assert "its request is ahead in the queue" in texts[0].get_text()
+
+
+def test_axes_that_are_given_are_used():
+    figure, (left, right) = plt.subplots(1, 2, figsize=(16, 4.5))
+    assert figures.wait_for_graph(ring(2, "COMMIT"), right) is right
+    assert not left.texts
+    assert figure.axes == [left, right]

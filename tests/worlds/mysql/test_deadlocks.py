@@ -1,0 +1,247 @@
+"""Deadlock texts recorded from MySQL 9.7.4, read back. ``deadlocks/`` has them; nothing here needs a server."""
+
+from pathlib import Path
+
+import pytest
+
+from chatsim.chat.ports import Rows, database_error
+from chatsim.worlds.deadlock import SUPREMUM, Lock, LockKind
+from chatsim.worlds.mysql import deadlocks
+
+SCHEMA = "deadlock_rec"
+COLUMNS = {(SCHEMA, "private_chat", "uniq_private_thread"): 2, (SCHEMA, "seat", "by_name"): 1}
+
+
+def recorded(name):
+    return (Path(__file__).parent / "deadlocks" / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def unique(kind, key, mode="X"):
+    return Lock("private_chat", "uniq_private_thread", mode, kind, key)
+
+
+@pytest.mark.parametrize("name", ["strangers", "strangers_error_log"])
+def test_strangers_in_one_gap(name):
+    deadlock = deadlocks.parse(recorded(name), COLUMNS)
+    one, two = deadlock.participants
+    assert (one.number, two.number, deadlock.victim) == (1, 2, 2)
+    assert one.statement == "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (3, 30, 31)"
+    assert two.statement == "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (4, 50, 51)"
+    assert one.holds == two.holds == (unique(LockKind.GAP, "(90, 95)"),)
+    assert one.waits == two.waits == unique(LockKind.INSERT_INTENTION, "(90, 95)")
+    assert (one.weight, two.weight) == (6, 6)  # four lock structs and two undo records each
+    assert two.connection_id == one.connection_id + 1
+
+
+def test_strangers_at_the_end_of_the_index():
+    deadlock = deadlocks.parse(recorded("supremum"), COLUMNS)
+    for one in deadlock.participants:
+        assert one.holds == (unique(LockKind.NEXT_KEY, SUPREMUM),)
+        assert one.waits == unique(LockKind.INSERT_INTENTION, SUPREMUM)
+    assert deadlock.explain().count("holds the gap after the last row") == 2
+
+
+def test_a_cycle_of_three():
+    deadlock = deadlocks.parse(recorded("three_way"))
+    assert [(waiter, holder, lock.record) for waiter, holder, lock in deadlock.waits_for()] == [
+        (1, 2, "(3)"),
+        (2, 3, "(1)"),
+        (3, 1, "(2)"),
+    ]
+    for waiter, holder in zip(
+        deadlock.participants, deadlock.participants[1:] + deadlock.participants[:1], strict=True
+    ):
+        assert holder.holds == (waiter.waits,)
+        assert waiter.waits.kind is LockKind.RECORD
+    assert deadlock.victim == 2
+
+
+def test_three_inserts_of_one_key_the_first_rolls_back():
+    deadlock = deadlocks.parse(recorded("duplicates"))
+    for one in deadlock.participants:
+        assert one.holds == (Lock("private_chat", "PRIMARY", "S", LockKind.NEXT_KEY, SUPREMUM),)
+        assert one.waits == Lock("private_chat", "PRIMARY", "X", LockKind.INSERT_INTENTION, SUPREMUM)
+
+
+def test_a_waiting_request_is_not_held():
+    one, two = deadlocks.parse(recorded("queue")).participants
+    assert one.holds == ()
+    assert one.waits == Lock("t", "PRIMARY", "X", LockKind.NEXT_KEY, "(20)")
+    assert two.holds == (Lock("t", "PRIMARY", "X", LockKind.RECORD, "(20)"),)
+    assert two.waits.kind is LockKind.INSERT_INTENTION
+
+
+def test_several_records_of_one_lock_and_keys_of_text():
+    one, two = deadlocks.parse(recorded("text_keys"), COLUMNS).participants
+    assert [lock.record for lock in one.holds] == ["('ann')"]
+    assert [lock.record for lock in two.holds] == [SUPREMUM, "('it's')"]
+
+
+def test_without_the_number_of_columns_the_primary_key_follows():
+    one, two = deadlocks.parse(recorded("text_keys")).participants
+    assert one.holds[0].record == "('ann', 1)"
+    assert two.holds[1].record == "('it's', -4)"
+    assert deadlocks.parse(recorded("strangers")).participants[0].waits.record == "(90, 95, 2)"
+
+
+def test_null_hex_and_empty_text():
+    one, two = deadlocks.parse(recorded("odd_keys")).participants
+    assert one.holds[0].record == "(NULL, 5, 0x99bb6ed5ed, 4, 'é')"
+    assert two.holds[0].record == "('')"
+
+
+def test_a_key_that_innodb_cut():
+    one, _ = deadlocks.parse(recorded("long_keys")).participants
+    assert one.holds[0].record == f"('{'a;' * 15}…')"
+
+
+@pytest.mark.parametrize(
+    ("column", "dumped", "value"),
+    [
+        ("bigint unsigned", "000000000000005a", "90"),
+        ("bigint unsigned", "ffffffffffffffff", "18446744073709551615"),
+        ("bigint unsigned", "13a5f0c2d1e00001", "1415728340213399553"),
+        ("bigint", "800000000000005a", "90"),
+        ("bigint", "7fffffffffffffff", "-1"),
+        ("int", "80000014", "20"),
+        ("int", "7ffffffc", "-4"),
+        ("int unsigned", "00000005", "5"),
+        ("smallint", "8003", "3"),
+        ("varchar", "616e6e", "'ann'"),
+    ],
+)
+def test_values(column, dumped, value):
+    text = recorded("strangers").replace("len 8; hex 000000000000005a", f"len {len(dumped) // 2}; hex {dumped}")
+    assert deadlocks.parse(text, COLUMNS).participants[0].waits.record == f"({value}, 95)", column
+
+
+def test_a_statement_keeps_its_blank_lines():
+    text = recorded("strangers").replace("VALUES (3, 30, 31)", "VALUES\n\n(3, 30, 31)\n-- *** mine")
+    assert deadlocks.parse(text).participants[0].statement.endswith("VALUES\n\n(3, 30, 31)\n-- *** mine")
+
+
+def test_names_with_backticks_and_partitions():
+    odd = "index a b of table `deadlock_rec`.`pri``vate` /* Partition `p0` */ trx"
+    text = recorded("strangers").replace("index uniq_private_thread of table `deadlock_rec`.`private_chat` trx", odd)
+    waits = deadlocks.parse(text).participants[0].waits
+    assert (waits.table, waits.index) == ("pri`vate", "a b")
+
+
+def test_records_of_a_busy_page():
+    shown_elsewhere, shown_nowhere = deadlocks.split(recorded("busy_page_error_log"))
+    assert "heap no 39\n" in shown_elsewhere
+    assert {row["record"] for row in deadlocks.parse(shown_elsewhere).rows()} == {"(51, 52, 1097)"}
+    assert {row["record"] for row in deadlocks.parse(shown_nowhere).rows()} == {"heap no 39"}
+
+
+def test_a_foreign_line_within_a_report():
+    lines = recorded("strangers_error_log").splitlines(keepends=True)
+    foreign = next(line for line in lines if "Aborted connection" in line)
+    lines.insert(next(n for n, line in enumerate(lines) if line.startswith("Record lock")), foreign)
+    assert deadlocks.parse("".join(lines), COLUMNS).participants[0].holds == (unique(LockKind.GAP, "(90, 95)"),)
+
+
+def test_split_leaves_out_what_is_cut():
+    whole = recorded("strangers_error_log")
+    start = whole.index("2026", 1)
+    assert len(deadlocks.split(whole + whole)) == 2
+    assert deadlocks.split(whole[start:]) == []
+    assert deadlocks.split(whole[: whole.index("*** WE ROLL BACK")]) == []
+    assert len(deadlocks.split(whole[start:] + whole + whole[:1000])) == 1
+    assert deadlocks.split("") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("LATEST DETECTED", "LATEST DETECTED", None),
+        ("*** ", "", "expected another '***' heading after 'the start', found the end"),
+        ("*** (1) HOLDS", "*** (9) HOLDS", "expected '*** (1) HOLDS THE LOCK(S):', found '*** (9) HOLDS THE LOCK(S):'"),
+        ("*** (1) TRANS", "*** (2) TRANS", "expected '*** (1) TRANSACTION:', found '*** (2) TRANSACTION:'"),
+        ("*** WE ROLL BACK", "*** WE KEEP", "found the end"),
+        ("TRANSACTION (2)\n---", "TRANSACTION (7)\n---", "transaction 7 was rolled back but is not in the report"),
+        ("RECORD LOCKS", "TABLE LOCK", "expected a record lock, found 'TABLE LOCK space id"),
+        (" 1: len 8;", " 1: size 8;", "expected a record lock, found ' 1: size 8;"),
+        ("lock struct(s)", "locks", "expected '… lock struct(s)' of transaction 1, found 'TRANSACTION 320127, ACTIVE"),
+    ],
+)
+def test_a_text_that_is_not_understood(old, new, message):
+    text = recorded("strangers").replace(old, new)
+    if message is None:
+        deadlocks.parse(text)
+        return
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
+        deadlocks.parse(text)
+    assert message in str(raised.value)
+
+
+class Scripted:
+    """A session that answers from a table: the first key that the statement contains."""
+
+    in_transaction = False
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.asked = []
+
+    async def execute(self, sql, args=()):
+        self.asked.append((sql, tuple(args)))
+        answer = next(answer for part, answer in self.answers.items() if part in sql)
+        if isinstance(answer, Exception):
+            raise answer
+        return Rows(answer)
+
+    async def script(self, sql, args=()):
+        raise AssertionError("not asked for")
+
+    begin = commit = rollback = script
+
+
+STATISTICS = [(*index, columns) for index, columns in COLUMNS.items()]
+
+
+async def test_latest():
+    session = Scripted({"STATUS": [("InnoDB", "", recorded("strangers"))], "statistics": STATISTICS})
+    deadlock = await deadlocks.latest(session)
+    assert deadlock.participants[0].waits.record == "(90, 95)"
+    assert deadlock.raw.splitlines()[1] == "*** (1) TRANSACTION:"
+    assert deadlock.raw.endswith("*** WE ROLL BACK TRANSACTION (2)\n")
+
+
+async def test_no_latest_deadlock():
+    assert await deadlocks.latest(Scripted({"STATUS": [("InnoDB", "", "nothing yet")]})) is None
+
+
+async def test_latest_without_the_privilege():
+    assert await deadlocks.latest(Scripted({"STATUS": database_error(1227, "need PROCESS")})) is None
+    lost = database_error(2013, "lost")
+    with pytest.raises(type(lost)):
+        await deadlocks.latest(Scripted({"STATUS": lost}))
+
+
+async def test_since_a_mark():
+    session = Scripted(
+        {"LENGTH": [(700,)], "SUBSTR": [(recorded("strangers_error_log").encode(),)], "stat": STATISTICS}
+    )
+    mark = await deadlocks.mark(session)
+    (deadlock,) = await deadlocks.since(session, mark)
+    assert session.asked[1][1] == (701,)
+    assert deadlock.victim == 2
+    assert deadlock.participants[1].waits.record == "(90, 95)"
+
+
+@pytest.mark.parametrize("answer", [[], [(None,)]])
+async def test_no_mark_where_the_log_cannot_be_used(answer):
+    assert await deadlocks.mark(Scripted({"LENGTH": answer})) is None
+
+
+async def test_a_log_that_has_become_unreadable():
+    with pytest.raises(OSError, match="max_allowed_packet"):
+        await deadlocks.since(Scripted({"SUBSTR": [(None,)]}), 0)
+
+
+async def test_a_report_that_is_not_understood_is_kept_with_the_error():
+    log = recorded("strangers_error_log").replace("RECORD LOCKS", "TABLE LOCK")
+    with pytest.raises(ValueError, match="expected a record lock") as raised:
+        await deadlocks.since(Scripted({"SUBSTR": [(log,)], "statistics": []}), 0)
+    assert raised.value.__notes__ == [log]
