@@ -5,6 +5,7 @@
 - `strategies`: the creation strategies that are shipped
 - `MySQL`: which MySQL to run on, if not the first that is found
 - `compare`: how two results differ, with intervals
+- `figures`: pictures of results, of deadlocks
 - `run`: for callers that have no event loop of their own
 - `Result`: what an experiment returns
 """
@@ -15,12 +16,13 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
+from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
 from chatsim.lab.race import BadParameterError, Race
 from chatsim.lab.result import Result, compare
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
-__all__ = ["MySQL", "Result", "compare", "creation_strategy", "race", "run", "strategies"]
+__all__ = ["MySQL", "Result", "compare", "creation_strategy", "figures", "race", "run", "strategies"]
 
 T = TypeVar("T")
 

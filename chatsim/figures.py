@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,3 +131,52 @@ def _lock_text(verb: str, lock: Lock, characters: int, lines: int) -> str:
 
 def _wrapped(text: str, characters: int, lines: int) -> str:
     return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))
+
+
+def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
+    """Compare strategies: a row of axes per pattern, goodput at the left, latency from median to p99 at the right.
+
+    A strategy whose verdict is not ``safe`` is hatched, and its name says why.
+
+    Args:
+        table: a result's summary, one row per strategy and pattern.
+        caption: the run's conditions, printed beneath.
+    """
+    patterns = list(dict.fromkeys(table["pattern"]))
+    tallest = max(len(table[table["pattern"] == pattern]) for pattern in patterns)
+    figure, axes = plt.subplots(
+        len(patterns),
+        2,
+        figsize=(10, 1.2 + len(patterns) * (0.7 + 0.27 * tallest)),
+        squeeze=False,
+        layout="constrained",
+        sharex="col",
+    )
+    plt.close(figure)  # who asked for it shows it; a notebook would show it twice
+    for pattern, (left, right) in zip(patterns, axes, strict=True):
+        part = table[table["pattern"] == pattern].iloc[::-1]
+        names = [
+            name if word == "safe" else f"{name} ({word})"
+            for name, word in zip(part["strategy"], part["verdict"], strict=True)
+        ]
+        safe = (part["verdict"] == "safe").to_numpy()
+        bars = left.barh(names, part["goodput_per_s"], color="0.55", edgecolor="black", linewidth=0.6)
+        for bar, is_safe in zip(bars, safe, strict=True):
+            if not is_safe:
+                bar.set(hatch="////", facecolor="white")
+        left.set_title(pattern, loc="left", fontsize=10, fontweight="bold")
+        places = range(len(part))
+        right.hlines(places, part["p50_ms"], part["p99_ms"], color="0.55", linewidth=3)
+        right.plot(part["p50_ms"], places, "o", color="black", markersize=5, label="median")
+        right.plot(part["p99_ms"], places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
+        right.set(xscale="log", yticks=[], ylim=left.get_ylim())
+        right.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.xaxis.set_major_formatter("{x:g}")
+        right.xaxis.set_minor_formatter(NullFormatter())
+        right.grid(axis="x", which="both", color="0.9")
+        right.set_axisbelow(True)
+    axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
+    axes[-1, 1].set_xlabel("latency from the intended start, ms (log scale)")
+    axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS)
+    figure.supxlabel("\n".join(wrap(caption, 165)), fontsize=7.5, x=0.01, ha="left")
+    return figure

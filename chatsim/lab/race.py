@@ -20,9 +20,9 @@ from chatsim.lab.checks import PrivateChats, check_creation
 from chatsim.lab.history import Operation
 from chatsim.lab.result import Result, Variant, describe_machine
 from chatsim.lab.workload import Pair, Workload
-from chatsim.worlds.world import World
+from chatsim.worlds.world import Costs, World
 
-__all__ = ["BadParameterError", "Race"]
+__all__ = ["BadParameterError", "Heat", "Race"]
 
 _BATCH = 5_000
 _WARM_UP_ROUNDS = 20
@@ -114,6 +114,15 @@ class Race:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 
     async def _variant(self, world: World, strategy: CreationStrategy, pattern: str, bar: tqdm[Never]) -> Variant:
+        async with self.heat(world, strategy, pattern) as heat:
+            before = await world.costs()
+            window = await heat.drive(bar)
+            costs = await world.costs() - before
+        return await heat.judge(window, costs)
+
+    @asynccontextmanager
+    async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
+        """One strategy under one pattern, ready to go: tables loaded, connections leased."""
         # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
         chance, *pauses = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed).spawn(1 + self.clients))
         calls = workload.make(
@@ -127,36 +136,74 @@ class Race:
         )
         await world.install(self.schema)
         await _load(world.admin, calls)
-        await world.deadlock()  # whatever was before is not this variant's
-        async with self._callers(world, strategy, pauses) as callers:
-            before = await world.costs()
-            history, window = await _drive(callers, calls, bar)
-            costs = await world.costs() - before
-        final = await _final(world.admin, first_thread=len(calls.existing) + 1)
-        return Variant(
-            strategy=strategy.name,
-            pattern=pattern,
-            operations=history,
-            window_s=window,
-            costs=costs,
-            verdict=check_creation(history, final),
-            orphans=final.orphans,
-            deadlock=await world.deadlock(),
-        )
-
-    @asynccontextmanager
-    async def _callers(
-        self, world: World, strategy: CreationStrategy, pauses: Sequence[np.random.Generator]
-    ) -> AsyncIterator[list[StoreCaller]]:
+        await world.deadlock()  # whatever was before is not this heat's
         locks = await world.locks() if strategy.uses_locks else None
-        retry = POLICIES[self.retry]
         async with world.database(self.clients) as database, AsyncExitStack() as stack:
-            yield [
+            callers = [
                 await stack.enter_async_context(
-                    StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
+                    StoreCaller(
+                        number, database=database, strategy=strategy, locks=locks, retry=POLICIES[self.retry], rng=rng
+                    )
                 )
                 for number, rng in enumerate(pauses)
             ]
+            yield Heat(world, strategy.name, pattern, calls, callers)
+
+
+@dataclass
+class Heat:
+    """One strategy under one pattern.
+
+    Attributes:
+        world: where it runs.
+        strategy: its name.
+        pattern: the pattern's name.
+        calls: what the callers ask.
+        callers: the clients.
+        history: what has happened so far.
+    """
+
+    world: World
+    strategy: str
+    pattern: str
+    calls: Workload
+    callers: Sequence[StoreCaller]
+    history: list[Operation] = field(default_factory=list)
+
+    async def drive(self, bar: tqdm[Never]) -> float:
+        """Let the callers make all their calls; returns how long that took, in seconds."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+
+        async def one(caller: StoreCaller, turn: int, call: Pair, intended: float | None = None) -> None:
+            self.history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
+            bar.update()
+
+        async def alone(caller: StoreCaller, own: Sequence[Pair]) -> None:
+            for turn, call in enumerate(own):
+                await one(caller, turn, call)
+
+        if self.calls.together:
+            for turn, asked in enumerate(zip(*self.calls.calls, strict=True)):
+                now = clock()
+                await _all(one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True))
+        else:
+            await _all(alone(caller, own) for caller, own in zip(self.callers, self.calls.calls, strict=True))
+        return clock() - begun
+
+    async def judge(self, window_s: float, costs: Costs) -> Variant:
+        """Check what happened against the final tables."""
+        final = await _final(self.world.admin, first_thread=len(self.calls.existing) + 1)
+        return Variant(
+            strategy=self.strategy,
+            pattern=self.pattern,
+            operations=self.history,
+            window_s=window_s,
+            costs=costs,
+            verdict=check_creation(self.history, final),
+            orphans=final.orphans,
+            deadlock=await self.world.deadlock(),
+        )
 
 
 def _known(name: str, value: str, known: Mapping[str, object]) -> None:
@@ -180,29 +227,6 @@ async def _insert(admin: Session, into: str, rows: Sequence[tuple[object, ...]])
         batch = rows[at : at + _BATCH]
         places = ", ".join(["(" + ", ".join("?" * len(batch[0])) + ")"] * len(batch))
         await admin.execute(f"INSERT INTO {into} VALUES {places}", [value for row in batch for value in row])  # noqa: S608
-
-
-async def _drive(callers: Sequence[StoreCaller], calls: Workload, bar: tqdm[Never]) -> tuple[list[Operation], float]:
-    """Let the callers make their calls; returns the history and how long it took, in seconds."""
-    clock = asyncio.get_running_loop().time
-    history: list[Operation] = []
-    begun = clock()
-
-    async def one(caller: StoreCaller, turn: int, call: Pair, intended: float | None = None) -> None:
-        history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
-        bar.update()
-
-    async def alone(caller: StoreCaller, own: Sequence[Pair]) -> None:
-        for turn, call in enumerate(own):
-            await one(caller, turn, call)
-
-    if calls.together:
-        for turn, asked in enumerate(zip(*calls.calls, strict=True)):
-            now = clock()
-            await _all(one(caller, turn, call, now) for caller, call in zip(callers, asked, strict=True))
-    else:
-        await _all(alone(caller, own) for caller, own in zip(callers, calls.calls, strict=True))
-    return history, clock() - begun
 
 
 async def _all(coroutines: Iterable[object]) -> None:

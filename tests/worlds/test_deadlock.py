@@ -62,11 +62,10 @@ def test_one_row_per_lock():
 
 
 def test_strangers_explained():
+    gap = "holds the gap before (90, 95) of private_chat.uniq_private_thread (X) and waits to insert into that gap"
     assert strangers().explain().splitlines() == [
-        "Transaction 1 (INSERT INTO private_chat VALUES (3, 30, 31)) holds the gap before (90, 95) of"
-        " private_chat.uniq_private_thread (X) and waits to insert into that gap, behind transaction 2.",
-        "Transaction 2 (INSERT INTO private_chat VALUES (4, 50, 51)) holds the gap before (90, 95) of"
-        " private_chat.uniq_private_thread (X) and waits to insert into that gap, behind transaction 1.",
+        f"Transaction 1 (INSERT INTO private_chat VALUES (3, 30, 31)) {gap}, behind transaction 2.",
+        f"Transaction 2 (INSERT INTO private_chat VALUES (4, 50, 51)) {gap}, behind transaction 1.",
         "Transaction 2 died (1213); the weights (locks plus undo records) were 6, 6.",
     ]
 

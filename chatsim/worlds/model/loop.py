@@ -307,10 +307,6 @@ class ModelLoop(asyncio.AbstractEventLoop):
         task.add_done_callback(stop)
         try:
             self.run_forever()
-        except BaseException:
-            if task.done() and not task.cancelled():
-                task.exception()  # what stopped the run says enough
-            raise
         finally:
             ended = True
         return task.result()

@@ -1,11 +1,8 @@
 """Deadlock reports of a MySQL server: its text, understood.
 
-InnoDB writes one text to two places. ``SHOW ENGINE INNODB STATUS`` keeps the latest deadlock only. With
-``innodb_print_all_deadlocks=ON`` every one goes to the error log's *file*, its headings as notes of the log
-(MY-012468, MY-012469; they need ``log_error_verbosity=3``) and the rest written past the log. So
-``performance_schema.error_log`` has the headings alone, and `since` reads the file.
-
-Printing is dear: a race for one gap was seen to run at half its rate. Keep it out of measured runs.
+``SHOW ENGINE INNODB STATUS`` keeps the latest deadlock only. ``innodb_print_all_deadlocks=ON`` would put every one into
+the error log, but printing is dear: a race for one gap ran at a third to a half of its rate (``docs/findings.md``). And
+``performance_schema.error_log`` has only the headings of such a report: the locks are written past it, into the file.
 """
 
 from __future__ import annotations
@@ -19,20 +16,14 @@ from typing import TypeAlias, cast
 from chatsim.chat.ports import DatabaseError, Session
 from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Mode, Participant
 
-__all__ = ["KeyColumns", "Mark", "key_columns", "latest", "mark", "parse", "since", "split"]
+__all__ = ["KeyColumns", "key_columns", "latest", "parse"]
 
 KeyColumns: TypeAlias = Mapping[tuple[str, str, str], int]
 """How many columns each index has, by (schema, table, index)."""
 
-Mark: TypeAlias = int
-"""A place in the server's error log, in bytes."""
-
 _ACCESS_DENIED = 1227
 """The error number for a missing privilege, here PROCESS (Server Error Message Reference)."""
 
-_LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\dT\S+ \d+ \[\w+\] \[MY-(?P<code>\d+)\] \[\w+\] (?P<text>.*\n?)", re.MULTILINE)
-_FIRST_NOTE = re.compile(r"^\S+ \d+ \[Note\] \[MY-012468\]", re.MULTILINE)
-_HEADING_CODE = "012469"
 _STATUS_SECTION = re.compile(r"LATEST DETECTED DEADLOCK\n-+\n(.*?\n)-+\nTRANSACTIONS\n", re.DOTALL)
 _HEADING = re.compile(
     r"^ ?\*\*\* (\(\d+\) (?:TRANSACTION|HOLDS THE LOCK\(S\)|WAITING FOR THIS LOCK TO BE GRANTED):"
@@ -62,7 +53,7 @@ _Field: TypeAlias = tuple[int, bytes] | None
 
 
 def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
-    """Read one deadlock out of ``raw``, in the form of the InnoDB status or of the error log.
+    """Read one deadlock out of ``raw``, in the form of the InnoDB status.
 
     What stands before and after it is passed over. A record's key is shown as ``(30, 31)``: numbers and text
     as guessed from their bytes, which do not name their type; anything else as hex. InnoDB leaves out the
@@ -91,13 +82,6 @@ def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
     return Deadlock(tuple(participants), victim, raw)
 
 
-def split(log: str) -> list[str]:
-    """The complete deadlock reports in a piece of an error log, in order, whatever else stands there."""
-    starts = [match.start() for match in _FIRST_NOTE.finditer(log)]
-    reports = (log[start:end] for start, end in pairwise([*starts, len(log)]))
-    return [report for report in reports if _ROLL_BACK.search(report)]
-
-
 async def key_columns(session: Session) -> dict[tuple[str, str, str], int]:
     """How many columns each index has that the session's user may see."""
     found = await session.execute(
@@ -121,32 +105,6 @@ async def latest(session: Session) -> Deadlock | None:
         raise
     section = _STATUS_SECTION.search(_text(status.rows[0][2]))
     return _parse_noted(section[1], await key_columns(session)) if section else None
-
-
-async def mark(session: Session) -> Mark | None:
-    """The end of the server's error log now, to hand to `since`; None where that can't work.
-
-    It needs a server that prints all deadlocks at verbosity 3, started with ``--log-error=FILE`` in a folder that
-    its ``--secure-file-priv`` allows; the FILE privilege; and a log no longer than ``max_allowed_packet``.
-    """
-    found = await session.execute(
-        "SELECT LENGTH(LOAD_FILE(@@log_error)) WHERE @@innodb_print_all_deadlocks AND @@log_error_verbosity >= 3"
-    )
-    return found.scalar()
-
-
-async def since(session: Session, start: Mark) -> list[Deadlock]:
-    """Every deadlock logged since ``start``, oldest first. Each is there before its victim is told of it.
-
-    Raises:
-        OSError: the log can't be read any more.
-        ValueError: a report can't be understood; the report is a note of the exception.
-    """
-    found = await session.execute("SELECT SUBSTR(LOAD_FILE(@@log_error), ?)", (start + 1,))
-    if found.rows[0][0] is None:
-        raise OSError("the server's error log can't be read any more: it may have outgrown max_allowed_packet")
-    columns = await key_columns(session)
-    return [_parse_noted(report, columns) for report in split(_text(found.rows[0][0]))]
 
 
 def _parse_noted(raw: str, columns: KeyColumns) -> Deadlock:
@@ -194,9 +152,8 @@ def _transactions(raw: str) -> tuple[list[tuple[str, list[_Record], list[_Record
 
 def _sections(raw: str) -> Iterator[tuple[str, str]]:
     """Each heading with what stands beneath it; asking for more than there are is a ValueError."""
-    text = _LOG_LINE.sub(lambda line: line["text"] if line["code"] == _HEADING_CODE else "", raw)
     # Splitting at a pattern with one group gives: what came before, then heading, body, heading, body, …
-    _, *parts = _HEADING.split(text)
+    _, *parts = _HEADING.split(raw)
     yield from zip(parts[::2], parts[1::2], strict=True)
     raise ValueError(f"expected another '***' heading after {parts[-2] if parts else 'the start'!r}, found the end")
 

@@ -96,4 +96,5 @@ class _TcpStream:
                 async with asyncio.timeout(_LINGER):
                     await self._writer.wait_closed()
         finally:
-            self._writer.transport.abort()  # does nothing if all was sent
+            if self._writer.transport.get_write_buffer_size():  # the peer hasn't taken it
+                self._writer.transport.abort()

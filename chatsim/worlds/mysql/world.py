@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,6 +22,7 @@ from chatsim.worlds.world import Costs, WorldError
 
 __all__ = ["MySQLWorld", "Servers", "drop_stale_schemas"]
 
+_log = logging.getLogger(__name__)
 _PREFIX = "chatsim_"
 _SETTINGS = (
     "log_bin",
@@ -229,7 +231,11 @@ class MySQLWorld:
         The server keeps the latest only. It could print them all, but that was seen to halve the rate of what is
         being measured (``docs/findings.md``).
         """
-        latest = await deadlocks.latest(self.admin)
+        try:
+            latest = await deadlocks.latest(self.admin)
+        except ValueError as error:
+            _log.warning("a deadlock report could not be understood: %s\n%s", error, "\n".join(error.__notes__))
+            return None
         if latest is None or latest.raw == self._told:
             return None
         self._told = latest.raw

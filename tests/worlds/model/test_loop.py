@@ -374,6 +374,8 @@ class TestEnd:
         async def main():
             raise KeyboardInterrupt
 
+        gc.collect()  # what other tests have left
+        caplog.clear()
         with pytest.raises(KeyboardInterrupt):
             run(main())
         gc.collect()

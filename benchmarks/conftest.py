@@ -1,0 +1,91 @@
+"""What the benchmarks share: one durable MySQL for the whole run, and mysqlslap beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import pytest
+
+from chatsim.worlds.mysql.servers import debian
+from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.servers.private import Program
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A MySQL with the server's defaults, binary log on."""
+    with Servers(profile="durable").mysql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def runner():
+    """One event loop for the whole run."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def world(runner, server):
+    """A world on that server."""
+    world = MySQLWorld(Servers(mysql_url=server.url))
+    runner.run(world.__aenter__())
+    yield world
+    runner.run(world.__aexit__())
+
+
+class MySQLSlap:
+    """MySQL's own load generator, in C: plain inserts into the same two tables, one creation after the other.
+
+    Args:
+        program: mysqlslap.
+        url: the server.
+        world: whose schema and admin session are used.
+    """
+
+    THREAD = "INSERT INTO chat_thread (type, created_at) VALUES ('private', NOW())"
+    CHAT = (
+        "INSERT INTO private_chat (thread_id, user1_id, user2_id, created_at)"
+        " VALUES (LAST_INSERT_ID(), FLOOR(1 + RAND() * 1e9), FLOOR(1e9 + RAND() * 1e9), NOW())"
+    )
+    WAYS = MappingProxyType({"autocommit": (THREAD, CHAT), "transaction": ("BEGIN", THREAD, CHAT, "COMMIT")})
+
+    def __init__(self, program, url, world):
+        self._program, self._url, self._world = program, urlsplit(url), world
+
+    async def rate(self, way: str, *, clients: int, creations: int) -> float:
+        """Creations per second. mysqlslap counts statements, so the rows are counted afterwards."""
+        statements = self.WAYS[way]
+        await self._world.install("seed")
+        printed = await asyncio.to_thread(
+            self._program.run,
+            "--no-defaults",
+            f"--host={self._url.hostname}",
+            f"--port={self._url.port}",
+            f"--user={self._url.username}",
+            f"--password={self._url.password or ''}",
+            "--get-server-public-key",
+            f"--create-schema={self._world.schema}",
+            "--no-drop",
+            f"--concurrency={clients}",
+            f"--number-of-queries={creations * len(statements)}",
+            "--delimiter=;",
+            f"--query={';'.join(statements)}",
+        )
+        seconds = float(re.search(r"Average number of seconds to run all queries: ([\d.]+)", printed)[1])
+        made = (await self._world.admin.execute("SELECT COUNT(*) FROM private_chat")).scalar()
+        assert made == creations, f"mysqlslap made {made} of {creations}"
+        return made / seconds
+
+
+@pytest.fixture(scope="session")
+def mysqlslap(server, world):
+    """Mysqlslap from the PATH, else from the unpacked packages."""
+    path = shutil.which("mysqlslap")
+    program = Program((path,)) if path else debian.unpack(MySQL().packages).program("mysqlslap")
+    return MySQLSlap(program, server.url, world)

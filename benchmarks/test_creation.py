@@ -1,0 +1,78 @@
+"""Creating private chats: what a creation costs, by strategy and pattern, on a real MySQL with durable commits.
+
+Each round is one heat of a race: 16 clients, tables emptied and connections leased outside the measured time. The
+physical limit of a creation is one durable commit; commits of different clients share one (group commit).
+"""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+from tqdm.auto import tqdm
+
+from chatsim.chat.creation import STRATEGIES
+from chatsim.lab.race import Race
+
+CLIENTS = 16
+ROUNDS = 5
+SILENT = tqdm(disable=True)
+
+
+def heats(runner, world, strategy, pattern, rounds):
+    """A set-up, a body and a tear-down for `benchmark.pedantic`, and the finished variants."""
+    race = Race(strategies=strategy, patterns=pattern, rounds=rounds, clients=CLIENTS)
+    state, done = {}, []
+
+    def setup():
+        state["context"] = race.heat(world, STRATEGIES[strategy], pattern)
+        state["heat"] = runner.run(state["context"].__aenter__())
+        state["before"] = runner.run(world.costs())
+
+    def drive():
+        state["window"] = runner.run(state["heat"].drive(SILENT))
+
+    def teardown():
+        costs = runner.run(world.costs()) - state["before"]
+        runner.run(state["context"].__aexit__(None, None, None))
+        done.append(runner.run(state["heat"].judge(state["window"], costs)))
+
+    return setup, drive, teardown, done
+
+
+def note(benchmark, world, variants):
+    """Put the deterministic costs, and what else a comparison needs, beside the times."""
+    rows = [variant.measures() for variant in variants]
+    for counted in ("round_trips", "statements", "rows_examined", "lock_waits", "deadlocks"):
+        benchmark.extra_info[f"{counted}_per_op"] = median(float(row[f"{counted}_per_op"]) for row in rows)
+    benchmark.extra_info["goodput_per_s"] = median(float(row["goodput_per_s"]) for row in rows)
+    benchmark.extra_info["verdicts"] = sorted({str(row["verdict"]) for row in rows})
+    benchmark.extra_info["server_version"] = world.environment["server_version"]
+
+
+@pytest.mark.parametrize("pattern", ["same_pair", "hot_pairs", "strangers"])
+@pytest.mark.parametrize("strategy", [name for name, strategy in STRATEGIES.items() if not strategy.uses_locks])
+def test_a_heat_of_640_creations(benchmark, runner, world, strategy, pattern):
+    """640 requests by 16 clients; per heat, not per creation."""
+    setup, drive, teardown, done = heats(runner, world, strategy, pattern, rounds=40)
+    benchmark.group = pattern
+    benchmark.pedantic(drive, setup=setup, teardown=teardown, rounds=ROUNDS, warmup_rounds=1)
+    note(benchmark, world, done)
+
+
+@pytest.mark.parametrize("way", ["autocommit", "transaction"])
+def test_one_round_trip_beside_mysqlslap(benchmark, runner, world, mysqlslap, way):
+    """8,000 creations of strangers by `one_round_trip`, alternating with as many by mysqlslap; per heat."""
+    setup, drive, teardown, done = heats(runner, world, "one_round_trip", "strangers", rounds=500)
+    theirs = []
+
+    def both():
+        theirs.append(runner.run(mysqlslap.rate(way, clients=CLIENTS, creations=CLIENTS * 500)))
+        setup()
+
+    benchmark.group = "beside mysqlslap"
+    benchmark.pedantic(drive, setup=both, teardown=teardown, rounds=ROUNDS, warmup_rounds=1)
+    note(benchmark, world, done)
+    ours = [float(str(variant.measures()["goodput_per_s"])) for variant in done]
+    benchmark.extra_info["mysqlslap_per_s"] = median(theirs)
+    benchmark.extra_info["ratio_to_mysqlslap"] = median(a / b for a, b in zip(ours, theirs, strict=True))
