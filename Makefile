@@ -18,8 +18,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup ## race every creation strategy on a real MySQL; prints the table, saves the figure
 	$(BIN)/chatsim race --pattern same_pair --pattern hot_pairs --pattern strangers --out $(OUT)
 
-test: setup ## all tests; what can't be had on this machine (Docker) is skipped and said so
-	$(BIN)/python -m pytest
+test: setup ## all tests and notebooks; what can't be had on this machine (Docker) is skipped and said so
+	$(BIN)/python -m pytest --nbmake tests notebooks
 
 lint: setup ## ruff, mypy (strict), the import contracts
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ bench: setup ## creation by strategy and pattern, beside mysqlslap; a table, and
 	$(BIN)/python -m pytest benchmarks --benchmark-json=results/benchmarks.json
 
 notebooks: setup ## execute the notebooks again and keep their outputs
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
 
 clean: ## remove the virtual environment, results and caches
 	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,15 +32,15 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Axes:
 
     Args:
         deadlock: what to draw; up to six transactions can be read at 8 x 4.5 inches.
-        ax: where to draw; its axis is switched off. A figure of that size is made when None.
+        ax: where to draw; its axis is switched off. A figure is made when None.
     """
+    count = len(deadlock.participants)
     if ax is None:
-        figure = plt.figure(figsize=(8, 4.5))
+        figure = plt.figure(figsize=(8, 2.8 if count == 2 else 4.5))
         ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
-    count = len(deadlock.participants)
     places = dict(zip((one.number for one in deadlock.participants), _clockwise(count), strict=True))
     inches = ax.get_window_extent().width / ax.figure.dpi
     characters = int(_CHARACTERS_PER_INCH * inches * min(0.3, 0.9 / (count - count // 2)))

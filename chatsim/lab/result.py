@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import tomli_w
@@ -30,8 +31,20 @@ __all__ = ["Result", "Variant", "compare", "percentile"]
 _BEYOND = 5
 """A percentile is given only if at least so many samples lie beyond it."""
 
-_COLUMNS = ("goodput_per_s", "p50_ms", "p95_ms", "p99_ms", "retries_per_op", "deadlocks_per_op")
-_SHOWN = ("strategy", "pattern", *_COLUMNS, "duplicate_pairs", "orphan_threads", "verdict")
+_SHOWN = {
+    "strategy": "strategy",
+    "pattern": "pattern",
+    "verdict": "verdict",
+    "goodput_per_s": "ok/s",
+    "p50_ms": "p50 ms",
+    "p95_ms": "p95 ms",
+    "p99_ms": "p99 ms",
+    "retries_per_op": "retries/op",
+    "deadlocks_per_op": "deadlocks/op",
+    "duplicate_pairs": "duplicates",
+    "orphan_threads": "orphans",
+}
+"""The columns that are shown, with their headings; all of them are in `Result.summary`."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Variant:
         }
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """What an experiment found; variants are added as they finish, so that an interrupted run has a valid part.
 
@@ -149,15 +162,22 @@ class Result:
         """The strategies compared: goodput, latency and verdict."""
         return figures.strategies(self.summary(), caption=self.conditions())
 
+    def __repr__(self) -> str:
+        if not self.variants:
+            return "nothing was measured"
+        return f"{self._shown().round(2).to_string(index=False, na_rep='–')}\n{self.conditions()}"
+
     def _repr_html_(self) -> str:
-        table = self.summary()
-        if table.empty:
+        if not self.variants:
             return "<p>nothing was measured</p>"
-        shown = table[list(_SHOWN)].style.format(precision=2, thousands=",", na_rep="–").hide(axis="index")
-        return f"{shown.to_html()}<p><small>{self.conditions()}</small></p>"
+        table = self._shown().style.format(precision=2, thousands=",", na_rep="–").hide(axis="index")
+        return f"{table.to_html()}<p><small>{self.conditions()}</small></p>"
+
+    def _shown(self) -> pd.DataFrame:
+        return self.summary()[list(_SHOWN)].rename(columns=_SHOWN)
 
     def save(self, directory: Path | str) -> Path:
-        """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl and the figure."""
+        """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, the figures and the deadlocks."""
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
         self.samples.to_parquet(home / "samples.parquet")
@@ -175,8 +195,11 @@ class Result:
         )
         for variant in self.variants:
             if variant.deadlock:
-                name = f"deadlock-{variant.strategy}-{variant.pattern}.txt"
-                (home / name).write_text(variant.deadlock.raw)
+                name = f"deadlock-{variant.strategy}-{variant.pattern}"
+                (home / f"{name}.txt").write_text(variant.deadlock.raw)
+                graph = figures.wait_for_graph(variant.deadlock).get_figure(root=True)
+                graph.savefig(home / f"{name}.png", dpi=150)
+                plt.close(graph)
         if self.variants:
             self.plot().savefig(home / "summary.png", dpi=150)
         return home

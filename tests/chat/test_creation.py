@@ -1,9 +1,10 @@
 """What each creation strategy promises, on a real MySQL, and what becomes of it when two callers interleave.
 
-An interleaving is written as the order of the callers' turns: in ``"ABBA"`` each letter is one statement of that caller.
+An interleaving is written as the order of the callers' turns: in ``"ABBA"`` each letter is a statement of that caller's.
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -53,33 +54,39 @@ class Stepped:
         return self._session.in_transaction
 
     def go(self):
-        self.asks.clear()
-        self._turns.release()
+        """Let it do one statement, if it is ready for one."""
+        if self.asks.is_set():
+            self.asks.clear()
+            self._turns.release()
 
     async def waits_for_a_lock(self):
         number = self._session.connection_id
         return (await self._admin.execute(WAITS, (number, number))).scalar() > 0
 
-    async def _in_turn(self, statement):
+    async def _turn(self):
         if not self.free:
             self.asks.set()
             await self._turns.acquire()
-        return await statement
 
     async def execute(self, sql, args=()):
-        return await self._in_turn(self._session.execute(sql, args))
+        await self._turn()
+        return await self._session.execute(sql, args)
 
     async def script(self, sql, args=()):
-        return await self._in_turn(self._session.script(sql, args))
+        await self._turn()
+        return await self._session.script(sql, args)
 
     async def begin(self, isolation=None):
-        await self._in_turn(self._session.begin(isolation))
+        await self._turn()
+        await self._session.begin(isolation)
 
     async def commit(self):
-        await self._in_turn(self._session.commit())
+        await self._turn()
+        await self._session.commit()
 
     async def rollback(self):
-        await self._in_turn(self._session.rollback())
+        await self._turn()
+        await self._session.rollback()
 
 
 class Caller:
@@ -97,39 +104,30 @@ class Caller:
             await self.tx.rollback()
             return f"error {error.errno}"
 
-    async def step(self):
-        """Let it do one statement, if it is ready for one."""
-        if self.tx.asks.is_set():
-            self.tx.go()
-
     async def settle(self):
         """Wait until it has ended, wants to do its next statement, or waits for a lock."""
         while not (self.task.done() or self.tx.asks.is_set() or await self.tx.waits_for_a_lock()):
             pass
 
     async def finish(self):
+        """What it gets when nobody tells it to wait any more."""
         self.tx.free = True
-        await self.step()
+        self.tx.go()
         return await self.task
 
 
 async def interleave(world, strategy, order, *pairs):
     """What each caller got when their statements came in this order; what is left over then is done freely."""
-    async with world.database(len(pairs)) as database:
-        leases = [database.session(strategy.isolation) for _ in pairs]
-        sessions = [await lease.__aenter__() for lease in leases]
-        asked = zip(sessions, pairs, strict=True)
-        callers = {
-            name: Caller(strategy, session, world.admin, pair)
-            for name, (session, pair) in zip("ABC", asked, strict=False)
-        }
+    async with world.database(len(pairs)) as database, AsyncExitStack() as leases:
+        callers = {}
+        for name, pair in zip("ABC", pairs, strict=False):
+            session = await leases.enter_async_context(database.session(strategy.isolation))
+            callers[name] = Caller(strategy, session, world.admin, pair)
         for name in order:
             for caller in callers.values():
                 await caller.settle()
-            await callers[name].step()
+            callers[name].tx.go()
         got = await asyncio.gather(*(caller.finish() for caller in callers.values()))
-        for lease in leases:
-            await lease.__aexit__(None, None, None)
     assert await open_transactions(world) == 0
     return got
 
@@ -330,16 +328,16 @@ async def test_three_callers_get_one_thread(name, world):
 
 
 async def test_user_row_makes_a_caller_with_the_same_lower_user_wait(world):
-    strategy = STRATEGIES["user_row"]
-    async with world.database(2) as database, database.session(strategy.isolation) as one:
-        async with database.session(strategy.isolation) as two:
-            first, second = (Caller(strategy, each, world.admin, pair) for each, pair in ((one, ONE), (two, (10, 22))))
-            for caller in (first, first, second, second):  # each: BEGIN, then the lock on user 10
-                await caller.settle()
-                await caller.step()
-            await second.settle()
-            assert await second.tx.waits_for_a_lock()
-            threads = [await first.finish(), await second.finish()]
+    level = STRATEGIES["user_row"].isolation
+    async with world.database(2) as database, database.session(level) as one, database.session(level) as two:
+        first = Caller(STRATEGIES["user_row"], one, world.admin, (10, 20))
+        second = Caller(STRATEGIES["user_row"], two, world.admin, (10, 22))
+        for caller in (first, first, second, second):  # each: BEGIN, then the lock on user 10
+            await caller.settle()
+            caller.tx.go()
+        await second.settle()
+        assert await second.tx.waits_for_a_lock()
+        threads = [await first.finish(), await second.finish()]
     assert await chats(world) == [(threads[0], *ONE), (threads[1], 10, 22)]
 
 
@@ -354,7 +352,7 @@ async def test_get_lock_gives_its_lock_back_when_the_database_refuses(world, cre
 
 async def test_get_lock_that_nobody_gives_is_said_in_a_sentence(world):
     class Refused:
-        async def execute(self, sql, args=()):
+        async def execute(self, *_):
             return await world.admin.execute("SELECT 0")
 
     with pytest.raises(LocksTimeoutError, match="GET_LOCK gave chat:10:20 to nobody"):
@@ -380,7 +378,7 @@ async def test_redis_lock_holds_the_second_caller_back_until_the_first_has_commi
                 pass
             for _ in range(5):  # as far as the second can come, it comes along
                 for caller in (second, first):
-                    await caller.step()
+                    caller.tx.go()
                 await first.settle()
             got = await first.finish(), await second.finish()
         assert await chats(world) == [(got[0], *ONE)]
@@ -400,6 +398,7 @@ async def test_a_dirty_answer_is_a_refusal_like_any_other(world):
 
         async def script(self, sql, args=()):
             if sql.startswith("ROLLBACK"):
+                await self._session.rollback()
                 await world.admin.execute("DELETE FROM private_chat")
             return await self._session.script(sql, args)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from asyncmy.constants import CLIENT
 from asyncmy.errors import Error as DriverError
 
 from chatsim.chat.ports import Isolation, Rows, database_error
+from chatsim.worlds.mysql.servers.private import without_password
 
 __all__ = ["BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
 
@@ -118,10 +120,15 @@ class MySQLDatabase:
 
     async def __aenter__(self) -> Self:
         """Open all connections, so that none is opened within a measured window."""
+        self._pool = asyncmy.Pool(self._size, self._size, **self._parameters)
         try:
-            self._pool = await asyncmy.create_pool(minsize=self._size, maxsize=self._size, **self._parameters)
-        except (DriverError, OSError) as error:
-            raise database_error(*_reason(error)) from error
+            async with self._pool.cond:
+                await self._pool.fill_free_pool()
+        except BaseException as error:
+            await self.__aexit__()  # asyncmy would leave those open that it did get
+            if isinstance(error, DriverError | OSError):
+                raise database_error(*_reason(error)) from error
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -159,19 +166,22 @@ async def connect(url: str, schema: str | None = None) -> MySQLSession:
             return MySQLSession(await asyncmy.connect(**options))
     except TimeoutError as error:
         raise database_error(2013, f"no answer within {_CONNECT_SECONDS:.0f} s") from error
+    except (struct.error, IndexError) as error:  # the port of MySQL's X protocol greets so that asyncmy stumbles
+        raise database_error(2007, "what answers there does not speak MySQL's protocol") from error
     except (DriverError, OSError) as error:
         raise database_error(*_reason(error)) from error
 
 
 def parameters(url: str) -> dict[str, Any]:
     """What asyncmy wants to know, from a URL. Raises `BadUrlError`."""
-    parts = urlsplit(url)
+    shown = repr(without_password(url))
     try:
+        parts = urlsplit(url)
         port = parts.port or 3306
     except ValueError as error:
-        raise BadUrlError(f"{url!r} names no valid port") from error
+        raise BadUrlError(f"{shown} names no valid host and port") from error
     if parts.scheme != "mysql" or not parts.hostname or parts.path.strip("/"):
-        raise BadUrlError(f"{url!r} is not of the form mysql://user:password@host:port")
+        raise BadUrlError(f"{shown} is not of the form mysql://user:password@host:port")
     return {
         "host": parts.hostname,
         "port": port,

@@ -131,7 +131,7 @@ def free_port() -> int:
 
 def without_password(url: str) -> str:
     """``url`` as it may be shown."""
-    return re.sub(r"(://[^:@/]*):[^@/]*@", r"\1:***@", url)
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url, flags=re.DOTALL)  # a bare @ or / may be part of it
 
 
 def _answers(port: int) -> bool:

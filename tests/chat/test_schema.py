@@ -1,0 +1,70 @@
+"""The tables, as statements that a database takes one by one."""
+
+import re
+
+import pytest
+
+from chatsim.chat import schema
+
+TABLES = [
+    "chat_message",
+    "chat_thread",
+    "private_chat",
+    "group_chat",
+    "group_chat_member",
+    "user",
+    "user_id",
+    "friend",
+    "friend_apply",
+]
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """A function that makes ``text`` the schema ``mine``."""
+
+    def write(text):
+        (tmp_path / "mine.sql").write_text(text, encoding="utf-8")
+        monkeypatch.setattr(schema, "files", lambda _: tmp_path)
+        return schema.statements("mine")
+
+    return write
+
+
+def test_the_seed_has_the_sources_nine_tables_in_order():
+    found = [re.match(r"CREATE TABLE (\w+) \(", statement) for statement in schema.statements("seed")]
+    assert [match[1] for match in found] == TABLES
+
+
+def test_a_statement_has_neither_comment_lines_nor_its_semicolon():
+    for statement in schema.statements("seed"):
+        assert statement == statement.strip()
+        assert not statement.endswith(";")
+        assert not re.search(r"^--", statement, re.MULTILINE)
+
+
+def test_the_unique_key_that_decides_everything_is_there():
+    (chat,) = [each for each in schema.statements("seed") if "CREATE TABLE private_chat " in each]
+    assert "UNIQUE KEY uniq_private_thread (user1_id, user2_id)" in chat
+
+
+def test_a_semicolon_ends_a_statement_only_at_the_end_of_a_line(named):
+    text = "-- why; and how\nCREATE TABLE a (id INT COMMENT 'x; y -- z');\n\n-- more\nCREATE TABLE b (\n  id INT\n);\n"
+    assert named(text) == ["CREATE TABLE a (id INT COMMENT 'x; y -- z')", "CREATE TABLE b (\n  id INT\n)"]
+
+
+def test_the_last_statement_needs_no_new_line(named):
+    assert named("CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);") == [
+        "CREATE TABLE a (id INT)",
+        "CREATE TABLE b (id INT)",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "-- nothing yet\n", ";\n;\n"])
+def test_no_statement_is_an_empty_one(named, text):
+    assert named(text) == []
+
+
+def test_an_unknown_schema_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nope\.sql"):
+        schema.statements("nope")
