@@ -175,7 +175,7 @@ class Network(Protocol):
 class DatabaseError(Exception):
     """What a database refused, by MySQL's error number. `database_error` picks the subclass."""
 
-    title: ClassVar[str] = "database error"
+    title: ClassVar[str] = ""
 
     def __init__(self, errno: int, message: str) -> None:
         super().__init__(errno, message)
@@ -183,7 +183,7 @@ class DatabaseError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.errno} ({self.title}): {self.message}"
+        return f"{self.errno}{self.title and f' ({self.title})'}: {self.message}"
 
 
 class DeadlockError(DatabaseError):

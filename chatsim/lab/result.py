@@ -177,7 +177,7 @@ class Result:
         return self.summary()[list(_SHOWN)].rename(columns=_SHOWN)
 
     def save(self, directory: Path | str) -> Path:
-        """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, the figures and the deadlocks."""
+        """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, figures and deadlocks."""
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
         self.samples.to_parquet(home / "samples.parquet")
@@ -198,6 +198,7 @@ class Result:
                 name = f"deadlock-{variant.strategy}-{variant.pattern}"
                 (home / f"{name}.txt").write_text(variant.deadlock.raw)
                 graph = figures.wait_for_graph(variant.deadlock).get_figure(root=True)
+                assert graph is not None
                 graph.savefig(home / f"{name}.png", dpi=150)
                 plt.close(graph)
         if self.variants:

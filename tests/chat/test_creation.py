@@ -1,6 +1,6 @@
 """What each creation strategy promises, on a real MySQL, and what becomes of it when two callers interleave.
 
-An interleaving is written as the order of the callers' turns: in ``"ABBA"`` each letter is a statement of that caller's.
+An interleaving is written as the order of the callers' turns: in ``"ABBA"`` each letter is one statement of that one.
 """
 
 import asyncio

@@ -97,6 +97,6 @@ def test_a_module_of_the_chat_system_uses_the_standard_library_numpy_and_itself(
     assert roots <= set(sys.stdlib_module_names) | {"numpy", "chatsim"}
 
 
-def test_every_name_of_the_ports_is_public_and_there():
-    assert sorted(ports.__all__, key=str.lower) == sorted(ports.__all__, key=str.lower)
+def test_the_ports_public_names_are_there():
+    assert {"Database", "Locks", "Network", "Session", "database_error"} <= set(ports.__all__)
     assert [name for name in ports.__all__ if not hasattr(ports, name)] == []

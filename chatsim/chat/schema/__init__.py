@@ -10,5 +10,5 @@ __all__ = ["statements"]
 def statements(name: str) -> list[str]:
     """The statements of schema ``name``, in order. Raises `FileNotFoundError` when there is no such schema."""
     text = files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    code = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("--"))
     return [statement.strip() for statement in code.split(";\n") if statement.strip()]

@@ -27,7 +27,8 @@ class RedisLocks:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis = redis.asyncio.Redis.from_url(url)
+        # redis-py's own timeout is `asyncio.wait_for`, which on Python 3.11 may swallow the cancellation by ours
+        self._redis = redis.asyncio.Redis.from_url(url, socket_timeout=None)
         self._release = self._redis.register_script(_RELEASE)
 
     @asynccontextmanager
