@@ -11,7 +11,16 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from chatsim.chat.ports import DuplicateKeyError, Isolation, Locks, LocksTimeoutError, Rows, Session
+from chatsim.chat.ports import (
+    ConnectionLostError,
+    DatabaseError,
+    DuplicateKeyError,
+    Isolation,
+    Locks,
+    LocksTimeoutError,
+    Rows,
+    Session,
+)
 
 __all__ = ["STRATEGIES", "CreationStrategy", "UnknownStrategyError", "creation_strategy", "named"]
 
@@ -197,6 +206,34 @@ async def get_lock(tx: Session, low: int, high: int) -> int:
         await tx.execute("DO RELEASE_LOCK(?)", (name,))
 
 
+_LOCKED = """
+    SET @locked = GET_LOCK(?, 10);
+    SET @thread = (SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?);
+    BEGIN;
+    INSERT INTO chat_thread (type, created_at) SELECT 'private', NOW() FROM DUAL WHERE @locked AND @thread IS NULL;
+    INSERT INTO private_chat (thread_id, user1_id, user2_id, created_at)
+      SELECT LAST_INSERT_ID(), ?, ?, NOW() FROM DUAL WHERE @locked AND @thread IS NULL;
+    COMMIT;
+    SELECT IF(@locked, COALESCE(@thread, LAST_INSERT_ID()), NULL);
+    DO RELEASE_LOCK(?)"""
+
+
+@creation_strategy(isolation=Isolation.READ_COMMITTED)
+async def get_lock_script(tx: Session, low: int, high: int) -> int:
+    """Bets like `get_lock`, in one round trip: a crowd on one pair queues for the lock and then reads. No orphans."""
+    name = f"chat:{low}:{high}"
+    try:
+        *_, found, _ = await tx.script(_LOCKED, (name, low, high, low, high, name))
+    except DatabaseError as error:
+        if not isinstance(error, ConnectionLostError):
+            await tx.execute("DO RELEASE_LOCK(?)", (name,))  # the script ended before its last line
+        raise
+    thread = found.scalar()
+    if thread is None:
+        raise LocksTimeoutError(f"GET_LOCK gave {name} to nobody for 10 s")
+    return thread
+
+
 @creation_strategy(locks=True)
 async def redis_lock(tx: Session, low: int, high: int, locks: Locks) -> int:
     """Bets on a lock in Redis that outlives its holder by no more than its expiry. No orphans."""
@@ -243,6 +280,7 @@ STRATEGIES: dict[str, CreationStrategy] = {
         upsert,
         user_row,
         get_lock,
+        get_lock_script,
         redis_lock,
         one_round_trip,
         look_first,

@@ -116,7 +116,10 @@ def _of_pair(pair: tuple[int, int], steps: Sequence[Operation], threads: Sequenc
 
 def _first_of_each(answered: Iterable[Operation]) -> Iterable[Operation]:
     """The first operation for each thread that was given out."""
-    return {step.thread: step for step in reversed(list(answered))}.values()
+    firsts: dict[int | None, Operation] = {}
+    for step in answered:
+        firsts.setdefault(step.thread, step)
+    return firsts.values()
 
 
 def _refusals(refused: Sequence[Operation], total: int) -> str:

@@ -91,8 +91,8 @@ def read(path: Path) -> list[tuple[dict[str, str], Operation]]:
         try:
             fields = json.loads(line)
             own = {name: fields.pop(name) for name in Operation.__dataclass_fields__}
-        except (ValueError, KeyError) as error:
+            own |= {"outcome": Outcome(own["outcome"]), "refusals": tuple(own["refusals"])}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not an operation ({error!r})") from error
-        own |= {"outcome": Outcome(own["outcome"]), "refusals": tuple(own["refusals"])}
         records.append((fields, Operation(**own)))
     return records
