@@ -74,17 +74,22 @@ class StoreCaller:
             StrategyError: the strategy is broken. Refusals by the database are outcomes, not errors.
         """
         clock = asyncio.get_running_loop().time
-        refusals: list[int] = []
+        refusals: list[DatabaseError] = []
+        attempts = 0
+
+        async def attempt() -> int:
+            nonlocal attempts
+            attempts += 1
+            return await self._attempt(uid, other)
+
         thread, outcome = None, Outcome.OK
         start = clock()
         try:
-            thread = await self._retry.run(
-                lambda: self._attempt(uid, other), self._rng, lambda error: refusals.append(error.errno)
-            )
-        except ConnectionLostError:
-            outcome = Outcome.UNKNOWN
+            thread = await self._retry.run(attempt, self._rng, refusals.append)
         except (DatabaseError, LocksTimeoutError):
-            outcome = Outcome.FAIL
+            # a lost try may have taken effect, whatever the tries after it met
+            lost = any(isinstance(error, ConnectionLostError) for error in refusals)
+            outcome = Outcome.UNKNOWN if lost else Outcome.FAIL
         end = clock()
         return Operation(
             client=self._number,
@@ -95,8 +100,8 @@ class StoreCaller:
             start=start - begun,
             end=end - begun,
             outcome=outcome,
-            attempts=len(refusals) + (outcome is Outcome.OK or not refusals),
-            refusals=tuple(refusals),
+            attempts=attempts,
+            refusals=tuple(error.errno for error in refusals),
             thread=thread,
         )
 

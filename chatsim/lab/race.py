@@ -100,7 +100,9 @@ class Race:
         """
         result.environment |= describe_machine() | dict(world.environment)
         plan = [(strategy, pattern) for pattern in self.patterns for strategy in named(self.strategies)]
-        with tqdm(total=len(plan) * self.clients * self.rounds, disable=not progress, unit="op", leave=False) as bar:
+        total = len(plan) * self.clients * self.rounds
+        # miniters: else the bar stands still for up to ten seconds when a slow strategy comes after a fast one
+        with tqdm(total=total, disable=not progress, unit="op", leave=False, miniters=1) as bar:
             await self._warm_up(world)
             for strategy, pattern in plan:
                 bar.set_description(f"{pattern}: {strategy.name}")

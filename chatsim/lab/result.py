@@ -31,6 +31,9 @@ __all__ = ["Result", "Variant", "compare", "percentile"]
 _BEYOND = 5
 """A percentile is given only if at least so many samples lie beyond it."""
 
+_RESAMPLED = 2
+"""The fewest samples that a bootstrap can be made of."""
+
 _SHOWN = {
     "strategy": "strategy",
     "pattern": "pattern",
@@ -174,7 +177,8 @@ class Result:
         return f"{table.to_html()}<p><small>{self.conditions()}</small></p>"
 
     def _shown(self) -> pd.DataFrame:
-        return self.summary()[list(_SHOWN)].rename(columns=_SHOWN)
+        numbers = dict.fromkeys(("p50_ms", "p95_ms", "p99_ms"), float)  # a column of None alone would show them
+        return self.summary()[list(_SHOWN)].astype(numbers).rename(columns=_SHOWN)
 
     def save(self, directory: Path | str) -> Path:
         """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, figures and deadlocks."""
@@ -230,6 +234,7 @@ def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int 
 
     The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13); a ratio
     whose interval excludes 1 is a difference that this sample carries. Goodput is one number a run: a bare ratio.
+    What too few operations succeeded for is NaN.
 
     Args:
         base: what is compared with.
@@ -248,9 +253,12 @@ def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int 
         for name, statistic in (("mean", np.mean), ("median", np.median)):
             ratio, low, high = _ratio(before, after, statistic, confidence, seed)
             row |= {f"{name}_ratio": ratio, f"{name}_low": low, f"{name}_high": high}
-        goodputs = [float(str(each.measures()["goodput_per_s"])) for each in (variant, twin)]
-        rows.append(row | {"goodput_ratio": goodputs[1] / goodputs[0]})
+        rows.append(row | {"goodput_ratio": _quotient(len(after) * variant.window_s, len(before) * twin.window_s)})
     return pd.DataFrame(rows)
+
+
+def _quotient(dividend: float, divisor: float) -> float:
+    return dividend / divisor if divisor else np.nan
 
 
 def _latencies(variant: Variant) -> np.ndarray:
@@ -264,6 +272,8 @@ def _ratio(
     def ratio(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.asarray(statistic(b, axis=axis) / statistic(a, axis=axis))  # type: ignore[operator]
 
+    if min(len(before), len(after)) < _RESAMPLED:
+        return np.nan, np.nan, np.nan
     interval = stats.bootstrap(
         (before, after),
         ratio,

@@ -13,7 +13,6 @@ from chatsim.chat.ports import DatabaseError, Isolation, LocksTimeoutError
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 ALL = [*STRATEGIES]
-ON_THE_SERVER = [name for name in ALL if not STRATEGIES[name].uses_locks]
 FROM_EITHER_SIDE = [name for name in ALL if name != "unordered"]
 ONE_THREAD_AND_NO_REFUSAL = [
     "one_round_trip",
@@ -22,6 +21,7 @@ ONE_THREAD_AND_NO_REFUSAL = [
     "upsert",
     "user_row",
     "get_lock",
+    "get_lock_script",
     "look_first",
 ]
 ONE, TWO, OTHERS, MORE = (10, 20), (20, 10), (12, 22), (14, 24)
@@ -319,7 +319,7 @@ async def test_strangers_hold_nobody_up(name, order, world):
     assert await orphans(world) == 0
 
 
-@pytest.mark.parametrize("name", ["upsert", "insert_ignore", "user_row", "get_lock", "look_first", "one_round_trip"])
+@pytest.mark.parametrize("name", [name for name in ONE_THREAD_AND_NO_REFUSAL if name != "insert_first"])
 async def test_three_callers_get_one_thread(name, world):
     got = await interleave(world, STRATEGIES[name], "ABC" * 10, ONE, TWO, ONE)
     assert await chats(world) == [(got[0], *ONE)]
@@ -341,22 +341,38 @@ async def test_user_row_makes_a_caller_with_the_same_lower_user_wait(world):
     assert await chats(world) == [(threads[0], *ONE), (threads[1], 10, 22)]
 
 
-async def test_get_lock_gives_its_lock_back_when_the_database_refuses(world, creates):
+@pytest.mark.parametrize("name", ["get_lock", "get_lock_script"])
+async def test_an_advisory_lock_is_given_back_when_the_database_refuses(name, world):
     await world.admin.execute("ALTER TABLE private_chat ADD CHECK (user1_id <> 10)")
     async with world.database(1) as database, database.session() as tx:
         with pytest.raises(DatabaseError):
-            await STRATEGIES["get_lock"](tx, *ONE)
+            await STRATEGIES[name](tx, *ONE)
+        assert tx.in_transaction, "so it is the strategy that gave it back, and not the end of the session"
         assert (await world.admin.execute("SELECT IS_FREE_LOCK('chat:10:20')")).scalar() == 1
         await tx.rollback()
 
 
-async def test_get_lock_that_nobody_gives_is_said_in_a_sentence(world):
-    class Refused:
-        async def execute(self, *_):
-            return await world.admin.execute("SELECT 0")
+@pytest.mark.parametrize("name", ["get_lock", "get_lock_script"])
+async def test_an_advisory_lock_that_nobody_gives_is_said_in_a_sentence_and_nothing_is_written(name, world):
+    class Impatient:
+        """A session that waits for no advisory lock."""
 
-    with pytest.raises(LocksTimeoutError, match="GET_LOCK gave chat:10:20 to nobody"):
-        await STRATEGIES["get_lock"](Refused(), *ONE)
+        def __init__(self, session):
+            self._session = session
+
+        async def execute(self, sql, args=()):
+            return await self._session.execute(sql.replace("(?, 10)", "(?, 0)"), args)
+
+        async def script(self, sql, args=()):
+            return await self._session.script(sql.replace("(?, 10)", "(?, 0)"), args)
+
+    await world.admin.execute("DO GET_LOCK('chat:10:20', 0)")
+    async with world.database(1) as database, database.session() as tx:
+        with pytest.raises(LocksTimeoutError, match="GET_LOCK gave chat:10:20 to nobody"):
+            await STRATEGIES[name](Impatient(tx), *ONE)
+        assert not tx.in_transaction
+    assert await chats(world) == []
+    assert await orphans(world) == 0
 
 
 async def test_redis_lock_holds_the_second_caller_back_until_the_first_has_committed(mysql_url, redis_url):
@@ -420,7 +436,15 @@ def test_every_strategy_says_what_it_bets_on_and_whether_it_leaves_orphans():
 def test_the_isolation_level_stands_beside_each():
     levels = {name: strategy.isolation.value for name, strategy in STRATEGIES.items()}
     assert levels == dict.fromkeys(ALL, "REPEATABLE READ") | dict.fromkeys(
-        ["for_update_read_committed", "insert_ignore", "upsert", "user_row", "one_round_trip", "look_first"],
+        [
+            "for_update_read_committed",
+            "insert_ignore",
+            "upsert",
+            "user_row",
+            "get_lock_script",
+            "one_round_trip",
+            "look_first",
+        ],
         "READ COMMITTED",
     ) | {"serializable": "SERIALIZABLE"}
 

@@ -170,9 +170,17 @@ def test_the_summary_has_a_row_per_variant():
 
 def test_the_html_shows_the_table_and_the_conditions():
     html = latencies()._repr_html_()
-    for word in ("mine", "same_pair", "p95_ms", "unsafe", "MySQL 9.7.4", "seed 7"):
+    for word in ("mine", "same_pair", "p95 ms", "unsafe", "MySQL 9.7.4", "seed 7"):
         assert word in html
-    assert "why" not in html
+
+
+def test_the_text_shows_the_table_and_the_conditions():
+    *table, conditions = repr(latencies()).splitlines()
+    assert conditions == latencies().conditions()
+    assert len(table) == 2
+    assert table[0].split()[:4] == ["strategy", "pattern", "verdict", "ok/s"]
+    assert table[1].split()[:4] == ["mine", "same_pair", "unsafe", "100.0"]
+    assert table[1].split()[4:7] == ["50.5", "95.05", "–"], "100 samples carry no 99th percentile"
 
 
 def test_the_conditions_say_what_a_headline_must_carry():
@@ -208,6 +216,7 @@ def test_an_empty_result_is_a_valid_one(tmp_path):
     assert empty.rows() == []
     assert empty.summary().empty
     assert list(empty.samples.columns) == list(history.frame([]).columns)
+    assert repr(empty) == "nothing was measured"
     assert empty._repr_html_() == "<p>nothing was measured</p>"
     assert empty.deadlock() is None
     home = empty.save(tmp_path / "empty")
@@ -235,6 +244,7 @@ def test_what_is_saved_can_be_read_back(tmp_path):
         "history.jsonl",
         "summary.png",
         "deadlock-other-same_pair.txt",
+        "deadlock-other-same_pair.png",
     }
     samples = pd.read_parquet(home / "samples.parquet")
     samples["refusals"] = samples["refusals"].map(tuple)
@@ -247,7 +257,8 @@ def test_what_is_saved_can_be_read_back(tmp_path):
         for each in one.variants
         for step in each.operations
     ]
-    assert (home / "summary.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("summary.png", "deadlock-other-same_pair.png"):
+        assert (home / name).read_bytes().startswith(b"\x89PNG")
     assert (home / "deadlock-other-same_pair.txt").read_text() == "as the server wrote it"
 
 

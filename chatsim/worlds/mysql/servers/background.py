@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from chatsim.worlds.mysql.servers import debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 
 __all__ = ["AlreadyRunningError", "Running", "running", "start", "stop"]
+
+
+_STARTED: list[private.Instance] = []  # by this process; to forget a child that runs on would be a ResourceWarning
 
 
 class AlreadyRunningError(Exception):
@@ -38,7 +43,9 @@ def running() -> Running | None:
     """The server in the background, or None."""
     try:
         noted = Running(**json.loads(_note().read_text()))
-        alive = psutil.Process(noted.pid).create_time() == noted.started
+        process = psutil.Process(noted.pid)
+        # a zombie is one that has ended and that nobody collects, as in a container without an init
+        alive = process.create_time() == noted.started and process.status() != psutil.STATUS_ZOMBIE
     except (OSError, ValueError, TypeError, psutil.NoSuchProcess):
         return None
     return noted if alive else None
@@ -57,6 +64,7 @@ def start(service: MySQL, port: int | None = None) -> Running:
         if there := running():
             raise AlreadyRunningError(f"one is running already: {there.url}")
         instance = service.start(_program(service), port, keep=True)
+        _STARTED.append(instance)
         noted = Running(instance.url, instance.pid, psutil.Process(instance.pid).create_time())
         _note().write_text(json.dumps(noted.__dict__))
     return noted
@@ -66,9 +74,12 @@ def stop() -> Running | None:
     """End the server in the background and wait until it is gone; returns what it was, or None if there was none."""
     there = running()
     if there:
-        process = psutil.Process(there.pid)
-        process.terminate()
-        process.wait()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(there.pid).terminate()
+        while running():
+            time.sleep(0.02)
+    while _STARTED:
+        _STARTED.pop().close()
     _note().unlink(missing_ok=True)
     return there
 

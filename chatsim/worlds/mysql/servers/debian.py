@@ -116,6 +116,8 @@ def unpack(packages: Packages) -> Tree:
                 _stamp(packages).touch()
             finally:
                 shutil.rmtree(home / "apt", ignore_errors=True)
+                if not is_unpacked(packages):
+                    shutil.rmtree(tree.root, ignore_errors=True)
     return tree
 
 

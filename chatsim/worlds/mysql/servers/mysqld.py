@@ -74,8 +74,11 @@ class MySQL:
             )
 
     def check_program(self, program: private.Program) -> None:
-        """Raise an `UnavailableError` when the installed mysqld is MariaDB's."""
-        version = program.run("--version")
+        """Raise an `UnavailableError` when the installed mysqld does not run, or is MariaDB's."""
+        try:
+            version = program.run("--version")
+        except private.StartError as error:
+            raise UnavailableError(str(error)) from error
         if "mariadb" in version.lower():
             raise UnavailableError(f"the {self.program} on the PATH is MariaDB's")
 

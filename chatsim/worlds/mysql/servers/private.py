@@ -153,5 +153,7 @@ def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> No
 def _last_words(watcher: subprocess.Popen[bytes]) -> str:
     said = watcher.communicate()[0] or b""
     lines = said.decode(errors="replace").strip().splitlines()
-    errors = [line for line in lines if "ERROR" in line] or lines
-    return errors[-1] if errors else "it said nothing"
+    for line in lines:
+        if "ERROR" in line:  # the first one is the cause; the last one of mysqld's is always "Aborting"
+            return line
+    return lines[-1] if lines else "it said nothing"

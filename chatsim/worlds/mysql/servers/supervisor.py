@@ -20,6 +20,7 @@ import sys
 import threading
 from pathlib import Path
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _PATIENCE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS_BYTES = 4096  # less than a pipe holds, so that nobody need be reading
@@ -48,7 +49,7 @@ def _end_with_owner(child: subprocess.Popen[bytes]) -> None:
 
 def main(kind: str, directory: Path, command: list[str]) -> int:
     """Supervise ``command``; returns its exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's, who closes the pipe when done
     child = None
@@ -65,6 +66,8 @@ def main(kind: str, directory: Path, command: list[str]) -> int:
             threading.Thread(target=_end_with_owner, args=(child,), daemon=True).start()
         return child.wait()
     finally:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)  # another one must not break off what follows
         if child is not None:
             _end(child)
         with contextlib.suppress(OSError):

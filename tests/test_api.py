@@ -1,0 +1,90 @@
+"""What a notebook imports: these names, and nothing else."""
+
+import inspect
+import re
+
+import pytest
+
+import chatsim
+from chatsim.chat.creation import STRATEGIES, CreationStrategy
+from chatsim.lab.race import BadParameterError
+from chatsim.worlds.world import WorldError
+
+PUBLIC = ["MySQL", "Result", "compare", "creation_strategy", "figures", "race", "run", "strategies"]
+
+
+def test_the_public_names_are_these():
+    assert sorted(chatsim.__all__) == PUBLIC
+
+
+def test_the_docstrings_list_is_exactly_what_is_public():
+    listed = re.findall(r"^- `(\w+)`: ", chatsim.__doc__, re.MULTILINE)
+    assert sorted(listed) == sorted(chatsim.__all__)
+    assert len(set(listed)) == len(listed)
+
+
+def test_every_public_name_is_there_and_says_what_it_is():
+    for name in chatsim.__all__:
+        assert inspect.getdoc(getattr(chatsim, name)), name
+
+
+def test_strategies_gives_a_copy_of_those_shipped():
+    shipped = chatsim.strategies()
+    assert shipped == STRATEGIES
+    assert all(isinstance(each, CreationStrategy) for each in shipped.values())
+    shipped.clear()
+    assert chatsim.strategies() == STRATEGIES
+
+
+def test_run_is_for_callers_without_an_event_loop():
+    async def answer():
+        return 42
+
+    assert chatsim.run(answer()) == 42
+
+
+def test_run_raises_what_the_coroutine_raises():
+    async def fail():
+        raise KeyError("it")
+
+    with pytest.raises(KeyError, match="it"):
+        chatsim.run(fail())
+
+
+def test_a_race_gives_a_result_with_its_rows(mysql_url, schemas):
+    before = schemas()
+    result = chatsim.run(chatsim.race(strategies="one_round_trip", clients=2, rounds=2, seed=9, progress=False))
+    assert isinstance(result, chatsim.Result)
+    (row,) = result.rows()
+    assert (row["strategy"], row["verdict"], row["operations"], row["seed"]) == ("one_round_trip", "safe", 4, 9)
+    assert row["engine"] == "MySQL"
+    assert row["server_version"]
+    assert result.environment["rung"] == "url"
+    assert schemas() <= before
+
+
+def test_a_race_can_be_told_which_server(mysql_url, monkeypatch):
+    monkeypatch.setenv("CHATSIM_MYSQL_URL", "mysql://root@127.0.0.1:1")
+    there = chatsim.MySQL(mysql_url=mysql_url)
+    result = chatsim.run(chatsim.race(world=there, strategies="upsert", clients=2, rounds=2, progress=False))
+    assert len(result.variants) == 1
+
+
+def test_a_race_shows_its_progress_unless_told_otherwise(mysql_url, capsys):
+    parameters = {"strategies": "upsert", "clients": 2, "rounds": 2}
+    chatsim.run(chatsim.race(**parameters))
+    assert "same_pair: upsert" in capsys.readouterr().err
+    chatsim.run(chatsim.race(**parameters, progress=False))
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("world", ["nope", "", None, 3])
+def test_an_unknown_world_is_named_with_those_there_are(world):
+    with pytest.raises(BadParameterError) as raised:
+        chatsim.run(chatsim.race(world=world))
+    assert str(raised.value) == f"unknown world {world!r}; there are: mysql"
+
+
+def test_a_world_that_cannot_be_had_is_one_sentence():
+    with pytest.raises(WorldError, match=r"^MySQL at mysql://root@127\.0\.0\.1:1 can't be used: [^\n]*$"):
+        chatsim.run(chatsim.race(world=chatsim.MySQL(mysql_url="mysql://root@127.0.0.1:1")))

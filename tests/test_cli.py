@@ -1,0 +1,312 @@
+"""The command line says the same as the calls beneath it, in a table or as JSON, and by its exit status."""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from chatsim.chat.creation import STRATEGIES
+from chatsim.cli import main
+from chatsim.worlds.mysql import driver
+
+KEYS = {
+    "strategy",
+    "pattern",
+    "world",
+    "layer",
+    "engine",
+    "server_version",
+    "existing",
+    "ids",
+    "retry",
+    "operations",
+    "goodput_per_s",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "retries_per_op",
+    "deadlocks_per_op",
+    "duplicate_pairs",
+    "orphan_threads",
+    "verdict",
+    "why",
+}
+SMALL = ["--clients", "4", "--rounds", "5"]
+CHATSIM = [sys.executable, "-c", "from chatsim.cli import main; main()"]
+
+
+def chatsim(*words):
+    """Run the command in this process."""
+    return CliRunner().invoke(main, [str(word) for word in words], prog_name="chatsim")
+
+
+def said(result):
+    """What stands on standard error, without the progress bars that were wiped away."""
+    return result.stderr.rpartition("\r")[2].strip()
+
+
+def commands(command=main, path=()):
+    yield path
+    if isinstance(command, click.Group):
+        for name, each in sorted(command.commands.items()):
+            yield from commands(each, (*path, name))
+
+
+@pytest.fixture
+def leaves_no_schema(schemas):
+    before = schemas()
+    yield
+    assert schemas() <= before
+
+
+on_the_server = pytest.mark.usefixtures("leaves_no_schema")
+
+
+# --- what it prints
+
+
+@on_the_server
+def test_a_race_prints_a_table_with_the_verdict_in_words_and_the_conditions():
+    result = chatsim("race", "--strategies", "unordered,one_round_trip", *SMALL, "--seed", 3)
+    assert result.exit_code == 0
+    assert re.search(r"one_round_trip .*safe", result.stdout)
+    assert re.search(r"unordered .*unsafe: the pair", result.stdout)
+    assert "Why unordered is unsafe, same_pair" in result.stdout
+    assert re.search(r"asked for \d+ with \d+ at \d+\.\d+ s, got thread \d+", result.stdout)
+    caption = " ".join(result.stdout.split())
+    assert "layer store, 4 clients, 5 rounds, 0 rows before, random ids, retry policy retry, seed 3" in caption
+
+
+@on_the_server
+def test_a_race_explains_a_deadlock():
+    result = chatsim("race", "--strategies", "for_update", "--clients", 8, "--rounds", 10)
+    assert result.exit_code == 0
+    assert "A deadlock of for_update, same_pair" in result.stdout
+    assert "waits to insert into that gap, behind transaction" in " ".join(result.stdout.split())
+
+
+@on_the_server
+def test_as_json_it_prints_one_object_a_line_per_strategy_and_pattern():
+    patterns = ("--pattern", "strangers", "--pattern", "same_pair")
+    result = chatsim("race", "--json", "--strategies", "upsert,user_row", *patterns, *SMALL, "--existing", 3)
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["pattern"], row["strategy"]) for row in rows] == [
+        ("strangers", "upsert"),
+        ("strangers", "user_row"),
+        ("same_pair", "upsert"),
+        ("same_pair", "user_row"),
+    ]
+    for row in rows:
+        assert set(row) >= KEYS
+        assert (row["verdict"], row["operations"], row["existing"], row["world"]) == ("safe", 20, 3, "mysql")
+
+
+@on_the_server
+def test_out_saves_the_result(tmp_path):
+    result = chatsim("race", "--strategies", "upsert", *SMALL, "--out", tmp_path / "here")
+    assert result.exit_code == 0
+    assert said(result) == f"saved in {tmp_path / 'here'}"
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "samples.parquet",
+        "summary.json",
+        "environment.json",
+        "config.toml",
+        "history.jsonl",
+        "summary.png",
+    }
+
+
+@on_the_server
+def test_in_a_process_of_its_own_standard_output_has_nothing_but_the_json(mysql_url):
+    done = subprocess.run(
+        [*CHATSIM, "race", "--json", "--strategies", "one_round_trip", *SMALL, "--mysql-url", mysql_url],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"CHATSIM_MYSQL_URL": "mysql://root@127.0.0.1:1"},
+    )
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["verdict"] == "safe"
+    assert "same_pair: one_round_trip" in done.stderr, "progress"
+
+
+def test_strategies_are_listed_with_their_bets():
+    result = chatsim("strategies")
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.replace("│", " ").split())
+    for strategy in STRATEGIES.values():
+        assert re.search(rf"\b{strategy.name} +{strategy.isolation.value} ", text)
+    assert "orphans" in text
+
+
+def test_mysql_shows_which_one_would_be_used(mysql_url):
+    result = chatsim("mysql")
+    assert result.exit_code == 0
+    first, *others = result.stdout.splitlines()
+    assert first == f"* url        {mysql_url}"
+    assert [line.split()[1] for line in others[:3]] == ["container", "path", "unpacked"]
+
+
+def test_mysql_clean_drops_what_nobody_holds_and_nothing_else(mysql_url):
+    stale, other = f"chatsim_{secrets.token_hex(6)}", f"mine_{secrets.token_hex(6)}"
+
+    async def ask(*statements):
+        session = await driver.connect(mysql_url)
+        rows = [await session.execute(statement) for statement in statements]
+        await session.close()
+        return rows[-1].rows
+
+    asyncio.run(ask(f"CREATE DATABASE {stale}", f"CREATE DATABASE {other}"))
+    try:
+        result = chatsim("mysql", "clean", "--mysql-url", mysql_url)
+        assert result.exit_code == 0
+        assert stale in result.stdout
+        names = {name for (name,) in asyncio.run(ask("SHOW DATABASES"))}
+        assert stale not in names
+        assert other in names
+        assert chatsim("mysql", "clean").stdout == "nothing to drop\n"
+    finally:
+        asyncio.run(ask(f"DROP DATABASE {other}"))
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=lambda path: " ".join(path) or "chatsim")
+def test_every_command_explains_itself(path):
+    for option in ("--help", "-h"):
+        result = chatsim(*path, option)
+        assert result.exit_code == 0
+        assert result.stdout.startswith(f"Usage: {' '.join(['chatsim', *path])} ")
+        assert not result.stderr
+    described = result.stdout.split("\n\n")[1]
+    assert described.strip(), "a sentence on what it does"
+
+
+# --- the exit status
+
+
+@on_the_server
+def test_must_pass_gives_0_when_all_named_are_safe():
+    result = chatsim("race", "--strategies", "unordered,upsert", *SMALL, "--must-pass", "upsert")
+    assert result.exit_code == 0
+    assert said(result) == ""
+
+
+@on_the_server
+def test_must_pass_gives_1_and_names_what_is_not_safe():
+    result = chatsim("race", "--strategies", "unordered,upsert", *SMALL, "--must-pass", "upsert, unordered")
+    assert result.exit_code == 1
+    assert said(result) == "Not safe: unordered (same_pair)"
+    assert "one thread each, and all got it" not in said(result)
+
+
+@on_the_server
+def test_errors_are_not_safe():
+    words = ("--strategies", "for_update", "--clients", 8, "--rounds", 10, "--retry", "none", "--json")
+    result = chatsim("race", *words, "--must-pass", "for_update")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["verdict"] == "errors"
+    assert said(result) == "Not safe: for_update (same_pair)"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--strategies", "upsert,nope"], "unknown creation strategy 'nope'; there are: for_update, .*"),
+        (["--strategies", "upsert,upsert"], "strategies are told apart by name; upsert is there twice"),
+        (
+            ["--strategies", "upsert", "--must-pass", "user_row"],
+            "--must-pass names user_row, which --strategies leaves out",
+        ),
+        (["--must-pass", "upsert,nope"], "--must-pass names nope, which --strategies leaves out"),
+        (["--clients", "0"], "clients is 0; it must be at least 1"),
+        (["--existing", "-1"], "existing is -1; it must be at least 0"),
+        (["--mysql-url", "postgres://here"], r"'postgres://here' is not of the form mysql://user:password@host:port"),
+        (["--mysql-url", "mysql://root@127.0.0.1:1"], r"MySQL at mysql://root@127\.0\.0\.1:1 can't be used: 2\d\d\d.*"),
+        (["--world", "nope"], r"Invalid value for '--world': 'nope' is not .*mysql.*"),
+        (["--pattern", "nope"], r"Invalid value for '--pattern': 'nope' is not one of 'same_pair', .*"),
+        (["--ids", "nope"], r"Invalid value for '--ids': 'nope' is not one of 'random', .*"),
+        (["--retry", "nope"], r"Invalid value for '--retry': 'nope' is not one of 'none', .*"),
+        (["--profile", "nope"], r"Invalid value for '--profile': 'nope' is not one of 'durable', .*"),
+        (["--mysql-via", "nope"], r"Invalid value for '--mysql-via': 'nope' is not one of 'url', .*"),
+        (["--rounds", "many"], r"Invalid value for '--rounds': 'many' is not a valid integer\."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence_that_names_the_culprit_and_exit_status_2(words, sentence):
+    result = chatsim("race", *words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    hint = "Usage: chatsim race [OPTIONS]\nTry 'chatsim race --help' for help.\n\n"  # what click adds to its own
+    assert re.fullmatch(rf"Error: {sentence}", result.stderr.removeprefix(hint).strip())
+
+
+def test_a_wrong_password_is_said_and_never_shown(mysql_url):
+    result = chatsim("race", "--mysql-url", mysql_url.replace("root@", "root:hunter2@"))
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert re.match(r"Error: MySQL at mysql://root:\*\*\*@127\.0\.0\.1:\d+ can't be used: 1045.*Access denied", line)
+    assert "hunter2" not in result.stderr
+
+
+# --- Ctrl-C
+
+
+def interrupt_at(words, progress, **env):
+    """Start the command, send SIGINT once it shows what matches ``progress``; the exit status and both outputs."""
+    process = subprocess.Popen(
+        [*CHATSIM, "race", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={name: value for name, value in (os.environ | env).items() if value is not None},
+    )
+    with process:
+        shown = b""
+        while not re.search(progress, shown):
+            piece = os.read(process.stderr.fileno(), 4096)
+            assert piece, f"it ended before it showed {progress}: {shown.decode()}"
+            shown += piece
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode(), err.decode().rpartition("\r")[2].strip()
+
+
+ENDLESS = ["--clients", "8", "--rounds", "1000", "--retry", "retry"]
+
+
+@on_the_server
+def test_ctrl_c_prints_what_had_finished_and_leaves_no_schema(tmp_path):
+    words = ["--json", "--out", str(tmp_path), "--strategies", "get_lock_script,for_update", *ENDLESS]
+    status, out, err = interrupt_at(words, rb"same_pair: for_update:  (5[1-9]|[6-9]\d)%")
+    assert status == 130
+    (row,) = map(json.loads, out.splitlines())
+    assert (row["strategy"], row["verdict"], row["operations"]) == ("get_lock_script", "safe", 8_000)
+    assert err == f"saved in {tmp_path}\nInterrupted; what had finished is above."
+    assert json.loads((tmp_path / "summary.json").read_text()) == [row]
+
+
+@on_the_server
+def test_ctrl_c_while_the_tables_are_being_made_leaves_no_schema_either():
+    status, out, err = interrupt_at(["--strategies", "for_update", *ENDLESS], b"same_pair: for_update")
+    assert status == 130
+    assert "Creating private chats" in out
+    assert "for_update" not in out
+    assert err == "Interrupted; what had finished is above."
+
+
+@pytest.mark.needs("apt")
+def test_ctrl_c_ends_a_server_of_its_own():
+    with tempfile.TemporaryDirectory() as home:  # short: a socket's path has 107 bytes
+        words = ["--mysql-via", "unpacked", "--profile", "quick", "--strategies", "for_update", *ENDLESS]
+        status, _, err = interrupt_at(words, b"same_pair: for_update", TMPDIR=home, CHATSIM_MYSQL_URL=None)
+        assert (status, err) == (130, "Interrupted; what had finished is above.")
+        assert list(Path(home).iterdir()) == []
