@@ -199,7 +199,7 @@ async def get_lock(tx: Session, low: int, high: int) -> int:
     """Bets on the server's advisory locks, one per pair, which deadlock detection does not see. No orphans."""
     name = f"chat:{low}:{high}"
     if (await tx.execute("SELECT GET_LOCK(?, 10)", (name,))).scalar() != 1:
-        raise LocksTimeoutError(f"GET_LOCK gave {name} to nobody for 10 s")
+        raise LocksTimeoutError(name, 10)
     try:
         return await _find_or_insert(tx, low, high)
     finally:
@@ -230,7 +230,7 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
         raise
     thread = found.scalar()
     if thread is None:
-        raise LocksTimeoutError(f"GET_LOCK gave {name} to nobody for 10 s")
+        raise LocksTimeoutError(name, 10)
     return thread
 
 

@@ -217,7 +217,15 @@ class ConnectionLostError(DatabaseError):
 
 
 class LocksTimeoutError(Exception):
-    """A lock of the `Locks` port could not be had in time."""
+    """A named lock, of the `Locks` port or of the server's, could not be had in time."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(name, seconds)
+        self.name = name
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"lock timeout: {self.name} was held by others for {self.seconds:g} s"
 
 
 _BY_ERRNO: dict[int, type[DatabaseError]] = {

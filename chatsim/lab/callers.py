@@ -82,11 +82,12 @@ class StoreCaller:
             attempts += 1
             return await self._attempt(uid, other)
 
-        thread, outcome = None, Outcome.OK
+        thread, outcome, reason = None, Outcome.OK, ""
         start = clock()
         try:
             thread = await self._retry.run(attempt, self._rng, refusals.append)
-        except (DatabaseError, LocksTimeoutError):
+        except (DatabaseError, LocksTimeoutError) as error:
+            reason = str(error)
             # a lost try may have taken effect, whatever the tries after it met
             lost = any(isinstance(error, ConnectionLostError) for error in refusals)
             outcome = Outcome.UNKNOWN if lost else Outcome.FAIL
@@ -103,6 +104,7 @@ class StoreCaller:
             attempts=attempts,
             refusals=tuple(error.errno for error in refusals),
             thread=thread,
+            reason=reason,
         )
 
     async def _attempt(self, uid: int, other: int) -> int:

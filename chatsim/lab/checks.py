@@ -123,6 +123,6 @@ def _first_of_each(answered: Iterable[Operation]) -> Iterable[Operation]:
 
 
 def _refusals(refused: Sequence[Operation], total: int) -> str:
-    causes = Counter(step.refusals[-1] if step.refusals else 0 for step in refused)
-    said = ", ".join(f"{count:,} by {errno or 'a lock that could not be had'}" for errno, count in causes.most_common())
+    causes = Counter(step.reason.partition(":")[0] for step in refused)
+    said = ", ".join(f"{count:,} by {cause}" for cause, count in causes.most_common())
     return f"{len(refused):,} of {total:,} callers got no thread: {said}; for one, {refused[0]}"

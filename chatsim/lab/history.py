@@ -41,6 +41,7 @@ class Operation:
         attempts: how often it was tried.
         refusals: MySQL's error number of every refusal met, in order.
         thread: the thread id that the caller got, or None.
+        reason: the last refusal in words, unless it ended well.
     """
 
     client: int
@@ -54,6 +55,7 @@ class Operation:
     attempts: int
     refusals: tuple[int, ...]
     thread: int | None
+    reason: str = ""
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -64,7 +66,8 @@ class Operation:
         asked = f"client {self.client}, round {self.round}, asked for {self.uid} with {self.other}"
         got = f"got thread {self.thread}" if self.outcome is Outcome.OK else self.outcome.value
         met = f" after {', '.join(map(str, self.refusals))}" if self.refusals else ""
-        return f"{asked} at {self.start:.4f} s, {got} at {self.end:.4f} s{met}"
+        said = f" ({self.reason})" if self.reason else ""
+        return f"{asked} at {self.start:.4f} s, {got} at {self.end:.4f} s{met}{said}"
 
 
 def frame(operations: Iterable[Operation]) -> pd.DataFrame:

@@ -72,6 +72,9 @@ class Race:
         patterns = self.patterns.split(",") if isinstance(self.patterns, str) else self.patterns
         object.__setattr__(self, "strategies", tuple(chosen))
         object.__setattr__(self, "patterns", tuple(dict.fromkeys(pattern.strip() for pattern in patterns)))
+        for name in ("strategies", "patterns"):
+            if not getattr(self, name):
+                raise BadParameterError(f"{name} is empty; name at least one")
         for pattern in self.patterns:
             _known("pattern", pattern, workload.PATTERNS)
         _known("ids", self.ids, workload.IDS)

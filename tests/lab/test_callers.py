@@ -194,7 +194,7 @@ async def test_every_try_is_counted_by_its_cause():
 
 @pytest.mark.parametrize("before", [(), (1213,)])
 async def test_a_lock_that_cannot_be_had_is_a_failed_try_without_an_error_number(before):
-    pool = Pool(*before, LocksTimeoutError("held by others"))
+    pool = Pool(*before, LocksTimeoutError("chat:1:2", 5))
     got = await asked(pool)
     assert (got.outcome, got.attempts, got.refusals) == (Outcome.FAIL, len(before) + 1, before)
     assert pool.log[-2:] == ["rollback 1", "return 1"]

@@ -12,7 +12,7 @@ from chatsim.lab.history import Operation, Outcome
 OK, FAIL, UNKNOWN = Outcome.OK, Outcome.FAIL, Outcome.UNKNOWN
 
 
-def asked(uid, other, thread=None, *, at=0.0, client=0, outcome=OK, refusals=()):
+def asked(uid, other, thread=None, *, at=0.0, client=0, outcome=OK, refusals=(), reason=""):
     return Operation(
         client=client,
         round=0,
@@ -25,6 +25,7 @@ def asked(uid, other, thread=None, *, at=0.0, client=0, outcome=OK, refusals=())
         attempts=1 + len(refusals),
         refusals=refusals,
         thread=thread,
+        reason=reason,
     )
 
 
@@ -93,19 +94,20 @@ def test_a_pair_that_was_acknowledged_and_is_gone():
     assert anomaly.sentence == "the pair (1, 2) has no thread, though a caller was given one"
 
 
-def test_refused_callers_are_errors_by_their_last_cause():
+def test_refused_callers_are_errors_by_their_cause():
     history = [
         asked(1, 2, 7),
-        asked(3, 4, outcome=FAIL, refusals=(1062, 1213)),
-        asked(5, 6, outcome=FAIL, refusals=(1213,)),
-        asked(7, 8, outcome=FAIL, refusals=(1064,)),
-        asked(9, 10, outcome=FAIL),
+        asked(3, 4, outcome=FAIL, refusals=(1062, 1213), reason="1213 (deadlock): Deadlock found"),
+        asked(5, 6, outcome=FAIL, refusals=(1213,), reason="1213 (deadlock): Deadlock found"),
+        asked(7, 8, outcome=FAIL, refusals=(1064,), reason="1064: You have an error in your SQL syntax"),
+        asked(9, 10, outcome=FAIL, refusals=(1213,), reason="lock timeout: chat:9:10 was held by others for 5 s"),
     ]
     verdict = check(history, (7, 1, 2))
     assert verdict.word is Word.ERRORS
     assert verdict.why == (
-        "4 of 5 callers got no thread: 2 by 1213, 1 by 1064, 1 by a lock that could not be had; for one, "
-        "client 0, round 0, asked for 3 with 4 at 0.0000 s, fail at 0.0100 s after 1062, 1213"
+        "4 of 5 callers got no thread: 2 by 1213 (deadlock), 1 by 1064, 1 by lock timeout; for one, "
+        "client 0, round 0, asked for 3 with 4 at 0.0000 s, fail at 0.0100 s after 1062, 1213 "
+        "(1213 (deadlock): Deadlock found)"
     )
     assert verdict.anomalies == ()
 

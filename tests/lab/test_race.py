@@ -65,13 +65,11 @@ async def no_transaction_is_open(world):
 
 @pytest.mark.parametrize("seed", range(1, 6))
 async def test_every_verdict_is_right(seed, raced, redis_url):
-    result = await raced(strategies="all", patterns=PATTERNS, retry="immediate", seed=seed, **QUICK)
+    result = await raced(strategies="all", patterns=PATTERNS, seed=seed, **QUICK)
     expected = dict.fromkeys(((name, pattern) for pattern in PATTERNS for name in STRATEGIES), "safe")
-    found = words(result)
-    # among hot pairs it depends on who comes when
-    found.pop(("unordered", "hot_pairs"))
-    expected.pop(("unordered", "hot_pairs"))
-    assert found == expected | {("unordered", "same_pair"): "unsafe"}
+    # whatever the timing: it is enough that a pair is asked for from both sides, one after the other
+    expected |= {("unordered", "same_pair"): "unsafe", ("unordered", "hot_pairs"): "unsafe"}
+    assert words(result) == expected
     for each in result.variants:
         assert len(each.operations) == 160
         assert each.orphans == 0 or each.strategy == "upsert"

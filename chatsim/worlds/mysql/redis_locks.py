@@ -41,7 +41,7 @@ class RedisLocks:
                     await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
             await self._release(keys=[key], args=[token])  # the last try may have got it after all
-            raise LocksTimeoutError(f"{key} was held by others for {_PATIENCE_SECONDS:.0f} s") from None
+            raise LocksTimeoutError(key, _PATIENCE_SECONDS) from None
         try:
             yield
         finally:

@@ -147,7 +147,11 @@ class MySQLWorld:
             self._stack.push_async_callback(self.admin.close)
             # held as long as the schema is in use: `drop_stale_schemas` drops what nobody holds
             await self.admin.execute("DO GET_LOCK(?, 0)", (self.schema,))
-            await self.admin.script(f"CREATE DATABASE {self.schema}; USE {self.schema}")
+            try:
+                await self.admin.script(f"CREATE DATABASE {self.schema}; USE {self.schema}")
+            except asyncio.CancelledError:
+                await self._drop()  # it may have been made
+                raise
             self._stack.push_async_callback(self._drop)
             await self._count_out_admin()
             self._environment = await self._describe()
@@ -170,13 +174,20 @@ class MySQLWorld:
         return server
 
     async def _drop(self) -> None:
+        drop = f"DROP DATABASE IF EXISTS {self.schema}"
         try:
-            await self.admin.execute(f"DROP DATABASE IF EXISTS {self.schema}")
+            await self.admin.execute(drop)
         except DatabaseError:
-            # the admin connection is gone or busy with what was interrupted; a fresh one does it
-            session = await driver.connect(self._server.url)
-            await session.execute(f"DROP DATABASE IF EXISTS {self.schema}")
-            await session.close()
+            # the admin connection is gone, or was interrupted and its last statement may still be making the schema;
+            # a fresh one has the lock once the old one has ended, and not before
+            await self.admin.close()
+            try:
+                session = await driver.connect(self._server.url)
+                await session.execute("DO GET_LOCK(?, 60)", (self.schema,))
+                await session.execute(drop)
+                await session.close()
+            except DatabaseError as error:
+                _log.warning("the schema %s may be left behind: %s", self.schema, error)
 
     async def _describe(self) -> dict[str, object]:
         names = ", ".join(f"@@{name}" for name in _SETTINGS)
