@@ -41,6 +41,7 @@ async def race(
     ids: str = "random",
     retry: str = "retry",
     seed: int = 1,
+    schema: str = "seed",
     progress: bool = True,
 ) -> Result:
     """Let many callers create private chats at once, once with every strategy under every pattern.
@@ -56,6 +57,7 @@ async def race(
         ids: how the ids of the pairs asked for are distributed: ``random``, ``rising`` or ``one_popular``.
         retry: what a caller does when refused: ``none``, ``retry`` (20 times, after 1 to 20 ms) or ``immediate``.
         seed: of everything that is drawn.
+        schema: which tables; ``seed`` has the source's own.
         progress: whether to show a progress bar.
 
     Raises:
@@ -73,6 +75,7 @@ async def race(
         ids=ids,
         retry=retry,
         seed=seed,
+        schema=schema,
     )
     if world == "mysql":
         world = MySQL()

@@ -12,8 +12,10 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES, UnknownStrategyError
 from chatsim.chat.ports import DatabaseError
 from chatsim.chat.retry import POLICIES
@@ -127,6 +129,7 @@ def main() -> None:
     show_default=True,
     help="What a refused caller does: nothing; try 20 times after 1 to 20 ms; try on at once.",
 )
+@click.option("--schema", type=click.Choice(schemas.names()), default="seed", show_default=True, help="Which tables.")
 @click.option("--seed", default=1, show_default=True, help="Of everything that is drawn.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per strategy and pattern, a line each.")
@@ -142,17 +145,17 @@ def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **optio
         parameters = Race(**options)
         musts = _names(must_pass, parameters)
         result = Result(parameters.config(world))
-        interrupted = _run(parameters, servers, result)
+    status, sentence = _run(parameters, servers, result)
     if out is not None and result.variants:
         click.echo(f"saved in {result.save(out)}", err=True)
     if as_json:
         for row in result.rows():
             click.echo(json.dumps(row))
-    else:
+    elif result.variants or not status:
         _show(result)
-    if interrupted:
-        click.echo("Interrupted; what had finished is above.", err=True)
-        sys.exit(_INTERRUPTED)
+    if status:
+        click.echo(sentence, err=True)
+        sys.exit(status)
     if failed := [
         f"{each.strategy} ({each.pattern})"
         for each in result.variants
@@ -169,8 +172,8 @@ def _names(must_pass: str, parameters: Race) -> set[str]:
     return musts
 
 
-def _run(parameters: Race, servers: Servers, result: Result) -> bool:
-    """Run the race; returns whether it was interrupted."""
+def _run(parameters: Race, servers: Servers, result: Result) -> tuple[int, str]:
+    """Run the race; returns the exit status, and the sentence that goes with one that is not 0."""
 
     async def run() -> None:
         async with MySQLWorld(servers) as world:
@@ -179,8 +182,11 @@ def _run(parameters: Race, servers: Servers, result: Result) -> bool:
     try:
         asyncio.run(run())
     except KeyboardInterrupt:
-        return True
-    return False
+        finished = "what had finished is above" if result.variants else "nothing had finished"
+        return _INTERRUPTED, f"Interrupted; {finished}."
+    except _OUR_ERRORS as error:
+        return _FAILED, f"Error: {error}"
+    return 0, ""
 
 
 def _show(result: Result) -> None:
@@ -204,19 +210,31 @@ def _show(result: Result) -> None:
             *(_number(value, 1 if index else 0) for index, value in enumerate(numbers)),
             *(_number(value, 2) for value in ratios),
             _number(each.orphans, 0),
-            f"{each.verdict.word}" if each.verdict.word == "safe" else f"{each.verdict.word}: {each.verdict.why}",
+            f"{each.verdict.word}"
+            if each.verdict.word == "safe"
+            else escape(f"{each.verdict.word}: {each.verdict.why}"),
         )
     console.print(table)
-    shown = set()
-    for each in result.variants:
-        if each.deadlock and each.strategy not in shown:
-            shown.add(each.strategy)
-            console.print(f"\n[bold]A deadlock of {each.strategy}, {each.pattern}[/bold]")
-            console.print(each.deadlock.explain(), highlight=False)
+    _show_deadlocks(result, console)
     for each in result.variants:
         if each.verdict.anomalies:
             console.print(f"\n[bold]Why {each.strategy} is unsafe, {each.pattern}[/bold]")
-            console.print(each.verdict.anomalies[0].explain(), highlight=False)
+            console.print(each.verdict.anomalies[0].explain(), highlight=False, markup=False)
+
+
+def _show_deadlocks(result: Result, console: Console) -> None:
+    """One for each strategy that had any."""
+    for name in dict.fromkeys(each.strategy for each in result.variants):
+        of_it = [each for each in result.variants if each.strategy == name]
+        if told := next((each for each in of_it if each.deadlock), None):
+            assert told.deadlock is not None
+            console.print(f"\n[bold]A deadlock of {name}, {told.pattern}[/bold]")
+            console.print(told.deadlock.explain(), highlight=False, markup=False)
+        elif any(each.measures()["deadlocks_per_op"] for each in of_it):
+            console.print(
+                f"\n{name} had deadlocks, but the server shows none of them: its user needs the privilege PROCESS, "
+                "and on a shared server the latest deadlock may be somebody else's."
+            )
 
 
 def _number(value: object, digits: int) -> str:

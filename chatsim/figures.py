@@ -176,7 +176,7 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
         right.grid(axis="x", which="both", color="0.9")
         right.set_axisbelow(True)
     axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
-    axes[-1, 1].set_xlabel("latency from the intended start, ms (log scale)")
+    axes[-1, 1].set_xlabel("latency, ms (log scale)")
     axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS)
     figure.supxlabel("\n".join(wrap(caption, 165)), fontsize=7.5, x=0.01, ha="left")
     return figure

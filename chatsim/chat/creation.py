@@ -96,34 +96,39 @@ async def _insert(tx: Session, low: int, high: int) -> int:
     return thread
 
 
-async def _find_or_insert(tx: Session, low: int, high: int, *, find: str = _FIND) -> int:
-    """The source's transaction: look, insert if there is nothing, commit."""
+async def _find_or_insert(tx: Session, low: int, high: int) -> int:
+    """Look without FOR UPDATE, insert if there is nothing, commit."""
     await tx.begin()
-    thread = (await tx.execute(find, (low, high))).scalar()
+    thread = (await tx.execute(_FIND, (low, high))).scalar()
     if thread is None:
         thread = await _insert(tx, low, high)
     await tx.commit()
     return thread
 
 
-@creation_strategy()
-async def for_update(tx: Session, low: int, high: int) -> int:
-    """Bets that FOR UPDATE locks the row it is looking for; a missing row has none. No orphans."""
+async def _source(tx: Session, first: int, second: int) -> int:
+    """The source's transaction, statement by statement (system document, D3)."""
     await tx.begin()
-    thread = (await tx.execute(_FIND + " FOR UPDATE", (low, high))).scalar()
+    thread = (await tx.execute(_FIND + " FOR UPDATE", (first, second))).scalar()
     if thread is None:
         await tx.execute(_NEW_THREAD)
         thread = (await tx.execute("SELECT LAST_INSERT_ID()")).scalar()
-        await tx.execute(_NEW_CHAT, (thread, low, high))
+        await tx.execute(_NEW_CHAT, (thread, first, second))
     await tx.commit()
     assert thread is not None
     return thread
 
 
+@creation_strategy()
+async def for_update(tx: Session, low: int, high: int) -> int:
+    """Bets that FOR UPDATE locks the row it is looking for; a missing row has none. No orphans."""
+    return await _source(tx, low, high)
+
+
 @creation_strategy(isolation=Isolation.READ_COMMITTED)
 async def for_update_read_committed(tx: Session, low: int, high: int) -> int:
     """Bets that without gap locks the unique key alone will do, by error 1062 and a retry. No orphans."""
-    return await _find_or_insert(tx, low, high, find=_FIND + " FOR UPDATE")
+    return await _source(tx, low, high)
 
 
 @creation_strategy(isolation=Isolation.SERIALIZABLE)
@@ -140,8 +145,8 @@ async def check_then_insert(tx: Session, low: int, high: int) -> int:
 
 @creation_strategy(ordered=False)
 async def unordered(tx: Session, uid: int, other: int) -> int:
-    """The source's friend acceptance: bets that each pair is always written the same way round. No orphans."""
-    return await _find_or_insert(tx, uid, other, find=_FIND + " FOR UPDATE")
+    """Bets that a pair is always written the same way round: `for_update`, the ids unsorted. No orphans."""
+    return await _source(tx, uid, other)
 
 
 @creation_strategy()
@@ -201,20 +206,23 @@ async def get_lock(tx: Session, low: int, high: int) -> int:
     if (await tx.execute("SELECT GET_LOCK(?, 10)", (name,))).scalar() != 1:
         raise LocksTimeoutError(name, 10)
     try:
-        return await _find_or_insert(tx, low, high)
-    finally:
-        await tx.execute("DO RELEASE_LOCK(?)", (name,))
+        thread = await _find_or_insert(tx, low, high)
+    except DatabaseError as error:
+        await _let_go(tx, name, error)
+        raise
+    await tx.execute("DO RELEASE_LOCK(?)", (name,))
+    return thread
 
 
 _LOCKED = """
-    SET @locked = GET_LOCK(?, 10);
-    SET @thread = (SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?);
+    SET @locked = GET_LOCK(?, 10), @thread = NULL;
+    SELECT thread_id INTO @thread FROM private_chat WHERE user1_id = ? AND user2_id = ?;
     BEGIN;
     INSERT INTO chat_thread (type, created_at) SELECT 'private', NOW() FROM DUAL WHERE @locked AND @thread IS NULL;
     INSERT INTO private_chat (thread_id, user1_id, user2_id, created_at)
       SELECT LAST_INSERT_ID(), ?, ?, NOW() FROM DUAL WHERE @locked AND @thread IS NULL;
     COMMIT;
-    SELECT IF(@locked, COALESCE(@thread, LAST_INSERT_ID()), NULL);
+    SELECT IF(@locked, CAST(COALESCE(@thread, LAST_INSERT_ID()) AS UNSIGNED), NULL);
     DO RELEASE_LOCK(?)"""
 
 
@@ -225,13 +233,19 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
     try:
         *_, found, _ = await tx.script(_LOCKED, (name, low, high, low, high, name))
     except DatabaseError as error:
-        if not isinstance(error, ConnectionLostError):
-            await tx.execute("DO RELEASE_LOCK(?)", (name,))  # the script ended before its last line
+        await _let_go(tx, name, error)
         raise
     thread = found.scalar()
     if thread is None:
         raise LocksTimeoutError(name, 10)
     return thread
+
+
+async def _let_go(tx: Session, name: str, error: DatabaseError) -> None:
+    """Undo, and only then release, so that the next holder does not run into what is undone."""
+    if not isinstance(error, ConnectionLostError):  # the server has done both
+        await tx.rollback()
+        await tx.execute("DO RELEASE_LOCK(?)", (name,))
 
 
 @creation_strategy(locks=True)

@@ -25,6 +25,7 @@ __all__ = [
     "LockNotAvailableError",
     "LockWaitTimeoutError",
     "Locks",
+    "LocksError",
     "LocksTimeoutError",
     "Network",
     "Rows",
@@ -108,7 +109,7 @@ class Locks(Protocol):
     """Named mutual exclusion that lives outside the database."""
 
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold the lock ``name`` for the block. Raises `LocksTimeoutError` when it can't be had in time."""
+        """Hold the lock ``name`` for the block. Raises `LocksError`; `LocksTimeoutError` when others held it."""
         ...
 
 
@@ -216,7 +217,11 @@ class ConnectionLostError(DatabaseError):
     title = "connection lost"
 
 
-class LocksTimeoutError(Exception):
+class LocksError(Exception):
+    """A lock of the `Locks` port could not be had, for the reason in the message."""
+
+
+class LocksTimeoutError(LocksError):
     """A named lock, of the `Locks` port or of the server's, could not be had in time."""
 
     def __init__(self, name: str, seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import ConnectionLostError, Database, DatabaseError, Locks, LocksTimeoutError, Session
+from chatsim.chat.ports import ConnectionLostError, Database, DatabaseError, Locks, LocksError, Session
 from chatsim.chat.retry import Retry
 from chatsim.lab.history import Operation, Outcome
 
@@ -86,7 +86,7 @@ class StoreCaller:
         start = clock()
         try:
             thread = await self._retry.run(attempt, self._rng, refusals.append)
-        except (DatabaseError, LocksTimeoutError) as error:
+        except (DatabaseError, LocksError) as error:
             reason = str(error)
             # a lost try may have taken effect, whatever the tries after it met
             lost = any(isinstance(error, ConnectionLostError) for error in refusals)
@@ -112,7 +112,7 @@ class StoreCaller:
         try:
             thread = await self._strategy(session, uid, other, self._locks)
             problem = _problem(thread, session)
-        except (DatabaseError, LocksTimeoutError) as error:
+        except (DatabaseError, LocksError) as error:
             await self._clean(session, lost=isinstance(error, ConnectionLostError))
             raise
         except Exception as error:

@@ -29,7 +29,7 @@ class Anomaly:
     """Something that must not be.
 
     Attributes:
-        kind: ``two threads``, ``wrong thread`` or ``lost pair``.
+        kind: ``two threads``, ``no such thread``, ``wrong thread`` or ``lost pair``.
         pair: the two users.
         steps: the operations that prove it, by start.
         sentence: what is wrong, in one sentence.
@@ -52,10 +52,12 @@ class PrivateChats:
     Attributes:
         rows: (thread_id, user1_id, user2_id) of every private_chat whose pair was asked for.
         orphans: how many rows of chat_thread no private_chat refers to.
+        dangling: the thread ids in ``rows`` that chat_thread does not have as a private thread.
     """
 
     rows: Sequence[tuple[int, int, int]]
     orphans: int
+    dangling: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -91,22 +93,35 @@ def check_creation(history: Sequence[Operation], final: PrivateChats) -> Verdict
     for operation in sorted(history, key=lambda each: each.start):
         calls[operation.pair].append(operation)
 
-    anomalies = [anomaly for pair, steps in calls.items() for anomaly in _of_pair(pair, steps, sorted(threads[pair]))]
+    anomalies = [
+        anomaly
+        for pair, steps in calls.items()
+        for anomaly in _of_pair(pair, steps, sorted(threads[pair]), final.dangling)
+    ]
     duplicates = sum(len(threads[pair]) > 1 for pair in calls)
     if anomalies:
         more = f" (and {len(anomalies) - 1} more)" if len(anomalies) > 1 else ""
         return Verdict(Word.UNSAFE, anomalies[0].sentence + more, tuple(anomalies), duplicates)
     if refused := [operation for operation in history if operation.outcome is not Outcome.OK]:
         return Verdict(Word.ERRORS, _refusals(refused, len(history)))
-    return Verdict(Word.SAFE, f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it")
+    shared = sum(len({step.client for step in steps}) > 1 for steps in calls.values())
+    limits = "" if shared else "; no two callers asked for the same pair, so this says nothing of duplicates"
+    said = f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it"
+    return Verdict(Word.SAFE, said + limits)
 
 
-def _of_pair(pair: tuple[int, int], steps: Sequence[Operation], threads: Sequence[int]) -> Iterable[Anomaly]:
+def _of_pair(
+    pair: tuple[int, int], steps: Sequence[Operation], threads: Sequence[int], dangling: frozenset[int]
+) -> Iterable[Anomaly]:
     answered = [step for step in steps if step.outcome is Outcome.OK]
     name = f"the pair {pair}"
     if len(threads) > 1:
         proof = tuple(_first_of_each(answered))
         yield Anomaly("two threads", pair, proof, f"{name} has {len(threads)} threads: {', '.join(map(str, threads))}")
+    elif dangling.intersection(threads):
+        yield Anomaly(
+            "no such thread", pair, tuple(steps), f"{name} has thread {threads[0]}, which chat_thread has not"
+        )
     elif answered and not threads:
         yield Anomaly("lost pair", pair, tuple(answered), f"{name} has no thread, though a caller was given one")
     elif wrong := tuple(step for step in answered if step.thread not in threads):

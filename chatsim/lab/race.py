@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Never
@@ -11,6 +11,7 @@ from typing import Never
 import numpy as np
 from tqdm.auto import tqdm
 
+from chatsim.chat import schema as schemas
 from chatsim.chat.creation import CreationStrategy, named
 from chatsim.chat.ports import Session
 from chatsim.chat.retry import POLICIES
@@ -78,6 +79,7 @@ class Race:
         for pattern in self.patterns:
             _known("pattern", pattern, workload.PATTERNS)
         _known("ids", self.ids, workload.IDS)
+        _known("schema", self.schema, schemas.names())
         _known("retry", self.retry, POLICIES)
         for name, least in (("clients", 1), ("rounds", 1), ("pairs", 1), ("existing", 0), ("seed", 0)):
             if getattr(self, name) < least:
@@ -103,13 +105,19 @@ class Race:
         """
         result.environment |= describe_machine() | dict(world.environment)
         plan = [(strategy, pattern) for pattern in self.patterns for strategy in named(self.strategies)]
+        place = {(strategy.name, pattern): number for number, (strategy, pattern) in enumerate(plan)}
+        # in an order of its own, so that a machine that slows down does not speak against the last of the list
+        order = np.random.default_rng(self.seed).permutation(len(plan))
+        if any(strategy.uses_locks for strategy, _ in plan):
+            await world.locks(self.clients)
         total = len(plan) * self.clients * self.rounds
         # miniters: else the bar stands still for up to ten seconds when a slow strategy comes after a fast one
         with tqdm(total=total, disable=not progress, unit="op", leave=False, miniters=1) as bar:
             await self._warm_up(world)
-            for strategy, pattern in plan:
+            for strategy, pattern in (plan[number] for number in order):
                 bar.set_description(f"{pattern}: {strategy.name}")
                 result.variants.append(await self._variant(world, strategy, pattern, bar))
+                result.variants.sort(key=lambda variant: place[variant.strategy, variant.pattern])
 
     async def _warm_up(self, world: World) -> None:
         """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
@@ -142,7 +150,7 @@ class Race:
         await world.install(self.schema)
         await _load(world.admin, calls)
         await world.deadlock()  # whatever was before is not this heat's
-        locks = await world.locks() if strategy.uses_locks else None
+        locks = await world.locks(self.clients) if strategy.uses_locks else None
         async with world.database(self.clients) as database, AsyncExitStack() as stack:
             callers = [
                 await stack.enter_async_context(
@@ -211,7 +219,7 @@ class Heat:
         )
 
 
-def _known(name: str, value: str, known: Mapping[str, object]) -> None:
+def _known(name: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
 
@@ -246,11 +254,17 @@ async def _all(coroutines: Iterable[object]) -> None:
 
 async def _final(admin: Session, first_thread: int) -> PrivateChats:
     chats = await admin.execute(
-        "SELECT thread_id, user1_id, user2_id FROM private_chat WHERE thread_id >= ?", (first_thread,)
+        "SELECT p.thread_id, p.user1_id, p.user2_id, t.id IS NULL FROM private_chat p"
+        " LEFT JOIN chat_thread t ON t.id = p.thread_id AND t.type = 'private' WHERE p.thread_id >= ?",
+        (first_thread,),
     )
     orphans = await admin.execute(
         "SELECT COUNT(*) FROM chat_thread t LEFT JOIN private_chat p ON p.thread_id = t.id"
         " WHERE t.type = 'private' AND p.thread_id IS NULL"
     )
-    rows = [(int(str(a)), int(str(b)), int(str(c))) for a, b, c in chats.rows]
-    return PrivateChats(rows, orphans.scalar() or 0)
+    rows = [tuple(int(str(value)) for value in row) for row in chats.rows]
+    return PrivateChats(
+        [(thread, user1, user2) for thread, user1, user2, _ in rows],
+        orphans.scalar() or 0,
+        frozenset(thread for thread, _, _, dangling in rows if dangling),
+    )

@@ -94,7 +94,10 @@ class Variant:
             "why": self.verdict.why,
             "failed": count - len(good),
             "refusals": {str(errno): times for errno, times in sorted(causes.items())},
-            **{f"{name}_per_op": total / max(count, 1) for name, total in asdict(self.costs).items()},
+            **{
+                f"{name}_per_op": None if total is None else total / max(count, 1)
+                for name, total in asdict(self.costs).items()
+            },
         }
 
 
@@ -156,7 +159,8 @@ class Result:
         log_bin = "?" if not isinstance(settings, Mapping) else "on" if settings.get("log_bin") else "off"
         return (
             f"{environment.get('engine')} {environment.get('server_version')}, profile {environment.get('profile')}, "
-            f"binary log {log_bin}; layer {config['layer']}, {config['clients']} clients, {config['rounds']} rounds, "
+            f"binary log {log_bin}; layer {config['layer']}, closed loop, {config['clients']} clients, "
+            f"{config['rounds']} rounds, "
             f"{config['existing']} rows before, {config['ids']} ids, retry policy {config['retry']}, "
             f"seed {config['seed']}"
         )
@@ -232,9 +236,10 @@ def describe_machine() -> dict[str, object]:
 def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
     """How ``other`` differs from ``base``: for each variant both have, the ratio of latencies with its interval.
 
-    The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13); a ratio
-    whose interval excludes 1 is a difference that this sample carries. Goodput is one number a run: a bare ratio.
-    What too few operations succeeded for is NaN.
+    The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13). It takes
+    them for independent, though callers that wait for one commit are not, and it knows nothing of how one run differs
+    from the next: it is a lower bound of the doubt. Goodput is one number a run: a bare ratio. What too few
+    operations succeeded for is NaN.
 
     Args:
         base: what is compared with.

@@ -24,22 +24,26 @@ class Costs:
     Attributes:
         round_trips: requests that the sessions sent.
         statements: SQL statements in them that ended well.
-        rows_examined: rows that the server read to answer.
-        lock_waits: how often a statement waited for a row lock.
+        rows_examined: rows that the server read to answer; None where it does not say.
+        lock_waits: how often a statement waited for a row lock; None where the server does not say.
     """
 
     round_trips: int
     statements: int
-    rows_examined: int
-    lock_waits: int
+    rows_examined: int | None
+    lock_waits: int | None
 
     def __sub__(self, before: Costs) -> Costs:
         return Costs(
             self.round_trips - before.round_trips,
             self.statements - before.statements,
-            self.rows_examined - before.rows_examined,
-            self.lock_waits - before.lock_waits,
+            _difference(self.rows_examined, before.rows_examined),
+            _difference(self.lock_waits, before.lock_waits),
         )
+
+
+def _difference(after: int | None, before: int | None) -> int | None:
+    return None if after is None else after - (before or 0)
 
 
 class World(Protocol):
@@ -66,8 +70,8 @@ class World(Protocol):
         """A pool of so many connections."""
         ...
 
-    async def locks(self) -> Locks:
-        """The `Locks` port. Raises `WorldError` when there is none to be had."""
+    async def locks(self, connections: int) -> Locks:
+        """The `Locks` port, ready for so many callers at once. Raises `WorldError` when there is none to be had."""
         ...
 
     async def costs(self) -> Costs:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-__all__ = ["statements"]
+__all__ = ["names", "statements"]
+
+
+def names() -> list[str]:
+    """The schemas there are."""
+    return sorted(file.name.removesuffix(".sql") for file in files(__name__).iterdir() if file.name.endswith(".sql"))
 
 
 def statements(name: str) -> list[str]:

@@ -22,6 +22,8 @@ from chatsim.worlds.mysql.servers.private import without_password
 __all__ = ["BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
 
 _CONNECT_SECONDS = 10.0
+_IN_TRANSACTION = 1
+"""SERVER_STATUS_IN_TRANS (MySQL internals, protocol: status flags)."""
 
 
 class BadUrlError(ValueError):
@@ -34,7 +36,7 @@ class Work:
 
     Attributes:
         round_trips: requests sent and answered.
-        statements: SQL statements in them.
+        statements: SQL statements in them that ended well.
     """
 
     round_trips: int = 0
@@ -47,11 +49,13 @@ class MySQLSession:
     def __init__(self, connection: Any, work: Work | None = None) -> None:
         self._connection = connection
         self._work = Work() if work is None else work
+        self._status = 0
 
     @property
     def in_transaction(self) -> bool:
         """Whether the server said, with its last success, that a transaction is open."""
-        return bool(self._connection.get_transaction_status())
+        # kept here: asyncmy's own flag stays up when the server's status is 0, as with autocommit off
+        return bool(self._status & _IN_TRANSACTION)
 
     @property
     def connection_id(self) -> int:
@@ -80,6 +84,7 @@ class MySQLSession:
     def _outcome(self) -> Rows:
         self._work.statements += 1
         result = self._connection._result  # noqa: SLF001 - see above
+        self._status = result.server_status or 0
         return Rows(result.rows or (), result.affected_rows or 0, result.insert_id or 0)
 
     async def begin(self, isolation: Isolation | None = None) -> None:
@@ -146,8 +151,8 @@ class MySQLDatabase:
             raise database_error(*_reason(error)) from error
         session = MySQLSession(connection, self._work)
         try:
-            level = isolation.value if isolation else "REPEATABLE READ"
-            await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
+            level = f"'{isolation.value.replace(' ', '-')}'" if isolation else "DEFAULT"
+            await session.execute(f"SET SESSION transaction_isolation = {level}")
             yield session
         finally:
             await self._pool.release(connection)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import redis
 import redis.asyncio
 
-from chatsim.chat.ports import LocksTimeoutError
+from chatsim.chat.ports import LocksError, LocksTimeoutError
 
 __all__ = ["RedisLocks"]
 
@@ -40,12 +42,22 @@ class RedisLocks:
                 while not await self._redis.set(key, token, nx=True, ex=_EXPIRY_SECONDS):  # noqa: ASYNC110 - as the source
                     await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
-            await self._release(keys=[key], args=[token])  # the last try may have got it after all
+            await self._let_go(key, token)  # the last try may have got it after all
             raise LocksTimeoutError(key, _PATIENCE_SECONDS) from None
+        except redis.RedisError as error:
+            raise LocksError(f"Redis can't be used: {error}") from error
         try:
             yield
         finally:
+            await self._let_go(key, token)
+
+    async def _let_go(self, key: str, token: str) -> None:
+        with contextlib.suppress(redis.RedisError):  # then it goes when it expires
             await self._release(keys=[key], args=[token])
+
+    async def open(self, connections: int) -> None:
+        """Have so many connections open, so that none is opened within a measured window."""
+        await asyncio.gather(*(self._redis.ping() for _ in range(connections)))
 
     async def close(self) -> None:
         """Close the connections."""

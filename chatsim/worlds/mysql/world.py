@@ -10,16 +10,19 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import DatabaseError, Locks
+from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks
 from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.mysql import deadlocks, driver
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
 from chatsim.worlds.world import Costs, WorldError
+
+if TYPE_CHECKING:
+    from chatsim.worlds.mysql.redis_locks import RedisLocks  # it imports an optional extra
 
 __all__ = ["MySQLWorld", "Servers", "drop_stale_schemas"]
 
@@ -123,7 +126,7 @@ class MySQLWorld:
     def __init__(self, servers: Servers | None = None) -> None:
         self._servers = servers or Servers()
         self._stack = AsyncExitStack()
-        self._locks: Locks | None = None
+        self._locks: RedisLocks | None = None
         self._environment: dict[str, object] = {}
         self._work = driver.Work()
         self._told = ""
@@ -169,7 +172,14 @@ class MySQLWorld:
 
     async def _own(self, climb: Callable[[], ladder.Server]) -> ladder.Server:
         """A server from ``climb``, ended with this world. Starting and stopping block, so a thread does them."""
-        server = await asyncio.to_thread(climb)
+        starting = asyncio.ensure_future(asyncio.to_thread(climb))
+        try:
+            server = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # the thread can't be stopped: wait for what it starts, and end that
+            with contextlib.suppress(WorldError):
+                (await starting).close()
+            raise
         self._stack.push_async_callback(asyncio.to_thread, server.close)
         return server
 
@@ -223,28 +233,37 @@ class MySQLWorld:
         finally:
             await database.__aexit__()
 
-    async def locks(self) -> Locks:
-        """Locks in a Redis, which is started at the first call."""
+    async def locks(self, connections: int) -> Locks:
+        """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
         if self._locks is None:
             server = await self._own(self._servers.redis)
             from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
 
-            locks = RedisLocks(server.url)
-            self._stack.push_async_callback(locks.close)
-            self._locks = locks
+            self._locks = RedisLocks(server.url)
+            self._stack.push_async_callback(self._locks.close)
+        await self._locks.open(connections)
         return self._locks
 
     async def costs(self) -> Costs:
         """The driver's counts, and the server's for this schema; lock waits are the whole server's."""
-        examined = await self.admin.execute(
-            "SELECT COALESCE(SUM(SUM_ROWS_EXAMINED), 0) FROM performance_schema.events_statements_summary_by_digest"
+        examined = await self._counter(
+            "SELECT SUM(SUM_ROWS_EXAMINED) FROM performance_schema.events_statements_summary_by_digest"
             " WHERE SCHEMA_NAME = ?",
-            (self.schema,),
+            self.schema,
         )
-        waits = await self.admin.execute(
+        waits = await self._counter(
             "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
         )
-        return Costs(**asdict(self._work), rows_examined=examined.scalar() or 0, lock_waits=waits.scalar() or 0)
+        return Costs(**asdict(self._work), rows_examined=examined, lock_waits=waits)
+
+    async def _counter(self, sql: str, *args: object) -> int | None:
+        """A number of the server's, or None where it keeps none or the user may not see it."""
+        try:
+            return (await self.admin.execute(sql, args)).scalar()
+        except ConnectionLostError:
+            raise
+        except DatabaseError:
+            return None
 
     async def deadlock(self) -> Deadlock | None:
         """The server's latest deadlock, if it is new and in this world's schema.

@@ -451,8 +451,8 @@ async def test_each_of_many_waiters_keeps_its_patience(two, store, name, monkeyp
 
 
 async def test_a_world_has_one_set_of_locks_and_closes_it(world, redis_url, name):
-    locks = await world.locks()
-    assert await world.locks() is locks
+    locks = await world.locks(1)
+    assert await world.locks(1) is locks
     async with locks.hold(name):
         pass
 
@@ -461,4 +461,4 @@ async def test_a_redis_that_can_not_be_had_is_a_world_error(mysql_url):
     nobody = f"redis://127.0.0.1:{private.free_port()}"
     async with MySQLWorld(Servers(redis_url=nobody)) as world:
         with pytest.raises(WorldError, match=f"Redis at {nobody} can't be used: "):
-            await world.locks()
+            await world.locks(1)

@@ -157,6 +157,7 @@ class Container:
         container, url = self.service.container()
         try:
             container.start()
+            address = url()
         except (docker.errors.DockerException, TimeoutError, OSError) as error:
             container.stop()
             reason = str(error).splitlines()[0]
@@ -164,7 +165,7 @@ class Container:
         except BaseException:
             container.stop()
             raise
-        return Server(url(), self.name, own=True, close=container.stop)
+        return Server(address, self.name, own=True, close=container.stop)
 
 
 @dataclass(frozen=True)

@@ -142,9 +142,12 @@ def _answers(port: int) -> bool:
 
 def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _answers(port):
-        if watcher.poll() is not None:
+    while True:
+        answers = _answers(port)
+        if watcher.poll() is not None:  # also when something answers: another may have taken the port first
             raise StartError(f"{name} ended while starting: {_last_words(watcher)}")
+        if answers:
+            return
         if time.monotonic() > deadline:
             raise StartError(f"{name} did not answer on port {port} within {_START_SECONDS:.0f} s")
         time.sleep(0.02)
