@@ -318,5 +318,5 @@ def test_ctrl_c_ends_a_server_of_its_own():
     with tempfile.TemporaryDirectory() as home:  # short: a socket's path has 107 bytes
         words = ["--mysql-via", "unpacked", "--profile", "quick", "--strategies", "for_update", *ENDLESS]
         status, _, err = interrupt_at(words, b"same_pair: for_update", TMPDIR=home, CHATSIM_MYSQL_URL=None)
-        assert (status, err) == (130, "Interrupted; what had finished is above.")
+        assert (status, err) == (130, "Interrupted; nothing had finished.")
         assert list(Path(home).iterdir()) == []

@@ -185,8 +185,8 @@ def test_the_text_shows_the_table_and_the_conditions():
 
 def test_the_conditions_say_what_a_headline_must_carry():
     assert latencies().conditions() == (
-        "MySQL 9.7.4, profile quick, binary log off; layer store, closed loop, 16 clients, 100 rounds, 0 rows before, random ids, "
-        "retry policy retry, seed 7"
+        "MySQL 9.7.4, profile quick, binary log off; layer store, closed loop, 16 clients, 100 rounds, 0 rows before, "
+        "random ids, retry policy retry, seed 7"
     )
 
 
