@@ -51,7 +51,7 @@ def note(benchmark, world, variants):
 
 
 @pytest.mark.parametrize("pattern", ["same_pair", "hot_pairs", "strangers"])
-@pytest.mark.parametrize("strategy", [name for name, strategy in STRATEGIES.items() if not strategy.uses_locks])
+@pytest.mark.parametrize("strategy", [*STRATEGIES])
 def test_a_heat_of_640_creations(benchmark, runner, world, strategy, pattern):
     """640 requests by 16 clients; per heat, not per creation."""
     setup, drive, teardown, done = heats(runner, world, strategy, pattern, rounds=40)

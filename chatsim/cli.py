@@ -23,6 +23,7 @@ from chatsim.lab import workload
 from chatsim.lab.callers import StrategyError
 from chatsim.lab.race import BadParameterError, Race
 from chatsim.lab.result import Result
+from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.mysql.driver import BadUrlError
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -230,11 +231,20 @@ def _show_deadlocks(result: Result, console: Console) -> None:
             assert told.deadlock is not None
             console.print(f"\n[bold]A deadlock of {name}, {told.pattern}[/bold]")
             console.print(told.deadlock.explain(), highlight=False, markup=False)
+            console.print(_lock_table(told.deadlock))
         elif any(each.measures()["deadlocks_per_op"] for each in of_it):
             console.print(
                 f"\n{name} had deadlocks, but the server shows none of them: its user needs the privilege PROCESS, "
                 "and on a shared server the latest deadlock may be somebody else's."
             )
+
+
+def _lock_table(deadlock: Deadlock) -> Table:
+    rows = deadlock.rows()
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(escape(str(value)) for value in row.values()))
+    return table
 
 
 def _number(value: object, digits: int) -> str:

@@ -503,3 +503,31 @@ def test_strategies_are_named_one_by_one_by_commas_or_all():
 def test_an_unknown_strategy_is_named_with_those_there_are(wrong):
     with pytest.raises(UnknownStrategyError, match=r"unknown creation strategy '(nope)?'; there are: for_update, .*"):
         named(wrong)
+
+
+@pytest.mark.parametrize("name", ["get_lock", "get_lock_script"])
+async def test_a_cancelled_wait_for_an_advisory_lock_is_a_cancellation(name, world):
+    await world.admin.execute("DO GET_LOCK('chat:10:20', 0)")
+    async with world.database(1) as database, database.session() as tx:
+        waiting = asyncio.create_task(STRATEGIES[name](tx, *ONE))
+        while not (
+            await world.admin.execute(
+                "SELECT 1 FROM performance_schema.metadata_locks WHERE OBJECT_TYPE = 'USER LEVEL LOCK'"
+                " AND OBJECT_NAME = 'chat:10:20' AND LOCK_STATUS = 'PENDING'"
+            )
+        ).rows:
+            pass
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+async def test_looking_within_get_lock_script_waits_for_no_row_lock(world):
+    await world.admin.execute("INSERT INTO chat_thread (id, type) VALUES (1, 'private')")
+    await world.admin.execute("INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (1, 10, 20)")
+    await world.admin.begin()
+    await world.admin.execute("DELETE FROM private_chat WHERE thread_id = 1")
+    async with world.database(1) as database, database.session(Isolation.READ_COMMITTED) as tx:
+        await tx.execute("SET innodb_lock_wait_timeout = 1")
+        assert await STRATEGIES["get_lock_script"](tx, *ONE) == 1
+    await world.admin.rollback()

@@ -85,6 +85,21 @@ def test_a_thread_of_another_pair_is_wrong():
     assert [(each.kind, each.pair) for each in verdict.anomalies] == [("wrong thread", (3, 4))]
 
 
+def test_a_private_chat_whose_thread_is_not_in_chat_thread_is_unsafe():
+    steps = [asked(1, 2, 7), asked(2, 1, 7, at=1)]
+    verdict = check_creation(steps, PrivateChats([(7, 1, 2)], 0, dangling=frozenset({7})))
+    (anomaly,) = verdict.anomalies
+    assert (verdict.word, anomaly.kind, anomaly.steps) == (Word.UNSAFE, "no such thread", tuple(steps))
+    assert anomaly.sentence == "the pair (1, 2) has thread 7, which chat_thread has not"
+
+
+@pytest.mark.parametrize(("second", "says_nothing"), [(0, True), (1, False)])
+def test_safe_says_so_when_no_two_callers_asked_for_the_same_pair(second, says_nothing):
+    verdict = check([asked(1, 2, 7), asked(2, 1, 7, at=1, client=second)], (7, 1, 2))
+    assert verdict.word is Word.SAFE
+    assert ("this says nothing of duplicates" in verdict.why) is says_nothing
+
+
 def test_a_pair_that_was_acknowledged_and_is_gone():
     step = asked(2, 1, 7)
     verdict = check([step], (8, 3, 4))

@@ -1,6 +1,7 @@
 """The race on a real MySQL: every verdict is right, and whatever goes wrong leaves nothing behind."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -361,3 +362,48 @@ def test_the_parameters_as_plain_values():
         "store",
         "seed",
     )
+
+
+async def test_a_private_chat_without_its_thread_is_unsafe(raced):
+    @creation_strategy()
+    async def dangling(tx, low, high):
+        await tx.execute(
+            "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (UUID_SHORT(), ?, ?)"
+            " ON DUPLICATE KEY UPDATE user1_id = user1_id",
+            (low, high),
+        )
+        found = await tx.execute("SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?", (low, high))
+        return found.scalar()
+
+    (variant,) = (await raced(strategies=dangling, **SMALL)).variants
+    assert variant.verdict.word is Word.UNSAFE
+    assert {anomaly.kind for anomaly in variant.verdict.anomalies} == {"no such thread"}
+
+
+async def test_the_order_of_the_heats_is_drawn_and_the_order_of_the_rows_is_as_asked(raced):
+    names = ["one_round_trip", "insert_first", "upsert", "look_first"]
+    ran = []
+
+    def watched(name):
+        @creation_strategy(isolation="READ COMMITTED")
+        async def strategy(tx, low, high):
+            if name not in ran:
+                ran.append(name)
+            return await STRATEGIES["one_round_trip"](tx, low, high)
+
+        return dataclasses.replace(strategy, name=name)
+
+    result = await raced(strategies=[watched(name) for name in names], seed=3, **SMALL)
+    assert [each.strategy for each in result.variants] == names
+    assert sorted(ran) == sorted(names)
+    assert ran != names
+
+
+async def test_locks_that_can_not_be_had_are_said_before_anything_is_run(mysql_url, monkeypatch):
+    monkeypatch.setenv("CHATSIM_REDIS_URL", "redis://127.0.0.1:1")
+    race = Race(strategies=["one_round_trip", "redis_lock"], **SMALL)
+    result = Result(race.config("mysql"))
+    async with MySQLWorld() as world:
+        with pytest.raises(WorldError, match=r"Redis at redis://127\.0\.0\.1:1 can't be used"):
+            await race.run(world, result, progress=False)
+    assert result.variants == []

@@ -4,16 +4,17 @@ import asyncio
 import re
 import secrets
 import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
 import pytest
 import redis.asyncio
 
-from chatsim.chat.ports import DeadlockError, LocksTimeoutError
+from chatsim.chat.ports import DeadlockError, LocksError, LocksTimeoutError
 from chatsim.worlds.mysql import driver, redis_locks
 from chatsim.worlds.mysql.redis_locks import RedisLocks
-from chatsim.worlds.mysql.servers import private
+from chatsim.worlds.mysql.servers import ladder, private
 from chatsim.worlds.mysql.world import MySQLWorld, Servers, drop_stale_schemas
 from chatsim.worlds.world import Costs, WorldError
 
@@ -462,3 +463,54 @@ async def test_a_redis_that_can_not_be_had_is_a_world_error(mysql_url):
     async with MySQLWorld(Servers(redis_url=nobody)) as world:
         with pytest.raises(WorldError, match=f"Redis at {nobody} can't be used: "):
             await world.locks(1)
+
+
+async def test_a_redis_that_has_gone_is_a_lock_that_can_not_be_had(mysql_url):
+    with Servers(redis_url="").redis() as own:
+        locks = RedisLocks(own.url)
+        await locks.open(2)
+    with pytest.raises(LocksError, match="Redis can't be used"):
+        async with locks.hold("a"):
+            pass
+    await locks.close()
+
+
+async def test_so_many_connections_to_redis_are_open_before_they_are_used(world, redis_url):
+    await world.locks(3)
+    async with redis.asyncio.Redis.from_url(redis_url) as watcher:
+        before = (await watcher.info("clients"))["connected_clients"]
+        assert before >= 4
+        locks = await world.locks(3)
+        async with locks.hold("a"), locks.hold("b"), locks.hold("c"):
+            assert (await watcher.info("clients"))["connected_clients"] == before
+
+
+async def test_costs_that_the_server_does_not_tell_are_none(admin, mysql_url):
+    name = f"guest_{secrets.token_hex(4)}"
+    await admin.script(f"CREATE USER {name} IDENTIFIED BY 'sesame'; GRANT ALL ON `chatsim\\_%`.* TO {name}")
+    parts = urlsplit(mysql_url)
+    try:
+        async with MySQLWorld(Servers(mysql_url=f"mysql://{name}:sesame@{parts.hostname}:{parts.port}")) as world:
+            assert (await world.costs()).rows_examined is None
+            assert await world.deadlock() is None
+    finally:
+        await admin.execute(f"DROP USER {name}")
+
+
+async def test_a_server_whose_start_is_interrupted_is_ended_all_the_same(monkeypatch):
+    starting, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(_):
+        starting.set()
+        go_on.wait()
+        return ladder.Server("mysql://nobody@127.0.0.1:1", "container", own=True, close=ended.set)
+
+    monkeypatch.setattr(Servers, "mysql", slow)
+    entering = asyncio.create_task(MySQLWorld().__aenter__())
+    await asyncio.to_thread(starting.wait)
+    entering.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert ended.is_set()
