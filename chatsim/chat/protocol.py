@@ -1,0 +1,470 @@
+"""The wire: message ids, payloads and the frame codec. Bytes in, messages out; no I/O.
+
+A frame is a header of four bytes, message id and body length, both unsigned 16-bit big-endian; then the body, a JSON
+object in UTF-8 (system document, 3.2). Ids, keys and types are the source's (1.2 and 3.3), so that a client written for
+its server can talk to this one.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Annotated, ClassVar
+
+import msgspec
+
+__all__ = [
+    "FROM_CLIENT",
+    "FROM_SERVER",
+    "LARGEST_BODY",
+    "REQUEST_LIMIT",
+    "AcknowledgedText",
+    "AddFriendNotice",
+    "AddFriendReply",
+    "AddFriendRequest",
+    "AuthFriendNotice",
+    "AuthFriendReply",
+    "AuthFriendRequest",
+    "CreatePrivateChatReply",
+    "CreatePrivateChatRequest",
+    "Decoder",
+    "ErrorCode",
+    "FirstText",
+    "FriendApplication",
+    "FriendEntry",
+    "HeartbeatReply",
+    "HeartbeatRequest",
+    "HistoryText",
+    "Id",
+    "LoadMessagesReply",
+    "LoadMessagesRequest",
+    "LoadThreadsReply",
+    "LoadThreadsRequest",
+    "LoginReply",
+    "LoginRequest",
+    "Message",
+    "MessageTooLongError",
+    "OfflineNotice",
+    "OutgoingText",
+    "ProtocolError",
+    "TextNotice",
+    "TextReply",
+    "TextRequest",
+    "Thread",
+    "encode",
+]
+
+LARGEST_BODY = 65_535
+"""What the header's length can say, in bytes."""
+
+REQUEST_LIMIT = 2_048
+"""The source's limit for a body that a client sends, in bytes."""
+
+_HEADER = struct.Struct(">HH")
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A user, thread or message id: BIGINT UNSIGNED in the tables, but many JSON readers end at 2^63."""
+
+
+class ErrorCode(IntEnum):
+    """The values of a reply's ``error`` (system document, 3.4), as far as a chat server sends them."""
+
+    SUCCESS = 0
+    ERROR_JSON = 1001
+    RPC_FAILED = 1002
+    TOKEN_INVALID = 1010
+    UID_INVALID = 1011
+    CREATE_CHAT_FAILED = 1012
+    LOAD_CHAT_FAILED = 1013
+
+
+class ProtocolError(Exception):
+    """The peer broke the protocol, for the reason in the message; the connection is over."""
+
+
+class MessageTooLongError(ValueError):
+    """A message's body is longer than the header can say."""
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A JSON object of the wire. Keys that it does not name are passed over when they arrive."""
+
+
+class Message(_Part, frozen=True):
+    """A body; each subclass has its message id."""
+
+    ID: ClassVar[int]
+
+
+# --- login, presence
+
+
+class LoginRequest(Message, frozen=True):
+    """The first message on a connection: who, and the token that the status server gave."""
+
+    ID = 1005
+    uid: Id
+    token: str
+
+
+class FriendApplication(_Part, frozen=True):
+    """Someone who wants to be a friend, in a login's reply."""
+
+    name: str
+    uid: Id
+    icon: str
+    nick: str
+    sex: int
+    desc: str
+    status: int
+
+
+class FriendEntry(_Part, frozen=True):
+    """A friend, in a login's reply; ``back`` is the name one has given them."""
+
+    name: str
+    uid: Id
+    icon: str
+    nick: str
+    sex: int
+    desc: str
+    back: str
+
+
+class LoginReply(Message, frozen=True):
+    """Who the user is. ``pwd`` is always empty here; the source sends the password back."""
+
+    ID = 1006
+    error: int
+    uid: Id = 0
+    pwd: str = ""
+    name: str = ""
+    email: str = ""
+    nick: str = ""
+    desc: str = ""
+    sex: int = 0
+    icon: str = ""
+    apply_list: tuple[FriendApplication, ...] = ()
+    friend_list: tuple[FriendEntry, ...] = ()
+
+
+class OfflineNotice(Message, frozen=True):
+    """The user has logged in elsewhere: this connection ends."""
+
+    ID = 1021
+    error: int
+    uid: Id
+
+
+class HeartbeatRequest(Message, frozen=True):
+    """The client is still there."""
+
+    ID = 1023
+    fromuid: Id
+
+
+class HeartbeatReply(Message, frozen=True):
+    """So is the server."""
+
+    ID = 1024
+    error: int
+
+
+# --- friends
+
+
+class AddFriendRequest(Message, frozen=True):
+    """Apply for a friendship; ``applyname`` is the greeting, ``bakname`` the name one gives the other."""
+
+    ID = 1009
+    uid: Id
+    applyname: str
+    bakname: str
+    touid: Id
+
+
+class AddFriendReply(Message, frozen=True):
+    """The application is stored."""
+
+    ID = 1010
+    error: int
+
+
+class AddFriendNotice(Message, frozen=True):
+    """Somebody applies for a friendship."""
+
+    ID = 1011
+    error: int
+    applyuid: Id
+    name: str
+    desc: str
+    icon: str
+    sex: int
+    nick: str
+
+
+class FirstText(_Part, frozen=True):
+    """One of the messages that open a friendship's thread."""
+
+    sender: Id
+    msg_id: Id
+    thread_id: Id
+    unique_id: str
+    msg_content: str
+
+
+class AuthFriendRequest(Message, frozen=True):
+    """Accept an application; ``back`` is the name one gives the other."""
+
+    ID = 1013
+    fromuid: Id
+    touid: Id
+    back: str
+
+
+class AuthFriendReply(Message, frozen=True):
+    """The friendship, to who accepted it: the other's profile, and the thread's first messages."""
+
+    ID = 1014
+    error: int
+    uid: Id = 0
+    name: str = ""
+    nick: str = ""
+    icon: str = ""
+    sex: int = 0
+    chat_datas: tuple[FirstText, ...] = ()
+
+
+class AuthFriendNotice(Message, frozen=True):
+    """The friendship, to who had applied for it."""
+
+    ID = 1015
+    error: int
+    fromuid: Id
+    touid: Id
+    name: str
+    nick: str
+    icon: str
+    sex: int
+    chat_datas: tuple[FirstText, ...]
+
+
+# --- texts
+
+
+class OutgoingText(_Part, frozen=True):
+    """A text as its author sends it."""
+
+    content: str
+    unique_id: str
+
+
+class TextRequest(Message, frozen=True):
+    """A batch of texts into one thread."""
+
+    ID = 1017
+    fromuid: Id
+    touid: Id
+    thread_id: Id
+    text_array: tuple[OutgoingText, ...]
+
+
+class AcknowledgedText(_Part, frozen=True):
+    """A text as it was stored."""
+
+    message_id: Id
+    unique_id: str
+    content: str
+    status: int
+    chat_time: str
+
+
+class TextReply(Message, frozen=True):
+    """The texts are stored: to their author."""
+
+    ID = 1018
+    error: int
+    fromuid: Id
+    touid: Id
+    thread_id: Id
+    chat_datas: tuple[AcknowledgedText, ...]
+
+
+class TextNotice(Message, frozen=True):
+    """The texts, to who is to read them."""
+
+    ID = 1019
+    error: int
+    fromuid: Id
+    touid: Id
+    thread_id: Id
+    chat_datas: tuple[AcknowledgedText, ...]
+
+
+# --- threads and history
+
+
+class LoadThreadsRequest(Message, frozen=True):
+    """The user's threads after ``thread_id``, 0 for the first page."""
+
+    ID = 1025
+    uid: Id
+    thread_id: Id
+
+
+class Thread(_Part, frozen=True):
+    """A thread; a group's user ids are 0."""
+
+    thread_id: Id
+    type: str
+    user1_id: Id
+    user2_id: Id
+
+
+class LoadThreadsReply(Message, frozen=True):
+    """A page of threads, and where the next one begins."""
+
+    ID = 1026
+    error: int
+    uid: Id = 0
+    load_more: bool = False
+    next_last_id: Id = 0
+    threads: tuple[Thread, ...] = ()
+
+
+class CreatePrivateChatRequest(Message, frozen=True):
+    """The thread with ``other_id``, made if there is none."""
+
+    ID = 1027
+    uid: Id
+    other_id: Id
+
+
+class CreatePrivateChatReply(Message, frozen=True):
+    """The thread of the two."""
+
+    ID = 1028
+    error: int
+    uid: Id = 0
+    other_id: Id = 0
+    thread_id: Id = 0
+
+
+class LoadMessagesRequest(Message, frozen=True):
+    """A thread's messages after ``message_id``."""
+
+    ID = 1029
+    thread_id: Id
+    message_id: Id
+
+
+class HistoryText(_Part, frozen=True):
+    """A message of a thread's history; the source's ``unique_id`` is the number 0."""
+
+    sender: Id
+    msg_id: Id
+    thread_id: Id
+    unique_id: int
+    msg_content: str
+    chat_time: str
+
+
+class LoadMessagesReply(Message, frozen=True):
+    """A page of history, and where the next one begins."""
+
+    ID = 1030
+    error: int
+    thread_id: Id = 0
+    last_message_id: Id = 0
+    load_more: bool = False
+    chat_datas: tuple[HistoryText, ...] = ()
+
+
+def _by_id(*messages: type[Message]) -> Mapping[int, type[Message]]:
+    return {message.ID: message for message in messages}
+
+
+FROM_CLIENT = _by_id(
+    LoginRequest,
+    AddFriendRequest,
+    AuthFriendRequest,
+    TextRequest,
+    HeartbeatRequest,
+    LoadThreadsRequest,
+    CreatePrivateChatRequest,
+    LoadMessagesRequest,
+)
+"""What a client may send, by message id."""
+
+FROM_SERVER = _by_id(
+    LoginReply,
+    AddFriendReply,
+    AddFriendNotice,
+    AuthFriendReply,
+    AuthFriendNotice,
+    TextReply,
+    TextNotice,
+    OfflineNotice,
+    HeartbeatReply,
+    LoadThreadsReply,
+    CreatePrivateChatReply,
+    LoadMessagesReply,
+)
+"""What a server may send, by message id."""
+
+
+def encode(message: Message) -> bytes:
+    """The frame of a message. Raises `MessageTooLongError`."""
+    body = msgspec.json.encode(message)
+    if len(body) > LARGEST_BODY:
+        raise MessageTooLongError(
+            f"message {message.ID} has {len(body)} bytes, more than the {LARGEST_BODY} of a frame"
+        )
+    return _HEADER.pack(message.ID, len(body)) + body
+
+
+class Decoder:
+    """Turns what a peer sends into messages.
+
+    Args:
+        known: what that peer may send, `FROM_CLIENT` or `FROM_SERVER`.
+        limit: the most bytes of a body.
+    """
+
+    def __init__(self, known: Mapping[int, type[Message]], limit: int = LARGEST_BODY) -> None:
+        self._decoders = {number: msgspec.json.Decoder(message) for number, message in known.items()}
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        self._buffer += data
+
+    def next_message(self) -> Message | None:
+        """The next whole message, or None until more has arrived.
+
+        Raises:
+            ProtocolError: what has arrived is no message; it stays so.
+        """
+        if len(self._buffer) < _HEADER.size:
+            return None
+        number, length = _HEADER.unpack_from(self._buffer)
+        if number not in self._decoders:
+            raise ProtocolError(f"unknown message id {number}")
+        if length > self._limit:
+            raise ProtocolError(f"message {number} has {length} bytes, more than the {self._limit} allowed")
+        end = _HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        try:
+            message = self._decoders[number].decode(memoryview(self._buffer)[_HEADER.size : end])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(f"message {number}: {error}") from error
+        del self._buffer[:end]
+        return message
+
+    def end(self) -> None:
+        """The peer has closed. Raises `ProtocolError` if that was within a frame."""
+        if self._buffer:
+            raise ProtocolError(f"the connection ended within a frame, after {len(self._buffer)} bytes of it")
