@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from errno import EADDRINUSE, ECONNREFUSED, ECONNRESET
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
+from chatsim.worlds.accepting import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["ModelNetwork"]
 
 _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
-
-_logger = logging.getLogger(__name__)
 
 
 class ModelNetwork:
@@ -93,20 +91,11 @@ class _ModelListener:
 
     def admit(self, stream: _ModelStream) -> asyncio.Task[None]:
         """Start the accept coroutine for a new connection; the model's loop keeps its tasks alive."""
-        return asyncio.create_task(_serve(self._accept, stream), name=f"{self._address} from {stream.peer}")
+        return asyncio.create_task(serve(self._accept, stream), name=f"{self._address} from {stream.peer}")
 
     async def close(self) -> None:
         if self._listeners.get(self._address) is self:
             del self._listeners[self._address]
-
-
-async def _serve(accept: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:
-    try:
-        await accept(stream)
-    except Exception:
-        _logger.exception("the connection from %s is given up", stream.peer)
-    finally:
-        await stream.close()
 
 
 class _ModelStream:

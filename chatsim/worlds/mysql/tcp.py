@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from errno import ECONNRESET
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
+from chatsim.worlds.accepting import serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["TcpNetwork"]
 
 _LINGER = 5.0  # seconds `close` waits for a peer that doesn't read
-
-_logger = logging.getLogger(__name__)
 
 
 class TcpNetwork:
@@ -31,7 +29,7 @@ class TcpNetwork:
 
         # Given a coroutine function, asyncio before Python 3.13 logs an error for each accept that is cancelled.
         def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(_serve(accept, _TcpStream(reader, writer)))
+            task = asyncio.create_task(serve(accept, _TcpStream(reader, writer)))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
@@ -41,15 +39,6 @@ class TcpNetwork:
     async def connect(self, address: Address) -> _TcpStream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""
         return _TcpStream(*await asyncio.open_connection(address.host, address.port))
-
-
-async def _serve(accept: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:
-    try:
-        await accept(stream)
-    except Exception:
-        _logger.exception("the connection from %s is given up", stream.peer)
-    finally:
-        await stream.close()
 
 
 class _TcpListener:
