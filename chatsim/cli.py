@@ -146,6 +146,8 @@ def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **optio
         parameters = Race(**options)
         musts = _names(must_pass, parameters)
         result = Result(parameters.config(world))
+        if out is not None:
+            _make(out)
     status, sentence = _run(parameters, servers, result)
     if out is not None and result.variants:
         click.echo(f"saved in {result.save(out)}", err=True)
@@ -164,6 +166,14 @@ def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **optio
     ]:
         click.echo(f"Not safe: {', '.join(failed)}", err=True)
         sys.exit(_UNSAFE)
+
+
+def _make(out: Path) -> None:
+    """Make the folder before the race, so that no result is lost to a wrong name."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadParameterError(f"--out {out} can't be made: {error.strerror}") from error
 
 
 def _names(must_pass: str, parameters: Race) -> set[str]:

@@ -320,3 +320,16 @@ def test_ctrl_c_ends_a_server_of_its_own():
         status, _, err = interrupt_at(words, b"same_pair: for_update", TMPDIR=home, CHATSIM_MYSQL_URL=None)
         assert (status, err) == (130, "Interrupted; nothing had finished.")
         assert list(Path(home).iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_made_is_said_before_the_race(tmp_path):
+    (tmp_path / "file").touch()
+    result = chatsim("race", "--out", tmp_path / "file" / "below")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: --out {tmp_path / 'file' / 'below'} can't be made: ")
+
+
+def test_a_folder_is_left_with_the_deadlocks_of_its_last_result_only(tmp_path, mysql_url):
+    (tmp_path / "deadlock-of-yesterday.txt").touch()
+    assert chatsim("race", *SMALL, "--strategies", "one_round_trip", "--out", tmp_path).exit_code == 0
+    assert list(tmp_path.glob("deadlock-*")) == []

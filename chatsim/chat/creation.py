@@ -310,6 +310,8 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
         strategies = [strategies]
     found = []
     for each in strategies:
+        if not isinstance(each, str | CreationStrategy):
+            raise UnknownStrategyError(f"{each!r} is no strategy; put @chatsim.creation_strategy() above its function")
         strategy = each if isinstance(each, CreationStrategy) else STRATEGIES.get(each.strip())
         if strategy is None:
             raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(STRATEGIES)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -112,7 +113,8 @@ class Race:
             await world.locks(self.clients)
         total = len(plan) * self.clients * self.rounds
         # miniters: else the bar stands still for up to ten seconds when a slow strategy comes after a fast one
-        with tqdm(total=total, disable=not progress, unit="op", leave=False, miniters=1) as bar:
+        silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm looks there only if it is not told
+        with tqdm(total=total, unit="op", leave=False, miniters=1, disable=silent) as bar:
             await self._warm_up(world)
             for strategy, pattern in (plan[number] for number in order):
                 bar.set_description(f"{pattern}: {strategy.name}")

@@ -188,6 +188,8 @@ class Result:
         """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, figures and deadlocks."""
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
+        for stale in home.glob("deadlock-*"):  # of an earlier result in the same folder
+            stale.unlink()
         self.samples.to_parquet(home / "samples.parquet")
         (home / "summary.json").write_text(json.dumps(self.rows(), indent=1) + "\n")
         (home / "environment.json").write_text(json.dumps(self.environment, indent=1, default=str) + "\n")

@@ -83,13 +83,16 @@ class Servers:
     def survey(self) -> list[str]:
         """A line for each rung of the ladder: what it would use, or why it can't give a MySQL."""
         lines = []
-        answered = False
+        settled = False
         for rung in ladder.rungs(self.service(), self._url()):
             try:
-                mark, said = ("+" if answered else "*"), rung.probe()
-                answered = True
-            except (ladder.UnavailableError, ladder.ServerError, driver.BadUrlError) as error:
+                mark, said = ("+" if settled else "*"), rung.probe()
+                settled = True
+            except ladder.UnavailableError as error:
                 mark, said = "-", str(error)
+            except (ladder.ServerError, driver.BadUrlError) as error:
+                mark, said = "-", f"{error}; a named server is never passed over for another"
+                settled = True
             lines.append(f"{mark} {rung.name:<10} {said}")
         return [*lines, "", "* would be used   + would do as well   - can't"]
 

@@ -251,6 +251,8 @@ def climb(service: Service, url: str | None = None, via: str | None = None) -> S
             return rung.open()
         except UnavailableError as error:
             reasons.append(f"{rung.name}: {error}")
+    if via is not None:
+        raise NoServerError(f"no {service.name} can be had in the one way that was asked for ({reasons[0]})")
     raise NoServerError(
         f"no {service.name} can be had here ({'; '.join(reasons)}). Name one with {service.variable}, "
         f"start Docker, or install {service.program}."

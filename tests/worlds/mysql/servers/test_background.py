@@ -183,7 +183,10 @@ def test_mysql_shows_every_rung_and_which_is_used(call, monkeypatch):
 
 def test_mysql_says_what_is_wrong_with_the_one_that_is_named(call):
     port = private.free_port()
-    first = call("mysql", "--mysql-url", f"mysql://me:sesame@127.0.0.1:{port}")[1].splitlines()[0]
+    said = call("mysql", "--mysql-url", f"mysql://me:sesame@127.0.0.1:{port}")[1]
+    first, *others, _, _ = said.splitlines()
+    assert first.endswith("a named server is never passed over for another")
+    assert not [line for line in others if line.startswith("*")]
     assert first.startswith(f"- url        MySQL at mysql://me:***@127.0.0.1:{port} can't be used: ")
     assert call("mysql", "--mysql-url", "postgres://db")[1].startswith(
         "- url        'postgres://db' is not of the form"
