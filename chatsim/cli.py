@@ -16,12 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.creation import STRATEGIES, UnknownStrategyError
+from chatsim.chat.creation import NOOP, STRATEGIES, StrategyError, UnknownStrategyError
 from chatsim.chat.ports import DatabaseError
 from chatsim.chat.retry import POLICIES
 from chatsim.lab import workload
-from chatsim.lab.callers import StrategyError
-from chatsim.lab.race import BadParameterError, Race
+from chatsim.lab.race import LAYERS, BadParameterError, Race
 from chatsim.lab.result import Result
 from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.mysql.driver import BadUrlError
@@ -112,6 +111,16 @@ def main() -> None:
     show_default=True,
     help="Who asks for which pair; may be given several times.",
 )
+@click.option(
+    "--layer",
+    type=click.Choice(LAYERS),
+    default="store",
+    show_default=True,
+    help="Callers straight on the database; or clients, wire and chat servers before it.",
+)
+@click.option("--nodes", default=1, show_default=True, help="How many chat servers (layer stack).")
+@click.option("--pool", type=int, help="Connections to the database for each node; by default, enough for its clients.")
+@click.option("--rate", type=float, help="Requests per second in all, at random times; else each waits for the last.")
 @click.option("--clients", default=16, show_default=True, help="How many callers, each with its own connection.")
 @click.option("--rounds", default=100, show_default=True, help="How many requests each client makes.")
 @click.option("--pairs", default=1, show_default=True, help="New pairs per round (not with strangers).")
@@ -228,7 +237,7 @@ def _show(result: Result) -> None:
     console.print(table)
     _show_deadlocks(result, console)
     for each in result.variants:
-        if each.verdict.anomalies:
+        if each.verdict.anomalies and each.strategy != NOOP.name:
             console.print(f"\n[bold]Why {each.strategy} is unsafe, {each.pattern}[/bold]")
             console.print(each.verdict.anomalies[0].explain(), highlight=False, markup=False)
 

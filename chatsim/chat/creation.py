@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatsim.chat.ports import (
@@ -17,18 +18,32 @@ from chatsim.chat.ports import (
     DuplicateKeyError,
     Isolation,
     Locks,
+    LocksError,
     LocksTimeoutError,
     Rows,
     Session,
 )
 
-__all__ = ["STRATEGIES", "CreationStrategy", "UnknownStrategyError", "creation_strategy", "named"]
+__all__ = [
+    "NOOP",
+    "STRATEGIES",
+    "CreationStrategy",
+    "StrategyError",
+    "UnknownStrategyError",
+    "attempt",
+    "creation_strategy",
+    "named",
+]
 
 Create = Callable[..., Awaitable[int]]
 
 
 class UnknownStrategyError(ValueError):
     """No creation strategy has that name."""
+
+
+class StrategyError(Exception):
+    """A strategy is broken: it raised what no database raises, forgot to end its transaction, or returned no id."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +96,53 @@ def creation_strategy(
         return CreationStrategy(create.__name__, create, level, ordered, locks, inspect.getdoc(create) or "")
 
     return decorate
+
+
+async def attempt(strategy: CreationStrategy, tx: Session, uid: int, other: int, locks: Locks | None) -> int:
+    """One try to have the thread of ``uid`` and ``other``; leaves no transaction open where it can help it.
+
+    Raises:
+        DatabaseError, LocksError: the try was refused. After a `ConnectionLostError`, and while ``tx`` is still in a
+            transaction (the connection was lost when it was to be rolled back), the session is of no use.
+        StrategyError: the strategy is broken.
+    """
+    try:
+        thread = await strategy(tx, uid, other, locks)
+        problem = _problem(thread, tx)
+    except ConnectionLostError:
+        raise
+    except (DatabaseError, LocksError):
+        await _undo(tx)
+        raise
+    except Exception as error:
+        await _undo(tx)
+        raise StrategyError(f"strategy {strategy.name!r} raised {_describe(error)}") from error
+    if problem:
+        await _undo(tx)
+        raise StrategyError(f"strategy {strategy.name!r} {problem}")
+    return thread
+
+
+def _problem(thread: object, tx: Session) -> str | None:
+    if tx.in_transaction:
+        return "returned with its transaction open: it forgot to commit or to roll back"
+    if not isinstance(thread, int):
+        return f"returned {thread!r}, which is no thread id"
+    return None
+
+
+async def _undo(tx: Session) -> None:
+    if tx.in_transaction:
+        with suppress(ConnectionLostError):
+            await tx.rollback()
+
+
+def _describe(error: Exception) -> str:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f" ({place.tb_frame.f_code.co_filename}, line {place.tb_lineno})" if place else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 _FIND = "SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?"
@@ -273,6 +335,12 @@ async def look_first(tx: Session, low: int, high: int) -> int:
     return thread if thread is not None else await one_round_trip(tx, low, high)
 
 
+@creation_strategy()
+async def noop(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - that is the point
+    """Bets on nothing and creates nothing, so it is never safe: its row is what the harness itself costs."""
+    return 0
+
+
 def _found(rows: Rows, low: int, high: int) -> int:
     """The thread that the unique key says is there; a dirty answer (deleted since) is a refusal like any other."""
     thread = rows.scalar()
@@ -280,6 +348,8 @@ def _found(rows: Rows, low: int, high: int) -> int:
         raise DuplicateKeyError(1062, f"the pair ({low}, {high}) was there and is gone")
     return thread
 
+
+NOOP = noop
 
 STRATEGIES: dict[str, CreationStrategy] = {
     strategy.name: strategy
@@ -303,7 +373,8 @@ STRATEGIES: dict[str, CreationStrategy] = {
 
 
 def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy]) -> list[CreationStrategy]:
-    """Strategies by name, one or many; ``"all"`` means every one shipped. Raises `UnknownStrategyError`."""
+    """Strategies by name, one or many; ``"all"`` means every one shipped but `noop`. Raises `UnknownStrategyError`."""
+    known = STRATEGIES | {NOOP.name: NOOP}
     if isinstance(strategies, str):
         strategies = STRATEGIES.values() if strategies == "all" else strategies.split(",")
     elif isinstance(strategies, CreationStrategy):
@@ -312,8 +383,8 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
     for each in strategies:
         if not isinstance(each, str | CreationStrategy):
             raise UnknownStrategyError(f"{each!r} is no strategy; put @chatsim.creation_strategy() above its function")
-        strategy = each if isinstance(each, CreationStrategy) else STRATEGIES.get(each.strip())
+        strategy = each if isinstance(each, CreationStrategy) else known.get(each.strip())
         if strategy is None:
-            raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(STRATEGIES)}")
+            raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(known)}")
         found.append(strategy)
     return found

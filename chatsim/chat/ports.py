@@ -1,8 +1,9 @@
 """What the chat system needs of the world it runs in.
 
 A world (`chatsim.worlds`) implements these protocols; the system imports nothing else of it. Rows come from
-`Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`. Time is the running event loop's.
-Errors are named here once; each world translates its driver's.
+`Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`, proofs of a login from `Tokens`;
+nodes know of each other's users by `Presence`, of each other by `Directory`, and reach each other by `Peers`. Time is
+the running event loop's. Errors are named here once; each world translates its driver's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ __all__ = [
     "Database",
     "DatabaseError",
     "DeadlockError",
+    "Device",
+    "Directory",
     "DuplicateKeyError",
     "Isolation",
     "Listener",
@@ -28,9 +31,14 @@ __all__ = [
     "LocksError",
     "LocksTimeoutError",
     "Network",
+    "NodeStatus",
+    "Peers",
+    "Presence",
     "Rows",
     "Session",
     "Stream",
+    "TokenError",
+    "Tokens",
     "database_error",
 ]
 
@@ -170,6 +178,98 @@ class Network(Protocol):
 
     async def connect(self, address: Address) -> Stream:
         """Open a connection. Raises `ConnectionRefusedError` when nobody listens there."""
+        ...
+
+
+class TokenError(Exception):
+    """A token proves nothing: it is wrong, somebody else's, or has expired; the message says which."""
+
+
+class Tokens(Protocol):
+    """Proofs, handed out by the status server, that a user may log in."""
+
+    async def issue(self, uid: int) -> str:
+        """A token for ``uid``, good until it expires."""
+        ...
+
+    async def check(self, uid: int, token: str) -> None:
+        """Raise a `TokenError` unless ``token`` was issued to ``uid`` and has not expired."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A logged-in session of a user.
+
+    Attributes:
+        uid: the user.
+        session: the session's id, unlike that of any other session of any node.
+        node: the name of the node it is on.
+    """
+
+    uid: int
+    session: str
+    node: str
+
+
+class Presence(Protocol):
+    """Which node a user is on. An entry lapses when it is not refreshed, so a dead node's users don't stay online."""
+
+    async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
+        """Note a login; with ``alone``, the user's other sessions give way to it, and are returned."""
+        ...
+
+    async def refresh(self, device: Device) -> bool:
+        """Keep an entry from lapsing; False when it has lapsed, or has given way."""
+        ...
+
+    async def leave(self, device: Device) -> None:
+        """Take an entry away, if it is still this session's."""
+        ...
+
+    async def find(self, uid: int) -> Sequence[Device]:
+        """The user's sessions, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What a node says of itself.
+
+    Attributes:
+        name: its name.
+        address: where it listens.
+        sessions: how many are logged in.
+        report: the number of this report, from 1.
+    """
+
+    name: str
+    address: Address
+    sessions: int
+    report: int
+
+
+class Directory(Protocol):
+    """Which nodes there are. What a node has announced lapses when it does not do so again."""
+
+    async def announce(self, node: NodeStatus) -> None:
+        """Say that a node is there, and how many it serves."""
+        ...
+
+    async def withdraw(self, name: str) -> None:
+        """Take a node away."""
+        ...
+
+    async def nodes(self) -> Sequence[NodeStatus]:
+        """The live nodes, by name."""
+        ...
+
+
+class Peers(Protocol):
+    """How a node reaches the other nodes."""
+
+    async def kick(self, device: Device) -> None:
+        """Tell the node of ``device`` that this session has given way to another."""
         ...
 
 

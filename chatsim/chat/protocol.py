@@ -18,6 +18,7 @@ __all__ = [
     "FROM_CLIENT",
     "FROM_SERVER",
     "LARGEST_BODY",
+    "REPLY",
     "REQUEST_LIMIT",
     "AcknowledgedText",
     "AddFriendNotice",
@@ -412,6 +413,12 @@ FROM_SERVER = _by_id(
     LoadMessagesReply,
 )
 """What a server may send, by message id."""
+
+
+REPLY: Mapping[type[Message], type[Message]] = {
+    request: FROM_SERVER[number + 1] for number, request in FROM_CLIENT.items()
+}
+"""What answers a request. Replies carry no request's number: they come in the order of the requests."""
 
 
 def encode(message: Message) -> bytes:

@@ -3,60 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import ConnectionLostError, Database, DatabaseError, Locks, LocksError, Session
+from chatsim.chat.client import Client, DisconnectedError, LateError, RefusedError
+from chatsim.chat.creation import CreationStrategy, attempt
+from chatsim.chat.ports import (
+    ConnectionLostError,
+    Database,
+    DatabaseError,
+    Locks,
+    LocksError,
+    Session,
+    database_error,
+)
 from chatsim.chat.retry import Retry
 from chatsim.lab.history import Operation, Outcome
 
-__all__ = ["StoreCaller", "StrategyError"]
+if TYPE_CHECKING:
+    from chatsim.lab.workload import Pair
+    from chatsim.worlds.cluster import Cluster
+
+__all__ = ["Caller", "StackCaller", "StoreCaller", "devices"]
+
+_DEADLINE = 120.0
+"""Seconds for a request through the stack; above innodb_lock_wait_timeout, so that the server speaks first."""
 
 
-class StrategyError(Exception):
-    """A strategy is broken: it raised what no database raises, forgot to end its transaction, or returned no id."""
-
-
-class StoreCaller:
-    """A caller straight on a connection of its own: no wire, no node.
+class Caller(ABC):
+    """A client; enter it to have it connected, so that no measured window does that.
 
     Args:
         number: which client this is.
-        database: where its connection is leased; entering leases it, so that no measured window does.
-        strategy: how it creates.
-        locks: the `Locks` port, if the strategy uses one.
         retry: what it does when refused.
         rng: for the pauses between tries.
     """
 
-    def __init__(
-        self,
-        number: int,
-        *,
-        database: Database,
-        strategy: CreationStrategy,
-        locks: Locks | None,
-        retry: Retry,
-        rng: np.random.Generator,
-    ) -> None:
+    def __init__(self, number: int, *, retry: Retry, rng: np.random.Generator) -> None:
         self._number = number
-        self._database = database
-        self._strategy = strategy
-        self._locks = locks
         self._retry = retry
         self._rng = rng
-        self._lease = AsyncExitStack()
-        self._session: Session | None = None
 
+    @abstractmethod
     async def __aenter__(self) -> Self:
-        await self._leased()
-        return self
+        """Connect."""
 
+    @abstractmethod
     async def __aexit__(self, *_: object) -> None:
-        await self._lease.aclose()
+        """Disconnect."""
+
+    @abstractmethod
+    async def _attempt(self, uid: int, other: int) -> int:
+        """One try, as ``uid``, to have the thread with ``other``.
+
+        Raises:
+            DatabaseError, LocksError, RefusedError: it was refused.
+            StrategyError: the strategy is broken.
+        """
 
     async def create(
         self, uid: int, other: int, *, turn: int, begun: float, intended: float | None = None
@@ -71,13 +78,13 @@ class StoreCaller:
             intended: when the operation was due, on the loop's clock; now, when None.
 
         Raises:
-            StrategyError: the strategy is broken. Refusals by the database are outcomes, not errors.
+            StrategyError: the strategy is broken. Refusals are outcomes, not errors.
         """
         clock = asyncio.get_running_loop().time
         refusals: list[DatabaseError] = []
         attempts = 0
 
-        async def attempt() -> int:
+        async def once() -> int:
             nonlocal attempts
             attempts += 1
             return await self._attempt(uid, other)
@@ -85,8 +92,8 @@ class StoreCaller:
         thread, outcome, reason = None, Outcome.OK, ""
         start = clock()
         try:
-            thread = await self._retry.run(attempt, self._rng, refusals.append)
-        except (DatabaseError, LocksError) as error:
+            thread = await self._retry.run(once, self._rng, refusals.append)
+        except (DatabaseError, LocksError, RefusedError) as error:
             reason = str(error)
             # a lost try may have taken effect, whatever the tries after it met
             lost = any(isinstance(error, ConnectionLostError) for error in refusals)
@@ -107,50 +114,116 @@ class StoreCaller:
             reason=reason,
         )
 
+
+class StoreCaller(Caller):
+    """A caller straight on a connection of its own to the database: no wire, no node.
+
+    Args:
+        number: which client this is.
+        database: where its connection is leased.
+        strategy: how it creates.
+        locks: the `Locks` port, if the strategy uses one.
+        retry: what it does when refused.
+        rng: for the pauses between tries.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        database: Database,
+        strategy: CreationStrategy,
+        locks: Locks | None,
+        retry: Retry,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(number, retry=retry, rng=rng)
+        self._database = database
+        self._strategy = strategy
+        self._locks = locks
+        self._lease = AsyncExitStack()
+        self._session: Session | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._leased()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lease.aclose()
+
     async def _attempt(self, uid: int, other: int) -> int:
         session = await self._leased()
         try:
-            thread = await self._strategy(session, uid, other, self._locks)
-            problem = _problem(thread, session)
-        except (DatabaseError, LocksError) as error:
-            await self._clean(session, lost=isinstance(error, ConnectionLostError))
-            raise
+            return await attempt(self._strategy, session, uid, other, self._locks)
         except Exception as error:
-            await self._clean(session)
-            raise StrategyError(f"strategy {self._strategy.name!r} raised {_describe(error)}") from error
-        if problem:
-            await self._clean(session)
-            raise StrategyError(f"strategy {self._strategy.name!r} {problem}")
-        return thread
+            if isinstance(error, ConnectionLostError) or session.in_transaction:
+                self._session = None  # so that the next try leases another
+                await self._lease.aclose()
+            raise
 
     async def _leased(self) -> Session:
         if self._session is None:
             self._session = await self._lease.enter_async_context(self._database.session(self._strategy.isolation))
         return self._session
 
-    async def _clean(self, session: Session, *, lost: bool = False) -> None:
-        """Leave no transaction behind; give a lost connection back, so that the next try leases another."""
+
+class StackCaller(Caller):
+    """A caller through the whole stack: client, wire, node, database.
+
+    A request is its user's own, so the caller has a device of every user that it will ask for, on the node where that
+    device belongs (see `devices`): logged in on entering, again on the least loaded node when its node is lost. What
+    the database refuses is tried again by the node, and counted there; this end tries again when a node is lost.
+
+    Args:
+        number: which client this is.
+        cluster: the nodes.
+        calls: what it is going to ask.
+        retry: what it does when a node is lost.
+        rng: for the pauses between tries.
+    """
+
+    def __init__(
+        self, number: int, *, cluster: Cluster, calls: Iterable[Pair], retry: Retry, rng: np.random.Generator
+    ) -> None:
+        super().__init__(number, retry=retry, rng=rng)
+        self._cluster = cluster
+        self._calls = calls
+        self._devices: dict[tuple[int, int], Client] = {}
+
+    async def __aenter__(self) -> Self:
+        nodes = self._cluster.nodes
+        for uid, home in devices(len(nodes), self._number, self._calls):
+            self._devices[uid, home] = await self._cluster.log_in(uid, nodes[home].address, deadline=_DEADLINE)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self._devices.values():
+            await client.close()
+
+    async def _attempt(self, uid: int, other: int) -> int:
+        device = (uid, _home(len(self._cluster.nodes), self._number, uid, other))
         try:
-            if not lost and session.in_transaction:
-                await session.rollback()
-        except ConnectionLostError:
-            lost = True
-        if lost:
-            self._session = None
-            await self._lease.aclose()
+            client = self._devices[device]
+            if client.ended is not None:
+                client = self._devices[device] = await self._cluster.log_in(uid, deadline=_DEADLINE)
+            return await client.create_private_chat(other)
+        except (DisconnectedError, LateError) as error:
+            if crash := self._cluster.stats.crash:
+                raise crash from error
+            raise database_error(2013, str(error)) from error
 
 
-def _problem(thread: object, session: Session) -> str | None:
-    if session.in_transaction:
-        return "returned with its transaction open: it forgot to commit or to roll back"
-    if not isinstance(thread, int):
-        return f"returned {thread!r}, which is no thread id"
-    return None
+def devices(nodes: int, client: int, calls: Iterable[Pair]) -> list[tuple[int, int]]:
+    """The devices that a client needs for its calls: of which user, on which of so many nodes."""
+    return list(dict.fromkeys((uid, _home(nodes, client, uid, other)) for uid, other in calls))
 
 
-def _describe(error: Exception) -> str:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" ({place.tb_frame.f_code.co_filename}, line {place.tb_lineno})" if place else ""
-    return f"{type(error).__name__}: {error}{where}"
+def _home(nodes: int, client: int, uid: int, other: int) -> int:
+    """The node for a client's device of ``uid`` when it asks for ``other``.
+
+    The two members of a pair are never on the same node (if there are two), each member's devices are on as many as
+    that leaves, and pairs begin at different ones.
+    """
+    if nodes == 1:
+        return 0
+    return (uid + other + 2 * (client % (nodes // 2)) + (uid > other)) % nodes

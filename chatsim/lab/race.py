@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
+import math
 import os
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,15 +19,21 @@ from chatsim.chat import schema as schemas
 from chatsim.chat.creation import CreationStrategy, named
 from chatsim.chat.ports import Session
 from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.stats import Stats
 from chatsim.lab import workload
-from chatsim.lab.callers import StoreCaller
+from chatsim.lab.callers import Caller, StackCaller, StoreCaller, devices
 from chatsim.lab.checks import PrivateChats, check_creation
 from chatsim.lab.history import Operation
 from chatsim.lab.result import Result, Variant, describe_machine
 from chatsim.lab.workload import Pair, Workload
+from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.world import Costs, World
 
-__all__ = ["BadParameterError", "Heat", "Race"]
+__all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
+
+LAYERS = ("store", "stack")
+"""Callers straight on the database; or clients, wire and nodes before it."""
 
 _BATCH = 5_000
 _WARM_UP_ROUNDS = 20
@@ -49,6 +58,12 @@ class Race:
         retry: the retry policy, a name in `POLICIES`.
         seed: of everything that is drawn.
         schema: which tables, a name in ``chat/schema``.
+        layer: a name in `LAYERS`.
+        nodes: how many chat servers (layer ``stack``).
+        pool: connections to the database for each node (layer ``stack``); as many clients as it can have at once
+            when None and all nodes are loaded alike.
+        rate: requests per second in all, at random times (an open loop); when None, each client's next request
+            follows the answer to its last (a closed loop).
 
     Raises:
         BadParameterError: a value is not allowed.
@@ -65,7 +80,10 @@ class Race:
     retry: str = "retry"
     seed: int = 1
     schema: str = "seed"
-    layer: str = field(default="store", init=False)
+    layer: str = "store"
+    nodes: int = 1
+    pool: int | None = None
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         chosen = named(self.strategies)
@@ -82,19 +100,33 @@ class Race:
         _known("ids", self.ids, workload.IDS)
         _known("schema", self.schema, schemas.names())
         _known("retry", self.retry, POLICIES)
-        for name, least in (("clients", 1), ("rounds", 1), ("pairs", 1), ("existing", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise BadParameterError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        _known("layer", self.layer, LAYERS)
+        for name, least in (
+            *(("clients", 1), ("rounds", 1), ("pairs", 1), ("existing", 0), ("seed", 0)),
+            *(("nodes", 1), ("pool", 1), ("rate", 0.001)),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise BadParameterError(f"{name} is {value}; it must be at least {least}")
+        if self.layer == "store" and (self.nodes > 1 or self.pool):
+            raise BadParameterError("nodes and pool belong to the layer 'stack'; the layer 'store' has none")
 
     @property
     def names(self) -> list[str]:
         """The strategies' names."""
         return [strategy.name for strategy in named(self.strategies)]
 
+    @property
+    def pool_size(self) -> int:
+        """Connections for each node."""
+        # a pair's two members take turns on an even number of nodes: see `callers.devices`
+        return self.pool or -(-self.clients // max(1, self.nodes - self.nodes % 2))
+
     def config(self, world: str) -> dict[str, object]:
         """The parameters as plain values."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        plain = {"strategies": self.names, "patterns": [*self.patterns]}
+        pool = self.pool_size if self.layer == "stack" else None
+        plain = {"strategies": self.names, "patterns": [*self.patterns], "pool": pool}
         return {"experiment": "race", "world": world} | values | plain
 
     async def run(self, world: World, result: Result, *, progress: bool = True) -> None:
@@ -139,7 +171,8 @@ class Race:
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
         """One strategy under one pattern, ready to go: tables loaded, connections leased."""
         # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
-        chance, *pauses = (np.random.default_rng(s) for s in np.random.SeedSequence(self.seed).spawn(1 + self.clients))
+        seeds = np.random.SeedSequence(self.seed).spawn(1 + self.clients + self.nodes)
+        chance, *others = (np.random.default_rng(seed) for seed in seeds)
         calls = workload.make(
             pattern,
             clients=self.clients,
@@ -147,22 +180,57 @@ class Race:
             pairs=self.pairs,
             existing=self.existing,
             ids=self.ids,
+            rate=self.rate,
             rng=chance,
         )
         await world.install(self.schema)
         await _load(world.admin, calls)
         await world.deadlock()  # whatever was before is not this heat's
+        people = self._store if self.layer == "store" else self._stack
+        async with people(world, strategy, calls, others) as (callers, nodes), AsyncExitStack() as stack:
+            stack.push_async_exit(_Together(callers))
+            await _all(caller.__aenter__() for caller in callers)
+            yield Heat(world, strategy.name, pattern, calls, callers, nodes)
+
+    @asynccontextmanager
+    async def _store(
+        self, world: World, strategy: CreationStrategy, _: Workload, rngs: Sequence[np.random.Generator]
+    ) -> AsyncIterator[tuple[Sequence[Caller], Cluster | None]]:
         locks = await world.locks(self.clients) if strategy.uses_locks else None
-        async with world.database(self.clients) as database, AsyncExitStack() as stack:
-            callers = [
-                await stack.enter_async_context(
-                    StoreCaller(
-                        number, database=database, strategy=strategy, locks=locks, retry=POLICIES[self.retry], rng=rng
-                    )
-                )
-                for number, rng in enumerate(pauses)
-            ]
-            yield Heat(world, strategy.name, pattern, calls, callers)
+        async with world.database(self.clients) as database:
+            retry = POLICIES[self.retry]
+            yield (
+                [
+                    StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
+                    for number, rng in enumerate(rngs[: self.clients])
+                ],
+                None,
+            )
+
+    @asynccontextmanager
+    async def _stack(
+        self, world: World, strategy: CreationStrategy, calls: Workload, rngs: Sequence[np.random.Generator]
+    ) -> AsyncIterator[tuple[Sequence[Caller], Cluster | None]]:
+        world.reserve(sum(len(devices(self.nodes, number, own)) for number, own in enumerate(calls.calls)))
+        retry = POLICIES[self.retry]
+        async with (
+            cluster(
+                world,
+                nodes=self.nodes,
+                pool=self.pool_size,
+                strategy=strategy,
+                retry=retry,
+                limits=Limits(rate=math.inf),  # how fast a client may ask is the experiment's to say
+                rngs=rngs[self.clients :],
+            ) as nodes
+        ):
+            yield (
+                [
+                    StackCaller(number, cluster=nodes, calls=own, retry=retry, rng=rng)
+                    for (number, own), rng in zip(enumerate(calls.calls), rngs, strict=False)
+                ],
+                nodes,
+            )
 
 
 @dataclass
@@ -175,6 +243,7 @@ class Heat:
         pattern: the pattern's name.
         calls: what the callers ask.
         callers: the clients.
+        nodes: the nodes, if callers go through them.
         history: what has happened so far.
     """
 
@@ -182,28 +251,43 @@ class Heat:
     strategy: str
     pattern: str
     calls: Workload
-    callers: Sequence[StoreCaller]
+    callers: Sequence[Caller]
+    nodes: Cluster | None = None
     history: list[Operation] = field(default_factory=list)
 
     async def drive(self, bar: tqdm[Never]) -> float:
         """Let the callers make all their calls; returns how long that took, in seconds."""
+        # else the garbage collector walks through thousands of idle sessions, again and again, within the window
+        gc.collect()
+        gc.freeze()
+        try:
+            return await self._drive(bar)
+        finally:
+            gc.unfreeze()
+
+    async def _drive(self, bar: tqdm[Never]) -> float:
         clock = asyncio.get_running_loop().time
         begun = clock()
 
-        async def one(caller: StoreCaller, turn: int, call: Pair, intended: float | None = None) -> None:
+        async def one(caller: Caller, turn: int, call: Pair, intended: float | None = None) -> None:
             self.history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
             bar.update()
 
-        async def alone(caller: StoreCaller, own: Sequence[Pair]) -> None:
+        async def alone(caller: Caller, own: Sequence[Pair], due: Sequence[float] | None) -> None:
             for turn, call in enumerate(own):
-                await one(caller, turn, call)
+                intended = None if due is None else begun + due[turn]
+                if intended is not None:
+                    await asyncio.sleep(intended - clock())
+                await one(caller, turn, call, intended)
 
-        if self.calls.together:
-            for turn, asked in enumerate(zip(*self.calls.calls, strict=True)):
+        calls, due = self.calls.calls, self.calls.due
+        if self.calls.together and due is None:
+            for turn, asked in enumerate(zip(*calls, strict=True)):
                 now = clock()
                 await _all(one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True))
         else:
-            await _all(alone(caller, own) for caller, own in zip(self.callers, self.calls.calls, strict=True))
+            times = due or itertools.repeat(None, len(calls))
+            await _all(alone(*each) for each in zip(self.callers, calls, times, strict=True))
         return clock() - begun
 
     async def judge(self, window_s: float, costs: Costs) -> Variant:
@@ -218,6 +302,7 @@ class Heat:
             verdict=check_creation(self.history, final),
             orphans=final.orphans,
             deadlock=await self.world.deadlock(),
+            stats=Stats() if self.nodes is None else self.nodes.stats,
         )
 
 
@@ -242,6 +327,16 @@ async def _insert(admin: Session, into: str, rows: Sequence[tuple[object, ...]])
         batch = rows[at : at + _BATCH]
         places = ", ".join(["(" + ", ".join("?" * len(batch[0])) + ")"] * len(batch))
         await admin.execute(f"INSERT INTO {into} VALUES {places}", [value for row in batch for value in row])  # noqa: S608
+
+
+class _Together:
+    """Ends callers side by side, also those that have not begun."""
+
+    def __init__(self, callers: Sequence[Caller]) -> None:
+        self._callers = callers
+
+    async def __call__(self, *_: object) -> None:
+        await _all(caller.__aexit__() for caller in self._callers)
 
 
 async def _all(coroutines: Iterable[object]) -> None:

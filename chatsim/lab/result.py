@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from chatsim import figures
+from chatsim.chat.server.stats import Stats
 from chatsim.lab import history
 from chatsim.lab.checks import Verdict
 from chatsim.lab.history import Operation, Outcome
@@ -63,6 +64,7 @@ class Variant:
         verdict: what the checks say.
         orphans: rows of chat_thread that no private_chat refers to.
         deadlock: the last of its deadlocks, if there was one and the server told.
+        stats: what the nodes met, if callers went through nodes; the history has only what callers saw.
     """
 
     strategy: str
@@ -73,20 +75,28 @@ class Variant:
     verdict: Verdict
     orphans: int
     deadlock: Deadlock | None = None
+    stats: Stats = field(default_factory=Stats)
 
     def measures(self) -> dict[str, object]:
-        """The row of numbers. Latencies are those of successful operations, from the intended start, in ms."""
+        """The row of numbers.
+
+        Latencies are those of successful operations, in ms: from the intended start, and (service) from the real one.
+        """
         count = len(self.operations)
         good = [operation for operation in self.operations if operation.outcome is Outcome.OK]
         latencies = np.array([(operation.end - operation.intended) * 1e3 for operation in good])
-        causes = Counter(errno for operation in self.operations for errno in operation.refusals)
+        services = np.array([(operation.end - operation.start) * 1e3 for operation in good])
+        causes = Counter(errno for operation in self.operations for errno in operation.refusals) + self.stats.refusals
+        retries = sum(operation.attempts - 1 for operation in self.operations) + self.stats.retries
         return {
             "operations": count,
             "goodput_per_s": len(good) / self.window_s if self.window_s else None,
             "p50_ms": percentile(latencies, 50),
             "p95_ms": percentile(latencies, 95),
             "p99_ms": percentile(latencies, 99),
-            "retries_per_op": sum(operation.attempts - 1 for operation in self.operations) / max(count, 1),
+            "service_p50_ms": percentile(services, 50),
+            "service_p99_ms": percentile(services, 99),
+            "retries_per_op": retries / max(count, 1),
             "deadlocks_per_op": causes[1213] / max(count, 1),
             "duplicate_pairs": self.verdict.duplicate_pairs,
             "orphan_threads": self.orphans,
@@ -134,6 +144,7 @@ class Result:
             "engine": self.environment.get("engine"),
             "server_version": self.environment.get("server_version"),
             "profile": self.environment.get("profile"),
+            **{name: self.config[name] for name in ("nodes", "pool", "rate")},
             **{name: self.config[name] for name in ("clients", "existing", "ids", "retry", "seed")},
         }
         return [
@@ -157,9 +168,11 @@ class Result:
         config, environment = self.config, self.environment
         settings = environment.get("settings")
         log_bin = "?" if not isinstance(settings, Mapping) else "on" if settings.get("log_bin") else "off"
+        nodes = f", {config['nodes']} nodes with {config['pool']} connections each" if config["pool"] else ""
+        loop = f"open loop at {config['rate']:,}/s" if config["rate"] else "closed loop"
         return (
             f"{environment.get('engine')} {environment.get('server_version')}, profile {environment.get('profile')}, "
-            f"binary log {log_bin}; layer {config['layer']}, closed loop, {config['clients']} clients, "
+            f"binary log {log_bin}; layer {config['layer']}{nodes}, {loop}, {config['clients']} clients, "
             f"{config['rounds']} rounds, "
             f"{config['existing']} rows before, {config['ids']} ids, retry policy {config['retry']}, "
             f"seed {config['seed']}"

@@ -24,11 +24,13 @@ class Workload:
         existing: pairs that have their thread before the race begins.
         calls: for each client, for each round, the asking user and the other one.
         together: whether the clients start each round together; else each goes on by itself.
+        due: for each call, when it is to be made, in seconds from the start; when None, as soon as may be.
     """
 
     existing: list[Pair]
     calls: list[list[Pair]]
     together: bool
+    due: list[list[float]] | None = None
 
     @property
     def asked(self) -> set[Pair]:
@@ -114,7 +116,15 @@ each client draws from a common set by Zipf's law. ``strangers``: every request 
 
 
 def make(
-    pattern: str, *, clients: int, rounds: int, pairs: int, existing: int, ids: str, rng: np.random.Generator
+    pattern: str,
+    *,
+    clients: int,
+    rounds: int,
+    pairs: int,
+    existing: int,
+    ids: str,
+    rng: np.random.Generator,
+    rate: float | None = None,
 ) -> Workload:
     """The workload of one pattern.
 
@@ -126,8 +136,19 @@ def make(
         existing: how many random pairs have a thread before.
         ids: a name in `IDS`.
         rng: where chance comes from.
+        rate: calls per second by all clients, as Poisson processes; None for a closed loop.
     """
     source = _Ids(ids, rng)
     before = source.random(existing)
     asked = source.asked(clients * rounds if pattern == "strangers" else pairs * rounds)
-    return Workload(before, PATTERNS[pattern](asked, clients, rounds, rng), together=pattern == "same_pair")
+    calls = PATTERNS[pattern](asked, clients, rounds, rng)
+    together = pattern == "same_pair"
+    due = None if rate is None else _arrivals(clients, rounds, rate, together=together, rng=rng)
+    return Workload(before, calls, together, due)
+
+
+def _arrivals(clients: int, rounds: int, rate: float, *, together: bool, rng: np.random.Generator) -> list[list[float]]:
+    """For each client a Poisson process of its own, or one for all when they call together."""
+    pauses = rng.exponential(clients / rate, size=(1 if together else clients, rounds))
+    times: list[list[float]] = np.cumsum(pauses, axis=1).tolist()
+    return times * clients if together else times

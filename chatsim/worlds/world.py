@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Locks, Session
+from chatsim.chat.ports import Database, Locks, Network, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
 __all__ = ["Costs", "World", "WorldError"]
@@ -58,6 +58,16 @@ class World(Protocol):
         ...
 
     @property
+    def network(self) -> Network:
+        """How clients and nodes reach each other."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """The proofs of a login."""
+        ...
+
+    @property
     def admin(self) -> Session:
         """A session outside every pool, whose work is not counted: for loading tables and looking at them."""
         ...
@@ -68,6 +78,10 @@ class World(Protocol):
 
     def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
         """A pool of so many connections."""
+        ...
+
+    def reserve(self, connections: int) -> None:
+        """See to it that so many connections can be open on the network at once. Raises `WorldError`."""
         ...
 
     async def locks(self, connections: int) -> Locks:

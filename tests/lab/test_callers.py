@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from chatsim.chat.creation import creation_strategy
+from chatsim.chat.creation import StrategyError, creation_strategy
 from chatsim.chat.ports import Isolation, LocksTimeoutError, database_error
 from chatsim.chat.retry import POLICIES, Retry
-from chatsim.lab.callers import StoreCaller, StrategyError
+from chatsim.lab.callers import StoreCaller
 from chatsim.lab.history import Outcome
 
 
@@ -33,10 +33,10 @@ class Connection:
 
     async def rollback(self):
         self._note("rollback")
-        self.in_transaction = False
         if self._answers and self._answers[0] == "rollback is lost":
             self._answers.pop(0)
             raise database_error(2013, "gone")
+        self.in_transaction = False
 
     def _note(self, what):
         self._log.append(f"{what} {self.number}")

@@ -6,8 +6,7 @@ import dataclasses
 import pytest
 
 import chatsim
-from chatsim.chat.creation import STRATEGIES, UnknownStrategyError, creation_strategy
-from chatsim.lab.callers import StrategyError
+from chatsim.chat.creation import STRATEGIES, StrategyError, UnknownStrategyError, creation_strategy
 from chatsim.lab.checks import Word
 from chatsim.lab.history import Outcome
 from chatsim.lab.race import BadParameterError, Race

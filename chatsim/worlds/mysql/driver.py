@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 import asyncmy
 from asyncmy.constants import CLIENT
@@ -50,6 +51,7 @@ class MySQLSession:
         self._connection = connection
         self._work = Work() if work is None else work
         self._status = 0
+        self._level: str | None = None  # the session's isolation level, as last set here; None: not known
 
     @property
     def in_transaction(self) -> bool:
@@ -70,6 +72,8 @@ class MySQLSession:
         """Run several statements in one round trip."""
         connection = self._connection
         text = mogrify(sql, args) if args else sql
+        if _may_set_isolation(sql):
+            self._level = None
         self._work.round_trips += 1
         try:
             await connection.query(text)
@@ -86,6 +90,13 @@ class MySQLSession:
         result = self._connection._result  # noqa: SLF001 - see above
         self._status = result.server_status or 0
         return Rows(result.rows or (), result.affected_rows or 0, result.insert_id or 0)
+
+    async def set_isolation(self, level: Isolation | None) -> None:
+        """Set the session's level (the server's default when None), unless that is what it is."""
+        wanted = f"'{level.value.replace(' ', '-')}'" if level else "DEFAULT"
+        if wanted != self._level:
+            await self.execute(f"SET SESSION transaction_isolation = {wanted}")
+            self._level = wanted
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""
@@ -121,6 +132,7 @@ class MySQLDatabase:
         self._parameters = {**parameters(url), "db": schema}
         self._size = size
         self._pool: asyncmy.Pool | None = None
+        self._sessions: WeakKeyDictionary[Any, MySQLSession] = WeakKeyDictionary()
         self._work = Work() if work is None else work
 
     async def __aenter__(self) -> Self:
@@ -149,13 +161,19 @@ class MySQLDatabase:
             connection = await self._pool.acquire()
         except (DriverError, OSError) as error:
             raise database_error(*_reason(error)) from error
-        session = MySQLSession(connection, self._work)
+        session = self._sessions.get(connection)
+        if session is None:
+            session = self._sessions[connection] = MySQLSession(connection, self._work)
         try:
-            level = f"'{isolation.value.replace(' ', '-')}'" if isolation else "DEFAULT"
-            await session.execute(f"SET SESSION transaction_isolation = {level}")
+            await session.set_isolation(isolation)
             yield session
         finally:
             await self._pool.release(connection)
+
+
+@lru_cache(maxsize=1024)
+def _may_set_isolation(sql: str) -> bool:
+    return "isolation" in sql.lower()
 
 
 async def connect(url: str, schema: str | None = None) -> MySQLSession:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from contextlib import suppress
 from errno import ECONNRESET
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
 from chatsim.worlds.accepting import serve
+from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from chatsim.chat.ports import Stream
 
-__all__ = ["TcpNetwork"]
+__all__ = ["TcpNetwork", "reserve"]
 
+_SPARE = 256  # files that are open for other reasons
 _LINGER = 5.0  # seconds `close` waits for a peer that doesn't read
+
+
+def reserve(sockets: int) -> None:
+    """See to it that this process may have so many sockets. Raises `WorldError`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = sockets + _SPARE
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        raise WorldError(f"{sockets:,} sockets are needed, and this process may open {hard:,} files (ulimit -Hn)")
+    if soft != resource.RLIM_INFINITY and wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class TcpNetwork:

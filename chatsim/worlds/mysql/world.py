@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, Self
 from chatsim.chat import schema as schemas
 from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.mysql import deadlocks, driver
+from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.mysql import deadlocks, driver, tcp
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:
@@ -133,6 +136,8 @@ class MySQLWorld:
         self._environment: dict[str, object] = {}
         self._work = driver.Work()
         self._told = ""
+        self.network = TcpNetwork()
+        self.tokens = SignedTokens(secrets.token_bytes(32), time.time)
         self.schema = _PREFIX + secrets.token_hex(6)
 
     async def __aenter__(self) -> Self:
@@ -235,6 +240,10 @@ class MySQLWorld:
             yield database
         finally:
             await database.__aexit__()
+
+    def reserve(self, connections: int) -> None:
+        """Raise the limit of open files if need be: a connection within one process takes two."""
+        tcp.reserve(2 * connections)
 
     async def locks(self, connections: int) -> Locks:
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""

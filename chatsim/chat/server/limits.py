@@ -1,0 +1,77 @@
+"""How much a session may ask for, and how long a node waits for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from chatsim.chat.protocol import LARGEST_BODY, REQUEST_LIMIT
+
+__all__ = ["BadLimitError", "Bucket", "Limits"]
+
+
+class BadLimitError(ValueError):
+    """A limit makes no sense; the message names it, its value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A node's limits.
+
+    Attributes:
+        devices: whether a user may have several sessions; else a login ends the one before, on whatever node.
+        expiry: the seconds of silence after which a session has ended (system document, 3.7).
+        request_bytes: the most bytes of a request's body; the source's limit, up to 65,535.
+        queue_bytes: the most bytes that wait to be sent to one session; when there are more, it ends.
+        rate: the requests per second that a session may send in the long run; what is above has to wait.
+        burst: how many it may send at once.
+        grace: the seconds that running requests have when the node closes.
+        report: the seconds between two reports of a node to the directory.
+
+    Raises:
+        BadLimitError: a value is not allowed.
+    """
+
+    devices: bool = True
+    expiry: float = 20.0
+    request_bytes: int = REQUEST_LIMIT
+    queue_bytes: int = 1_048_576
+    rate: float = 200.0
+    burst: int = 200
+    grace: float = 5.0
+    report: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("expiry", 0.001, math.inf),
+            ("request_bytes", 64, LARGEST_BODY),
+            ("queue_bytes", 1, math.inf),
+            ("rate", 0.001, math.inf),
+            ("burst", 1, math.inf),
+            ("grace", 0, math.inf),
+            ("report", 0.001, math.inf),
+        ):
+            if not least <= (value := getattr(self, name)) <= most:
+                raise BadLimitError(f"{name} is {value}; it must be between {least} and {most}")
+
+
+class Bucket:
+    """A token bucket: how long the next request has to wait, so that no more than ``rate`` come in a second.
+
+    Args:
+        rate: tokens per second.
+        burst: how many it holds; it begins full.
+        now: the time in seconds.
+    """
+
+    def __init__(self, rate: float, burst: int, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = float(burst)
+        self._filled = now
+
+    def take(self, now: float) -> float:
+        """Take a token; returns the seconds until it is there, 0 if it is."""
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate) - 1
+        self._filled = now
+        return max(0.0, -self._tokens / self._rate)

@@ -1,0 +1,211 @@
+"""A chat server: accepts clients, knows who they are, answers what they ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chatsim.chat.ports import (
+    Address,
+    Database,
+    Device,
+    Directory,
+    Listener,
+    Network,
+    NodeStatus,
+    Peers,
+    Presence,
+    Stream,
+    Tokens,
+)
+from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, OfflineNotice, ProtocolError
+from chatsim.chat.server import handlers
+from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.session import Session
+from chatsim.chat.server.stats import Stats
+
+__all__ = ["Node", "Services"]
+
+_log = logging.getLogger(__name__)
+
+_REFRESHES = 4
+"""How often a device's presence is refreshed within its expiry, at most."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a node needs of the world.
+
+    Attributes:
+        network: where it listens.
+        database: its pool.
+        tokens: what a login is checked with.
+        presence: which node a user is on.
+        directory: where it reports.
+        peers: the other nodes.
+    """
+
+    network: Network
+    database: Database
+    tokens: Tokens
+    presence: Presence
+    directory: Directory
+    peers: Peers
+
+
+class Node:
+    """One chat server.
+
+    Args:
+        name: its name, unlike any other node's.
+        services: what it needs of the world.
+        creator: how it creates private chats.
+        limits: what sessions may do.
+        rng: where session ids come from.
+
+    Attributes:
+        name, services, creator, limits: as given.
+        stats: what it has met.
+    """
+
+    def __init__(
+        self, name: str, services: Services, creator: Creator, limits: Limits, rng: np.random.Generator
+    ) -> None:
+        self.name = name
+        self.services = services
+        self.creator = creator
+        self.limits = limits
+        self.stats = Stats()
+        self._rng = rng
+        self._listener: Listener | None = None
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._devices: dict[str, Session] = {}
+        self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
+        self._killed = False
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        assert self._listener is not None, "open the node first"
+        return self._listener.address
+
+    @property
+    def sessions(self) -> int:
+        """How many are logged in."""
+        return len(self._devices)
+
+    async def open(self, address: Address) -> None:
+        """Listen at ``address``, and report to the directory from then on. Raises `OSError`."""
+        self._listener = await self.services.network.listen(address, self._accept)
+        await self.services.directory.announce(self._status(1))
+        self._spawn(self._report())
+
+    async def close(self) -> None:
+        """Take no more requests; end each session when its running request is answered, or when the grace is over."""
+        assert self._listener is not None, "open the node first"
+        await self._listener.close()
+        await self._cancel(list(self._beside))
+        await self.services.directory.withdraw(self.name)
+        try:
+            async with asyncio.timeout(self.limits.grace):
+                while self._sessions:
+                    await self._end(list(self._sessions), f"{self.name} closes", ErrorCode.RPC_FAILED)
+                    await asyncio.gather(*self._sessions.values(), return_exceptions=True)
+        except TimeoutError:
+            _log.warning("%s closes with %d sessions still at work", self.name, len(self._sessions))
+        await self._cancel([*self._sessions.values(), *self._beside])
+
+    async def kill(self) -> None:
+        """Drop everything at once and tell nobody, as a crash would."""
+        self._killed = True
+        if self._listener is not None:
+            await self._listener.close()
+        await self._cancel([*self._sessions.values(), *self._beside])
+
+    async def kicked(self, device: Device) -> None:
+        """A session has given way to another: end it."""
+        if session := self._devices.get(device.session):
+            self._spawn(self._end([session], "logged in elsewhere", ErrorCode.SUCCESS))
+
+    async def enter(self, session: Session, uid: int) -> None:
+        """Note that ``session`` is ``uid``'s from now on; those that have to give way are kicked."""
+        device = Device(uid, self._rng.bytes(8).hex(), self.name)
+        session.device = device
+        self._devices[device.session] = session
+        self._refreshed(session)
+        for other in await self.services.presence.enter(device, alone=not self.limits.devices):
+            self._spawn(self.services.peers.kick(other))
+
+    async def _accept(self, stream: Stream) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        session = Session(stream, handlers.KNOWN, self.limits, self._spawn)
+        self._sessions[session] = task
+        try:
+            self._ended(session, await session.serve(self._answer))
+        except ProtocolError as error:
+            self._ended(session, str(error), logging.WARNING)
+        except Exception as error:
+            self.stats.crash = self.stats.crash or error
+            raise  # it is logged, and costs this connection only
+        finally:
+            del self._sessions[session]
+            await self._leave(session)
+
+    async def _answer(self, session: Session, request: Message) -> Message:
+        if (session.device is None) != isinstance(request, LoginRequest):
+            when = "before the login" if session.device is None else "after the login"
+            raise ProtocolError(f"message {request.ID} {when}")
+        self.stats.requests[request.ID] += 1
+        if session.device and asyncio.get_running_loop().time() >= session.refresh_due:
+            self._refreshed(session)
+            if not await self.services.presence.refresh(session.device):
+                await self.kicked(session.device)
+        return await handlers.answer(self, session, request)
+
+    def _refreshed(self, session: Session) -> None:
+        session.refresh_due = asyncio.get_running_loop().time() + self.limits.expiry / _REFRESHES
+
+    async def _leave(self, session: Session) -> None:
+        if session.device and not self._killed:
+            self._devices.pop(session.device.session, None)
+            await self.services.presence.leave(session.device)
+
+    def _ended(self, session: Session, reason: str, level: int = logging.INFO) -> None:
+        who = f"user {session.device.uid}" if session.device else "a client"
+        _log.log(level, "%s: the session of %s at %s has ended: %s", self.name, who, session.peer, reason)
+
+    async def _end(self, sessions: Sequence[Session], reason: str, code: ErrorCode) -> None:
+        notices = [OfflineNotice(code, session.device.uid if session.device else 0) for session in sessions]
+        await asyncio.gather(*(session.end(reason, notice) for session, notice in zip(sessions, notices, strict=True)))
+
+    async def _report(self) -> None:
+        report = 1
+        while True:
+            await asyncio.sleep(self.limits.report)
+            report += 1
+            await self.services.directory.announce(self._status(report))
+
+    def _status(self, report: int) -> NodeStatus:
+        return NodeStatus(self.name, self.address, self.sessions, report)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside[task] = None
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._beside[task]
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("%s: %r failed", self.name, task, exc_info=error)
+
+    async def _cancel(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

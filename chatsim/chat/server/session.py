@@ -1,0 +1,168 @@
+"""One connection of a client, as its node sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any
+
+from chatsim.chat.ports import Address, Device, Stream
+from chatsim.chat.protocol import Decoder, Message, encode
+from chatsim.chat.server.limits import Bucket, Limits
+
+__all__ = ["Session", "SessionEndedError"]
+
+_CHUNK = 16_384
+
+
+class SessionEndedError(Exception):
+    """A request ends its session, for the reason in the message.
+
+    Attributes:
+        farewell: what the client is told before.
+    """
+
+    def __init__(self, reason: str, farewell: Message) -> None:
+        super().__init__(reason)
+        self.farewell = farewell
+
+
+class Session:
+    """Reads requests and writes what answers them, one after the other, and what else there is to say to the client.
+
+    Args:
+        stream: the connection.
+        known: the requests that are understood, by message id.
+        limits: what the session may do.
+        spawn: runs a coroutine beside.
+
+    Attributes:
+        device: who is logged in, or None before.
+        refresh_due: when the device's presence is to be refreshed, on the loop's clock.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        known: Mapping[int, type[Message]],
+        limits: Limits,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        self.device: Device | None = None
+        self.refresh_due = 0.0
+        self._stream = stream
+        self._limits = limits
+        self._spawn = spawn
+        self._decoder = Decoder(known, limits.request_bytes)
+        self._clock = asyncio.get_running_loop().time
+        self._bucket = Bucket(limits.rate, limits.burst, self._clock())
+        self._turn = asyncio.Lock()  # held while a request is answered
+        self._pen = asyncio.Lock()  # held while bytes are written
+        self._frames: deque[bytes] = deque()
+        self._unsent = 0  # bytes, those being written among them
+        self._heard_at = self._wrote_at = self._clock()
+        self._ending: str | None = None
+
+    @property
+    def peer(self) -> Address:
+        """The client's address."""
+        return self._stream.peer
+
+    async def serve(self, answer: Callable[[Session, Message], Awaitable[Message]]) -> str:
+        """Have requests answered until the session ends; returns why it did.
+
+        Raises:
+            ProtocolError: the client broke the protocol.
+        """
+        self._watch()
+        try:
+            while (request := await self._next()) is not None:
+                async with self._turn:
+                    if self._ending is None:
+                        await self._tell(await answer(self, request))
+                self._heard_at = self._clock()
+        except SessionEndedError as end:
+            with suppress(ConnectionError):
+                await self._tell(end.farewell)
+            return str(end)
+        except ConnectionError as error:
+            return self._ending or str(error)
+        finally:
+            self._watching.cancel()
+        return self._ending or "closed by the client"
+
+    def push(self, message: Message) -> None:
+        """Send a message that nobody waits for. A session with more unsent bytes than its limit ends."""
+        if self._ending is not None:
+            return
+        if self._unsent > self._limits.queue_bytes:
+            self._break(f"{self._unsent} bytes wait to be sent")
+            return
+        self._put(message)
+        self._spawn(self._try_to_send())
+
+    async def end(self, reason: str, farewell: Message) -> None:
+        """Take no more requests; when the one that runs has been answered, say farewell and close."""
+        if self._ending is not None:
+            return
+        self._ending = reason
+        async with self._turn:
+            self._put(farewell)
+            await self._try_to_send()
+        await self._stream.close()
+
+    def _watch(self) -> None:
+        """End the session when it is overdue, else look again when it may be: cheaper than a timeout for each read."""
+        now, expiry = self._clock(), self._limits.expiry
+        if self._pen.locked():
+            due, reason = self._wrote_at + expiry, f"has not read what it was sent for {expiry:g} s"
+        elif self._turn.locked():
+            due, reason = now + expiry, ""  # a request may take its time
+        else:
+            due, reason = self._heard_at + expiry, f"silent for {expiry:g} s"
+        if now >= due:
+            self._break(reason)
+        else:
+            self._watching = asyncio.get_running_loop().call_at(due, self._watch)
+
+    def _break(self, reason: str) -> None:
+        self._ending = self._ending or reason
+        self._spawn(self._stream.close())
+
+    async def _next(self) -> Message | None:
+        """The next request, when it is its turn; None at the end."""
+        while (message := self._decoder.next_message()) is None:
+            data = await self._stream.read(_CHUNK)
+            if not data:
+                if self._ending is None:
+                    self._decoder.end()
+                return None
+            self._decoder.feed(data)
+        if wait := self._bucket.take(self._clock()):
+            await asyncio.sleep(wait)
+        return message
+
+    async def _tell(self, message: Message) -> None:
+        self._put(message)
+        await self._send()
+
+    def _put(self, message: Message) -> None:
+        frame = encode(message)
+        self._frames.append(frame)
+        self._unsent += len(frame)
+
+    async def _send(self) -> None:
+        """Write what is unsent. Raises `ConnectionError`."""
+        async with self._pen:
+            data = b"".join(self._frames)
+            self._frames.clear()
+            self._wrote_at = self._clock()
+            await self._stream.write(data)
+            self._unsent -= len(data)
+
+    async def _try_to_send(self) -> None:
+        """`_send` for those who have nothing to do with a broken connection: the reader meets it, too."""
+        with suppress(ConnectionError):
+            await self._send()

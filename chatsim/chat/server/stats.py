@@ -1,0 +1,43 @@
+"""What a node has met, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chatsim.chat.ports import DatabaseError
+
+__all__ = ["Stats"]
+
+
+@dataclass
+class Stats:
+    """Counts since the node began.
+
+    Attributes:
+        requests: how many of each message id.
+        retries: how often a creation was tried again.
+        refusals: how often the database refused a creation, by MySQL's error number.
+        crash: the first error that no handler expected.
+    """
+
+    requests: Counter[int] = field(default_factory=Counter)
+    retries: int = 0
+    refusals: Counter[int] = field(default_factory=Counter)
+    crash: Exception | None = None
+
+    def refused(self, error: DatabaseError) -> None:
+        """Count a refusal."""
+        self.refusals[error.errno] += 1
+
+    @classmethod
+    def sum(cls, parts: Iterable[Stats]) -> Stats:
+        """The stats of several nodes together."""
+        whole = cls()
+        for part in parts:
+            whole.requests += part.requests
+            whole.retries += part.retries
+            whole.refusals += part.refusals
+            whole.crash = whole.crash or part.crash
+        return whole

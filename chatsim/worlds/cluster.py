@@ -1,0 +1,115 @@
+"""Several nodes and a status server in one process, in either world."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from chatsim.chat.client import Client, DisconnectedError
+from chatsim.chat.creation import CreationStrategy
+from chatsim.chat.ports import Address, Network, Presence
+from chatsim.chat.retry import Retry
+from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.node import Node, Services
+from chatsim.chat.server.stats import Stats
+from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
+from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.world import World
+
+__all__ = ["LOOPBACK", "Cluster", "cluster"]
+
+LOOPBACK = "127.0.0.1"
+
+_MISSED_REPORTS = 3
+"""A node that has missed so many counts as dead."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Nodes that run.
+
+    Attributes:
+        nodes: the nodes.
+        status: the status server.
+        presence: which node a user is on.
+        network: how they are reached.
+    """
+
+    nodes: Sequence[Node]
+    status: StatusServer
+    presence: Presence
+    network: Network
+
+    async def log_in(self, uid: int, address: Address | None = None, *, deadline: float) -> Client:
+        """A client of ``uid``, logged in at ``address``, or where the status server sends it.
+
+        Raises:
+            DisconnectedError, LateError, RefusedError: it could not be.
+        """
+        try:
+            ticket = Ticket(address, await self.status.token(uid)) if address else await self.status.send(uid)
+        except NoNodeError as error:
+            raise DisconnectedError(str(error)) from error
+        try:
+            client = await Client.connect(self.network, ticket.address, deadline=deadline)
+        except DisconnectedError:
+            await self.status.unreachable(ticket.address)
+            raise
+        try:
+            await client.log_in(uid, ticket.token)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    @property
+    def stats(self) -> Stats:
+        """What all the nodes have met."""
+        return Stats.sum(node.stats for node in self.nodes)
+
+
+@asynccontextmanager
+async def cluster(
+    world: World,
+    *,
+    nodes: int,
+    pool: int,
+    strategy: CreationStrategy,
+    retry: Retry,
+    limits: Limits,
+    rngs: Sequence[np.random.Generator],
+    host: str = LOOPBACK,
+) -> AsyncIterator[Cluster]:
+    """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
+
+    Args:
+        world: where they run; its tables are there.
+        nodes: how many.
+        pool: connections to the database, for each.
+        strategy: how they create private chats.
+        retry: what they do when the database refuses.
+        limits: what sessions may do.
+        rngs: chance, for each.
+        host: where they listen.
+
+    Raises:
+        WorldError: the connections, or locks that the strategy needs, can't be had.
+    """
+    presence, peers = MemoryPresence(limits.expiry), ProcessPeers()
+    directory = MemoryDirectory(_MISSED_REPORTS * limits.report)
+    locks = await world.locks(nodes * pool) if strategy.uses_locks else None
+    async with AsyncExitStack() as stack:
+        running: list[Node] = []
+        for number, rng in zip(range(1, nodes + 1), rngs, strict=True):
+            database = await stack.enter_async_context(world.database(pool))
+            services = Services(world.network, database, world.tokens, presence, directory, peers)
+            node = Node(f"node{number}", services, Creator(strategy, retry, locks, rng), limits, rng)
+            peers.kicked[node.name] = node.kicked
+            await node.open(Address(host, 0))
+            stack.push_async_callback(node.close)
+            running.append(node)
+        yield Cluster(running, StatusServer(directory, world.tokens), presence, world.network)

@@ -1,0 +1,1 @@
+"""Ports that one process can implement by itself, in either world."""
