@@ -28,6 +28,7 @@ from chatsim.lab.history import Operation
 from chatsim.lab.result import Result, Variant, describe_machine
 from chatsim.lab.workload import Pair, Workload
 from chatsim.worlds.cluster import Cluster, cluster
+from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Costs, World
 
 __all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
@@ -35,7 +36,6 @@ __all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
 LAYERS = ("store", "stack")
 """Callers straight on the database; or clients, wire and nodes before it."""
 
-_BATCH = 5_000
 _WARM_UP_ROUNDS = 20
 
 
@@ -314,19 +314,12 @@ def _known(name: str, value: str, known: Collection[str]) -> None:
 async def _load(admin: Session, calls: Workload) -> None:
     """The rows that are there before: the askers, and the existing pairs with the threads from 1 up."""
     uids = sorted({uid for pair in calls.asked for uid in pair})
-    await _insert(admin, "user (uid, name, email)", [(uid, f"user{uid}", f"{uid}@example.org") for uid in uids])
+    await add_users(admin, uids)
     threads = range(1, len(calls.existing) + 1)
-    await _insert(admin, "chat_thread (id, type)", [(thread, "private") for thread in threads])
+    await insert(admin, "chat_thread (id, type)", [(thread, "private") for thread in threads])
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
-    await _insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
+    await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
-
-
-async def _insert(admin: Session, into: str, rows: Sequence[tuple[object, ...]]) -> None:
-    for at in range(0, len(rows), _BATCH):
-        batch = rows[at : at + _BATCH]
-        places = ", ".join(["(" + ", ".join("?" * len(batch[0])) + ")"] * len(batch))
-        await admin.execute(f"INSERT INTO {into} VALUES {places}", [value for row in batch for value in row])  # noqa: S608
 
 
 class _Together:

@@ -18,13 +18,13 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.world import World
+from chatsim.worlds.world import World, WorldError
 
-__all__ = ["LOOPBACK", "Cluster", "cluster"]
+__all__ = ["LOOPBACK", "MISSED_REPORTS", "Cluster", "cluster", "listening"]
 
 LOOPBACK = "127.0.0.1"
 
-_MISSED_REPORTS = 3
+MISSED_REPORTS = 3
 """A node that has missed so many counts as dead."""
 
 
@@ -73,6 +73,19 @@ class Cluster:
 
 
 @asynccontextmanager
+async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
+    """Have ``node`` listen at ``address`` for the block. Raises `WorldError`."""
+    try:
+        await node.open(address)
+    except OSError as error:
+        raise WorldError(f"{node.name} can't listen at {address}: {error.strerror or error}") from error
+    try:
+        yield node
+    finally:
+        await node.close()
+
+
+@asynccontextmanager
 async def cluster(
     world: World,
     *,
@@ -83,6 +96,7 @@ async def cluster(
     limits: Limits,
     rngs: Sequence[np.random.Generator],
     host: str = LOOPBACK,
+    port: int = 0,
 ) -> AsyncIterator[Cluster]:
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
@@ -95,21 +109,20 @@ async def cluster(
         limits: what sessions may do.
         rngs: chance, for each.
         host: where they listen.
+        port: the first one's port, the others' follow; any free ones when 0.
 
     Raises:
-        WorldError: the connections, or locks that the strategy needs, can't be had.
+        WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
     """
     presence, peers = MemoryPresence(limits.expiry), ProcessPeers()
-    directory = MemoryDirectory(_MISSED_REPORTS * limits.report)
+    directory = MemoryDirectory(MISSED_REPORTS * limits.report)
     locks = await world.locks(nodes * pool) if strategy.uses_locks else None
     async with AsyncExitStack() as stack:
         running: list[Node] = []
-        for number, rng in zip(range(1, nodes + 1), rngs, strict=True):
+        for number, rng in enumerate(rngs[:nodes]):
             database = await stack.enter_async_context(world.database(pool))
             services = Services(world.network, database, world.tokens, presence, directory, peers)
-            node = Node(f"node{number}", services, Creator(strategy, retry, locks, rng), limits, rng)
+            node = Node(f"node{number + 1}", services, Creator(strategy, retry, locks, rng), limits, rng)
             peers.kicked[node.name] = node.kicked
-            await node.open(Address(host, 0))
-            stack.push_async_callback(node.close)
-            running.append(node)
+            running.append(await stack.enter_async_context(listening(node, Address(host, port and port + number))))
         yield Cluster(running, StatusServer(directory, world.tokens), presence, world.network)

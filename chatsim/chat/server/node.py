@@ -139,6 +139,7 @@ class Node:
         session.device = device
         self._devices[device.session] = session
         self._refreshed(session)
+        _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
         for other in await self.services.presence.enter(device, alone=not self.limits.devices):
             self._spawn(self.services.peers.kick(other))
 

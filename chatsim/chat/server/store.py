@@ -31,7 +31,8 @@ _THREADS = """
     (SELECT thread_id, 'private', user1_id, user2_id FROM private_chat FORCE INDEX (idx_private_user2_thread)
       WHERE user2_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
     UNION ALL
-    (SELECT thread_id, 'group', 0, 0 FROM group_chat_member FORCE INDEX (idx_user_threads)
+    (SELECT thread_id, 'group', CAST(0 AS UNSIGNED), CAST(0 AS UNSIGNED)
+      FROM group_chat_member FORCE INDEX (idx_user_threads)
       WHERE user_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
     ORDER BY thread_id LIMIT ?"""
 
@@ -71,7 +72,11 @@ async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...]
 
 def _structs(kind: type[T], rows: Sequence[tuple[object, ...]]) -> tuple[T, ...]:
     """Rows as structs with the fields in the order of the columns; a NULL is an empty string."""
-    return tuple(kind(*("" if value is None else value for value in row)) for row in rows)
+    fields = kind.__struct_fields__
+    return tuple(
+        msgspec.convert({name: "" if value is None else value for name, value in zip(fields, row, strict=True)}, kind)
+        for row in rows
+    )
 
 
 def _fitting(entries: tuple[T, ...], room: int) -> tuple[T, ...]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from chatsim.chat import schema as schemas
 from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -122,6 +122,11 @@ class MySQLWorld:
 
     Args:
         servers: which servers to use.
+        token_lifetime: how long a token is good, in seconds.
+
+    Attributes:
+        schema: the schema's name.
+        token_key: what `tokens` are signed with.
 
     Raises:
         WorldError: on entering, when no server can be had or used.
@@ -129,15 +134,17 @@ class MySQLWorld:
 
     name = "mysql"
 
-    def __init__(self, servers: Servers | None = None) -> None:
+    def __init__(self, servers: Servers | None = None, *, token_lifetime: int = LIFETIME) -> None:
         self._servers = servers or Servers()
         self._stack = AsyncExitStack()
+        self._redis: ladder.Server | None = None
         self._locks: RedisLocks | None = None
         self._environment: dict[str, object] = {}
         self._work = driver.Work()
         self._told = ""
         self.network = TcpNetwork()
-        self.tokens = SignedTokens(secrets.token_bytes(32), time.time)
+        self.token_key = secrets.token_bytes(32)
+        self.tokens = SignedTokens(self.token_key, time.time, token_lifetime)
         self.schema = _PREFIX + secrets.token_hex(6)
 
     async def __aenter__(self) -> Self:
@@ -219,6 +226,11 @@ class MySQLWorld:
         }
 
     @property
+    def url(self) -> str:
+        """The server's URL, password and all."""
+        return self._server.url
+
+    @property
     def environment(self) -> Mapping[str, object]:
         """Engine, version, rung, profile and the settings that change results."""
         return self._environment
@@ -248,13 +260,19 @@ class MySQLWorld:
     async def locks(self, connections: int) -> Locks:
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
         if self._locks is None:
-            server = await self._own(self._servers.redis)
+            url = await self.redis_url()
             from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
 
-            self._locks = RedisLocks(server.url)
+            self._locks = RedisLocks(url)
             self._stack.push_async_callback(self._locks.close)
         await self._locks.open(connections)
         return self._locks
+
+    async def redis_url(self) -> str:
+        """A Redis, started at the first call. Raises `WorldError`."""
+        if self._redis is None:
+            self._redis = await self._own(self._servers.redis)
+        return self._redis.url
 
     async def costs(self) -> Costs:
         """The driver's counts, and the server's for this schema; lock waits are the whole server's."""

@@ -1,12 +1,10 @@
-"""The command line: a thin shell over the calls that a notebook makes."""
+"""``chatsim race``: strategies compared, in a table or as JSON."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,88 +14,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.creation import NOOP, STRATEGIES, StrategyError, UnknownStrategyError
-from chatsim.chat.ports import DatabaseError
+from chatsim.chat.creation import NOOP, STRATEGIES
 from chatsim.chat.retry import POLICIES
+from chatsim.cli.common import FAILED, INTERRUPTED, OUR_ERRORS, UNSAFE, one_sentence, server_options
 from chatsim.lab import workload
 from chatsim.lab.race import LAYERS, BadParameterError, Race
 from chatsim.lab.result import Result
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.mysql.driver import BadUrlError
-from chatsim.worlds.mysql.servers import background, debian, ladder, private
-from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
-from chatsim.worlds.mysql.world import MySQLWorld, Servers, drop_stale_schemas
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
-__all__ = ["main"]
-
-_OUR_ERRORS = (
-    BadParameterError,
-    BadUrlError,
-    DatabaseError,
-    StrategyError,
-    UnknownStrategyError,
-    WorldError,
-    background.AlreadyRunningError,
-    debian.FetchError,
-    ladder.ServerError,
-    private.StartError,
-)
-_UNSAFE = 1
-_FAILED = 2
-_INTERRUPTED = 130
+__all__ = ["race", "strategies"]
 
 
-@contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Turn an error that chatsim raises into one sentence and exit status 2."""
-    try:
-        yield
-    except _OUR_ERRORS as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(_FAILED)
-
-
-_mysql_url = click.option(
-    "--mysql-url", help=f"Use this server: mysql://user:password@host:port (or set {MySQL().variable})."
-)
-_profile = click.option(
-    "--profile",
-    type=click.Choice([profile.value for profile in Profile]),
-    default=Profile.DURABLE.value,
-    show_default=True,
-    help="How an own MySQL is set up: the server's defaults, or binary log off and relaxed flush.",
-)
-_SERVER_OPTIONS = (
-    click.option("--redis-url", help="The Redis for redis_lock, redis://host:port; else it is looked for."),
-    _profile,
-    click.option("--mysql-image", default=IMAGE, show_default=True, help="The image for a container."),
-    click.option(
-        "--mysql-via",
-        type=click.Choice([rung.name for rung in ladder.rungs(MySQL())]),
-        help="The one way to have a MySQL; else each is tried in this order.",
-    ),
-    _mysql_url,
-)
-
-
-def _server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in _SERVER_OPTIONS:
-        command = option(command)
-    return command
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="chatsim")
-def main() -> None:
-    """A laboratory for chat back ends on MySQL.
-
-    `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim mysql` shows which MySQL it would use.
-    """
-
-
-@main.command()
+@click.command()
 @click.option("--world", type=click.Choice(["mysql"]), default="mysql", show_default=True, help="Where it runs.")
 @click.option(
     "--strategies", default="all", show_default=True, help="Names, separated by commas; see `chatsim strategies`."
@@ -144,14 +73,14 @@ def main() -> None:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per strategy and pattern, a line each.")
 @click.option("--must-pass", default="", help="Names; exit status 1 unless all of these are safe.")
-@_server_options
+@server_options
 def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **options: Any) -> None:
     """Let many callers create private chats at once, with each strategy under each pattern.
 
     Exit status: 0; 1 when a strategy of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """
     servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__})
-    with _one_sentence():
+    with one_sentence():
         parameters = Race(**options)
         musts = _names(must_pass, parameters)
         result = Result(parameters.config(world))
@@ -174,7 +103,7 @@ def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **optio
         if each.strategy in musts and each.verdict.word != "safe"
     ]:
         click.echo(f"Not safe: {', '.join(failed)}", err=True)
-        sys.exit(_UNSAFE)
+        sys.exit(UNSAFE)
 
 
 def _make(out: Path) -> None:
@@ -203,9 +132,9 @@ def _run(parameters: Race, servers: Servers, result: Result) -> tuple[int, str]:
         asyncio.run(run())
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"
-        return _INTERRUPTED, f"Interrupted; {finished}."
-    except _OUR_ERRORS as error:
-        return _FAILED, f"Error: {error}"
+        return INTERRUPTED, f"Interrupted; {finished}."
+    except OUR_ERRORS as error:
+        return FAILED, f"Error: {error}"
     return 0, ""
 
 
@@ -270,60 +199,11 @@ def _number(value: object, digits: int) -> str:
     return f"{value:,.{digits}f}" if isinstance(value, int | float) else "–"
 
 
-@main.command()
+@click.command()
 def strategies() -> None:
     """List the creation strategies, each with its bet."""
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table("name", "isolation", "what it bets on; whether it leaves orphans")
-    for strategy in STRATEGIES.values():
+    for strategy in (*STRATEGIES.values(), NOOP):
         table.add_row(strategy.name, strategy.isolation.value, strategy.bet)
     console.print(table)
-
-
-@main.group(invoke_without_command=True)
-@_mysql_url
-@click.pass_context
-def mysql(context: click.Context, mysql_url: str | None) -> None:
-    """Show which MySQL answers, and why the others don't."""
-    if context.invoked_subcommand is not None:
-        return
-    for line in Servers(mysql_url=mysql_url).survey():
-        click.echo(line)
-    if there := background.running():
-        click.echo(f"In the background: {there.url}")
-
-
-@mysql.command()
-@click.option("--port", type=click.IntRange(1, 65_535), help="The port; any free one if not given.")
-@_profile
-def start(port: int | None, profile: str) -> None:
-    """Start one that keeps running in the background, and print its URL."""
-    with _one_sentence():
-        there = background.start(MySQL(Profile(profile)), port)
-    click.echo(there.url)
-    click.echo(f"Use it by: export {MySQL().variable}={there.url}\nEnd it by: chatsim mysql stop", err=True)
-
-
-@mysql.command()
-def stop() -> None:
-    """End the one in the background."""
-    there = background.stop()
-    click.echo(f"ended {there.url}" if there else "none was running")
-
-
-@mysql.command()
-def fetch() -> None:
-    """Unpack one from Debian's packages into the cache, unless it is there, and print where."""
-    with _one_sentence():
-        if reason := debian.obstacle():
-            raise debian.FetchError(reason)
-        click.echo(debian.unpack(MySQL().packages).root)
-
-
-@mysql.command()
-@_mysql_url
-def clean(mysql_url: str | None) -> None:
-    """Drop the schemas that killed runs have left on a named server; those in use are left alone."""
-    with _one_sentence():
-        names = asyncio.run(drop_stale_schemas(Servers(mysql_url=mysql_url).named_url()))
-    click.echo(f"dropped {', '.join(names)}" if names else "nothing to drop")

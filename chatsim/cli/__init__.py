@@ -1,0 +1,25 @@
+"""The command line: a thin shell over the same calls."""
+
+from __future__ import annotations
+
+import click
+
+from chatsim.cli.mysql import mysql
+from chatsim.cli.race import race, strategies
+from chatsim.cli.serve import node, serve
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="chatsim")
+def main() -> None:
+    """A laboratory for chat back ends on MySQL.
+
+    `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
+    what price. `chatsim mysql` shows which MySQL it would use.
+    """
+
+
+for command in (race, strategies, serve, node, mysql):
+    main.add_command(command)

@@ -1,0 +1,5 @@
+"""``python -m chatsim.cli`` is ``chatsim``."""
+
+from chatsim.cli import main
+
+main(prog_name="chatsim")

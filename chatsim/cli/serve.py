@@ -1,0 +1,235 @@
+"""``chatsim serve`` and ``chatsim node``: chat servers for clients of anybody's making."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+
+import click
+import numpy as np
+
+from chatsim.chat.creation import STRATEGIES
+from chatsim.chat.ports import Address
+from chatsim.chat.protocol import LARGEST_BODY
+from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.status import StatusServer
+from chatsim.cli.common import one_sentence, server_options
+from chatsim.worlds.cluster import LOOPBACK, cluster
+from chatsim.worlds.inprocess.tokens import LIFETIME
+from chatsim.worlds.loading import add_users
+from chatsim.worlds.mysql.nodes import REDIS_URL, TOKEN_KEY, LineDirectory, NodeSettings, node_processes, run_node
+from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.world import WorldError
+
+__all__ = ["node", "serve"]
+
+_FIRST_UID = 1001
+_POOL = 5  # the source's: system document, 3.10
+
+_NODE_OPTIONS = (
+    click.option(
+        "--strategy",
+        type=click.Choice([*STRATEGIES]),
+        default="look_first",
+        show_default=True,
+        help="How private chats are created.",
+    ),
+    click.option(
+        "--retry",
+        type=click.Choice([*POLICIES]),
+        default="retry",
+        show_default=True,
+        help="What is done when the database refuses.",
+    ),
+    click.option(
+        "--sessions",
+        type=click.Choice(["many", "one"]),
+        default="many",
+        show_default=True,
+        help="Several devices for a user; or a login ends the one before.",
+    ),
+    click.option("--pool", default=_POOL, show_default=True, help="Connections to the database, for each server."),
+    click.option("--host", default=LOOPBACK, show_default=True, help="Where to listen; nobody else is reached there."),
+    click.option(
+        "--request-bytes",
+        type=click.IntRange(64, LARGEST_BODY),
+        default=Limits.request_bytes,
+        show_default=True,
+        help="The largest body of a request.",
+    ),
+    click.option(
+        "--token-lifetime",
+        type=click.IntRange(1),
+        default=LIFETIME,
+        show_default=True,
+        help="The seconds for which tokens are good.",
+    ),
+)
+
+
+def _node_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_NODE_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--nodes", default=1, type=click.IntRange(1), show_default=True, help="How many chat servers.")
+@click.option("--users", default=2, type=click.IntRange(1), show_default=True, help="How many users to make.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="The first server's port, the others' follow; else any.")
+@click.option("--processes", is_flag=True, help="Each server in a process of its own.")
+@_node_options
+@server_options
+def serve(nodes: int, users: int, port: int | None, *, processes: bool, **options: Any) -> None:
+    """Run chat servers on a schema of their own, until Ctrl-C; it is dropped then.
+
+    Prints a line of JSON for each user: host and port of the server to log in at, uid, token, name. Any client that
+    speaks the protocol can. What happens is said on standard error.
+    """
+    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__})
+    _log_to_stderr()
+    with one_sentence():
+        if processes and nodes > 1 and options["sessions"] == "one":
+            raise WorldError("--sessions one needs servers that know each other's users; with --processes they don't")
+        if not _is_loopback(options["host"]):
+            click.echo(f"{options['host']} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
+        world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
+        start = _in_processes if processes else _in_this_process
+        asyncio.run(_serve(world, users, start(world, nodes, port or 0, options)))
+
+
+async def _serve(world: MySQLWorld, users: int, start: AbstractAsyncContextManager[StatusServer]) -> None:
+    stopped = _signalled()
+    uids = range(_FIRST_UID, _FIRST_UID + users)
+    async with world:
+        await world.install("seed")
+        await add_users(world.admin, uids)
+        async with start as status:
+            for uid in uids:
+                ticket = await status.send(uid)
+                where = {"host": ticket.address.host, "port": ticket.address.port}
+                click.echo(json.dumps(where | {"uid": uid, "token": ticket.token, "name": f"user{uid}"}))
+            engine = f"{world.environment['engine']} {world.environment['server_version']}"
+            click.echo(f"{', '.join(await status.live())} on {engine}; Ctrl-C ends them.", err=True)
+            await stopped.wait()
+
+
+@asynccontextmanager
+async def _in_this_process(
+    world: MySQLWorld, nodes: int, port: int, options: dict[str, Any]
+) -> AsyncIterator[StatusServer]:
+    async with cluster(
+        world,
+        nodes=nodes,
+        pool=options["pool"],
+        strategy=STRATEGIES[options["strategy"]],
+        retry=POLICIES[options["retry"]],
+        limits=_limits(options),
+        rngs=[np.random.default_rng() for _ in range(nodes)],
+        host=options["host"],
+        port=port,
+    ) as running:
+        yield running.status
+
+
+@asynccontextmanager
+async def _in_processes(
+    world: MySQLWorld, nodes: int, port: int, options: dict[str, Any]
+) -> AsyncIterator[StatusServer]:
+    redis_url = await world.redis_url() if STRATEGIES[options["strategy"]].uses_locks else None
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    async with node_processes(world, nodes=nodes, port=port, words=words, redis_url=redis_url) as status:
+        yield status
+
+
+@click.command()
+@click.option("--name", default="node1", show_default=True, help="Its name, unlike any other's.")
+@click.option("--schema", required=True, help="The schema that has the tables.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen; else any free one.")
+@click.option(
+    "--reports", is_flag=True, help="Print a report each second, and end when standard input does: for a parent."
+)
+@_node_options
+def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) -> None:
+    """Run one chat server, until Ctrl-C.
+
+    The MySQL server is named by CHATSIM_MYSQL_URL, the key that tokens are signed with by CHATSIM_TOKEN_KEY, in hex;
+    a Redis, if the strategy needs one, by CHATSIM_REDIS_URL. Prints a line of JSON: name, host and port, sessions.
+    """
+    _log_to_stderr()
+    with one_sentence():
+        settings = NodeSettings(
+            name=name,
+            address=Address(options["host"], port),
+            mysql_url=_variable(MySQL.variable),
+            schema=schema,
+            pool=options["pool"],
+            token_key=_key(_variable(TOKEN_KEY)),
+            token_lifetime=options["token_lifetime"],
+            strategy=STRATEGIES[options["strategy"]],
+            retry=POLICIES[options["retry"]],
+            limits=_limits(options),
+            redis_url=os.environ.get(REDIS_URL),
+        )
+        asyncio.run(_node(settings, reports=reports))
+
+
+async def _node(settings: NodeSettings, *, reports: bool) -> None:
+    stopped = _signalled()
+    if reports:
+        asyncio.get_running_loop().add_reader(sys.stdin, _at_the_end_of_stdin, stopped)
+    async with run_node(settings, LineDirectory(sys.stdout, each=reports)):
+        await stopped.wait()
+
+
+def _at_the_end_of_stdin(stopped: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+        stopped.set()
+
+
+def _signalled() -> asyncio.Event:
+    """Set by Ctrl-C, and by SIGTERM."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _limits(options: dict[str, Any]) -> Limits:
+    return Limits(devices=options["sessions"] == "many", request_bytes=options["request_bytes"])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        raise WorldError(f"--host {host!r} is no IP address") from None
+
+
+def _variable(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise WorldError(f"{name} is not set")
+
+
+def _key(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise WorldError(f"{TOKEN_KEY} is not hexadecimal") from None
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("chatsim").setLevel(logging.INFO)

@@ -1,0 +1,223 @@
+"""Nodes as processes of their own: what such a process runs, and how its parent starts, hears and ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+import numpy as np
+
+from chatsim.chat.creation import CreationStrategy
+from chatsim.chat.ports import Address, DatabaseError, Directory, Locks, NodeStatus
+from chatsim.chat.retry import Retry
+from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.node import Node, Services
+from chatsim.chat.server.status import StatusServer
+from chatsim.worlds.cluster import MISSED_REPORTS, listening
+from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.mysql.driver import MySQLDatabase
+from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.tcp import TcpNetwork
+from chatsim.worlds.mysql.world import MySQLWorld
+from chatsim.worlds.world import WorldError
+
+__all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeSettings", "node_processes", "run_node"]
+
+TOKEN_KEY = "CHATSIM_TOKEN_KEY"  # noqa: S105 - a variable's name
+REDIS_URL = "CHATSIM_REDIS_URL"
+
+_log = logging.getLogger(__name__)
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a node's process is told.
+
+    Attributes:
+        name: the node's.
+        address: where it listens.
+        mysql_url: the server; ``schema`` on it has the tables.
+        schema: the schema.
+        pool: how many connections.
+        token_key: what tokens are signed with.
+        token_lifetime: how long they are good, in seconds.
+        strategy: how it creates private chats.
+        retry: what it does when the database refuses.
+        limits: what sessions may do.
+        redis_url: where locks are, if the strategy uses them.
+    """
+
+    name: str
+    address: Address
+    mysql_url: str
+    schema: str
+    pool: int
+    token_key: bytes
+    token_lifetime: int
+    strategy: CreationStrategy
+    retry: Retry
+    limits: Limits
+    redis_url: str | None
+
+
+@asynccontextmanager
+async def run_node(settings: NodeSettings, directory: Directory) -> AsyncIterator[Node]:
+    """One node, that knows of the others nothing but the tables; it reports to ``directory``.
+
+    Raises:
+        WorldError: the connections, the address, or a Redis that the strategy needs, can't be had.
+    """
+    async with AsyncExitStack() as stack:
+        database = MySQLDatabase(settings.mysql_url, settings.schema, settings.pool)
+        try:
+            await stack.enter_async_context(database)
+        except DatabaseError as error:
+            raise WorldError(f"the MySQL server can't be used: {error}") from error
+        services = Services(
+            TcpNetwork(),
+            database,
+            SignedTokens(settings.token_key, time.time, settings.token_lifetime),
+            MemoryPresence(settings.limits.expiry),
+            directory,
+            ProcessPeers(),
+        )
+        rng = np.random.default_rng()
+        creator = Creator(settings.strategy, settings.retry, await _locks(settings, stack), rng)
+        node = Node(settings.name, services, creator, settings.limits, rng)
+        yield await stack.enter_async_context(listening(node, settings.address))
+
+
+async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
+    if not settings.strategy.uses_locks:
+        return None
+    if settings.redis_url is None:
+        raise WorldError(f"the strategy {settings.strategy.name} needs a Redis: set {REDIS_URL}")
+    from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
+
+    locks = RedisLocks(settings.redis_url)
+    stack.push_async_callback(locks.close)
+    await locks.open(settings.pool)
+    return locks
+
+
+class LineDirectory:
+    """The `Directory` port of a node whose parent reads its output: a report is a line of JSON.
+
+    Args:
+        out: where the lines go.
+        each: write every report; else the first one only.
+    """
+
+    def __init__(self, out: TextIO, *, each: bool) -> None:
+        self._out = out
+        self._each = each
+
+    async def announce(self, node: NodeStatus) -> None:
+        """Write a report."""
+        if self._each or node.report == 1:
+            line = {"name": node.name, "host": node.address.host, "port": node.address.port}
+            print(json.dumps(line | {"sessions": node.sessions, "report": node.report}), file=self._out, flush=True)
+
+    async def withdraw(self, name: str) -> None:
+        """The end of the output says it."""
+
+    async def nodes(self) -> list[NodeStatus]:
+        """None: a node of a process of its own knows no others."""
+        return []
+
+
+@asynccontextmanager
+async def node_processes(
+    world: MySQLWorld, *, nodes: int, port: int, words: Sequence[str], redis_url: str | None
+) -> AsyncIterator[StatusServer]:
+    """Nodes named ``node1`` and so on, each ``chatsim node`` in a process of its own; ended with the block.
+
+    They end with this process, too, however it ends: they watch a pipe that it holds.
+
+    Args:
+        world: whose server, schema and token key they use.
+        nodes: how many.
+        port: the first one's port, the others' follow; any free ones when 0.
+        words: what else is on their command line.
+        redis_url: where locks are, if the strategy uses them.
+
+    Raises:
+        WorldError: one of them does not start.
+    """
+    directory = MemoryDirectory(MISSED_REPORTS * Limits.report)
+    secrets = {MySQL.variable: world.url, TOKEN_KEY: world.token_key.hex()}
+    if redis_url is not None:
+        secrets[REDIS_URL] = redis_url
+    async with AsyncExitStack() as stack:
+        for number in range(nodes):
+            own = ("--schema", world.schema, "--port", str(port and port + number))
+            process = _NodeProcess(f"node{number + 1}", [*own, *words], secrets, directory)
+            stack.push_async_callback(process.close)
+            await process.start()
+        yield StatusServer(directory, world.tokens)
+
+
+class _NodeProcess:
+    def __init__(self, name: str, words: Sequence[str], secrets: dict[str, str], directory: Directory) -> None:
+        self._name = name
+        self._words = words
+        self._environment = os.environ | secrets
+        self._directory = directory
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._listening = asyncio.Event()
+        self._closing = False
+
+    async def start(self) -> None:
+        """Start it, and wait until it listens. Raises `WorldError`."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chatsim.cli", "node", "--reports", "--name", self._name, *self._words),
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in a terminal is the parent's, who ends its nodes in order
+        )
+        self._reading = asyncio.create_task(self._read(self._process))
+        waiting = asyncio.create_task(self._listening.wait())
+        await asyncio.wait({waiting, self._reading}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not self._listening.is_set():
+            raise WorldError(f"{self._name} did not start; what it said is above")
+
+    async def close(self) -> None:
+        """Let it end its sessions, and wait for it."""
+        self._closing = True
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        assert self._reading is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+        await self._reading
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            said = json.loads(line)
+            address = Address(said["host"], said["port"])
+            await self._directory.announce(NodeStatus(said["name"], address, said["sessions"], said["report"]))
+            self._listening.set()
+        await self._directory.withdraw(self._name)
+        status = await process.wait()
+        if not self._closing:
+            _log.error("%s has died (%s)", self._name, f"signal {-status}" if status < 0 else f"exit status {status}")
