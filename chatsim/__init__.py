@@ -42,6 +42,10 @@ async def race(
     retry: str = "retry",
     seed: int = 1,
     schema: str = "seed",
+    layer: str = "store",
+    nodes: int = 1,
+    pool: int | None = None,
+    rate: float | None = None,
     progress: bool = True,
 ) -> Result:
     """Let many callers create private chats at once, once with every strategy under every pattern.
@@ -58,6 +62,10 @@ async def race(
         retry: what a caller does when refused: ``none``, ``retry`` (20 times, after 1 to 20 ms) or ``immediate``.
         seed: of everything that is drawn.
         schema: which tables; ``seed`` has the source's own.
+        layer: ``store``, callers straight on the database; or ``stack``, clients, wire and chat servers before it.
+        nodes: how many chat servers (layer ``stack``).
+        pool: connections to the database for each chat server; enough for its clients when None.
+        rate: requests per second in all, at random times; when None, each client's next follows its last's answer.
         progress: whether to show a progress bar.
 
     Raises:
@@ -76,6 +84,10 @@ async def race(
         retry=retry,
         seed=seed,
         schema=schema,
+        layer=layer,
+        nodes=nodes,
+        pool=pool,
+        rate=rate,
     )
     if world == "mysql":
         world = MySQL()

@@ -176,6 +176,7 @@ class StackCaller(Caller):
 
     Args:
         number: which client this is.
+        rank: its number among those who ask as the same user at the same time.
         cluster: the nodes.
         calls: what it is going to ask.
         retry: what it does when a node is lost.
@@ -183,16 +184,24 @@ class StackCaller(Caller):
     """
 
     def __init__(
-        self, number: int, *, cluster: Cluster, calls: Iterable[Pair], retry: Retry, rng: np.random.Generator
+        self,
+        number: int,
+        *,
+        rank: int,
+        cluster: Cluster,
+        calls: Iterable[Pair],
+        retry: Retry,
+        rng: np.random.Generator,
     ) -> None:
         super().__init__(number, retry=retry, rng=rng)
+        self._rank = rank
         self._cluster = cluster
         self._calls = calls
         self._devices: dict[tuple[int, int], Client] = {}
 
     async def __aenter__(self) -> Self:
         nodes = self._cluster.nodes
-        for uid, home in devices(len(nodes), self._number, self._calls):
+        for uid, home in devices(len(nodes), self._rank, self._calls):
             self._devices[uid, home] = await self._cluster.log_in(uid, nodes[home].address, deadline=_DEADLINE)
         return self
 
@@ -201,7 +210,7 @@ class StackCaller(Caller):
             await client.close()
 
     async def _attempt(self, uid: int, other: int) -> int:
-        device = (uid, _home(len(self._cluster.nodes), self._number, uid, other))
+        device = (uid, _home(len(self._cluster.nodes), self._rank, uid, other))
         try:
             client = self._devices[device]
             if client.ended is not None:
@@ -213,17 +222,16 @@ class StackCaller(Caller):
             raise database_error(2013, str(error)) from error
 
 
-def devices(nodes: int, client: int, calls: Iterable[Pair]) -> list[tuple[int, int]]:
-    """The devices that a client needs for its calls: of which user, on which of so many nodes."""
-    return list(dict.fromkeys((uid, _home(nodes, client, uid, other)) for uid, other in calls))
+def devices(nodes: int, rank: int, calls: Iterable[Pair]) -> list[tuple[int, int]]:
+    """The devices that a client needs for its calls: of which user, on which of so many nodes.
 
-
-def _home(nodes: int, client: int, uid: int, other: int) -> int:
-    """The node for a client's device of ``uid`` when it asks for ``other``.
-
-    The two members of a pair are never on the same node (if there are two), each member's devices are on as many as
-    that leaves, and pairs begin at different ones.
+    The two members of a pair are never on the same node (if there are two), the devices of a member, told apart by
+    ``rank``, are spread over as many nodes as that leaves, and pairs begin at different ones.
     """
+    return list(dict.fromkeys((uid, _home(nodes, rank, uid, other)) for uid, other in calls))
+
+
+def _home(nodes: int, rank: int, uid: int, other: int) -> int:
     if nodes == 1:
         return 0
-    return (uid + other + 2 * (client % (nodes // 2)) + (uid > other)) % nodes
+    return (uid + other + 2 * (rank % (nodes // 2)) + (uid > other)) % nodes

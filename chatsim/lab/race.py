@@ -199,38 +199,34 @@ class Race:
         locks = await world.locks(self.clients) if strategy.uses_locks else None
         async with world.database(self.clients) as database:
             retry = POLICIES[self.retry]
-            yield (
-                [
-                    StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
-                    for number, rng in enumerate(rngs[: self.clients])
-                ],
-                None,
-            )
+            callers = [
+                StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
+                for number, rng in enumerate(rngs[: self.clients])
+            ]
+            yield callers, None
 
     @asynccontextmanager
     async def _stack(
         self, world: World, strategy: CreationStrategy, calls: Workload, rngs: Sequence[np.random.Generator]
     ) -> AsyncIterator[tuple[Sequence[Caller], Cluster | None]]:
-        world.reserve(sum(len(devices(self.nodes, number, own)) for number, own in enumerate(calls.calls)))
+        ranks = [number // (2 * self.pairs) for number in range(self.clients)]  # of ``same_pair``, where it matters
+        world.reserve(sum(len(devices(self.nodes, rank, own)) for rank, own in zip(ranks, calls.calls, strict=True)))
         retry = POLICIES[self.retry]
-        async with (
-            cluster(
-                world,
-                nodes=self.nodes,
-                pool=self.pool_size,
-                strategy=strategy,
-                retry=retry,
-                limits=Limits(rate=math.inf),  # how fast a client may ask is the experiment's to say
-                rngs=rngs[self.clients :],
-            ) as nodes
-        ):
-            yield (
-                [
-                    StackCaller(number, cluster=nodes, calls=own, retry=retry, rng=rng)
-                    for (number, own), rng in zip(enumerate(calls.calls), rngs, strict=False)
-                ],
-                nodes,
-            )
+        through = cluster(
+            world,
+            nodes=self.nodes,
+            pool=self.pool_size,
+            strategy=strategy,
+            retry=retry,
+            limits=Limits(rate=math.inf),  # how fast a client may ask is the experiment's to say
+            rngs=rngs[self.clients :],
+        )
+        async with through as nodes:
+            callers = [
+                StackCaller(number, rank=rank, cluster=nodes, calls=own, retry=retry, rng=rng)
+                for number, (rank, own, rng) in enumerate(zip(ranks, calls.calls, rngs, strict=False))
+            ]
+            yield callers, nodes
 
 
 @dataclass
