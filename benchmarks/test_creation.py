@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 from tqdm.auto import tqdm
 
-from chatsim.chat.creation import STRATEGIES
+from chatsim.chat.creation import STRATEGIES, named
 from chatsim.lab.race import Race
 
 CLIENTS = 16
@@ -19,13 +19,17 @@ ROUNDS = 5
 SILENT = tqdm(disable=True)
 
 
-def heats(runner, world, strategy, pattern, rounds):
+LAYERS = {"store": {}, "stack": {"layer": "stack", "nodes": 4}}
+
+
+def heats(runner, world, strategy, pattern, *, clients=CLIENTS, **parameters):
     """A set-up, a body and a tear-down for `benchmark.pedantic`, and the finished variants."""
-    race = Race(strategies=strategy, patterns=pattern, rounds=rounds, clients=CLIENTS)
+    race = Race(strategies=strategy, patterns=pattern, clients=clients, **parameters)
+    (named_so,) = named(strategy)
     state, done = {}, []
 
     def setup():
-        state["context"] = race.heat(world, STRATEGIES[strategy], pattern)
+        state["context"] = race.heat(world, named_so, pattern)
         state["heat"] = runner.run(state["context"].__aenter__())
         state["before"] = runner.run(world.costs())
 
@@ -60,17 +64,21 @@ def test_a_heat_of_640_creations(benchmark, runner, world, strategy, pattern):
     note(benchmark, world, done[-ROUNDS:])
 
 
+@pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("way", ["autocommit", "transaction"])
-def test_one_round_trip_beside_mysqlslap(benchmark, runner, world, mysqlslap, way):
-    """8,000 creations of strangers by `one_round_trip`, alternating with as many by mysqlslap; per heat.
+def test_one_round_trip_beside_mysqlslap(  # noqa: PLR0917 - fixtures
+    benchmark, runner, world, mysqlslap, way, layer
+):
+    """4,000 creations of strangers by `one_round_trip`, alternating with as many by mysqlslap; per heat.
 
-    mysqlslap's own time, which has its 16 logins in it: some milliseconds of one to two seconds.
+    mysqlslap's own time, which has its 16 logins in it: some milliseconds of about a second. In the layer ``stack``
+    each creation is another user's, logged in on one of four nodes before the measured time.
     """
-    setup, drive, teardown, done = heats(runner, world, "one_round_trip", "strangers", rounds=500)
+    setup, drive, teardown, done = heats(runner, world, "one_round_trip", "strangers", rounds=250, **LAYERS[layer])
     theirs = []
 
     def both():
-        theirs.append(runner.run(mysqlslap.rate(way, clients=CLIENTS, creations=CLIENTS * 500)))
+        theirs.append(runner.run(mysqlslap.rate(way, clients=CLIENTS, creations=CLIENTS * 250)))
         setup()
 
     benchmark.group = "beside mysqlslap"
@@ -80,3 +88,32 @@ def test_one_round_trip_beside_mysqlslap(benchmark, runner, world, mysqlslap, wa
     ours = [float(str(variant.measures()["goodput_per_s"])) for variant in done[counted]]
     benchmark.extra_info["mysqlslap_per_s"] = median(theirs[counted])
     benchmark.extra_info["ratio_to_mysqlslap"] = median(a / b for a, b in zip(ours, theirs[counted], strict=True))
+
+
+@pytest.mark.parametrize("clients", [1, 16])
+def test_what_the_stack_adds(benchmark, runner, world, clients):
+    """1,600 requests that create nothing (`noop`) through the stack, alternating with `one_round_trip` without it.
+
+    The share is the ratio of the medians of their latencies: at one client, what the stack adds to a creation; at
+    sixteen, where requests wait for each other, no more than a bound of that.
+    """
+    size = {"clients": clients, "rounds": 1_600 // clients}
+    stack = {"layer": "stack", "nodes": min(4, clients)}
+    setup, drive, teardown, done = heats(runner, world, "noop", "strangers", **size, **stack)
+    *bare, straight = heats(runner, world, "one_round_trip", "strangers", **size)
+
+    def both():
+        for step in bare:
+            step()
+        setup()
+
+    benchmark.group = "the stack's share"
+    benchmark.pedantic(drive, setup=both, teardown=teardown, rounds=ROUNDS, warmup_rounds=1)
+    counted = slice(-ROUNDS, None)
+    note(benchmark, world, done[counted])
+    through, without = (
+        [float(str(variant.measures()["p50_ms"])) for variant in variants[counted]] for variants in (done, straight)
+    )
+    benchmark.extra_info["noop_p50_ms"] = median(through)
+    benchmark.extra_info["one_round_trip_p50_ms"] = median(without)
+    benchmark.extra_info["share"] = median(a / b for a, b in zip(through, without, strict=True))

@@ -219,8 +219,8 @@ class Presence(Protocol):
         """Note a login; with ``alone``, the user's other sessions give way to it, and are returned."""
         ...
 
-    async def refresh(self, device: Device) -> bool:
-        """Keep an entry from lapsing; False when it has lapsed, or has given way."""
+    async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
+        """Keep entries from lapsing; returns those that are not there: they have lapsed, or given way."""
         ...
 
     async def leave(self, device: Device) -> None:

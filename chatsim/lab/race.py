@@ -186,11 +186,15 @@ class Race:
         await world.install(self.schema)
         await _load(world.admin, calls)
         await world.deadlock()  # whatever was before is not this heat's
-        people = self._store if self.layer == "store" else self._stack
-        async with people(world, strategy, calls, others) as (callers, nodes), AsyncExitStack() as stack:
-            stack.push_async_exit(_Together(callers))
-            await _all(caller.__aenter__() for caller in callers)
-            yield Heat(world, strategy.name, pattern, calls, callers, nodes)
+        callers = self._store if self.layer == "store" else self._stack
+        async with callers(world, strategy, calls, others) as (people, nodes), AsyncExitStack() as stack:
+
+            async def disconnect() -> None:
+                await _all(caller.__aexit__() for caller in people)
+
+            stack.push_async_callback(disconnect)
+            await _all(caller.__aenter__() for caller in people)
+            yield Heat(world, strategy.name, pattern, calls, people, nodes)
 
     @asynccontextmanager
     async def _store(
@@ -316,16 +320,6 @@ async def _load(admin: Session, calls: Workload) -> None:
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
     await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
-
-
-class _Together:
-    """Ends callers side by side, also those that have not begun."""
-
-    def __init__(self, callers: Sequence[Caller]) -> None:
-        self._callers = callers
-
-    async def __call__(self, *_: object) -> None:
-        await _all(caller.__aexit__() for caller in self._callers)
 
 
 async def _all(coroutines: Iterable[object]) -> None:

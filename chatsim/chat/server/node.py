@@ -35,7 +35,7 @@ __all__ = ["Node", "Services"]
 _log = logging.getLogger(__name__)
 
 _REFRESHES = 4
-"""How often a device's presence is refreshed within its expiry, at most."""
+"""How often presence is refreshed within its expiry."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class Node:
         self._listener = await self.services.network.listen(address, self._accept)
         await self.services.directory.announce(self._status(1))
         self._spawn(self._report())
+        self._spawn(self._refresh())
 
     async def close(self) -> None:
         """Take no more requests; end each session when its running request is answered, or when the grace is over."""
@@ -138,7 +139,6 @@ class Node:
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
         session.device = device
         self._devices[device.session] = session
-        self._refreshed(session)
         _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
         for other in await self.services.presence.enter(device, alone=not self.limits.devices):
             self._spawn(self.services.peers.kick(other))
@@ -164,14 +164,7 @@ class Node:
             when = "before the login" if session.device is None else "after the login"
             raise ProtocolError(f"message {request.ID} {when}")
         self.stats.requests[request.ID] += 1
-        if session.device and asyncio.get_running_loop().time() >= session.refresh_due:
-            self._refreshed(session)
-            if not await self.services.presence.refresh(session.device):
-                await self.kicked(session.device)
         return await handlers.answer(self, session, request)
-
-    def _refreshed(self, session: Session) -> None:
-        session.refresh_due = asyncio.get_running_loop().time() + self.limits.expiry / _REFRESHES
 
     async def _leave(self, session: Session) -> None:
         if session.device and not self._killed:
@@ -192,6 +185,14 @@ class Node:
             await asyncio.sleep(self.limits.report)
             report += 1
             await self.services.directory.announce(self._status(report))
+
+    async def _refresh(self) -> None:
+        """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
+        while True:
+            await asyncio.sleep(self.limits.expiry / _REFRESHES)
+            devices = [session.device for session in self._devices.values() if session.device]
+            for device in await self.services.presence.refresh(devices):
+                await self.kicked(device)
 
     def _status(self, report: int) -> NodeStatus:
         return NodeStatus(self.name, self.address, self.sessions, report)

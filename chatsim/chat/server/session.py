@@ -40,7 +40,6 @@ class Session:
 
     Attributes:
         device: who is logged in, or None before.
-        refresh_due: when the device's presence is to be refreshed, on the loop's clock.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Session:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self.device: Device | None = None
-        self.refresh_due = 0.0
         self._stream = stream
         self._limits = limits
         self._spawn = spawn
@@ -64,6 +62,7 @@ class Session:
         self._unsent = 0  # bytes, those being written among them
         self._heard_at = self._wrote_at = self._clock()
         self._ending: str | None = None
+        self._over = asyncio.Event()  # set with it
 
     @property
     def peer(self) -> Address:
@@ -80,6 +79,7 @@ class Session:
         try:
             while (request := await self._next()) is not None:
                 async with self._turn:
+                    await self._pace()
                     if self._ending is None:
                         await self._tell(await answer(self, request))
                 self._heard_at = self._clock()
@@ -91,6 +91,8 @@ class Session:
             return self._ending or str(error)
         finally:
             self._watching.cancel()
+        async with self._turn:  # after the farewell of whoever has ended it
+            pass
         return self._ending or "closed by the client"
 
     def push(self, message: Message) -> None:
@@ -101,13 +103,14 @@ class Session:
             self._break(f"{self._unsent} bytes wait to be sent")
             return
         self._put(message)
-        self._spawn(self._try_to_send())
+        if len(self._frames) == 1:  # else somebody is about to send
+            self._spawn(self._try_to_send())
 
     async def end(self, reason: str, farewell: Message) -> None:
         """Take no more requests; when the one that runs has been answered, say farewell and close."""
         if self._ending is not None:
             return
-        self._ending = reason
+        self._end(reason)
         async with self._turn:
             self._put(farewell)
             await self._try_to_send()
@@ -116,33 +119,44 @@ class Session:
     def _watch(self) -> None:
         """End the session when it is overdue, else look again when it may be: cheaper than a timeout for each read."""
         now, expiry = self._clock(), self._limits.expiry
+        ends = [(now + expiry, "")]
         if self._pen.locked():
-            due, reason = self._wrote_at + expiry, f"has not read what it was sent for {expiry:g} s"
-        elif self._turn.locked():
-            due, reason = now + expiry, ""  # a request may take its time
-        else:
-            due, reason = self._heard_at + expiry, f"silent for {expiry:g} s"
+            ends.append((self._wrote_at + expiry, f"has not read what it was sent for {expiry:g} s"))
+        if not self._turn.locked():  # a request may take its time
+            ends.append((self._heard_at + expiry, f"silent for {expiry:g} s"))
+        due, reason = min(ends)
         if now >= due:
             self._break(reason)
         else:
             self._watching = asyncio.get_running_loop().call_at(due, self._watch)
 
     def _break(self, reason: str) -> None:
-        self._ending = self._ending or reason
+        self._end(reason)
         self._spawn(self._stream.close())
 
+    def _end(self, reason: str) -> None:
+        self._ending = self._ending or reason
+        self._over.set()
+
     async def _next(self) -> Message | None:
-        """The next request, when it is its turn; None at the end."""
-        while (message := self._decoder.next_message()) is None:
+        """The next request; None at the end."""
+        while self._ending is None:
+            if (message := self._decoder.next_message()) is not None:
+                return message
             data = await self._stream.read(_CHUNK)
             if not data:
                 if self._ending is None:
                     self._decoder.end()
-                return None
+                break
             self._decoder.feed(data)
+        return None
+
+    async def _pace(self) -> None:
+        """Wait until the rate allows a request, or until the session is over."""
         if wait := self._bucket.take(self._clock()):
-            await asyncio.sleep(wait)
-        return message
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._over.wait()
 
     async def _tell(self, message: Message) -> None:
         self._put(message)
@@ -156,11 +170,12 @@ class Session:
     async def _send(self) -> None:
         """Write what is unsent. Raises `ConnectionError`."""
         async with self._pen:
-            data = b"".join(self._frames)
-            self._frames.clear()
-            self._wrote_at = self._clock()
-            await self._stream.write(data)
-            self._unsent -= len(data)
+            while self._frames:
+                data = b"".join(self._frames)
+                self._frames.clear()
+                self._wrote_at = self._clock()
+                await self._stream.write(data)
+                self._unsent -= len(data)
 
     async def _try_to_send(self) -> None:
         """`_send` for those who have nothing to do with a broken connection: the reader meets it, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
 from chatsim.chat.ports import Device, NodeStatus
@@ -19,47 +20,52 @@ class MemoryPresence:
 
     def __init__(self, expiry: float) -> None:
         self._expiry = expiry
-        self._users: dict[int, dict[Device, float]] = {}  # until when each is good
+        self._until: OrderedDict[Device, float] = OrderedDict()  # the next to lapse first
+        self._users: dict[int, dict[Device, None]] = {}
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
         """Note a login; see `chatsim.chat.ports.Presence.enter`."""
-        others = self._live(device.uid)
-        if not alone:
-            self._users[device.uid] = {**others, device: self._until()}
-            return []
-        self._users[device.uid] = {device: self._until()}
-        return list(others)
+        others = await self.find(device.uid) if alone else []
+        for other in others:
+            self._remove(other)
+        self._users.setdefault(device.uid, {})[device] = None
+        self._until[device] = self._now() + self._expiry
+        return others
 
-    async def refresh(self, device: Device) -> bool:
-        """Keep an entry from lapsing; False when there is none any more."""
-        entries = self._live(device.uid)
-        if device not in entries:
-            return False
-        entries[device] = self._until()
-        return True
+    async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
+        """Keep entries from lapsing; returns those that are not there."""
+        self._lapse()
+        there = [device for device in devices if device in self._until]
+        for device in there:
+            self._until[device] = self._now() + self._expiry
+            self._until.move_to_end(device)
+        return [device for device in devices if device not in self._until]
 
     async def leave(self, device: Device) -> None:
         """Take an entry away."""
-        entries = self._live(device.uid)
-        entries.pop(device, None)
-        if not entries:
-            self._users.pop(device.uid, None)
+        if device in self._until:
+            self._remove(device)
 
     async def find(self, uid: int) -> Sequence[Device]:
         """The user's sessions, oldest first."""
-        return list(self._live(uid))
+        self._lapse()
+        return list(self._users.get(uid, ()))
 
-    def _live(self, uid: int) -> dict[Device, float]:
-        now = asyncio.get_running_loop().time()
-        live = {device: until for device, until in self._users.get(uid, {}).items() if until > now}
-        if live:
-            self._users[uid] = live
-        else:
-            self._users.pop(uid, None)
-        return live
+    def _lapse(self) -> None:
+        now = self._now()
+        while self._until and next(iter(self._until.values())) <= now:
+            self._remove(next(iter(self._until)))
 
-    def _until(self) -> float:
-        return asyncio.get_running_loop().time() + self._expiry
+    def _remove(self, device: Device) -> None:
+        del self._until[device]
+        of_user = self._users[device.uid]
+        del of_user[device]
+        if not of_user:
+            del self._users[device.uid]
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 class MemoryDirectory:

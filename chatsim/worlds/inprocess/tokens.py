@@ -37,7 +37,7 @@ class SignedTokens:
             owner = self._signer.unsign(token, max_age=self._lifetime)
         except SignatureExpired as error:
             raise TokenError("the token has expired") from error
-        except BadSignature as error:
+        except (BadSignature, UnicodeEncodeError) as error:
             raise TokenError("the token is not one of ours") from error
         if owner != str(uid).encode():
             raise TokenError("the token is somebody else's")

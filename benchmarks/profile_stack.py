@@ -1,0 +1,73 @@
+"""Where the processor's time goes when 16 clients create through the stack: ``python benchmarks/profile_stack.py``.
+
+cProfile's own times, summed by room. It slows Python code and not what is in C, so that the shares of Python code are
+a little too large; the driver's has asyncmy in it, which the profiler can't see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import pstats
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from tqdm.auto import tqdm
+
+from chatsim.chat.creation import named
+from chatsim.lab.race import Race
+from chatsim.worlds.mysql.world import MySQLWorld
+
+ROOMS = {
+    "chatsim/chat/protocol": "wire: frames and JSON",
+    "chatsim/chat/client": "client",
+    "chatsim/chat/server": "node",
+    "chatsim/chat/": "strategy and retry",
+    "chatsim/worlds/mysql/driver": "driver",
+    "chatsim/worlds/": "TCP",
+    "chatsim/lab": "harness",
+    "asyncio/streams": "TCP",
+    "asyncio/": "event loop",
+    "selectors.py": "event loop",
+    "_asyncio": "event loop",
+    "_contextvars": "event loop",
+    "msgspec": "wire: frames and JSON",
+    "_struct": "wire: frames and JSON",
+    "_socket.socket": "kernel: send and receive",
+    "select.epoll": "waiting",
+}
+
+
+def room(function: tuple[str, int, str]) -> str:
+    file, _, name = function
+    place = name if file == "~" else file.replace("\\", "/")
+    return next((title for part, title in ROOMS.items() if part in place), "other")
+
+
+async def profile(strategy: str) -> tuple[Counter[str], int]:
+    race = Race(strategies=strategy, patterns="strangers", layer="stack", nodes=4, clients=16, rounds=250)
+    (chosen,) = named(strategy)
+    profiler = cProfile.Profile()
+    async with MySQLWorld() as world, race.heat(world, chosen, "strangers") as heat:
+        profiler.enable()
+        await heat.drive(tqdm(disable=True))
+        profiler.disable()
+    spent: Counter[str] = Counter()
+    for function, (_, _, own, _, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
+        if "gc." not in function[2]:  # before the window
+            spent[room(function)] += own
+    return spent, len(heat.history)
+
+
+def main() -> None:
+    table = Table("µs per request", "noop", "one_round_trip", title="16 clients, 4 nodes, one process")
+    columns = [asyncio.run(profile(strategy)) for strategy in ("noop", "one_round_trip")]
+    for title in dict.fromkeys(ROOMS.values()):
+        table.add_row(title, *(f"{spent[title] / count * 1e6:.0f}" for spent, count in columns))
+    table.add_row("other", *(f"{spent['other'] / count * 1e6:.0f}" for spent, count in columns))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
