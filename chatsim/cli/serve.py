@@ -8,8 +8,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -34,6 +34,8 @@ from chatsim.worlds.world import WorldError
 __all__ = ["node", "serve"]
 
 _FIRST_UID = 1001
+_LAST_PORT = 65_535
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _POOL = 5  # the source's: system document, 3.10
 
 _NODE_OPTIONS = (
@@ -58,8 +60,20 @@ _NODE_OPTIONS = (
         show_default=True,
         help="Several devices for a user; or a login ends the one before.",
     ),
-    click.option("--pool", default=_POOL, show_default=True, help="Connections to the database, for each server."),
-    click.option("--host", default=LOOPBACK, show_default=True, help="Where to listen; nobody else is reached there."),
+    click.option(
+        "--pool",
+        type=click.IntRange(1),
+        default=_POOL,
+        show_default=True,
+        help="Connections to the database, for each server.",
+    ),
+    click.option(
+        "--host",
+        default=LOOPBACK,
+        show_default=True,
+        callback=lambda *given: _listenable(given[-1]),
+        help="The IP address to listen at; only this machine reaches loopback.",
+    ),
     click.option(
         "--request-bytes",
         type=click.IntRange(64, LARGEST_BODY),
@@ -86,7 +100,9 @@ def _node_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @click.option("--nodes", default=1, type=click.IntRange(1), show_default=True, help="How many chat servers.")
 @click.option("--users", default=2, type=click.IntRange(1), show_default=True, help="How many users to make.")
-@click.option("--port", type=click.IntRange(1, 65_535), help="The first server's port, the others' follow; else any.")
+@click.option(
+    "--port", type=click.IntRange(1, _LAST_PORT), help="The first server's port, the others' follow; else any."
+)
 @click.option("--processes", is_flag=True, help="Each server in a process of its own.")
 @_node_options
 @server_options
@@ -101,15 +117,14 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
     with one_sentence():
         if processes and nodes > 1 and options["sessions"] == "one":
             raise WorldError("--sessions one needs servers that know each other's users; with --processes they don't")
-        if not _is_loopback(options["host"]):
-            click.echo(f"{options['host']} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
+        if port and port + nodes - 1 > _LAST_PORT:
+            raise WorldError(f"{nodes} servers from port {port} would need ports above {_LAST_PORT}")
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
         start = _in_processes if processes else _in_this_process
-        asyncio.run(_serve(world, users, start(world, nodes, port or 0, options)))
+        _run_until_told(_serve(world, users, start(world, nodes, port or 0, options)))
 
 
 async def _serve(world: MySQLWorld, users: int, start: AbstractAsyncContextManager[StatusServer]) -> None:
-    stopped = _signalled()
     uids = range(_FIRST_UID, _FIRST_UID + users)
     async with world:
         await world.install("seed")
@@ -121,7 +136,7 @@ async def _serve(world: MySQLWorld, users: int, start: AbstractAsyncContextManag
                 click.echo(json.dumps(where | {"uid": uid, "token": ticket.token, "name": f"user{uid}"}))
             engine = f"{world.environment['engine']} {world.environment['server_version']}"
             click.echo(f"{', '.join(await status.live())} on {engine}; Ctrl-C ends them.", err=True)
-            await stopped.wait()
+            await asyncio.Future()
 
 
 @asynccontextmanager
@@ -155,7 +170,7 @@ async def _in_processes(
 @click.command()
 @click.option("--name", default="node1", show_default=True, help="Its name, unlike any other's.")
 @click.option("--schema", required=True, help="The schema that has the tables.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen; else any free one.")
+@click.option("--port", type=click.IntRange(0, _LAST_PORT), default=0, help="Where to listen; else any free one.")
 @click.option(
     "--reports", is_flag=True, help="Print a report each second, and end when standard input does: for a parent."
 )
@@ -181,40 +196,61 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
             limits=_limits(options),
             redis_url=os.environ.get(REDIS_URL),
         )
-        asyncio.run(_node(settings, reports=reports))
+        _run_until_told(_node(settings, reports=reports))
 
 
 async def _node(settings: NodeSettings, *, reports: bool) -> None:
-    stopped = _signalled()
+    orphaned = asyncio.Event()
     if reports:
-        asyncio.get_running_loop().add_reader(sys.stdin, _at_the_end_of_stdin, stopped)
+        try:
+            asyncio.get_running_loop().add_reader(sys.stdin, _at_the_end_of_stdin, orphaned)
+        except PermissionError:
+            raise WorldError("--reports is for a parent, which holds the other end of standard input") from None
     async with run_node(settings, LineDirectory(sys.stdout, each=reports)):
-        await stopped.wait()
+        await orphaned.wait()
 
 
-def _at_the_end_of_stdin(stopped: asyncio.Event) -> None:
+def _at_the_end_of_stdin(orphaned: asyncio.Event) -> None:
     if not os.read(sys.stdin.fileno(), 1):
         asyncio.get_running_loop().remove_reader(sys.stdin)
-        stopped.set()
+        orphaned.set()
 
 
-def _signalled() -> asyncio.Event:
-    """Set by Ctrl-C, and by SIGTERM."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    return stopped
+def _run_until_told(main: Coroutine[Any, Any, None]) -> None:
+    """Run ``main`` until it ends, or Ctrl-C or SIGTERM comes; once: more of them don't break off the end."""
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            for number in _ENDING:
+                loop.add_signal_handler(number, lambda: None)
+            task.cancel()
+
+        for number in _ENDING:
+            loop.add_signal_handler(number, end)
+        await main
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(run())
 
 
 def _limits(options: dict[str, Any]) -> Limits:
     return Limits(devices=options["sessions"] == "many", request_bytes=options["request_bytes"])
 
 
-def _is_loopback(host: str) -> bool:
+def _listenable(host: str) -> str:
+    """An IP address, with a warning when it is not loopback."""
+    host = LOOPBACK if host == "localhost" else host
     try:
-        return ip_address(host).is_loopback
+        loopback = ip_address(host).is_loopback
     except ValueError:
-        raise WorldError(f"--host {host!r} is no IP address") from None
+        raise click.BadParameter(f"{host!r} is no IP address.") from None
+    if not loopback:
+        click.echo(f"{host} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
+    return host
 
 
 def _variable(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
     try:
         await node.open(address)
     except OSError as error:
-        raise WorldError(f"{node.name} can't listen at {address}: {error.strerror or error}") from error
+        why = os.strerror(error.errno) if error.errno else error
+        raise WorldError(f"{node.name} can't listen at {address}: {why}") from error
     try:
         yield node
     finally:

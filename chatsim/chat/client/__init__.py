@@ -103,16 +103,18 @@ class Client:
         Args:
             network: what connects.
             address: where the node listens.
-            deadline: the seconds that a request may take.
+            deadline: the seconds that a request may take, and connecting.
             heartbeat: the seconds between two heartbeats, once logged in.
-            pushed: called with what the server says unasked, as it arrives; it must not block.
+            pushed: called with what the server says unasked, as it arrives; it must not block. An error in it ends
+                the connection, and is raised by `close`.
 
         Raises:
             DisconnectedError: nobody listens there, or it can't be reached.
         """
         try:
-            stream = await network.connect(address)
-        except OSError as error:
+            async with asyncio.timeout(deadline):
+                stream = await network.connect(address)
+        except OSError as error:  # a TimeoutError is one
             raise DisconnectedError(f"no connection to {address}: {error}") from error
         return cls(stream, deadline=deadline, heartbeat=heartbeat, pushed=pushed)
 
@@ -123,23 +125,23 @@ class Client:
             DisconnectedError: the connection ended first.
             LateError: the deadline passed first.
             RefusedError: the reply says so.
+            MessageTooLongError: nothing was sent.
         """
         if self.ended is not None:
             raise DisconnectedError(self.ended)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Message | None] = loop.create_future()
+        frame = encode(message)
+        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         self._asked.append((reply, answer))
-        late = loop.call_later(self._deadline, _give_up, answer)  # a third of what an asyncio.timeout costs
         try:
-            await self._stream.write(encode(message))
-            came = await answer
+            async with asyncio.timeout(self._deadline):
+                await self._stream.write(frame)
+                came = await answer
+        except TimeoutError:
+            raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s") from None
         except ConnectionError as error:
             raise DisconnectedError(str(error)) from error
         finally:
-            late.cancel()
             answer.cancel()
-        if came is None and self.ended is None:
-            raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s")
         if came is None:
             raise DisconnectedError(self.ended)
         assert isinstance(came, reply)
@@ -151,7 +153,8 @@ class Client:
         """Log in, and keep the session alive from then on. Raises as `request` does."""
         reply = await self.request(LoginRequest(uid, token), LoginReply)
         self.uid = uid
-        self._beating = asyncio.create_task(self._beat(uid), name=f"heartbeat of {uid}")
+        if self.ended is None:
+            self._beating = asyncio.create_task(self._beat(uid), name=f"heartbeat of {uid}")
         return reply
 
     async def create_private_chat(self, other: int) -> int:
@@ -184,10 +187,9 @@ class Client:
         while True:
             await asyncio.sleep(self._heartbeat)
             try:
-                async with asyncio.timeout(self._deadline):  # a peer that does not read would hold up the request
-                    await self.request(HeartbeatRequest(uid), HeartbeatReply)
-            except (ClientError, TimeoutError) as error:
-                self._end(f"the heartbeat failed: {error!r}")
+                await self.request(HeartbeatRequest(uid), HeartbeatReply)
+            except ClientError as error:
+                self._end(f"the heartbeat failed: {error}")
                 await self._stream.close()
                 return
 
@@ -227,9 +229,5 @@ class Client:
             self._beating.cancel()
         while self._asked:
             _, answer = self._asked.popleft()
-            _give_up(answer)
-
-
-def _give_up(answer: asyncio.Future[Message | None]) -> None:
-    if not answer.done():
-        answer.set_result(None)
+            if not answer.done():
+                answer.set_result(None)

@@ -23,7 +23,7 @@ from chatsim.chat.ports import (
     Stream,
     Tokens,
 )
-from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, OfflineNotice, ProtocolError
+from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, ProtocolError
 from chatsim.chat.server import handlers
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
@@ -87,6 +87,7 @@ class Node:
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._devices: dict[str, Session] = {}
         self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
+        self._watches: list[asyncio.Task[None]] = []
         self._killed = False
 
     @property
@@ -104,27 +105,28 @@ class Node:
         """Listen at ``address``, and report to the directory from then on. Raises `OSError`."""
         self._listener = await self.services.network.listen(address, self._accept)
         await self.services.directory.announce(self._status(1))
-        self._spawn(self._report())
-        self._spawn(self._refresh())
+        self._watches = [self._spawn(self._report()), self._spawn(self._refresh())]
 
     async def close(self) -> None:
         """Take no more requests; end each session when its running request is answered, or when the grace is over."""
         assert self._listener is not None, "open the node first"
         await self._listener.close()
-        await self._cancel(list(self._beside))
+        await self._cancel(self._watches)
         await self.services.directory.withdraw(self.name)
+        left = 0
         try:
             async with asyncio.timeout(self.limits.grace):
-                while self._sessions:
+                while left := len(self._sessions):
                     await self._end(list(self._sessions), f"{self.name} closes", ErrorCode.RPC_FAILED)
                     await asyncio.gather(*self._sessions.values(), return_exceptions=True)
         except TimeoutError:
-            _log.warning("%s closes with %d sessions still at work", self.name, len(self._sessions))
+            _log.warning("%s closes with %d sessions still at work", self.name, left)
         await self._cancel([*self._sessions.values(), *self._beside])
 
     async def kill(self) -> None:
         """Drop everything at once and tell nobody, as a crash would."""
         self._killed = True
+        self._devices.clear()
         if self._listener is not None:
             await self._listener.close()
         await self._cancel([*self._sessions.values(), *self._beside])
@@ -140,10 +142,14 @@ class Node:
         session.device = device
         self._devices[device.session] = session
         _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
-        for other in await self.services.presence.enter(device, alone=not self.limits.devices):
+        others = await self.services.presence.enter(device, alone=not self.limits.devices)
+        session.present = True
+        for other in others:
             self._spawn(self.services.peers.kick(other))
 
     async def _accept(self, stream: Stream) -> None:
+        if self._killed:  # in between
+            return
         task = asyncio.current_task()
         assert task is not None
         session = Session(stream, handlers.KNOWN, self.limits, self._spawn)
@@ -176,8 +182,7 @@ class Node:
         _log.log(level, "%s: the session of %s at %s has ended: %s", self.name, who, session.peer, reason)
 
     async def _end(self, sessions: Sequence[Session], reason: str, code: ErrorCode) -> None:
-        notices = [OfflineNotice(code, session.device.uid if session.device else 0) for session in sessions]
-        await asyncio.gather(*(session.end(reason, notice) for session, notice in zip(sessions, notices, strict=True)))
+        await asyncio.gather(*(session.end(reason, code) for session in sessions))
 
     async def _report(self) -> None:
         report = 1
@@ -190,17 +195,18 @@ class Node:
         """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
         while True:
             await asyncio.sleep(self.limits.expiry / _REFRESHES)
-            devices = [session.device for session in self._devices.values() if session.device]
+            devices = [session.device for session in self._devices.values() if session.device and session.present]
             for device in await self.services.presence.refresh(devices):
                 await self.kicked(device)
 
     def _status(self, report: int) -> NodeStatus:
         return NodeStatus(self.name, self.address, self.sessions, report)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._beside[task] = None
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._beside[task]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from chatsim.chat.ports import Address, Device, Stream
-from chatsim.chat.protocol import Decoder, Message, encode
+from chatsim.chat.protocol import Decoder, ErrorCode, Message, OfflineNotice, encode
 from chatsim.chat.server.limits import Bucket, Limits
 
 __all__ = ["Session", "SessionEndedError"]
@@ -40,6 +40,7 @@ class Session:
 
     Attributes:
         device: who is logged in, or None before.
+        present: whether presence has been told of that.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Session:
         stream: Stream,
         known: Mapping[int, type[Message]],
         limits: Limits,
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self.device: Device | None = None
+        self.present = False
         self._stream = stream
         self._limits = limits
         self._spawn = spawn
@@ -106,13 +108,13 @@ class Session:
         if len(self._frames) == 1:  # else somebody is about to send
             self._spawn(self._try_to_send())
 
-    async def end(self, reason: str, farewell: Message) -> None:
-        """Take no more requests; when the one that runs has been answered, say farewell and close."""
+    async def end(self, reason: str, code: ErrorCode) -> None:
+        """Take no more requests; when the one that runs has been answered, tell the client to go, and close."""
         if self._ending is not None:
             return
         self._end(reason)
         async with self._turn:
-            self._put(farewell)
+            self._put(OfflineNotice(code, self.device.uid if self.device else 0))
             await self._try_to_send()
         await self._stream.close()
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from chatsim.chat.ports import Session
-from chatsim.chat.protocol import LARGEST_BODY, FriendApplication, FriendEntry, LoginReply, Thread
+from chatsim.chat.protocol import LARGEST_BODY, FriendApplication, FriendEntry, LoginReply, Message, Thread
 
 __all__ = ["profile", "threads"]
 
@@ -42,7 +42,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 async def profile(tx: Session, uid: int) -> LoginReply | None:
     """The user, their friends and the first applications to them; None if there is no such user.
 
-    A reply can't be longer than a frame: friends that don't fit are left out, those with the largest ids first.
+    A reply can't be longer than a frame: what doesn't fit is left out, of the friends those with the largest ids first.
     """
     users, applications, friends = await tx.script(_PROFILE, (uid, uid, _APPLICATIONS, uid, _FRIENDS))
     if not users.rows:
@@ -57,10 +57,9 @@ async def profile(tx: Session, uid: int) -> LoginReply | None:
         desc=str(desc),
         sex=int(str(sex)),
         icon=str(icon),
-        apply_list=_structs(FriendApplication, applications.rows),
     )
-    room = LARGEST_BODY - len(msgspec.json.encode(reply))
-    return msgspec.structs.replace(reply, friend_list=_fitting(_structs(FriendEntry, friends.rows), room))
+    reply = msgspec.structs.replace(reply, apply_list=_fitting(reply, _structs(FriendApplication, applications.rows)))
+    return msgspec.structs.replace(reply, friend_list=_fitting(reply, _structs(FriendEntry, friends.rows)))
 
 
 async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...], bool]:
@@ -79,8 +78,9 @@ def _structs(kind: type[T], rows: Sequence[tuple[object, ...]]) -> tuple[T, ...]
     )
 
 
-def _fitting(entries: tuple[T, ...], room: int) -> tuple[T, ...]:
-    """As many entries, from the first, as take no more than ``room`` bytes in a JSON array."""
+def _fitting(reply: Message, entries: tuple[T, ...]) -> tuple[T, ...]:
+    """As many entries, from the first, as ``reply`` has room for in a list that is empty so far."""
+    room = LARGEST_BODY - len(msgspec.json.encode(reply))
     for count, entry in enumerate(entries):
         room -= len(msgspec.json.encode(entry)) + 1  # and a comma
         if room < 0:

@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import Address, DatabaseError, Directory, Locks, NodeStatus
+from chatsim.chat.ports import Address, DatabaseError, Directory, Locks, LocksError, NodeStatus
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
@@ -38,6 +38,7 @@ REDIS_URL = "CHATSIM_REDIS_URL"
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 30.0
+_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
 
     locks = RedisLocks(settings.redis_url)
     stack.push_async_callback(locks.close)
-    await locks.open(settings.pool)
+    try:
+        await locks.open(settings.pool)
+    except LocksError as error:
+        raise WorldError(f"the Redis of {REDIS_URL} can't be used: {error}") from error
     return locks
 
 
@@ -159,13 +163,22 @@ async def node_processes(
     secrets = {MySQL.variable: world.url, TOKEN_KEY: world.token_key.hex()}
     if redis_url is not None:
         secrets[REDIS_URL] = redis_url
-    async with AsyncExitStack() as stack:
-        for number in range(nodes):
-            own = ("--schema", world.schema, "--port", str(port and port + number))
-            process = _NodeProcess(f"node{number + 1}", [*own, *words], secrets, directory)
-            stack.push_async_callback(process.close)
-            await process.start()
+    processes = [
+        _NodeProcess(
+            f"node{number + 1}",
+            ["--schema", world.schema, "--port", str(port and port + number), *words],
+            secrets,
+            directory,
+        )
+        for number in range(nodes)
+    ]
+    try:
+        for started in await asyncio.gather(*(process.start() for process in processes), return_exceptions=True):
+            if started is not None:
+                raise started
         yield StatusServer(directory, world.tokens)
+    finally:
+        await asyncio.gather(*(process.close() for process in processes))
 
 
 class _NodeProcess:
@@ -197,16 +210,16 @@ class _NodeProcess:
 
     async def close(self) -> None:
         """Let it end its sessions, and wait for it."""
-        self._closing = True
-        if self._process is None:
+        if self._process is None or self._reading is None:
             return
+        self._closing = True
         assert self._process.stdin is not None
-        assert self._reading is not None
         self._process.stdin.close()
         try:
-            async with asyncio.timeout(_START_SECONDS):
+            async with asyncio.timeout(Limits.grace + _PATIENCE_SECONDS):
                 await self._process.wait()
         except TimeoutError:
+            _log.error("%s does not end; killed", self._name)
             self._process.kill()
         await self._reading
 
@@ -219,5 +232,5 @@ class _NodeProcess:
             self._listening.set()
         await self._directory.withdraw(self._name)
         status = await process.wait()
-        if not self._closing:
+        if self._listening.is_set() and not self._closing:
             _log.error("%s has died (%s)", self._name, f"signal {-status}" if status < 0 else f"exit status {status}")

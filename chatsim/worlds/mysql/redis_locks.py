@@ -56,8 +56,11 @@ class RedisLocks:
             await self._release(keys=[key], args=[token])
 
     async def open(self, connections: int) -> None:
-        """Have so many connections open, so that none is opened within a measured window."""
-        await asyncio.gather(*(self._redis.ping() for _ in range(connections)))
+        """Have so many connections open, so that none is opened within a measured window. Raises `LocksError`."""
+        try:
+            await asyncio.gather(*(self._redis.ping() for _ in range(connections)))
+        except redis.RedisError as error:
+            raise LocksError(f"Redis can't be used: {error}") from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks
+from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError
 from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
@@ -265,7 +265,10 @@ class MySQLWorld:
 
             self._locks = RedisLocks(url)
             self._stack.push_async_callback(self._locks.close)
-        await self._locks.open(connections)
+        try:
+            await self._locks.open(connections)
+        except LocksError as error:
+            raise WorldError(str(error)) from error
         return self._locks
 
     async def redis_url(self) -> str:
@@ -276,15 +279,20 @@ class MySQLWorld:
 
     async def costs(self) -> Costs:
         """The driver's counts, and the server's for this schema; lock waits are the whole server's."""
-        examined = await self._counter(
-            "SELECT SUM(SUM_ROWS_EXAMINED) FROM performance_schema.events_statements_summary_by_digest"
-            " WHERE SCHEMA_NAME = ?",
-            self.schema,
-        )
+        examined, before = await self._examined(), None
+        while examined != before:  # the server books a statement a little after it has answered
+            examined, before = await self._examined(), examined
         waits = await self._counter(
             "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
         )
         return Costs(**asdict(self._work), rows_examined=examined, lock_waits=waits)
+
+    async def _examined(self) -> int | None:
+        return await self._counter(
+            "SELECT SUM(SUM_ROWS_EXAMINED) FROM performance_schema.events_statements_summary_by_digest"
+            " WHERE SCHEMA_NAME = ?",
+            self.schema,
+        )
 
     async def _counter(self, sql: str, *args: object) -> int | None:
         """A number of the server's, or None where it keeps none or the user may not see it."""

@@ -12,6 +12,7 @@ from chatsim.chat.protocol import (
     FROM_CLIENT,
     FROM_SERVER,
     Decoder,
+    ErrorCode,
     LoadThreadsReply,
     LoadThreadsRequest,
     LoginRequest,
@@ -25,7 +26,7 @@ from chatsim.worlds.model.loop import current_loop, run
 from chatsim.worlds.model.network import ModelNetwork
 
 ADDRESS = Address("127.0.0.1", 9000)
-FAREWELL = OfflineNotice(0, 1)
+FAREWELL = OfflineNotice(0, 0)
 NOTICE = OfflineNotice(7, 7)
 
 
@@ -339,7 +340,7 @@ async def test_a_client_that_reads_late_is_kept():
 async def test_a_session_that_is_told_to_end_does_not_wait_for_ever_for_its_farewell_to_be_read():
     async with visit(window=10, expiry=20.0) as client:
         await asyncio.sleep(5)
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert now() == 25
         assert await client.ended == "enough"
 
@@ -409,7 +410,7 @@ async def test_pushes_and_replies_do_not_mix_within_a_frame():
 @in_virtual_time
 async def test_what_is_pushed_to_a_session_that_has_ended_is_passed_over():
     async with visit() as client:
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         client.session.push(NOTICE)
         assert await client.rest() == [FAREWELL]
 
@@ -429,7 +430,7 @@ async def test_what_is_pushed_to_a_client_that_has_gone_harms_nobody():
 @in_virtual_time
 async def test_an_idle_session_that_is_told_to_end_says_farewell_and_closes():
     async with visit() as client:
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert await client.rest() == [FAREWELL]
         assert await client.ended == "enough"
         assert now() == 0
@@ -441,7 +442,7 @@ async def test_the_request_that_runs_is_answered_before_the_farewell_and_none_af
     async with visit(slow) as client:
         await client.send(asking(1), asking(2), asking(3))
         await asyncio.sleep(1)
-        ending = asyncio.create_task(client.session.end("enough", FAREWELL))
+        ending = asyncio.create_task(client.session.end("enough", ErrorCode.SUCCESS))
         await asyncio.sleep(1)
         await client.send(asking(4))
         assert await client.rest() == [answering(1), FAREWELL]
@@ -456,7 +457,7 @@ async def test_an_end_waits_for_a_request_longer_than_the_expiry():
     async with visit(Slow(100.0), expiry=20.0) as client:
         await client.send(asking(1))
         await asyncio.sleep(1)
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert now() == 100
         assert await client.rest() == [answering(1), FAREWELL]
 
@@ -466,7 +467,7 @@ async def test_a_session_ends_once_however_often_it_is_told_to():
     async with visit(Slow(10.0)) as client:
         await client.send(asking(1))
         await asyncio.sleep(1)
-        ends = [client.session.end(reason, FAREWELL) for reason in ("the first", "the second", "the third")]
+        ends = [client.session.end(reason, ErrorCode.SUCCESS) for reason in ("the first", "the second", "the third")]
         await asyncio.gather(*ends)
         assert await client.rest() == [answering(1), FAREWELL]
         assert await client.ended == "the first"
@@ -478,7 +479,7 @@ async def test_a_request_that_waits_for_its_turn_by_the_rate_is_not_answered_aft
     async with visit(slow, rate=1.0, burst=1) as client:
         await client.send(asking(1), asking(2))
         await asyncio.sleep(0.5)
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert await client.rest() == [answering(1), FAREWELL]
         assert await client.ended == "enough"
     assert slow.answered == [1]
@@ -490,7 +491,7 @@ async def test_a_client_that_goes_while_its_session_is_told_to_end_holds_up_nobo
         await client.send(asking(1))
         await asyncio.sleep(1)
         await client.stream.close()
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert await client.ended == "enough"
         assert now() == 10
 
@@ -575,7 +576,7 @@ async def test_an_end_does_not_wait_for_what_the_rate_still_holds_back():
     async with visit(rate=1.0, burst=1) as client:
         await client.send(*map(asking, range(300)))
         await asyncio.sleep(0.5)
-        await client.session.end("enough", FAREWELL)
+        await client.session.end("enough", ErrorCode.SUCCESS)
         assert await client.ended == "enough"
         assert now() == 0.5
 

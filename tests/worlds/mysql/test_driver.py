@@ -417,6 +417,31 @@ async def test_a_pool_lends_each_connection_to_one_at_a_time(pool):
         await asyncio.gather(third, return_exceptions=True)
 
 
+async def test_a_lease_at_the_level_that_its_connection_has_costs_no_round_trip(mysql_url, schema):
+    work = driver.Work()
+    async with MySQLDatabase(mysql_url, schema, 1, work) as database:
+        for level in (Isolation.READ_COMMITTED, Isolation.READ_COMMITTED, None, None):
+            async with database.session(level):
+                pass
+    assert work.round_trips == 2
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+        "set @@session.transaction_isolation = 'SERIALIZABLE'",
+        "DO 1; SET transaction_isolation = 'SERIALIZABLE'",
+    ],
+)
+async def test_a_level_that_a_statement_has_set_is_not_the_next_ones(sql, pool):
+    async with pool(1) as database:
+        async with database.session(Isolation.READ_COMMITTED) as session:
+            await session.script(sql)
+        async with database.session(Isolation.READ_COMMITTED) as session:
+            assert (await session.execute("SELECT @@transaction_isolation")).rows == (("READ-COMMITTED",),)
+
+
 async def test_a_lease_sets_its_isolation_level_and_the_next_one_its_own(pool):
     async with pool(1) as database:
         seen = []

@@ -1,0 +1,184 @@
+"""A client that knows the wire and nothing of chatsim, and ``chatsim serve`` as somebody else would run it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+CHATSIM = [sys.executable, "-m", "chatsim.cli"]
+_HEADER = struct.Struct(">HH")
+_PATIENCE = 15.0  # seconds that nothing here should take; a silent session ends after 20
+
+
+def frame(number, body):
+    """The bytes of a message; ``body`` is anything that JSON can say, or bytes."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return _HEADER.pack(number, len(data)) + data
+
+
+class Foreigner:
+    """A connection of a client that is not chatsim's."""
+
+    def __init__(self, host, port):
+        self._socket = socket.create_connection((host, port), timeout=_PATIENCE)
+        self.name = "{}:{}".format(*self._socket.getsockname()[:2])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def talk(self, number, body):
+        """Send a message."""
+        self.raw(frame(number, body))
+
+    def raw(self, data):
+        """Send bytes; a peer that has gone is met when it is heard."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
+
+    def hear(self, timeout=_PATIENCE):
+        """The next message as its id and its body, or None when the peer has closed. Raises `TimeoutError`."""
+        header = self._exactly(_HEADER.size, timeout)
+        if header is None:
+            return None
+        number, length = _HEADER.unpack(header)
+        return number, json.loads(self._exactly(length, timeout) or b"")
+
+    def ask(self, number, body):
+        """Send a message and hear what comes next."""
+        self.talk(number, body)
+        return self.hear()
+
+    def silent(self):
+        """Whether nothing has arrived, not even the end."""
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        finally:
+            self._socket.settimeout(_PATIENCE)
+        return False
+
+    def hang_up(self):
+        """Say that nothing more will be sent, and go on hearing."""
+        with suppress(OSError):  # the peer may have been first
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        """Close."""
+        self._socket.close()
+
+    def _exactly(self, count, timeout):
+        self._socket.settimeout(timeout)
+        data = b""
+        while len(data) < count:
+            try:
+                piece = self._socket.recv(count - len(data))
+            except ConnectionResetError:
+                return None
+            if not piece:
+                assert not data, f"the connection ended within a frame: {data!r}"
+                return None
+            data += piece
+        return data
+
+
+class Serving:
+    """``chatsim serve``, or another command that prints lines of JSON, in a process of its own.
+
+    Entered, it runs and has printed its first ``lines`` lines; they are `said`. It is asked to end at the end of the
+    block, and killed with its process group if it doesn't.
+    """
+
+    def __init__(self, *words, lines, **variables):
+        self._words = [str(word) for word in words]
+        self._lines = lines
+        self._environment = os.environ | variables
+        self._changed = threading.Condition()
+        self.said = []
+        self.stdout = ""
+        self.stderr = ""
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [*CHATSIM, *self._words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self._environment,
+            start_new_session=True,
+        )
+        self._readers = [threading.Thread(target=self._read, args=(name,)) for name in ("stdout", "stderr")]
+        for reader in self._readers:
+            reader.start()
+        try:
+            self._wait(lambda: len(self.said) >= self._lines, f"{self._lines} lines of JSON")
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._clean_up()
+
+    def end(self, number=signal.SIGTERM):
+        """Send it a signal and wait for its end; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        """Wait for its end, and that of its output; returns the exit status."""
+        status = self.process.wait(_PATIENCE)
+        for reader in self._readers:
+            reader.join(_PATIENCE)
+            assert not reader.is_alive(), "somebody still holds its output"
+        return status
+
+    def logs(self, pattern):
+        """Wait until standard error has what ``pattern`` matches."""
+        return self._wait(lambda: re.search(pattern, self.stderr), pattern)
+
+    def _clean_up(self):
+        try:
+            self.end()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            for reader in self._readers:
+                reader.join()
+            self.process.stdout.close()
+            self.process.stderr.close()
+
+    def _read(self, name):
+        for line in getattr(self.process, name):
+            with self._changed:
+                setattr(self, name, getattr(self, name) + line)
+                if name == "stdout":
+                    self.said.append(json.loads(line))
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _wait(self, found, what):
+        until = time.monotonic() + _PATIENCE
+        with self._changed:
+            while not (it := found()):
+                over = self.process.poll() is not None and not any(reader.is_alive() for reader in self._readers)
+                left = until - time.monotonic()
+                assert not over, f"it ended without {what}; it said: {self.stderr[-2000:]}"
+                assert left > 0, f"still without {what}; it said: {self.stderr[-2000:]}"
+                self._changed.wait(min(left, 0.1))
+        return it
