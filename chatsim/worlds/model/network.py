@@ -1,14 +1,18 @@
-"""The model's network: connections between addresses, with a latency and a bound on what is under way."""
+"""The model's network: hosts, the links between them, connections, and what can happen to those."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from errno import EADDRINUSE, ECONNREFUSED, ECONNRESET
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chatsim.chat.ports import Address
 from chatsim.worlds.accepting import serve
+from chatsim.worlds.model.links import Link, Topology
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,24 +25,67 @@ _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
 
 
 class ModelNetwork:
-    """The `Network` port in virtual time.
+    """Hosts by name, and what lies between them.
 
     A connection takes one round trip to open, and so does a refusal. Leave to write more comes back at once when
     the peer reads: an acknowledgement costs nothing.
 
     Args:
-        latency: how long a byte is under way, one way, in seconds.
-        window: how many bytes one direction holds, written and not yet read, before a writer has to wait.
+        topology: which link is between which hosts.
+        window: how many bytes one direction of a connection holds, written and not yet read, before a writer waits.
+        rng: for latencies.
     """
 
-    def __init__(self, *, latency: float = 0.0, window: int = 65536) -> None:
-        self._latency = latency
+    def __init__(
+        self,
+        topology: Topology | None = None,
+        *,
+        window: int = 65536,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self._topology = topology or Topology()
         self._window = window
+        self._rng = np.random.default_rng(0) if rng is None else rng
+        self._lines: dict[tuple[str, str], _Line] = {}
         self._listeners: dict[Address, _ModelListener] = {}
         self._ports = itertools.count(_FIRST_FREE_PORT)
 
-    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _ModelListener:
-        """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
+    def host(self, name: str) -> _Host:
+        """The `Network` port as seen from the host ``name``."""
+        return _Host(self, name)
+
+    def cut(self, one: str, other: str) -> None:
+        """Break the connections between two hosts: both ends learn of it at once."""
+        for line in self._both(one, other):
+            line.cut()
+
+    def part(self, one: str, other: str) -> None:
+        """Let nothing through between two hosts, and nobody know, until `heal`: what is sent meanwhile is late."""
+        for line in self._both(one, other):
+            line.stop()
+
+    def heal(self, one: str, other: str) -> None:
+        """End what `part` began."""
+        for line in self._both(one, other):
+            line.start()
+
+    def slow(self, one: str, other: str, factor: float) -> None:
+        """Make latency, and the time that bytes take to be sent, ``factor`` times what they are by the topology."""
+        for line in self._both(one, other):
+            line.slowness = factor
+
+    def _both(self, one: str, other: str) -> tuple[_Line, _Line]:
+        return self.line(one, other), self.line(other, one)
+
+    def line(self, here: str, there: str) -> _Line:
+        """The line from one host to another."""
+        line = self._lines.get((here, there))
+        if line is None:
+            line = self._lines[here, there] = _Line(self._topology.find(here, there), self._rng)
+        return line
+
+    def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _ModelListener:
+        """Bind ``address``."""
         if address.port == 0:
             address = self._free(address.host)
         if address in self._listeners:
@@ -46,12 +93,13 @@ class ModelNetwork:
         self._listeners[address] = listener = _ModelListener(address, accept, self._listeners)
         return listener
 
-    async def connect(self, address: Address) -> _ModelStream:
-        """Open a connection; see `chatsim.chat.ports.Network.connect`."""
-        await asyncio.sleep(self._latency)
-        stream = self._meet(address)
+    async def connect(self, here: str, address: Address) -> _ModelStream:
+        """Open a connection from the host ``here``."""
+        there, back = self.line(here, address.host), self.line(address.host, here)
+        await there.cross()
+        stream = self._meet(here, address, there, back)
         try:
-            await asyncio.sleep(self._latency)
+            await back.cross()
         except asyncio.CancelledError:
             if stream:
                 await stream.close()
@@ -60,18 +108,34 @@ class ModelNetwork:
             raise ConnectionRefusedError(ECONNREFUSED, f"nobody listens at {address}")
         return stream
 
-    def _meet(self, address: Address) -> _ModelStream | None:
+    def _meet(self, here: str, address: Address, there: _Line, back: _Line) -> _ModelStream | None:
         """Hand the listener at ``address`` its end of a new connection and return the other end."""
         listener = self._listeners.get(address)
         if listener is None:
             return None
-        there, back = _Pipe(self._latency, self._window), _Pipe(self._latency, self._window)
-        listener.admit(_ModelStream(there, back, self._free(address.host)))
-        return _ModelStream(back, there, address)
+        out, home = _Pipe(there, back, self._window), _Pipe(back, there, self._window)
+        listener.admit(_ModelStream(out, home, self._free(here)))
+        return _ModelStream(home, out, address)
 
     def _free(self, host: str) -> Address:
         """An address of ``host`` that nobody has had."""
         return next(a for port in self._ports if (a := Address(host, port)) not in self._listeners)
+
+
+class _Host:
+    """The `Network` port of one host."""
+
+    def __init__(self, network: ModelNetwork, name: str) -> None:
+        self._network = network
+        self._name = name
+
+    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _ModelListener:
+        """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
+        return self._network.listen(address, accept)
+
+    async def connect(self, address: Address) -> _ModelStream:
+        """Open a connection; see `chatsim.chat.ports.Network.connect`."""
+        return await self._network.connect(self._name, address)
 
 
 class _ModelListener:
@@ -98,6 +162,66 @@ class _ModelListener:
             del self._listeners[self._address]
 
 
+class _Line:
+    """One direction between two hosts: sends one thing after the other, and delivers them after the link's latency.
+
+    Attributes:
+        slowness: a factor to the link's times.
+    """
+
+    __slots__ = ("_held", "_link", "_pipes", "_rng", "_sent_at", "slowness")
+
+    def __init__(self, link: Link, rng: np.random.Generator) -> None:
+        self.slowness = 1.0
+        self._link = link
+        self._rng = rng
+        self._sent_at = 0.0  # when all that was given to it has been sent
+        self._held: deque[tuple[_Pipe | None, int, Callable[..., None], tuple[object, ...]]] | None = None
+        self._pipes: dict[_Pipe, None] = {}  # a set in order
+
+    def open(self, pipe: _Pipe) -> None:
+        self._pipes[pipe] = None
+
+    def forget(self, pipe: _Pipe) -> None:
+        self._pipes.pop(pipe, None)
+
+    def carry(self, pipe: _Pipe | None, size: int, callback: Callable[..., None], *args: object) -> None:
+        """Call ``callback`` when ``size`` bytes have arrived; never before what the same pipe was given earlier."""
+        if self._held is not None:
+            self._held.append((pipe, size, callback, args))
+            return
+        loop = asyncio.get_running_loop()
+        begin = max(loop.time(), self._sent_at)
+        self._sent_at = begin + size / self._link.bandwidth * self.slowness
+        arrival = self._sent_at + self._link.latency.draw(self._rng) * self.slowness
+        if pipe is not None:
+            pipe.latest = arrival = max(arrival, pipe.latest)
+        loop.call_at(arrival, callback, *args)
+
+    async def cross(self) -> None:
+        """Wait as long as something without a size is under way."""
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.carry(None, 0, _set, there)
+        await there
+
+    def stop(self) -> None:
+        self._held = deque() if self._held is None else self._held
+
+    def start(self) -> None:
+        held, self._held = self._held or (), None
+        for pipe, size, callback, args in held:
+            self.carry(pipe, size, callback, *args)
+
+    def cut(self) -> None:
+        for pipe in list(self._pipes):
+            pipe.cut()
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class _ModelStream:
     """One end of a connection: the pipe it reads and the pipe it writes."""
 
@@ -122,24 +246,30 @@ class _ModelStream:
 
 
 class _Pipe:
-    """One direction of a connection; what one end does, the other end sees ``latency`` seconds later."""
+    """One direction of a connection; what one end does, the other end sees when the line has carried it."""
 
-    def __init__(self, latency: float, window: int) -> None:
-        self._latency = latency
+    def __init__(self, line: _Line, back: _Line, window: int) -> None:
+        self.latest = 0.0  # when the latest of what is under way arrives
+        self._line = line
+        self._back = back
         self._window = window
         self._unread = bytearray()
         self._untaken = 0  # bytes written and not yet read, wherever they are
         self._finished = False  # nothing more comes out
         self._closed = False  # nothing more goes in
         self._broken = False  # because the reader has closed
+        self._cut = False  # by a fault
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        line.open(self)
 
     async def read(self, limit: int) -> bytes:
         while not (self._unread or self._finished):
             self._readable.clear()
             await self._readable.wait()
+        if self._cut:
+            raise ConnectionResetError(ECONNRESET, "the connection was lost")
         data = bytes(self._unread[:limit])
         del self._unread[:limit]
         self._untaken -= len(data)
@@ -152,7 +282,7 @@ class _Pipe:
         if self._closed:
             raise ConnectionResetError(ECONNRESET, "the connection is closed")
         self._untaken += len(data)
-        self._later(self._arrive, bytes(data))
+        self._line.carry(self, len(data), self._arrive, bytes(data))
         if self._untaken > self._window:
             self._writable.clear()
             await self._writable.wait()
@@ -161,16 +291,22 @@ class _Pipe:
 
     def finish(self) -> None:
         """The writer closes: its end follows what it wrote."""
-        self._close()
-        self._later(self._end)
+        if not self._closed:
+            self._close()
+            self._line.carry(self, 0, self._end)
 
     def abandon(self) -> None:
         """The reader closes: it sees the end now, the writer when word has reached it."""
-        self._end()
-        self._later(self._break)
+        if not self._broken:
+            self._end()
+            self._back.carry(None, 0, self._break)
 
-    def _later(self, callback: Callable[..., None], *args: object) -> None:
-        asyncio.get_running_loop().call_later(self._latency, callback, *args)
+    def cut(self) -> None:
+        """A fault: what is under way is lost, and both ends know."""
+        self._cut = True
+        self._unread.clear()
+        self._end()
+        self._break()
 
     def _arrive(self, data: bytes) -> None:
         if not self._finished:
@@ -180,6 +316,7 @@ class _Pipe:
     def _end(self) -> None:
         self._finished = True
         self._readable.set()
+        self._line.forget(self)
 
     def _break(self) -> None:
         self._broken = True

@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import modelled
 import numpy as np
 import pytest
 
@@ -25,7 +26,6 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.loop import run
-from chatsim.worlds.model.network import ModelNetwork
 
 ADDRESS = Address("127.0.0.1", 9000)
 LATENCY = 0.001
@@ -90,7 +90,7 @@ class Place:
     """A node that runs, and how it is reached."""
 
     node: Node
-    network: ModelNetwork
+    network: modelled.network
     presence: MemoryPresence
     tokens: SignedTokens
 
@@ -118,7 +118,7 @@ class Place:
 
 @asynccontextmanager
 async def place(**limits):
-    network, limits = ModelNetwork(latency=LATENCY), Limits(**limits)
+    network, limits = modelled.network(latency=LATENCY), Limits(**limits)
     presence, peers, tokens = MemoryPresence(limits.expiry), ProcessPeers(), SignedTokens(b"key", lambda: 0)
     services = Services(network, Tables(), tokens, presence, MemoryDirectory(3 * limits.report), peers)
     chance = np.random.default_rng(1)

@@ -5,6 +5,7 @@ import functools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import modelled
 import pytest
 
 from chatsim.chat.ports import Address
@@ -23,7 +24,6 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.session import Session, SessionEndedError
 from chatsim.worlds.model.loop import current_loop, run
-from chatsim.worlds.model.network import ModelNetwork
 
 ADDRESS = Address("127.0.0.1", 9000)
 FAREWELL = OfflineNotice(0, 0)
@@ -118,7 +118,7 @@ class Visit:
 @asynccontextmanager
 async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
     """A client that has connected; it closes at the end of the block, and the session has then ended, too."""
-    network = ModelNetwork(latency=latency, window=window)
+    network = modelled.network(latency=latency, window=window)
     loop = asyncio.get_running_loop()
     opened, ended = loop.create_future(), loop.create_future()
     beside = []
