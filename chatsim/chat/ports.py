@@ -2,8 +2,9 @@
 
 A world (`chatsim.worlds`) implements these protocols; the system imports nothing else of it. Rows come from
 `Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`, proofs of a login from `Tokens`;
-nodes know of each other's users by `Presence`, of each other by `Directory`, and reach each other by `Peers`. Time is
-the running event loop's. Errors are named here once; each world translates its driver's.
+nodes know of each other's users by `Presence`, of each other by `Directory`, and reach each other by `Peers`; a client
+keeps what it knows in a `LocalStore`. Time is the running event loop's. Errors are named here once; each world
+translates its driver's.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ __all__ = [
     "DuplicateKeyError",
     "Isolation",
     "Listener",
+    "LocalStore",
+    "LocalStoreError",
     "LockNotAvailableError",
     "LockWaitTimeoutError",
     "Locks",
@@ -270,6 +273,26 @@ class Peers(Protocol):
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device`` that this session has given way to another."""
+        ...
+
+
+class LocalStoreError(Exception):
+    """A client's local store could not do it, for the reason in the message; of the transaction nothing was done."""
+
+
+class LocalStore(Protocol):
+    """A client's own database, on its own device: SQLite, with ``?`` for arguments."""
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement, a transaction of its own. Raises `LocalStoreError`."""
+        ...
+
+    async def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+        """Run statements, all of them or none. Raises `LocalStoreError`."""
+        ...
+
+    async def close(self) -> None:
+        """Close it; what is done with it later opens it again."""
         ...
 
 

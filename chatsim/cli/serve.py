@@ -23,12 +23,12 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.status import StatusServer
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.worlds.cluster import LOOPBACK, cluster
+from chatsim.worlds.cluster import cluster
 from chatsim.worlds.inprocess.tokens import LIFETIME
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.mysql.nodes import REDIS_URL, TOKEN_KEY, LineDirectory, NodeSettings, node_processes, run_node
 from chatsim.worlds.mysql.servers.mysqld import MySQL
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
 from chatsim.worlds.world import WorldError
 
 __all__ = ["node", "serve"]

@@ -13,6 +13,7 @@ import numpy as np
 from chatsim.chat.client import Client, DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import (
+    Address,
     ConnectionLostError,
     Database,
     DatabaseError,
@@ -202,19 +203,22 @@ class StackCaller(Caller):
     async def __aenter__(self) -> Self:
         nodes = self._cluster.nodes
         for uid, home in devices(len(nodes), self._rank, self._calls):
-            self._devices[uid, home] = await self._cluster.log_in(uid, nodes[home].address, deadline=_DEADLINE)
+            self._devices[uid, home] = await self._log_in(uid, nodes[home].address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for client in self._devices.values():
             await client.close()
 
+    async def _log_in(self, uid: int, address: Address | None = None) -> Client:
+        return await self._cluster.log_in(uid, address, deadline=_DEADLINE, machine=f"client{self._number}")
+
     async def _attempt(self, uid: int, other: int) -> int:
         device = (uid, _home(len(self._cluster.nodes), self._rank, uid, other))
         try:
             client = self._devices[device]
             if client.ended is not None:
-                client = self._devices[device] = await self._cluster.log_in(uid, deadline=_DEADLINE)
+                client = self._devices[device] = await self._log_in(uid)
             return await client.create_private_chat(other)
         except (DisconnectedError, LateError) as error:
             if crash := self._cluster.stats.crash:

@@ -11,7 +11,7 @@ import numpy as np
 
 from chatsim.chat.client import Client, DisconnectedError
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import Address, Network, Presence
+from chatsim.chat.ports import Address, Presence
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
@@ -19,11 +19,9 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.world import World, WorldError
+from chatsim.worlds.world import Site, WorldError
 
-__all__ = ["LOOPBACK", "MISSED_REPORTS", "Cluster", "cluster", "listening"]
-
-LOOPBACK = "127.0.0.1"
+__all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
 
 MISSED_REPORTS = 3
 """A node that has missed so many counts as dead."""
@@ -37,16 +35,18 @@ class Cluster:
         nodes: the nodes.
         status: the status server.
         presence: which node a user is on.
-        network: how they are reached.
+        site: where they and their clients run.
     """
 
     nodes: Sequence[Node]
     status: StatusServer
     presence: Presence
-    network: Network
+    site: Site
 
-    async def log_in(self, uid: int, address: Address | None = None, *, deadline: float) -> Client:
-        """A client of ``uid``, logged in at ``address``, or where the status server sends it.
+    async def log_in(
+        self, uid: int, address: Address | None = None, *, deadline: float, machine: str = "client"
+    ) -> Client:
+        """A client of ``uid`` on ``machine``, logged in at ``address``, or where the status server sends it.
 
         Raises:
             DisconnectedError, LateError, RefusedError: it could not be.
@@ -56,7 +56,7 @@ class Cluster:
         except NoNodeError as error:
             raise DisconnectedError(str(error)) from error
         try:
-            client = await Client.connect(self.network, ticket.address, deadline=deadline)
+            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline)
         except DisconnectedError:
             await self.status.unreachable(ticket.address)
             raise
@@ -89,7 +89,7 @@ async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
 
 @asynccontextmanager
 async def cluster(
-    world: World,
+    site: Site,
     *,
     nodes: int,
     pool: int,
@@ -97,20 +97,20 @@ async def cluster(
     retry: Retry,
     limits: Limits,
     rngs: Sequence[np.random.Generator],
-    host: str = LOOPBACK,
+    host: str | None = None,
     port: int = 0,
 ) -> AsyncIterator[Cluster]:
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
     Args:
-        world: where they run; its tables are there.
+        site: where they run; its tables are there.
         nodes: how many.
         pool: connections to the database, for each.
         strategy: how they create private chats.
         retry: what they do when the database refuses.
         limits: what sessions may do.
         rngs: chance, for each.
-        host: where they listen.
+        host: where they listen; the host of each one's machine when None.
         port: the first one's port, the others' follow; any free ones when 0.
 
     Raises:
@@ -118,13 +118,18 @@ async def cluster(
     """
     presence, peers = MemoryPresence(limits.expiry), ProcessPeers()
     directory = MemoryDirectory(MISSED_REPORTS * limits.report)
-    locks = await world.locks(nodes * pool) if strategy.uses_locks else None
+    locks = await site.locks(nodes * pool) if strategy.uses_locks else None
     async with AsyncExitStack() as stack:
         running: list[Node] = []
         for number, rng in enumerate(rngs[:nodes]):
-            database = await stack.enter_async_context(world.database(pool))
-            services = Services(world.network, database, world.tokens, presence, directory, peers)
-            node = Node(f"node{number + 1}", services, Creator(strategy, retry, locks, rng), limits, rng)
+            database = await stack.enter_async_context(site.database(pool))
+            name = f"node{number + 1}"
+            services = Services(site.at(name), database, site.tokens, presence, directory, peers)
+            node = Node(name, services, Creator(strategy, retry, locks, rng), limits, rng)
             peers.kicked[node.name] = node.kicked
-            running.append(await stack.enter_async_context(listening(node, Address(host, port and port + number))))
-        yield Cluster(running, StatusServer(directory, world.tokens), presence, world.network)
+            running.append(
+                await stack.enter_async_context(
+                    listening(node, Address(host or site.host(name), port and port + number))
+                )
+            )
+        yield Cluster(running, StatusServer(directory, site.tokens), presence, site)

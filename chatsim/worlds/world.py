@@ -1,4 +1,4 @@
-"""What an experiment needs of a world, beside the ports that the chat system runs on."""
+"""What clusters and experiments need of a world, beside the ports that the chat system runs on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from chatsim.chat.ports import Database, Locks, Network, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
-__all__ = ["Costs", "World", "WorldError"]
+__all__ = ["Costs", "Site", "World", "WorldError"]
 
 
 class WorldError(Exception):
@@ -46,25 +46,40 @@ def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None else after - (before or 0)
 
 
-class World(Protocol):
-    """A place where the chat system runs, entered for the length of an experiment."""
+class Site(Protocol):
+    """A place where nodes and clients run, entered for the length of an experiment."""
 
     name: str
     """``mysql`` or ``model``."""
 
     @property
-    def environment(self) -> Mapping[str, object]:
-        """What a result must say of it: at least ``engine`` and ``server_version``."""
-        ...
-
-    @property
-    def network(self) -> Network:
-        """How clients and nodes reach each other."""
-        ...
-
-    @property
     def tokens(self) -> Tokens:
         """The proofs of a login."""
+        ...
+
+    def at(self, machine: str) -> Network:
+        """The network as seen from the machine of that name."""
+        ...
+
+    def host(self, machine: str) -> str:
+        """The host at which that machine's listeners are reached."""
+        ...
+
+    def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
+        """A pool of so many connections."""
+        ...
+
+    async def locks(self, connections: int) -> Locks:
+        """The `Locks` port, ready for so many callers at once. Raises `WorldError` when there is none to be had."""
+        ...
+
+
+class World(Site, Protocol):
+    """A site with what an experiment needs beside the ports that the chat system runs on."""
+
+    @property
+    def environment(self) -> Mapping[str, object]:
+        """What a result must say of it: at least ``engine`` and ``server_version``."""
         ...
 
     @property
@@ -76,16 +91,8 @@ class World(Protocol):
         """Make the tables of ``chat/schema`` anew, empty."""
         ...
 
-    def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
-        """A pool of so many connections."""
-        ...
-
     def reserve(self, connections: int) -> None:
         """See to it that so many connections can be open on the network at once. Raises `WorldError`."""
-        ...
-
-    async def locks(self, connections: int) -> Locks:
-        """The `Locks` port, ready for so many callers at once. Raises `WorldError` when there is none to be had."""
         ...
 
     async def costs(self) -> Costs:

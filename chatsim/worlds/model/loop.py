@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Any, Never, TypeVar, TypeVarTuple, cast
 from weakref import WeakValueDictionary
 
 from simpy.core import EmptySchedule, Environment
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from simpy.events import Event
+    from tqdm import tqdm
 
     _ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
@@ -50,7 +51,13 @@ _FEW_TIMERS = 64  # not worth a search for cancelled ones
 _log = logging.getLogger(__name__)
 
 
-def run(main: Coroutine[Any, Any, T], *, env: Environment | None = None) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    env: Environment | None = None,
+    bar: tqdm[Never] | None = None,
+    trace: Callable[[float, str], None] | None = None,
+) -> T:
     """Run ``main`` in virtual time, to its end, and return what it returns: the model's `asyncio.run`.
 
     Tasks still pending at the end are cancelled, oldest first. It may be called in any thread, also in one whose
@@ -59,11 +66,13 @@ def run(main: Coroutine[Any, Any, T], *, env: Environment | None = None) -> T:
     Args:
         main: the coroutine to run.
         env: the SimPy environment to run in; a new one that starts at 0 seconds when None.
+        bar: a progress bar in virtual seconds.
+        trace: called with the time and a description of each callback that is about to run.
 
     Raises:
         StalledError: ``main`` waits for something that can't happen any more.
     """
-    loop = ModelLoop(env)  # type: ignore[abstract]  # the rest of its methods is filled in below
+    loop = ModelLoop(env, bar=bar, trace=trace)  # type: ignore[abstract]  # the rest of its methods is filled in below
     with _running_loop_set_aside(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             return runner.run(main)
@@ -106,8 +115,16 @@ class ModelLoop(asyncio.AbstractEventLoop):
         env: the environment; its unit of time is the second.
     """
 
-    def __init__(self, env: Environment | None = None) -> None:
+    def __init__(
+        self,
+        env: Environment | None = None,
+        *,
+        bar: tqdm[Never] | None = None,
+        trace: Callable[[float, str], None] | None = None,
+    ) -> None:
         self.env = Environment(0.0) if env is None else env
+        self._bar = bar
+        self._trace = trace
         self._ready: deque[asyncio.Handle] = deque()
         self._awake = False  # a SimPy event that drains the ready ones is under way
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -173,6 +190,8 @@ class ModelLoop(asyncio.AbstractEventLoop):
             while ready and not self._stopping:
                 handle = ready.popleft()
                 if not handle.cancelled():
+                    if self._trace is not None:
+                        self._trace(self.time(), _described(handle))
                     handle._run()  # noqa: SLF001 - how a loop runs its handles
         finally:
             self._awake = False
@@ -190,6 +209,8 @@ class ModelLoop(asyncio.AbstractEventLoop):
         """Make the timers that are due ready; a cancelled one is dropped when it comes to the front."""
         self._alarms.pop()
         timers, now = self._timers, self.time()
+        if self._bar is not None:
+            self._bar.update(now - self._bar.n)
         while timers and (timers[0][0] <= now or timers[0][2].cancelled()):
             self._ready.append(heappop(timers)[2])
         self._set_alarm()
@@ -440,6 +461,15 @@ def _result(event: Event) -> Any:
     if not event.ok:
         raise cast("BaseException", event.value)
     return event.value
+
+
+def _described(handle: asyncio.Handle) -> str:
+    """What a handle is about to do: ``Task-7 at main (shop.py:12) > Queue.get (queues.py:158)``, or a name."""
+    callback = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        return f"{owner.get_name()} at {_suspended_at(owner)}"
+    return str(getattr(callback, "__qualname__", callback))
 
 
 def _suspended_at(task: asyncio.Task[Any]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError
+from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError, Network
 from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
@@ -27,10 +27,11 @@ from chatsim.worlds.world import Costs, WorldError
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # it imports an optional extra
 
-__all__ = ["MySQLWorld", "Servers", "drop_stale_schemas"]
+__all__ = ["LOOPBACK", "MySQLWorld", "Servers", "drop_stale_schemas"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "chatsim_"
+LOOPBACK = "127.0.0.1"
 _SETTINGS = (
     "log_bin",
     "sync_binlog",
@@ -142,7 +143,7 @@ class MySQLWorld:
         self._environment: dict[str, object] = {}
         self._work = driver.Work()
         self._told = ""
-        self.network = TcpNetwork()
+        self._network = TcpNetwork()
         self.token_key = secrets.token_bytes(32)
         self.tokens = SignedTokens(self.token_key, time.time, token_lifetime)
         self.schema = _PREFIX + secrets.token_hex(6)
@@ -252,6 +253,14 @@ class MySQLWorld:
             yield database
         finally:
             await database.__aexit__()
+
+    def at(self, machine: str) -> Network:  # noqa: ARG002 - it is all one machine
+        """TCP."""
+        return self._network
+
+    def host(self, machine: str) -> str:  # noqa: ARG002
+        """Loopback."""
+        return LOOPBACK
 
     def reserve(self, connections: int) -> None:
         """Raise the limit of open files if need be: a connection within one process takes two."""

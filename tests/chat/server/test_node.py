@@ -87,10 +87,10 @@ class ScriptedDatabase:
         self.in_transaction = False
 
     @asynccontextmanager
-    async def session(self, isolation=None):  # noqa: ARG002
+    async def session(self, isolation=None):
         yield self
 
-    async def script(self, sql, args=()):  # noqa: ARG002
+    async def script(self, sql, args=()):
         if self.failure:
             raise self.failure
         uid = args[0]

@@ -1,0 +1,79 @@
+"""The model's costs, as one typed configuration; the defaults, with their sources, are in ``costs.toml`` beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from chatsim.chat.protocol import FROM_CLIENT
+from chatsim.worlds.model.links import Topology
+from chatsim.worlds.world import WorldError
+
+__all__ = ["ModelCosts", "NodeCosts", "StoreCosts"]
+
+_DEFAULTS = Path(__file__).with_name("costs.toml")
+_NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
+
+
+class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A chat server's machine.
+
+    Attributes:
+        cores: how many.
+        service: seconds of a core for each request, by the name of its class in ``chat/protocol.py``.
+    """
+
+    cores: int
+    service: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if self.cores < 1:
+            raise ValueError(f"cores is {self.cores}; it must be at least 1")
+        for name, seconds in self.service.items():
+            if name not in _NAMES:
+                raise ValueError(f"{name!r} is no request; there are: {', '.join(_NAMES)}")
+            if seconds < 0:
+                raise ValueError(f"{name} takes {seconds} s; it must be at least 0")
+
+    @property
+    def by_id(self) -> dict[int, float]:
+        """The service times by message id."""
+        return {_NAMES[name]: seconds for name, seconds in self.service.items()}
+
+
+class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A client's local store: seconds for a statement, and for what a transaction's end takes on top."""
+
+    statement: float
+    commit: float
+
+
+class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of them.
+
+    Attributes:
+        node: the chat servers.
+        network: what lies between hosts.
+        store: the clients' local stores.
+    """
+
+    node: NodeCosts
+    network: Topology
+    store: StoreCosts
+
+    @classmethod
+    def read(cls, path: Path | None = None) -> ModelCosts:
+        """The costs of a TOML file, the defaults when None.
+
+        Raises:
+            WorldError: it can't be read, or says what makes no sense; the message names the place.
+        """
+        path = path or _DEFAULTS
+        try:
+            return msgspec.toml.decode(path.read_bytes(), type=cls)
+        except OSError as error:
+            raise WorldError(f"the costs can't be read: {error}") from error
+        except msgspec.DecodeError as error:
+            raise WorldError(f"{path}: {error}") from error

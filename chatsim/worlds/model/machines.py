@@ -1,0 +1,115 @@
+"""Machines: cores that work takes time on, and the work that a node's messages are."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING
+
+from simpy.resources.resource import Resource
+
+from chatsim.worlds.model.loop import current_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from chatsim.chat.ports import Address, Listener, Network, Stream
+
+__all__ = ["Machine", "WorkedNetwork"]
+
+_HEADER = struct.Struct(">HH")
+
+
+class Machine:
+    """A number of cores; work waits for one of them, first come, first served.
+
+    Args:
+        cores: how many.
+
+    Attributes:
+        worked: the seconds of work done so far, by all cores.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._loop = current_loop()
+        self._cores = Resource(self._loop.env, cores)
+        self.worked = 0.0
+
+    async def work(self, seconds: float) -> None:
+        """Have one core busy for so long."""
+        with self._cores.request() as turn:
+            await self._loop.wait(turn)
+            await asyncio.sleep(seconds)
+            self.worked += seconds
+
+
+class WorkedNetwork:
+    """A host's `Network`, whose listeners' messages are work for a machine.
+
+    The bytes of a request are there to be read when the machine has done the work of that request: all of it, what
+    comes after the reading and the reply included.
+
+    Args:
+        network: the host's.
+        machine: gives the machine that does the work, when somebody listens.
+        service: seconds of work by message id; other ids are none.
+    """
+
+    def __init__(self, network: Network, machine: Callable[[], Machine], service: Mapping[int, float]) -> None:
+        self._network = network
+        self._machine = machine
+        self._service = service
+
+    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+        """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
+        machine = self._machine()
+
+        async def worked(stream: Stream) -> None:
+            await accept(_WorkedStream(stream, machine, self._service))
+
+        return await self._network.listen(address, worked)
+
+    async def connect(self, address: Address) -> Stream:
+        """Open a connection; see `chatsim.chat.ports.Network.connect`."""
+        return await self._network.connect(address)
+
+
+class _WorkedStream:
+    def __init__(self, stream: Stream, machine: Machine, service: Mapping[int, float]) -> None:
+        self._stream = stream
+        self._machine = machine
+        self._service = service
+        self._header = b""  # of a frame, as far as it has come
+        self._body = 0  # bytes of a frame's body that have yet to come
+
+    @property
+    def peer(self) -> Address:
+        return self._stream.peer
+
+    async def read(self, limit: int) -> bytes:
+        data = await self._stream.read(limit)
+        if seconds := self._work(data):
+            await self._machine.work(seconds)
+        return data
+
+    async def write(self, data: bytes) -> None:
+        await self._stream.write(data)
+
+    async def close(self) -> None:
+        await self._stream.close()
+
+    def _work(self, data: bytes) -> float:
+        """The work of the frames whose headers end in ``data``."""
+        seconds, at = 0.0, 0
+        while at < len(data):
+            skipped = min(self._body, len(data) - at)
+            self._body -= skipped
+            at += skipped
+            piece = data[at : at + _HEADER.size - len(self._header)]
+            self._header += piece
+            at += len(piece)
+            if len(self._header) == _HEADER.size:
+                number, self._body = _HEADER.unpack(self._header)
+                self._header = b""
+                seconds += self._service.get(number, 0.0)
+        return seconds
