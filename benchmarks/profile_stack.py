@@ -1,7 +1,7 @@
 """Where the processor's time goes when 16 clients create through the stack: ``python benchmarks/profile_stack.py``.
 
-cProfile's own times, summed by room. It slows Python code and not what is in C, so that the shares of Python code are
-a little too large; the driver's has asyncmy in it, which the profiler can't see.
+cProfile's own times, summed by room. It about doubles what is Python and hardly touches what is C, so the shares of
+Python code are too large; the driver's has asyncmy in it, which the profiler can't see.
 """
 
 from __future__ import annotations

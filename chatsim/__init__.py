@@ -54,7 +54,7 @@ async def race(
         world: ``"mysql"``, or a `MySQL` that says which server.
         strategies: creation strategies by name or as made by `creation_strategy`; ``"all"`` for all shipped.
         pattern: ``same_pair``, ``hot_pairs`` or ``strangers``, one or several.
-        clients: how many callers, each with a connection of its own.
+        clients: how many callers, each with a connection or with devices of its own.
         pairs: new pairs per round (``same_pair``, ``hot_pairs``).
         rounds: how many requests each client makes.
         existing: how many random pairs have a thread before.
@@ -64,7 +64,7 @@ async def race(
         schema: which tables; ``seed`` has the source's own.
         layer: ``store``, callers straight on the database; or ``stack``, clients, wire and chat servers before it.
         nodes: how many chat servers (layer ``stack``).
-        pool: connections to the database for each chat server; enough for its clients when None.
+        pool: connections to the database for each chat server; as many as clients, shared evenly, when None.
         rate: requests per second in all, at random times; when None, each client's next follows its last's answer.
         progress: whether to show a progress bar.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import Callable
 
 import docker
@@ -17,6 +18,9 @@ from chatsim.worlds.mysql.servers import debian
 from chatsim.worlds.mysql.world import Servers
 
 mpl.use("Agg")
+
+# a shell without job control has its background jobs ignore Ctrl-C, and so would the programs that tests start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _docker() -> str | None:

@@ -338,6 +338,7 @@ class ConnectionLostError(DatabaseError):
     """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown."""
 
     title = "connection lost"
+    errnos: ClassVar = frozenset({2006, 2013})
 
 
 class LocksError(Exception):
@@ -360,8 +361,7 @@ _BY_ERRNO: dict[int, type[DatabaseError]] = {
     1062: DuplicateKeyError,
     1205: LockWaitTimeoutError,
     1213: DeadlockError,
-    2006: ConnectionLostError,
-    2013: ConnectionLostError,
+    **dict.fromkeys(ConnectionLostError.errnos, ConnectionLostError),
     3572: LockNotAvailableError,
 }
 

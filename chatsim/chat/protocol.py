@@ -151,7 +151,7 @@ class LoginReply(Message, frozen=True):
 
 
 class OfflineNotice(Message, frozen=True):
-    """The user has logged in elsewhere: this connection ends."""
+    """This connection ends: the user has logged in elsewhere (``error`` 0), or the server closes (1002)."""
 
     ID = 1021
     error: int

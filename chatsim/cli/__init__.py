@@ -17,7 +17,8 @@ def main() -> None:
     """A laboratory for chat back ends on MySQL.
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim mysql` shows which MySQL it would use.
+    what price. `chatsim serve` runs chat servers for clients of your own. `chatsim mysql` shows which MySQL it would
+    use.
     """
 
 

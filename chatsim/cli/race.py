@@ -48,9 +48,9 @@ __all__ = ["race", "strategies"]
     help="Callers straight on the database; or clients, wire and chat servers before it.",
 )
 @click.option("--nodes", default=1, show_default=True, help="How many chat servers (layer stack).")
-@click.option("--pool", type=int, help="Connections to the database for each node; by default, enough for its clients.")
+@click.option("--pool", type=int, help="Connections to the database for each node; else as many as clients, shared.")
 @click.option("--rate", type=float, help="Requests per second in all, at random times; else each waits for the last.")
-@click.option("--clients", default=16, show_default=True, help="How many callers, each with its own connection.")
+@click.option("--clients", default=16, show_default=True, help="How many callers, with connections of their own.")
 @click.option("--rounds", default=100, show_default=True, help="How many requests each client makes.")
 @click.option("--pairs", default=1, show_default=True, help="New pairs per round (not with strangers).")
 @click.option("--existing", default=0, show_default=True, help="Rows in the tables before.")

@@ -117,6 +117,8 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
     with one_sentence():
         if processes and nodes > 1 and options["sessions"] == "one":
             raise WorldError("--sessions one needs servers that know each other's users; with --processes they don't")
+        if not ip_address(options["host"]).is_loopback:
+            click.echo(f"{options['host']} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
         if port and port + nodes - 1 > _LAST_PORT:
             raise WorldError(f"{nodes} servers from port {port} would need ports above {_LAST_PORT}")
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
@@ -242,15 +244,11 @@ def _limits(options: dict[str, Any]) -> Limits:
 
 
 def _listenable(host: str) -> str:
-    """An IP address, with a warning when it is not loopback."""
-    host = LOOPBACK if host == "localhost" else host
+    """An IP address."""
     try:
-        loopback = ip_address(host).is_loopback
+        return str(ip_address(LOOPBACK if host == "localhost" else host))
     except ValueError:
         raise click.BadParameter(f"{host!r} is no IP address.") from None
-    if not loopback:
-        click.echo(f"{host} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
-    return host
 
 
 def _variable(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from chatsim.chat.client import Client, DisconnectedError, LateError, RefusedError
+from chatsim.chat.client import Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import (
     Address,
@@ -24,6 +24,7 @@ from chatsim.chat.ports import (
 )
 from chatsim.chat.retry import Retry
 from chatsim.lab.history import Operation, Outcome
+from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
     from chatsim.lab.workload import Pair
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Caller", "StackCaller", "StoreCaller", "devices"]
 
 _DEADLINE = 120.0
-"""Seconds for a request through the stack; above innodb_lock_wait_timeout, so that the server speaks first."""
+"""Seconds after which a request through the stack counts as lost, and its connection with it."""
 
 
 class Caller(ABC):
@@ -66,6 +67,10 @@ class Caller(ABC):
             StrategyError: the strategy is broken.
         """
 
+    def _in_doubt(self) -> bool:
+        """Whether what was refused may have been done all the same."""
+        return False
+
     async def create(
         self, uid: int, other: int, *, turn: int, begun: float, intended: float | None = None
     ) -> Operation:
@@ -98,7 +103,7 @@ class Caller(ABC):
             reason = str(error)
             # a lost try may have taken effect, whatever the tries after it met
             lost = any(isinstance(error, ConnectionLostError) for error in refusals)
-            outcome = Outcome.UNKNOWN if lost else Outcome.FAIL
+            outcome = Outcome.UNKNOWN if lost or self._in_doubt() else Outcome.FAIL
         end = clock()
         return Operation(
             client=self._number,
@@ -203,12 +208,19 @@ class StackCaller(Caller):
     async def __aenter__(self) -> Self:
         nodes = self._cluster.nodes
         for uid, home in devices(len(nodes), self._rank, self._calls):
-            self._devices[uid, home] = await self._log_in(uid, nodes[home].address)
+            try:
+                self._devices[uid, home] = await self._log_in(uid, nodes[home].address)
+            except ClientError as error:
+                raise WorldError(f"client {self._number} can't log in as {uid}: {error}") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
         for client in self._devices.values():
             await client.close()
+
+    def _in_doubt(self) -> bool:
+        # the reply says only that it failed; a node that has lost the database knows no more itself
+        return any(errno in ConnectionLostError.errnos for errno in self._cluster.stats.refusals)
 
     async def _log_in(self, uid: int, address: Address | None = None) -> Client:
         return await self._cluster.log_in(uid, address, deadline=_DEADLINE, machine=f"client{self._number}")
@@ -221,6 +233,7 @@ class StackCaller(Caller):
                 client = self._devices[device] = await self._log_in(uid)
             return await client.create_private_chat(other)
         except (DisconnectedError, LateError) as error:
+            await self._devices[device].close()  # so that a late one is not asked again behind itself
             if crash := self._cluster.stats.crash:
                 raise crash from error
             raise database_error(2013, str(error)) from error

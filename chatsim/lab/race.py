@@ -50,7 +50,7 @@ class Race:
     Attributes:
         strategies: the creation strategies, by name or as made by `creation_strategy`; ``"all"`` for all shipped.
         patterns: names in `workload.PATTERNS`.
-        clients: how many callers, each with a connection of its own.
+        clients: how many callers, each with a connection of its own (layer ``store``) or devices of its own.
         rounds: how many requests each makes.
         pairs: new pairs per round (``same_pair``, ``hot_pairs``).
         existing: how many random pairs have a thread before.
@@ -60,10 +60,10 @@ class Race:
         schema: which tables, a name in ``chat/schema``.
         layer: a name in `LAYERS`.
         nodes: how many chat servers (layer ``stack``).
-        pool: connections to the database for each node (layer ``stack``); as many clients as it can have at once
-            when None and all nodes are loaded alike.
-        rate: requests per second in all, at random times (an open loop); when None, each client's next request
-            follows the answer to its last (a closed loop).
+        pool: connections to the database for each node (layer ``stack``), for which requests wait; when None, as many
+            as there are clients, shared evenly.
+        rate: requests per second in all, at random times (an open loop, of at most ``clients`` requests at once); when
+            None, each client's next request follows the answer to its last (a closed loop).
 
     Raises:
         BadParameterError: a value is not allowed.
@@ -106,7 +106,7 @@ class Race:
             *(("nodes", 1), ("pool", 1), ("rate", 0.001)),
         ):
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and not least <= value < math.inf:
                 raise BadParameterError(f"{name} is {value}; it must be at least {least}")
         if self.layer == "store" and (self.nodes > 1 or self.pool):
             raise BadParameterError("nodes and pool belong to the layer 'stack'; the layer 'store' has none")
@@ -156,7 +156,7 @@ class Race:
     async def _warm_up(self, world: World) -> None:
         """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
         (strategy,) = named("one_round_trip")
-        short = replace(self, rounds=_WARM_UP_ROUNDS, existing=0, retry="retry")
+        short = replace(self, rounds=min(self.rounds, _WARM_UP_ROUNDS), existing=0, retry="retry", rate=None)
         with tqdm(disable=True) as unseen:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 

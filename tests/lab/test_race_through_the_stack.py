@@ -64,12 +64,11 @@ class After:
 # --- verdicts
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 4])
-async def test_every_verdict_is_that_of_the_store_layer(nodes, raced, redis_url):
-    through = await raced(strategies="all", patterns=PATTERNS, nodes=nodes)
-    straight = await raced(strategies="all", patterns=PATTERNS, layer="store")
-    assert words(through) == words(straight)
-    assert {name for (name, _), word in words(through).items() if word != "safe"} == {"unordered"}
+async def test_every_verdict_is_that_of_the_store_layer_at_one_two_and_four_nodes(raced, redis_url):
+    straight = words(await raced(strategies="all", patterns=PATTERNS, layer="store"))
+    assert {name for (name, _), word in straight.items() if word != "safe"} == {"unordered"}
+    for nodes in (1, 2, 4):
+        assert words(await raced(strategies="all", patterns=PATTERNS, nodes=nodes)) == straight
 
 
 async def test_without_retry_for_update_has_errors_at_either_layer(raced):
@@ -94,7 +93,7 @@ async def test_noop_creates_nothing_and_is_caught(raced):
     (variant,) = (await raced(strategies="noop", nodes=2)).variants
     assert variant.verdict.word is Word.UNSAFE
     assert {anomaly.kind for anomaly in variant.verdict.anomalies} == {"lost pair"}
-    assert variant.costs.round_trips <= 2 * 2 * QUICK["clients"]  # a connection's first lease sets its level
+    assert variant.costs.round_trips == 0
     assert "noop" not in {strategy.name for strategy in named("all")}
 
 
@@ -205,6 +204,8 @@ async def test_a_node_killed_in_the_middle_costs_its_clients_a_retry_or_certaint
         ({"layer": "stack", "nodes": 0}, "nodes is 0; it must be at least 1"),
         ({"layer": "stack", "pool": 0}, "pool is 0; it must be at least 1"),
         ({"rate": 0.0}, "rate is 0.0; it must be at least 0.001"),
+        ({"rate": float("nan")}, "rate is nan; it must be at least 0.001"),
+        ({"rate": float("inf")}, "rate is inf; it must be at least 0.001"),
         ({"nodes": 2}, "nodes and pool belong to the layer 'stack'; the layer 'store' has none"),
         ({"pool": 2}, "nodes and pool belong to the layer 'stack'; the layer 'store' has none"),
     ],

@@ -59,7 +59,7 @@ async def answer(node: Node, session: Session, request: Message) -> Message:
 async def _log_in(node: Node, session: Session, request: LoginRequest) -> Message:
     try:
         await node.services.tokens.check(request.uid, request.token)
-        async with node.services.database.session() as tx:
+        async with node.lease() as tx:
             reply = await store.profile(tx, request.uid)
     except TokenError as error:
         raise SessionEndedError(f"login as {request.uid}: {error}", LoginReply(ErrorCode.TOKEN_INVALID)) from error
@@ -81,7 +81,7 @@ async def _load_threads(node: Node, session: Session, request: LoadThreadsReques
     if not _own(session, request.uid):
         return LoadThreadsReply(ErrorCode.UID_INVALID)
     try:
-        async with node.services.database.session() as tx:
+        async with node.lease() as tx:
             threads, more = await store.threads(tx, request.uid, request.thread_id)
     except DatabaseError as error:
         _log.warning("%s: threads of %d: %s", node.name, request.uid, error)

@@ -19,7 +19,8 @@ class Limits:
     """A node's limits.
 
     Attributes:
-        devices: whether a user may have several sessions; else a login ends the one before, on whatever node.
+        devices: whether a user may have several sessions; else a login ends the one before, on every node that shares
+            this one's presence.
         expiry: the seconds of silence after which a session has ended (system document, 3.7).
         request_bytes: the most bytes of a request's body; the source's limit, up to 65,535.
         queue_bytes: the most bytes that wait to be sent to one session; when there are more, it ends.
@@ -72,6 +73,8 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Take a token; returns the seconds until it is there, 0 if it is."""
+        if self._rate == math.inf:
+            return 0.0
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate) - 1
         self._filled = now
         return max(0.0, -self._tokens / self._rate)

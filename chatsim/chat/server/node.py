@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from chatsim.chat.ports import (
     Stream,
     Tokens,
 )
+from chatsim.chat.ports import Session as DatabaseSession
 from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, ProtocolError
 from chatsim.chat.server import handlers
 from chatsim.chat.server.creator import Creator
@@ -123,6 +125,10 @@ class Node:
             _log.warning("%s closes with %d sessions still at work", self.name, left)
         await self._cancel([*self._sessions.values(), *self._beside])
 
+    def lease(self) -> AbstractAsyncContextManager[DatabaseSession]:
+        """A connection of the pool, at the one level that this node uses: to change it would be a round trip."""
+        return self.services.database.session(self.creator.strategy.isolation)
+
     async def kill(self) -> None:
         """Drop everything at once and tell nobody, as a crash would."""
         self._killed = True
@@ -197,7 +203,10 @@ class Node:
             await asyncio.sleep(self.limits.expiry / _REFRESHES)
             devices = [session.device for session in self._devices.values() if session.device and session.present]
             for device in await self.services.presence.refresh(devices):
-                await self.kicked(device)
+                if await self.services.presence.find(device.uid) and not self.limits.devices:
+                    await self.kicked(device)
+                elif session := self._devices.get(device.session):
+                    self._spawn(self._end([session], "its presence has lapsed", ErrorCode.RPC_FAILED))
 
     def _status(self, report: int) -> NodeStatus:
         return NodeStatus(self.name, self.address, self.sessions, report)

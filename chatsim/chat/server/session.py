@@ -79,6 +79,14 @@ class Session:
         """
         self._watch()
         try:
+            reason = await self._serve(answer)
+            async with self._turn:  # after the farewell of whoever has ended it
+                return reason
+        finally:
+            self._watching.cancel()
+
+    async def _serve(self, answer: Callable[[Session, Message], Awaitable[Message]]) -> str:
+        try:
             while (request := await self._next()) is not None:
                 async with self._turn:
                     await self._pace()
@@ -91,10 +99,6 @@ class Session:
             return str(end)
         except ConnectionError as error:
             return self._ending or str(error)
-        finally:
-            self._watching.cancel()
-        async with self._turn:  # after the farewell of whoever has ended it
-            pass
         return self._ending or "closed by the client"
 
     def push(self, message: Message) -> None:
@@ -127,6 +131,8 @@ class Session:
         if not self._turn.locked():  # a request may take its time
             ends.append((self._heard_at + expiry, f"silent for {expiry:g} s"))
         due, reason = min(ends)
+        if now > due + expiry / 10:  # it was this end that slept: what has arrived meanwhile is read first
+            due = now + expiry / 10
         if now >= due:
             self._break(reason)
         else:

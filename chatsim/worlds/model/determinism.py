@@ -43,17 +43,22 @@ def run_twice(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     run(main(), trace=lambda time, what: events.append((time, what)))
     expected = iter(events)
     number = 0
+    divergence: DivergenceError | None = None
 
     def compare(time: float, what: str) -> None:
-        nonlocal number
+        nonlocal number, divergence
+        if divergence is not None:
+            return  # the rest is cleaning up
         number += 1
         if (first := next(expected, None)) != (time, what):
-            raise _StopError(DivergenceError(number, first, (time, what)))
+            divergence = DivergenceError(number, first, (time, what))
+            raise _StopError
 
     try:
         result = run(main(), trace=compare)
-    except _StopError as stop:
-        raise stop.args[0] from None
+    except _StopError:
+        assert divergence is not None
+        raise divergence from None
     if (left := next(expected, None)) is not None:
         raise DivergenceError(number + 1, left, None)
     return result

@@ -188,10 +188,10 @@ class ModelLoop(asyncio.AbstractEventLoop):
         self._awake = True
         try:
             while ready and not self._stopping:
+                if self._trace is not None and not ready[0].cancelled():
+                    self._trace(self.time(), _described(ready[0]))
                 handle = ready.popleft()
                 if not handle.cancelled():
-                    if self._trace is not None:
-                        self._trace(self.time(), _described(handle))
                     handle._run()  # noqa: SLF001 - how a loop runs its handles
         finally:
             self._awake = False

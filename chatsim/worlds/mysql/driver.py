@@ -47,11 +47,11 @@ class Work:
 class MySQLSession:
     """The `Session` port: one connection, in autocommit until `begin`."""
 
-    def __init__(self, connection: Any, work: Work | None = None) -> None:
+    def __init__(self, connection: Any, work: Work | None = None, level: str | None = None) -> None:
         self._connection = connection
         self._work = Work() if work is None else work
         self._status = 0
-        self._level: str | None = None  # the session's isolation level, as last set here; None: not known
+        self.level = level  # of isolation, as last set here; None: not known
 
     @property
     def in_transaction(self) -> bool:
@@ -73,7 +73,7 @@ class MySQLSession:
         connection = self._connection
         text = mogrify(sql, args) if args else sql
         if _may_set_isolation(sql):
-            self._level = None
+            self.level = None
         self._work.round_trips += 1
         try:
             await connection.query(text)
@@ -94,9 +94,9 @@ class MySQLSession:
     async def set_isolation(self, level: Isolation | None) -> None:
         """Set the session's level (the server's default when None), unless that is what it is."""
         wanted = f"'{level.value.replace(' ', '-')}'" if level else "DEFAULT"
-        if wanted != self._level:
+        if wanted != self.level:
             await self.execute(f"SET SESSION transaction_isolation = {wanted}")
-            self._level = wanted
+            self.level = wanted
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""
@@ -132,7 +132,7 @@ class MySQLDatabase:
         self._parameters = {**parameters(url), "db": schema}
         self._size = size
         self._pool: asyncmy.Pool | None = None
-        self._sessions: WeakKeyDictionary[Any, MySQLSession] = WeakKeyDictionary()
+        self._levels: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()  # of the connections
         self._work = Work() if work is None else work
 
     async def __aenter__(self) -> Self:
@@ -161,13 +161,12 @@ class MySQLDatabase:
             connection = await self._pool.acquire()
         except (DriverError, OSError) as error:
             raise database_error(*_reason(error)) from error
-        session = self._sessions.get(connection)
-        if session is None:
-            session = self._sessions[connection] = MySQLSession(connection, self._work)
+        session = MySQLSession(connection, self._work, self._levels.get(connection))
         try:
             await session.set_isolation(isolation)
             yield session
         finally:
+            self._levels[connection] = session.level
             await self._pool.release(connection)
 
 

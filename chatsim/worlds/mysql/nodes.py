@@ -226,7 +226,11 @@ class _NodeProcess:
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
         async for line in process.stdout:
-            said = json.loads(line)
+            try:
+                said = json.loads(line)
+            except ValueError:
+                _log.warning("%s: %s", self._name, line.decode(errors="replace").rstrip())
+                continue
             address = Address(said["host"], said["port"])
             await self._directory.announce(NodeStatus(said["name"], address, said["sessions"], said["report"]))
             self._listening.set()

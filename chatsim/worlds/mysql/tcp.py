@@ -78,7 +78,12 @@ class _TcpStream:
         return self._peer
 
     async def read(self, limit: int) -> bytes:
-        return await self._reader.read(limit)
+        try:
+            return await self._reader.read(limit)
+        except ConnectionError:
+            raise
+        except OSError as error:  # a host that can't be reached any more, a timeout of the kernel's
+            raise ConnectionResetError(ECONNRESET, str(error)) from error
 
     async def write(self, data: bytes) -> None:
         if self._writer.is_closing():
@@ -86,7 +91,7 @@ class _TcpStream:
         self._writer.write(data)
         try:
             await self._writer.drain()
-        except ConnectionError as error:  # a broken pipe, an aborted connection
+        except OSError as error:  # a broken pipe, an aborted connection
             raise ConnectionResetError(ECONNRESET, str(error)) from error
 
     async def close(self) -> None:
