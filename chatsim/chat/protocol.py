@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import cache
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -431,6 +432,12 @@ def encode(message: Message) -> bytes:
     return _HEADER.pack(message.ID, len(body)) + body
 
 
+@cache
+def _decoder(message: type[Message]) -> msgspec.json.Decoder[Message]:
+    """One for all connections: it has no state, and takes longer to make than to use."""
+    return msgspec.json.Decoder(message)
+
+
 class Decoder:
     """Turns what a peer sends into messages.
 
@@ -440,7 +447,7 @@ class Decoder:
     """
 
     def __init__(self, known: Mapping[int, type[Message]], limit: int = LARGEST_BODY) -> None:
-        self._decoders = {number: msgspec.json.Decoder(message) for number, message in known.items()}
+        self._decoders = {number: _decoder(message) for number, message in known.items()}
         self._limit = limit
         self._buffer = bytearray()
 

@@ -66,7 +66,7 @@ class StatusServer:
         """The live nodes; what was noted of one is forgotten when it has reported since."""
         nodes = list(await self._directory.nodes())
         for node in nodes:
-            if self._reports.get(node.name) != node:
+            if (seen := self._reports.get(node.name)) is not node and seen != node:
                 self._sent[node.name] = 0
                 self._unreachable.discard(node.name)
         self._reports = {node.name: node for node in nodes}

@@ -834,3 +834,36 @@ class TestRepetition:
             return asyncio.current_task().get_name(), asyncio.create_task(asyncio.sleep(0)).get_name()
 
         assert run(main()) == run(main()) == ("Task-1", "Task-2")
+
+
+# --- progress
+
+
+def test_a_progress_bar_advances_with_virtual_time():
+    class Bar:
+        n = 0.0
+        seen = ()
+
+        def update(self, by):
+            self.n += by
+            self.seen += (self.n,)
+
+    async def main():
+        for seconds in (1, 0, 2.5, 10):
+            await asyncio.sleep(seconds)
+
+    bar = Bar()
+    run(main(), bar=bar)
+    assert bar.seen == (1.0, 3.5, 13.5)
+
+
+def test_a_trace_is_shown_every_callback_with_its_time_before_it_runs():
+    seen = []
+
+    async def main():
+        await asyncio.sleep(2)
+        seen.append("slept")
+
+    run(main(), trace=lambda time, what: seen.append((time, what.partition(" (")[0])))
+    assert seen.index((2.0, "Task-1 at test_a_trace_is_shown_every_callback_with_its_time_before_it_runs.<locals>.main"))
+    assert seen.index("slept") > seen.index((2.0, "_set_result_unless_cancelled"))
