@@ -210,6 +210,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
                     except BaseException as error:  # noqa: BLE001 - asyncio's way
                         message = f"Exception in callback {_described(handle)}"
                         self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+                del handle  # else a traceback through here would keep its task from being forgotten
         finally:
             self._awake = False
             if ready:
@@ -347,6 +348,8 @@ class ModelLoop(asyncio.AbstractEventLoop):
             self.run_forever()
         finally:
             ended = True
+        if not task.done():
+            raise RuntimeError("the event loop was stopped before its main task had ended")
         return task.result()
 
     def stop(self) -> None:
@@ -391,6 +394,8 @@ class ModelLoop(asyncio.AbstractEventLoop):
         for agen in list(self._asyncgens.values()):
             try:
                 await agen.aclose()
+            except asyncio.CancelledError:
+                pass
             except Exception as error:  # noqa: BLE001 - reported, and the others are closed too
                 message = f"closing the async generator {agen!r} failed"
                 self.call_exception_handler({"message": message, "exception": error, "asyncgen": agen})
