@@ -34,7 +34,7 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, seconds in self.service.items():
             if name not in _NAMES:
                 raise ValueError(f"{name!r} is no request; there are: {', '.join(_NAMES)}")
-            if seconds < 0:
+            if not seconds >= 0:
                 raise ValueError(f"{name} takes {seconds} s; it must be at least 0")
 
     @property
@@ -48,6 +48,11 @@ class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     statement: float
     commit: float
+
+    def __post_init__(self) -> None:
+        for name in ("statement", "commit"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
 
 class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,5 +80,5 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return msgspec.toml.decode(path.read_bytes(), type=cls)
         except OSError as error:
             raise WorldError(f"the costs can't be read: {error}") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WorldError(f"{path}: {error}") from error

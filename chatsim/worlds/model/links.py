@@ -74,14 +74,8 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not self.bandwidth > 0:
             raise ValueError(f"bandwidth is {self.bandwidth}; it must be above 0")
         latency = self.latency
-        lowest = (
-            min(latency.seconds, default=-1.0)
-            if isinstance(latency, Empirical)
-            else latency.seconds
-            if isinstance(latency, Constant)
-            else min(latency.median, latency.sigma, latency.least)
-        )
-        if lowest < 0:
+        numbers = latency.seconds if isinstance(latency, Empirical) else msgspec.structs.astuple(latency)
+        if not numbers or not all(number >= 0 for number in numbers):
             raise ValueError(f"latency is {latency}; it must have no number below 0, and one at least")
 
 

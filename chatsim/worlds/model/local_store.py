@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import LocalStoreError, Rows
+from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 if TYPE_CHECKING:
     from chatsim.worlds.model.costs import StoreCosts
@@ -27,6 +29,7 @@ class ModelStore:
         self._path = path
         self._costs = costs
         self._connection: sqlite3.Connection | None = None
+        self._turn = asyncio.Lock()
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """Run one statement, a transaction of its own."""
@@ -34,20 +37,14 @@ class ModelStore:
 
     async def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
         """Run statements, all of them or none."""
-        await asyncio.sleep(self._costs.statement * len(statements) + self._costs.commit)
-        try:
-            if self._connection is None:
-                self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._connection.execute("BEGIN")
+        async with self._turn:
+            await asyncio.sleep(self._costs.statement * len(statements) + self._costs.commit)
             try:
-                done = [_run(self._connection, sql, args) for sql, args in statements]
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise LocalStoreError(f"{self._path}: {error}") from error
-        return done
+                if self._connection is None:
+                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                return _all_or_none(self._connection, statements)
+            except ERRORS as error:
+                raise LocalStoreError(f"{self._path}: {error}") from error
 
     async def close(self) -> None:
         """Close it; it may be used again, and is then opened again."""
@@ -56,6 +53,16 @@ class ModelStore:
             self._connection = None
 
 
-def _run(connection: sqlite3.Connection, sql: str, args: Sequence[object]) -> Rows:
-    cursor = connection.execute(sql, args)
-    return Rows(cursor.fetchall(), max(cursor.rowcount, 0), cursor.lastrowid or 0)
+def _all_or_none(connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+    connection.execute("BEGIN")
+    try:
+        done = []
+        for sql, args in statements:
+            cursor = connection.execute(sql, args)
+            done.append(outcome(sql, cursor.fetchall(), cursor.rowcount, cursor.lastrowid))
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.OperationalError):  # the statement has rolled back itself
+            connection.execute("ROLLBACK")
+        raise
+    return done

@@ -79,6 +79,7 @@ class _WorkedStream:
         self._stream = stream
         self._machine = machine
         self._service = service
+        self._unworked: tuple[bytes, float] | None = None  # what was read, and the work that it is
         self._header = b""  # of a frame, as far as it has come
         self._body = 0  # bytes of a frame's body that have yet to come
 
@@ -87,9 +88,13 @@ class _WorkedStream:
         return self._stream.peer
 
     async def read(self, limit: int) -> bytes:
-        data = await self._stream.read(limit)
-        if seconds := self._work(data):
+        if self._unworked is None:
+            data = await self._stream.read(limit)
+            self._unworked = (data, self._work(data))
+        data, seconds = self._unworked
+        if seconds:
             await self._machine.work(seconds)
+        self._unworked = None
         return data
 
     async def write(self, data: bytes) -> None:

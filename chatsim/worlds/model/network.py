@@ -60,7 +60,10 @@ class ModelNetwork:
             line.cut()
 
     def part(self, one: str, other: str) -> None:
-        """Let nothing through between two hosts, and nobody know, until `heal`: what is sent meanwhile is late."""
+        """Let nothing through between two hosts, and nobody know, until `heal`: what is written meanwhile is late.
+
+        What was written before is under way, and arrives.
+        """
         for line in self._both(one, other):
             line.stop()
 
@@ -70,7 +73,13 @@ class ModelNetwork:
             line.start()
 
     def slow(self, one: str, other: str, factor: float) -> None:
-        """Make latency, and the time that bytes take to be sent, ``factor`` times what they are by the topology."""
+        """Make latency, and the time that bytes take to be sent, ``factor`` times what they are by the topology.
+
+        Raises:
+            ValueError: the factor is not above 0.
+        """
+        if not factor > 0:
+            raise ValueError(f"factor is {factor}; it must be above 0")
         for line in self._both(one, other):
             line.slowness = factor
 
@@ -316,7 +325,7 @@ class _Pipe:
     def _end(self) -> None:
         self._finished = True
         self._readable.set()
-        self._line.forget(self)
+        self._forget()
 
     def _break(self) -> None:
         self._broken = True
@@ -325,3 +334,9 @@ class _Pipe:
     def _close(self) -> None:
         self._closed = True
         self._writable.set()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing can be cut any more when both ends know of the end."""
+        if self._finished and self._closed:
+            self._line.forget(self)

@@ -10,6 +10,7 @@ from contextlib import suppress
 import aiosqlite
 
 from chatsim.chat.ports import LocalStoreError, Rows
+from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 __all__ = ["SqliteStore"]
 
@@ -37,31 +38,29 @@ class SqliteStore:
                 if self._connection is None:
                     self._connection = await aiosqlite.connect(self._path, isolation_level=None)
                 return await _all_or_none(self._connection, statements)
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 raise LocalStoreError(f"{self._path}: {error}") from error
 
     async def close(self) -> None:
         """Close it; it may be used again, and is then opened again."""
         async with self._turn:
-            if self._connection is not None:
-                await self._connection.close()
-                self._connection = None
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
 
 
 async def _all_or_none(
     connection: aiosqlite.Connection, statements: Sequence[tuple[str, Sequence[object]]]
 ) -> list[Rows]:
-    await connection.execute("BEGIN")
     try:
+        await connection.execute("BEGIN")
         done = []
         for sql, args in statements:
             cursor = await connection.execute(sql, args)
-            done.append(
-                Rows([tuple(row) for row in await cursor.fetchall()], max(cursor.rowcount, 0), cursor.lastrowid or 0)
-            )
+            done.append(outcome(sql, await cursor.fetchall(), cursor.rowcount, cursor.lastrowid))
         await connection.execute("COMMIT")
     except BaseException:  # a cancellation, too: the thread does what it was given, one after the other
-        with suppress(sqlite3.OperationalError):  # it was the COMMIT that was given up, and it was done
+        with suppress(sqlite3.OperationalError):  # it was the COMMIT that was given up; or a statement has done it
             await connection.execute("ROLLBACK")
         raise
     return done
