@@ -18,10 +18,13 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.world import Site, WorldError
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
+
+_STATUS = "status"
+"""The status server's machine."""
 
 MISSED_REPORTS = 3
 """A node that has missed so many counts as dead."""
@@ -116,15 +119,15 @@ async def cluster(
     Raises:
         WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
     """
-    presence, peers = MemoryPresence(limits.expiry), ProcessPeers()
+    presence, peers = site.presence(limits.expiry), ProcessPeers()
     directory = MemoryDirectory(MISSED_REPORTS * limits.report)
-    locks = await site.locks(nodes * pool) if strategy.uses_locks else None
     async with AsyncExitStack() as stack:
         running: list[Node] = []
         for number, rng in enumerate(rngs[:nodes]):
             database = await stack.enter_async_context(site.database(pool))
             name = f"node{number + 1}"
-            services = Services(site.at(name), database, site.tokens, presence, directory, peers)
+            services = Services(site.at(name), database, site.tokens, presence(name), directory, peers)
+            locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
             node = Node(name, services, Creator(strategy, retry, locks, rng), limits, rng)
             peers.kicked[node.name] = node.kicked
             running.append(
@@ -132,4 +135,4 @@ async def cluster(
                     listening(node, Address(host or site.host(name), port and port + number))
                 )
             )
-        yield Cluster(running, StatusServer(directory, site.tokens), presence, site)
+        yield Cluster(running, StatusServer(directory, site.tokens), presence(_STATUS), site)

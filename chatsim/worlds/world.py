@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Locks, Network, Session, Tokens
+from chatsim.chat.ports import Database, Locks, Network, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
 __all__ = ["Costs", "Site", "World", "WorldError"]
@@ -69,8 +69,15 @@ class Site(Protocol):
         """A pool of so many connections."""
         ...
 
-    async def locks(self, connections: int) -> Locks:
-        """The `Locks` port, ready for so many callers at once. Raises `WorldError` when there is none to be had."""
+    def presence(self, expiry: float) -> Callable[[str], Presence]:
+        """A new `Presence`, nobody in it, whose entries lapse after so many seconds: as each machine sees it."""
+        ...
+
+    async def locks(self, connections: int, machine: str = "client") -> Locks:
+        """The `Locks` port as seen from a machine, ready for so many callers at once.
+
+        Raises `WorldError` when there is none to be had.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.worlds.model.links import Topology
 from chatsim.worlds.world import WorldError
 
-__all__ = ["ModelCosts", "NodeCosts", "StoreCosts"]
+__all__ = ["ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts"]
 
 _DEFAULTS = Path(__file__).with_name("costs.toml")
 _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
@@ -55,30 +56,53 @@ class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
 
+class RedisCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A Redis: seconds of its one core for a command."""
+
+    command: float
+
+    def __post_init__(self) -> None:
+        if not self.command >= 0:
+            raise ValueError(f"command is {self.command}; it must be at least 0")
+
+
 class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of them.
 
     Attributes:
         node: the chat servers.
         network: what lies between hosts.
+        redis: the Redis.
         store: the clients' local stores.
     """
 
     node: NodeCosts
     network: Topology
+    redis: RedisCosts
     store: StoreCosts
 
     @classmethod
     def read(cls, path: Path | None = None) -> ModelCosts:
-        """The costs of a TOML file, the defaults when None.
+        """The costs of a TOML file; what it does not say is as in the defaults.
 
         Raises:
             WorldError: it can't be read, or says what makes no sense; the message names the place.
         """
         path = path or _DEFAULTS
         try:
-            return msgspec.toml.decode(path.read_bytes(), type=cls)
+            own = tomllib.loads(path.read_text(encoding="utf-8"))
+            return msgspec.convert(_over(tomllib.loads(_DEFAULTS.read_text(encoding="utf-8")), own), type=cls)
         except OSError as error:
             raise WorldError(f"the costs can't be read: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
             raise WorldError(f"{path}: {error}") from error
+
+
+def _over(defaults: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """``own`` in place of ``defaults``, table by table; what has a ``kind`` is replaced as a whole."""
+    merged = dict(defaults)
+    for name, value in own.items():
+        before = merged.get(name)
+        both = isinstance(value, Mapping) and isinstance(before, Mapping) and "kind" not in value
+        merged[name] = _over(before, value) if both else value  # type: ignore[arg-type]
+    return merged

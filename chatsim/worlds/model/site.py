@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chatsim.worlds.inprocess.locks import PollingLocks
+from chatsim.worlds.inprocess.presence import MemoryPresence
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Locks, Network
+    from chatsim.chat.ports import Database, Locks, Network, Presence
     from chatsim.worlds.model.costs import ModelCosts
 
 __all__ = ["ModelSite"]
@@ -36,6 +38,7 @@ class ModelSite:
     Attributes:
         network: what lies between the machines.
         machines: those that listen, by name.
+        redis: where locks are, and who is where.
         tokens: the proofs of a login.
     """
 
@@ -44,11 +47,12 @@ class ModelSite:
     def __init__(
         self, costs: ModelCosts, *, seed: int, database: Callable[[int], AbstractAsyncContextManager[Database]]
     ) -> None:
-        latencies, key = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
+        latencies, self._chance = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
         clock = current_loop().time
         self.network = ModelNetwork(costs.network, rng=latencies)
         self.machines: dict[str, Machine] = {}
-        self.tokens = SignedTokens(key.bytes(32), lambda: _EPOCH + clock())
+        self.tokens = SignedTokens(self._chance.bytes(32), lambda: _EPOCH + clock())
+        self.redis = ModelRedis(self.network, costs.redis)
         self._costs = costs.node
         self._service = costs.node.by_id
         self._database = database
@@ -69,6 +73,11 @@ class ModelSite:
         """A pool of so many connections."""
         return self._database(connections)
 
-    async def locks(self, connections: int) -> Locks:  # noqa: ARG002
-        """None yet. Raises `WorldError`."""
-        raise WorldError("the model has no Redis yet: a strategy that needs one can't run there")
+    def presence(self, expiry: float) -> Callable[[str], Presence]:
+        """Who is where, in the Redis."""
+        kept = MemoryPresence(expiry)
+        return lambda machine: ModelPresence(self.redis, machine, kept)
+
+    async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002 - they cost nothing
+        """Locks in the Redis."""
+        return PollingLocks(ModelKeys(self.redis, machine), lambda: self._chance.bytes(16).hex())

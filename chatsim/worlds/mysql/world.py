@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError, Network
+from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError, Network, Presence
 from chatsim.worlds.deadlock import Deadlock
+from chatsim.worlds.inprocess.presence import MemoryPresence
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
 from chatsim.worlds.mysql.servers import ladder
@@ -266,7 +267,12 @@ class MySQLWorld:
         """Raise the limit of open files if need be: a connection within one process takes two."""
         tcp.reserve(2 * connections)
 
-    async def locks(self, connections: int) -> Locks:
+    def presence(self, expiry: float) -> Callable[[str], Presence]:
+        """In memory: all machines are this process."""
+        kept = MemoryPresence(expiry)
+        return lambda _: kept
+
+    async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
         if self._locks is None:
             url = await self.redis_url()

@@ -6,7 +6,7 @@ import pytest
 
 from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.links import Constant
+from chatsim.worlds.model.links import Constant, Lognormal
 from chatsim.worlds.world import WorldError
 
 GOOD = """
@@ -64,7 +64,7 @@ def test_service_times_are_found_by_message_id():
 def test_ones_own_can_be_read(tmp_path):
     costs = ModelCosts.read(written(tmp_path, GOOD))
     assert costs.node.cores == 2
-    assert costs.node.service == {"LoginRequest": 0.5}
+    assert costs.node.service["LoginRequest"] == 0.5
     assert costs.network.link.latency == Constant(0.25)
     assert (costs.store.statement, costs.store.commit) == (0.125, 0.25)
 
@@ -80,7 +80,7 @@ def test_every_request_may_have_a_price(tmp_path):
 def test_what_takes_no_time_is_fine(tmp_path):
     text = re.sub(r"(LoginRequest|statement|commit) = .*", r"\1 = 0", GOOD)
     costs = ModelCosts.read(written(tmp_path, text))
-    assert (costs.node.service, costs.store.statement, costs.store.commit) == ({"LoginRequest": 0}, 0, 0)
+    assert (costs.node.service["LoginRequest"], costs.store.statement, costs.store.commit) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,24 @@ def test_what_is_not_known_is_named(tmp_path, old, new, complaint):
 
 
 @pytest.mark.parametrize(
-    ("old", "complaint"),
-    [
-        ("cores = 2\n", "missing required field `cores` - at `$.node`"),
-        ("[node.service]\nLoginRequest = 0.5\n", "missing required field `service` - at `$.node`"),
-        ("commit = 0.25\n", "missing required field `commit` - at `$.store`"),
-        ("statement = 0.125\n", "missing required field `statement` - at `$.store`"),
-        ("[store]\nstatement = 0.125\ncommit = 0.25\n", "missing required field `store`"),
-        (", seconds = 0.25", "missing required field `seconds` - at `$.network.link.latency`"),
-    ],
+    "own",
+    ["", "[node]\ncores = 64\n", "[node.service]\nLoginRequest = 0.5\n", "[store]\ncommit = 0.25\n"],
+    ids=["nothing", "cores", "a service time", "commit"],
 )
-def test_what_is_missing_is_named(tmp_path, old, complaint):
-    assert complaint in complaint_about(tmp_path, changed(old, ""))
+def test_what_is_not_said_is_as_in_the_defaults(tmp_path, own):
+    mine, defaults = ModelCosts.read(written(tmp_path, own)), ModelCosts.read()
+    assert mine.network == defaults.network
+    assert mine.redis == defaults.redis
+    assert mine.store.statement == defaults.store.statement
+    assert mine.node.service["HeartbeatRequest"] == defaults.node.service["HeartbeatRequest"]
+    assert (mine == defaults) == (own == "")
+
+
+def test_a_latency_is_replaced_as_a_whole_and_must_be_whole(tmp_path):
+    own = '[network.link]\nlatency = { kind = "lognormal", median = 0.5, sigma = 0.1 }\n'
+    assert ModelCosts.read(written(tmp_path, own)).network.link.latency == Lognormal(0.5, 0.1)
+    said = complaint_about(tmp_path, own.replace(", sigma = 0.1", ""))
+    assert "missing required field `sigma` - at `$.network.link.latency`" in said
 
 
 @pytest.mark.parametrize(
@@ -156,10 +162,6 @@ def test_what_is_not_toml_is_named_with_its_line(tmp_path):
 
 def test_what_is_not_even_utf_8_is_named(tmp_path):
     complaint_about(tmp_path, b"\xff\xfe" + GOOD.encode("utf-16-le"))
-
-
-def test_an_empty_file_lacks_everything(tmp_path):
-    assert "missing required field `node`" in complaint_about(tmp_path, "")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

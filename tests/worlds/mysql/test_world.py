@@ -12,7 +12,8 @@ import pytest
 import redis.asyncio
 
 from chatsim.chat.ports import DeadlockError, LocksError, LocksTimeoutError
-from chatsim.worlds.mysql import driver, redis_locks
+from chatsim.worlds.inprocess import locks as polling
+from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private
 from chatsim.worlds.mysql.world import MySQLWorld, Servers, drop_stale_schemas
@@ -426,7 +427,7 @@ async def test_a_lock_is_released_only_by_its_holder(two, store, name):
 
 
 async def test_a_lock_that_can_not_be_had_in_time_is_an_error_and_stays_its_holders(two, store, name, monkeypatch):
-    monkeypatch.setattr(redis_locks, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(polling, "_PATIENCE_SECONDS", 0.05)
     async with two[0].hold(name):
         held = await store.get(f"lock:{name}")
         with pytest.raises(LocksTimeoutError, match=f"lock:{name} was held by others"):
@@ -437,7 +438,7 @@ async def test_a_lock_that_can_not_be_had_in_time_is_an_error_and_stays_its_hold
 
 async def test_each_of_many_waiters_keeps_its_patience(two, store, name, monkeypatch):
     """On Python 3.11 a socket timeout of redis-py's own made one in a few of them wait until the lock expired."""
-    monkeypatch.setattr(redis_locks, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(polling, "_PATIENCE_SECONDS", 0.01)
     await store.set(f"lock:{name}", "for good")
 
     async def wait():
