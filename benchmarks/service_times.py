@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from chatsim.chat.client import Client
+from chatsim.chat.client.connection import Client
 from chatsim.chat.creation import named
 from chatsim.chat.protocol import HeartbeatReply, HeartbeatRequest
 from chatsim.chat.retry import POLICIES

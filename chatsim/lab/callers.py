@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from chatsim.chat.client import Client, ClientError, DisconnectedError, LateError, RefusedError
+from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import (
     Address,

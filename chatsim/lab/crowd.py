@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chatsim.chat.client import ClientError
+from chatsim.chat.client.connection import ClientError
 from chatsim.lab.history import Outcome
 from chatsim.lab.result import percentile
 from chatsim.worlds.cluster import Cluster

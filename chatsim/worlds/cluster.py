@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chatsim.chat.client import Client, DisconnectedError
+from chatsim.chat.client.connection import Client, DisconnectedError
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Presence
 from chatsim.chat.retry import Retry

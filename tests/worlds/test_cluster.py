@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import numpy as np
 import pytest
 
-from chatsim.chat.client import DisconnectedError, LateError, RefusedError
+from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import STRATEGIES, StrategyError, creation_strategy
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES

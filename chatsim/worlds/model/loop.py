@@ -25,7 +25,6 @@ from asyncio.events import _get_running_loop, _set_running_loop
 from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
 from contextlib import contextmanager
-from contextvars import copy_context
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 from types import CoroutineType
@@ -33,6 +32,8 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, TypeVarTuple, cast
 from weakref import WeakValueDictionary
 
 from simpy.core import EmptySchedule, Environment
+
+from chatsim.worlds.model.handles import Handle, Task, Timer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
@@ -133,7 +134,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._many_timers = _FEW_TIMERS
         self._alarms = [math.inf]  # the times of SimPy timeouts under way, the next one last
-        self._tasks: set[_Task[Any]] = set()  # asyncio's are weak: the garbage collector would have a say
+        self._tasks: set[Task[Any]] = set()  # asyncio's are weak: the garbage collector would have a say
         self._asyncgens: WeakValueDictionary[int, AsyncGenerator[Any, Any]] = WeakValueDictionary()
         self._task_serial = itertools.count(1)
         self._serial = itertools.count(1)
@@ -152,7 +153,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
         """Run ``callback`` at this instant, after what is ready already."""
         if self._closed:
             raise _closed()
-        handle = _Handle(callback, args, self, context)
+        handle = Handle(callback, args, self, context)
         self._ready.append(handle)
         if not self._awake:
             self._wake()
@@ -181,7 +182,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.TimerHandle:
         if self._closed:
             raise _closed()
-        timer = _Timer(when, callback, args, self, context)
+        timer = Timer(when, callback, args, self, context)
         if len(self._timers) >= self._many_timers:
             self._forget_cancelled_timers()
         heappush(self._timers, (when, next(self._serial), timer))
@@ -258,7 +259,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
         """Start ``coro`` as a task, named by the loop's own count when ``name`` is None."""
         self._check_open()
         serial = next(self._task_serial)
-        task = _Task(coro, serial, loop=self, name=f"Task-{serial}" if name is None else str(name), context=context)
+        task = Task(coro, serial, loop=self, name=f"Task-{serial}" if name is None else str(name), context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -270,7 +271,7 @@ class ModelLoop(asyncio.AbstractEventLoop):
                 task.cancel()
             self.run_until_complete(asyncio.wait(tasks))
 
-    def _by_age(self) -> list[_Task[Any]]:
+    def _by_age(self) -> list[Task[Any]]:
         return sorted(self._tasks, key=hash)
 
     # SimPy's events
@@ -425,73 +426,6 @@ class ModelLoop(asyncio.AbstractEventLoop):
         error = context.get("exception")
         details = {key: value for key, value in context.items() if key not in {"message", "exception"}}
         _log.error("%s %r", context["message"], details, exc_info=error)
-
-
-# What asyncio's own do beside is for the debug mode; theirs are a third slower to make, and a timer's to cancel.
-
-
-class _Handle(asyncio.Handle):
-    __slots__ = ()
-
-    def __init__(
-        self, callback: Callable[..., object], args: tuple[object, ...], loop: ModelLoop, context: Context | None
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-
-
-class _Timer(asyncio.TimerHandle):
-    __slots__ = ()
-
-    def __init__(
-        self,
-        when: float,
-        callback: Callable[..., object],
-        args: tuple[object, ...],
-        loop: ModelLoop,
-        context: Context | None,
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-        self._when = when
-        self._scheduled = True
-
-    def cancel(self) -> None:
-        self._cancelled = True
-        self._callback, self._args = _nothing, ()  # so that what they refer to can go
-
-
-def _nothing() -> None:
-    """What a cancelled timer would call."""
-
-
-class _Task(asyncio.Task[T]):
-    """A task that hashes by its serial number: sets of tasks iterate in the same order in every run."""
-
-    def __init__(
-        self,
-        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
-        serial: int,
-        *,
-        loop: ModelLoop,
-        name: str,
-        context: Context | None,
-    ) -> None:
-        self._serial = serial  # first, because asyncio puts the task into a set
-        super().__init__(coro, loop=loop, name=name, context=context)
-
-    def __hash__(self) -> int:
-        return self._serial
 
 
 def _absent(name: str) -> Callable[..., object]:

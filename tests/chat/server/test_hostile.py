@@ -15,7 +15,7 @@ import modelled
 import numpy as np
 import pytest
 
-from chatsim.chat.client import Client
+from chatsim.chat.client.connection import Client
 from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import Address, Rows
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, REQUEST_LIMIT, Thread

@@ -9,7 +9,7 @@ import modelled
 import numpy as np
 import pytest
 
-from chatsim.chat.client import Client, ClientError, DisconnectedError, RefusedError
+from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
 from chatsim.chat.creation import StrategyError, creation_strategy
 from chatsim.chat.ports import Address, DatabaseError, DeadlockError, NodeStatus, Rows, database_error
 from chatsim.chat.protocol import (

@@ -829,7 +829,7 @@ def a_runner_runs_more_than_once(t):
 @story
 async def errors_nobody_waits_for_are_reported(t):
     def report(loop, context):
-        message = context["message"].lstrip("_")  # the model's tasks are _Tasks
+        message = context["message"]
         t.say(message[:21], repr(context["exception"]), sorted(context.keys() - {"message", "exception"}))
 
     def fail(*_):

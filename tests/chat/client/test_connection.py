@@ -7,7 +7,7 @@ import struct
 import modelled
 import pytest
 
-from chatsim.chat.client import Client, ClientError, DisconnectedError, LateError, RefusedError
+from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import (
     FROM_CLIENT,
