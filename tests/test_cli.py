@@ -333,3 +333,37 @@ def test_a_folder_is_left_with_the_deadlocks_of_its_last_result_only(tmp_path, m
     (tmp_path / "deadlock-of-yesterday.txt").touch()
     assert chatsim("race", *SMALL, "--strategies", "one_round_trip", "--out", tmp_path).exit_code == 0
     assert list(tmp_path.glob("deadlock-*")) == []
+
+
+# --- schedules
+
+RECORDED = Path(__file__).parent / "conformance" / "schedules" / "odku-2uk-dl.rc.json"
+
+
+def test_a_schedule_is_shown_with_who_waits_and_who_holds_what(mysql_url):
+    result = chatsim("schedule", RECORDED)
+    assert result.exit_code == 0
+    for words in ("waits for s1", "PRIMARY RECORD X,REC_NOT_GAP WAITING 10", "ok, 2 rows", "t (id, u, k, v): [["):
+        assert words in result.stdout
+
+
+def test_a_schedule_is_given_as_json_and_checked(mysql_url):
+    outcome = json.loads(chatsim("schedule", "--json", RECORDED).stdout)
+    assert outcome["steps"] == json.loads(RECORDED.read_text())["expected"]["steps"]
+    result = chatsim("schedule", "--check", RECORDED)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "locks: 1 of 1 agree")
+
+
+def test_a_schedule_that_goes_otherwise_is_status_1_with_the_first_difference(mysql_url, tmp_path):
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(RECORDED.read_text().replace("v='s1'", "v='other'"))
+    result = chatsim("schedule", "--check", wrong)
+    assert result.exit_code == 1
+    assert "odku-2uk-dl.rc: at the end t was expected to be" in result.stdout
+
+
+def test_what_is_no_schedule_is_one_sentence_and_status_2(tmp_path):
+    (tmp_path / "no.json").write_text("{}")
+    result = chatsim("schedule", tmp_path / "no.json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no.json: Object missing required field `id`" in result.stderr

@@ -6,6 +6,7 @@ import click
 
 from chatsim.cli.mysql import mysql
 from chatsim.cli.race import race, strategies
+from chatsim.cli.schedule import schedule
 from chatsim.cli.serve import node, serve
 
 __all__ = ["main"]
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (race, strategies, serve, node, mysql):
+for command in (race, strategies, schedule, serve, node, mysql):
     main.add_command(command)

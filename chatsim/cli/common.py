@@ -16,6 +16,7 @@ from chatsim.lab.race import BadParameterError
 from chatsim.worlds.mysql.driver import BadUrlError
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
+from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
 OUR_ERRORS = (
     BadLimitError,
     BadParameterError,
+    BadScheduleError,
     BadUrlError,
     DatabaseError,
     StrategyError,

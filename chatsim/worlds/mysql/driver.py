@@ -20,7 +20,7 @@ from asyncmy.errors import Error as DriverError
 from chatsim.chat.ports import Isolation, Rows, database_error
 from chatsim.worlds.mysql.servers.private import without_password
 
-__all__ = ["BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
+__all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
 
 _CONNECT_SECONDS = 10.0
 _IN_TRANSACTION = 1
@@ -42,6 +42,23 @@ class Work:
 
     round_trips: int = 0
     statements: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that the server says of one statement.
+
+    Attributes:
+        rows: what was read, or None for a statement that reads nothing.
+        affected: how many rows it changed.
+        insert_id: the AUTO_INCREMENT value that it took, or 0.
+        warnings: how many it gave.
+    """
+
+    rows: Sequence[tuple[object, ...]] | None
+    affected: int
+    insert_id: int
+    warnings: int
 
 
 class MySQLSession:
@@ -84,6 +101,13 @@ class MySQLSession:
         except DriverError as error:
             raise database_error(*_reason(error)) from error
         return outcomes
+
+    async def answer(self, sql: str) -> Answer:
+        """Run one statement, and return all that the server says of it. Raises a `DatabaseError`."""
+        await self.script(sql)
+        result = self._connection._result  # noqa: SLF001 - see above
+        rows = (result.rows or ()) if result.description else None
+        return Answer(rows, result.affected_rows or 0, result.insert_id or 0, result.warning_count or 0)
 
     def _outcome(self) -> Rows:
         self._work.statements += 1
@@ -265,6 +289,7 @@ def literal(value: object) -> str:
 def _reason(error: Exception) -> tuple[int, str]:
     """MySQL's number and message for what the driver raised."""
     if len(error.args) >= 2 and isinstance(error.args[0], int):
-        errno = 2013 if isinstance(error, OSError) else error.args[0]
+        # 0 is asyncmy's for a connection that it has closed, after a cancellation
+        errno = 2013 if isinstance(error, OSError) else error.args[0] or 2013
         return errno, str(error.args[1])
     return 2013, str(error) or type(error).__name__

@@ -1,0 +1,162 @@
+"""Schedules: small multi-session scripts whose outcome is a fact, in either world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "AWAIT",
+    "BadScheduleError",
+    "Blocked",
+    "Completed",
+    "FinalTable",
+    "Outcome",
+    "Schedule",
+    "Step",
+    "StepOutcome",
+    "read",
+]
+
+AWAIT = "@await"
+"""In place of SQL: let time pass until that session's pending statement has ended."""
+
+Value = int | float | str | None
+
+LockRow = tuple[str, str, str | None, str, str, str, str | None]
+"""As in performance_schema.data_locks: session, table, index, RECORD or TABLE, mode, GRANTED or WAITING, data."""
+
+
+class BadScheduleError(ValueError):
+    """A file is no schedule; the message names it and the place."""
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One statement of one session.
+
+    Attributes:
+        n: its number, from 1.
+        session: who runs it.
+        sql: the statement, or `AWAIT`.
+    """
+
+    n: int
+    session: str
+    sql: str
+
+
+class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A statement that has ended.
+
+    Attributes:
+        session: whose it was.
+        step: the number of its step.
+        result: ``ok``, ``rows`` or ``error``.
+        affected: rows changed, when ok.
+        insert_id: the AUTO_INCREMENT value that it took, if it did.
+        rows: what it read.
+        errno: MySQL's number of the error.
+        message: the error's text.
+        warnings: their numbers.
+    """
+
+    session: str
+    step: int
+    result: Literal["ok", "rows", "error"]
+    affected: int | None = None
+    insert_id: int | None = None
+    rows: list[list[Value]] | None = None
+    errno: int | None = None
+    message: str | None = None
+    warnings: list[int] | None = None
+
+
+class Blocked(msgspec.Struct, frozen=True):
+    """A statement that waits: since which step, on ``lock``, ``user_lock`` or ``metadata_lock``, for which sessions."""
+
+    step: int
+    on: Literal["lock", "user_lock", "metadata_lock"]
+    by: list[str]
+
+
+class StepOutcome(msgspec.Struct, frozen=True):
+    """How things stand when all has settled after a step.
+
+    Attributes:
+        n: the step's number.
+        completed: the statements that ended during it, also other sessions'.
+        blocked: who waits.
+        locks: the locks held and waited for; None when they are not compared.
+    """
+
+    n: int
+    completed: list[Completed]
+    blocked: dict[str, Blocked]
+    locks: list[LockRow] | None = None
+
+
+class FinalTable(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A table after the last step, all sessions gone."""
+
+    columns: list[str]
+    rows: list[list[Value]]
+    next_auto_increment: int | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a schedule."""
+
+    steps: list[StepOutcome]
+    final: dict[str, FinalTable]
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """A script and, where it is known, its outcome.
+
+    Attributes:
+        id: its name.
+        title: what it shows.
+        isolation: the level that every session starts with.
+        purge: ``eager``, after each step what no read view needs is gone; ``held``, a read view keeps all.
+        lock_wait_timeout: in seconds.
+        server: settings of the server that matter.
+        setup: statements run first.
+        sessions: their names; each has a connection.
+        steps: in order.
+        expected: the outcome.
+        mysql: the version of the server that it was recorded on.
+        concurrent_wakeups: steps that free several waiters at once: who is first is a race.
+        unstable_locks_at: steps whose locks differed between runs.
+    """
+
+    id: str
+    title: str = ""
+    isolation: str = "REPEATABLE READ"
+    purge: Literal["eager", "held"] = "eager"
+    lock_wait_timeout: int = 50
+    server: dict[str, int | str] = msgspec.field(default_factory=dict)
+    setup: list[str] = msgspec.field(default_factory=list)
+    sessions: list[str]
+    steps: list[Step]
+    expected: Outcome | None = None
+    mysql: str = ""
+    concurrent_wakeups: list[int] = msgspec.field(default_factory=list)
+    unstable_locks_at: list[int] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if [step.n for step in self.steps] != list(range(1, len(self.steps) + 1)):
+            raise ValueError("the steps are not numbered 1, 2, 3 and so on")
+        if unknown := {step.session for step in self.steps} - set(self.sessions):
+            raise ValueError(f"a step is of session {min(unknown)!r}, which 'sessions' has not")
+
+
+def read(path: Path) -> Schedule:
+    """The schedule of a JSON file. Raises `BadScheduleError`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Schedule)
+    except OSError as error:
+        raise BadScheduleError(f"{path} can't be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadScheduleError(f"{path}: {error}") from error
