@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
-import pstats
 from collections import Counter
 
 from rich.console import Console
 from rich.table import Table
+from rooms import by_room
 from tqdm.auto import tqdm
 
 from chatsim.chat.creation import named
@@ -39,12 +39,6 @@ ROOMS = {
 }
 
 
-def room(function: tuple[str, int, str]) -> str:
-    file, _, name = function
-    place = name if file == "~" else file.replace("\\", "/")
-    return next((title for part, title in ROOMS.items() if part in place), "other")
-
-
 async def profile(strategy: str) -> tuple[Counter[str], int]:
     race = Race(strategies=strategy, patterns="strangers", layer="stack", nodes=4, clients=16, rounds=250)
     (chosen,) = named(strategy)
@@ -53,11 +47,7 @@ async def profile(strategy: str) -> tuple[Counter[str], int]:
         profiler.enable()
         await heat.drive(tqdm(disable=True))
         profiler.disable()
-    spent: Counter[str] = Counter()
-    for function, (_, _, own, _, _) in pstats.Stats(profiler).stats.items():  # type: ignore[attr-defined]
-        if "gc." not in function[2]:  # before the window
-            spent[room(function)] += own
-    return spent, len(heat.history)
+    return by_room(profiler, ROOMS), len(heat.history)
 
 
 def main() -> None:

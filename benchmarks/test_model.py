@@ -1,8 +1,8 @@
 """The model: what a virtual second costs in real ones.
 
 The loop is measured against SimPy itself, doing the same without asyncio; a crowd of the whole stack (clients, wire,
-nodes, links) has a stand-in for the database, which knows users and nothing else. Where a crowd's time goes:
-``python -m cProfile -s tottime -m pytest benchmarks/test_model.py -k 10_000 -q | head -60``
+nodes, links) has a stand-in for the database, which knows users and nothing else; ``profile_crowd.py`` says where its
+time goes.
 """
 
 from __future__ import annotations
