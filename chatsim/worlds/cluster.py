@@ -18,7 +18,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
-from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
+from chatsim.worlds.inprocess.presence import MemoryDirectory
 from chatsim.worlds.world import Site, WorldError
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
@@ -119,17 +119,17 @@ async def cluster(
     Raises:
         WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
     """
-    presence, peers = site.presence(limits.expiry), ProcessPeers()
+    presence, peers = site.presence(limits.expiry), site.peers()
     directory = MemoryDirectory(MISSED_REPORTS * limits.report)
     async with AsyncExitStack() as stack:
         running: list[Node] = []
         for number, rng in enumerate(rngs[:nodes]):
             database = await stack.enter_async_context(site.database(pool))
             name = f"node{number + 1}"
-            services = Services(site.at(name), database, site.tokens, presence(name), directory, peers)
+            services = Services(site.at(name), database, site.tokens, presence(name), directory, peers.of(name))
             locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
             node = Node(name, services, Creator(strategy, retry, locks, rng), limits, rng)
-            peers.kicked[node.name] = node.kicked
+            await stack.enter_async_context(peers.heard(name, node.kicked))
             running.append(
                 await stack.enter_async_context(
                     listening(node, Address(host or site.host(name), port and port + number))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Locks, Network, Presence, Session, Tokens
+from chatsim.chat.ports import Database, Device, Locks, Network, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
-__all__ = ["Costs", "Site", "World", "WorldError"]
+__all__ = ["Costs", "PeerGroup", "Site", "World", "WorldError"]
 
 
 class WorldError(Exception):
@@ -46,6 +46,18 @@ def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None else after - (before or 0)
 
 
+class PeerGroup(Protocol):
+    """How the nodes of a cluster reach each other."""
+
+    def of(self, name: str) -> Peers:
+        """The `Peers` port of the node ``name``."""
+        ...
+
+    def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        """Have the node ``name`` hear its peers for the block; ``kicked`` is what it does about a kick."""
+        ...
+
+
 class Site(Protocol):
     """A place where nodes and clients run, entered for the length of an experiment."""
 
@@ -71,6 +83,10 @@ class Site(Protocol):
 
     def presence(self, expiry: float) -> Callable[[str], Presence]:
         """A new `Presence`, nobody in it, whose entries lapse after so many seconds: as each machine sees it."""
+        ...
+
+    def peers(self) -> PeerGroup:
+        """A new group of nodes."""
         ...
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:

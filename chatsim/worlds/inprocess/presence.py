@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from chatsim.chat.ports import Device, NodeStatus
 
@@ -102,6 +103,19 @@ class ProcessPeers:
 
     def __init__(self) -> None:
         self.kicked: dict[str, Callable[[Device], Awaitable[None]]] = {}
+
+    def of(self, name: str) -> ProcessPeers:  # noqa: ARG002 - they all have the same
+        """The `Peers` port of the node ``name``."""
+        return self
+
+    @asynccontextmanager
+    async def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AsyncIterator[None]:
+        """Have the node ``name`` hear its peers for the block; ``kicked`` is what it does about a kick."""
+        self.kicked[name] = kicked
+        try:
+            yield
+        finally:
+            del self.kicked[name]
 
     async def kick(self, device: Device) -> None:
         """Tell the device's node, if it is one of these."""

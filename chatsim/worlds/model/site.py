@@ -12,13 +12,14 @@ from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
 from chatsim.worlds.model.network import ModelNetwork
+from chatsim.worlds.model.peers import LinkPeers, listening_for_peers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Locks, Network, Presence
+    from chatsim.chat.ports import Database, Device, Locks, Network, Presence
     from chatsim.worlds.model.costs import ModelCosts
 
 __all__ = ["ModelSite"]
@@ -78,6 +79,21 @@ class ModelSite:
         kept = MemoryPresence(expiry)
         return lambda machine: ModelPresence(self.redis, machine, kept)
 
+    def peers(self) -> _ModelPeers:
+        """Each node is a host; they reach each other over the network."""
+        return _ModelPeers(self.network)
+
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002 - they cost nothing
         """Locks in the Redis."""
         return PollingLocks(ModelKeys(self.redis, machine), lambda: self._chance.bytes(16).hex())
+
+
+class _ModelPeers:
+    def __init__(self, network: ModelNetwork) -> None:
+        self._network = network
+
+    def of(self, name: str) -> LinkPeers:
+        return LinkPeers(self._network.host(name))
+
+    def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
+        return listening_for_peers(self._network.host(name), name, kicked)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from chatsim.chat import schema as schemas
 from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError, Network, Presence
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.inprocess.presence import MemoryPresence
+from chatsim.worlds.inprocess.presence import MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
 from chatsim.worlds.mysql.servers import ladder
@@ -282,6 +282,10 @@ class MySQLWorld:
         """In memory: all machines are this process."""
         kept = MemoryPresence(expiry)
         return lambda _: kept
+
+    def peers(self) -> ProcessPeers:
+        """All nodes are this process."""
+        return ProcessPeers()
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
