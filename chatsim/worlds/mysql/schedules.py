@@ -172,10 +172,10 @@ class _Stage:
             self._collect()
             waiting = [player.name for player in self._players.values() if player.pending is not None]
             if all(name in blocked for name in waiting) and not _circle(blocked):
-                before = await self._purged()
+                await self._purge()
                 again = await self._waits()
                 self._collect()
-                if again == blocked and before and waiting == [p.name for p in self._players.values() if p.pending]:
+                if again == blocked and waiting == [p.name for p in self._players.values() if p.pending]:
                     return {name: blocked[name] for name in waiting}
 
     def _collect(self) -> None:
@@ -201,7 +201,7 @@ class _Stage:
         if one is not None and other is not None:
             found.setdefault((one, on), set()).add(other)
 
-    async def _purged(self) -> bool:
+    async def _purge(self) -> None:
         """Wait until purge has done what it can."""
         readings: list[tuple[str, ...]] = []
         while True:
@@ -210,10 +210,10 @@ class _Stage:
             assert match is not None, status
             _, state, length = match.groups()
             if length == "0":
-                return True
+                return
             readings.append(match.groups())
             if len(readings) >= _AT_REST and len(set(readings[-_AT_REST:])) == 1 and "idle" in state:
-                return True
+                return
 
     async def _locks(self) -> list[LockRow]:
         rows = (await self._admin.execute(_LOCKS)).rows
