@@ -35,16 +35,12 @@ _log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Message)
 Handler = Callable[["Node", Session, R], Awaitable[Message]]
 
-_TABLE: dict[int, Handler[Any]] = {}
-
-KNOWN: dict[int, type[Message]] = {}
-"""The requests that a node understands, by message id."""
+_HANDLERS: dict[type[Message], Handler[Any]] = {}
 
 
 def _handles(request: type[R]) -> Callable[[Handler[R]], Handler[R]]:
     def enter(handler: Handler[R]) -> Handler[R]:
-        KNOWN[request.ID] = request
-        _TABLE[request.ID] = handler
+        _HANDLERS[request] = handler
         return handler
 
     return enter
@@ -52,7 +48,7 @@ def _handles(request: type[R]) -> Callable[[Handler[R]], Handler[R]]:
 
 async def answer(node: Node, session: Session, request: Message) -> Message:
     """The reply to ``request``. Raises `SessionEndedError` when it is the session's last."""
-    return await _TABLE[request.ID](node, session, request)
+    return await _HANDLERS[type(request)](node, session, request)
 
 
 @_handles(LoginRequest)
@@ -107,3 +103,7 @@ async def _create_private_chat(node: Node, session: Session, request: CreatePriv
 
 def _own(session: Session, uid: int) -> bool:
     return session.device is not None and session.device.uid == uid
+
+
+KNOWN = {request.ID: request for request in _HANDLERS}
+"""The requests that a node understands, by message id."""
