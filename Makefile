@@ -1,10 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench notebooks clean
+.PHONY: help setup demo test conformance lint format bench notebooks clean
 
 VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(VENV)/bin
 OUT    ?= results/demo
+SCHEDULES ?= 5000
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +21,9 @@ demo: setup ## race every creation strategy on a real MySQL; prints the table, s
 
 test: setup ## all tests and notebooks; what can't be had on this machine (Docker) is skipped and said so
 	$(BIN)/python -m pytest --nbmake tests notebooks
+
+conformance: setup ## does the model do what MySQL does? The recorded schedules, and SCHEDULES (5000) drawn ones; an hour
+	CHATSIM_TEST_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/conformance
 
 lint: setup ## ruff, mypy (strict), the import contracts
 	$(BIN)/ruff check .

@@ -4,6 +4,9 @@
 - `creation_strategy`: makes a strategy of a coroutine function of yours
 - `strategies`: the creation strategies that are shipped
 - `MySQL`: which MySQL to run on, if not the first that is found
+- `Model`: how the model is set up: what things cost in it
+- `play`: a multi-session script, step by step, with the locks after each step
+- `Schedule`: such a script
 - `compare`: how two results differ, with intervals
 - `figures`: pictures of results, of deadlocks
 - `run`: for callers that have no event loop of their own
@@ -20,9 +23,25 @@ from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
 from chatsim.lab.race import BadParameterError, Race
 from chatsim.lab.result import Result, compare
+from chatsim.worlds.model import schedules as in_model
+from chatsim.worlds.model.world import Model, ModelWorld
+from chatsim.worlds.mysql import schedules as on_mysql
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.schedule import Outcome, Schedule
 
-__all__ = ["MySQL", "Result", "compare", "creation_strategy", "figures", "race", "run", "strategies"]
+__all__ = [
+    "Model",
+    "MySQL",
+    "Result",
+    "Schedule",
+    "compare",
+    "creation_strategy",
+    "figures",
+    "play",
+    "race",
+    "run",
+    "strategies",
+]
 
 T = TypeVar("T")
 
@@ -31,7 +50,7 @@ MySQL = Servers
 
 async def race(
     *,
-    world: str | MySQL = "mysql",
+    world: str | MySQL | Model = "mysql",
     strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = "all",
     pattern: str | Iterable[str] = "same_pair",
     clients: int = 16,
@@ -51,7 +70,7 @@ async def race(
     """Let many callers create private chats at once, once with every strategy under every pattern.
 
     Args:
-        world: ``"mysql"``, or a `MySQL` that says which server.
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
         strategies: creation strategies by name or as made by `creation_strategy`; ``"all"`` for all shipped.
         pattern: ``same_pair``, ``hot_pairs`` or ``strangers``, one or several.
         clients: how many callers, each with a connection or with devices of its own.
@@ -72,6 +91,7 @@ async def race(
         BadParameterError, UnknownStrategyError: a parameter makes no sense.
         WorldError: the world can't be had.
         StrategyError: a strategy is broken.
+        DivergenceError: a run in the model does not repeat itself.
     """
     parameters = Race(
         strategies=strategies,
@@ -89,14 +109,46 @@ async def race(
         pool=pool,
         rate=rate,
     )
-    if world == "mysql":
-        world = MySQL()
-    if not isinstance(world, MySQL):
-        raise BadParameterError(f"unknown world {world!r}; there are: mysql")
+    known: dict[object, MySQL | Model] = {"mysql": MySQL(), "model": Model()}
+    there = world if isinstance(world, MySQL | Model) else known.get(world)
+    if there is None:
+        raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(map(str, known))}")
+    if isinstance(there, Model):
+        return await asyncio.to_thread(_race_in_model, there, parameters, progress=progress)
     result = Result(parameters.config("mysql"))
-    async with MySQLWorld(world) as there:
-        await parameters.run(there, result, progress=progress)
+    async with MySQLWorld(there) as server:
+        await parameters.run(server, result, progress=progress)
     return result
+
+
+def _race_in_model(model: Model, parameters: Race, *, progress: bool) -> Result:
+    """In a thread of its own, so that a notebook's event loop goes on meanwhile."""
+
+    async def main(world: ModelWorld) -> Result:
+        result = Result(parameters.config(world.name))
+        await parameters.run(world, result, progress=progress)
+        return result
+
+    return model.run(main, seed=parameters.seed)
+
+
+async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> Outcome:
+    """Play a script of several sessions, statement by statement, and look at the locks after each.
+
+    Args:
+        schedule: the script.
+        world: ``"mysql"``, or a `MySQL` that says which server; or ``"model"``.
+
+    Raises:
+        BadParameterError: there is no such world.
+        WorldError: the world can't be had, or can't play it.
+    """
+    if world == "model":
+        return await asyncio.to_thread(in_model.play, schedule)
+    if world != "mysql" and not isinstance(world, MySQL):
+        raise BadParameterError(f"unknown world {world!r}; there are: mysql, model")
+    async with MySQLWorld(world if isinstance(world, MySQL) else None) as server:
+        return await on_mysql.play(server, schedule)
 
 
 def strategies() -> dict[str, CreationStrategy]:

@@ -37,6 +37,6 @@ class ScriptedDatabase:
 
 
 @asynccontextmanager
-async def scripted(connections):
+async def scripted(connections, machine="client"):
     """What a `ModelSite` makes its pools with."""
     yield ScriptedDatabase(connections)

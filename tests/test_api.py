@@ -10,7 +10,10 @@ from chatsim.chat.creation import STRATEGIES, CreationStrategy
 from chatsim.lab.race import BadParameterError
 from chatsim.worlds.world import WorldError
 
-PUBLIC = ["MySQL", "Result", "compare", "creation_strategy", "figures", "race", "run", "strategies"]
+PUBLIC = [
+    *("Model", "MySQL", "Result", "Schedule", "compare", "creation_strategy"),
+    *("figures", "play", "race", "run", "strategies"),
+]
 
 
 def test_the_public_names_are_these():
@@ -82,7 +85,7 @@ def test_a_race_shows_its_progress_unless_told_otherwise(mysql_url, capsys):
 def test_an_unknown_world_is_named_with_those_there_are(world):
     with pytest.raises(BadParameterError) as raised:
         chatsim.run(chatsim.race(world=world))
-    assert str(raised.value) == f"unknown world {world!r}; there are: mysql"
+    assert str(raised.value) == f"unknown world {world!r}; there are: mysql, model"
 
 
 def test_a_world_that_cannot_be_had_is_one_sentence():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from chatsim.cli.anomalies import anomalies
 from chatsim.cli.mysql import mysql
 from chatsim.cli.race import race, strategies
 from chatsim.cli.schedule import schedule
@@ -18,10 +19,11 @@ def main() -> None:
     """A laboratory for chat back ends on MySQL.
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim serve` runs chat servers for clients of your own. `chatsim mysql` shows which MySQL it would
+    what price. `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
+    `chatsim serve` runs chat servers for clients of your own. `chatsim mysql` shows which MySQL it would
     use.
     """
 
 
-for command in (race, strategies, schedule, serve, node, mysql):
+for command in (race, strategies, schedule, anomalies, serve, node, mysql):
     main.add_command(command)

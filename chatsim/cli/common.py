@@ -13,6 +13,7 @@ from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.ports import DatabaseError
 from chatsim.chat.server.limits import BadLimitError
 from chatsim.lab.race import BadParameterError
+from chatsim.worlds.model.determinism import DivergenceError
 from chatsim.worlds.mysql.driver import BadUrlError
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -36,6 +37,7 @@ OUR_ERRORS = (
     BadScheduleError,
     BadUrlError,
     DatabaseError,
+    DivergenceError,
     StrategyError,
     UnknownStrategyError,
     WorldError,

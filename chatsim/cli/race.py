@@ -21,13 +21,24 @@ from chatsim.lab import workload
 from chatsim.lab.race import LAYERS, BadParameterError, Race
 from chatsim.lab.result import Result
 from chatsim.worlds.deadlock import Deadlock
+from chatsim.worlds.model.world import Model, ModelWorld
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 __all__ = ["race", "strategies"]
 
 
 @click.command()
-@click.option("--world", type=click.Choice(["mysql"]), default="mysql", show_default=True, help="Where it runs.")
+@click.option(
+    "--world",
+    type=click.Choice(["mysql", "model"]),
+    default="mysql",
+    show_default=True,
+    help="A real server, or the model of many machines in virtual time.",
+)
+@click.option(
+    "--costs", type=click.Path(dir_okay=False, path_type=Path), help="What things cost in the model: a TOML file."
+)
+@click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ.")
 @click.option(
     "--strategies", default="all", show_default=True, help="Names, separated by commas; see `chatsim strategies`."
 )
@@ -74,19 +85,30 @@ __all__ = ["race", "strategies"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per strategy and pattern, a line each.")
 @click.option("--must-pass", default="", help="Names; exit status 1 unless all of these are safe.")
 @server_options
-def race(world: str, out: Path | None, must_pass: str, *, as_json: bool, **options: Any) -> None:
+def race(
+    world: str,
+    costs: Path | None,
+    out: Path | None,
+    must_pass: str,
+    *,
+    as_json: bool,
+    check_determinism: bool,
+    **options: Any,
+) -> None:
     """Let many callers create private chats at once, with each strategy under each pattern.
 
     Exit status: 0; 1 when a strategy of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """
-    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__})
+    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__ if name in options})
+    model = Model(costs, check_determinism)
     with one_sentence():
+        _agree(world, servers, model)
         parameters = Race(**options)
         musts = _names(must_pass, parameters)
         result = Result(parameters.config(world))
         if out is not None:
             _make(out)
-    status, sentence = _run(parameters, servers, result)
+    status, sentence = _run(parameters, servers if world == "mysql" else model, result)
     if out is not None and result.variants:
         click.echo(f"saved in {result.save(out)}", err=True)
     if as_json:
@@ -121,15 +143,30 @@ def _names(must_pass: str, parameters: Race) -> set[str]:
     return musts
 
 
-def _run(parameters: Race, servers: Servers, result: Result) -> tuple[int, str]:
+def _agree(world: str, servers: Servers, model: Model) -> None:
+    """Raise `BadParameterError` for options of the world that it does not run in."""
+    if world == "mysql" and model != Model():
+        raise BadParameterError("--costs and --check-determinism belong to the model: --world model")
+    if world == "model" and servers != Servers():
+        raise BadParameterError("which server to use is said for --world mysql; the model has none")
+
+
+def _run(parameters: Race, where: Servers | Model, result: Result) -> tuple[int, str]:
     """Run the race; returns the exit status, and the sentence that goes with one that is not 0."""
 
-    async def run() -> None:
+    async def on_server(servers: Servers) -> None:
         async with MySQLWorld(servers) as world:
             await parameters.run(world, result)
 
+    async def in_model(world: ModelWorld) -> None:
+        result.variants.clear()  # of the run before, when determinism is checked
+        await parameters.run(world, result)
+
     try:
-        asyncio.run(run())
+        if isinstance(where, Model):
+            where.run(in_model, seed=parameters.seed)
+        else:
+            asyncio.run(on_server(where))
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"
         return INTERRUPTED, f"Interrupted; {finished}."

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,56 +18,213 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chatsim.cli.common import UNSAFE, one_sentence, server_options
+from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
+from chatsim.lab.generated import Play, Report, Search, without_row_ids
+from chatsim.lab.race import BadParameterError
 from chatsim.lab.schedules import LEVELS, Comparison, compare
-from chatsim.worlds.mysql.schedules import play
+from chatsim.worlds.model import schedules as in_model
+from chatsim.worlds.mysql import schedules as on_mysql
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.schedule import Completed, Outcome, Schedule, read
 from chatsim.worlds.world import WorldError
 
 __all__ = ["schedule"]
 
+_FEWEST, _MOST = 2, 4
+_SESSIONS = re.compile(r"(\d)(?:-(\d))?")
+
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--world", type=click.Choice(["mysql"]), default="mysql", show_default=True, help="Where it runs.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--world",
+    type=click.Choice(["mysql", "model"]),
+    default="mysql",
+    show_default=True,
+    help="Where it runs: on a real server, or in the model.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON, a line for each file.")
 @click.option("--check", is_flag=True, help="Compare with what the files expect; exit status 1 where they differ.")
+@click.option("--generate", type=int, metavar="N", help="With --check: draw N schedules, and compare the two worlds.")
+@click.option("--seed", type=int, help="Of the schedules that are drawn.  [default: 1]")
+@click.option("--sessions", help="How many they have, as 3, or 2-4.  [default: 2-4]")
+@click.option("--foreign-keys", is_flag=True, help="Draw them over a parent table and its child.")
 @server_options
-def schedule(files: Sequence[Path], world: str, *, as_json: bool, check: bool, **options: Any) -> None:  # noqa: ARG001
+def schedule(
+    files: Sequence[Path],
+    world: str,
+    generate: int | None,
+    seed: int | None,
+    sessions: str | None,
+    *,
+    as_json: bool,
+    check: bool,
+    foreign_keys: bool,
+    **options: Any,
+) -> None:
     """Run schedules: several sessions' statements in an order, the locks after each step.
 
-    Exit status: 0; 1 when --check finds a difference; 2 when one could not be run.
+    With --generate they are drawn by chance, and played on MySQL and in the model. Each on which these disagree is made
+    as small as it goes and printed, a line of JSON that can be saved as a file; its title is the difference.
+
+    Exit status: 0; 1 when --check finds a difference (of those that are drawn, the locks may differ in 2 of 100);
+    2 when one could not be run; 130 after Ctrl-C.
     """
+    servers = Servers(**options)
     with one_sentence():
-        scripts = [read(path) for path in files]
-        if check and (silent := [each.id for each in scripts if each.expected is None]):
-            raise WorldError(f"{silent[0]} does not say what to expect")
-        found, skipped = asyncio.run(_play(scripts, Servers(**options), strict=not check))
-    if check:
-        _report([compare(script, outcome) for script, outcome in found], skipped)
-        return
-    for script, outcome in found:
-        if as_json:
-            click.echo(msgspec.json.encode(outcome))
+        if generate is not None:
+            _only_drawn(files, world, generate, as_json=as_json, check=check)
+            draws = {"seed": _seed(seed), "sessions": _range(sessions or "2-4"), "foreign_keys": foreign_keys}
+            interrupted, report = _generate(servers, generate, draws)
         else:
-            _show(script, outcome)
+            _only_files(files, world, servers, drawn=(seed, sessions, foreign_keys or None))
+            scripts = [read(path) for path in files]
+            if check and (silent := [each.id for each in scripts if each.expected is None]):
+                raise WorldError(f"{silent[0]} does not say what to expect")
+            found, skipped = _play(scripts, world, servers, strict=not check)
+    if generate is not None:
+        _report_drawn(report, interrupted=interrupted)
+    elif check:
+        _report([_compared(script, outcome) for script, outcome in found], skipped)
+    else:
+        for script, outcome in found:
+            if as_json:
+                click.echo(msgspec.json.encode(outcome))
+            else:
+                _show(script, outcome)
 
 
-async def _play(
-    scripts: Sequence[Schedule], servers: Servers, *, strict: bool
+# --- what goes together
+
+
+def _only_drawn(files: Sequence[Path], world: str, count: int, *, as_json: bool, check: bool) -> None:
+    """Raise `BadParameterError` for what makes no sense with --generate."""
+    if files:
+        raise BadParameterError(f"--generate draws schedules, and {files[0]} is one: give either")
+    if not check:
+        raise BadParameterError("--generate compares the two worlds: give --check as well")
+    if count < 1:
+        raise BadParameterError(f"--generate is {count}; it must be at least 1")
+    if world != "mysql" or as_json:
+        raise BadParameterError("--world and --json belong to files; --generate plays in both worlds")
+
+
+def _only_files(
+    files: Sequence[Path], world: str, servers: Servers, *, drawn: tuple[int | None, str | None, bool | None]
+) -> None:
+    """Raise `BadParameterError` for what makes no sense with files."""
+    if not files:
+        raise BadParameterError("no schedule is given: name files, or have some drawn by --generate N --check")
+    if any(each is not None for each in drawn):
+        raise BadParameterError("--seed, --sessions and --foreign-keys are about drawn schedules: give --generate N")
+    if world == "model" and servers != Servers():
+        raise BadParameterError("which server to use is said for --world mysql; the model has none")
+
+
+def _seed(seed: int | None) -> int:
+    if seed is not None and seed < 0:
+        raise BadParameterError(f"--seed is {seed}; it must be at least 0")
+    return 1 if seed is None else seed
+
+
+def _range(sessions: str) -> tuple[int, int]:
+    """The fewest and the most sessions. Raises `BadParameterError`."""
+    found = _SESSIONS.fullmatch(sessions)
+    least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not _FEWEST <= least <= most <= _MOST:
+        raise BadParameterError(f"--sessions is {sessions}; it must be from {_FEWEST} to {_MOST}, as 3, or 2-4")
+    return least, most
+
+
+# --- running them
+
+
+@contextmanager
+def _mysql(servers: Servers) -> Iterator[Play]:
+    """How schedules are played on a server, one after the other."""
+    with asyncio.Runner() as runner:
+        world = runner.run(MySQLWorld(servers).__aenter__())
+        try:
+            yield lambda script: runner.run(on_mysql.play(world, script))
+        finally:
+            runner.run(world.__aexit__())
+
+
+def _play(
+    scripts: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
 ) -> tuple[list[tuple[Schedule, Outcome]], list[str]]:
-    """The outcomes, and why what can't be run on this server can't; the first of these is raised when ``strict``."""
+    """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
+    if world == "model":
+        return _play_all(scripts, in_model.play, strict=strict)
+    with _mysql(servers) as play:
+        return _play_all(scripts, play, strict=strict)
+
+
+def _play_all(
+    scripts: Sequence[Schedule], play: Play, *, strict: bool
+) -> tuple[list[tuple[Schedule, Outcome]], list[str]]:
     found, skipped = [], []
-    async with MySQLWorld(servers) as world:
-        for script in scripts:
-            try:
-                found.append((script, await play(world, script)))
-            except WorldError as error:
-                if strict:
-                    raise
-                skipped.append(str(error))
+    for script in scripts:
+        try:
+            found.append((script, play(script)))
+        except WorldError as error:
+            if strict:
+                raise
+            skipped.append(str(error))
     return found, skipped
+
+
+def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, Report]:
+    """Whether it was interrupted, and what has come of it until then."""
+    report = Report()
+    try:
+        with _mysql(servers) as play, _interruptible(play) as stoppable:
+            Search(stoppable, in_model.play, **draws).run(count, report)
+    except KeyboardInterrupt:
+        return True, report
+    return False, report
+
+
+@contextmanager
+def _interruptible(play: Play) -> Iterator[Play]:
+    """Ctrl-C waits for the schedule that is being played: half of one would leave the worlds in disorder."""
+    asked = threading.Event()
+
+    def stoppable(script: Schedule) -> Outcome:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        return play(script)
+
+    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    try:
+        yield stoppable
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# --- what is printed
+
+
+def _report_drawn(report: Report, *, interrupted: bool) -> None:
+    for each in report.disagreements:
+        click.echo(msgspec.json.encode(each.schedule))
+    for reason, times in report.not_modelled.most_common():
+        click.echo(f"not in the model, {times:,} times: {reason}", err=True)
+    if report.unsettled:
+        click.echo(f"left out, since the server does not do the same every time: {report.unsettled:,}", err=True)
+    for name, differ in zip(LEVELS, report.differing, strict=True):
+        click.echo(f"{name}: {report.played - differ:,} of {report.played:,} agree")
+    if interrupted:
+        click.echo("Interrupted; what had been found is above.", err=True)
+        sys.exit(INTERRUPTED)
+    if not report.agrees:
+        sys.exit(UNSAFE)
+
+
+def _compared(script: Schedule, outcome: Outcome) -> Comparison:
+    assert script.expected is not None
+    expecting = msgspec.structs.replace(script, expected=without_row_ids(script.expected))
+    return compare(expecting, without_row_ids(outcome))
 
 
 def _report(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:

@@ -112,7 +112,7 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
     Prints a line of JSON for each user: host and port of the server to log in at, uid, token, name. Any client that
     speaks the protocol can. What happens is said on standard error.
     """
-    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__})
+    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__ if name in options})
     _log_to_stderr()
     with one_sentence():
         if processes and nodes > 1 and options["sessions"] == "one":

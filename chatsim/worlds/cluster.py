@@ -124,8 +124,8 @@ async def cluster(
     async with AsyncExitStack() as stack:
         running: list[Node] = []
         for number, rng in enumerate(rngs[:nodes]):
-            database = await stack.enter_async_context(site.database(pool))
             name = f"node{number + 1}"
+            database = await stack.enter_async_context(site.database(pool, name))
             services = Services(site.at(name), database, site.tokens, presence(name), directory, peers.of(name))
             locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
             node = Node(name, services, Creator(strategy, retry, locks, rng), limits, rng)

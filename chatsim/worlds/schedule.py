@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -144,6 +145,28 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     mysql: str = ""
     concurrent_wakeups: list[int] = msgspec.field(default_factory=list)
     unstable_locks_at: list[int] = msgspec.field(default_factory=list)
+
+    @classmethod
+    def of(cls, script: str, *, setup: Sequence[str] = (), name: str = "schedule", **options: Any) -> Self:
+        """A schedule from lines of ``session: SQL``.
+
+        Args:
+            script: the steps; empty lines are left out.
+            setup: statements run first.
+            name: its id.
+            options: the other fields.
+
+        Raises:
+            BadScheduleError: a line has no session.
+        """
+        steps: list[Step] = []
+        for line in filter(str.strip, script.splitlines()):
+            session, colon, sql = line.strip().partition(": ")
+            if not colon or not session.isidentifier():
+                raise BadScheduleError(f"{line.strip()!r} is not of the form 'session: SQL'")
+            steps.append(Step(len(steps) + 1, session, sql))
+        sessions = list(dict.fromkeys(step.session for step in steps))
+        return cls(id=name, setup=list(setup), sessions=sessions, steps=steps, **options)
 
     def __post_init__(self) -> None:
         if [step.n for step in self.steps] != list(range(1, len(self.steps) + 1)):

@@ -77,8 +77,8 @@ class Site(Protocol):
         """The host at which that machine's listeners are reached."""
         ...
 
-    def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
-        """A pool of so many connections."""
+    def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
+        """A pool of so many connections from a machine. Raises `WorldError` on entering when they can't be had."""
         ...
 
     def presence(self, expiry: float) -> Callable[[str], Presence]:

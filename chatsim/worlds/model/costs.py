@@ -12,7 +12,7 @@ from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.worlds.model.links import Topology
 from chatsim.worlds.world import WorldError
 
-__all__ = ["ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts"]
+__all__ = ["DatabaseCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts"]
 
 _DEFAULTS = Path(__file__).with_name("costs.toml")
 _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
@@ -66,18 +66,52 @@ class RedisCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"command is {self.command}; it must be at least 0")
 
 
+class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A database server's machine.
+
+    Attributes:
+        cores: how many.
+        connections: the most that it takes.
+        statement: seconds of a core for a statement, whatever it finds.
+        record: seconds of a core for each record looked at.
+        flush: seconds until a log is on disk; commits that come meanwhile share the next.
+        misses: how many of the records looked at are not in memory, from 0 to 1.
+        read: seconds until one of these is.
+    """
+
+    cores: int
+    connections: int
+    statement: float
+    record: float
+    flush: float
+    misses: float
+    read: float
+
+    def __post_init__(self) -> None:
+        for name in ("cores", "connections"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("statement", "record", "flush", "read"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if not 0 <= self.misses <= 1:
+            raise ValueError(f"misses is {self.misses}; it must be between 0 and 1")
+
+
 class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of them.
 
     Attributes:
         node: the chat servers.
         network: what lies between hosts.
+        database: the database server.
         redis: the Redis.
         store: the clients' local stores.
     """
 
     node: NodeCosts
     network: Topology
+    database: DatabaseCosts
     redis: RedisCosts
     store: StoreCosts
 

@@ -34,29 +34,36 @@ class ModelSite:
     Args:
         costs: what things cost.
         seed: of the latencies, and of the tokens' key.
-        database: makes a pool of so many connections.
+        database: makes a pool of so many connections from a machine.
 
     Attributes:
         network: what lies between the machines.
         machines: those that listen, by name.
         redis: where locks are, and who is where.
         tokens: the proofs of a login.
+        memory: chance for what of the database is not in memory.
     """
 
     name = "model"
 
     def __init__(
-        self, costs: ModelCosts, *, seed: int, database: Callable[[int], AbstractAsyncContextManager[Database]]
+        self, costs: ModelCosts, *, seed: int, database: Callable[[int, str], AbstractAsyncContextManager[Database]]
     ) -> None:
-        latencies, self._chance = (np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(2))
-        clock = current_loop().time
+        latencies, self._chance, self.memory = (
+            np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(3)
+        )
+        self._clock = current_loop().time
         self.network = ModelNetwork(costs.network, rng=latencies)
         self.machines: dict[str, Machine] = {}
-        self.tokens = SignedTokens(self._chance.bytes(32), lambda: _EPOCH + clock())
+        self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
         self.redis = ModelRedis(self.network, costs.redis)
         self._costs = costs.node
         self._service = costs.node.by_id
         self._database = database
+
+    def wall_time(self) -> float:
+        """Seconds since the epoch."""
+        return _EPOCH + self._clock()
 
     def at(self, machine: str) -> Network:
         """The network as seen from ``machine``, which does the work of what its listeners are asked."""
@@ -70,9 +77,9 @@ class ModelSite:
         """Its name."""
         return machine
 
-    def database(self, connections: int) -> AbstractAsyncContextManager[Database]:
-        """A pool of so many connections."""
-        return self._database(connections)
+    def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
+        """A pool of so many connections from a machine."""
+        return self._database(connections, machine)
 
     def presence(self, expiry: float) -> Callable[[str], Presence]:
         """Who is where, in the Redis."""

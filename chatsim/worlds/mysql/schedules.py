@@ -157,14 +157,18 @@ class _Stage:
 
     async def clear(self) -> None:
         """End all sessions, and wait until the server has rolled back what they had begun."""
-        for number in self._names:
-            with suppress(DatabaseError):  # it has ended by itself
-                await self._admin.execute(f"KILL {number}")
-        tasks = [player.pending for player in self._players.values() if player.pending is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        waiting = [player for player in self._players.values() if player.pending is not None]
+        await self._kill(waiting)  # these first, so that nobody is let go by another's end
+        await asyncio.gather(*(player.pending for player in waiting if player.pending), return_exceptions=True)
+        await self._kill(player for player in self._players.values() if player not in waiting)
         there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({', '.join(map(str, self._names))})"  # noqa: S608
         while (await self._admin.execute(there)).rows:
             pass
+
+    async def _kill(self, players: Iterable[_Player]) -> None:
+        for player in players:
+            with suppress(DatabaseError):  # it has ended by itself
+                await self._admin.execute(f"KILL {player.session.connection_id}")
 
     async def _settle(self) -> dict[str, Blocked]:
         while True:

@@ -58,6 +58,7 @@ class Servers:
         mysql_image: the image for a container.
         profile: how an own instance is set up, ``durable`` or ``quick``; a named server is left as it is.
         redis_url: ``redis://host:port``; else the variable CHATSIM_REDIS_URL; else the ladder.
+        settings: system variables of an own instance, and their values; a named server has its own.
     """
 
     mysql_url: str | None = None
@@ -65,12 +66,13 @@ class Servers:
     mysql_image: str = IMAGE
     profile: str = Profile.DURABLE.value
     redis_url: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
     def service(self) -> MySQL:
         """The `Service` these settings describe. Raises `WorldError` for an unknown profile."""
         if self.profile not in list(Profile):
             raise WorldError(f"unknown profile {self.profile!r}; there are: {', '.join(Profile)}")
-        return MySQL(Profile(self.profile), self.mysql_image)
+        return MySQL(Profile(self.profile), self.mysql_image, self.settings)
 
     def mysql(self) -> ladder.Server:
         """A MySQL that answers. Raises `WorldError`."""
@@ -255,7 +257,11 @@ class MySQLWorld:
             await self.admin.execute(statement)
 
     @asynccontextmanager
-    async def database(self, connections: int) -> AsyncIterator[driver.MySQLDatabase]:
+    async def database(
+        self,
+        connections: int,
+        machine: str = "client",  # noqa: ARG002 - it is all one machine
+    ) -> AsyncIterator[driver.MySQLDatabase]:
         """A pool of so many open connections."""
         try:
             database = await driver.MySQLDatabase(self._server.url, self.schema, connections, self._work).__aenter__()

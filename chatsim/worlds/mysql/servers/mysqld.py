@@ -55,14 +55,21 @@ class MySQL:
     Attributes:
         profile: how instances of one's own are set up.
         image: the container image.
+        settings: system variables beside those of the profile, and their values.
     """
 
     profile: Profile = Profile.DURABLE
     image: str = IMAGE
+    settings: tuple[tuple[str, str], ...] = ()
     name: str = "MySQL"
     variable: str = "CHATSIM_MYSQL_URL"
     program: str = "mysqld"
     packages: debian.Packages = _PACKAGES
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The server's options for all of these."""
+        return (*self.profile.options, *(f"--{name.replace('_', '-')}={value}" for name, value in self.settings))
 
     def verify(self, url: str) -> None:
         """Log in at ``url`` and make sure that it is MySQL. Raises `ServerError`."""
@@ -98,7 +105,7 @@ class MySQL:
                 f"--socket={directory / 'mysql.sock'}",
                 f"--pid-file={directory / 'pid'}",
                 "--mysqlx=OFF",
-                *self.profile.options,
+                *self.options,
             ]
 
         return private.start(
@@ -113,7 +120,7 @@ class MySQL:
     def container(self) -> tuple[DockerContainer, Callable[[], str]]:
         """A container of the pinned image."""
         container = MySqlContainer(self.image, username="root", password=_PASSWORD)
-        container.with_command(list(self.profile.options))
+        container.with_command(list(self.options))
 
         def url() -> str:
             host, port = container.get_container_host_ip(), container.get_exposed_port(3306)

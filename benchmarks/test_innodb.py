@@ -1,0 +1,41 @@
+"""The model's engine itself: how many locks it hands out in a second, how many schedules it plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatsim.worlds.deadlock import LockKind
+from chatsim.worlds.model import schedules
+from chatsim.worlds.model.innodb.locks import Locks
+from chatsim.worlds.model.innodb.schema import Index, IndexDefinition
+from chatsim.worlds.model.innodb.transactions import Isolation, Transaction
+from chatsim.worlds.schedule import read
+
+ROWS, TRANSACTIONS = 1_000, 20
+CORPUS = Path(__file__).parent.parent / "tests" / "conformance" / "schedules"
+
+
+def test_lock_requests(benchmark):
+    """Next-key locks in S by twenty transactions on a thousand records each, then all released: 20,000 requests."""
+    index = Index(IndexDefinition("PRIMARY", (0,), unique=True, clustered=True, place=(0,)))
+    records = [index.insert((number,), (number,), None) for number in range(ROWS)]
+
+    def lock_and_release():
+        locks = Locks(lambda *_: None)
+        crowd = [Transaction(number, Isolation.REPEATABLE_READ) for number in range(TRANSACTIONS)]
+        for trx in crowd:
+            for record in records:
+                locks.record(trx, record, "S", LockKind.NEXT_KEY)
+        for trx in crowd:
+            locks.release_all(trx)
+        return locks.requests
+
+    requests = benchmark(lock_and_release)
+    benchmark.extra_info["requests_per_s"] = round(requests / benchmark.stats.stats.mean)
+
+
+def test_schedules(benchmark):
+    """The written part of the conformance suite, each schedule on an engine of its own."""
+    corpus = [read(path) for path in sorted(CORPUS.rglob("*.json"))]
+    benchmark.pedantic(lambda: [schedules.play(each) for each in corpus], rounds=3)
+    benchmark.extra_info["schedules_per_s"] = round(len(corpus) / benchmark.stats.stats.mean)

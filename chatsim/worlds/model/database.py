@@ -1,0 +1,266 @@
+"""The database server as a machine: what its work costs, and the connections that nodes ask it through.
+
+A statement takes time on one of the server's cores, more for each record that it looks at, more still if the record is
+not in the buffer pool; a commit waits until its log is on disk, together with all others that wait then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from chatsim.chat.ports import Isolation, Rows
+from chatsim.worlds.model.innodb.engine import Engine
+from chatsim.worlds.model.innodb.session import EngineSession
+from chatsim.worlds.model.machines import Machine
+from chatsim.worlds.world import Costs, WorldError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    import numpy as np
+
+    from chatsim.worlds.model.costs import DatabaseCosts
+    from chatsim.worlds.model.innodb.sql.common import Answer
+    from chatsim.worlds.model.innodb.transactions import Transaction
+    from chatsim.worlds.model.network import ModelNetwork
+
+__all__ = ["AdminSession", "ModelDatabase", "ModelServer", "ModelSession"]
+
+_HOST = "mysql"
+
+
+class ModelServer:
+    """The server: an engine on a machine of its own.
+
+    Args:
+        network: what lies between it and who asks.
+        costs: what its work takes.
+        clock: seconds since the epoch.
+        rng: which records are not in memory.
+
+    Attributes:
+        engine: its tables and locks.
+        machine: its cores.
+        connections: how many are open.
+    """
+
+    def __init__(
+        self, network: ModelNetwork, costs: DatabaseCosts, clock: Callable[[], float], rng: np.random.Generator
+    ) -> None:
+        self.engine = Engine(clock)
+        self.machine = Machine(costs.cores)
+        self.connections = 0
+        self._network = network
+        self._costs = costs
+        self._rng = rng
+        self._log = _Log(costs.flush)
+        self._round_trips = 0
+
+    @asynccontextmanager
+    async def pool(self, connections: int, host: str) -> AsyncIterator[ModelDatabase]:
+        """So many connections from ``host``. Raises `WorldError` when the server does not take as many."""
+        if self.connections + connections > self._costs.connections:
+            raise WorldError(
+                f"{connections} connections can't be had: the server takes {self._costs.connections:,}"
+                f" and has {self.connections:,}"
+            )
+        self.connections += connections
+        database = ModelDatabase(self, host, connections)
+        try:
+            yield database
+        finally:
+            self.connections -= connections
+            database.close()
+
+    def session(self) -> EngineSession:
+        """A session of the engine, whose commits wait for the log."""
+        return EngineSession(self.engine, self._log.flushed)
+
+    async def answer(self, session: EngineSession, host: str, sql: str, args: Sequence[object]) -> list[Answer]:
+        """One round trip: what ``host`` asks crosses the network, is worked on, and its answers come back.
+
+        Raises:
+            DatabaseError: a statement failed.
+            NotImplementedError: the model does not understand one; the message names the construct.
+        """
+        self._round_trips += 1
+        await self._network.line(host, _HOST).cross()
+        try:
+            answers = []
+            for at in range(self.engine.count(sql)):
+                await self.machine.work(self._costs.statement)
+                answers.append(await session.step(sql, at, args))
+                await self._examined(answers[-1].examined)
+            return answers
+        finally:
+            await self._network.line(_HOST, host).cross()
+
+    async def _examined(self, records: int) -> None:
+        if records:
+            await self.machine.work(records * self._costs.record)
+            if misses := int(self._rng.binomial(records, self._costs.misses)):
+                await asyncio.sleep(misses * self._costs.read)
+
+    def costs(self) -> Costs:
+        """What has been done so far."""
+        engine = self.engine
+        return Costs(self._round_trips, engine.statements, engine.examined, engine.locks.waits)
+
+
+class _Log:
+    """The redo log: what is committed while it is being written goes to disk together, with the next write."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._writing: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
+
+    async def flushed(self, _: Transaction) -> None:
+        """Wait until what has been logged by now is on disk."""
+        if self._seconds == 0:
+            return
+        if self._next is None:
+            self._next = asyncio.create_task(self._write(self._writing))
+        await asyncio.shield(self._next)
+
+    async def _write(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        self._writing, self._next = self._next, None
+        await asyncio.sleep(self._seconds)
+        if self._next is None:
+            self._writing = None
+
+
+class ModelDatabase:
+    """The `Database` port: a pool of connections from one host.
+
+    Args:
+        server: the server.
+        host: where the pool is.
+        size: how many connections.
+    """
+
+    def __init__(self, server: ModelServer, host: str, size: int) -> None:
+        self._server = server
+        self._host = host
+        self._turns = asyncio.Semaphore(size)
+        self._idle: list[EngineSession] = []
+
+    @asynccontextmanager
+    async def session(self, isolation: Isolation | None = None) -> AsyncIterator[ModelSession]:
+        """Lease a connection; one that comes back with an open transaction is closed."""
+        async with self._turns:
+            session = self._idle.pop() if self._idle else self._server.session()
+            session.isolation = isolation or Isolation.REPEATABLE_READ
+            leased = ModelSession(self._server, session, self._host)
+            try:
+                yield leased
+            finally:
+                if leased.busy or session.open:
+                    session.close()
+                else:
+                    self._idle.append(session)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for session in self._idle:
+            session.close()
+        self._idle.clear()
+
+
+class ModelSession:
+    """The `Session` port: one connection, from a host to the server.
+
+    Attributes:
+        busy: a statement is under way; if nobody waits for it any more, the connection is of no use.
+    """
+
+    def __init__(self, server: ModelServer, session: EngineSession, host: str) -> None:
+        self._server = server
+        self._session = session
+        self._host = host
+        self.busy = False
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._session.open
+
+    @property
+    def connection_id(self) -> int:
+        """The server's number for this connection."""
+        return self._session.connection_id
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement."""
+        return (await self.script(sql, args))[0]
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements in one round trip."""
+        self.busy = True
+        try:
+            answers = await self._server.answer(self._session, self._host, sql, args)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self.busy = False
+            raise
+        self.busy = False
+        return [_rows(answer) for answer in answers]
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction."""
+        await self.script("BEGIN" if isolation is None else f"SET TRANSACTION ISOLATION LEVEL {isolation.value}; BEGIN")
+
+    async def commit(self) -> None:
+        """Commit."""
+        await self.script("COMMIT")
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self.script("ROLLBACK")
+
+
+class AdminSession:
+    """A session on the engine itself, whose work takes no time and is not counted."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._session = EngineSession(engine)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._session.open
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement."""
+        return (await self.script(sql, args))[0]
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements."""
+        engine = self._engine
+        before = engine.statements, engine.examined
+        try:
+            return [_rows(answer) for answer in await self._session.run(sql, args)]
+        finally:
+            engine.statements, engine.examined = before
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction."""
+        await self._session.begin(isolation)
+
+    async def commit(self) -> None:
+        """Commit."""
+        await self._session.commit()
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        self._session.rollback()
+
+
+def _rows(answer: Answer) -> Rows:
+    return Rows(answer.rows or (), answer.affected, answer.insert_id)

@@ -1,0 +1,1 @@
+"""What statements mean: texts to trees (`parsing`), which path they take (`access`), what they do."""

@@ -1,0 +1,759 @@
+"""Which path a statement takes to a table's rows: a stated rule, since it decides what is locked.
+
+The rule, after the manual's "Optimizing SELECT Statements" and "The Optimizer Cost Model", on exact counts. Reading a
+page costs 1/4, looking at a row 1/10. An index is *covering* when it has all columns that a SELECT reads; for UPDATE
+and DELETE none is.
+
+1. Only indexes that FORCE INDEX or USE INDEX names are looked at, and none that IGNORE INDEX does.
+2. A unique index of whose columns each equals one value (not NULL) finds the row at once: `const`. PRIMARY goes first.
+3. The cheapest `range` of an index is a candidate if it is cheaper than a scan of the shortest covering index; where
+   there is none, than one of the table with 2.1 put on top, or with FORCE INDEX at any cost. A range costs a page for
+   each of its intervals and each row; by PRIMARY for each interval and the pages that the rows fill; by a covering
+   index for the pages that the entries fill.
+4. Equalities on an index's first columns (`ref`) are a candidate in a SELECT, if no range of that index goes by more
+   columns. They cost a page a row, but at most a tenth of the table's rows, and two at least. The cheaper candidate is
+   taken; a scan of the table before a `ref`, if it costs less.
+5. A LIMIT below the rows expected makes a range cheaper than a scan, in a SELECT if it gives the wanted order.
+6. If the path does not give the wanted order, an index that does is walked instead: a covering one instead of a scan;
+   else one that costs less to read until the LIMIT is likely to be reached. UPDATE and DELETE do that only with a
+   LIMIT and instead of a scan.
+
+The server also knows to merge indexes, to skip through one, and to take MIN() or MAX() from its end: not this rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import product, takewhile
+from typing import Any, TypeAlias
+
+from sqlglot import exp
+
+from chatsim.chat.ports import database_error
+from chatsim.worlds.model.innodb.index import Index
+from chatsim.worlds.model.innodb.scan import Path, Range
+from chatsim.worlds.model.innodb.schema import Table
+from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, is_true
+from chatsim.worlds.model.innodb.values import NULL, Key, UnusableError, Value
+
+__all__ = ["Conditions", "Hints", "choose", "conjuncts"]
+
+_PAGE, _ROW = 0.25, 0.1  # mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at
+_SCAN = 2.1  # what the server puts on top of a scan of a table
+_PAGE_SIZE = 16_384
+_HEADER = 20  # bytes of a row beside its columns
+_SAMPLE = 100  # entries that are looked at to tell how often a key occurs
+
+Conjunct: TypeAlias = exp.Expr
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Which indexes may be used: None is any.
+
+    Attributes:
+        forced: a scan of the table is to be avoided at any cost.
+    """
+
+    allowed: frozenset[str] | None = None
+    ignored: frozenset[str] = frozenset()
+    forced: bool = False
+
+    @classmethod
+    def of(cls, table: Table, node: exp.Table) -> Hints:
+        """Those of a table in a statement. Raises a `DatabaseError` when there is no such index."""
+        known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
+        allowed: frozenset[str] | None = None
+        ignored: frozenset[str] = frozenset()
+        forced = False
+        for hint in node.args.get("hints") or ():
+            names = [each.name for each in hint.expressions]
+            for name in names:
+                if name.lower() not in known:
+                    raise database_error(1176, f"Key '{name}' doesn't exist in table '{table.name}'")
+            found = frozenset(known[name.lower()] for name in names)
+            if str(hint.this).upper() == "IGNORE":
+                ignored |= found
+            else:
+                allowed = found | (allowed or frozenset())
+                forced = forced or str(hint.this).upper() == "FORCE"
+        return cls(allowed, ignored, forced)
+
+    def permits(self, index: Index) -> bool:
+        """Whether an index may be looked at."""
+        name = index.definition.name
+        return name not in self.ignored and (self.allowed is None or name in self.allowed)
+
+
+def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
+    """The conditions of which all have to hold."""
+    if node is None:
+        return []
+    if isinstance(node, exp.Where | exp.Paren):
+        return conjuncts(node.this)
+    if isinstance(node, exp.And):
+        return [*conjuncts(node.left), *conjuncts(node.right)]
+    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
+        pairs = zip(node.left.expressions, node.right.expressions, strict=True)
+        return [exp.EQ(this=left, expression=right) for left, right in pairs]
+    return [node]
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A condition that an index can be asked: a column, compared with what is known when it is read."""
+
+    column: int
+    operator: str
+    values: Sequence[Function]
+
+
+_FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NullSafeEQ: "<=>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+
+
+class Conditions:
+    """What a statement asks of one of its tables, as far as an index can be asked.
+
+    Args:
+        scope: the statement's tables.
+        at: which of them.
+        known: the tables whose rows are known when this one is read.
+        wanted: the conditions.
+    """
+
+    def __init__(self, scope: Scope, at: int, known: Iterable[int], wanted: Iterable[Conjunct]) -> None:
+        self._scope = scope
+        self.at = at
+        self._known = set(known)
+        self.table = scope.tables[at][1]
+        self.wanted = list(wanted)
+        self._terms = [term for each in self.wanted for term in self._term(each)]
+
+    def _term(self, node: Conjunct) -> Iterable[_Term]:
+        match node:
+            case exp.Between():
+                yield from self._compared(node.this, ">=", [node.args["low"]], beside=node.args["high"])
+                yield from self._compared(node.this, "<=", [node.args["high"]], beside=node.args["low"])
+            case exp.In() if node.expressions:
+                yield from self._compared(node.this, "in", node.expressions)
+            case exp.Is(expression=exp.Null()):
+                yield from self._compared(node.this, "<=>", [node.expression])
+            case exp.Not(this=exp.Is(expression=exp.Null())):
+                yield from self._compared(node.this.this, "not null", [])
+            case _ if (operator := _OPERATORS.get(type(node))) is not None:
+                found = list(self._compared(node.this, operator, [node.expression]))
+                yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
+
+    def _compared(
+        self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
+    ) -> Iterable[_Term]:
+        """The term, if ``left`` is a column and the rest is known when it is read."""
+        column = self._column(left)
+        rest = [*right, beside] if beside is not None else right
+        if column is not None and all(self._is_known(each) for each in rest):
+            yield _Term(column, operator, [self._scope.compile(each) for each in right])
+
+    def _column(self, node: exp.Expr) -> int | None:
+        if not isinstance(node, exp.Column):
+            return None
+        at, column = self._scope.column(node)
+        return column if at == self.at else None
+
+    def _is_known(self, node: exp.Expr) -> bool:
+        return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
+
+    def rank(self) -> int:
+        """How much is asked: 0 for a unique key, 1 for an equality on an index, 2 for less, 3 for nothing."""
+        equal = {term.column for term in self._terms if term.operator in ("=", "<=>")}
+        asked = {term.column for term in self._terms}
+        if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
+            return 0
+        if any(each.definition.columns[0] in equal for each in self.table.indexes):
+            return 1
+        return 2 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 3
+
+    def within(self, index: Index, beside: int = 0) -> list[Function]:
+        """Those of the conditions that name only this table's columns that are in ``index``.
+
+        Args:
+            index: which.
+            beside: those are left out that are only about so many of its first columns, which a search has the values
+                of; but not IS NULL.
+        """
+        place = index.definition.place
+        found = []
+        for each in self.wanted:
+            columns = [self._scope.column(column) for column in each.find_all(exp.Column)]
+            if not columns or not all(at == self.at and column in place for at, column in columns):
+                continue
+            searched = all(column in place[:beside] for _, column in columns)
+            if not searched or (isinstance(each, exp.Is) and isinstance(each.expression, exp.Null)):
+                found.append(self._scope.compile(each))
+        return found
+
+    # -- with values
+
+    def spans(self, env: Env) -> dict[int, _Span] | None:
+        """What the conditions leave of each column, with the values that are known now.
+
+        None where something is compared with NULL.
+        """
+        found: dict[int, _Span] = {}
+        for term in self._terms:
+            values = [value(env) for value in term.values]
+            if values == [None] and term.operator != "<=>":
+                return None
+            span = found.get(term.column, _Span())
+            found[term.column] = span.narrowed(self.table, term.column, term.operator, values)
+        return found
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What is left of a column: some values, or an interval.
+
+    Attributes:
+        points: the order keys that it may have, maybe none; None for an interval.
+        equal: it was said to be one value, not one of several.
+        low, high: the interval's ends; None where it has none.
+        not_null: NULL is out of it.
+    """
+
+    points: tuple[object, ...] | None = None
+    equal: bool = False
+    low: Any | None = None
+    high: Any | None = None
+    low_included: bool = True
+    high_included: bool = True
+    not_null: bool = False
+
+    @property
+    def point(self) -> object | None:
+        """The one value that it may have."""
+        return self.points[0] if self.equal and self.points else None
+
+    @property
+    def share(self) -> float:
+        """Which part of the rows the server takes to be left by it, where it has no index to look at."""
+        if self.points is not None:
+            return min(len(self.points) * 0.1, 0.5)
+        ends = (self.low is not None) + (self.high is not None)
+        return 1 / 3**ends if ends else 0.9
+
+    @property
+    def narrows(self) -> bool:
+        """Whether an index can be asked for it."""
+        if self.points is not None:
+            return self.points != ()
+        return self.low is not None or self.high is not None or self.not_null
+
+    def narrowed(self, table: Table, column: int, operator: str, values: Sequence[Value]) -> _Span:
+        """With one more condition."""
+        if operator == "not null":
+            return replace(self, not_null=True).left()
+        try:
+            keys = [_key_of(table, column, value, operator) for value in values]
+        except UnusableError:
+            return self
+        if operator in ("=", "in", "<=>"):
+            wanted = {key for key in keys if key is not None and (key is not NULL or operator == "<=>")}
+            points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
+            return replace(self, points=points, equal=self.equal or len(keys) == 1)
+        return replace(self, not_null=True)._with_end(keys[0], operator).left()  # noqa: SLF001 - it is one of its kind
+
+    def _with_end(self, key: Any, operator: str) -> _Span:
+        included = operator.endswith("=")
+        if operator.startswith(">"):
+            if self.low is None or key > self.low or (key == self.low and not included):
+                return replace(self, low=key, low_included=included)
+        elif self.high is None or key < self.high or (key == self.high and not included):
+            return replace(self, high=key, high_included=included)
+        return self
+
+    def end(self, side: int) -> tuple[object | None, bool]:
+        """Its lower (-1) or upper (1) end, None if it has none, and whether that is in it."""
+        if self.points:
+            return self.points[0 if side < 0 else -1], True
+        return (self.low, self.low_included) if side < 0 else (self.high, self.high_included)
+
+    def left(self) -> _Span:
+        """Itself, an interval of one value or none as that."""
+        if self.points is not None:
+            return replace(self, points=tuple(each for each in self.points if self.has(each)))
+        if self.low is None or self.high is None or self.low < self.high:
+            return self
+        return replace(self, points=(self.low,), equal=True) if self.has(self.low) else replace(self, points=())
+
+    def has(self, key: Any) -> bool:
+        """Whether a value is in it."""
+        if self.points is not None and key not in self.points:
+            return False
+        if key is NULL:
+            return not self.not_null
+        above = self.low is None or key > self.low or (key == self.low and self.low_included)
+        below = self.high is None or key < self.high or (key == self.high and self.high_included)
+        return above and below
+
+
+def _key_of(table: Table, column: int, value: Value, operator: str) -> object:
+    """What an index has for a value; None if no row can equal it."""
+    if value is None:
+        return NULL
+    return table.columns[column].type.sought(value, operator)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to the rows.
+
+    Attributes:
+        path: the way.
+        rows: how many it is thought to meet.
+        reading: what it is thought to cost to read them.
+        parts: how many of the index's columns narrow the search; 0 for a scan.
+    """
+
+    path: Path
+    rows: int
+    reading: float
+    parts: int = 0
+
+    @property
+    def cost(self) -> float:
+        """What it is thought to cost to read them and to look at them."""
+        return self.reading + self.rows * _ROW
+
+
+def choose(
+    conditions: Conditions,
+    env: Env,
+    hints: Hints,
+    *,
+    read: set[int],
+    ordering: Sequence[tuple[int, bool]] = (),
+    limit: int | None = None,
+    pushes: bool = True,
+) -> tuple[Path, bool] | None:
+    """The path to the rows, and whether it gives them in the wanted order; None when there can be none.
+
+    Args:
+        conditions: what is asked.
+        env: the values known now.
+        hints: of the statement.
+        read: the columns that the statement reads.
+        ordering: the wanted order: columns, and whether from high to low.
+        limit: how many rows are wanted.
+        pushes: it is a SELECT: a condition may be looked at in the index.
+    """
+    spans = conditions.spans(env)
+    indexes = [each for each in conditions.table.indexes if hints.permits(each)]
+    if spans is None or _is_impossible(spans, indexes):
+        return None
+    order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
+    wanted = _Wanted(spans, read if pushes else None, order, limit)
+    chooser = _Chooser(conditions.table, indexes, wanted, forced=hints.forced)
+    way = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
+    direction = chooser.direction(way)
+    path = way.path
+    if direction is _Direction.BACKWARD:
+        path = _backward(path)
+    if pushes and way.parts and not path.covering and path.access != "const":
+        path = replace(path, pushed=_pushed(conditions, path, env))
+    return path, direction is not None
+
+
+def _is_impossible(spans: dict[int, _Span], indexes: Iterable[Index]) -> bool:
+    """Whether the server sees that no row can be meant: by an index, or by a column that equals one value."""
+    indexed = {column for each in indexes for column in _searchable(each)}
+    return any(span.points == () and (span.equal or column in indexed) for column, span in spans.items())
+
+
+class _Direction(Enum):
+    """How an index is walked to give the wanted order."""
+
+    FORWARD = 1
+    BACKWARD = -1
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a statement wants of a table.
+
+    Attributes:
+        spans: what the conditions leave of its columns.
+        read: the columns that are read; None where no index may do instead of the row.
+        order: the wanted order, without columns that have one value only.
+        limit: how many rows are wanted.
+    """
+
+    spans: dict[int, _Span]
+    read: set[int] | None
+    order: Sequence[tuple[int, bool]]
+    limit: int | None
+
+
+class _Chooser:
+    """The rule, for one table of a statement.
+
+    Args:
+        table: which.
+        indexes: those that may be looked at.
+        wanted: of the table.
+        forced: a scan of the table is to be avoided at any cost.
+    """
+
+    def __init__(self, table: Table, indexes: Sequence[Index], wanted: _Wanted, *, forced: bool) -> None:
+        self._table = table
+        self._indexes = indexes
+        self._spans = wanted.spans
+        self._read = wanted.read
+        self._order = wanted.order
+        self._limit = wanted.limit
+        self._forced = forced
+        self._rows = max(table.counted, 1)
+        self._ranges: list[_Way] = []
+
+    # -- 2
+
+    def const(self) -> _Way | None:
+        """The one row that a unique index finds."""
+        for index in self._indexes:
+            columns = index.definition.columns
+            points = self._equal(columns)
+            if index.definition.unique and len(points) == len(columns) and NULL not in points:
+                path = Path(self._table, index, [Range(points, points, exact=True)], covering=self._covers(index))
+                return _Way(replace(path, access="const"), 1, 0.0, len(columns))
+        return None
+
+    # -- the rule for each kind of statement
+
+    def of_select(self) -> _Way:
+        """The way of a SELECT."""
+        self._ranges = self._all_ranges()
+        scan = self._scan()
+        way = self._searched(scan)
+        if way.path.access != "ref":
+            way = self._limited(way)
+        return self._ordered(way)
+
+    def of_change(self) -> _Way:
+        """The way of an UPDATE or DELETE."""
+        self._ranges = self._all_ranges()
+        scan = self._table_scan()
+        limited = self._limit is not None and self._limit < self._rows
+        best = self._best_range(self._ranges, self._limited_cost if limited else self._avoided(scan))
+        if best is not None:
+            return best
+        return scan if self._limit is None else self._ordered(scan)
+
+    # -- 3
+
+    def _scan(self) -> _Way:
+        """The shortest covering index, or the whole table."""
+        index = self._shortest()
+        if index is None:
+            return self._table_scan()
+        path = Path(self._table, index, [Range()], covering=True, access="index")
+        return _Way(path, self._rows, self._entries(index, self._rows))
+
+    def _table_scan(self) -> _Way:
+        clustered = self._table.clustered
+        return _Way(Path(self._table, clustered, [Range()], covering=True), self._rows, self._table_pages)
+
+    def _avoided(self, scan: _Way) -> float:
+        """What a scan of the table is said to cost when there are ranges."""
+        return math.inf if self._forced else scan.cost + _SCAN
+
+    def _shortest(self) -> Index | None:
+        """The shortest covering index; the clustered one, which has whole rows, if there is no other."""
+        covering = [each for each in self._indexes if self._covers(each, entry=True)]
+        others = [each for each in covering if not each.definition.clustered]
+        if others:
+            return min(others, key=lambda each: _width(self._table, each.definition.columns))
+        return covering[0] if covering else None
+
+    def _all_ranges(self) -> list[_Way]:
+        return [way for index in self._indexes if (way := self._range(index)) is not None]
+
+    def _range(self, index: Index) -> _Way | None:
+        """What the conditions leave of an index, if they leave out any."""
+        ranges, parts = _ranges(self._table, index, self._spans)
+        if not parts:
+            return None
+        rows = sum(self._within(index, each) for each in ranges)
+        path = Path(self._table, index, ranges, covering=self._covers(index), access="range")
+        if index.definition.clustered:
+            pages = self._clustered(len(ranges), rows)
+        elif self._covers(index):
+            pages = self._entries(index, rows)
+        else:
+            pages = (len(ranges) + rows) * _PAGE
+        return _Way(path, rows, pages + rows * _ROW + 0.01, parts)
+
+    def _within(self, index: Index, span: Range) -> int:
+        """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
+        if not self._forced or len(self._indexes) > 1 or self._read is None or NULL in (span.high or ()):
+            return max(_count(index, span), 1)
+        return max(int(self._rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
+
+    @staticmethod
+    def _best_range(ranges: Sequence[_Way], below: float) -> _Way | None:
+        best = min(ranges, key=lambda each: each.reading, default=None)
+        return best if best is not None and best.reading < below else None
+
+    # -- 4
+
+    def _searched(self, scan: _Way) -> _Way:
+        """The best of the ranges, the equalities, and the scan."""
+        below = scan.cost if scan.path.access == "index" else self._avoided(scan)
+        best = self._best_range(self._ranges, below)
+        ref = self._ref()
+        if ref is None:
+            return best or scan
+        if best is None:
+            return ref if scan.path.access == "index" or self._forced else self._either(ref, scan)
+        return ref if best.path.index is ref.path.index else self._either(ref, best)
+
+    @staticmethod
+    def _either(ref: _Way, other: _Way) -> _Way:
+        if ref.rows < other.rows and ref.reading <= other.reading:
+            return ref
+        return other if other.cost < ref.cost else ref
+
+    def _ref(self) -> _Way | None:
+        """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
+        found = []
+        for index in self._indexes:
+            points = self._equal(_searchable(index))
+            if points and not any(each.path.index is index and each.parts > len(points) for each in self._ranges):
+                span = Range(points, points, exact=True)
+                rows = max(_count(index, span), 1)
+                path = Path(self._table, index, [span], covering=self._covers(index), access="ref")
+                found.append(_Way(path, rows, self._ref_pages(index, rows), len(points)))
+        return min(found, key=lambda each: each.cost, default=None)
+
+    def _ref_pages(self, index: Index, rows: int) -> float:
+        if index.definition.clustered:
+            return self._clustered(1, rows)
+        if self._covers(index):
+            return self._entries(index, rows)
+        worst = max(min(self._rows / 10 * _PAGE, 3 * self._table_pages), 2 * _PAGE)
+        return min(rows * _PAGE, worst)
+
+    def _equal(self, columns: Sequence[int]) -> Key:
+        """The values of as many of the columns, from the first, as have one only."""
+        points: list[object] = []
+        for column in columns:
+            span = self._spans.get(column)
+            if span is None or span.point is None:
+                break
+            points.append(span.point)
+        return tuple(points)
+
+    # -- 5
+
+    @property
+    def _limited_cost(self) -> float:
+        """What the server says that a scan costs where it prefers not to have one."""
+        return self._rows * (_PAGE + _ROW) + 2
+
+    def _limited(self, way: _Way) -> _Way:
+        """A range instead, where there is a LIMIT that is below what is expected."""
+        if self._limit is None or self._limit >= self._left(way.rows):
+            return way
+        ranges = self._ranges
+        if self._order:
+            ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
+        return self._best_range(ranges, self._limited_cost) or way
+
+    @property
+    def _expected(self) -> int:
+        """How many rows the narrowest range has."""
+        return min((each.rows for each in self._ranges), default=self._rows)
+
+    def _left(self, rows: int) -> float:
+        """How many of so many rows all conditions are thought to leave."""
+        ranged = {column for each in self._ranges for column in each.path.index.definition.place[: each.parts]}
+        shares = [span.share for column, span in self._spans.items() if column not in ranged]
+        return min(rows, self._expected) * math.prod(shares)
+
+    # -- 6
+
+    def direction(self, way: _Way) -> _Direction | None:
+        """How to walk a way to have the wanted order; None if it does not give it."""
+        if not self._order or way.path.access == "const":
+            return _Direction.FORWARD
+        if way.path.access == "ALL" or len({down for _, down in self._order}) > 1:
+            return None
+        place = [
+            column
+            for column in way.path.index.definition.place
+            if (span := self._spans.get(column)) is None or span.point is None
+        ]
+        if place[: len(self._order)] != [column for column, _ in self._order]:
+            return None
+        return _Direction.BACKWARD if self._order[0][1] else _Direction.FORWARD
+
+    def _ordered(self, way: _Way) -> _Way:
+        """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
+        if self.direction(way) is not None:
+            return way
+        found = [each for index in self._indexes if (each := self._in_order(index, way)) is not None]
+        return min(
+            found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)), default=way
+        )
+
+    def _in_order(self, index: Index, instead: _Way) -> _Way | None:
+        covering = self._covers(index)
+        other = _Way(Path(self._table, index, [Range()], covering=covering, access="index"), self._rows, 0.0)
+        scans = not instead.parts
+        welcome = scans and (covering or self._forced)
+        if not self._order or self.direction(other) is None or not (welcome or covering or self._limit is not None):
+            return None
+        expected = instead.rows if instead.path.access == "ref" or self._read is None else self._expected
+        needed: float = self._rows
+        if self._limit is not None and self._limit <= expected:
+            needed = self._limit * self._rows / expected
+        if covering and self._covers(instead.path.index, entry=True) and not scans and expected < needed:
+            return None
+        per_key = self._rows_per_key(index, len(index.definition.columns))
+        pages = needed / per_key * min(per_key * _PAGE, self._table_pages)
+        reading = self._table_pages if scans else instead.reading
+        if scans and self._read is not None:
+            reading += (self._rows - self._left(self._rows)) * _ROW
+        if not welcome and pages >= reading:
+            return None
+        return next((each for each in self._ranges if each.path.index is index), other)
+
+    def _rows_per_key(self, index: Index, width: int) -> float:
+        """How many rows there are to a value of its first columns, by its first entries."""
+        keys: list[Key] = []
+        record = index.supremum.following
+        while not record.is_supremum and len(keys) < _SAMPLE:
+            keys.append(record.key[:width])
+            record = record.following
+        return len(keys) / len(set(keys)) if keys else 1.0
+
+    # -- pages
+
+    def _covers(self, index: Index, *, entry: bool = False) -> bool:
+        """Whether an index has all columns that are read: the clustered one has, in its key alone or in the rows."""
+        definition = index.definition
+        if definition.clustered and not entry:
+            return True
+        columns = definition.columns if definition.clustered else definition.place
+        return self._read is not None and self._read <= set(columns)
+
+    @property
+    def _table_pages(self) -> float:
+        """What reading all pages of the table costs."""
+        leaves = math.ceil(self._rows / self._rows_per_page)
+        return (leaves + (leaves > 1)) * _PAGE
+
+    @property
+    def _rows_per_page(self) -> float:
+        return _PAGE_SIZE / (_width(self._table, range(len(self._table.columns))) + _HEADER)
+
+    def _clustered(self, ranges: int, rows: int) -> float:
+        """What reading rows by the clustered index costs: a page for a range, and those that they fill."""
+        return _PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
+
+    def _entries(self, index: Index, rows: int) -> float:
+        """What reading so many entries of an index costs: the server takes its pages to be half full."""
+        key = _width(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
+        per_page = _PAGE_SIZE // 2 // key + 1
+        return (rows + per_page - 1) / per_page * _PAGE
+
+
+def _searchable(index: Index) -> Sequence[int]:
+    """The columns that a search may go by: with those of the primary key at the end, unless it is unique."""
+    return index.definition.columns if index.definition.unique else index.definition.place
+
+
+def _ranges(table: Table, index: Index, spans: dict[int, _Span]) -> tuple[list[Range], int]:
+    """The ranges of an index that are left of its columns, and how many columns narrow them."""
+    prefixes: list[Key] = [()]
+    columns = _searchable(index)
+    parts = 0
+    for column in columns:
+        span = spans.get(column)
+        if span is None or not span.narrows:
+            break
+        parts += 1
+        if span.points is None:
+            nullable = table.columns[column].nullable
+            behind = [spans[each] for each in takewhile(spans.__contains__, columns[parts:])]
+            return [_interval(prefix, span, behind, nullable=nullable) for prefix in prefixes], parts
+        prefixes = [(*prefix, point) for prefix, point in product(prefixes, span.points)]
+    return [Range(prefix, prefix, exact=True) for prefix in prefixes], parts
+
+
+def _interval(prefix: Key, span: _Span, behind: Sequence[_Span], *, nullable: bool) -> Range:
+    """An interval of a column; what is ``behind`` it, in the next columns, can only narrow its ends, if they are in."""
+    if span.low is not None:
+        low, low_included = _end(prefix, [span, *behind], -1)
+    else:
+        low, low_included = ((*prefix, NULL), False) if nullable else (prefix, True)
+    high, high_included = _end(prefix, [span, *behind], 1)
+    return Range(low or None, high or None, low_included, high_included)
+
+
+def _end(prefix: Key, spans: Iterable[_Span], side: int) -> tuple[Key, bool]:
+    """How far a range goes to one side, the lower (-1) or the upper (1), and whether its end is in it."""
+    end = prefix
+    for span in spans:
+        at, included = span.end(side)
+        if at is None:
+            break
+        end = (*end, at)
+        if not included:
+            return end, False
+    return end, True
+
+
+def _backward(path: Path) -> Path:
+    """A path walked from its end: by ranges, or by PRIMARY, the server goes on to what is beyond more than one row."""
+    definition = path.index.definition
+    ranges = tuple(reversed(path.ranges))
+    if path.access == "range" or definition.clustered:
+        ranges = tuple(
+            each if definition.unique and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
+            for each in ranges
+        )
+    return replace(path, descending=True, ranges=ranges)
+
+
+def _count(index: Index, span: Range) -> int:
+    return index.count(span.low, span.high, low_included=span.low_included, high_included=span.high_included)
+
+
+def _width(table: Table, columns: Iterable[int]) -> int:
+    return sum(table.columns[at].type.size + table.columns[at].nullable for at in columns)
+
+
+def _pushed(conditions: Conditions, path: Path, env: Env) -> Callable[[Sequence[Value]], bool] | None:
+    """The conditions that can be told from the index alone; None if there are none but what the search went by."""
+    functions = conditions.within(path.index, beside=len(path.ranges[0].low or ()) if path.access == "ref" else 0)
+    if not functions:
+        return None
+
+    def holds(row: Sequence[Value]) -> bool:
+        before = env.rows[conditions.at]
+        env.rows[conditions.at] = row
+        try:
+            return all(is_true(function(env)) for function in functions)
+        finally:
+            env.rows[conditions.at] = before
+
+    return holds

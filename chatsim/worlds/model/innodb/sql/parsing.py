@@ -1,0 +1,144 @@
+"""SQL text to syntax trees: sqlglot's MySQL, and the statements that it leaves opaque."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.mysql import MySQLParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from chatsim.chat.ports import database_error
+
+__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse"]
+
+
+class Savepoint(exp.Expression):
+    """``SAVEPOINT name``."""
+
+    arg_types: ClassVar = {"this": True}
+
+
+class Analyze(exp.Expression):
+    """``ANALYZE TABLE table, …``."""
+
+    arg_types: ClassVar = {"expressions": True}
+
+
+class Release(exp.Expression):
+    """``RELEASE SAVEPOINT name``."""
+
+    arg_types: ClassVar = {"this": True}
+
+
+class Do(exp.Expression):
+    """``DO expression, …``."""
+
+    arg_types: ClassVar = {"expressions": True}
+
+
+class _Parser(MySQLParser):
+    """MySQL's, with the statements that transactions are made of."""
+
+    def _placed_placeholder(self) -> exp.Placeholder:
+        node = exp.Placeholder()
+        node.meta["place"] = self._index
+        return node
+
+    PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
+
+    def _parse_statement(self) -> exp.Expr | None:
+        for words, parse_rest in _STATEMENTS.items():
+            ahead = [token.text.upper() for token in self._tokens[self._index : self._index + len(words)]]
+            if tuple(ahead) == words:
+                self._advance(len(words))
+                return parse_rest(self)
+        return super()._parse_statement()
+
+    def replace(self) -> exp.Expr:
+        """What follows REPLACE is as it is after INSERT."""
+        node = self._parse_insert()
+        node.set("replace", True)  # noqa: FBT003
+        return node
+
+    def name(self) -> exp.Expr | None:
+        """A name."""
+        return self._parse_id_var()
+
+    def values(self) -> list[exp.Expr]:
+        """Expressions between commas."""
+        return self._parse_csv(self._parse_assignment)
+
+    def tables(self) -> list[exp.Expr]:
+        """Tables between commas."""
+        return self._parse_csv(self._parse_table_parts)
+
+
+_STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
+    ("REPLACE",): lambda parser: parser.replace(),
+    ("SAVEPOINT",): lambda parser: Savepoint(this=parser.name()),
+    ("RELEASE", "SAVEPOINT"): lambda parser: Release(this=parser.name()),
+    ("DO",): lambda parser: Do(expressions=parser.values()),
+    ("ANALYZE", "TABLE"): lambda parser: Analyze(expressions=parser.tables()),
+    ("START", "TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT"): lambda _: exp.Transaction(
+        modes=["WITH CONSISTENT SNAPSHOT"]
+    ),
+}
+"""Statements by the words that they begin with, and how the rest is read."""
+
+
+class _Dialect(MySQL):
+    """MySQL, for the model."""
+
+    class Tokenizer(MySQL.Tokenizer):
+        """REPLACE is a statement like others."""
+
+        COMMANDS = MySQL.Tokenizer.COMMANDS - {TokenType.REPLACE}
+
+    class Parser(_Parser):
+        """See `_Parser`."""
+
+
+@lru_cache(maxsize=4096)
+def parse(sql: str) -> tuple[exp.Expr, ...]:
+    """The statements of a text; each has its own text in ``meta["text"]``, each placeholder its number from 0.
+
+    Raises:
+        DatabaseError: 1064, it is no SQL.
+    """
+    dialect = _Dialect()
+    found = []
+    number = 0
+    try:
+        for text in _texts(sql, dialect.tokenize(sql)):
+            (statement,) = dialect.parse(text)
+            assert statement is not None
+            statement.meta["text"] = text
+            # a tree is not in the order of its text
+            for node in sorted(statement.find_all(exp.Placeholder), key=lambda each: each.meta["place"]):
+                node.meta["number"] = number
+                number += 1
+            found.append(statement)
+    except (ParseError, TokenError) as error:
+        said = error.errors[0]["description"] if isinstance(error, ParseError) and error.errors else str(error)
+        raise database_error(1064, f"You have an error in your SQL syntax: {said} in: {sql.strip()}") from None
+    return tuple(found)
+
+
+def _texts(sql: str, tokens: list[Token]) -> Iterator[str]:
+    """The texts between the semicolons."""
+    begun: Token | None = None
+    last: Token | None = None
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            if begun is not None and last is not None:
+                yield sql[begun.start : last.end + 1]
+            begun = None
+        else:
+            begun, last = begun or token, token
+    if begun is not None and last is not None:
+        yield sql[begun.start : last.end + 1]

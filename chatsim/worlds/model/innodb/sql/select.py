@@ -1,0 +1,462 @@
+"""SELECT: rows found, filtered, joined, grouped, sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlglot import exp
+
+from chatsim.chat.ports import database_error
+from chatsim.worlds.model.innodb.locks import NotGrantedError, Patience
+from chatsim.worlds.model.innodb.scan import Path, Reading, Scan
+from chatsim.worlds.model.innodb.sql.access import Conditions, Hints, choose, conjuncts
+from chatsim.worlds.model.innodb.sql.common import (
+    Answer,
+    Execution,
+    Find,
+    columns_of,
+    count,
+    in_order,
+    number,
+    refuse,
+    truth,
+)
+from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, unsupported
+from chatsim.worlds.model.innodb.values import Value, as_number
+
+if TYPE_CHECKING:
+    from chatsim.worlds.deadlock import Mode
+    from chatsim.worlds.model.innodb.schema import Table
+
+__all__ = ["Each", "Select", "Union", "query"]
+
+Each = Callable[[tuple[Value, ...]], Awaitable[None]]
+"""What is done with a row that is read."""
+
+
+def query(node: exp.Expr, find: Find) -> Select | Union:
+    """A statement that reads. Raises as `prepare` does."""
+    if isinstance(node, exp.Subquery) and not node.alias:
+        return query(node.this, find)
+    if isinstance(node, exp.Union):
+        return Union(node, find)
+    if isinstance(node, exp.Select):
+        return Select(node, find)
+    raise unsupported(node)
+
+
+class Select:
+    """SELECT, of no table, one, or several that are joined."""
+
+    duplicates: Mode = "S"
+
+    def __init__(self, node: exp.Select, find: Find) -> None:
+        refuse(node, "having", "windows", "with_", "qualify")
+        sources = [node.args["from_"].this] if node.args.get("from_") else []
+        wanted = conjuncts(node.args.get("where"))
+        self.outer: dict[int, list[exp.Expr]] = {}  # of a table that is joined from the left: when a row of it matches
+        for join in node.args.get("joins") or ():
+            if join.args.get("using") or join.args.get("method") or join.args.get("side") not in (None, "", "LEFT"):
+                raise unsupported(join)
+            sources.append(join.this)
+            if join.args.get("side"):
+                self.outer[len(sources) - 1] = conjuncts(join.args.get("on"))
+            else:
+                wanted += conjuncts(join.args.get("on"))
+        for source in sources:
+            if not isinstance(source, exp.Table):
+                raise unsupported(source, "in FROM")
+        if [each.name.upper() for each in sources] == ["DUAL"]:
+            sources = []
+        self.node = node
+        self.scope = scope = Scope([(each.alias_or_name, find(each.name)) for each in sources])
+        self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
+        self.names: list[str] = []
+        self.outputs = self._compile_outputs(node)
+        self.filters = [(self._named(each), scope.compile(each)) for each in wanted]
+        self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
+        self.wanted = wanted
+        self.groups = (
+            [scope.compile(each) for each in node.args["group"].expressions] if node.args.get("group") else None
+        )
+        self.order, self.directions = self._compile_order(node.args.get("order"))
+        self.ordering = columns_of(scope, node.args.get("order")) if len(sources) == 1 else None
+        self.limit = count(node.args.get("limit"), scope)
+        self.offset = count(node.args.get("offset"), scope)
+        self.aggregates = [(id(each), _Aggregate(each, scope)) for each in scope.aggregates]
+        self.extreme = [] if wanted or self.groups else _extreme(scope)
+        self.into = [each.name.lower() for each in _into(node)]
+        self.mode, self.patience = _locking(node)
+        self.sequence = self._sequence_of_tables()
+        self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() == "GET_LOCK"]
+        if self.waits and sources:
+            raise unsupported("GET_LOCK() in a statement about tables")
+        self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Those that it reads."""
+        return [table for _, table in self.scope.tables]
+
+    async def run(self, run: Execution) -> Answer:
+        """Read."""
+        env = run.env(len(self.scope.tables))
+        for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
+            name, *seconds = [function(env) for function in arguments]
+            env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
+        mode = self.mode or ("S" if run.session.reads_lock else None)
+        rows = await self.rows(run, env, mode)
+        if self.into:
+            self._assign(run, rows)
+            return run.answer
+        run.answer.rows = rows
+        return run.answer
+
+    async def rows(
+        self,
+        run: Execution,
+        env: Env,
+        mode: Mode | None,
+        each: Each | None = None,
+    ) -> list[tuple[Value, ...]]:
+        """What is read, locked in ``mode``; None for a consistent read.
+
+        Rows are given to ``each``, if there is one, as they are found; what has to be sorted or grouped is returned.
+        """
+        limit, offset = number(self.limit, env), number(self.offset, env) or 0
+        if not self.scope.tables:
+            wanted = truth((function for _, function in self.filters), env)
+            return [tuple(output(env) for output in self.outputs)][offset:limit] if wanted else []
+        reading = Reading(mode, None if mode else run.session.view(), self.patience)
+        walk = _Walk(self, run, env, reading, limit=limit, offset=offset, each=each)
+        try:
+            await walk.table(0)
+        except NotGrantedError as error:
+            raise _not_available(error) from error
+        finally:
+            run.answer.examined += walk.examined
+        return walk.result()
+
+    def _compile_outputs(self, node: exp.Select) -> list[Function]:
+        outputs: list[Function] = []
+        for each in node.expressions:
+            if isinstance(each, exp.Star) or (isinstance(each, exp.Column) and isinstance(each.this, exp.Star)):
+                if not self.scope.tables:
+                    raise database_error(1096, "No tables used")
+                for called, table in self.scope.tables:
+                    if isinstance(each, exp.Column) and each.table.lower() != called.lower():
+                        continue
+                    for number, column in enumerate(table.columns):
+                        if number != table.hidden:
+                            outputs.append(self.scope.compile(exp.column(column.name, table=called)))
+                            self.names.append(column.name)
+                continue
+            outputs.append(self.scope.compile(each))
+            self.names.append(each.alias_or_name or each.sql("mysql"))
+        return outputs
+
+    def _compile_order(self, order: exp.Order | None) -> tuple[list[Function], list[bool]]:
+        functions: list[Function] = []
+        by_name = {
+            each.alias.lower(): output
+            for each, output in zip(self.node.expressions, self.outputs, strict=False)
+            if isinstance(each, exp.Alias)
+        }
+        for each in order.expressions if order else ():
+            if isinstance(each.this, exp.Literal) and not each.this.is_string:
+                functions.append(self.outputs[int(each.this.name) - 1])
+            elif isinstance(each.this, exp.Column) and not each.this.table and each.this.name.lower() in by_name:
+                functions.append(by_name[each.this.name.lower()])
+            else:
+                functions.append(self.scope.compile(each.this))
+        return functions, [bool(each.args.get("desc")) for each in order.expressions] if order else []
+
+    def _sequence_of_tables(self) -> list[tuple[int, Conditions]]:
+        """In which order the tables are read: always the one that most is known of."""
+        scope, known = self.scope, list[int]()
+        sequence: list[tuple[int, Conditions]] = []
+        while len(known) < len(scope.tables):
+            rest = [at for at in range(len(scope.tables)) if at not in known]
+            rest = [at for at in rest if at not in self.outer] or rest[:1]
+            conditions = [Conditions(scope, at, known, self.outer.get(at, self.wanted)) for at in rest]
+            best = min(range(len(rest)), key=lambda place: conditions[place].rank())
+            sequence.append((rest[best], conditions[best]))
+            known.append(rest[best])
+        return sequence
+
+    def _named(self, condition: exp.Expr) -> frozenset[int]:
+        """The tables that a condition is about."""
+        return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
+
+    def _assign(self, run: Execution, rows: list[tuple[Value, ...]]) -> None:
+        if len(rows) > 1:
+            raise database_error(1172, "Result consisted of more than one row")
+        if len(self.into) != len(self.outputs):
+            raise database_error(1222, "The used SELECT statements have a different number of columns")
+        if rows:
+            run.session.variables.update(zip(self.into, rows[0], strict=True))
+        else:
+            run.warn(1329, "No data - zero rows fetched, selected, or processed")
+        run.answer.affected = len(rows)
+
+
+def _into(node: exp.Select) -> list[exp.Expr]:
+    into = node.args.get("into")
+    if into is None:
+        return []
+    found = into.expressions or [into.this]
+    names = [each.this if isinstance(each, exp.Table) else each for each in found]
+    if not all(isinstance(each, exp.Parameter) for each in names):
+        raise unsupported(into)
+    return names
+
+
+def _extreme(scope: Scope) -> list[tuple[int, bool]]:
+    """The column of which only the least or the greatest value is wanted, which an index has at its end."""
+    if len(scope.tables) != 1 or len(scope.aggregates) != 1:
+        return []
+    (aggregate,) = scope.aggregates
+    if not isinstance(aggregate, exp.Min | exp.Max) or not isinstance(aggregate.this, exp.Column):
+        return []
+    return [(scope.column(aggregate.this)[1], isinstance(aggregate, exp.Max))]
+
+
+def _locking(node: exp.Select) -> tuple[Mode | None, Patience]:
+    locks = node.args.get("locks") or ()
+    if not locks:
+        return None, Patience.WAIT
+    if len(locks) > 1 or locks[0].expressions:
+        raise unsupported(node, "locking some of its tables")
+    wait = locks[0].args.get("wait")
+    patience = Patience.WAIT if wait is None else Patience.NOWAIT if wait is True else Patience.SKIP_LOCKED
+    return "X" if locks[0].args.get("update") else "S", patience
+
+
+class _Walk:
+    """One run of a SELECT through its tables."""
+
+    def __init__(
+        self,
+        select: Select,
+        run: Execution,
+        env: Env,
+        reading: Reading,
+        *,
+        limit: int | None,
+        offset: int,
+        each: Each | None,
+    ) -> None:
+        self._select = select
+        self._run = run
+        self._env = env
+        self._reading = reading
+        self._limit = limit
+        self._offset = offset
+        self._rows: list[tuple[tuple[Value, ...], tuple[Value, ...]]] = []  # what to sort by, what to give
+        self._groups: dict[tuple[Any, ...], tuple[list[Any], list[Sequence[Value]]]] = {}
+        self._grouped = select.groups is not None or bool(select.aggregates)
+        self._each = each
+        self._given = 0
+        self._ordered = False
+        self._known: set[int] = set()
+        self.examined = 0
+
+    async def table(self, level: int) -> bool:
+        """Read one table, and those behind it for each of its rows; True when no more rows are wanted."""
+        select, env = self._select, self._env
+        if level == len(select.sequence):
+            return await self._found()
+        at, conditions = select.sequence[level]
+        alone = len(select.sequence) == 1
+        whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
+        chosen = choose(
+            *(conditions, env, select.hints[at]),
+            read={column for number, column in select.scope.read if number == at},
+            ordering=(select.ordering or ()) if alone and not self._grouped else select.extreme,
+            limit=1 if select.extreme else cast("int", self._limit) + self._offset if whole else None,
+        )
+        if chosen is not None and (mode := self._reading.mode) is not None:
+            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
+        self._known.add(at)
+        ready = [
+            function
+            for tables, function in select.filters
+            if tables <= self._known and (at in tables or (level == 0 and not tables))
+        ]
+        matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
+        if at in select.matches and not matched:
+            await self._without(at, level, ready)
+        self._known.discard(at)
+        return self._enough()
+
+    async def _scan(
+        self,
+        path: Path,
+        ordered: bool,  # noqa: FBT001 - of `choose`
+        *,
+        at: int,
+        level: int,
+        ready: Sequence[Function],
+    ) -> bool:
+        """Walk along a path; whether any row matched."""
+        select, env = self._select, self._env
+        self._ordered = ordered and len(select.sequence) == 1 and (select.ordering is not None or bool(select.extreme))
+        scan = Scan(self._run.rows, path, self._reading)
+        matches = select.matches.get(at, ())
+        matched = False
+        while (hit := await scan.next()) is not None:
+            env.rows[at] = hit.row
+            wanted = truth(matches, env)
+            matched = matched or wanted
+            if not (wanted and truth(ready, env)):
+                if path.access != "const":  # that was read before the conditions were looked at
+                    scan.let_go()
+            elif await self.table(level + 1):
+                break
+        self.examined += scan.examined
+        return matched
+
+    async def _without(self, at: int, level: int, ready: Sequence[Function]) -> None:
+        """Go on with NULL for the columns of a table that is joined from the left and has no row that matches."""
+        self._env.rows[at] = (None,) * len(self._select.tables[at].columns)
+        if truth(ready, self._env):
+            await self.table(level + 1)
+
+    def _enough(self) -> bool:
+        stops = self._limit is not None and not self._grouped and (self._ordered or not self._select.order)
+        return (
+            stops
+            and not self._select.node.args.get("distinct")
+            and self._given >= cast("int", self._limit) + self._offset
+        )
+
+    async def _found(self) -> bool:
+        select, env = self._select, self._env
+        if self._grouped:
+            key = tuple(function(env) for function in select.groups or ())
+            states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
+            for at, (_, aggregate) in enumerate(select.aggregates):
+                states[at] = aggregate.add(states[at], env)
+            return bool(select.extreme) and self._ordered and states[0][0] > 0
+        self._given += 1
+        if self._each is None or select.node.args.get("distinct") or (select.order and not self._ordered):
+            self._give()
+        elif self._given > self._offset:
+            await self._each(tuple(output(env) for output in select.outputs))
+        return self._enough()
+
+    def _give(self) -> None:
+        env, select = self._env, self._select
+        given = tuple(output(env) for output in select.outputs)
+        self._rows.append((tuple(function(env) for function in select.order), given))
+
+    def result(self) -> list[tuple[Value, ...]]:
+        """The rows, grouped, sorted and cut."""
+        select, env = self._select, self._env
+        if self._grouped:
+            if not self._groups and select.groups is None:
+                self._groups[()] = (
+                    [each.start() for _, each in select.aggregates],
+                    [(None,) * len(table.columns) for table in select.tables],
+                )
+            for states, members in self._groups.values():
+                env.rows = list(members)
+                for (number, aggregate), state in zip(select.aggregates, states, strict=True):
+                    env.found[number] = aggregate.end(state)
+                self._give()
+        rows = self._rows
+        if select.order and not self._ordered:
+            rows = in_order(rows, select.directions, lambda each: each[0])
+        given = [each for _, each in rows]
+        if select.node.args.get("distinct"):
+            given = list(dict.fromkeys(given))
+        return given[self._offset : None if self._limit is None else self._offset + self._limit]
+
+
+class _Aggregate:
+    """COUNT, MIN, MAX, SUM or AVG."""
+
+    def __init__(self, node: exp.Expr, scope: Scope) -> None:
+        if isinstance(node.this, exp.Distinct):
+            raise unsupported(node)
+        self._kind = type(node)
+        star = isinstance(node.this, exp.Star)
+        self._value: Function = (lambda _: 1) if star else scope.compile(node.this)
+
+    def start(self) -> Any:
+        return (0, None)
+
+    def add(self, state: Any, env: Env) -> Any:
+        count, so_far = state
+        value = self._value(env)
+        if value is None:
+            return state
+        if self._kind in (exp.Min, exp.Max):
+            sign = 0 if so_far is None else compare(value, so_far)
+            better = so_far is None or (sign < 0 if self._kind is exp.Min else sign > 0)
+            return count + 1, value if better else so_far
+        if self._kind is exp.Count:
+            return count + 1, None
+        number = as_number(value)
+        number = Decimal(number) if isinstance(number, int) else number
+        return count + 1, number if so_far is None else so_far + number
+
+    def end(self, state: Any) -> Value:
+        count, so_far = state
+        if self._kind is exp.Count:
+            return cast("int", count)
+        if self._kind is exp.Avg and so_far is not None:
+            mean = so_far / count
+            return mean.quantize(Decimal("0.0001")) if isinstance(mean, Decimal) else cast("float", mean)
+        return cast("Value", so_far)
+
+
+class Union:
+    """UNION ALL of SELECTs, sorted and cut as a whole."""
+
+    duplicates: Mode = "S"
+
+    def __init__(self, node: exp.Union, find: Find) -> None:
+        if node.args.get("distinct"):
+            raise unsupported("UNION without ALL")
+        refuse(node, "with_", "locks")
+        self._parts = [query(each, find) for each in (node.left, node.right)]
+        first: Select | Union = self._parts[0]
+        self.names: list[str] = first.names
+        scope = Scope()
+        self._limit, self._offset = count(node.args.get("limit"), scope), count(node.args.get("offset"), scope)
+        order = node.args.get("order")
+        lowered = [name.lower() for name in self.names]
+        self._order: list[int] = []
+        for each in order.expressions if order else ():
+            if each.this.name.lower() not in lowered:
+                raise unsupported(each, "ORDER BY something else than a column of a UNION")
+            self._order.append(lowered.index(each.this.name.lower()))
+        self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Those that it reads."""
+        return [table for part in self._parts for table in part.tables]
+
+    async def run(self, run: Execution) -> Answer:
+        """Read."""
+        rows: list[tuple[Value, ...]] = []
+        for part in self._parts:
+            await part.run(run)
+            rows += run.answer.rows or []
+        if self._order:
+            rows = in_order(rows, self._directions, lambda row: [row[at] for at in self._order])
+        env = run.env()
+        limit, offset = number(self._limit, env), number(self._offset, env) or 0
+        run.answer.rows = rows[offset : None if limit is None else offset + limit]
+        return run.answer
+
+
+def _not_available(error: NotGrantedError) -> Exception:
+    message = "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set."
+    found = database_error(3572, message)
+    found.__cause__ = error
+    return found

@@ -1,0 +1,191 @@
+"""UPDATE and DELETE: rows found, locked, and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlglot import exp
+
+from chatsim.chat.ports import database_error
+from chatsim.worlds.model.innodb.foreign import check_parents, settle_children
+from chatsim.worlds.model.innodb.rows import DuplicateError
+from chatsim.worlds.model.innodb.scan import Hit, Path, Reading, Scan
+from chatsim.worlds.model.innodb.sql.access import Conditions, Hints, choose, conjuncts
+from chatsim.worlds.model.innodb.sql.common import (
+    Answer,
+    Execution,
+    Find,
+    assigned,
+    assignments,
+    columns_of,
+    count,
+    in_order,
+    number,
+    refuse,
+    truth,
+)
+from chatsim.worlds.model.innodb.sql.expressions import Env, Scope, unsupported
+
+if TYPE_CHECKING:
+    from chatsim.worlds.deadlock import Mode
+    from chatsim.worlds.model.innodb.schema import Table
+    from chatsim.worlds.model.innodb.values import Value
+
+__all__ = ["Delete", "Update"]
+
+
+class _Target:
+    """The one table of an UPDATE or DELETE, and which of its rows are meant."""
+
+    def __init__(self, node: exp.Update | exp.Delete, find: Find) -> None:
+        if not isinstance(node.this, exp.Table) or node.this.args.get("joins"):
+            raise unsupported(node, "several tables")
+        self.table = find(node.this.name)
+        self.scope = Scope([(node.this.alias_or_name, self.table)])
+        self.hints = Hints.of(self.table, node.this)
+        wanted = conjuncts(node.args.get("where"))
+        self.filters = [self.scope.compile(each) for each in wanted]
+        self.conditions = Conditions(self.scope, 0, (), wanted)
+        order = node.args.get("order")
+        if isinstance(node, exp.Delete) and not node.args.get("limit"):
+            order = None  # all of them go, in whatever order
+        self.order = (
+            [(self.scope.compile(each.this), bool(each.args.get("desc"))) for each in order.expressions]
+            if order
+            else []
+        )
+        self.ordering = columns_of(self.scope, order)
+        self.limit = count(node.args.get("limit"), self.scope)
+
+    async def each(
+        self, run: Execution, act: Callable[[Hit], Any], *, semi_consistent: bool, first: Callable[[Path], bool]
+    ) -> None:
+        """Lock and visit the rows meant; all of them are found before the first is visited if ``first`` says so."""
+        env = run.env(1)
+        limit = number(self.limit, env)
+        everything = set(range(len(self.table.columns)))
+        found = choose(
+            *(self.conditions, env, self.hints),
+            read=everything,
+            ordering=self.ordering or (),
+            limit=limit,
+            pushes=False,
+        )
+        if found is None or limit == 0:
+            return
+        await run.rows.lock_table(self.table, "IX")
+        path, ordered = found
+        ordered = ordered and self.ordering is not None
+        semi_consistent = semi_consistent and not run.rows.trx.locks_gaps
+        scan = Scan(run.rows, path, Reading("X", semi_consistent=semi_consistent))
+        later: list[Hit] | None = [] if (self.order and not ordered) or first(path) else None
+        found_rows = 0
+        hit = await scan.next()
+        while hit is not None:
+            env.rows[0] = hit.row
+            if not truth(self.filters, env):
+                scan.let_go()
+            elif hit.guessed:
+                hit = await scan.again()
+                continue
+            else:
+                found_rows += 1
+                if later is None:
+                    await act(hit)
+                else:
+                    later.append(hit)
+                if found_rows == limit and (later is None or ordered or not self.order):
+                    break
+            hit = await scan.next()
+        run.answer.examined += scan.examined
+        if later is not None:
+            await self._visit(later if ordered or not self.order else self._in_order(later, env)[:limit], act)
+
+    async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
+        for hit in hits:
+            await act(Hit(hit.record, hit.record.row))
+
+    def _in_order(self, hits: list[Hit], env: Env) -> list[Hit]:
+        def key(hit: Hit) -> list[Value]:
+            env.rows[0] = hit.row
+            return [function(env) for function, _ in self.order]
+
+        return in_order(hits, [down for _, down in self.order], key)
+
+
+class Update:
+    """UPDATE of one table."""
+
+    duplicates: Mode = "S"
+
+    def __init__(self, node: exp.Update, find: Find) -> None:
+        refuse(node, "from_", "with_", "returning")
+        self._target = _Target(node, find)
+        before = set(self._target.scope.read)
+        self._assignments = assignments(self._target.scope, self._target.table, node.expressions)
+        read = {at for _, at in self._target.scope.read | before}
+        # what is only written is not read, and so can't be seen to be what it was
+        self._comparable = {at for at, _ in self._assignments} <= read
+        self._written = {at for at, _ in self._assignments}
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The one that it changes."""
+        return [self._target.table]
+
+    async def run(self, run: Execution) -> Answer:
+        """Change rows."""
+        table, env = self._target.table, run.env(1)
+
+        async def act(hit: Hit) -> None:
+            env.rows[0] = hit.row
+            row = assigned(self._assignments, table, env, run.answer.affected + 1)
+            if row == hit.row and self._comparable:
+                return
+            if not await settle_children(run.rows, table, hit.row, row):
+                return
+            await check_parents(run.rows, table, row, hit.row)
+            try:
+                await run.rows.update(table, hit.record, row)
+            except DuplicateError as error:
+                raise database_error(1062, str(error)) from error
+            if row != hit.row:
+                run.answer.affected += 1
+                if table.auto is not None and table.auto in self._written:
+                    table.numbered(cast("int", row[table.auto]))
+
+        def moves(path: Path) -> bool:
+            """Whether all rows are found first: one that is changed might be met again, or there is an order."""
+            return bool(self._target.order or self._written & set(path.index.definition.place))
+
+        await self._target.each(run, act, semi_consistent=True, first=moves)
+        return run.answer
+
+
+class Delete:
+    """DELETE from one table."""
+
+    duplicates: Mode = "S"
+
+    def __init__(self, node: exp.Delete, find: Find) -> None:
+        refuse(node, "tables", "returning", "with_")
+        self._target = _Target(node, find)
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The one that it deletes from."""
+        return [self._target.table]
+
+    async def run(self, run: Execution) -> Answer:
+        """Delete rows."""
+
+        async def act(hit: Hit) -> None:
+            if hit.record.deleted or not await settle_children(run.rows, self._target.table, hit.row, None):
+                return
+            if not hit.record.deleted:  # a row that is its own child has gone with itself
+                await run.rows.delete(self._target.table, hit.record)
+            run.answer.affected += 1
+
+        await self._target.each(run, act, semi_consistent=False, first=lambda _: False)
+        return run.answer

@@ -1,0 +1,178 @@
+"""Undo: what a transaction has changed, so that it can be taken back, or purged once nobody wants the old versions."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chatsim.worlds.model.innodb.transactions import ReadView, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatsim.worlds.model.innodb.index import Record
+    from chatsim.worlds.model.innodb.locks import Locks
+    from chatsim.worlds.model.innodb.schema import Table
+    from chatsim.worlds.model.innodb.transactions import Transaction
+    from chatsim.worlds.model.innodb.values import Value
+
+__all__ = ["Act", "Change", "History", "take_back", "write"]
+
+
+class Act(Enum):
+    """What was done to an entry of a secondary index."""
+
+    PUT = "put there, or brought back"
+    MARKED = "delete-marked"
+
+
+@dataclass(slots=True)
+class Change:
+    """One undo record.
+
+    Attributes:
+        table: of the row.
+        record: the row's clustered record.
+        before: what it was; None if it was not there.
+        entries: what was done to secondary entries, in order, and who had changed each before.
+    """
+
+    table: Table
+    record: Record
+    before: Version | None
+    entries: list[tuple[Record, Act, Transaction | None]] = field(default_factory=list)
+
+
+def write(record: Record, trx: Transaction, row: Sequence[Value], *, deleted: bool) -> Version:
+    """Make a clustered record something else; what it was is kept behind it, and returned."""
+    before = Version(record.row, record.writer, record.deleted, record.older)
+    record.row, record.writer, record.deleted, record.older = row, trx, deleted, before
+    return before
+
+
+def take_back(trx: Transaction, since: int, locks: Locks, purged: int, *, partial: bool) -> None:
+    """Undo a transaction's changes, newest first, back to the number ``since``.
+
+    If the transaction goes on, at REPEATABLE READ, what is undone stays locked: the implicit locks on it become
+    explicit, and those on records that go are handed on to the gap.
+
+    Args:
+        trx: whose.
+        since: how many of its changes to leave.
+        locks: the server's.
+        purged: commits up to this number have been purged.
+        partial: the transaction goes on.
+    """
+    protect = partial and trx.locks_gaps
+    while len(trx.changes) > since:
+        change = trx.changes.pop()
+        table, record = change.table, change.record
+        for entry, act, writer in reversed(change.entries):
+            if act is Act.MARKED:
+                entry.deleted, entry.writer = False, writer
+                continue
+            if protect and not entry.deleted:
+                locks.make_explicit(entry)
+            if change.before is not None and _wanted(table, record, entry, current=False):
+                entry.deleted, entry.writer = True, writer
+            else:
+                entry.index.remove(entry)
+                locks.removed(entry)
+        if protect:
+            locks.make_explicit(record)
+        before = change.before
+        if before is not None:
+            record.row, record.writer, record.deleted = before.row, before.writer, before.deleted
+            record.older = before.older
+        writer = record.writer
+        forgotten = writer is None or (not writer.active and writer.serial <= purged)
+        if before is None or (before.deleted and forgotten):
+            record.index.remove(record)
+            locks.removed(record)
+
+
+def _purge(trx: Transaction, locks: Locks) -> None:
+    """Take away what a committed transaction deleted, and the versions that it replaced: nobody wants either."""
+    for change in trx.changes:
+        table, record = change.table, change.record
+        _forget(record, trx)
+        for entry, act, _ in change.entries:
+            if (
+                act is Act.MARKED
+                and not entry.gone
+                and entry.deleted
+                and not _wanted(table, record, entry, current=True)
+            ):
+                entry.index.remove(entry)
+                locks.removed(entry)
+        if record.deleted and record.writer is None and not record.gone:
+            record.index.remove(record)
+            locks.removed(record)
+    trx.changes.clear()
+
+
+def _wanted(table: Table, record: Record, entry: Record, *, current: bool) -> bool:
+    """Whether a version of the row that is not deleted has that entry; the current one too, if ``current``."""
+    if current and not record.gone and not record.deleted and table.key(entry.index, record.row) == entry.key:
+        return True
+    version = record.older
+    while version is not None:
+        if not version.deleted and table.key(entry.index, version.row) == entry.key:
+            return True
+        version = version.older
+    return False
+
+
+def _forget(record: Record, trx: Transaction) -> None:
+    """Everybody sees what ``trx`` made of a row: what it was before is of no use, nor is who did it."""
+    version: Record | Version | None = record
+    while version is not None:
+        if version.writer is trx:
+            version.writer = version.older = None
+            return
+        version = version.older
+
+
+class History:
+    """What has been committed and not been purged, oldest first, and the views that keep it from being purged.
+
+    Attributes:
+        committed: the number of the last commit.
+        purged: commits up to this number have been purged.
+        views: the open read views.
+    """
+
+    def __init__(self) -> None:
+        self._unpurged: deque[Transaction] = deque()
+        self.views: dict[ReadView, None] = {}
+        self.committed = 0
+        self.purged = 0
+
+    def view(self, owner: Transaction) -> ReadView:
+        """A view of this moment, open until it is closed."""
+        view = ReadView(owner, self.committed)
+        self.views[view] = None
+        return view
+
+    def close(self, view: ReadView) -> None:
+        """Nobody reads by that view any more."""
+        del self.views[view]
+
+    def commit(self, trx: Transaction) -> None:
+        """A transaction with changes has committed."""
+        self.committed += 1
+        trx.serial = self.committed
+        self._unpurged.append(trx)
+
+    def purge(self, locks: Locks) -> bool:
+        """Purge what no view wants; whether there was anything."""
+        limit = min((view.committed for view in self.views), default=self.committed)
+        found = False
+        while self._unpurged and self._unpurged[0].serial <= limit:
+            trx = self._unpurged.popleft()
+            self.purged = trx.serial
+            _purge(trx, locks)
+            found = True
+        return found

@@ -1,0 +1,112 @@
+"""The world `model`: the site with its database server, for the length of one run in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatsim.chat import schema as schemas
+from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.model.database import AdminSession, ModelServer
+from chatsim.worlds.model.determinism import run_twice
+from chatsim.worlds.model.loop import run
+from chatsim.worlds.model.site import ModelSite
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from chatsim.chat.ports import Database
+    from chatsim.worlds.deadlock import Deadlock
+    from chatsim.worlds.world import Costs
+
+__all__ = ["Model", "ModelWorld"]
+
+T = TypeVar("T")
+
+
+class ModelWorld(ModelSite):
+    """The `World` in virtual time; made within `chatsim.worlds.model.loop.run`.
+
+    Args:
+        costs: what things cost.
+        seed: of the latencies, of the tokens' key, and of what is not in memory.
+
+    Attributes:
+        server: the database server.
+        admin: a session outside every pool, whose work takes no time.
+    """
+
+    def __init__(self, costs: ModelCosts, *, seed: int) -> None:
+        super().__init__(costs, seed=seed, database=self._pool)
+        self.server = ModelServer(self.network, costs.database, self.wall_time, self.memory)
+        self.admin = AdminSession(self.server.engine)
+        self._told: Deadlock | None = None
+
+    def _pool(self, connections: int, machine: str) -> AbstractAsyncContextManager[Database]:
+        return self.server.pool(connections, machine)
+
+    @property
+    def environment(self) -> Mapping[str, object]:
+        """Engine and version; the settings that the engine models."""
+        return {
+            "engine": "model of InnoDB",
+            "server_version": "9.7",
+            "profile": "durable",
+            "settings": {"log_bin": 1, "innodb_flush_log_at_trx_commit": 1, "innodb_deadlock_detect": 1},
+        }
+
+    async def install(self, schema: str) -> None:
+        """Make the schema's tables anew, empty."""
+        for table in list(self.server.engine.tables.values()):
+            await self.admin.execute(f"DROP TABLE `{table.name}`")
+        for statement in schemas.statements(schema):
+            await self.admin.execute(statement)
+
+    def reserve(self, connections: int) -> None:
+        """The network takes any number."""
+
+    async def costs(self) -> Costs:
+        """What all the pools together have cost so far."""
+        return self.server.costs()
+
+    async def deadlock(self) -> Deadlock | None:
+        """The latest deadlock, if it is new."""
+        latest = self.server.engine.deadlock
+        if latest is self._told:
+            return None
+        self._told = latest
+        return latest
+
+
+@dataclass(frozen=True)
+class Model:
+    """How a run in the model is set up.
+
+    Attributes:
+        costs: a TOML file of what things cost; what it does not say is as in the defaults.
+        check_determinism: run twice, and stop where the second run differs from the first.
+    """
+
+    costs: Path | None = None
+    check_determinism: bool = False
+
+    def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
+        """Run what ``main`` makes of a world, in virtual time, to its end; blocks the thread meanwhile.
+
+        Args:
+            main: the experiment; called twice if determinism is checked.
+            seed: of all chance that is the world's own.
+
+        Raises:
+            WorldError: the costs can't be read.
+            DivergenceError: the run does not repeat itself.
+        """
+        costs = ModelCosts.read(self.costs)
+
+        async def body() -> Any:
+            return await main(ModelWorld(costs, seed=seed))
+
+        result: T = run_twice(body) if self.check_determinism else run(body())
+        return result

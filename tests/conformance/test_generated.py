@@ -1,0 +1,45 @@
+"""The drawn part of the conformance suite: what chance thinks of, the model does as MySQL does it.
+
+`make conformance` draws thousands. What disagrees is in the failure's message, ready to be saved as a file.
+"""
+
+import asyncio
+import os
+
+import msgspec
+import pytest
+
+from chatsim.lab.generated import Report, Search
+from chatsim.worlds.model import schedules as in_model
+from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+
+COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))
+SEED = int(os.environ.get("CHATSIM_TEST_SEED", "97"))
+PATIENCE = 40
+WITH_FOREIGN_KEYS = COUNT // 4
+
+
+@pytest.fixture(scope="module")
+def play(mysql_url):
+    """How a schedule is played on MySQL, all of them in one world."""
+    with asyncio.Runner() as runner:
+        world = runner.run(MySQLWorld(Servers(mysql_url=mysql_url)).__aenter__())
+        yield lambda schedule: runner.run(on_mysql.play(world, schedule))
+        runner.run(world.__aexit__())
+
+
+@pytest.mark.timeout(300 + 2 * COUNT)
+@pytest.mark.parametrize(
+    ("count", "foreign_keys"),
+    [(COUNT - WITH_FOREIGN_KEYS, False), (WITH_FOREIGN_KEYS, True)],
+    ids=["tables", "parent-and-child"],
+)
+def test_the_model_does_what_mysql_does(play, count, foreign_keys):
+    report = Report()
+    search = Search(play, in_model.play, seed=SEED, foreign_keys=foreign_keys, patience=PATIENCE)
+    search.run(count, report, progress=False)
+    told = "\n".join(f"{each}\n{msgspec.json.encode(each.schedule).decode()}" for each in report.disagreements)
+    assert report.agrees, f"of {report.played}, differ at each level {report.differing}:\n{told}"
+    assert not report.not_modelled
+    assert report.played >= 0.9 * count, f"{report.unsettled} are of more than one outcome"
