@@ -12,11 +12,13 @@ import tempfile
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from chatsim.chat.creation import STRATEGIES
 from chatsim.cli import main
+from chatsim.worlds.model import schedules as in_model
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers.private import without_password
 
@@ -337,7 +339,7 @@ def test_a_folder_is_left_with_the_deadlocks_of_its_last_result_only(tmp_path, m
 
 # --- schedules
 
-RECORDED = Path(__file__).parent / "conformance" / "schedules" / "odku-2uk-dl.rc.json"
+RECORDED = Path(__file__).parent / "conformance" / "schedules" / "replace-and-upsert" / "odku-2uk-dl.rc.json"
 
 
 def test_a_schedule_is_shown_with_who_waits_and_who_holds_what(mysql_url):
@@ -367,3 +369,65 @@ def test_what_is_no_schedule_is_one_sentence_and_status_2(tmp_path):
     result = chatsim("schedule", tmp_path / "no.json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "no.json: Object missing required field `id`" in result.stderr
+
+
+def test_a_schedule_can_be_played_in_the_model(recorded_schedule):
+    outcome = json.loads(chatsim("schedule", "--world", "model", "--json", recorded_schedule).stdout)
+    assert outcome["steps"] == json.loads(recorded_schedule.read_text())["expected"]["steps"]
+    result = chatsim("schedule", "--world", "model", "--check", recorded_schedule)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "locks: 1 of 1 agree")
+
+
+@pytest.fixture
+def recorded_schedule():
+    (path,) = (Path(__file__).parent / "conformance" / "schedules").rglob("odku-2uk-dl.rc.json")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "no schedule is given: name files, or have some drawn by --generate N --check"),
+        (["x.json", "--seed", 3], "--seed, --sessions and --foreign-keys are about drawn schedules: give --generate N"),
+        (["x.json", "--generate", 3, "--check"], "--generate draws schedules, and x.json is one: give either"),
+        (["--generate", 3], "--generate compares the two worlds: give --check as well"),
+        (["--generate", 0, "--check"], "--generate is 0; it must be at least 1"),
+        (["--generate", 3, "--check", "--json"], "--world and --json belong to files; --generate plays in both worlds"),
+        (["--generate", 3, "--check", "--seed", -1], "--seed is -1; it must be at least 0"),
+        (
+            ["--generate", 3, "--check", "--sessions", "5-2"],
+            "--sessions is 5-2; it must be from 2 to 4, as 3, or 2-4",
+        ),
+        (
+            ["x.json", "--world", "model", "--profile", "quick"],
+            "which server to use is said for --world mysql; the model has none",
+        ),
+    ],
+    ids=lambda each: " ".join(map(str, each)) if isinstance(each, list) else "",
+)
+def test_what_does_not_go_together_is_one_sentence_and_status_2(words, sentence):
+    result = chatsim("schedule", *words)
+    assert (result.exit_code, result.stdout, said(result)) == (2, "", f"Error: {sentence}")
+
+
+@on_the_server
+def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monkeypatch, tmp_path):
+    whole = in_model.play
+
+    def deaf(schedule):
+        outcome = whole(schedule)
+        return msgspec.structs.replace(
+            outcome, steps=[msgspec.structs.replace(step, locks=[]) for step in outcome.steps]
+        )
+
+    monkeypatch.setattr(in_model, "play", deaf)
+    result = chatsim("schedule", "--generate", 3, "--check", "--sessions", 2)
+    monkeypatch.undo()
+    *lines, _, _, locks = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert re.fullmatch(r"locks: \d of \d agree", locks)
+    assert lines
+    for line in lines:
+        (tmp_path / "found.json").write_text(line)
+        assert json.loads(line)["title"]
+        assert chatsim("schedule", "--check", tmp_path / "found.json").exit_code == 0, "the server does it again"

@@ -11,7 +11,6 @@ found by playing a disagreement on the server again: where it disagrees with its
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -27,11 +26,11 @@ from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.errors import Flaky
 from tqdm.auto import tqdm
 
-from chatsim.lab.schedules import LEVELS, Comparison, compare
+from chatsim.lab.schedules import LEVELS, Comparison, compare, without_row_ids
 from chatsim.worlds.schedule import Completed, Outcome, Schedule, Step, StepOutcome
 from chatsim.worlds.world import WorldError
 
-__all__ = ["BrokenError", "Disagreement", "Play", "Report", "Search", "completed", "schedules", "without_row_ids"]
+__all__ = ["BrokenError", "Disagreement", "Play", "Report", "Search", "completed", "schedules"]
 
 Play = Callable[[Schedule], Outcome]
 """How a world plays a schedule."""
@@ -518,29 +517,6 @@ def _transactions(inside: set[str], ended: Completed, sql: str) -> set[str]:
 
 # --- row ids
 
-_ROW_ID = re.compile(r"0x[0-9A-F]{12}\b")
-
-
-def without_row_ids(outcome: Outcome) -> Outcome:
-    """Say of rows without a primary key which it is of those that were locked, 0x000000000001 the first.
-
-    Their ids are counted over all of a server's tables, and so they are not the same the next time.
-    """
-    numbers: dict[str, str] = {}
-
-    def renamed(found: re.Match[str]) -> str:
-        return numbers.setdefault(found[0], f"0x{len(numbers) + 1:012X}")
-
-    steps = []
-    for step in outcome.steps:
-        locks = step.locks or []
-        for row_id in sorted({found for *_, data in locks for found in _ROW_ID.findall(data or "")}):
-            numbers.setdefault(row_id, f"0x{len(numbers) + 1:012X}")
-        told = [(*lock[:-1], lock[-1] and _ROW_ID.sub(renamed, lock[-1])) for lock in locks]
-        steps.append(msgspec.structs.replace(step, locks=None if step.locks is None else told))
-    return msgspec.structs.replace(outcome, steps=steps)
-
-
 # --- the search
 
 
@@ -669,7 +645,11 @@ class Search:
                 found = self._first(number, report)
                 if found is not None:
                     bar.set_description(f"makes number {number} smaller")
-                    report.add(self._shrunk(number, found).named(f"generated-{self._seed}-{number}"))
+                    name = f"generated-{self._seed}-{number}"
+                    try:
+                        found = self._shrunk(number, found)
+                    finally:  # also after Ctrl-C
+                        report.add(found.named(name))
                     bar.set_description()
                 bar.update()
 
@@ -750,13 +730,16 @@ class Search:
 
     def _shrunk(self, number: int, found: Disagreement) -> Disagreement:
         """The smallest schedule that differs in the same way, as far as patience goes."""
-
         tried: dict[bytes, Disagreement | None] = {}
+        interrupts: list[KeyboardInterrupt] = []  # Hypothesis would take one for another failure, and shrink that
 
         def disagrees(drawn: Schedule) -> None:
             key = _content(drawn)
-            if key not in tried and len(tried) < self._patience * _DRAWN_AGAIN:
-                tried[key] = self._like(found, drawn, self._patience)
+            if key not in tried and not interrupts and len(tried) < self._patience * _DRAWN_AGAIN:
+                try:
+                    tried[key] = self._like(found, drawn, self._patience)
+                except KeyboardInterrupt as error:
+                    interrupts.append(error)
             if smaller := tried.get(key):
                 raise _DisagreesError(smaller)
 
@@ -769,6 +752,8 @@ class Search:
             found = error.found
         except Flaky:
             pass
+        if interrupts:
+            raise interrupts[0]
         return self._without_needless_steps(found)
 
     def _like(self, found: Disagreement, drawn: Schedule, patience: int) -> Disagreement | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from chatsim.worlds.schedule import Completed, Outcome, Schedule, StepOutcome
 
-__all__ = ["LEVELS", "Comparison", "compare"]
+__all__ = ["LEVELS", "Comparison", "compare", "without_row_ids"]
 
 LEVELS = ("who waits, who ends", "rows and tables", "locks")
 """What is compared: who waits and who ends with which error; rows, counts, ids and final tables; lock rows."""
@@ -34,11 +37,35 @@ class Comparison:
         return self.raced or not any(self.differences)
 
 
+_ROW_ID = re.compile(r"0x[0-9A-F]{12}\b")
+
+
+def without_row_ids(outcome: Outcome) -> Outcome:
+    """Say of rows without a primary key which it is of those that were locked, 0x000000000001 the first.
+
+    Their ids are counted over all of a server's tables, and so they are not the same the next time.
+    """
+    numbers: dict[str, str] = {}
+
+    def renamed(found: re.Match[str]) -> str:
+        return numbers.setdefault(found[0], f"0x{len(numbers) + 1:012X}")
+
+    steps = []
+    for step in outcome.steps:
+        locks = step.locks or []
+        for row_id in sorted({found for *_, data in locks for found in _ROW_ID.findall(data or "")}):
+            numbers.setdefault(row_id, f"0x{len(numbers) + 1:012X}")
+        told = [(*lock[:-1], lock[-1] and _ROW_ID.sub(renamed, lock[-1])) for lock in locks]
+        steps.append(msgspec.structs.replace(step, locks=None if step.locks is None else told))
+    return msgspec.structs.replace(outcome, steps=steps)
+
+
 def compare(schedule: Schedule, outcome: Outcome) -> Comparison:
     """Compare an outcome with the one that the schedule expects. Raises `ValueError` when it expects none."""
     if schedule.expected is None:
         raise ValueError(f"{schedule.id} does not say what to expect")
-    pairs = list(zip(schedule.expected.steps, outcome.steps, strict=True))
+    expected, outcome = without_row_ids(schedule.expected), without_row_ids(outcome)
+    pairs = list(zip(expected.steps, outcome.steps, strict=True))
     places: list[int | None] = [None, None, None]
     found: list[str | None] = [None, None, None]
     for wanted, got in pairs:
@@ -46,8 +73,8 @@ def compare(schedule: Schedule, outcome: Outcome) -> Comparison:
         for level, difference in enumerate((_who(wanted, got), _what(wanted, got), _locks(wanted, got))):
             if difference and found[level] is None and not (level == len(LEVELS) - 1 and unstable):
                 found[level], places[level] = f"step {wanted.n}: {difference}", wanted.n
-    if found[1] is None and schedule.expected.final != outcome.final:
-        found[1], places[1] = _final(schedule.expected, outcome), len(pairs)
+    if found[1] is None and expected.final != outcome.final:
+        found[1], places[1] = _final(expected, outcome), len(pairs)
     first = min((place for place in places if place is not None), default=None)
     raced = first is not None and any(step <= first for step in schedule.concurrent_wakeups)
     return Comparison(schedule.id, (found[0], found[1], found[2]), raced)

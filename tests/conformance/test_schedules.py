@@ -31,10 +31,18 @@ def named(path):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world():
-    """One world for all, on a server of its own: only that is made to purge at once."""
-    async with MySQLWorld(Servers(profile="quick")) as world:
+async def world(mysql_url):
+    """One world for all; its server, the session's own, purges at once for as long."""
+    async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
+        frequency, recalculation = (
+            await world.admin.execute(
+                "SELECT @@GLOBAL.innodb_purge_rseg_truncate_frequency, @@GLOBAL.innodb_stats_auto_recalc"
+            )
+        ).rows[0]
+        setting = "SET GLOBAL innodb_purge_rseg_truncate_frequency = {}, GLOBAL innodb_stats_auto_recalc = {}"
+        await world.admin.execute(setting.format(1, 0))
         yield world
+        await world.admin.execute(setting.format(frequency, recalculation))
 
 
 def agrees(schedule, outcome):

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from chatsim.lab.generated import Report, Search, completed, without_row_ids
+from chatsim.lab.generated import Report, Search, completed
+from chatsim.lab.schedules import without_row_ids
 from chatsim.worlds.model.schedules import play
 from chatsim.worlds.schedule import Blocked, Completed, Outcome, Schedule, Step, StepOutcome
 from chatsim.worlds.world import WorldError
@@ -182,7 +183,7 @@ def test_a_model_that_breaks_disagrees_at_the_step_where_it_does():
             raise KeyError("no such record")
         return play(schedule)
 
-    report = searched(play, fragile, count=8)
+    report = searched(play, fragile, count=3)
     assert report.differing[0] == report.differing[1] == report.differing[2] >= 1
     for each in report.disagreements:
         assert each.trouble == "KeyError: 'no such record'"
@@ -211,6 +212,20 @@ def test_where_the_server_disagrees_with_itself_nobody_is_wrong():
     report = searched(fickle, deaf, count=5)
     assert report.disagreements == []
     assert report.unsettled >= 1
+
+
+def test_after_ctrl_c_what_had_been_found_is_there():
+    turns = iter(range(100_000))
+
+    def interrupted(schedule):
+        if next(turns) == 12:
+            raise KeyboardInterrupt
+        return play(schedule)
+
+    report = Report()
+    with pytest.raises(KeyboardInterrupt):
+        Search(interrupted, deaf, seed=1).run(MANY, report, progress=False)
+    assert len(report.disagreements) >= 1
 
 
 def test_a_session_that_waits_only_on_the_server_is_a_disagreement():

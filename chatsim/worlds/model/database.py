@@ -148,6 +148,7 @@ class ModelDatabase:
         self._host = host
         self._turns = asyncio.Semaphore(size)
         self._idle: list[EngineSession] = []
+        self._closed = False
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[ModelSession]:
@@ -159,13 +160,14 @@ class ModelDatabase:
             try:
                 yield leased
             finally:
-                if leased.busy or session.open:
+                if leased.busy or session.open or self._closed:
                     session.close()
                 else:
                     self._idle.append(session)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; those that are leased are closed when they come back."""
+        self._closed = True
         for session in self._idle:
             session.close()
         self._idle.clear()
@@ -242,12 +244,10 @@ class AdminSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements."""
-        engine = self._engine
-        before = engine.statements, engine.examined
-        try:
-            return [_rows(answer) for answer in await self._session.run(sql, args)]
-        finally:
-            engine.statements, engine.examined = before
+        answers = await self._session.run(sql, args)
+        self._engine.statements -= len(answers)
+        self._engine.examined -= sum(answer.examined for answer in answers)
+        return [_rows(answer) for answer in answers]
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""

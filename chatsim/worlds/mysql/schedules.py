@@ -22,8 +22,15 @@ from chatsim.worlds.world import WorldError
 
 __all__ = ["play"]
 
-_AT_REST = 20
+_AT_REST = 60
 """So many equal readings of an idle purge, one after the other, and it has done what an open read view lets it do."""
+
+_STUCK = 400
+"""The same where no view is open: it has only to wake."""
+
+_FOR_GOOD = 200
+"""So many equal readings of who waits for whom, and a circle among them is none for InnoDB, which follows one other for
+each that waits: it stands until a wait times out."""
 
 # A record lock that was implicit is told as of the thread that has made it explicit, the waiter's; a table lock, which
 # every transaction with record locks has, is its own. (INNODB_TRX is a cache that does not move while it is asked.)
@@ -50,6 +57,8 @@ _LOCKS = f"""
     SELECT o.id, l.OBJECT_NAME, l.INDEX_NAME, l.LOCK_TYPE, l.LOCK_MODE, l.LOCK_STATUS, l.LOCK_DATA
       FROM performance_schema.data_locks l JOIN owners o ON o.trx = l.ENGINE_TRANSACTION_ID
      WHERE l.OBJECT_SCHEMA = DATABASE()"""  # noqa: S608
+
+_VIEW = "Trx read view will not see trx with id"
 
 _PURGE = re.compile(
     r"Purge done for trx's n:o < (\d+).*state: (.*)\n"
@@ -171,11 +180,14 @@ class _Stage:
                 await self._admin.execute(f"KILL {player.session.connection_id}")
 
     async def _settle(self) -> dict[str, Blocked]:
+        before, equal = None, 0
         while True:
             blocked = await self._waits()
             self._collect()
             waiting = [player.name for player in self._players.values() if player.pending is not None]
-            if all(name in blocked for name in waiting) and not _circle(blocked):
+            equal = equal + 1 if (blocked, waiting) == before else 0
+            before = blocked, waiting
+            if all(name in blocked for name in waiting) and (equal >= _FOR_GOOD or not _circle(blocked)):
                 await self._purge()
                 again = await self._waits()
                 self._collect()
@@ -216,7 +228,8 @@ class _Stage:
             if length == "0":
                 return
             readings.append(match.groups())
-            if len(readings) >= _AT_REST and len(set(readings[-_AT_REST:])) == 1 and "idle" in state:
+            enough = _AT_REST if _VIEW in status else _STUCK
+            if len(readings) >= enough and len(set(readings[-enough:])) == 1 and "idle" in state:
                 return
 
     async def _locks(self) -> list[LockRow]:

@@ -417,7 +417,6 @@ def test_an_admins_work_takes_no_time_and_is_not_counted():
     there(body, latency=1.0, statement=1.0, record=1.0, flush=1.0)
 
 
-@pytest.mark.xfail(strict=True, reason="when its statement ends, the counts are put back to what they were before")
 def test_what_others_do_while_an_admin_waits_is_counted():
     async def body(server, admin):
         async with sessions(server, 1) as (session,):

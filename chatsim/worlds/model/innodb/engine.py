@@ -146,6 +146,11 @@ class Engine:
             raise database_error(1146, f"Table '{name}' doesn't exist")
         return found
 
+    def altered(self, table: Table, session: int) -> None:
+        """A table has other columns than before: what was committed until now can't be read any more."""
+        table.altered = Transaction(session, Isolation.READ_COMMITTED, active=False)
+        self.history.commit(table.altered)
+
     def redefined(self) -> None:
         """Tables have come, gone or changed: what was prepared for them is of no use."""
         self._prepared.clear()

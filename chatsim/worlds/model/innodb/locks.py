@@ -232,6 +232,8 @@ class Locks:
 
     def release_all(self, trx: Transaction) -> None:
         """A transaction has ended."""
+        if trx.waiting is not None:
+            self.cancel(trx.waiting)
         while trx.locks:
             lock = trx.locks.pop()
             if isinstance(lock, TableLock):

@@ -61,16 +61,17 @@ class NamedLocks:
             if self._in_a_cycle(owner):
                 raise CycleError
             request.granted = asyncio.get_running_loop().create_future()
-            async with asyncio.timeout(seconds):
-                await request.granted
-        except TimeoutError:
-            return False
+            await asyncio.wait([request.granted], timeout=seconds)
+            return request.granted.done()
+        except asyncio.CancelledError:
+            if request.granted is not None and request.granted.done():
+                self.release(name, owner)  # nobody would know that it is held
+            raise
         finally:
             self._waits.pop(owner, None)
             if request in lock.queue:
                 lock.queue.remove(request)
                 self._admit(name)
-        return True
 
     def release(self, name: str, owner: int, *, wholly: bool = False) -> bool:
         """Let go of a lock, once or ``wholly``; whether ``owner`` held it."""

@@ -6,7 +6,6 @@ Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/f
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import database_error
@@ -101,15 +100,11 @@ class Rows:
 
     async def _wait(self, lock: RecordLock | TableLock) -> None:
         try:
-            async with asyncio.timeout(self._patience):
-                await self.trx.wait(lock)
-        except BaseException as error:
+            if not await self.trx.wait(lock, self._patience):
+                raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+        finally:
             if self.trx.waiting is lock:
                 self.locks.cancel(lock)
-            if isinstance(error, TimeoutError):
-                message = "Lock wait timeout exceeded; try restarting transaction"
-                raise database_error(1205, message) from None
-            raise
 
     # -- rows
 

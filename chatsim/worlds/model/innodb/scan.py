@@ -203,7 +203,9 @@ class Scan:
         )
         self._stop_found = self._met = False
         self._opening = True
-        self._down = path.descending and not self._unique
+        # one key of all the index's columns is looked up forwards, also on a way down through several
+        looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
+        self._down = path.descending and not looked_up
         if not self._down:
             low = span.low or ()
             self._at = index.at_or_after(low) if span.low_included or not low else index.after(low)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatsim.worlds.model.innodb.index import Index, Record
@@ -107,7 +107,7 @@ class Table:
         counted: how many rows the optimizer thinks there are: inserts count, deletes too, rollbacks do not.
         holders: the table locks that are granted, by transaction and mode.
         queue: the AUTO-INC locks, granted and waiting, in order.
-        altered: how often its definition has changed.
+        altered: the change of its definition that an older snapshot can't read it for; None if there is none.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Table:
     counted: int = 0
     holders: dict[tuple[Transaction, str], TableLock] = field(default_factory=dict)
     queue: deque[TableLock] = field(default_factory=deque)
-    altered: int = 0
+    altered: Transaction | None = None
 
     def __post_init__(self) -> None:
         self.numbers: Mapping[str, int] = {column.name.lower(): at for at, column in enumerate(self.columns)}
@@ -148,7 +148,16 @@ class Table:
 
     def empty(self) -> None:
         """Have no rows, and number them from 1 again."""
-        self.indexes[:] = [Index(each.definition) for each in self.indexes]
+        fresh = {each: Index(each.definition) for each in self.indexes}
+        self.indexes[:] = fresh.values()
+        for old in {*self.parents, *self.children}:
+            new = replace(
+                old,
+                index=fresh.get(old.index, old.index),
+                parent_index=fresh.get(old.parent_index, old.parent_index),
+            )
+            old.child.parents[old.child.parents.index(old)] = new
+            old.parent.children[old.parent.children.index(old)] = new
         self.next_number = 1
         self.counted = 0
 

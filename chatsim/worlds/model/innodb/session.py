@@ -15,7 +15,7 @@ from chatsim.worlds.model.innodb.rows import Rows
 from chatsim.worlds.model.innodb.sql import ddl
 from chatsim.worlds.model.innodb.sql.common import Answer, Execution
 from chatsim.worlds.model.innodb.sql.expressions import Env, Scope, unsupported
-from chatsim.worlds.model.innodb.sql.parsing import Analyze, Do, Release, Savepoint
+from chatsim.worlds.model.innodb.sql.parsing import Analyze, Do, Release, Savepoint, placeholders
 from chatsim.worlds.model.innodb.sql.statements import Statement
 from chatsim.worlds.model.innodb.transactions import Transaction
 from chatsim.worlds.model.innodb.values import as_number, as_text
@@ -33,6 +33,8 @@ _CYCLE = (
     "Deadlock found when trying to get user-level lock;"
     " try rolling back transaction/releasing locks and restarting lock acquisition."
 )
+_SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
+
 _NO_SNAPSHOT = (
     "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase"
     " can only be used with REPEATABLE READ isolation level."
@@ -91,10 +93,18 @@ class EngineSession:
 
     async def step(self, sql: str, at: int, args: Sequence[Any] = ()) -> Answer:
         """Run the ``at``-th statement of a text; raises as `run` does."""
-        for name in self.engine.names(sql, at):
-            await self._use(name)
-        node, statement = self.engine.prepare(sql, at)
+        if len(args) != (wanted := placeholders(sql)):
+            raise ValueError(f"{len(args)} arguments for {wanted} placeholders in: {sql.strip()}")
+        try:
+            for name in self.engine.names(sql, at):
+                await self._use(name)
+            node, statement = self.engine.prepare(sql, at)
+        except BaseException:
+            if not self.open:
+                self._let_go()
+            raise
         self._running = node, args
+        self.named_insert_id = None
         answer = await self._one(node, statement, args)
         self.engine.statements += 1
         return answer
@@ -143,6 +153,10 @@ class EngineSession:
     def open(self) -> bool:
         """Whether a transaction goes on after a statement."""
         return self.in_transaction or not self.autocommit
+
+    @property
+    def _under_way(self) -> bool:
+        return self.in_transaction or self.trx is not None
 
     def _transaction(self) -> Transaction:
         if self.trx is None:
@@ -237,8 +251,9 @@ class EngineSession:
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction; one that is open is committed."""
+        to_come = None if self._under_way else self._next_isolation
         await self.commit()
-        self._next_isolation = isolation or self._next_isolation
+        self._next_isolation = isolation or to_come
         self.in_transaction = True
 
     async def commit(self) -> None:
@@ -254,6 +269,10 @@ class EngineSession:
         self._savepoints.clear()
         if trx is not None:
             self._end(trx)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of the tables' definitions."""
         for name in sorted(self._used):
             self.engine.metadata_locks.release(name, self.connection_id, wholly=True)
         self._used.clear()
@@ -288,8 +307,16 @@ class EngineSession:
 
     async def _use(self, name: str) -> None:
         if name not in self._used:
-            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=True)
-            self._used.add(name)
+            await self._take(name, shared=True)
+
+    async def _take(self, name: str, *, shared: bool = False) -> None:
+        """Have a table's definition, until the transaction ends."""
+        try:
+            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=shared)
+        except CycleError:
+            self._abort()
+            raise database_error(1213, "Deadlock found when trying to get lock; try restarting transaction") from None
+        self._used.add(name)
 
     # -- statements that are not about rows
 
@@ -373,69 +400,104 @@ class EngineSession:
         return Answer()
 
     async def _set_item(self, item: exp.SetItem, args: Sequence[Any]) -> None:
-        if item.args.get("kind") == "TRANSACTION":
-            for each in item.expressions:
-                words = each.name.upper()
-                if not words.startswith("ISOLATION LEVEL "):
-                    raise unsupported(item)
-                level = Isolation(words.removeprefix("ISOLATION LEVEL "))
-                if "SESSION" in self.statement.upper():
-                    self.isolation = level
-                else:
-                    self._next_isolation = level
+        kind = item.args.get("kind")
+        if item.args.get("global_") or kind not in (None, "SESSION", "TRANSACTION", "NAMES") or item.args.get("collate"):
+            raise unsupported(item)
+        if kind == "TRANSACTION":
+            self._set_characteristics(item)
             return
+        if kind == "NAMES" and item.this.name.lower() == "utf8mb4":
+            return  # the model has no other
         if not isinstance(item.this, exp.EQ):
             raise unsupported(item)
         target, source = item.this.left, item.this.right
         if isinstance(target, exp.Parameter):
             self.variables[target.name.lower()] = await self._value(source, args)
             return
-        value: Value = source.name if isinstance(source, exp.Column) else await self._value(source, args)
-        await self._set_system(target.name.lower(), value)
+        of = target.args.get("kind") if isinstance(target, exp.SessionParameter) else "SESSION"
+        if str(of or "").upper() not in ("", "SESSION", "LOCAL"):
+            raise unsupported(item)
+        value = source.name if isinstance(source, exp.Column | exp.Var) else await self._value(source, args)
+        await self._set_system(target.name.lower(), value, once=of is None)
 
-    async def _set_system(self, name: str, value: Value) -> None:
+    def _set_characteristics(self, item: exp.SetItem) -> None:
+        words = [each.name.upper() for each in item.expressions]
+        if len(words) != 1 or not words[0].startswith("ISOLATION LEVEL "):
+            raise unsupported(item)
+        once = "SESSION" not in self.statement.upper()
+        self._set_level(Isolation(words[0].removeprefix("ISOLATION LEVEL ")), once=once)
+
+    def _set_level(self, level: Isolation, *, once: bool) -> None:
+        """Set the level of the session's transactions, or ``once`` of the next one."""
+        if not once:
+            self.isolation = level
+        elif self._under_way:
+            message = "Transaction characteristics can't be changed while a transaction is in progress"
+            raise database_error(1568, message)
+        else:
+            self._next_isolation = level
+
+    async def _set_system(self, name: str, value: Value, *, once: bool) -> None:
+        """Set a system variable; ``SET @@transaction_isolation`` means the next transaction only, ``once``."""
+        refusal = f"Variable '{name}' can't be set to the value of '{'NULL' if value is None else as_text(value)}'"
         match name:
             case "autocommit":
-                on = as_text(value).lower() in ("1", "on", "true")
+                on = _SWITCH.get(as_text(value).lower())
+                if on is None:
+                    raise database_error(1231, refusal)
                 if on and not self.autocommit:
                     await self.commit()
                 self.autocommit = on
             case "transaction_isolation":
-                self.isolation = Isolation(as_text(value).upper().replace("-", " "))
+                words = as_text(value).upper()
+                level = next((each for each in Isolation if each.value.replace(" ", "-") == words), None)
+                if level is None:
+                    raise database_error(1231, refusal)
+                self._set_level(level, once=once)
             case "innodb_lock_wait_timeout":
-                self.lock_wait_timeout = float(as_number(value))
-            case "names" | "sql_mode" | "time_zone" | "character_set_client":
+                if not isinstance(value, int):
+                    raise database_error(1232, f"Incorrect argument type to variable '{name}'")
+                self.lock_wait_timeout = float(value)
+            case "sql_mode" | "time_zone" | "character_set_client":
                 pass  # the model has one of each
             case _:
                 raise database_error(1193, f"Unknown system variable '{name}'")
 
     # -- definitions
 
-    async def _alone(self, *names: str) -> None:
-        """Commit, and have the named tables to oneself until the next commit."""
+    async def _define(self, plan: Callable[[], Callable[[], None]], *names: str) -> None:
+        """Commit, and change definitions, with the named tables to oneself.
+
+        Args:
+            plan: looks whether it can be done, and changes nothing; what it gives does it.
+            names: of the tables.
+        """
+        try:
+            plan()  # what the model has not is refused before anything is committed
+        except DatabaseError:
+            pass  # which it still is, or is not, when the tables are there
         await self.commit()
-        for name in sorted(names):
-            await self.engine.metadata_locks.acquire(name, self.connection_id)
-            self._used.add(name)
+        try:
+            for name in sorted({each.lower() for each in names}):
+                await self._take(name)
+            plan()()
+        finally:
+            self.engine.redefined()
+            self._close(None)
 
     @_control.register(exp.Create)
     async def _create(self, node: exp.Create, _: Sequence[Any]) -> Answer:
         if node.args.get("kind") == "INDEX":
-            table = self.engine.table(node.this.args["table"].name)
-            await self._alone(table.name)
-            ddl.create_index(table, node)
-        elif node.args.get("kind") == "TABLE":
-            await self.commit()
-            name = node.find(exp.Table).name  # type: ignore[union-attr]
-            if name.lower() in self.engine.tables:
-                if not node.args.get("exists"):
-                    raise database_error(1050, f"Table '{name}' already exists")
-                return Answer(warnings=[(1050, f"Table '{name}' already exists")])
-            self.engine.tables[name.lower()] = ddl.create_table(node, self.engine.tables, self)
-        else:
+            name = node.this.args["table"].name
+            await self._define(lambda: ddl.create_index(self.engine.table(name), node), name)
+            return Answer()
+        if node.args.get("kind") != "TABLE":
             raise unsupported(node)
-        self.engine.redefined()
-        self._close(None)
+        name = node.find(exp.Table).name  # type: ignore[union-attr]
+        if node.args.get("exists") and name.lower() in self.engine.tables:
+            await self.commit()
+            return Answer(warnings=[(1050, f"Table '{name}' already exists")])
+        await self._define(lambda: ddl.create_table(node, self.engine.tables, self))
         return Answer()
 
     @_control.register(exp.Drop)
@@ -443,44 +505,31 @@ class EngineSession:
         if node.args.get("kind") != "TABLE":
             raise unsupported(node)
         names = [each.name for each in node.args["tables"]]
-        await self._alone(*names)
-        try:
-            for name in names:
-                table = self.engine.tables.get(name.lower())
-                if table is None:
-                    if not node.args.get("exists"):
-                        raise database_error(1051, f"Unknown table '{name}'")
-                    continue
-                for constraint in table.parents:
-                    constraint.parent.children.remove(constraint)
-                del self.engine.tables[name.lower()]
-        finally:
-            self.engine.redefined()
-            self._close(None)
+        exists = bool(node.args.get("exists"))
+        await self._define(lambda: ddl.drop_tables(names, self.engine.tables, exists=exists), *names)
         return Answer()
 
     @_control.register(exp.TruncateTable)
     async def _truncate(self, node: exp.TruncateTable, _: Sequence[Any]) -> Answer:
         (target,) = node.expressions
-        table = self.engine.table(target.name)
-        await self._alone(table.name)
-        table.empty()
-        self.engine.redefined()
-        self._close(None)
+        await self._define(lambda: ddl.truncate(self.engine.table(target.name)), target.name)
         return Answer()
 
     @_control.register(exp.Alter)
     async def _alter(self, node: exp.Alter, _: Sequence[Any]) -> Answer:
-        table = self.engine.table(node.this.name)
-        await self._alone(table.name)
-        try:
-            for action in node.args["actions"]:
-                if not isinstance(action, exp.ColumnDef):
-                    raise unsupported(node)
-                ddl.add_column(table, action, self)
-        finally:
-            self.engine.redefined()
-            self._close(None)
+        name = node.this.name
+
+        def plan() -> Callable[[], None]:
+            table = self.engine.table(name)
+            change = ddl.add_columns(table, node, self)
+
+            def do() -> None:
+                change()
+                self.engine.altered(table, self.connection_id)
+
+            return do
+
+        await self._define(plan, name)
         return Answer()
 
     @_control.register(Analyze)

@@ -75,19 +75,28 @@ class Transaction:
     reservation: int = 0
     heir_to_all: bool = False
     wakeup: asyncio.Future[None] | None = None
-    doom: Exception | None = None
+    doom: BaseException | None = None
 
-    async def wait(self, lock: RecordLock | TableLock) -> None:
-        """Wait until a request is granted, or is to be made again. Raises `DeadlockError`."""
+    async def wait(self, lock: RecordLock | TableLock, seconds: float) -> bool:
+        """Wait until a request is granted, or is to be made again; False if it still waits after so many seconds.
+
+        Raises:
+            DeadlockError: the request is gone, and so must be the transaction.
+        """
         if self.waiting is lock:
-            self.wakeup = asyncio.get_running_loop().create_future()
+            wakeup = self.wakeup = asyncio.get_running_loop().create_future()
             try:
-                await self.wakeup
+                await asyncio.wait([wakeup], timeout=seconds)
             finally:
                 self.wakeup = None
+                if wakeup.done():
+                    self.doom = wakeup.exception() or self.doom
+            if not wakeup.done():
+                return False
         if (doom := self.doom) is not None:
             self.doom = None
             raise doom
+        return True
 
     @property
     def locks_gaps(self) -> bool:

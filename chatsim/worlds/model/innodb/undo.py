@@ -68,21 +68,10 @@ def take_back(trx: Transaction, since: int, locks: Locks, purged: int, *, partia
     protect = partial and trx.locks_gaps
     while len(trx.changes) > since:
         change = trx.changes.pop()
-        table, record = change.table, change.record
-        for entry, act, writer in reversed(change.entries):
-            if act is Act.MARKED:
-                entry.deleted, entry.writer = False, writer
-                continue
-            if protect and not entry.deleted:
-                locks.make_explicit(entry)
-            if change.before is not None and _wanted(table, record, entry, current=False):
-                entry.deleted, entry.writer = True, writer
-            else:
-                entry.index.remove(entry)
-                locks.removed(entry)
+        _restore_entries(change, locks, protect=protect)
+        record, before = change.record, change.before
         if protect:
             locks.make_explicit(record)
-        before = change.before
         if before is not None:
             record.row, record.writer, record.deleted = before.row, before.writer, before.deleted
             record.older = before.older
@@ -91,6 +80,30 @@ def take_back(trx: Transaction, since: int, locks: Locks, purged: int, *, partia
         if before is None or (before.deleted and forgotten):
             record.index.remove(record)
             locks.removed(record)
+
+
+def _restore_entries(change: Change, locks: Locks, *, protect: bool) -> None:
+    """Undo what a change did to secondary entries.
+
+    Of a row that was not there before, every entry goes, also one that a deleted row had left and that this row's
+    insertion had not come to yet: nobody else would take it away.
+    """
+    table, record, before = change.table, change.record, change.before
+    put = {entry: writer for entry, act, writer in change.entries if act is Act.PUT}
+    if before is None or before.deleted:
+        found = (index.get(table.key(index, record.row)) for index in table.secondary)
+        put |= {entry: entry.writer for entry in found if entry is not None and entry not in put}
+    for entry, writer in reversed(put.items()):
+        if protect and not entry.deleted:
+            locks.make_explicit(entry)
+        if before is not None and _wanted(table, record, entry, current=False):
+            entry.deleted, entry.writer = True, writer
+        else:
+            entry.index.remove(entry)
+            locks.removed(entry)
+    for entry, act, writer in change.entries:
+        if act is Act.MARKED and before is not None:
+            entry.row, entry.deleted, entry.writer = table.entry(entry.index, before.row), False, writer
 
 
 def _purge(trx: Transaction, locks: Locks) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from chatsim.chat.ports import database_error
 
@@ -29,6 +29,7 @@ __all__ = [
     "as_number",
     "as_text",
     "collate",
+    "place",
 ]
 
 Value: TypeAlias = int | float | Decimal | str | bytes | datetime | date | timedelta | None
@@ -123,6 +124,20 @@ def as_text(value: Value) -> str:
     return str(value)
 
 
+def place(value: Value, kind: ColumnType | None = None) -> Value:
+    """What a value is sorted and grouped by: a text by its collation, an ENUM by its number.
+
+    Args:
+        value: which.
+        kind: the type of the column that it comes from, None if from none.
+    """
+    if value is None:
+        return None
+    if isinstance(kind, Text | Enumeration):
+        return cast("Value", kind.order(value))
+    return collate(value) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class ColumnType:
     """A type: `store` makes of a value what the column keeps, `order` what an index sorts by.
@@ -153,6 +168,10 @@ class ColumnType:
             if operator in ("=", "<=>", "in"):
                 return None
             raise UnusableError from error
+
+    def number(self, value: Value) -> int | float | Decimal:
+        """What a value that is not NULL is where a number is wanted."""
+        return as_number(value)
 
     @property
     def zero(self) -> Value:
@@ -249,15 +268,21 @@ class Text(ColumnType):
         length: the most characters.
         binary: the collation goes by code points.
         padded: the collation does not see spaces at the end.
+        trimmed: spaces at the end are not kept.
+        long: an index of it needs a length.
     """
 
     length: int
     binary: bool
     padded: bool
+    trimmed: bool = False
+    long: bool = False
 
     def store(self, value: Value) -> Value:
         """The text."""
         text = as_text(value)
+        if self.trimmed:
+            text = text.rstrip(" ")
         if len(text) > self.length:
             if text[self.length :].strip(" "):
                 raise BadValueError(1406, "Data too long for column '{column}' at row {row}", text[: self.length])
@@ -285,9 +310,14 @@ class Text(ColumnType):
 
 @dataclass(frozen=True)
 class Binary(ColumnType):
-    """BINARY, VARBINARY, BLOB: bytes, at most so many."""
+    """BINARY, VARBINARY, BLOB: bytes, at most so many.
+
+    Attributes:
+        long: an index of it needs a length.
+    """
 
     length: int
+    long: bool = False
 
     def store(self, value: Value) -> Value:
         """The bytes."""
@@ -295,6 +325,12 @@ class Binary(ColumnType):
         if len(data) > self.length:
             raise BadValueError(1406, "Data too long for column '{column}' at row {row}", data[: self.length])
         return data
+
+    def sought(self, value: Value, operator: str) -> object | None:
+        """Only bytes are looked for among bytes."""
+        if not isinstance(value, str | bytes):
+            raise UnusableError
+        return super().sought(value, operator)
 
     @property
     def zero(self) -> Value:
@@ -355,6 +391,19 @@ class Enumeration(ColumnType):
     def order(self, value: Value) -> object:
         """Its number."""
         return self.members.index(as_text(value)) + 1 if value else 0
+
+    def sought(self, value: Value, operator: str) -> object | None:
+        """A number is looked for as that; a text is a member or none, since the order is not that of texts."""
+        if not isinstance(value, str | bytes):
+            return as_number(value)
+        if operator not in ("=", "<=>", "in"):
+            raise UnusableError
+        wanted = collate(as_text(value))
+        return next((at for at, each in enumerate(self.members, start=1) if collate(each) == wanted), None)
+
+    def number(self, value: Value) -> int | float | Decimal:
+        """Its number, as a double."""
+        return float(cast("int", self.order(value)))
 
     @property
     def zero(self) -> Value:

@@ -148,7 +148,6 @@ def test_a_lock_that_comes_free_in_time_is_had():
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="who is told that time is over holds the lock for ever")
 def test_who_is_told_that_time_is_over_does_not_hold_the_lock_though_it_came_free_just_then():
     async def body(locks):
         await locks.acquire("a", 1)
@@ -188,7 +187,6 @@ def test_a_cancelled_wish_to_have_it_alone_lets_those_go_who_would_share_it():
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="a lock granted to who is cancelled in the same instant is held for ever")
 def test_who_is_cancelled_does_not_hold_the_lock_though_it_came_free_just_then():
     async def body(locks):
         await locks.acquire("a", 1)
@@ -391,7 +389,6 @@ def test_a_statement_that_makes_no_sense_does_not_keep_its_tables(sql):
     served(body)
 
 
-@pytest.mark.xfail(strict=True, reason="a lock granted to who is cancelled in the same instant is held for ever")
 def test_a_session_that_goes_while_it_gets_a_table_leaves_the_table_free():
     async def body(engine, user, changer):
         await user.run("BEGIN; SELECT * FROM t")

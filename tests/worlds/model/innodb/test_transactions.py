@@ -111,7 +111,7 @@ def test_commits_are_numbered_in_their_order():
 def test_who_was_let_go_before_it_slept_does_not_sleep():
     async def main():
         trx = transaction()
-        await trx.wait(object())
+        await trx.wait(object(), 9)
         assert trx.wakeup is None
 
     run(main())
@@ -122,8 +122,8 @@ def test_who_was_doomed_before_it_slept_is_told_once():
         trx = transaction()
         trx.doom = DeadlockError(1213, "Deadlock found")
         with pytest.raises(DeadlockError):
-            await trx.wait(object())
-        await trx.wait(object())
+            await trx.wait(object(), 9)
+        await trx.wait(object(), 9)
 
     run(main())
 
@@ -132,7 +132,7 @@ def test_who_sleeps_can_be_cancelled_and_nothing_is_left_to_wake():
     async def main():
         trx = transaction()
         trx.waiting = lock = object()
-        sleeper = asyncio.create_task(trx.wait(lock))
+        sleeper = asyncio.create_task(trx.wait(lock, 9))
         await asyncio.sleep(1)
         sleeper.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -171,9 +171,10 @@ def test_what_is_taken_back_stays_locked_as_a_gap_at_repeatable_read(level, left
         engine.purge()
         session = EngineSession(engine)
         session.isolation = Isolation(level)
-        await session.run("BEGIN; SAVEPOINT s; INSERT INTO t VALUES (2, 2, 7, 2); ROLLBACK TO s")
+        await session.run("BEGIN; SELECT * FROM t WHERE id = 1 FOR SHARE; SAVEPOINT s")
+        await session.run("INSERT INTO t VALUES (2, 2, 7, 2); ROLLBACK TO s")
         locks = [f"{each.mode} {each.data.split(',')[0]}" for each in engine.data_locks() if each.index]
-        assert [each for each in locks if each != "X supremum pseudo-record"] == left
+        assert [each for each in locks if "GAP 3" in each] == left
 
     there(body)
 
@@ -198,7 +199,7 @@ STATEMENTS = st.one_of(
 LEVELS = st.sampled_from([Isolation.REPEATABLE_READ, Isolation.READ_COMMITTED])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     history=st.lists(STATEMENTS, max_size=5),
     kept=st.booleans(),
@@ -362,7 +363,6 @@ def test_purge_wakes_who_waits_for_a_record_that_goes_and_hands_its_gap_on():
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="purge leaves the entry to a row that is not complete, whose rollback does too")
 def test_an_entry_of_a_row_that_came_back_and_went_again_before_it_had_the_entry_is_not_left():
     async def body(engine, admin):
         keeper, holder, inserter = (EngineSession(engine) for _ in range(3))
@@ -385,7 +385,6 @@ def test_an_entry_of_a_row_that_came_back_and_went_again_before_it_had_the_entry
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="an entry that is used again has the new spelling, also after a rollback")
 def test_an_entry_is_spelled_again_as_it_was():
     async def body(engine, admin):
         await admin.run(

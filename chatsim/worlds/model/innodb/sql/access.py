@@ -728,8 +728,7 @@ def _backward(path: Path) -> Path:
     ranges = tuple(reversed(path.ranges))
     if path.access == "range" or definition.clustered:
         ranges = tuple(
-            each if definition.unique and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
-            for each in ranges
+            each if len(each.low or ()) >= len(definition.columns) else replace(each, exact=False) for each in ranges
         )
     return replace(path, descending=True, ranges=ranges)
 

@@ -115,12 +115,28 @@ def refuse(node: exp.Expr, *parts: str) -> None:
 
 def count(node: exp.Expr | None, scope: Scope) -> Function | None:
     """The number of a LIMIT or OFFSET, as a function."""
-    return None if node is None else scope.compile(node.expression)
+    if node is None:
+        return None
+    wanted = node.expression
+    if not isinstance(wanted, exp.Placeholder) and not (isinstance(wanted, exp.Literal) and wanted.name.isdigit()):
+        raise _no_count(wanted.sql("mysql"))
+    if isinstance(wanted, exp.Literal) and wanted.is_string:
+        raise _no_count(wanted.sql("mysql"))
+    return scope.compile(wanted)
 
 
 def number(function: Function | None, env: Env) -> int | None:
     """Its value, None where there is none."""
-    return None if function is None else int(function(env))
+    if function is None:
+        return None
+    found = function(env)
+    if not isinstance(found, int) or found < 0:
+        raise _no_count(repr(found))
+    return found
+
+
+def _no_count(shown: str) -> DatabaseError:
+    return database_error(1064, f"You have an error in your SQL syntax: LIMIT or OFFSET is no number of rows: {shown}")
 
 
 def truth(functions: Iterable[Function], env: Env) -> bool:
@@ -128,12 +144,15 @@ def truth(functions: Iterable[Function], env: Env) -> bool:
     return all(is_true(function(env)) for function in functions)
 
 
-def in_order(rows: list[Any], directions: Sequence[bool], key: Callable[[Any], Sequence[Value]]) -> list[Any]:
-    """Rows in order; NULL is less than anything."""
+def in_order(rows: list[Any], directions: Sequence[bool], key: Callable[[Any], Sequence[Any]]) -> list[Any]:
+    """Rows in order of keys, which `place` has made; NULL is less than anything."""
 
     def order(left: Any, right: Any) -> int:
         for down, a, b in zip(directions, key(left), key(right), strict=True):
-            sign = (a is not None) - (b is not None) if a is None or b is None else compare(a, b)
+            if a is None or b is None:
+                sign = (a is not None) - (b is not None)
+            else:
+                sign = (a > b) - (a < b) if type(a) is type(b) else compare(a, b)
             if sign:
                 return -sign if down else sign
         return 0
@@ -141,19 +160,16 @@ def in_order(rows: list[Any], directions: Sequence[bool], key: Callable[[Any], S
     return sorted(rows, key=cmp_to_key(order))
 
 
-def columns_of(scope: Scope, order: exp.Order | None) -> list[tuple[int, bool]] | None:
+def columns_of(scope: Scope, nodes: Iterable[exp.Expr], directions: Iterable[bool]) -> list[tuple[int, bool]] | None:
     """The columns of the first table that an ORDER BY goes by; None if it goes by anything else."""
     found: list[tuple[int, bool]] = []
-    for each in order.expressions if order else ():
-        if not isinstance(each.this, exp.Column):
+    for node, down in zip(nodes, directions, strict=True):
+        if not isinstance(node, exp.Column):
             return None
-        try:
-            at, column = scope.column(each.this)
-        except DatabaseError:  # an alias of the select list, or an error that is found elsewhere
-            return None
+        at, column = scope.column(node)
         if at != 0:
             return None
-        found.append((column, bool(each.args.get("desc"))))
+        found.append((column, down))
     return found
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from sqlglot import exp
 
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.index import Index
+from chatsim.worlds.model.innodb.rows import DuplicateError
 from chatsim.worlds.model.innodb.schema import Column, ForeignKey, IndexDefinition, Table
 from chatsim.worlds.model.innodb.sql.expressions import Context, Env, Scope, is_true, unsupported
 from chatsim.worlds.model.innodb.values import (
+    NULL,
     BadValueError,
     Binary,
     ColumnType,
@@ -25,7 +27,10 @@ from chatsim.worlds.model.innodb.values import (
     Value,
 )
 
-__all__ = ["add_column", "create_index", "create_table"]
+__all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
+
+Change: TypeAlias = "Callable[[], None]"
+"""What a definition does: whether it can be done has been looked at."""
 
 _D = exp.DataType.Type
 
@@ -58,6 +63,10 @@ _MOMENTS = {_D.DATE: 3, _D.DATETIME: 5, _D.TIMESTAMP: 4, _D.TIMESTAMPTZ: 4}
 _HARMLESS = (
     *(exp.NotNullColumnConstraint, exp.CollateColumnConstraint),
     *(exp.CommentColumnConstraint, exp.CharacterSetColumnConstraint),
+)
+_HARMLESS_PROPERTIES = (
+    *(exp.CollateProperty, exp.AutoIncrementProperty, exp.EngineProperty),
+    *(exp.CharacterSetProperty, exp.SchemaCommentProperty, exp.RowFormatProperty),
 )
 _TYPICAL_TEXT = 30  # bytes of a text whose declaration allows many
 
@@ -93,12 +102,12 @@ class _Declared:
     checks: list[tuple[str, exp.Expr]] = field(default_factory=list)
 
 
-def create_table(node: exp.Create, tables: Mapping[str, Table], context: Context) -> Table:
-    """The table that a CREATE TABLE makes.
+def create_table(node: exp.Create, tables: MutableMapping[str, Table], context: Context) -> Change:
+    """CREATE TABLE.
 
     Args:
         node: the statement.
-        tables: those that there are, for foreign keys.
+        tables: those that there are, by their names in lower case.
         context: the session, for defaults.
 
     Raises:
@@ -109,6 +118,8 @@ def create_table(node: exp.Create, tables: Mapping[str, Table], context: Context
     if not isinstance(schema, exp.Schema):
         raise unsupported(node)
     name = schema.this.name
+    if name.lower() in tables:
+        raise database_error(1050, f"Table '{name}' already exists")
     collation, start = "utf8mb4_0900_ai_ci", 1
     for each in node.args["properties"].expressions if node.args.get("properties") else ():
         if isinstance(each, exp.CollateProperty):
@@ -117,6 +128,8 @@ def create_table(node: exp.Create, tables: Mapping[str, Table], context: Context
             start = int(each.this.name)
         elif isinstance(each, exp.EngineProperty) and each.this.name.lower() != "innodb":
             raise unsupported(f"engine {each.this.name}")
+        elif not isinstance(each, _HARMLESS_PROPERTIES):
+            raise unsupported(each)
     declared = _Declared()
     for item in schema.expressions:
         _declare(declared, item, collation, context)
@@ -127,43 +140,108 @@ def create_table(node: exp.Create, tables: Mapping[str, Table], context: Context
     for number, (called, condition) in enumerate(declared.checks, start=1):
         holds = Scope([(name, table)]).compile(condition)
         table.checks[called or f"{name}_chk_{number}"] = _check(holds, context)
-    return table
+
+    def change() -> None:
+        tables[name.lower()] = table
+        for constraint in table.parents:
+            constraint.parent.children.append(constraint)
+
+    return change
 
 
-def create_index(table: Table, node: exp.Create) -> None:
-    """Add an index to a table, with entries for the rows that it has."""
+def create_index(table: Table, node: exp.Create) -> Change:
+    """CREATE INDEX: the index has entries for the rows that there are."""
     index = node.this
     columns = [_column_name(each) for each in index.args["params"].args["columns"]]
-    definition = _definition(table, _Key(index.name, columns, unique=bool(node.args.get("unique"))))
-    made = Index(definition)
-    record = table.clustered.supremum.following
-    while not record.is_supremum:
-        if not record.deleted:
-            made.insert(table.key(made, record.row), table.entry(made, record.row), None)
-        record = record.following
-    at = next(
-        (at for at, each in enumerate(table.indexes) if at and definition.unique and not each.definition.unique),
-        len(table.indexes),
-    )
-    table.indexes.insert(at, made)
+    key = _Key(index.name, columns, unique=bool(node.args.get("unique")))
+    if any(each.definition.name.lower() == key.name.lower() for each in table.indexes):
+        raise database_error(1061, f"Duplicate key name '{key.name}'")
+    _check_columns(key, table.columns)
+    definition = _definition(table, key)
+
+    def change() -> None:
+        made = Index(definition)
+        for record in table.clustered:
+            if not record.deleted:
+                _enter(table, made, record.row)
+        at = next(
+            (at for at, each in enumerate(table.indexes) if at and definition.unique and not each.definition.unique),
+            len(table.indexes),
+        )
+        table.indexes.insert(at, made)
+
+    return change
 
 
-def add_column(table: Table, node: exp.ColumnDef, context: Context) -> None:
-    """Add a column at the end; the rows that there are have its default."""
+def _enter(table: Table, index: Index, row: Sequence[Value]) -> None:
+    """Put a row's entry in an index. Raises a `DatabaseError` (1062)."""
+    key, width = table.key(index, row), len(index.definition.columns)
+    if index.definition.unique and NULL not in key[:width]:
+        other = index.at_or_after(key[:width])
+        if other.key[:width] == key[:width]:
+            values = [row[at] for at in index.definition.columns]
+            raise database_error(1062, str(DuplicateError(table, index, key[:width], values)))
+    index.insert(key, table.entry(index, row), None)
+
+
+def add_columns(table: Table, node: exp.Alter, context: Context) -> Change:
+    """ALTER TABLE … ADD COLUMN, at the end; the rows that there are have its default."""
     declared = _Declared()
-    _declare(declared, node, "utf8mb4_0900_ai_ci", context)
+    for each in node.args["actions"]:
+        if not isinstance(each, exp.ColumnDef) or each.args.get("position"):
+            raise unsupported(node)
+        _declare(declared, each, "utf8mb4_0900_ai_ci", context)
     if declared.keys or declared.references or declared.checks or table.hidden is not None:
         raise unsupported(node, "with a key")
-    (column,) = declared.columns
-    default = column.default() if callable(column.default) else column.default
-    value = default if column.has_default else column.type.zero
-    table.columns.append(column)
-    table.numbers = {each.name.lower(): at for at, each in enumerate(table.columns)}
-    record = table.clustered.supremum.following
-    while not record.is_supremum:
-        record.row = (*record.row, value)
-        record = record.following
-    table.altered += 1
+    if any(each.auto_increment for each in declared.columns):
+        raise unsupported(node, "with AUTO_INCREMENT")
+    _check_names([*table.columns, *declared.columns])
+
+    def change() -> None:
+        values = tuple(_given_at_once(each) for each in declared.columns)
+        table.columns += declared.columns
+        table.numbers = {each.name.lower(): at for at, each in enumerate(table.columns)}
+        for record in table.clustered:
+            record.row = (*record.row, *values)
+
+    return change
+
+
+def _given_at_once(column: Column) -> Value:
+    """What a row that is there already has in a new column."""
+    if not column.has_default:
+        return column.type.zero
+    return column.default() if callable(column.default) else column.default
+
+
+def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], *, exists: bool) -> Change:
+    """DROP TABLE, all of them or none; with ``exists``, those that there are."""
+    unknown = [name for name in names if name.lower() not in tables]
+    if unknown and not exists:
+        raise database_error(1051, f"Unknown table '{','.join(unknown)}'")
+    found = [tables[name.lower()] for name in names if name.lower() in tables]
+    for table in found:
+        for constraint in table.children:
+            if constraint.child not in found:
+                by = f"foreign key constraint '{constraint.name}' on table '{constraint.child.name}'"
+                raise database_error(3730, f"Cannot drop table '{table.name}' referenced by a {by}.")
+
+    def change() -> None:
+        for table in found:
+            for constraint in table.parents:
+                constraint.parent.children.remove(constraint)
+            del tables[table.name.lower()]
+
+    return change
+
+
+def truncate(table: Table) -> Change:
+    """TRUNCATE TABLE."""
+    for constraint in table.children:
+        if constraint.child is not table:
+            by = f"(`{constraint.child.name}`, CONSTRAINT `{constraint.name}`)"
+            raise database_error(1701, f"Cannot truncate a table referenced in a foreign key constraint {by}")
+    return table.empty
 
 
 def _declare(declared: _Declared, item: exp.Expr, collation: str, context: Context) -> None:
@@ -178,7 +256,7 @@ def _declare(declared: _Declared, item: exp.Expr, collation: str, context: Conte
             declared.keys.append(
                 _Key("PRIMARY", [_column_name(each) for each in item.expressions], primary=True, unique=True)
             )
-        case exp.IndexColumnConstraint():
+        case exp.IndexColumnConstraint() if not item.args.get("kind") and not _is_invisible(item):
             declared.keys.append(_Key(item.name, [_column_name(each) for each in item.expressions]))
         case exp.UniqueColumnConstraint():
             columns = item.this.expressions if isinstance(item.this, exp.Schema) else [item.this]
@@ -191,6 +269,10 @@ def _declare(declared: _Declared, item: exp.Expr, collation: str, context: Conte
             declared.checks.append((name, item.this))
         case _:
             raise unsupported(item)
+
+
+def _is_invisible(node: exp.IndexColumnConstraint) -> bool:
+    return any(each.args.get("visible") is False for each in node.args.get("options") or ())
 
 
 def _declare_column(declared: _Declared, node: exp.ColumnDef, collation: str, context: Context) -> None:
@@ -228,7 +310,10 @@ def _constrained(declared: _Declared, column: Column, constraint: exp.Expr, cont
 
 
 def _not_null(column: Column) -> Column:
-    return replace(column, nullable=False, has_default=column.default is not None)
+    default = column.default
+    if default is None and isinstance(column.type, Enumeration):
+        default = column.type.zero  # that is its implicit default
+    return replace(column, nullable=False, default=default, has_default=default is not None)
 
 
 def _type(kind: exp.DataType, collation: str) -> ColumnType:
@@ -241,9 +326,9 @@ def _type(kind: exp.DataType, collation: str) -> ColumnType:
         made = Integer(size, -(1 << 8 * size - 1) if signed else 0, (1 << 8 * size - signed) - 1)
     elif wanted in _TEXTS:
         binary, padded = collation.endswith("_bin"), "_0900_" not in collation
-        made = Text(min(length, _TYPICAL_TEXT), length, binary, padded)
+        made = Text(min(length, _TYPICAL_TEXT), length, binary, padded, wanted == _D.CHAR, wanted in _LENGTHS)
     elif wanted in _BINARIES:
-        made = Binary(min(length, _TYPICAL_TEXT), length)
+        made = Binary(min(length, _TYPICAL_TEXT), length, wanted in _LENGTHS)
     elif wanted in _MOMENTS:
         made = Moment(_MOMENTS[wanted], None if wanted == _D.DATE else (numbers or [0])[0])
     elif wanted == _D.DECIMAL:
@@ -293,14 +378,10 @@ def _column_name(node: exp.Expr) -> str:
 def _table(name: str, declared: _Declared) -> Table:
     columns, keys = declared.columns, declared.keys
     numbers = {column.name.lower(): at for at, column in enumerate(columns)}
-    if len(numbers) < len(columns):
-        raise database_error(1060, f"Duplicate column name in table '{name}'")
-    for key in keys:
-        for each in key.columns:
-            if each.lower() not in numbers:
-                raise database_error(1072, f"Key column '{each}' doesn't exist in table")
-            if key.primary:
-                columns[numbers[each.lower()]] = _not_null(columns[numbers[each.lower()]])
+    _check_names(columns)
+    _check_keys(declared)
+    for each in (each for key in keys if key.primary for each in key.columns):
+        columns[numbers[each.lower()]] = _not_null(columns[numbers[each.lower()]])
     _complete_keys(declared)
     solid = {id(key): all(not columns[numbers[each.lower()]].nullable for each in key.columns) for key in keys}
     keys.sort(key=lambda key: (not key.primary, not (key.unique and solid[id(key)]), not key.unique))
@@ -315,6 +396,51 @@ def _table(name: str, declared: _Declared) -> Table:
     for key in keys:
         table.indexes.append(Index(_definition(table, key)))
     return table
+
+
+def _check_names(columns: Sequence[Column]) -> None:
+    """Refuse two columns of one name."""
+    seen: set[str] = set()
+    for column in columns:
+        if column.name.lower() in seen:
+            raise database_error(1060, f"Duplicate column name '{column.name}'")
+        seen.add(column.name.lower())
+
+
+def _check_keys(declared: _Declared) -> None:
+    """Refuse keys that can't be, or an AUTO_INCREMENT column without one."""
+    if sum(key.primary for key in declared.keys) > 1:
+        raise database_error(1068, "Multiple primary key defined")
+    for key in declared.keys:
+        _check_columns(key, declared.columns)
+    for reference in declared.references:
+        _check_columns(_Key(reference.name, reference.columns), declared.columns)
+    names = [key.name.lower() for key in declared.keys if key.name]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            shown = [key.name for key in declared.keys if key.name][at]
+            raise database_error(1061, f"Duplicate key name '{shown}'")
+    numbered = [each.name.lower() for each in declared.columns if each.auto_increment]
+    firsts = {key.columns[0].lower() for key in declared.keys}
+    if len(numbered) > 1 or not firsts.issuperset(numbered):
+        message = "there can be only one auto column and it must be defined as a key"
+        raise database_error(1075, f"Incorrect table definition; {message}")
+
+
+def _check_columns(key: _Key, columns: Sequence[Column]) -> None:
+    """Refuse a key of what is not there, is there twice, or is too long."""
+    known = {column.name.lower(): column for column in columns}
+    seen: set[str] = set()
+    for name in key.columns:
+        column = known.get(name.lower())
+        if column is None:
+            raise database_error(1072, f"Key column '{name}' doesn't exist in table")
+        if name.lower() in seen:
+            raise database_error(1060, f"Duplicate column name '{name}'")
+        seen.add(name.lower())
+        if isinstance(column.type, Text | Binary) and column.type.long:
+            message = f"BLOB/TEXT column '{name}' used in key specification without a key length"
+            raise database_error(1170, message)
 
 
 def _complete_keys(declared: _Declared) -> None:
@@ -349,6 +475,11 @@ def _refer(table: Table, reference: _Reference, tables: Mapping[str, Table], nam
     if parent is None:
         raise database_error(1824, f"Failed to open the referenced table '{target.this.name}'")
     columns = tuple(table.numbers[each.lower()] for each in reference.columns)
+    for each in target.expressions:
+        if each.name.lower() not in parent.numbers:
+            missing = f"Missing column '{each.name}' for constraint '{reference.name or name}'"
+            where = f"in the referenced table '{parent.name}'"
+            raise database_error(3734, f"Failed to add the foreign key constraint. {missing} {where}")
     parent_columns = tuple(parent.numbers[each.name.lower()] for each in target.expressions)
     called = reference.name or name
     parent_index = next(
@@ -373,4 +504,3 @@ def _refer(table: Table, reference: _Reference, tables: Mapping[str, Table], nam
         on_update=rule_names["UPDATE"],
     )
     table.parents.append(constraint)
-    parent.children.append(constraint)

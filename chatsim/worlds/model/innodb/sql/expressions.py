@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import singledispatchmethod
 from typing import Any, Protocol, TypeAlias
 
@@ -15,9 +15,19 @@ from sqlglot import exp
 
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.schema import Table
-from chatsim.worlds.model.innodb.values import Value, as_number, as_text, collate
+from chatsim.worlds.model.innodb.values import (
+    Binary,
+    ColumnType,
+    Enumeration,
+    Text,
+    Value,
+    as_number,
+    as_text,
+    collate,
+    place,
+)
 
-__all__ = ["Env", "Function", "Scope", "Unsupported", "compare", "is_true", "unsupported"]
+__all__ = ["Env", "Function", "Scope", "Unsupported", "compare", "divide", "is_true", "unsupported"]
 
 Unsupported: TypeAlias = NotImplementedError
 """A statement is outside of what the model understands; the message names the construct."""
@@ -81,27 +91,44 @@ def is_true(value: object) -> bool:
     return bool(value)
 
 
-def compare(left: Value, right: Value) -> int:
-    """-1, 0 or 1, of values that are not NULL, by the rules of "Type Conversion in Expression Evaluation"."""
+def compare(left: Value, right: Value, by: ColumnType | None = None) -> int:
+    """-1, 0 or 1, of values that are not NULL, by the rules of "Type Conversion in Expression Evaluation".
+
+    Args:
+        left: the one.
+        right: the other.
+        by: the type whose collation two texts are compared by.
+    """
     if type(left) is int and type(right) is int:
         return (left > right) - (left < right)
     a: Any
     b: Any
-    if isinstance(left, str) and isinstance(right, str):
-        a, b = collate(left), collate(right)
+    if isinstance(left, str | bytes) and isinstance(right, str | bytes):
+        a, b = _collated(left, right, by)
     elif isinstance(left, date) and isinstance(right, date):
         a, b = _moment(left), _moment(right)
     elif isinstance(left, date) and isinstance(right, str):
         a, b = _moment(left), _moment_of(right)
     elif isinstance(left, str) and isinstance(right, date):
         a, b = _moment_of(left), _moment(right)
-    elif isinstance(left, bytes) and isinstance(right, bytes):
-        a, b = left, right
     else:
         a, b = as_number(left), as_number(right)
         if isinstance(a, float) or isinstance(b, float):
             a, b = float(a), float(b)
     return int(a > b) - int(a < b)
+
+
+def _collated(left: str | bytes, right: str | bytes, by: ColumnType | None) -> tuple[object, object]:
+    """What two texts are compared by: bytes among them make it bytes, unless a column has a collation."""
+    if isinstance(by, Text):
+        return by.order(left), by.order(right)
+    if isinstance(by, Binary) or isinstance(left, bytes) or isinstance(right, bytes):
+        return _bytes(left), _bytes(right)
+    return collate(left), collate(right)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
 
 
 def _moment(value: date) -> datetime:
@@ -142,11 +169,14 @@ class Scope:
         tables: with the names that the statement gives them, in order.
         inserted: the name that an INSERT gives the row that it wanted to put there.
         read: the columns that have been named, by the number of their table.
+        grouping: there may be aggregates.
+        aggregates: those that there are.
     """
 
     tables: Sequence[tuple[str, Table]] = ()
     inserted: str = ""
     read: set[tuple[int, int]] = field(default_factory=set)
+    grouping: bool = False
     aggregates: list[exp.Expr] = field(default_factory=list)
 
     def column(self, node: exp.Column) -> tuple[int, int]:
@@ -163,6 +193,51 @@ class Scope:
             raise database_error(1052, f"Column '{name}' in field list is ambiguous")
         self.read.add(found[0])
         return found[0]
+
+    def kind(self, node: exp.Expr) -> ColumnType | None:
+        """The type of the column that an expression's value comes from, or whose collation it has; None: of none."""
+        if isinstance(node, exp.Column):
+            if self.inserted and node.table.lower() == self.inserted:
+                node = exp.column(node.this, table=self.tables[0][0])
+            table, at = self.column(node)
+            return self.tables[table][1].columns[at].type
+        if isinstance(node, exp.Paren | exp.Alias):
+            return self.kind(node.this)
+        if isinstance(node, _COLLATED):
+            kinds = [kind for each in node.find_all(exp.Column) if isinstance(kind := self.kind(each), Text | Binary)]
+            return _common(kinds)
+        return None
+
+    def comparison(self, *nodes: exp.Expr) -> Callable[[Value, Value], int]:
+        """How values of the first expression are compared with values of the others: by their columns' collation.
+
+        A member of an ENUM is its number to a number. Raises a `DatabaseError` where collations don't go together.
+        """
+        kinds = [self.kind(each) for each in nodes]
+        by, left, right = _common(kinds), kinds[0], _only(kinds[1:])
+        if not isinstance(left, Enumeration) and not isinstance(right, Enumeration):
+            return lambda a, b: compare(a, b, by)
+
+        def compared(a: Value, b: Value) -> int:
+            numeric = not (isinstance(a, str | bytes) and isinstance(b, str | bytes))
+            if numeric and isinstance(left, Enumeration):
+                a = left.number(a)
+            if numeric and isinstance(right, Enumeration):
+                b = right.number(b)
+            return compare(a, b, by)
+
+        return compared
+
+    def number(self, node: exp.Expr) -> Function:
+        """A function that gives an expression's value as a number, or NULL."""
+        inner, kind = self.compile(node), self.kind(node)
+        convert: Callable[[Value], Value] = kind.number if isinstance(kind, Enumeration) else as_number
+        return lambda env: None if (a := inner(env)) is None else convert(a)
+
+    def place(self, node: exp.Expr) -> Function:
+        """A function that gives what rows are sorted or grouped by that go by an expression."""
+        inner, kind = self.compile(node), self.kind(node)
+        return lambda env: place(inner(env), kind)
 
     @singledispatchmethod
     def compile(self, node: exp.Expr) -> Function:
@@ -182,7 +257,10 @@ class Scope:
     @_of(exp.Sum)
     @_of(exp.Avg)
     def _aggregate(self, node: exp.AggFunc) -> Function:
-        self.aggregates.append(node)
+        if not self.grouping:
+            raise database_error(1111, "Invalid use of group function")
+        if all(each is not node for each in self.aggregates):
+            self.aggregates.append(node)
         number = id(node)
         return lambda env: env.found[number]
 
@@ -251,6 +329,7 @@ class Scope:
         if isinstance(node.left, exp.Tuple):
             return self._tuples(node)
         left, right, holds = self.compile(node.left), self.compile(node.right), _COMPARISONS[type(node)]
+        compare = self.comparison(node.left, node.right)
 
         def value(env: Env) -> int | None:
             a, b = left(env), right(env)
@@ -269,6 +348,7 @@ class Scope:
     @_of(exp.NullSafeEQ)
     def _same(self, node: exp.NullSafeEQ) -> Function:
         left, right = self.compile(node.left), self.compile(node.right)
+        compare = self.comparison(node.left, node.right)
 
         def value(env: Env) -> int:
             a, b = left(env), right(env)
@@ -333,29 +413,42 @@ class Scope:
     def _in(self, node: exp.In) -> Function:
         if not node.expressions:
             raise unsupported(node, "a subquery")
-        inner, members = self.compile(node.this), [self.compile(each) for each in node.expressions]
+        inner = self.compile(node.this)
+        members = [(self.compile(each), self.comparison(node.this, each)) for each in node.expressions]
 
         def value(env: Env) -> int | None:
             a = inner(env)
             if a is None:
                 return None
-            values = [member(env) for member in members]
-            if any(b is not None and compare(a, b) == 0 for b in values):
+            values = [(member(env), compare) for member, compare in members]
+            if any(b is not None and compare(a, b) == 0 for b, compare in values):
                 return 1
-            return None if None in values else 0
+            return None if any(b is None for b, _ in values) else 0
 
         return value
 
+    @_of(exp.Escape)
+    def _escaped(self, node: exp.Escape) -> Function:
+        if not isinstance(node.this, exp.Like) or not isinstance(node.expression, exp.Literal):
+            raise unsupported(node)
+        return self._liked(node.this, node.expression.name)
+
     @_of(exp.Like)
     def _like(self, node: exp.Like) -> Function:
-        inner, pattern = self.compile(node.this), self.compile(node.expression)
+        return self._liked(node, "\\")
+
+    def _liked(self, node: exp.Like, escape: str) -> Function:
+        inner, pattern, wanted = self.compile(node.this), self.compile(node.expression), not node.args.get("negate")
+        kind = _common([self.kind(node.this), self.kind(node.expression)])
+        exact = isinstance(kind, Binary) or (isinstance(kind, Text) and kind.binary)
 
         def value(env: Env) -> int | None:
             a, b = inner(env), pattern(env)
             if a is None or b is None:
                 return None
-            parts = [".*" if each == "%" else "." if each == "_" else re.escape(each) for each in collate(as_text(b))]
-            return int(re.fullmatch("".join(parts), collate(as_text(a)), re.DOTALL) is not None)
+            fold = str if exact or isinstance(a, bytes) else collate
+            found = re.fullmatch(_pattern(as_text(b), escape, fold), fold(as_text(a)), re.DOTALL)
+            return int((found is not None) == wanted)
 
         return value
 
@@ -366,25 +459,20 @@ class Scope:
     @_of(exp.IntDiv)
     @_of(exp.Mod)
     def _arithmetic(self, node: exp.Binary) -> Function:
-        left, right, operate = self.compile(node.left), self.compile(node.right), _ARITHMETIC[type(node)]
+        left, right, operate = self.number(node.left), self.number(node.right), _ARITHMETIC[type(node)]
 
         def value(env: Env) -> Value:
             a, b = left(env), right(env)
             if a is None or b is None:
                 return None
-            return operate(*_alike(as_number(a), as_number(b)))
+            return operate(*_alike(a, b))
 
         return value
 
     @_of(exp.Neg)
     def _negative(self, node: exp.Neg) -> Function:
-        inner = self.compile(node.this)
-
-        def value(env: Env) -> Value:
-            a = inner(env)
-            return None if a is None else -as_number(a)
-
-        return value
+        inner = self.number(node.this)
+        return lambda env: None if (a := inner(env)) is None else -a
 
     # -- functions
 
@@ -419,6 +507,7 @@ class Scope:
     @_of(exp.Nullif)
     def _nullif(self, node: exp.Nullif) -> Function:
         left, right = self.compile(node.this), self.compile(node.expression)
+        compare = self.comparison(node.this, node.expression)
 
         def value(env: Env) -> Value:
             a, b = left(env), right(env)
@@ -444,8 +533,10 @@ class Scope:
     def _cast(self, node: exp.Cast) -> Function:
         inner, wanted = self.compile(node.this), node.to.this
         if wanted in _INTEGERS:
-            return lambda env: None if (a := inner(env)) is None else round(as_number(a))
-        if wanted in exp.DataType.TEXT_TYPES:
+            inner = self.number(node.this) if isinstance(self.kind(node.this), Enumeration) else inner
+            signed = wanted in exp.DataType.SIGNED_INTEGER_TYPES
+            return lambda env: None if (a := inner(env)) is None else _whole(a) if signed else _whole(a) % 2**64
+        if wanted in exp.DataType.TEXT_TYPES and not node.to.expressions:
             return lambda env: None if (a := inner(env)) is None else as_text(a)
         raise unsupported(node)
 
@@ -454,12 +545,15 @@ class Scope:
     @_of(exp.Lower)
     def _text_function(self, node: exp.Func) -> Function:
         inner, made = self.compile(node.this), _OF_TEXT[type(node)]
+        if isinstance(node, exp.Length) and not node.args.get("binary"):
+            made = len  # CHAR_LENGTH
         return lambda env: None if (a := inner(env)) is None else made(as_text(a))
 
     @_of(exp.Least)
     @_of(exp.Greatest)
     def _extreme(self, node: exp.Least | exp.Greatest) -> Function:
         parts, least = [self.compile(each) for each in (node.this, *node.expressions)], isinstance(node, exp.Least)
+        by = self.kind(node)
 
         def value(env: Env) -> Value:
             values: list[Value] = [part(env) for part in parts]
@@ -467,7 +561,7 @@ class Scope:
                 return None
             best = values[0]
             for each in values[1:]:
-                sign = compare(each, best)
+                sign = compare(each, best, by)
                 if sign < 0 if least else sign > 0:
                     best = each
             return best
@@ -476,8 +570,8 @@ class Scope:
 
     @_of(exp.Abs)
     def _abs(self, node: exp.Abs) -> Function:
-        inner = self.compile(node.this)
-        return lambda env: None if (a := inner(env)) is None else abs(as_number(a))
+        inner = self.number(node.this)
+        return lambda env: None if (a := inner(env)) is None else abs(a)
 
     @_of(exp.Anonymous)
     def _named(self, node: exp.Anonymous) -> Function:
@@ -503,10 +597,43 @@ class Scope:
 
         def value(env: Env) -> Value:
             found: Value = inner(env)
-            env.session.named_insert_id = None if found is None else int(as_number(found))
+            env.session.named_insert_id = env.session.last_insert_id = 0 if found is None else int(as_number(found))
             return found
 
         return value
+
+
+def _common(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
+    """The type whose collation texts of several have: bytes before texts by code points before others."""
+    found = {(each.binary, each.padded): each for each in kinds if isinstance(each, Text)}
+    binary = _only([each for each in kinds if isinstance(each, Binary)])
+    exact = _only([each for each in found.values() if each.binary])
+    if binary is not None or exact is not None:
+        return binary or exact
+    if len(found) > 1:
+        raise database_error(1267, "Illegal mix of collations")
+    return _only(list(found.values()))
+
+
+def _only(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
+    return next(iter(kinds), None)
+
+
+def _pattern(text: str, escape: str, fold: Callable[[str], str]) -> str:
+    """A LIKE's pattern as a regular expression: after ``escape``, % and _ are what they are."""
+    pieces = re.finditer(rf"{re.escape(escape)}(?P<plain>.)|(?P<any>[%_])|(?P<other>.)", text, re.DOTALL)
+    return "".join(
+        {"%": ".*", "_": "."}[each["any"]] if each["any"] else re.escape(fold(each["plain"] or each["other"]))
+        for each in pieces
+    )
+
+
+def _whole(value: Value) -> int:
+    """The nearest integer: of a double the even one of two, else the one away from 0; of a text the one before it."""
+    number = as_number(value)
+    if isinstance(value, str | bytes):
+        return int(number)
+    return round(number) if isinstance(number, float) else int(Decimal(number).to_integral_value(ROUND_HALF_UP))
 
 
 def _nothing(_: Env) -> None:
@@ -525,7 +652,14 @@ def _divide(a: Any, b: Any) -> Any:
         return None
     if isinstance(a, float):
         return a / b
-    return (Decimal(a) / Decimal(b)).quantize(Decimal("0.0001"))
+    return divide(Decimal(a), Decimal(b))
+
+
+def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """A quotient of four digits more behind the point than the dividend, rounded away from 0 at a half."""
+    exponent = dividend.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return (dividend / divisor).quantize(Decimal(1).scaleb(min(exponent, 0) - 4), ROUND_HALF_UP)
 
 
 _ARITHMETIC: Mapping[type[exp.Expr], Callable[[Any, Any], Value]] = {
@@ -538,6 +672,12 @@ _ARITHMETIC: Mapping[type[exp.Expr], Callable[[Any, Any], Value]] = {
 }
 
 _INTEGERS = {*exp.DataType.INTEGER_TYPES}
+
+_COLLATED = (
+    *(exp.Concat, exp.Lower, exp.Upper, exp.If, exp.Case, exp.Coalesce),
+    *(exp.Nullif, exp.Least, exp.Greatest, exp.Min, exp.Max),
+)
+"""What gives a text with the collation of the texts that it is made of."""
 
 _OF_TEXT: Mapping[type[exp.Expr], Callable[[str], Value]] = {
     exp.Length: lambda text: len(text.encode()),

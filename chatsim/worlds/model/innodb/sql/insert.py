@@ -227,27 +227,26 @@ class _Writing:
         if self._first:
             session.last_insert_id = answer.insert_id = self._first
         elif session.named_insert_id is not None:
-            session.last_insert_id = answer.insert_id = session.named_insert_id
+            answer.insert_id = session.named_insert_id
         elif answer.affected:
             answer.insert_id = self._last
-        session.named_insert_id = None
 
     def _complete(self, given: Sequence[tuple[int, Any]], number: int) -> tuple[tuple[Value, ...], bool]:
         """A row with everything but its number, and whether it is to have one."""
         table = self._table
         said = dict(given)
-        row: list[Value] = []
+        rest = [(at, _DEFAULT) for at in range(len(table.columns)) if at not in said]
+        row: list[Value] = [None] * len(table.columns)
         generates = False
-        for at, column in enumerate(table.columns):
-            value = said.get(at, _DEFAULT)
+        for at, value in (*given, *rest):
             if at == table.auto and (value is _DEFAULT or value is None or value == 0):
-                row.append(0)
+                row[at] = 0
                 generates = True
             elif at == table.hidden:
-                row.append(table.next_row_id)
+                row[at] = table.next_row_id
                 table.next_row_id += 1
             else:
-                row.append(self._stored(column, value, number))
+                row[at] = self._stored(table.columns[at], value, number)
         hold_checks(table, row)
         return tuple(row), generates
 
@@ -293,9 +292,6 @@ class _Writing:
         row = assigned(insert.updates, table, env, number)
         self._last = 0
         if row == hit.row:
-            if table.auto is not None:
-                self._last = cast("int", row[table.auto])
-                run.answer.insert_id = self._last
             return
         if not await self._related(row, hit.row):
             return
@@ -308,8 +304,9 @@ class _Writing:
             return
         run.answer.affected += 2
         if table.auto is not None:
-            table.numbered(cast("int", row[table.auto]))
             self._last = cast("int", row[table.auto])
+            table.numbered(self._last)
+            self._numbers.passed(self._last)
 
     async def _related(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
         """Whether a row may be written as far as its foreign keys go; IGNORE makes a warning of what is against it."""
@@ -335,6 +332,8 @@ class _Writing:
         hit = await self._fetch(duplicate)
         behind = table.indexes[table.indexes.index(duplicate.index) + 1 :]
         if not any(each.definition.unique for each in behind) and not table.children:
+            if table.hidden is not None:
+                row = (*row[: table.hidden], hit.row[table.hidden])
             await rows.update(table, hit.record, row)
             return 2
         if not await settle_children(rows, table, hit.row, row, goes=True):

@@ -12,9 +12,9 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.mysql import MySQLParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from chatsim.chat.ports import database_error
+from chatsim.chat.ports import Isolation, database_error
 
-__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse"]
+__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse", "placeholders"]
 
 
 class Savepoint(exp.Expression):
@@ -48,6 +48,11 @@ class _Parser(MySQLParser):
         node = exp.Placeholder()
         node.meta["place"] = self._index
         return node
+
+    TRANSACTION_CHARACTERISTICS: ClassVar = {
+        **MySQLParser.TRANSACTION_CHARACTERISTICS,
+        "ISOLATION": tuple(("LEVEL", *each.value.split()) for each in Isolation),
+    }
 
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
 
@@ -127,6 +132,12 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
         said = error.errors[0]["description"] if isinstance(error, ParseError) and error.errors else str(error)
         raise database_error(1064, f"You have an error in your SQL syntax: {said} in: {sql.strip()}") from None
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def placeholders(sql: str) -> int:
+    """How many arguments a text wants. Raises as `parse`."""
+    return sum(isinstance(each, exp.Placeholder) for node in parse(sql) for each in node.walk())
 
 
 def _texts(sql: str, tokens: list[Token]) -> Iterator[str]:

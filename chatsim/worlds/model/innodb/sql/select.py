@@ -23,8 +23,8 @@ from chatsim.worlds.model.innodb.sql.common import (
     refuse,
     truth,
 )
-from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, unsupported
-from chatsim.worlds.model.innodb.values import Value, as_number
+from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
+from chatsim.worlds.model.innodb.values import ColumnType, Value, place
 
 if TYPE_CHECKING:
     from chatsim.worlds.deadlock import Mode
@@ -53,11 +53,13 @@ class Select:
     duplicates: Mode = "S"
 
     def __init__(self, node: exp.Select, find: Find) -> None:
-        refuse(node, "having", "windows", "with_", "qualify")
+        refuse(node, "having", "windows", "with_", "qualify", "operation_modifiers", "hint")
         sources = [node.args["from_"].this] if node.args.get("from_") else []
         wanted = conjuncts(node.args.get("where"))
         self.outer: dict[int, list[exp.Expr]] = {}  # of a table that is joined from the left: when a row of it matches
-        for join in node.args.get("joins") or ():
+        for join in _joins(node):
+            if join.args.get("kind") not in (None, "", "INNER", "CROSS"):
+                raise unsupported(join)
             if join.args.get("using") or join.args.get("method") or join.args.get("side") not in (None, "", "LEFT"):
                 raise unsupported(join)
             sources.append(join.this)
@@ -71,18 +73,25 @@ class Select:
         if [each.name.upper() for each in sources] == ["DUAL"]:
             sources = []
         self.node = node
-        self.scope = scope = Scope([(each.alias_or_name, find(each.name)) for each in sources])
+        self.scope = scope = Scope([(each.alias_or_name, find(each.name)) for each in sources], grouping=True)
         self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
         self.names: list[str] = []
-        self.outputs = self._compile_outputs(node)
+        self._given = self._given_nodes()
+        self.outputs = [scope.compile(each) for each in self._given]
+        self.kinds = [scope.kind(each) for each in self._given]
+        scope.grouping = False
         self.filters = [(self._named(each), scope.compile(each)) for each in wanted]
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
         self.wanted = wanted
-        self.groups = (
-            [scope.compile(each) for each in node.args["group"].expressions] if node.args.get("group") else None
-        )
-        self.order, self.directions = self._compile_order(node.args.get("order"))
-        self.ordering = columns_of(scope, node.args.get("order")) if len(sources) == 1 else None
+        group, order = node.args.get("group"), node.args.get("order")
+        if group:
+            refuse(group, "rollup", "cube", "grouping_sets", "totals", "all")
+        self.groups = [scope.place(self._grouped_by(each)) for each in group.expressions] if group else None
+        scope.grouping = True
+        by = [self._ordered_by(each.this) for each in order.expressions] if order else []
+        self.order = [scope.place(each) for each in by]
+        self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+        self.ordering = columns_of(scope, by, self.directions) if len(sources) == 1 else None
         self.limit = count(node.args.get("limit"), scope)
         self.offset = count(node.args.get("offset"), scope)
         self.aggregates = [(id(each), _Aggregate(each, scope)) for each in scope.aggregates]
@@ -126,10 +135,12 @@ class Select:
         Rows are given to ``each``, if there is one, as they are found; what has to be sorted or grouped is returned.
         """
         limit, offset = number(self.limit, env), number(self.offset, env) or 0
-        if not self.scope.tables:
-            wanted = truth((function for _, function in self.filters), env)
-            return [tuple(output(env) for output in self.outputs)][offset:limit] if wanted else []
-        reading = Reading(mode, None if mode else run.session.view(), self.patience)
+        if not self.scope.tables and not truth((function for _, function in self.filters), env):
+            return []
+        view = run.session.view() if self.scope.tables and not mode else None
+        if view is not None and not all(view.sees(table.altered) for table in self.tables):
+            raise database_error(1412, "Table definition has changed, please retry transaction")
+        reading = Reading(mode, view, self.patience)
         walk = _Walk(self, run, env, reading, limit=limit, offset=offset, each=each)
         try:
             await walk.table(0)
@@ -139,9 +150,10 @@ class Select:
             run.answer.examined += walk.examined
         return walk.result()
 
-    def _compile_outputs(self, node: exp.Select) -> list[Function]:
-        outputs: list[Function] = []
-        for each in node.expressions:
+    def _given_nodes(self) -> list[exp.Expr]:
+        """The select list, with columns for each star."""
+        found: list[exp.Expr] = []
+        for each in self.node.expressions:
             if isinstance(each, exp.Star) or (isinstance(each, exp.Column) and isinstance(each.this, exp.Star)):
                 if not self.scope.tables:
                     raise database_error(1096, "No tables used")
@@ -150,28 +162,39 @@ class Select:
                         continue
                     for number, column in enumerate(table.columns):
                         if number != table.hidden:
-                            outputs.append(self.scope.compile(exp.column(column.name, table=called)))
+                            found.append(exp.column(column.name, table=called))
                             self.names.append(column.name)
                 continue
-            outputs.append(self.scope.compile(each))
+            found.append(each)
             self.names.append(each.alias_or_name or each.sql("mysql"))
-        return outputs
+        return found
 
-    def _compile_order(self, order: exp.Order | None) -> tuple[list[Function], list[bool]]:
-        functions: list[Function] = []
-        by_name = {
-            each.alias.lower(): output
-            for each, output in zip(self.node.expressions, self.outputs, strict=False)
-            if isinstance(each, exp.Alias)
-        }
-        for each in order.expressions if order else ():
-            if isinstance(each.this, exp.Literal) and not each.this.is_string:
-                functions.append(self.outputs[int(each.this.name) - 1])
-            elif isinstance(each.this, exp.Column) and not each.this.table and each.this.name.lower() in by_name:
-                functions.append(by_name[each.this.name.lower()])
-            else:
-                functions.append(self.scope.compile(each.this))
-        return functions, [bool(each.args.get("desc")) for each in order.expressions] if order else []
+    def _ordered_by(self, node: exp.Expr) -> exp.Expr:
+        """What an ORDER BY means: a place in the select list, an alias, or else what it says."""
+        return self._numbered(node, "order clause") or self._aliased(node) or node
+
+    def _grouped_by(self, node: exp.Expr) -> exp.Expr:
+        """What a GROUP BY means: a place in the select list, what it says, or an alias, if there is no such column."""
+        found = self._numbered(node, "group statement")
+        if found is None and isinstance(node, exp.Column):
+            known = any(node.name.lower() in table.numbers for table in self.tables)
+            found = None if known else self._aliased(node)
+        return found or node
+
+    def _numbered(self, node: exp.Expr, where: str) -> exp.Expr | None:
+        if not isinstance(node, exp.Literal) or node.is_string:
+            return None
+        if not node.name.isdigit() or not 1 <= int(node.name) <= len(self._given):
+            raise database_error(1054, f"Unknown column '{node.name}' in '{where}'")
+        return self._given[int(node.name) - 1].unalias()
+
+    def _aliased(self, node: exp.Expr) -> exp.Expr | None:
+        if not isinstance(node, exp.Column) or node.table:
+            return None
+        return next(
+            (each.this for each in self._given if isinstance(each, exp.Alias) and each.alias.lower() == node.name.lower()),
+            None,
+        )
 
     def _sequence_of_tables(self) -> list[tuple[int, Conditions]]:
         """In which order the tables are read: always the one that most is known of."""
@@ -202,11 +225,17 @@ class Select:
         run.answer.affected = len(rows)
 
 
+def _joins(node: exp.Select) -> list[exp.Join]:
+    """The joins: of ``INTO @a, @b`` the second variable is none, though it is read as one."""
+    return [each for each in node.args.get("joins") or () if not isinstance(each.this.this, exp.Parameter)]
+
+
 def _into(node: exp.Select) -> list[exp.Expr]:
     into = node.args.get("into")
     if into is None:
         return []
     found = into.expressions or [into.this]
+    found += [each.this for each in node.args.get("joins") or () if isinstance(each.this.this, exp.Parameter)]
     names = [each.this if isinstance(each, exp.Table) else each for each in found]
     if not all(isinstance(each, exp.Parameter) for each in names):
         raise unsupported(into)
@@ -302,7 +331,8 @@ class _Walk:
     ) -> bool:
         """Walk along a path; whether any row matched."""
         select, env = self._select, self._env
-        self._ordered = ordered and len(select.sequence) == 1 and (select.ordering is not None or bool(select.extreme))
+        known = bool(select.extreme) if self._grouped else select.ordering is not None
+        self._ordered = ordered and len(select.sequence) == 1 and known
         scan = Scan(self._run.rows, path, self._reading)
         matches = select.matches.get(at, ())
         matched = False
@@ -371,7 +401,10 @@ class _Walk:
             rows = in_order(rows, select.directions, lambda each: each[0])
         given = [each for _, each in rows]
         if select.node.args.get("distinct"):
-            given = list(dict.fromkeys(given))
+            first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
+            for row in given:
+                first.setdefault(tuple(map(place, row, select.kinds)), row)
+            given = list(first.values())
         return given[self._offset : None if self._limit is None else self._offset + self._limit]
 
 
@@ -383,7 +416,9 @@ class _Aggregate:
             raise unsupported(node)
         self._kind = type(node)
         star = isinstance(node.this, exp.Star)
-        self._value: Function = (lambda _: 1) if star else scope.compile(node.this)
+        self._by = None if star else scope.kind(node.this)
+        value = scope.number if self._kind in (exp.Sum, exp.Avg) else scope.compile
+        self._value: Function = (lambda _: 1) if star else value(node.this)
 
     def start(self) -> Any:
         return (0, None)
@@ -394,13 +429,12 @@ class _Aggregate:
         if value is None:
             return state
         if self._kind in (exp.Min, exp.Max):
-            sign = 0 if so_far is None else compare(value, so_far)
+            sign = 0 if so_far is None else compare(value, so_far, self._by)
             better = so_far is None or (sign < 0 if self._kind is exp.Min else sign > 0)
             return count + 1, value if better else so_far
         if self._kind is exp.Count:
             return count + 1, None
-        number = as_number(value)
-        number = Decimal(number) if isinstance(number, int) else number
+        number = Decimal(value) if isinstance(value, int) else value
         return count + 1, number if so_far is None else so_far + number
 
     def end(self, state: Any) -> Value:
@@ -408,8 +442,7 @@ class _Aggregate:
         if self._kind is exp.Count:
             return cast("int", count)
         if self._kind is exp.Avg and so_far is not None:
-            mean = so_far / count
-            return mean.quantize(Decimal("0.0001")) if isinstance(mean, Decimal) else cast("float", mean)
+            return divide(so_far, Decimal(count)) if isinstance(so_far, Decimal) else cast("float", so_far / count)
         return cast("Value", so_far)
 
 
@@ -425,6 +458,7 @@ class Union:
         self._parts = [query(each, find) for each in (node.left, node.right)]
         first: Select | Union = self._parts[0]
         self.names: list[str] = first.names
+        self.kinds: list[ColumnType | None] = first.kinds
         scope = Scope()
         self._limit, self._offset = count(node.args.get("limit"), scope), count(node.args.get("offset"), scope)
         order = node.args.get("order")
@@ -448,7 +482,7 @@ class Union:
             await part.run(run)
             rows += run.answer.rows or []
         if self._order:
-            rows = in_order(rows, self._directions, lambda row: [row[at] for at in self._order])
+            rows = in_order(rows, self._directions, lambda row: [place(row[at], self.kinds[at]) for at in self._order])
         env = run.env()
         limit, offset = number(self._limit, env), number(self._offset, env) or 0
         run.answer.rows = rows[offset : None if limit is None else offset + limit]

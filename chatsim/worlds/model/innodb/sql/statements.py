@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
+from chatsim.worlds.model.innodb.sql.common import refuse
+from chatsim.worlds.model.innodb.sql.expressions import unsupported
 from chatsim.worlds.model.innodb.sql.insert import Insert
 from chatsim.worlds.model.innodb.sql.select import query
 from chatsim.worlds.model.innodb.sql.update import Delete, Update
@@ -52,6 +54,10 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         NotImplementedError: there is something in it that the model does not understand.
         DatabaseError: it makes no sense.
     """
+    for table in node.find_all(exp.Table):
+        refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")
+    if (hint := node.find(exp.Hint)) is not None:
+        raise unsupported(hint, "the optimizer takes no hints but of indexes")
     match node:
         case exp.Query():
             return query(node, find)

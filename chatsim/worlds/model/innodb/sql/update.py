@@ -50,12 +50,9 @@ class _Target:
         order = node.args.get("order")
         if isinstance(node, exp.Delete) and not node.args.get("limit"):
             order = None  # all of them go, in whatever order
-        self.order = (
-            [(self.scope.compile(each.this), bool(each.args.get("desc"))) for each in order.expressions]
-            if order
-            else []
-        )
-        self.ordering = columns_of(self.scope, order)
+        by = order.expressions if order else []
+        self.order = [(self.scope.place(each.this), bool(each.args.get("desc"))) for each in by]
+        self.ordering = columns_of(self.scope, [each.this for each in by], [down for _, down in self.order])
         self.limit = count(node.args.get("limit"), self.scope)
 
     async def each(
@@ -160,6 +157,7 @@ class Update:
             return bool(self._target.order or self._written & set(path.index.definition.place))
 
         await self._target.each(run, act, semi_consistent=True, first=moves)
+        run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 
 
