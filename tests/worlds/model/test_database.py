@@ -307,7 +307,6 @@ def test_a_session_has_the_isolation_that_it_was_leased_with():
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="BEGIN commits first, and with that forgets the level")
 @pytest.mark.parametrize("level", [Isolation.READ_COMMITTED, Isolation.SERIALIZABLE])
 def test_a_transaction_has_the_isolation_that_it_was_begun_with(level):
     async def body(server, _):

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from chatsim.chat.ports import database_error
+from chatsim.chat.ports import Isolation, database_error
 from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
 from chatsim.worlds.model.innodb.locks import Locks, RecordLock, TableLock
 from chatsim.worlds.model.innodb.named_locks import NamedLocks
 from chatsim.worlds.model.innodb.sql.parsing import parse
 from chatsim.worlds.model.innodb.sql.statements import Statement, prepare
+from chatsim.worlds.model.innodb.transactions import Transaction
 from chatsim.worlds.model.innodb.undo import History
 from chatsim.worlds.model.innodb.values import as_text
 
 if TYPE_CHECKING:
     from chatsim.worlds.model.innodb.index import Record
     from chatsim.worlds.model.innodb.schema import Table
-    from chatsim.worlds.model.innodb.transactions import Transaction
     from chatsim.worlds.model.innodb.values import Value
 
 __all__ = ["DataLock", "Engine", "Wait"]

@@ -66,6 +66,7 @@ class Index:
         definition: its name and columns.
 
     Attributes:
+        structures: how many lock structures there are on it.
         supremum: stands behind the last record; the list closes there, so the record before the first is it, too.
     """
 
@@ -73,6 +74,7 @@ class Index:
         self.definition: Final = definition
         self._records: SortedDict[Key, Record] = SortedDict()
         self._heap = 0
+        self.structures = 0
         self.supremum: Final = Record(self, (), (), None, -1)
 
     def __len__(self) -> int:

@@ -168,6 +168,10 @@ class Locks:
         if not supremum and (not implicit or record.index.definition.clustered):
             self.make_explicit(record)  # who changes an entry has changed its row: nobody else can have
         wanted = RECORD if kind is NEXT_KEY and not supremum else kind
+        alone = trx.shapes.get((record.index, mode, kind)) if supremum and record.index.structures == 1 else None
+        if alone is not None and kind is GAP:  # the one structure of a page takes in what is like it as it is
+            _include(alone, record)
+            return Grant.NEW
         held = _held(trx, record, mode, wanted)
         if held is not None:
             if wanted is not kind and held.kind is RECORD and _held(trx, record, mode, GAP) is None:
@@ -239,6 +243,7 @@ class Locks:
             if isinstance(lock, TableLock):
                 self._dequeue_table(lock)
                 continue
+            lock.index.structures -= 1
             records = sorted(lock.records, key=attrgetter("heap")) if len(lock.records) > 1 else list(lock.records)
             for record in records:
                 record.locks.remove(lock)
@@ -257,6 +262,7 @@ class Locks:
             return
         (record,) = lock.records
         record.locks.remove(lock)
+        record.index.structures -= 1
         lock.records.clear()
         self._wake(trx, error)
         self._grant(record, trx)
@@ -284,15 +290,15 @@ class Locks:
         lock = trx.shapes.get((record.index, mode, kind))
         if lock is None:
             lock = RecordLock(trx, record.index, mode, kind, -next(self._serial))
+            record.index.structures += 1
             trx.shapes[record.index, mode, kind] = lock
             trx.locks.append(lock)
-        if record not in lock.records:
-            lock.records[record] = None
-            insort(record.locks, lock, key=_PLACE)
+        _include(lock, record)
 
     def _enqueue(self, trx: Transaction, record: Record, mode: Mode, kind: LockKind, other: RecordLock) -> RecordLock:
         lock = RecordLock(trx, record.index, mode, kind, next(self._serial))
         lock.records[record] = None
+        record.index.structures += 1
         record.locks.append(lock)
         trx.locks.append(lock)
         self._suspend(lock, other.trx)
@@ -404,6 +410,12 @@ class Locks:
         assert victim.waiting is not None
         message = "Deadlock found when trying to get lock; try restarting transaction"
         self.cancel(victim.waiting, database_error(1213, message))
+
+
+def _include(lock: RecordLock, record: Record) -> None:
+    if record not in lock.records:
+        lock.records[record] = None
+        insort(record.locks, lock, key=_PLACE)
 
 
 def _held(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> RecordLock | None:

@@ -201,6 +201,7 @@ class Scan:
             and len(span.low) >= width
             and (definition.clustered or NULL not in span.low)
         )
+        self._new.clear()
         self._stop_found = self._met = False
         self._opening = True
         # one key of all the index's columns is looked up forwards, also on a way down through several
@@ -240,9 +241,10 @@ class Scan:
         if self._unique and not self._opening:
             return None
         while True:
-            self._new.clear()
-            starting = not self._met
+            starting, before = not self._met, self._at
             record = self._here()
+            if not starting or record is not before:  # else it was an entry whose row had to be waited for
+                self._new.clear()
             step: Hit | _Step
             if record.is_supremum:
                 step = await self._supremum(record, starting=starting)

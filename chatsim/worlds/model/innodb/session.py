@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import singledispatchmethod
@@ -401,7 +402,8 @@ class EngineSession:
 
     async def _set_item(self, item: exp.SetItem, args: Sequence[Any]) -> None:
         kind = item.args.get("kind")
-        if item.args.get("global_") or kind not in (None, "SESSION", "TRANSACTION", "NAMES") or item.args.get("collate"):
+        known = kind in (None, "SESSION", "TRANSACTION", "NAMES")
+        if not known or item.args.get("global_") or item.args.get("collate"):
             raise unsupported(item)
         if kind == "TRANSACTION":
             self._set_characteristics(item)
@@ -472,10 +474,8 @@ class EngineSession:
             plan: looks whether it can be done, and changes nothing; what it gives does it.
             names: of the tables.
         """
-        try:
-            plan()  # what the model has not is refused before anything is committed
-        except DatabaseError:
-            pass  # which it still is, or is not, when the tables are there
+        with contextlib.suppress(DatabaseError):  # an error comes after the commit
+            plan()  # what the model has not is refused before it
         await self.commit()
         try:
             for name in sorted({each.lower() for each in names}):

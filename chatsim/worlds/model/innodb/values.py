@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TypeAlias, cast
 
@@ -26,6 +26,7 @@ __all__ = [
     "Text",
     "UnusableError",
     "Value",
+    "as_moment",
     "as_number",
     "as_text",
     "collate",
@@ -136,6 +137,12 @@ def place(value: Value, kind: ColumnType | None = None) -> Value:
     if isinstance(kind, Text | Enumeration):
         return cast("Value", kind.order(value))
     return collate(value) if isinstance(value, str) else value
+
+
+def as_moment(text: str) -> datetime:
+    """The moment that a text says, in UTC. Raises `ValueError`."""
+    moment = datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
@@ -353,7 +360,7 @@ class Moment(ColumnType):
         moment = value
         if not isinstance(moment, date):
             try:
-                moment = datetime.fromisoformat(as_text(value).strip())
+                moment = as_moment(as_text(value))
             except ValueError:
                 kind = "date" if self.digits is None else "datetime"
                 reason = f"Incorrect {kind} value: '{as_text(value)}' for column '{{column}}' at row {{row}}"

@@ -350,3 +350,58 @@ def test_a_statement_that_is_cancelled_while_it_waits_takes_its_transaction_with
         assert await told(b, "SELECT a FROM t WHERE id = 2") == [(20,)]
 
     play(body)
+
+
+def test_the_level_of_the_next_transaction_outlives_its_begin_and_is_not_set_within_one():
+    said = alone(
+        "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED", "BEGIN", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+    )
+    assert said[-1].startswith("1568: ")
+
+    async def body(_, session):
+        await session.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED; BEGIN; SELECT * FROM t")
+        return session.trx.isolation
+
+    assert play(body, sessions=1) is Isolation.READ_UNCOMMITTED
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SET transaction_isolation = 'nope'", "1231: "),
+        ("SET autocommit = 2", "1231: "),
+        ("SET innodb_lock_wait_timeout = 'a'", "1232: "),
+        ("SET GLOBAL autocommit = 0", "the model's SQL has no"),
+        ("SET @@GLOBAL.autocommit = 0", "the model's SQL has no"),
+        ("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE", "the model's SQL has no"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused(sql, said):
+    assert alone(sql)[0].startswith(said)
+
+
+def test_switches_and_names_are_set_in_words():
+    assert alone("SET autocommit = OFF", "SET NAMES utf8mb4", "SELECT @@autocommit")[-1] == [(0,)]
+
+
+def test_several_values_go_into_several_variables():
+    assert alone("SELECT 1, 2 INTO @a, @b", "SELECT @a, @b")[-1] == [(1, 2)]
+
+
+def test_arguments_are_counted():
+    with pytest.raises(ValueError, match="1 arguments for 2 placeholders"):
+        play(lambda _, session: session.run("SELECT ?, ?", [1]), sessions=1)
+
+
+@pytest.mark.parametrize("sql", ["SELECT nope FROM t", "SELECT id FROM t HAVING id > 1", "CREATE INDEX i ON t (nope)"])
+def test_a_refused_statement_keeps_no_table(sql):
+    assert interleaved(f"A: {sql}", "B: DROP TABLE t", "B: CREATE TABLE t (a INT)")[1:] == [0, 0]
+
+
+def test_a_snapshot_is_too_old_for_a_column_that_came_later():
+    said = interleaved(
+        *("A: START TRANSACTION WITH CONSISTENT SNAPSHOT", "B: ALTER TABLE t ADD COLUMN c INT"),
+        *("A: SELECT * FROM t", "A: COMMIT", "A: SELECT c FROM t WHERE id = 1"),
+    )
+    assert said[2].startswith("1412: ")
+    assert said[-1] == [(None,)]

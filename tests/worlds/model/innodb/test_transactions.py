@@ -251,7 +251,6 @@ def test_a_plain_read_at_serializable_locks_inside_a_transaction_only(inside, lo
     there(body)
 
 
-@pytest.mark.xfail(strict=True, reason="BEGIN commits first, and with that forgets the level")
 def test_set_transaction_holds_for_the_next_transaction_only():
     async def body(engine, admin):
         session = EngineSession(engine)

@@ -367,7 +367,7 @@ def choose(
     direction = chooser.direction(way)
     path = way.path
     if direction is _Direction.BACKWARD:
-        path = _backward(path)
+        path = _backward(path, {column for column, _ in ordering})
     if pushes and way.parts and not path.covering and path.access != "const":
         path = replace(path, pushed=_pushed(conditions, path, env))
     return path, direction is not None
@@ -722,13 +722,15 @@ def _end(prefix: Key, spans: Iterable[_Span], side: int) -> tuple[Key, bool]:
     return end, True
 
 
-def _backward(path: Path) -> Path:
+def _backward(path: Path, order: set[int]) -> Path:
     """A path walked from its end: by ranges, or by PRIMARY, the server goes on to what is beyond more than one row."""
     definition = path.index.definition
     ranges = tuple(reversed(path.ranges))
+    whole = order <= set(definition.columns)  # a secondary index has the primary key behind these
     if path.access == "range" or definition.clustered:
         ranges = tuple(
-            each if len(each.low or ()) >= len(definition.columns) else replace(each, exact=False) for each in ranges
+            each if whole and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
+            for each in ranges
         )
     return replace(path, descending=True, ranges=ranges)
 

@@ -120,16 +120,7 @@ def create_table(node: exp.Create, tables: MutableMapping[str, Table], context: 
     name = schema.this.name
     if name.lower() in tables:
         raise database_error(1050, f"Table '{name}' already exists")
-    collation, start = "utf8mb4_0900_ai_ci", 1
-    for each in node.args["properties"].expressions if node.args.get("properties") else ():
-        if isinstance(each, exp.CollateProperty):
-            collation = each.this.name
-        elif isinstance(each, exp.AutoIncrementProperty):
-            start = int(each.this.name)
-        elif isinstance(each, exp.EngineProperty) and each.this.name.lower() != "innodb":
-            raise unsupported(f"engine {each.this.name}")
-        elif not isinstance(each, _HARMLESS_PROPERTIES):
-            raise unsupported(each)
+    collation, start = _properties(node)
     declared = _Declared()
     for item in schema.expressions:
         _declare(declared, item, collation, context)
@@ -147,6 +138,21 @@ def create_table(node: exp.Create, tables: MutableMapping[str, Table], context: 
             constraint.parent.children.append(constraint)
 
     return change
+
+
+def _properties(node: exp.Create) -> tuple[str, int]:
+    """The collation of a table, and the first number of its AUTO_INCREMENT column."""
+    collation, start = "utf8mb4_0900_ai_ci", 1
+    for each in node.args["properties"].expressions if node.args.get("properties") else ():
+        if isinstance(each, exp.CollateProperty):
+            collation = each.this.name
+        elif isinstance(each, exp.AutoIncrementProperty):
+            start = int(each.this.name)
+        elif isinstance(each, exp.EngineProperty) and each.this.name.lower() != "innodb":
+            raise unsupported(f"engine {each.this.name}")
+        elif not isinstance(each, _HARMLESS_PROPERTIES):
+            raise unsupported(each)
+    return collation, start
 
 
 def create_index(table: Table, node: exp.Create) -> Change:

@@ -21,6 +21,7 @@ from chatsim.worlds.model.innodb.values import (
     Enumeration,
     Text,
     Value,
+    as_moment,
     as_number,
     as_text,
     collate,
@@ -137,7 +138,7 @@ def _moment(value: date) -> datetime:
 
 def _moment_of(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text.strip())
+        return as_moment(text)
     except ValueError:
         raise database_error(1525, f"Incorrect DATETIME value: '{text}'") from None
 

@@ -66,6 +66,7 @@ class Insert:
         conflict = node.args.get("conflict")
         self.updates = assignments(scope, table, conflict.expressions) if conflict else None
         self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
+        self._deprecated = bool(conflict and any(_is_values(each) for each in conflict.find_all(exp.Anonymous)))
 
     @property
     def bulk(self) -> bool:
@@ -96,6 +97,8 @@ class Insert:
             for row in await self._read(run, None if self.table in self.source.tables else write):
                 await write(row)
         writing.finish()
+        if self._deprecated:
+            run.warn(1287, "'VALUES function' is deprecated and will be removed in a future release.")
         return run.answer
 
     async def _read(self, run: Execution, each: Each | None) -> list[tuple[Value, ...]]:
@@ -111,6 +114,11 @@ class Insert:
 
 
 _DEFAULT = object()
+
+
+def _is_values(node: exp.Anonymous) -> bool:
+    """Whether it is the function ``VALUES(column)``, for which the server would have an alias of the row."""
+    return node.name.upper() == "VALUES"
 
 
 def _is_default(node: exp.Expr) -> bool:
@@ -290,7 +298,6 @@ class _Writing:
         env.rows[0] = hit.row
         assert insert.updates is not None
         row = assigned(insert.updates, table, env, number)
-        self._last = 0
         if row == hit.row:
             return
         if not await self._related(row, hit.row):

@@ -191,10 +191,8 @@ class Select:
     def _aliased(self, node: exp.Expr) -> exp.Expr | None:
         if not isinstance(node, exp.Column) or node.table:
             return None
-        return next(
-            (each.this for each in self._given if isinstance(each, exp.Alias) and each.alias.lower() == node.name.lower()),
-            None,
-        )
+        aliases = {each.alias.lower(): each.this for each in self._given if isinstance(each, exp.Alias)}
+        return aliases.get(node.name.lower())
 
     def _sequence_of_tables(self) -> list[tuple[int, Conditions]]:
         """In which order the tables are read: always the one that most is known of."""

@@ -348,3 +348,59 @@ def test_a_definition_of_another_kind_is_refused_with_its_text_and_the_tables_ar
     assert sql.split()[0] in refusal
     assert rows == [(1, 2)]
     assert list(tables(TABLE, sql)) == ["t"]
+
+
+PARENT = ("CREATE TABLE p (id INT PRIMARY KEY, x INT)", "CREATE TABLE k (id INT, FOREIGN KEY (id) REFERENCES p (id))")
+
+
+@pytest.mark.parametrize(
+    ("sql", "errno"),
+    [
+        ("TRUNCATE TABLE p", 1701),
+        ("DROP TABLE p", 3730),
+        ("DROP TABLE k, nope", 1051),
+        ("CREATE INDEX i ON p (nope)", 1072),
+        ("CREATE INDEX `PRIMARY` ON p (x)", 1061),
+        ("CREATE UNIQUE INDEX i ON p (x)", 1062),
+        ("CREATE TABLE n (x INT, FOREIGN KEY (x) REFERENCES p (nope))", 3734),
+        ("CREATE TABLE n (x INT, FOREIGN KEY (nope) REFERENCES p (id))", 1072),
+        ("CREATE TABLE n (a INT PRIMARY KEY, b INT, PRIMARY KEY (b))", 1068),
+        ("CREATE TABLE n (a INT AUTO_INCREMENT)", 1075),
+        ("CREATE TABLE n (a INT AUTO_INCREMENT PRIMARY KEY, b INT AUTO_INCREMENT, KEY (b))", 1075),
+        ("CREATE TABLE n (a INT, KEY i (a), KEY I (a))", 1061),
+        ("CREATE TABLE n (a TEXT, KEY (a))", 1170),
+        ("ALTER TABLE p ADD COLUMN X INT", 1060),
+    ],
+)
+def test_a_definition_that_cannot_be_has_mysqls_number_and_changes_nothing(sql, errno):
+    filled = (*PARENT, "INSERT INTO p VALUES (1, 5), (2, 5)")
+    *_, said, there, name = play(*filled, sql, "SELECT COUNT(*) FROM p", "SELECT COUNT(*) FROM k")
+    assert said.startswith(f"{errno}: ")
+    assert (there, name) == ([(2,)], [(0,)])
+    assert sorted(tables(*filled, sql)) == ["k", "p"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMPORARY TABLE n (a INT)",
+        "CREATE TABLE n (a INT, KEY i (a) INVISIBLE)",
+        "ALTER TABLE t ADD COLUMN c INT AFTER a",
+        "ALTER TABLE t ADD COLUMN c INT FIRST",
+    ],
+)
+def test_a_refused_definition_does_not_commit(sql):
+    said = play(TABLE, "BEGIN", "INSERT INTO t VALUES (1, 1)", sql, "ROLLBACK", "SELECT * FROM t")
+    assert "the model's SQL has no" in said[3]
+    assert said[-1] == []
+
+
+def test_an_enum_that_must_have_a_value_has_its_first_member():
+    assert last(
+        "CREATE TABLE t (a INT, e ENUM('q', 'r') NOT NULL)", "INSERT INTO t (a) VALUES (1)", "SELECT e FROM t"
+    ) == [("q",)]
+
+
+def test_a_child_that_was_truncated_still_has_its_parent():
+    said = play(*PARENT, "INSERT INTO p VALUES (1, 1)", "TRUNCATE TABLE k", "INSERT INTO k VALUES (1)", "DELETE FROM p")
+    assert said[-1].startswith("1451: ")

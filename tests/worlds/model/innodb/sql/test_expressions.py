@@ -332,3 +332,25 @@ def test_a_whole_quotient_and_what_is_left_of_it_go_towards_zero(a, b):
     assert whole * b + rest == a
     assert abs(rest) < abs(b)
     assert rest == 0 or (rest < 0) is (a < 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("'a' NOT LIKE 'A'", 0),
+        ("'a' NOT LIKE 'b'", 1),
+        (r"'axb' LIKE 'a\%b'", 0),
+        (r"'a%b' LIKE 'a\%b'", 1),
+        ("'a%' LIKE 'a|%' ESCAPE '|'", 1),
+        ("2.5 / 3", Decimal("0.83333")),
+        ("1 / 8000", Decimal("0.0001")),
+        ("CAST(2.5 AS SIGNED)", 3),
+        ("CAST(-2.5 AS SIGNED)", -3),
+        ("CAST('2.5' AS SIGNED)", 2),
+        ("CAST(-1 AS UNSIGNED)", 2**64 - 1),
+        ("CHAR_LENGTH('aä')", 2),
+        ("NOW() > '2020-01-01 00:00:00+02:00'", 1),
+    ],
+)
+def test_patterns_quotients_and_lengths_are_mysqls(text, found):
+    assert value(text) == found

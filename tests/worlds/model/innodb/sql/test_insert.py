@@ -311,3 +311,23 @@ def test_a_table_without_a_key_may_have_a_row_twice_and_shows_no_other_column():
         setup=(table,),
     )
     assert told == [(2, 0), (2, 0), [(1, 1)] * 4, "1136: Column count doesn't match value count at row 1"]
+
+
+def test_a_number_that_an_update_has_raised_is_not_generated_again_in_the_statement():
+    sql = "INSERT INTO t (a) VALUES (1), (9) ON DUPLICATE KEY UPDATE id = 5"
+    assert play("INSERT INTO t (a) VALUES (1)", sql, "SELECT id FROM t ORDER BY id")[-1] == [(5,), (6,)]
+
+
+def test_a_row_that_is_so_already_has_taken_no_number():
+    sql = "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 1"
+    assert play(sql, sql)[-1] == (0, 0)
+
+
+def test_a_number_is_remembered_by_a_read_too():
+    assert play("SELECT LAST_INSERT_ID(7)", "SELECT LAST_INSERT_ID()")[-1] == [(7,)]
+    assert play("SET @x = LAST_INSERT_ID(9)", "SELECT LAST_INSERT_ID()")[-1] == [(9,)]
+
+
+def test_columns_are_filled_in_the_order_in_which_the_statement_names_them():
+    said = play("INSERT INTO s (c, n) VALUES ('long', 999)", setup=(STRICT,))
+    assert said[0].startswith("1406: ")

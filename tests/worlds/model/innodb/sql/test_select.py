@@ -357,3 +357,78 @@ def test_whichever_index_is_forced_the_rows_are_those_that_a_filter_leaves(pairs
         return [*found, await outcome(session, f"SELECT * FROM t {ending} FOR UPDATE")]
 
     assert run(main()) == [wanted] * (len(HINTS) + 1)
+
+
+# --- columns have their own order and collation, places and aliases mean what the select list says
+
+TYPED = (
+    """CREATE TABLE c (id INT PRIMARY KEY, e ENUM('z','m','a'), b VARCHAR(9) COLLATE utf8mb4_bin,
+    p VARCHAR(9) COLLATE utf8mb4_general_ci, v VARBINARY(9), s VARCHAR(9), h CHAR(5))""",
+    """INSERT INTO c VALUES (1, 'z', 'A', 'x ', 'a', 'x ', 'c  '), (2, 'm', 'a', 'x', 'A', 'x', 'c'),
+    (3, 'a', 'Ä', 'X', 'b', 'X', 'd')""",
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT id FROM c WHERE e > 'm'", [1]),
+        ("SELECT id FROM c WHERE e = 2", [2]),
+        ("SELECT id FROM c WHERE e > 1", [2, 3]),
+        ("SELECT id FROM c ORDER BY e DESC", [3, 2, 1]),
+        ("SELECT MIN(e) FROM c", ["a"]),
+        ("SELECT SUM(e) FROM c", [6.0]),
+        ("SELECT e + 0 FROM c", [1.0, 2.0, 3.0]),
+        ("SELECT id FROM c WHERE b = 'a'", [2]),
+        ("SELECT id FROM c WHERE CONCAT(b, '') = 'A'", [1]),
+        ("SELECT id FROM c WHERE b = s", []),
+        ("SELECT id FROM c WHERE b LIKE 'A'", [1]),
+        ("SELECT id FROM c ORDER BY b", [1, 2, 3]),
+        ("SELECT id FROM c WHERE p = 'x  '", [1, 2, 3]),
+        ("SELECT id FROM c WHERE v = 'A'", [2]),
+        ("SELECT COUNT(*) FROM c GROUP BY p", [3]),
+        ("SELECT COUNT(*) FROM c GROUP BY s", [1, 2]),
+        ("SELECT DISTINCT p FROM c", ["x "]),
+        ("SELECT LENGTH(h) FROM c", [1, 1, 1]),
+        ("SELECT -id AS id FROM c ORDER BY id", [-3, -2, -1]),
+        ("SELECT -id AS id FROM c ORDER BY id + 0", [-1, -2, -3]),
+        ("SELECT id % 2 FROM c GROUP BY 1", [1, 0]),
+        ("SELECT id % 2 AS x FROM c GROUP BY x", [1, 0]),
+        ("SELECT id FROM c GROUP BY id ORDER BY id DESC", [3, 2, 1]),
+        ("SELECT COUNT(*)", [1]),
+        ("SELECT AVG(id / 3) FROM c", [Decimal("0.66666667")]),
+    ],
+)
+def test_values_are_compared_sorted_and_grouped_as_their_columns_have_it(sql, found):
+    assert [row[0] for row in rows(sql, setup=TYPED)] == found
+
+
+@pytest.mark.parametrize(
+    ("sql", "errno"),
+    [
+        ("SELECT id FROM c ORDER BY 2", 1054),
+        ("SELECT id FROM c GROUP BY 2", 1054),
+        ("SELECT id FROM c WHERE COUNT(*) > 1", 1111),
+        ("SELECT 1 LIMIT 'a'", 1064),
+        ("SELECT 1 LIMIT -1", 1064),
+        ("SELECT id FROM c WHERE p = s", 1267),
+    ],
+)
+def test_what_cannot_be_meant_has_mysqls_number(sql, errno):
+    assert rows(sql, setup=TYPED).startswith(f"{errno}: ")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM c GROUP BY id WITH ROLLUP",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM c",
+        "SELECT STRAIGHT_JOIN id FROM c",
+        "SELECT c.id FROM c STRAIGHT_JOIN c d ON c.id = d.id",
+        "SELECT /*+ NO_INDEX_MERGE(c) */ id FROM c",
+        "SELECT id FROM c TABLESAMPLE (5 PERCENT)",
+        "SELECT id FROM other.c",
+    ],
+)
+def test_what_would_be_ignored_is_refused(sql):
+    assert "the model's SQL has no" in rows(sql, setup=TYPED)

@@ -1,0 +1,25 @@
+"""What the model does otherwise than MySQL (docs/fidelity.md): a file that it plays right does not belong here."""
+
+from pathlib import Path
+
+import pytest
+
+from chatsim.lab.schedules import compare
+from chatsim.worlds.model import schedules as in_model
+from chatsim.worlds.schedule import read
+
+DIFFERENCES = sorted(Path(__file__).with_name("differences").glob("*.json"))
+FIDELITY = Path(__file__).parents[2] / "docs" / "fidelity.md"
+
+
+@pytest.mark.parametrize("path", DIFFERENCES, ids=lambda path: path.stem)
+def test_the_model_still_differs(path):
+    schedule = read(path)
+    assert not compare(schedule, in_model.play(schedule)).agrees, "it agrees: move it into the corpus"
+
+
+def test_the_document_names_each_and_no_other():
+    told = FIDELITY.read_text(encoding="utf-8")
+    assert DIFFERENCES
+    assert all(f"`{path.stem}`" in told for path in DIFFERENCES)
+    assert told.count("| `") == len(DIFFERENCES)
