@@ -8,6 +8,7 @@ import pytest
 import chatsim
 from chatsim.chat.creation import STRATEGIES, CreationStrategy
 from chatsim.lab.race import BadParameterError
+from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 PUBLIC = [
@@ -91,3 +92,32 @@ def test_an_unknown_world_is_named_with_those_there_are(world):
 def test_a_world_that_cannot_be_had_is_one_sentence():
     with pytest.raises(WorldError, match=r"^MySQL at mysql://root@127\.0\.0\.1:1 can't be used: [^\n]*$"):
         chatsim.run(chatsim.race(world=chatsim.MySQL(mysql_url="mysql://root@127.0.0.1:1")))
+
+
+def test_a_race_in_the_model_needs_no_server(monkeypatch):
+    monkeypatch.setenv("CHATSIM_MYSQL_URL", "mysql://root@127.0.0.1:1")
+    parameters = {"strategies": "for_update", "pattern": "strangers", "clients": 4, "rounds": 5, "progress": False}
+    first, second = (chatsim.run(chatsim.race(world=world, **parameters)) for world in ("model", chatsim.Model()))
+    assert first.rows() == second.rows()
+    (row,) = first.rows()
+    assert (row["world"], row["engine"], row["verdict"]) == ("model", "model of InnoDB", "safe")
+
+
+def test_a_script_is_played_where_one_says():
+    script = chatsim.Schedule.of(
+        """
+        a: BEGIN
+        a: SELECT * FROM t WHERE id = 2 FOR UPDATE
+        b: INSERT INTO t VALUES (2)
+        """,
+        setup=["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (3)"],
+    )
+    outcome = chatsim.run(chatsim.play(script, world="model"))
+    assert outcome.steps[-1].blocked["b"].by == ["a"]
+    with pytest.raises(BadParameterError, match="unknown world 'nope'; there are: mysql, model"):
+        chatsim.run(chatsim.play(script, world="nope"))
+
+
+def test_a_line_of_a_script_that_has_no_session_is_named():
+    with pytest.raises(BadScheduleError, match="'SELECT 1' is not of the form 'session: SQL'"):
+        chatsim.Schedule.of("a: BEGIN\nSELECT 1")

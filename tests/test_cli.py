@@ -431,3 +431,56 @@ def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monke
         (tmp_path / "found.json").write_text(line)
         assert json.loads(line)["title"]
         assert chatsim("schedule", "--check", tmp_path / "found.json").exit_code == 0, "the server does it again"
+
+
+# --- in the model
+
+
+def test_a_race_in_the_model_repeats_itself_and_says_that_it_was_the_model():
+    words = ["race", "--world", "model", "--strategies", "for_update", "--pattern", "strangers", *SMALL, "--json"]
+    first, second = chatsim(*words, "--check-determinism"), chatsim(*words)
+    assert first.exit_code == second.exit_code == 0
+    assert first.stdout == second.stdout
+    (row,) = map(json.loads, first.stdout.splitlines())
+    assert set(row) >= KEYS
+    assert (row["world"], row["engine"]) == ("model", "model of InnoDB")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ("race", "--world", "model", "--mysql-url", "mysql://x"),
+            "Error: which server to use is said for --world mysql; the model has none",
+        ),
+        (("race", "--check-determinism"), "Error: --costs and --check-determinism belong to the model: --world model"),
+        (
+            ("anomalies", "--world", "model", "--profile", "quick"),
+            "Error: which server to use is said for --world mysql; the model has none",
+        ),
+    ],
+)
+def test_options_of_the_other_world_are_refused(words, sentence):
+    result = chatsim(*words)
+    assert (result.exit_code, said(result)) == (2, sentence)
+
+
+def test_what_things_cost_in_the_model_can_be_said(tmp_path):
+    slow = tmp_path / "slow.toml"
+    slow.write_text("[database]\nflush = 1.0\n")
+    words = ["race", "--world", "model", "--strategies", "upsert", *SMALL, "--json"]
+    quick, slowed = (json.loads(chatsim(*words, *more).stdout) for more in ([], ["--costs", slow]))
+    assert slowed["goodput_per_s"] < quick["goodput_per_s"] / 10
+    assert slowed["deadlocks_per_op"] == 0
+    result = chatsim(*words, "--costs", tmp_path / "none.toml")
+    assert result.exit_code == 2
+    assert "none.toml" in said(result)
+
+
+def test_anomalies_are_printed_as_a_table_for_a_document():
+    lines = chatsim("anomalies", "--world", "model", "--markdown").stdout.splitlines()
+    assert lines[0].startswith("| anomaly | what it is | READ UNCOMMITTED |")
+    assert len(lines) == 2 + 12
+    assert next(line for line in lines if line.startswith("| P4 |")).endswith(
+        "| happens | happens | happens | prevented |"
+    )
