@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +19,7 @@ __all__ = [
     "Schedule",
     "Step",
     "StepOutcome",
+    "plain",
     "read",
 ]
 
@@ -183,3 +185,19 @@ def read(path: Path) -> Schedule:
         raise BadScheduleError(f"{path} can't be read: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadScheduleError(f"{path}: {error}") from error
+
+
+def plain(rows: Iterable[Iterable[object]]) -> list[list[Value]]:
+    """Values as JSON has them; a decimal without a fraction is a number."""
+    return [[_plain(value) for value in row] for row in rows]
+
+
+def _plain(value: object) -> Value:
+    match value:
+        case None | int() | float() | str():
+            return value
+        case Decimal() if value == value.to_integral_value():
+            return int(value)
+        case bytes():
+            return value.decode(errors="replace")
+    return str(value)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 from chatsim.chat.ports import DatabaseError, Isolation
 from chatsim.worlds.model.innodb.engine import Engine
 from chatsim.worlds.model.innodb.session import EngineSession
 from chatsim.worlds.model.loop import current_loop, run
-from chatsim.worlds.schedule import AWAIT, Blocked, Completed, FinalTable, Outcome, StepOutcome
+from chatsim.worlds.schedule import AWAIT, Blocked, Completed, FinalTable, Outcome, StepOutcome, plain
 from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from chatsim.worlds.schedule import LockRow, Schedule, Step
 
 __all__ = ["play"]
@@ -81,7 +78,7 @@ class _Player:
                 insert_id=answer.insert_id or None,
                 warnings=warnings,
             )
-        return Completed(self.name, step.n, "rows", rows=_plain(answer.rows), warnings=warnings)
+        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
 
 
 class _Stage:
@@ -170,20 +167,5 @@ def _final(engine: Engine) -> dict[str, FinalTable]:
                 rows.append(tuple(record.row[at] for at in shown))
             record = record.following
         following = table.next_number if table.auto is not None else None
-        final[table.name] = FinalTable([table.columns[at].name for at in shown], _plain(rows), following)
+        final[table.name] = FinalTable([table.columns[at].name for at in shown], plain(rows), following)
     return final
-
-
-def _plain(rows: Iterable[Iterable[object]]) -> list[list[int | float | str | None]]:
-    return [[_value(value) for value in row] for row in rows]
-
-
-def _value(value: object) -> int | float | str | None:
-    match value:
-        case None | int() | float() | str():
-            return value
-        case Decimal() if value == value.to_integral_value():
-            return int(value)
-        case bytes():
-            return value.decode(errors="replace")
-    return str(value)

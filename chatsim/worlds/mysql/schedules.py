@@ -11,13 +11,23 @@ import re
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import cast
 
 from chatsim.chat.ports import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.world import MySQLWorld
-from chatsim.worlds.schedule import AWAIT, Blocked, Completed, FinalTable, LockRow, Outcome, Schedule, Step, StepOutcome
+from chatsim.worlds.schedule import (
+    AWAIT,
+    Blocked,
+    Completed,
+    FinalTable,
+    LockRow,
+    Outcome,
+    Schedule,
+    Step,
+    StepOutcome,
+    plain,
+)
 from chatsim.worlds.world import WorldError
 
 __all__ = ["play"]
@@ -138,7 +148,7 @@ class _Player:
                 insert_id=answer.insert_id or None,
                 warnings=warnings,
             )
-        return Completed(self.name, step.n, "rows", rows=_plain(answer.rows), warnings=warnings)
+        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
 
 
 class _Stage:
@@ -281,21 +291,5 @@ async def _final(world: MySQLWorld) -> dict[str, FinalTable]:
                 (table,),
             )
         names = [str(name) for name, _, _ in columns.rows]
-        final[table] = FinalTable(names, _plain(rows.rows), following.scalar() if following else None)
+        final[table] = FinalTable(names, plain(rows.rows), following.scalar() if following else None)
     return final
-
-
-def _plain(rows: Iterable[Iterable[object]]) -> list[list[int | float | str | None]]:
-    """Values as JSON has them; a decimal without a fraction is a number."""
-    return [[_value(value) for value in row] for row in rows]
-
-
-def _value(value: object) -> int | float | str | None:
-    match value:
-        case None | int() | float() | str():
-            return value
-        case Decimal() if value == value.to_integral_value():
-            return int(value)
-        case bytes():
-            return value.decode(errors="replace")
-    return str(value)
