@@ -41,23 +41,24 @@ _ROW_ID = re.compile(r"0x[0-9A-F]{12}\b")
 
 
 def without_row_ids(outcome: Outcome) -> Outcome:
-    """Say of rows without a primary key which it is of those that were locked, 0x000000000001 the first.
+    """Say of rows without a primary key which it is of its table's that were locked, 0x000000000001 the first.
 
-    Their ids are counted over all of a server's tables, and so they are not the same the next time.
+    A server counts their ids over all of its tables, and so they are not the same the next time.
     """
-    numbers: dict[str, str] = {}
-
-    def renamed(found: re.Match[str]) -> str:
-        return numbers.setdefault(found[0], f"0x{len(numbers) + 1:012X}")
-
+    numbers: dict[str, dict[str, str]] = {}
     steps = []
     for step in outcome.steps:
         locks = step.locks or []
-        for row_id in sorted({found for *_, data in locks for found in _ROW_ID.findall(data or "")}):
-            numbers.setdefault(row_id, f"0x{len(numbers) + 1:012X}")
-        told = [(*lock[:-1], lock[-1] and _ROW_ID.sub(renamed, lock[-1])) for lock in locks]
+        for table, row_id in sorted({(lock[1], found) for lock in locks for found in _ROW_ID.findall(lock[-1] or "")}):
+            known = numbers.setdefault(table, {})
+            known.setdefault(row_id, f"0x{len(known) + 1:012X}")
+        told = [(*lock[:-1], lock[-1] and _renamed(lock[-1], numbers.get(lock[1], {}))) for lock in locks]
         steps.append(msgspec.structs.replace(step, locks=None if step.locks is None else told))
     return msgspec.structs.replace(outcome, steps=steps)
+
+
+def _renamed(data: str, names: dict[str, str]) -> str:
+    return _ROW_ID.sub(lambda found: names[found[0]], data)
 
 
 def compare(schedule: Schedule, outcome: Outcome) -> Comparison:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from chatsim.lab.schedules import without_row_ids
 from chatsim.worlds.mysql.schedules import play
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.schedule import Outcome, Schedule, StepOutcome, read
@@ -36,7 +37,7 @@ def recorded(schedule: Schedule, version: str, outcomes: Sequence[Outcome]) -> S
         version: the server's.
         outcomes: what came of it, each time.
     """
-    first, *others = outcomes
+    first, *others = map(without_row_ids, outcomes)
     races = {step.n for step in first.steps if _freed(step, schedule) > 1}
     unstable = set()
     for other in others:
@@ -48,7 +49,7 @@ def recorded(schedule: Schedule, version: str, outcomes: Sequence[Outcome]) -> S
                 unstable.add(one.n)
     return msgspec.structs.replace(
         schedule,
-        expected=first,
+        expected=outcomes[0],
         mysql=version,
         concurrent_wakeups=sorted(races),
         unstable_locks_at=sorted(unstable),

@@ -53,7 +53,7 @@ async def _play(schedule: Schedule) -> Outcome:
         raise WorldError(f"{schedule.id}: {error}") from error
     finally:
         stage.clear()
-    return Outcome(steps, _final(engine))
+    return Outcome(steps, _final(engine, admin))
 
 
 @dataclass
@@ -155,7 +155,7 @@ class _Stage:
         return cast("list[LockRow]", sorted(found, key=lambda row: [part or "" for part in row]))
 
 
-def _final(engine: Engine) -> dict[str, FinalTable]:
+def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
     final = {}
     for name in sorted(engine.tables):
         table = engine.tables[name]
@@ -166,6 +166,7 @@ def _final(engine: Engine) -> dict[str, FinalTable]:
             if not record.deleted:
                 rows.append(tuple(record.row[at] for at in shown))
             record = record.following
+        table.opened(admin.connection_id)
         following = table.next_number if table.auto is not None else None
         final[table.name] = FinalTable([table.columns[at].name for at in shown], plain(rows), following)
     return final

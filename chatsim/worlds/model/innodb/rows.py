@@ -120,13 +120,14 @@ class Rows:
         """
         since = len(self.trx.changes)
         try:
+            table.logged(row)
             change = await self._insert_clustered(table, row)
             for index in table.secondary:
                 await self._insert_entry(change, index, row)
         except Exception:
             self.undo(since)
             raise
-        table.counted += 1
+        table.statistics.rows += 1
         return change.record
 
     async def update(self, table: Table, record: Record, row: Sequence[Value]) -> None:
@@ -136,10 +137,12 @@ class Rows:
         try:
             if not _moved(table.clustered, old, row):
                 await self._lock_changed(record)
+                table.logged(row)
                 marked = put = self._note(table, record, write(record, self.trx, row, deleted=False))
             else:
                 await self._lock_changed(record)
                 marked = self._note(table, record, write(record, self.trx, old, deleted=True))
+                table.logged(row)
                 put = await self._insert_clustered(table, row)
             for index in table.secondary:
                 if _moved(index, old, row):
@@ -161,7 +164,7 @@ class Rows:
         except Exception:
             self.undo(since)
             raise
-        table.counted = max(table.counted - 1, 0)
+        table.statistics.rows = max(table.statistics.rows - 1, 0)
 
     def undo(self, since: int) -> None:
         """Take back what the transaction did after its first ``since`` changes; its locks stay."""

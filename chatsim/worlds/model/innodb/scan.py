@@ -148,6 +148,7 @@ class Scan:
         self._opening = True  # no row of the range has been found yet
         self._unique = False  # the range is one key of a unique index
         self._down = path.descending  # it is walked from high to low; one key is looked up
+        self._passed = False  # the record met last was behind the range, and locked by another
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
@@ -202,7 +203,7 @@ class Scan:
             and (definition.clustered or NULL not in span.low)
         )
         self._new.clear()
-        self._stop_found = self._met = False
+        self._passed = self._stop_found = self._met = False
         self._opening = True
         # one key of all the index's columns is looked up forwards, also on a way down through several
         looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
@@ -248,7 +249,7 @@ class Scan:
             step: Hit | _Step
             if record.is_supremum:
                 step = await self._supremum(record, starting=starting)
-            elif span.exact and record.key[: len(span.low or ())] != span.low:
+            elif self._exact(span) and record.key[: len(span.low or ())] != span.low:
                 if self._gaps:
                     await self._lock(record, LockKind.GAP)
                 return None
@@ -266,7 +267,7 @@ class Scan:
     async def _supremum(self, record: Record, *, starting: bool) -> _Step:
         if self._at is None:
             return _Step.END
-        if self._gaps and (starting or not self._down):
+        if self._gaps and (starting or not self._down) and not self._passed:
             await self._lock(record, LockKind.NEXT_KEY)
         return _Step.ON if self._down and starting else _Step.END
 
@@ -285,8 +286,10 @@ class Scan:
         definition, path, out = self._index.definition, self._path, self._out(record, span)
         guesses = semi_consistent and not self._unique and definition.clustered
         got = await self._try(record, kind, Patience.SKIP_LOCKED if guesses else self._reading.patience)
+        self._passed = False
         if got is not True:
-            return self._guessed(record, out=out) if got is None and guesses else self._later(got)
+            return self._guessed(record, out=out) if got is None and guesses else self._later(got, out=out)
+        self._stop_found = self._stop_found or self._stops(record, span)
         if kind is LockKind.GAP:
             return _Step.END
         if record.deleted:
@@ -305,7 +308,7 @@ class Scan:
             if self._reading.mode == "X" or not self._path.covering:
                 got = await self._try(row, LockKind.RECORD, self._reading.patience)
                 if got is not True:
-                    return self._later(got)
+                    return self._later(got, out=out)
         if out:
             if not self._down:  # going down, the server does not let go of the row that it stops at
                 self.let_go()
@@ -327,10 +330,11 @@ class Scan:
             self._new.append(record)
         return granted is not None
 
-    def _later(self, got: bool | None) -> _Step:  # noqa: FBT001 - what `_try` gave
+    def _later(self, got: bool | None, *, out: bool) -> _Step:  # noqa: FBT001 - what `_try` gave
         """After a wait the same record is dealt with anew, for much may have changed; a locked one is passed over."""
         if got is False:
             self._met = False
+        self._passed = got is None and out
         return _Step.ON
 
     def _guessed(self, record: Record, *, out: bool) -> Hit | _Step:
@@ -339,6 +343,10 @@ class Scan:
         if version is None or version.deleted:
             return _Step.ON
         return _Step.END if out else Hit(record, version.row, guessed=True)
+
+    def _exact(self, span: Range) -> bool:
+        """Whether it stops before a record that is not in the range; that it reaches the first by a key is exact."""
+        return span.exact or (self._opening and self._path.access == "ref")
 
     def _out(self, record: Record, span: Range) -> bool:
         return not span.begun(record.key) if self._down else span.ended(record.key)
@@ -350,7 +358,6 @@ class Scan:
             return LockKind.RECORD
         if not definition.clustered or self._down:
             return LockKind.NEXT_KEY
-        width = len(definition.columns)
         if self._opening and span.low_included and record.key == span.low:
             return LockKind.RECORD  # no row can come before it that the range begins with
         high = span.high
@@ -358,8 +365,12 @@ class Scan:
             return LockKind.NEXT_KEY
         if record.key[: len(high)] > high:
             return None if self._stop_found else LockKind.GAP
-        self._stop_found = self._stop_found or len(high) == width
         return LockKind.NEXT_KEY if span.high_included else LockKind.GAP
+
+    def _stops(self, record: Record, span: Range) -> bool:
+        """Whether a record is the one that the range ends at: no other can be in it."""
+        high, width = span.high, len(self._index.definition.columns)
+        return self._index.definition.clustered and not self._down and record.key == high and len(high) == width
 
     async def _lock(self, record: Record, kind: LockKind, patience: Patience = Patience.WAIT) -> Grant | None:
         assert self._reading.mode is not None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from chatsim.worlds.model.innodb.index import Index, Record
+from chatsim.worlds.model.innodb.statistics import Statistics
 from chatsim.worlds.model.innodb.values import NULL, ColumnType, Key, Value
 
 if TYPE_CHECKING:
@@ -102,9 +103,10 @@ class Table:
         children: others' foreign keys to it.
         checks: its CHECK constraints, by name: each says of a row whether it holds; NULL counts as yes.
         next_number: the AUTO_INCREMENT value to come.
+        logged_number: the greatest AUTO_INCREMENT value that the redo log has.
         next_row_id: the value of a hidden key to come.
         hidden: the number of a hidden key column, if it has one.
-        counted: how many rows the optimizer thinks there are: inserts count, deletes too, rollbacks do not.
+        statistics: what the optimizer believes of it.
         holders: the table locks that are granted, by transaction and mode.
         queue: the AUTO-INC locks, granted and waiting, in order.
         altered: the change of its definition that an older snapshot can't read it for; None if there is none.
@@ -117,9 +119,10 @@ class Table:
     children: list[ForeignKey] = field(default_factory=list)
     checks: dict[str, Callable[[Sequence[Value]], Any]] = field(default_factory=dict)
     next_number: int = 1
+    logged_number: int = 0
     next_row_id: int = 1
     hidden: int | None = None
-    counted: int = 0
+    statistics: Statistics = field(default_factory=Statistics)
     holders: dict[tuple[Transaction, str], TableLock] = field(default_factory=dict)
     queue: deque[TableLock] = field(default_factory=deque)
     altered: Transaction | None = None
@@ -142,9 +145,23 @@ class Table:
         """A row has that AUTO_INCREMENT value: those to come are greater."""
         self.next_number = max(self.next_number, number + 1)
 
+    def logged(self, row: Sequence[Value]) -> None:
+        """A row is about to be written: its AUTO_INCREMENT value goes into the redo log, whatever becomes of it."""
+        if self.auto is not None and isinstance(number := row[self.auto], int):
+            self.logged_number = max(self.logged_number, number)
+
+    def opened(self, session: int, times: int = 1) -> None:
+        """A statement of a session names the table so many times.
+
+        Who opens it takes a counter that is as the log has it for one that was read from there, and goes on behind it
+        (`ha_innobase::open`).
+        """
+        if self.statistics.opened(session, times) and self.next_number == self.logged_number:
+            self.next_number += 1
+
     def analyze(self) -> None:
-        """Count the rows anew."""
-        self.counted = sum(not record.deleted for record in self.clustered)
+        """Count rows and keys anew."""
+        self.statistics.analyze(self.indexes)
 
     def empty(self) -> None:
         """Have no rows, and number them from 1 again."""
@@ -159,7 +176,8 @@ class Table:
             old.child.parents[old.child.parents.index(old)] = new
             old.parent.children[old.parent.children.index(old)] = new
         self.next_number = 1
-        self.counted = 0
+        self.logged_number = 0
+        self.statistics = Statistics()
 
     def order(self, column: int, value: Value) -> object:
         """What a column's value is sorted by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import singledispatchmethod
@@ -113,6 +114,8 @@ class EngineSession:
     async def _one(self, node: exp.Expr, statement: Statement | None, args: Sequence[Any]) -> Answer:
         if statement is None:
             return await self._control(node, args)
+        for table, times in Counter(statement.tables).items():
+            table.opened(self.connection_id, times)
         trx = self._transaction()
         rows = self._rows(statement.duplicates)
         run = Execution(self, rows, args)

@@ -142,6 +142,27 @@ def test_the_next_number_is_above_all_that_rows_were_given():
     assert made.next_number == 8
 
 
+def test_a_counter_that_is_as_logged_goes_on_when_a_session_opens_the_table():
+    made = table("id INT AUTO_INCREMENT PRIMARY KEY")
+    made.next_number = 9
+    made.logged((9,))
+    made.logged((3,))
+    made.opened(77)
+    assert made.next_number == 10
+    made.logged((10,))
+    made.opened(77)  # which has it open
+    assert made.next_number == 10
+    made.opened(78)
+    assert made.next_number == 11
+
+
+def test_a_counter_that_is_not_as_logged_stays():
+    made = table("id INT AUTO_INCREMENT PRIMARY KEY")
+    made.logged((20,))
+    made.opened(77)
+    assert made.next_number == 1
+
+
 def test_an_emptied_table_has_its_indexes_no_rows_and_numbers_them_from_1_again():
     made = table("id INT AUTO_INCREMENT PRIMARY KEY, a INT, KEY k (a)", "INSERT INTO t (a) VALUES (5), (6)")
     before = [each.definition for each in made.indexes]

@@ -45,7 +45,6 @@ _PAGE, _ROW = 0.25, 0.1  # mysql.engine_cost and mysql.server_cost: a page in me
 _SCAN = 2.1  # what the server puts on top of a scan of a table
 _PAGE_SIZE = 16_384
 _HEADER = 20  # bytes of a row beside its columns
-_SAMPLE = 100  # entries that are looked at to tell how often a key occurs
 
 Conjunct: TypeAlias = exp.Expr
 
@@ -421,7 +420,7 @@ class _Chooser:
         self._order = wanted.order
         self._limit = wanted.limit
         self._forced = forced
-        self._rows = max(table.counted, 1)
+        self._rows = max(table.statistics.rows, 1)
         self._ranges: list[_Way] = []
 
     # -- 2
@@ -505,7 +504,9 @@ class _Chooser:
         """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
         if not self._forced or len(self._indexes) > 1 or self._read is None or NULL in (span.high or ()):
             return max(_count(index, span), 1)
-        return max(int(self._rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
+        if span.exact and index.definition.unique and len(span.low or ()) == len(index.definition.columns):
+            return 1
+        return max(int(self._table.statistics.rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
 
     @staticmethod
     def _best_range(ranges: Sequence[_Way], below: float) -> _Way | None:
@@ -575,7 +576,9 @@ class _Chooser:
         ranges = self._ranges
         if self._order:
             ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
-        return self._best_range(ranges, self._limited_cost) or way
+        scan = self._scan()
+        below = min(self._limited_cost, scan.cost) if scan.path.access == "index" else self._limited_cost
+        return self._best_range(ranges, below) or way
 
     @property
     def _expected(self) -> int:
@@ -627,7 +630,7 @@ class _Chooser:
             needed = self._limit * self._rows / expected
         if covering and self._covers(instead.path.index, entry=True) and not scans and expected < needed:
             return None
-        per_key = self._rows_per_key(index, len(index.definition.columns))
+        per_key = self._table.statistics.rows_per_key(index, len(index.definition.columns))
         pages = needed / per_key * min(per_key * _PAGE, self._table_pages)
         reading = self._table_pages if scans else instead.reading
         if scans and self._read is not None:
@@ -635,15 +638,6 @@ class _Chooser:
         if not welcome and pages >= reading:
             return None
         return next((each for each in self._ranges if each.path.index is index), other)
-
-    def _rows_per_key(self, index: Index, width: int) -> float:
-        """How many rows there are to a value of its first columns, by its first entries."""
-        keys: list[Key] = []
-        record = index.supremum.following
-        while not record.is_supremum and len(keys) < _SAMPLE:
-            keys.append(record.key[:width])
-            record = record.following
-        return len(keys) / len(set(keys)) if keys else 1.0
 
     # -- pages
 
@@ -723,15 +717,13 @@ def _end(prefix: Key, spans: Iterable[_Span], side: int) -> tuple[Key, bool]:
 
 
 def _backward(path: Path, order: set[int]) -> Path:
-    """A path walked from its end: by ranges, or by PRIMARY, the server goes on to what is beyond more than one row."""
+    """A path walked from its end: the server goes on to what is beyond, unless a range is one row's key."""
     definition = path.index.definition
-    ranges = tuple(reversed(path.ranges))
     whole = order <= set(definition.columns)  # a secondary index has the primary key behind these
-    if path.access == "range" or definition.clustered:
-        ranges = tuple(
-            each if whole and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
-            for each in ranges
-        )
+    ranges = tuple(
+        each if whole and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
+        for each in reversed(path.ranges)
+    )
     return replace(path, descending=True, ranges=ranges)
 
 

@@ -135,6 +135,7 @@ class _Numbers:
         self._table = table
         self._ahead = ahead
         self._expected = expected
+        self._start = 0
         self._next = 0
         self._end = 0
         self._reservations = 0
@@ -145,7 +146,7 @@ class _Numbers:
         if self._next >= self._end:
             if not self._left:
                 self._left = self._expected if self._reservations == 0 and self._expected else 1 << self._reservations
-            self._next = max(self._table.next_number, 1)
+            self._start = self._next = max(self._table.next_number, 1)
             self._end = self._next + (self._left if self._ahead else 1)
             if self._ahead:
                 self._table.next_number = self._end
@@ -158,6 +159,17 @@ class _Numbers:
         self._left = max(self._left - 1, 0)
         if number and not used:
             self._next = number
+
+    def changed(self, generated: int, number: int) -> None:
+        """The row in the way of one with a ``generated`` value has been given a ``number`` instead.
+
+        Raises:
+            DatabaseError: it is a value that another row of the statement has, or may get (1869).
+        """
+        if number == generated:
+            self._next = generated + 1
+        elif self._start <= number < self._end:
+            raise database_error(1869, "Auto-increment value in UPDATE conflicts with internally generated values")
 
     def passed(self, number: int) -> None:
         """A row has been given a number of its own; those behind it in this statement are greater."""
@@ -186,6 +198,7 @@ class _Writing:
         if table.auto is not None:
             await run.session.take_numbers(table, bulk=insert.bulk)
             row, generated = self._numbered(row, number, generates=generates)
+            self._last = cast("int", row[table.auto])
         await run.rows.lock_table(table, "IX")
         counted = await self._put(row, number, generated)
         if counted:
@@ -199,8 +212,8 @@ class _Writing:
             try:
                 await self._run.rows.insert(self._table, row)
             except DuplicateError as duplicate:
-                self._numbers.tried(generated, used=False)
-                counted = await self._clash(duplicate, row, number)
+                self._numbers.tried(generated, used=self._insert.replace)
+                counted = await self._clash(duplicate, row, number, generated)
                 if counted is not None:
                     return counted and counted + replaced
                 replaced += 1
@@ -208,15 +221,17 @@ class _Writing:
                 self._numbers.tried(generated, used=True)
                 return 1 + replaced
 
-    async def _clash(self, duplicate: DuplicateError, row: tuple[Value, ...], number: int) -> int | None:
+    async def _clash(
+        self, duplicate: DuplicateError, row: tuple[Value, ...], number: int, generated: int
+    ) -> int | None:
         """What is done about a row in the way: how often the new one counts for it, None if it is to be tried again."""
         insert, table = self._insert, self._table
+        if table.auto is not None and (insert.replace or insert.source is not None):
+            table.numbered(cast("int", row[table.auto]))
         if insert.updates is not None:
-            await self._update(duplicate, row, number)
+            await self._update(duplicate, row, number, generated)
             return 0
         if insert.replace:
-            if table.auto is not None:
-                table.numbered(cast("int", row[table.auto]))
             return await self._replaced(duplicate, row)
         if not insert.ignore:
             raise database_error(1062, str(duplicate)) from duplicate
@@ -225,8 +240,7 @@ class _Writing:
 
     def _count(self, row: tuple[Value, ...], generated: int) -> None:
         if self._table.auto is not None:
-            self._last = cast("int", row[self._table.auto])
-            self._table.numbered(self._last)
+            self._table.numbered(cast("int", row[self._table.auto]))
             self._first = self._first or generated
 
     def finish(self) -> None:
@@ -289,7 +303,7 @@ class _Writing:
         assert hit is not None, "a row that is locked has gone"
         return hit
 
-    async def _update(self, duplicate: DuplicateError, wanted: tuple[Value, ...], number: int) -> None:
+    async def _update(self, duplicate: DuplicateError, wanted: tuple[Value, ...], number: int, generated: int) -> None:
         """ON DUPLICATE KEY UPDATE."""
         insert, run, table = self._insert, self._run, self._table
         hit = await self._fetch(duplicate)
@@ -298,6 +312,8 @@ class _Writing:
         env.rows[0] = hit.row
         assert insert.updates is not None
         row = assigned(insert.updates, table, env, number)
+        if generated and table.auto in {at for at, _ in insert.updates}:
+            self._numbers.changed(generated, cast("int", row[table.auto]))
         if row == hit.row:
             return
         if not await self._related(row, hit.row):
@@ -313,7 +329,6 @@ class _Writing:
         if table.auto is not None:
             self._last = cast("int", row[table.auto])
             table.numbered(self._last)
-            self._numbers.passed(self._last)
 
     async def _related(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
         """Whether a row may be written as far as its foreign keys go; IGNORE makes a warning of what is against it."""
@@ -333,7 +348,8 @@ class _Writing:
         """REPLACE: the row in the way is changed if nothing else can be in the way, else deleted.
 
         Returns:
-            2 if it was changed, None if it is gone and there is room, 0 if it has to stay.
+            2 if it was changed, 1 if there was nothing to change, None if it is gone and there is room, 0 if it has to
+            stay.
         """
         table, rows = self._table, self._run.rows
         hit = await self._fetch(duplicate)
@@ -341,6 +357,8 @@ class _Writing:
         if not any(each.definition.unique for each in behind) and not table.children:
             if table.hidden is not None:
                 row = (*row[: table.hidden], hit.row[table.hidden])
+            if row == hit.row:
+                return 1
             await rows.update(table, hit.record, row)
             return 2
         if not await settle_children(rows, table, hit.row, row, goes=True):

@@ -48,8 +48,6 @@ class _Target:
         self.filters = [self.scope.compile(each) for each in wanted]
         self.conditions = Conditions(self.scope, 0, (), wanted)
         order = node.args.get("order")
-        if isinstance(node, exp.Delete) and not node.args.get("limit"):
-            order = None  # all of them go, in whatever order
         by = order.expressions if order else []
         self.order = [(self.scope.place(each.this), bool(each.args.get("desc"))) for each in by]
         self.ordering = columns_of(self.scope, [each.this for each in by], [down for _, down in self.order])
@@ -73,10 +71,10 @@ class _Target:
             return
         await run.rows.lock_table(self.table, "IX")
         path, ordered = found
-        ordered = ordered and self.ordering is not None
-        semi_consistent = semi_consistent and not run.rows.trx.locks_gaps
+        sorts = bool(self.order) and not (ordered and self.ordering is not None)
+        semi_consistent = semi_consistent and not sorts and not run.rows.trx.locks_gaps
         scan = Scan(run.rows, path, Reading("X", semi_consistent=semi_consistent))
-        later: list[Hit] | None = [] if (self.order and not ordered) or first(path) else None
+        later: list[Hit] | None = [] if sorts or first(path) else None
         found_rows = 0
         hit = await scan.next()
         while hit is not None:
@@ -92,12 +90,12 @@ class _Target:
                     await act(hit)
                 else:
                     later.append(hit)
-                if found_rows == limit and (later is None or ordered or not self.order):
+                if found_rows == limit and not sorts:
                     break
             hit = await scan.next()
         run.answer.examined += scan.examined
         if later is not None:
-            await self._visit(later if ordered or not self.order else self._in_order(later, env)[:limit], act)
+            await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
 
     async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
         for hit in hits:

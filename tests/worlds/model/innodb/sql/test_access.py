@@ -145,10 +145,18 @@ def test_with_a_limit_an_index_is_walked_in_order_where_its_keys_occur_more_than
 
 
 def test_update_and_delete_walk_an_index_in_order_only_with_a_limit(chosen):
-    assert chosen("DELETE FROM t ORDER BY id DESC") == "ALL"  # the order of what all goes is of no matter
+    assert chosen("DELETE FROM t ORDER BY id DESC") == "ALL sorted"
     assert chosen("UPDATE t SET v = 'x' ORDER BY id DESC") == "ALL sorted"
     assert chosen("DELETE FROM t ORDER BY id DESC LIMIT 1") == "index PRIMARY backward"
     assert chosen("UPDATE t SET v = 'x' ORDER BY k LIMIT 4") == "ALL sorted"
+
+
+def test_a_key_of_a_forced_unique_index_is_one_row_and_of_another_what_analyze_says(chosen):
+    setup = [*FOUR, "ANALYZE TABLE t"]
+    assert chosen("SELECT u FROM t FORCE INDEX (uu) WHERE u IN (1, 2)", setup) == "range uu"
+    assert chosen("SELECT k FROM t FORCE INDEX (kk) WHERE k IN (1, 5, 6)", setup) == "range kk"
+    alike = [FOUR[0], "INSERT INTO t VALUES (10, 100, 1, 'a'), (20, 200, 1, 'b'), (30, 300, 1, 'c')", "ANALYZE TABLE t"]
+    assert chosen("SELECT k FROM t FORCE INDEX (kk) WHERE k IN (1, 5, 6)", alike) == "index kk"
 
 
 def test_a_limit_below_what_is_expected_favours_a_range(chosen):

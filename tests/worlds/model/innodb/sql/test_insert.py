@@ -313,9 +313,17 @@ def test_a_table_without_a_key_may_have_a_row_twice_and_shows_no_other_column():
     assert told == [(2, 0), (2, 0), [(1, 1)] * 4, "1136: Column count doesn't match value count at row 1"]
 
 
-def test_a_number_that_an_update_has_raised_is_not_generated_again_in_the_statement():
+def test_a_number_that_an_update_sets_is_no_matter_to_the_rows_behind_it():
     sql = "INSERT INTO t (a) VALUES (1), (9) ON DUPLICATE KEY UPDATE id = 5"
-    assert play("INSERT INTO t (a) VALUES (1)", sql, "SELECT id FROM t ORDER BY id")[-1] == [(5,), (6,)]
+    assert play("INSERT INTO t (a) VALUES (1)", sql, "SELECT id FROM t ORDER BY id")[-1] == [(2,), (5,)]
+
+
+def test_an_update_may_set_the_number_that_its_row_was_given_but_not_another_of_the_statement():
+    given, another = (f"INSERT INTO t (a) VALUES (1), (9) ON DUPLICATE KEY UPDATE id = {id_}" for id_ in (2, 3))
+    assert play("INSERT INTO t (a) VALUES (1)", given, "SELECT id FROM t ORDER BY id")[-1] == [(2,), (3,)]
+    assert play("INSERT INTO t (a) VALUES (1)", another)[-1] == (
+        "1869: Auto-increment value in UPDATE conflicts with internally generated values"
+    )
 
 
 def test_a_row_that_is_so_already_has_taken_no_number():
