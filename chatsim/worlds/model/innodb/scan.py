@@ -302,10 +302,11 @@ class Scan:
 
     async def _row_of(self, record: Record, *, out: bool) -> Hit | _Step:
         """From a locked record on to its row, which is locked as well unless the index has all that is wanted."""
+        covered = not self._index.definition.clustered and self._reading.mode == "S" and self._path.covering
         row = record
         if not self._index.definition.clustered:
             row = self._path.table.row_of(record)
-            if self._reading.mode == "X" or not self._path.covering:
+            if not covered:
                 got = await self._try(row, LockKind.RECORD, self._reading.patience)
                 if got is not True:
                     return self._later(got, out=out)
@@ -313,6 +314,8 @@ class Scan:
             if not self._down:  # going down, the server does not let go of the row that it stops at
                 self.let_go()
             return _Step.END
+        if covered:
+            return Hit(row, self._known(record))
         if row.deleted:
             self.let_go()
             return _Step.ON

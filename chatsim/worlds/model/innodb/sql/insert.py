@@ -312,8 +312,10 @@ class _Writing:
         env.rows[0] = hit.row
         assert insert.updates is not None
         row = assigned(insert.updates, table, env, number)
-        if generated and table.auto in {at for at, _ in insert.updates}:
-            self._numbers.changed(generated, cast("int", row[table.auto]))
+        if table.auto is not None:
+            self._last = cast("int", row[table.auto])
+            if generated and table.auto in {at for at, _ in insert.updates}:
+                self._numbers.changed(generated, self._last)
         if row == hit.row:
             return
         if not await self._related(row, hit.row):
@@ -327,8 +329,7 @@ class _Writing:
             return
         run.answer.affected += 2
         if table.auto is not None:
-            self._last = cast("int", row[table.auto])
-            table.numbered(self._last)
+            table.numbered(cast("int", row[table.auto]))
 
     async def _related(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
         """Whether a row may be written as far as its foreign keys go; IGNORE makes a warning of what is against it."""
