@@ -337,7 +337,7 @@ class Scan:
         """After a wait the same record is dealt with anew, for much may have changed; a locked one is passed over."""
         if got is False:
             self._met = False
-        self._passed = got is None and out
+        self._passed = got is None and out and self._path.pushed is None
         return _Step.ON
 
     def _guessed(self, record: Record, *, out: bool) -> Hit | _Step:

@@ -9,11 +9,13 @@ and DELETE none is.
 3. The cheapest `range` of an index is a candidate if it is cheaper than a scan of the shortest covering index; where
    there is none, than one of the table with 2.1 put on top, or with FORCE INDEX at any cost. A range costs a page for
    each of its intervals and each row; by PRIMARY for each interval and the pages that the rows fill; by a covering
-   index for the pages that the entries fill.
+   index for the pages that the entries fill. Its rows are counted in the index; where only one index is forced, an
+   equality has as many as ANALYZE TABLE said (`statistics`), a unique key one, an interval one.
 4. Equalities on an index's first columns (`ref`) are a candidate in a SELECT, if no range of that index goes by more
    columns. They cost a page a row, but at most a tenth of the table's rows, and two at least. The cheaper candidate is
    taken; a scan of the table before a `ref`, if it costs less.
-5. A LIMIT below the rows expected makes a range cheaper than a scan, in a SELECT if it gives the wanted order.
+5. A LIMIT below the rows expected makes a range cheaper than a scan of the table, in a SELECT if it gives the wanted
+   order, and if it is cheaper than a scan of the shortest covering index.
 6. If the path does not give the wanted order, an index that does is walked instead: a covering one instead of a scan;
    else one that costs less to read until the LIMIT is likely to be reached. UPDATE and DELETE do that only with a
    LIMIT and instead of a scan.
@@ -28,7 +30,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import product, takewhile
-from typing import Any, TypeAlias
 
 from sqlglot import exp
 
@@ -36,17 +37,16 @@ from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.index import Index
 from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
-from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, is_true
-from chatsim.worlds.model.innodb.values import NULL, Key, UnusableError, Value
+from chatsim.worlds.model.innodb.sql.conditions import Conditions, Span
+from chatsim.worlds.model.innodb.sql.expressions import Env, is_true
+from chatsim.worlds.model.innodb.values import NULL, Key, Value
 
-__all__ = ["Conditions", "Hints", "choose", "conjuncts"]
+__all__ = ["Hints", "choose"]
 
 _PAGE, _ROW = 0.25, 0.1  # mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at
 _SCAN = 2.1  # what the server puts on top of a scan of a table
 _PAGE_SIZE = 16_384
 _HEADER = 20  # bytes of a row beside its columns
-
-Conjunct: TypeAlias = exp.Expr
 
 
 @dataclass(frozen=True)
@@ -85,231 +85,6 @@ class Hints:
         """Whether an index may be looked at."""
         name = index.definition.name
         return name not in self.ignored and (self.allowed is None or name in self.allowed)
-
-
-def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
-    """The conditions of which all have to hold."""
-    if node is None:
-        return []
-    if isinstance(node, exp.Where | exp.Paren):
-        return conjuncts(node.this)
-    if isinstance(node, exp.And):
-        return [*conjuncts(node.left), *conjuncts(node.right)]
-    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
-        pairs = zip(node.left.expressions, node.right.expressions, strict=True)
-        return [exp.EQ(this=left, expression=right) for left, right in pairs]
-    return [node]
-
-
-@dataclass(frozen=True)
-class _Term:
-    """A condition that an index can be asked: a column, compared with what is known when it is read."""
-
-    column: int
-    operator: str
-    values: Sequence[Function]
-
-
-_FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_OPERATORS: dict[type[exp.Expr], str] = {
-    exp.EQ: "=",
-    exp.NullSafeEQ: "<=>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-}
-
-
-class Conditions:
-    """What a statement asks of one of its tables, as far as an index can be asked.
-
-    Args:
-        scope: the statement's tables.
-        at: which of them.
-        known: the tables whose rows are known when this one is read.
-        wanted: the conditions.
-    """
-
-    def __init__(self, scope: Scope, at: int, known: Iterable[int], wanted: Iterable[Conjunct]) -> None:
-        self._scope = scope
-        self.at = at
-        self._known = set(known)
-        self.table = scope.tables[at][1]
-        self.wanted = list(wanted)
-        self._terms = [term for each in self.wanted for term in self._term(each)]
-
-    def _term(self, node: Conjunct) -> Iterable[_Term]:
-        match node:
-            case exp.Between():
-                yield from self._compared(node.this, ">=", [node.args["low"]], beside=node.args["high"])
-                yield from self._compared(node.this, "<=", [node.args["high"]], beside=node.args["low"])
-            case exp.In() if node.expressions:
-                yield from self._compared(node.this, "in", node.expressions)
-            case exp.Is(expression=exp.Null()):
-                yield from self._compared(node.this, "<=>", [node.expression])
-            case exp.Not(this=exp.Is(expression=exp.Null())):
-                yield from self._compared(node.this.this, "not null", [])
-            case _ if (operator := _OPERATORS.get(type(node))) is not None:
-                found = list(self._compared(node.this, operator, [node.expression]))
-                yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
-
-    def _compared(
-        self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
-    ) -> Iterable[_Term]:
-        """The term, if ``left`` is a column and the rest is known when it is read."""
-        column = self._column(left)
-        rest = [*right, beside] if beside is not None else right
-        if column is not None and all(self._is_known(each) for each in rest):
-            yield _Term(column, operator, [self._scope.compile(each) for each in right])
-
-    def _column(self, node: exp.Expr) -> int | None:
-        if not isinstance(node, exp.Column):
-            return None
-        at, column = self._scope.column(node)
-        return column if at == self.at else None
-
-    def _is_known(self, node: exp.Expr) -> bool:
-        return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
-
-    def rank(self) -> int:
-        """How much is asked: 0 for a unique key, 1 for an equality on an index, 2 for less, 3 for nothing."""
-        equal = {term.column for term in self._terms if term.operator in ("=", "<=>")}
-        asked = {term.column for term in self._terms}
-        if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
-            return 0
-        if any(each.definition.columns[0] in equal for each in self.table.indexes):
-            return 1
-        return 2 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 3
-
-    def within(self, index: Index, beside: int = 0) -> list[Function]:
-        """Those of the conditions that name only this table's columns that are in ``index``.
-
-        Args:
-            index: which.
-            beside: those are left out that are only about so many of its first columns, which a search has the values
-                of; but not IS NULL.
-        """
-        place = index.definition.place
-        found = []
-        for each in self.wanted:
-            columns = [self._scope.column(column) for column in each.find_all(exp.Column)]
-            if not columns or not all(at == self.at and column in place for at, column in columns):
-                continue
-            searched = all(column in place[:beside] for _, column in columns)
-            if not searched or (isinstance(each, exp.Is) and isinstance(each.expression, exp.Null)):
-                found.append(self._scope.compile(each))
-        return found
-
-    # -- with values
-
-    def spans(self, env: Env) -> dict[int, _Span] | None:
-        """What the conditions leave of each column, with the values that are known now.
-
-        None where something is compared with NULL.
-        """
-        found: dict[int, _Span] = {}
-        for term in self._terms:
-            values = [value(env) for value in term.values]
-            if values == [None] and term.operator != "<=>":
-                return None
-            span = found.get(term.column, _Span())
-            found[term.column] = span.narrowed(self.table, term.column, term.operator, values)
-        return found
-
-
-@dataclass(frozen=True)
-class _Span:
-    """What is left of a column: some values, or an interval.
-
-    Attributes:
-        points: the order keys that it may have, maybe none; None for an interval.
-        equal: it was said to be one value, not one of several.
-        low, high: the interval's ends; None where it has none.
-        not_null: NULL is out of it.
-    """
-
-    points: tuple[object, ...] | None = None
-    equal: bool = False
-    low: Any | None = None
-    high: Any | None = None
-    low_included: bool = True
-    high_included: bool = True
-    not_null: bool = False
-
-    @property
-    def point(self) -> object | None:
-        """The one value that it may have."""
-        return self.points[0] if self.equal and self.points else None
-
-    @property
-    def share(self) -> float:
-        """Which part of the rows the server takes to be left by it, where it has no index to look at."""
-        if self.points is not None:
-            return min(len(self.points) * 0.1, 0.5)
-        ends = (self.low is not None) + (self.high is not None)
-        return 1 / 3**ends if ends else 0.9
-
-    @property
-    def narrows(self) -> bool:
-        """Whether an index can be asked for it."""
-        if self.points is not None:
-            return self.points != ()
-        return self.low is not None or self.high is not None or self.not_null
-
-    def narrowed(self, table: Table, column: int, operator: str, values: Sequence[Value]) -> _Span:
-        """With one more condition."""
-        if operator == "not null":
-            return replace(self, not_null=True).left()
-        try:
-            keys = [_key_of(table, column, value, operator) for value in values]
-        except UnusableError:
-            return self
-        if operator in ("=", "in", "<=>"):
-            wanted = {key for key in keys if key is not None and (key is not NULL or operator == "<=>")}
-            points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
-            return replace(self, points=points, equal=self.equal or len(keys) == 1)
-        return replace(self, not_null=True)._with_end(keys[0], operator).left()  # noqa: SLF001 - it is one of its kind
-
-    def _with_end(self, key: Any, operator: str) -> _Span:
-        included = operator.endswith("=")
-        if operator.startswith(">"):
-            if self.low is None or key > self.low or (key == self.low and not included):
-                return replace(self, low=key, low_included=included)
-        elif self.high is None or key < self.high or (key == self.high and not included):
-            return replace(self, high=key, high_included=included)
-        return self
-
-    def end(self, side: int) -> tuple[object | None, bool]:
-        """Its lower (-1) or upper (1) end, None if it has none, and whether that is in it."""
-        if self.points:
-            return self.points[0 if side < 0 else -1], True
-        return (self.low, self.low_included) if side < 0 else (self.high, self.high_included)
-
-    def left(self) -> _Span:
-        """Itself, an interval of one value or none as that."""
-        if self.points is not None:
-            return replace(self, points=tuple(each for each in self.points if self.has(each)))
-        if self.low is None or self.high is None or self.low < self.high:
-            return self
-        return replace(self, points=(self.low,), equal=True) if self.has(self.low) else replace(self, points=())
-
-    def has(self, key: Any) -> bool:
-        """Whether a value is in it."""
-        if self.points is not None and key not in self.points:
-            return False
-        if key is NULL:
-            return not self.not_null
-        above = self.low is None or key > self.low or (key == self.low and self.low_included)
-        below = self.high is None or key < self.high or (key == self.high and self.high_included)
-        return above and below
-
-
-def _key_of(table: Table, column: int, value: Value, operator: str) -> object:
-    """What an index has for a value; None if no row can equal it."""
-    if value is None:
-        return NULL
-    return table.columns[column].type.sought(value, operator)
 
 
 @dataclass(frozen=True)
@@ -372,7 +147,7 @@ def choose(
     return path, direction is not None
 
 
-def _is_impossible(spans: dict[int, _Span], indexes: Iterable[Index]) -> bool:
+def _is_impossible(spans: dict[int, Span], indexes: Iterable[Index]) -> bool:
     """Whether the server sees that no row can be meant: by an index, or by a column that equals one value."""
     indexed = {column for each in indexes for column in _searchable(each)}
     return any(span.points == () and (span.equal or column in indexed) for column, span in spans.items())
@@ -396,7 +171,7 @@ class _Wanted:
         limit: how many rows are wanted.
     """
 
-    spans: dict[int, _Span]
+    spans: dict[int, Span]
     read: set[int] | None
     order: Sequence[tuple[int, bool]]
     limit: int | None
@@ -675,7 +450,7 @@ def _searchable(index: Index) -> Sequence[int]:
     return index.definition.columns if index.definition.unique else index.definition.place
 
 
-def _ranges(table: Table, index: Index, spans: dict[int, _Span]) -> tuple[list[Range], int]:
+def _ranges(table: Table, index: Index, spans: dict[int, Span]) -> tuple[list[Range], int]:
     """The ranges of an index that are left of its columns, and how many columns narrow them."""
     prefixes: list[Key] = [()]
     columns = _searchable(index)
@@ -693,7 +468,7 @@ def _ranges(table: Table, index: Index, spans: dict[int, _Span]) -> tuple[list[R
     return [Range(prefix, prefix, exact=True) for prefix in prefixes], parts
 
 
-def _interval(prefix: Key, span: _Span, behind: Sequence[_Span], *, nullable: bool) -> Range:
+def _interval(prefix: Key, span: Span, behind: Sequence[Span], *, nullable: bool) -> Range:
     """An interval of a column; what is ``behind`` it, in the next columns, can only narrow its ends, if they are in."""
     if span.low is not None:
         low, low_included = _end(prefix, [span, *behind], -1)
@@ -703,7 +478,7 @@ def _interval(prefix: Key, span: _Span, behind: Sequence[_Span], *, nullable: bo
     return Range(low or None, high or None, low_included, high_included)
 
 
-def _end(prefix: Key, spans: Iterable[_Span], side: int) -> tuple[Key, bool]:
+def _end(prefix: Key, spans: Iterable[Span], side: int) -> tuple[Key, bool]:
     """How far a range goes to one side, the lower (-1) or the upper (1), and whether its end is in it."""
     end = prefix
     for span in spans:

@@ -11,7 +11,7 @@ from sqlglot import exp
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.locks import NotGrantedError, Patience
 from chatsim.worlds.model.innodb.scan import Path, Reading, Scan
-from chatsim.worlds.model.innodb.sql.access import Conditions, Hints, choose, conjuncts
+from chatsim.worlds.model.innodb.sql.access import Hints, choose
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
     Execution,
@@ -23,6 +23,7 @@ from chatsim.worlds.model.innodb.sql.common import (
     refuse,
     truth,
 )
+from chatsim.worlds.model.innodb.sql.conditions import Conditions, conjuncts
 from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
 from chatsim.worlds.model.innodb.values import ColumnType, Value, place
 

@@ -11,7 +11,7 @@ from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.foreign import check_parents, settle_children
 from chatsim.worlds.model.innodb.rows import DuplicateError
 from chatsim.worlds.model.innodb.scan import Hit, Path, Reading, Scan
-from chatsim.worlds.model.innodb.sql.access import Conditions, Hints, choose, conjuncts
+from chatsim.worlds.model.innodb.sql.access import Hints, choose
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
     Execution,
@@ -25,6 +25,7 @@ from chatsim.worlds.model.innodb.sql.common import (
     refuse,
     truth,
 )
+from chatsim.worlds.model.innodb.sql.conditions import Conditions, conjuncts
 from chatsim.worlds.model.innodb.sql.expressions import Env, Scope, unsupported
 
 if TYPE_CHECKING:

@@ -1,0 +1,99 @@
+"""What conditions leave of a column is what a row with each of its values would be asked."""
+
+import operator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlglot import parse_one
+
+from chatsim.worlds.model.innodb.engine import Engine
+from chatsim.worlds.model.innodb.session import EngineSession
+from chatsim.worlds.model.innodb.sql.conditions import Conditions, conjuncts
+from chatsim.worlds.model.innodb.sql.expressions import Env, Scope
+from chatsim.worlds.model.innodb.values import NULL
+from chatsim.worlds.model.loop import run
+
+K, V = 1, 2
+OPERATORS = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+VALUES = range(-1, 7)
+
+
+@pytest.fixture(scope="module")
+def session():
+    async def made():
+        session = EngineSession(Engine(lambda: 0.0))
+        await session.run("CREATE TABLE t (id INT PRIMARY KEY, k INT, v INT, KEY by_k (k, v), UNIQUE KEY by_v (v))")
+        return session
+
+    return run(made())
+
+
+@pytest.fixture(scope="module")
+def asked(session):
+    def asked(where):
+        scope = Scope([("t", session.engine.table("t"))])
+        return Conditions(scope, 0, (), conjuncts(parse_one(f"SELECT 1 FROM t WHERE {where}", "mysql").args["where"]))
+
+    return asked
+
+
+@pytest.fixture(scope="module")
+def spans(session, asked):
+    return lambda where: asked(where).spans(Env(session, (), [()]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(OPERATORS)), st.integers(0, 5)), min_size=1, max_size=4))
+def test_a_span_has_the_values_of_which_all_comparisons_hold(spans, comparisons):
+    found = spans(" AND ".join(f"k {sign} {number}" for sign, number in comparisons))[K]
+    wanted = [value for value in VALUES if all(OPERATORS[sign](value, number) for sign, number in comparisons)]
+    assert [value for value in VALUES if found.has(value)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("where", "points"),
+    [
+        ("k = 3", (3,)),
+        ("k IN (5, 2, 5)", (2, 5)),
+        ("k IN (1, 5) AND k < 5", (1,)),
+        ("k BETWEEN 4 AND 4", (4,)),
+        ("k = 3 AND k = 4", ()),
+        ("k IS NULL", (NULL,)),
+        ("k <=> 2", (2,)),
+        ("3 = k", (3,)),
+    ],
+)
+def test_values_that_are_named_are_points(spans, where, points):
+    assert spans(where)[K].points == points
+
+
+def test_only_what_was_said_to_be_one_value_is_one(spans):
+    assert spans("k = 3")[K].point == 3
+    assert spans("k IN (3, 3)")[K].point is None
+
+
+@pytest.mark.parametrize(("where", "has_null"), [("k > 1", False), ("k IS NOT NULL", False), ("k IS NULL", True)])
+def test_a_comparison_rules_null_out(spans, where, has_null):
+    assert spans(where)[K].has(NULL) is has_null
+
+
+def test_nothing_equals_null(spans):
+    assert spans("k = NULL") is None
+
+
+def test_a_column_beside_another_of_the_table_or_in_an_expression_is_not_asked(spans):
+    assert spans("k = v") == {}
+    assert spans("k + 1 = 2") == {}
+    assert spans("k = 1 OR k = 2") == {}
+
+
+def test_pairs_in_parentheses_are_taken_apart(spans):
+    found = spans("(k, v) = (1, 2)")
+    assert (found[K].point, found[V].point) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("where", "rank"), [("v = 1", 0), ("k = 1", 1), ("k > 1", 2), ("id + 1 = 1", 3), ("v > 1 AND k = 2", 1)]
+)
+def test_the_more_is_asked_the_lower_the_rank(asked, where, rank):
+    assert asked(where).rank() == rank
