@@ -41,7 +41,12 @@ async def cost(what: Callable[[], Awaitable[object]]) -> float:
 async def main() -> dict[str, float]:
     """The costs by name."""
     (strategy,) = named("one_round_trip")
-    parts = {"retry": POLICIES["none"], "limits": Limits(rate=1e9), "rngs": [np.random.default_rng(1)]}
+    parts = {
+        "retry": POLICIES["none"],
+        "limits": Limits(rate=1e9, strangers=True),
+        "schema": "seed",
+        "rngs": [np.random.default_rng(1)],
+    }
     async with MySQLWorld() as world:
         await world.install("seed")
         await add_users(world.admin, [ME])

@@ -28,7 +28,14 @@ def running(site, *, nodes=4, seed=1, **limits):
     rngs = [np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(nodes)]
     (strategy,) = named("one_round_trip")
     return cluster(
-        site, nodes=nodes, pool=5, strategy=strategy, retry=POLICIES["none"], limits=Limits(**limits), rngs=rngs
+        site,
+        nodes=nodes,
+        pool=5,
+        strategy=strategy,
+        retry=POLICIES["none"],
+        limits=Limits(**limits),
+        schema="seed",
+        rngs=rngs,
     )
 
 

@@ -41,7 +41,7 @@ SUCCESS, CLOSES, NO_TOKEN, NO_UID, NOT_CREATED, NOT_LOADED = 0, 1002, 1010, 1011
 
 
 def serving(mysql_url, *words, users=4):
-    return Serving("serve", "--users", users, *words, lines=users, CHATSIM_MYSQL_URL=mysql_url)
+    return Serving(*("serve", "--users", users, "--chats", "anybody", *words), lines=users, CHATSIM_MYSQL_URL=mysql_url)
 
 
 @pytest.fixture(scope="module", params=list(MODES))
@@ -682,7 +682,7 @@ def test_a_node_by_itself_serves_a_schema_until_that_is_gone(mysql_url, schemas)
         (schema,) = schemas() - before
         node = stack.enter_context(
             Serving(
-                *("node", "--schema", schema, "--name", "lonely", "--token-lifetime", 100),
+                *("node", "--schema", schema, "--chats", "anybody", "--name", "lonely", "--token-lifetime", 100),
                 lines=1,
                 CHATSIM_MYSQL_URL=mysql_url,
                 CHATSIM_TOKEN_KEY=KEY.hex(),

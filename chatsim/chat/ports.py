@@ -13,7 +13,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from chatsim.chat.protocol import Message
 
 __all__ = [
     "Address",
@@ -35,6 +38,7 @@ __all__ = [
     "LocksTimeoutError",
     "Network",
     "NodeStatus",
+    "Peer",
     "Peers",
     "Presence",
     "Rows",
@@ -269,10 +273,26 @@ class Directory(Protocol):
 
 
 class Peers(Protocol):
-    """How a node reaches the other nodes."""
+    """How a node reaches the other nodes. What can't be told is logged, and lost."""
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device`` that this session has given way to another."""
+        ...
+
+    async def push(self, device: Device, notice: Message) -> None:
+        """Have the node of ``device`` tell it something."""
+        ...
+
+
+class Peer(Protocol):
+    """What a node does about what its peers say."""
+
+    async def kicked(self, device: Device) -> None:
+        """One of its sessions has given way to another."""
+        ...
+
+    async def pushed(self, device: Device, notice: Message) -> None:
+        """One of its sessions is to be told something."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 A frame is a header of four bytes, message id and body length, both unsigned 16-bit big-endian; then the body, a JSON
 object in UTF-8 (system document, 3.2). Ids, keys and types are the source's (1.2 and 3.3), so that a client written for
-its server can talk to this one.
+its server can talk to this one. What the source has no message for has an id from 1101 up, and so have the errors that
+it has no code for. ``docs/protocol.md`` has all of them in a table.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ __all__ = [
     "FriendEntry",
     "HeartbeatReply",
     "HeartbeatRequest",
+    "HistoryReply",
+    "HistoryRequest",
     "HistoryText",
     "Id",
     "LoadMessagesReply",
@@ -47,13 +50,23 @@ __all__ = [
     "LoginRequest",
     "Message",
     "MessageTooLongError",
+    "NumberedText",
     "OfflineNotice",
     "OutgoingText",
     "ProtocolError",
+    "ReadNotice",
+    "ReadReply",
+    "ReadRequest",
+    "SearchUserReply",
+    "SearchUserRequest",
     "TextNotice",
     "TextReply",
     "TextRequest",
+    "TextsNotice",
     "Thread",
+    "ThreadState",
+    "ThreadStatesReply",
+    "ThreadStatesRequest",
     "encode",
 ]
 
@@ -70,7 +83,10 @@ Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class ErrorCode(IntEnum):
-    """The values of a reply's ``error`` (system document, 3.4), as far as a chat server sends them."""
+    """The values of a reply's ``error``: the source's (system document, 3.4), and from 1101 up those it has none for.
+
+    Those that end in ``FAILED`` are the server's trouble: the same request may succeed later.
+    """
 
     SUCCESS = 0
     ERROR_JSON = 1001
@@ -79,6 +95,14 @@ class ErrorCode(IntEnum):
     UID_INVALID = 1011
     CREATE_CHAT_FAILED = 1012
     LOAD_CHAT_FAILED = 1013
+    SEND_FAILED = 1101
+    NOT_A_MEMBER = 1102
+    NOT_FRIENDS = 1103
+    BAD_CONTENT = 1104
+    ALREADY_FRIENDS = 1105
+    NO_APPLICATION = 1106
+    FRIENDS_FAILED = 1107
+    NOT_IN_THIS_SCHEMA = 1108
 
 
 class ProtocolError(Exception):
@@ -102,12 +126,16 @@ class Message(_Part, frozen=True):
 # --- login, presence
 
 
-class LoginRequest(Message, frozen=True):
-    """The first message on a connection: who, and the token that the status server gave."""
+class LoginRequest(Message, frozen=True, omit_defaults=True):
+    """The first message on a connection: who, and the token that the status server gave.
+
+    ``feed`` is not the source's: a client that says it is told of texts by `TextsNotice`, not by `TextNotice`.
+    """
 
     ID = 1005
     uid: Id
     token: str
+    feed: bool = False
 
 
 class FriendApplication(_Part, frozen=True):
@@ -174,6 +202,26 @@ class HeartbeatReply(Message, frozen=True):
 
 
 # --- friends
+
+
+class SearchUserRequest(Message, frozen=True):
+    """Look for a user; ``uid`` is what was typed: digits are an id, anything else a name."""
+
+    ID = 1007
+    uid: str
+
+
+class SearchUserReply(Message, frozen=True):
+    """The user that was found. No such user: an error 1011."""
+
+    ID = 1008
+    error: int
+    uid: Id = 0
+    name: str = ""
+    nick: str = ""
+    desc: str = ""
+    sex: int = 0
+    icon: str = ""
 
 
 class AddFriendRequest(Message, frozen=True):
@@ -287,10 +335,10 @@ class TextReply(Message, frozen=True):
 
     ID = 1018
     error: int
-    fromuid: Id
-    touid: Id
-    thread_id: Id
-    chat_datas: tuple[AcknowledgedText, ...]
+    fromuid: Id = 0
+    touid: Id = 0
+    thread_id: Id = 0
+    chat_datas: tuple[AcknowledgedText, ...] = ()
 
 
 class TextNotice(Message, frozen=True):
@@ -383,12 +431,110 @@ class LoadMessagesReply(Message, frozen=True):
     chat_datas: tuple[HistoryText, ...] = ()
 
 
+# --- what the source has no message for
+
+
+class NumberedText(_Part, frozen=True):
+    """A message with its number in the thread: ``seq`` counts from 1 and leaves nothing out."""
+
+    seq: Id
+    message_id: Id
+    sender: Id
+    unique_id: str
+    msg_type: int
+    content: str
+    status: int
+    chat_time: str
+
+
+class HistoryRequest(Message, frozen=True):
+    """A thread's messages next to number ``seq``: those above it, or with ``backward`` those below."""
+
+    ID = 1101
+    thread_id: Id
+    seq: Id
+    backward: bool
+
+
+class HistoryReply(Message, frozen=True):
+    """A page of history, by number, the one next to ``seq`` for certain; whether there are more in that direction."""
+
+    ID = 1102
+    error: int
+    thread_id: Id = 0
+    load_more: bool = False
+    texts: tuple[NumberedText, ...] = ()
+
+
+class ThreadState(_Part, frozen=True):
+    """A thread, the number of its last message, and how far ``user1_id`` and ``user2_id`` have read."""
+
+    thread_id: Id
+    type: str
+    user1_id: Id
+    user2_id: Id
+    last_seq: Id
+    read1: Id
+    read2: Id
+
+
+class ThreadStatesRequest(Message, frozen=True):
+    """The user's threads with an id above ``thread_id``."""
+
+    ID = 1103
+    thread_id: Id
+
+
+class ThreadStatesReply(Message, frozen=True):
+    """A page of threads, by id."""
+
+    ID = 1104
+    error: int
+    load_more: bool = False
+    threads: tuple[ThreadState, ...] = ()
+
+
+class ReadRequest(Message, frozen=True):
+    """The user has read the thread up to ``seq``."""
+
+    ID = 1105
+    thread_id: Id
+    seq: Id
+
+
+class ReadReply(Message, frozen=True):
+    """That is noted."""
+
+    ID = 1106
+    error: int
+
+
+class ReadNotice(Message, frozen=True):
+    """``uid`` has read the thread up to ``seq``."""
+
+    ID = 1107
+    thread_id: Id
+    uid: Id
+    seq: Id
+
+
+class TextsNotice(Message, frozen=True):
+    """New texts in a thread, to all devices of its members whose clients want the feed; ``touid`` is 0 in a group."""
+
+    ID = 1109
+    thread_id: Id
+    fromuid: Id
+    touid: Id
+    texts: tuple[NumberedText, ...]
+
+
 def _by_id(*messages: type[Message]) -> Mapping[int, type[Message]]:
     return {message.ID: message for message in messages}
 
 
 FROM_CLIENT = _by_id(
     LoginRequest,
+    SearchUserRequest,
     AddFriendRequest,
     AuthFriendRequest,
     TextRequest,
@@ -396,11 +542,15 @@ FROM_CLIENT = _by_id(
     LoadThreadsRequest,
     CreatePrivateChatRequest,
     LoadMessagesRequest,
+    HistoryRequest,
+    ThreadStatesRequest,
+    ReadRequest,
 )
 """What a client may send, by message id."""
 
 FROM_SERVER = _by_id(
     LoginReply,
+    SearchUserReply,
     AddFriendReply,
     AddFriendNotice,
     AuthFriendReply,
@@ -412,6 +562,11 @@ FROM_SERVER = _by_id(
     LoadThreadsReply,
     CreatePrivateChatReply,
     LoadMessagesReply,
+    HistoryReply,
+    ThreadStatesReply,
+    ReadReply,
+    ReadNotice,
+    TextsNotice,
 )
 """What a server may send, by message id."""
 

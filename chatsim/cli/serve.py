@@ -16,6 +16,7 @@ from typing import Any
 import click
 import numpy as np
 
+from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import LARGEST_BODY
@@ -59,6 +60,20 @@ _NODE_OPTIONS = (
         default="many",
         show_default=True,
         help="Several devices for a user; or a login ends the one before.",
+    ),
+    click.option(
+        "--tables",
+        type=click.Choice(schemas.names()),
+        default="hardened",
+        show_default=True,
+        help="The source's tables, or those with what correctness needs beyond them.",
+    ),
+    click.option(
+        "--chats",
+        type=click.Choice(["friends", "anybody"]),
+        default="friends",
+        show_default=True,
+        help="With whom a user may open a chat.",
     ),
     click.option(
         "--pool",
@@ -122,14 +137,15 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
         if port and port + nodes - 1 > _LAST_PORT:
             raise WorldError(f"{nodes} servers from port {port} would need ports above {_LAST_PORT}")
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
+        tables = options["tables"]
         start = _in_processes if processes else _in_this_process
-        _run_until_told(_serve(world, users, start(world, nodes, port or 0, options)))
+        _run_until_told(_serve(world, tables, users, start(world, nodes, port or 0, options)))
 
 
-async def _serve(world: MySQLWorld, users: int, start: AbstractAsyncContextManager[StatusServer]) -> None:
+async def _serve(world: MySQLWorld, tables: str, users: int, start: AbstractAsyncContextManager[StatusServer]) -> None:
     uids = range(_FIRST_UID, _FIRST_UID + users)
     async with world:
-        await world.install("seed")
+        await world.install(tables)
         await add_users(world.admin, uids)
         async with start as status:
             for uid in uids:
@@ -152,6 +168,7 @@ async def _in_this_process(
         strategy=STRATEGIES[options["strategy"]],
         retry=POLICIES[options["retry"]],
         limits=_limits(options),
+        schema=options["tables"],
         rngs=[np.random.default_rng() for _ in range(nodes)],
         host=options["host"],
         port=port,
@@ -196,6 +213,7 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
             strategy=STRATEGIES[options["strategy"]],
             retry=POLICIES[options["retry"]],
             limits=_limits(options),
+            tables=options["tables"],
             redis_url=os.environ.get(REDIS_URL),
         )
         _run_until_told(_node(settings, reports=reports))
@@ -240,7 +258,11 @@ def _run_until_told(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _limits(options: dict[str, Any]) -> Limits:
-    return Limits(devices=options["sessions"] == "many", request_bytes=options["request_bytes"])
+    return Limits(
+        devices=options["sessions"] == "many",
+        request_bytes=options["request_bytes"],
+        strangers=options["chats"] == "anybody",
+    )
 
 
 def _listenable(host: str) -> str:

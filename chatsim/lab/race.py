@@ -222,7 +222,8 @@ class Race:
             pool=self.pool_size,
             strategy=strategy,
             retry=retry,
-            limits=Limits(rate=math.inf),  # how fast a client may ask is the experiment's to say
+            limits=Limits(rate=math.inf, strangers=True),  # how fast, and whom, is the experiment's to say
+            schema=self.schema,
             rngs=rngs[self.clients :],
         )
         async with through as nodes:

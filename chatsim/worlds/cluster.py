@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from chatsim.chat.client.connection import Client, DisconnectedError
+from chatsim.chat.client.connection import DEADLINE, Client, DisconnectedError
+from chatsim.chat.client.messenger import Enter
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Presence
+from chatsim.chat.protocol import LoginReply, Message
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.inprocess.presence import MemoryDirectory
 from chatsim.worlds.world import Site, WorldError
 
@@ -54,21 +57,43 @@ class Cluster:
         Raises:
             DisconnectedError, LateError, RefusedError: it could not be.
         """
+        client, _ = await self._enter(uid, address, deadline=deadline, machine=machine)
+        return client
+
+    def door(
+        self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str = "client"
+    ) -> Enter:
+        """How a messenger of ``uid`` on ``machine`` connects."""
+
+        async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
+            return await self._enter(uid, address, deadline=deadline, machine=machine, pushed=pushed)
+
+        return enter
+
+    async def _enter(
+        self,
+        uid: int,
+        address: Address | None,
+        *,
+        deadline: float,
+        machine: str,
+        pushed: Callable[[Message], None] | None = None,
+    ) -> tuple[Client, LoginReply]:
         try:
             ticket = Ticket(address, await self.status.token(uid)) if address else await self.status.send(uid)
         except NoNodeError as error:
             raise DisconnectedError(str(error)) from error
         try:
-            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline)
+            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline, pushed=pushed)
         except DisconnectedError:
             await self.status.unreachable(ticket.address)
             raise
         try:
-            await client.log_in(uid, ticket.token)
+            profile = await client.log_in(uid, ticket.token, feed=pushed is not None)
         except BaseException:
             await client.close()
             raise
-        return client
+        return client, profile
 
     @property
     def stats(self) -> Stats:
@@ -99,6 +124,7 @@ async def cluster(
     strategy: CreationStrategy,
     retry: Retry,
     limits: Limits,
+    schema: str,
     rngs: Sequence[np.random.Generator],
     host: str | None = None,
     port: int = 0,
@@ -112,6 +138,7 @@ async def cluster(
         strategy: how they create private chats.
         retry: what they do when the database refuses.
         limits: what sessions may do.
+        schema: which tables there are.
         rngs: chance, for each.
         host: where they listen; the host of each one's machine when None.
         port: the first one's port, the others' follow; any free ones when 0.
@@ -128,8 +155,15 @@ async def cluster(
             database = await stack.enter_async_context(site.database(pool, name))
             services = Services(site.at(name), database, site.tokens, presence(name), directory, peers.of(name))
             locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
-            node = Node(name, services, Creator(strategy, retry, locks, rng), limits, rng)
-            await stack.enter_async_context(peers.heard(name, node.kicked))
+            node = Node(
+                name,
+                services,
+                creator=Creator(strategy, retry, locks, rng),
+                texts=TEXTS[schema],
+                limits=limits,
+                rng=rng,
+            )
+            await stack.enter_async_context(peers.heard(name, node))
             running.append(
                 await stack.enter_async_context(
                     listening(node, Address(host or site.host(name), port and port + number))

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bpeers.proto\x12\x07\x63hatsim\"+\n\x0bKickUserReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\")\n\x0bKickUserRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0b\n\x03uid\x18\x02 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bpeers.proto\x12\x07\x63hatsim\"+\n\x0bKickUserReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\")\n\x0bKickUserRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0b\n\x03uid\x18\x02 \x01(\x03\"6\n\x07PushReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x66rame\x18\x03 \x01(\x0c\"\x18\n\x07PushRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KICKUSERREQ']._serialized_end=67
   _globals['_KICKUSERRSP']._serialized_start=69
   _globals['_KICKUSERRSP']._serialized_end=110
+  _globals['_PUSHREQ']._serialized_start=112
+  _globals['_PUSHREQ']._serialized_end=166
+  _globals['_PUSHRSP']._serialized_start=168
+  _globals['_PUSHRSP']._serialized_end=192
 # @@protoc_insertion_point(module_scope)

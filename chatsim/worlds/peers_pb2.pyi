@@ -19,3 +19,19 @@ class KickUserRsp(_message.Message):
     error: int
     uid: int
     def __init__(self, error: _Optional[int] = ..., uid: _Optional[int] = ...) -> None: ...
+
+class PushReq(_message.Message):
+    __slots__ = ("uid", "session", "frame")
+    UID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    uid: int
+    session: str
+    frame: bytes
+    def __init__(self, uid: _Optional[int] = ..., session: _Optional[str] = ..., frame: _Optional[bytes] = ...) -> None: ...
+
+class PushRsp(_message.Message):
+    __slots__ = ("error",)
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    error: int
+    def __init__(self, error: _Optional[int] = ...) -> None: ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Device, Locks, Network, Peers, Presence, Session, Tokens
+from chatsim.chat.ports import Database, Locks, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
 __all__ = ["Costs", "PeerGroup", "Site", "World", "WorldError"]
@@ -53,8 +53,8 @@ class PeerGroup(Protocol):
         """The `Peers` port of the node ``name``."""
         ...
 
-    def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
-        """Have the node ``name`` hear its peers for the block; ``kicked`` is what it does about a kick."""
+    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        """Have the node ``name`` hear its peers for the block."""
         ...
 
 

@@ -14,6 +14,11 @@ from chatsim.chat import protocol
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, LARGEST_BODY, REQUEST_LIMIT, Decoder, ProtocolError
 
 TEXT = {"message_id": 9, "unique_id": "{u}", "content": "hi", "status": 0, "chat_time": "2026-01-01 00:00:00"}
+NUMBERED = {"seq": 7, "message_id": 9, "sender": 1, "unique_id": "{u}", "msg_type": 0, "content": "你好"} | {
+    "status": 0,
+    "chat_time": "2026-01-01 00:00:00",
+}
+STATE = {"thread_id": 5, "type": "private", "user1_id": 1, "user2_id": 2, "last_seq": 7, "read1": 3, "read2": 0}
 FIRST = {"sender": 1, "msg_id": 9, "thread_id": 5, "unique_id": "", "msg_content": "hi"}
 PERSON = {"name": "ann", "nick": "a", "icon": "i.png", "sex": 1}
 BODIES = {
@@ -22,6 +27,8 @@ BODIES = {
     | {"apply_list": [{"uid": 2, "desc": "hello", "status": 0, **PERSON}]}
     | {"friend_list": [{"uid": 3, "desc": "", "back": "bob", **PERSON}]},
     1009: {"uid": 1, "applyname": "hello", "bakname": "bob", "touid": 2},
+    1007: {"uid": "ann"},
+    1008: {"error": 0, "uid": 1, "desc": "hello", **PERSON},
     1010: {"error": 0},
     1011: {"error": 0, "applyuid": 1, "desc": "hello", **PERSON},
     1013: {"fromuid": 2, "touid": 1, "back": "ann"},
@@ -41,8 +48,16 @@ BODIES = {
     1029: {"thread_id": 5, "message_id": 0},
     1030: {"error": 0, "thread_id": 5, "last_message_id": 9, "load_more": False}
     | {"chat_datas": [{**FIRST, "unique_id": 0, "chat_time": "2026-01-01 00:00:00"}]},
+    1101: {"thread_id": 5, "seq": 7, "backward": True},
+    1102: {"error": 0, "thread_id": 5, "load_more": False, "texts": [NUMBERED]},
+    1103: {"thread_id": 5},
+    1104: {"error": 0, "load_more": False} | {"threads": [STATE]},
+    1105: {"thread_id": 5, "seq": 7},
+    1106: {"error": 0},
+    1107: {"thread_id": 5, "uid": 1, "seq": 7},
+    1109: {"thread_id": 5, "fromuid": 1, "touid": 2, "texts": [NUMBERED]},
 }
-"""What each message looks like (system document, 1.2 and 3.6)."""
+"""What each message looks like (system document, 1.2 and 3.6); from 1101 up those that the source has not."""
 
 
 def frame(number, body):

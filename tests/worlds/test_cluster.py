@@ -17,7 +17,7 @@ from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 PATIENCE = 60.0
-NO_REPORTS = Limits(report=3600.0)  # a node reports when it begins: nothing changes by itself
+NO_REPORTS = Limits(report=3600.0, strangers=True)  # a node reports when it begins: nothing changes by itself
 LOCK = "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (999999, ?, ?)"
 WAITING = """
     SELECT COUNT(DISTINCT w.REQUESTING_ENGINE_TRANSACTION_ID) FROM performance_schema.data_lock_waits w
@@ -37,7 +37,16 @@ async def world(mysql_url):
 
 def running(world, *, strategy=STRATEGIES["one_round_trip"], nodes=2, pool=2, limits=NO_REPORTS):
     rngs = [np.random.default_rng(seed) for seed in range(nodes)]
-    return cluster(world, nodes=nodes, pool=pool, strategy=strategy, retry=POLICIES["retry"], limits=limits, rngs=rngs)
+    return cluster(
+        world,
+        nodes=nodes,
+        pool=pool,
+        strategy=strategy,
+        retry=POLICIES["retry"],
+        limits=limits,
+        schema="seed",
+        rngs=rngs,
+    )
 
 
 @asynccontextmanager

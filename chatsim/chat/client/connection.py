@@ -28,12 +28,14 @@ from chatsim.chat.protocol import (
     encode,
 )
 
-__all__ = ["HEARTBEAT", "Client", "ClientError", "DisconnectedError", "LateError", "RefusedError"]
+__all__ = ["DEADLINE", "HEARTBEAT", "Client", "ClientError", "DisconnectedError", "LateError", "RefusedError"]
 
 HEARTBEAT = 10.0
 """Seconds between two heartbeats (system document, 3.7)."""
 
-_DEADLINE = 10.0
+DEADLINE = 10.0
+"""Seconds that a request may take."""
+
 _CHUNK = 65_536
 _REPLIES = frozenset(REPLY.values())
 
@@ -71,6 +73,7 @@ class Client:
     Attributes:
         uid: who is logged in, or None.
         ended: why the connection has ended, or None while it lasts.
+        kicked: whether that is since the user has logged in elsewhere.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Client:
     ) -> None:
         self.uid: int | None = None
         self.ended: str | None = None
+        self.kicked = False
         self._stream = stream
         self._deadline = deadline
         self._heartbeat = heartbeat
@@ -94,7 +98,7 @@ class Client:
         network: Network,
         address: Address,
         *,
-        deadline: float = _DEADLINE,
+        deadline: float = DEADLINE,
         heartbeat: float = HEARTBEAT,
         pushed: Callable[[Message], None] | None = None,
     ) -> Client:
@@ -149,9 +153,12 @@ class Client:
             raise RefusedError(type(message), code)
         return came
 
-    async def log_in(self, uid: int, token: str) -> LoginReply:
-        """Log in, and keep the session alive from then on. Raises as `request` does."""
-        reply = await self.request(LoginRequest(uid, token), LoginReply)
+    async def log_in(self, uid: int, token: str, *, feed: bool = False) -> LoginReply:
+        """Log in, and keep the session alive from then on; with ``feed``, be told of texts by number.
+
+        Raises as `request` does.
+        """
+        reply = await self.request(LoginRequest(uid, token, feed), LoginReply)
         self.uid = uid
         if self.ended is None:
             self._beating = asyncio.create_task(self._beat(uid), name=f"heartbeat of {uid}")
@@ -171,6 +178,10 @@ class Client:
             found += page.threads
             more, last = page.load_more, page.next_last_id
         return found
+
+    async def wait_ended(self) -> None:
+        """Wait until the connection has ended, for whatever reason."""
+        await asyncio.wait([self._reading])
 
     async def close(self) -> None:
         """Close the connection; requests under way end with a `DisconnectedError`. May be called twice."""
@@ -210,7 +221,8 @@ class Client:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, OfflineNotice):
-            self._end("told to go: logged in elsewhere" if message.error == 0 else "told to go: the node closes")
+            self.kicked = message.error == ErrorCode.SUCCESS
+            self._end("told to go: logged in elsewhere" if self.kicked else "told to go: the node closes")
         if type(message) not in _REPLIES:
             if self._pushed is not None:
                 self._pushed(message)

@@ -28,6 +28,8 @@ class Limits:
         burst: how many it may send at once.
         grace: the seconds that running requests have when the node closes.
         report: the seconds between two reports of a node to the directory.
+        strangers: whether users who are no friends may open a chat with each other and write into it.
+        text_characters: the most characters of one text; the source's limit (system document, C21).
 
     Raises:
         BadLimitError: a value is not allowed.
@@ -41,6 +43,8 @@ class Limits:
     burst: int = 200
     grace: float = 5.0
     report: float = 1.0
+    strangers: bool = False
+    text_characters: int = 1_024
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -51,6 +55,7 @@ class Limits:
             ("burst", 1, math.inf),
             ("grace", 0, math.inf),
             ("report", 0.001, math.inf),
+            ("text_characters", 1, 10_000),
         ):
             if not least <= (value := getattr(self, name)) <= most:
                 raise BadLimitError(f"{name} is {value}; it must be between {least} and {most}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chatsim.chat.ports import (
     Address,
+    ConnectionLostError,
     Database,
     Device,
     Directory,
@@ -28,14 +29,20 @@ from chatsim.chat.ports import Session as DatabaseSession
 from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, ProtocolError
 from chatsim.chat.server import handlers
 from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.delivery import Delivery
 from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import Session
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.server.store.texts import Texts
 
 __all__ = ["Node", "Services"]
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_KNOWN = {request.ID: request for request in handlers.HANDLERS}
 _REFRESHES = 4
 """How often presence is refreshed within its expiry."""
 
@@ -68,20 +75,30 @@ class Node:
         name: its name, unlike any other node's.
         services: what it needs of the world.
         creator: how it creates private chats.
+        texts: the schema's messages.
         limits: what sessions may do.
         rng: where session ids come from.
 
     Attributes:
-        name, services, creator, limits: as given.
+        name, services, creator, texts, limits: as given.
         stats: what it has met.
+        delivery: how it tells users what happens.
     """
 
     def __init__(
-        self, name: str, services: Services, creator: Creator, limits: Limits, rng: np.random.Generator
+        self,
+        name: str,
+        services: Services,
+        *,
+        creator: Creator,
+        texts: Texts,
+        limits: Limits,
+        rng: np.random.Generator,
     ) -> None:
         self.name = name
         self.services = services
         self.creator = creator
+        self.texts = texts
         self.limits = limits
         self.stats = Stats()
         self._rng = rng
@@ -91,6 +108,7 @@ class Node:
         self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
+        self.delivery = Delivery(name, self._devices, services.presence, services.peers, self._spawn)
 
     @property
     def address(self) -> Address:
@@ -129,6 +147,30 @@ class Node:
         """A connection of the pool, at the one level that this node uses: to change it would be a round trip."""
         return self.services.database.session(self.creator.strategy.isolation)
 
+    async def transact(self, work: Callable[[DatabaseSession], Awaitable[T]]) -> T:
+        """Do work on a leased connection, under the retry policy; what it leaves open is rolled back.
+
+        Raises:
+            DatabaseError: the last try was refused.
+            RefusalError: it is none of the database's business.
+        """
+
+        async def once() -> T:
+            async with self.lease() as tx:
+                try:
+                    return await work(tx)
+                finally:
+                    if tx.in_transaction:
+                        with suppress(ConnectionLostError):
+                            await tx.rollback()
+
+        return await self.creator.retry.run(once, self.creator.rng, self.stats.refused)
+
+    def needs_numbers(self) -> None:
+        """Raise a `RefusalError` where messages have no numbers."""
+        if not self.texts.numbered:
+            raise RefusalError(ErrorCode.NOT_IN_THIS_SCHEMA, "the seed's messages have no numbers")
+
     async def kill(self) -> None:
         """Drop everything at once and tell nobody, as a crash would."""
         self._killed = True
@@ -141,6 +183,10 @@ class Node:
         """A session has given way to another: end it."""
         if session := self._devices.get(device.session):
             self._spawn(self._end([session], "logged in elsewhere", ErrorCode.SUCCESS))
+
+    async def pushed(self, device: Device, notice: Message) -> None:
+        """One of this node's sessions is to be told something."""
+        self.delivery.push(device, notice)
 
     async def enter(self, session: Session, uid: int) -> None:
         """Note that ``session`` is ``uid``'s from now on; those that have to give way are kicked."""
@@ -158,7 +204,7 @@ class Node:
             return
         task = asyncio.current_task()
         assert task is not None
-        session = Session(stream, handlers.KNOWN, self.limits, self._spawn)
+        session = Session(stream, _KNOWN, self.limits, self._spawn)
         self._sessions[session] = task
         try:
             self._ended(session, await session.serve(self._answer))

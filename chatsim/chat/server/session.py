@@ -40,6 +40,7 @@ class Session:
 
     Attributes:
         device: who is logged in, or None before.
+        feed: whether its client is told of texts by number.
         present: whether presence has been told of that.
     """
 
@@ -51,6 +52,7 @@ class Session:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self.device: Device | None = None
+        self.feed = False
         self.present = False
         self._stream = stream
         self._limits = limits
@@ -65,6 +67,11 @@ class Session:
         self._heard_at = self._wrote_at = self._clock()
         self._ending: str | None = None
         self._over = asyncio.Event()  # set with it
+
+    @property
+    def uid(self) -> int:
+        """Who is logged in; 0 before."""
+        return self.device.uid if self.device else 0
 
     @property
     def peer(self) -> Address:
@@ -118,7 +125,7 @@ class Session:
             return
         self._end(reason)
         async with self._turn:
-            self._put(OfflineNotice(code, self.device.uid if self.device else 0))
+            self._put(OfflineNotice(code, self.uid))
             await self._try_to_send()
         await self._stream.close()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from chatsim.chat.ports import Device, NodeStatus
+from chatsim.chat.ports import Device, NodeStatus, Peer
+from chatsim.chat.protocol import Message
 
 __all__ = ["MemoryDirectory", "MemoryPresence", "ProcessPeers"]
 
@@ -98,26 +99,31 @@ class ProcessPeers:
     """Nodes of one process, which call each other.
 
     Attributes:
-        kicked: for each node's name, what it does about a session that has given way.
+        nodes: by name.
     """
 
     def __init__(self) -> None:
-        self.kicked: dict[str, Callable[[Device], Awaitable[None]]] = {}
+        self.nodes: dict[str, Peer] = {}
 
     def of(self, name: str) -> ProcessPeers:  # noqa: ARG002 - they all have the same
         """The `Peers` port of the node ``name``."""
         return self
 
     @asynccontextmanager
-    async def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AsyncIterator[None]:
-        """Have the node ``name`` hear its peers for the block; ``kicked`` is what it does about a kick."""
-        self.kicked[name] = kicked
+    async def heard(self, name: str, node: Peer) -> AsyncIterator[None]:
+        """Have the node ``name`` hear its peers for the block."""
+        self.nodes[name] = node
         try:
             yield
         finally:
-            del self.kicked[name]
+            del self.nodes[name]
 
     async def kick(self, device: Device) -> None:
         """Tell the device's node, if it is one of these."""
-        if kicked := self.kicked.get(device.node):
-            await kicked(device)
+        if node := self.nodes.get(device.node):
+            await node.kicked(device)
+
+    async def push(self, device: Device, notice: Message) -> None:
+        """Tell the device's node, if it is one of these."""
+        if node := self.nodes.get(device.node):
+            await node.pushed(device, notice)

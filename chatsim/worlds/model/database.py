@@ -249,6 +249,10 @@ class AdminSession:
         self._engine.examined -= sum(answer.examined for answer in answers)
         return [_rows(answer) for answer in answers]
 
+    def close(self) -> None:
+        """Roll back what is open, and go."""
+        self._session.close()
+
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""
         await self._session.begin(isolation)

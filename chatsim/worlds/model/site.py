@@ -16,10 +16,10 @@ from chatsim.worlds.model.peers import LinkPeers, listening_for_peers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Device, Locks, Network, Presence
+    from chatsim.chat.ports import Database, Locks, Network, Peer, Presence
     from chatsim.worlds.model.costs import ModelCosts
 
 __all__ = ["ModelSite"]
@@ -102,5 +102,5 @@ class _ModelPeers:
     def of(self, name: str) -> LinkPeers:
         return LinkPeers(self._network.host(name))
 
-    def heard(self, name: str, kicked: Callable[[Device], Awaitable[None]]) -> AbstractAsyncContextManager[None]:
-        return listening_for_peers(self._network.host(name), name, kicked)
+    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        return listening_for_peers(self._network.host(name), name, node)

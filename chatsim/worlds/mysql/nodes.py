@@ -22,6 +22,7 @@ from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
@@ -69,6 +70,7 @@ class NodeSettings:
     strategy: CreationStrategy
     retry: Retry
     limits: Limits
+    tables: str
     redis_url: str | None
 
 
@@ -95,7 +97,14 @@ async def run_node(settings: NodeSettings, directory: Directory) -> AsyncIterato
         )
         rng = np.random.default_rng()
         creator = Creator(settings.strategy, settings.retry, await _locks(settings, stack), rng)
-        node = Node(settings.name, services, creator, settings.limits, rng)
+        node = Node(
+            settings.name,
+            services,
+            creator=creator,
+            texts=TEXTS[settings.tables],
+            limits=settings.limits,
+            rng=rng,
+        )
         yield await stack.enter_async_context(listening(node, settings.address))
 
 

@@ -15,16 +15,21 @@ import modelled
 import numpy as np
 import pytest
 
+from chatsim.chat import schema
 from chatsim.chat.client.connection import Client
 from chatsim.chat.creation import creation_strategy
-from chatsim.chat.ports import Address, Rows
+from chatsim.chat.ports import Address
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, REQUEST_LIMIT, Thread
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.loading import add_users
+from chatsim.worlds.model.database import AdminSession
+from chatsim.worlds.model.innodb.engine import Engine
 from chatsim.worlds.model.loop import run
 
 ADDRESS = Address("127.0.0.1", 9000)
@@ -35,6 +40,7 @@ GOOD, BAD = 1, 1019
 LOGIN, HEARTBEAT, THREADS, CREATE = 1005, 1023, 1025, 1027
 BODIES = {
     LOGIN: {"uid": BAD, "token": "t"},
+    1007: {"uid": "2"},
     1009: {"uid": BAD, "applyname": "hello", "bakname": "bob", "touid": 2},
     1013: {"fromuid": BAD, "touid": 1, "back": "ann"},
     1017: {"fromuid": BAD, "touid": 2, "thread_id": 5, "text_array": [{"content": "你好", "unique_id": "{u}"}]},
@@ -42,6 +48,9 @@ BODIES = {
     THREADS: {"uid": BAD, "thread_id": 0},
     CREATE: {"uid": BAD, "other_id": 2},
     1029: {"thread_id": 5, "message_id": 0},
+    1101: {"thread_id": 5, "seq": 0, "backward": False},
+    1103: {"thread_id": 0},
+    1105: {"thread_id": 5, "seq": 1},
 }
 """A valid request of each kind."""
 
@@ -70,19 +79,26 @@ async def pairs(tx, low, high):
 
 
 class Tables:
-    """A database in which everybody is a user with one thread."""
+    """The hardened tables in the model's engine, which takes no time for it: three users, two of whom have a thread."""
 
-    in_transaction = False
+    def __init__(self):
+        self.engine = Engine(asyncio.get_running_loop().time)
+
+    async def fill(self):
+        async with self.session() as admin:
+            for statement in schema.statements("hardened"):
+                await admin.execute(statement)
+            await add_users(admin, [1, 2, BAD])
+            await admin.execute("INSERT INTO chat_thread (id, type) VALUES (1002, 'private')")
+            await admin.execute("INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (1002, 1, 2)")
 
     @asynccontextmanager
     async def session(self, _isolation=None):
-        yield self
-
-    async def script(self, _sql, args):
-        return [Rows([(f"user {args[0]}", "u@example.org", "", "", 0, "")]), Rows(), Rows()]
-
-    async def execute(self, _sql, args):
-        return Rows([(1_002, "private", 1, 2)] if args[1] < 1_002 else [])
+        session = AdminSession(self.engine)
+        try:
+            yield session
+        finally:
+            session.close()
 
 
 @dataclass
@@ -118,12 +134,21 @@ class Place:
 
 @asynccontextmanager
 async def place(**limits):
-    network, limits = modelled.network(latency=LATENCY), Limits(**limits)
+    network, limits = modelled.network(latency=LATENCY), Limits(strangers=True, **limits)
     presence, peers, tokens = MemoryPresence(limits.expiry), ProcessPeers(), SignedTokens(b"key", lambda: 0)
-    services = Services(network, Tables(), tokens, presence, MemoryDirectory(3 * limits.report), peers)
+    tables = Tables()
+    await tables.fill()
+    services = Services(network, tables, tokens, presence, MemoryDirectory(3 * limits.report), peers)
     chance = np.random.default_rng(1)
-    node = Node("node1", services, Creator(pairs, Retry("none", 0), None, chance), limits, chance)
-    peers.kicked[node.name] = node.kicked
+    node = Node(
+        "node1",
+        services,
+        creator=Creator(pairs, Retry("none", 0), None, chance),
+        texts=TEXTS["hardened"],
+        limits=limits,
+        rng=chance,
+    )
+    peers.nodes[node.name] = node
     await node.open(ADDRESS)
     yield Place(node, network, presence, tokens)
     await node.close()

@@ -33,6 +33,7 @@ from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.loop import run
@@ -122,7 +123,7 @@ class House:
     """Nodes that share a database, a network, and who is where."""
 
     def __init__(self, *, latency=0.0, retry=ONCE_MORE, strategy=scripted, **limits):
-        self.limits = Limits(expiry=EXPIRY, **limits)
+        self.limits = Limits(expiry=EXPIRY, strangers=True, **limits)
         self.network = modelled.network(latency=latency)
         self.database = ScriptedDatabase()
         self.tokens = SignedTokens(b"key", now)
@@ -136,8 +137,15 @@ class House:
         strategy, retry = self._creator
         rng = np.random.default_rng(next(self._seeds))
         services = Services(self.network, self.database, self.tokens, self.presence, self.directory, self.peers)
-        node = Node(name, services, Creator(strategy, retry, None, rng), self.limits, rng)
-        self.peers.kicked[name] = node.kicked
+        node = Node(
+            name,
+            services,
+            creator=Creator(strategy, retry, None, rng),
+            texts=TEXTS["seed"],
+            limits=self.limits,
+            rng=rng,
+        )
+        self.peers.nodes[name] = node
         await node.open(ANYWHERE)
         return node
 
@@ -398,7 +406,7 @@ async def test_a_refused_thread_list_shows_no_thread():
     house.database.threads[2] = [(1, "private", 2, 3)]
     stream = await house.raw_login(node, 1)
     await stream.write(encode(LoadThreadsRequest(2, 0)))
-    assert await messages(stream, 1) == [LoadThreadsReply(1011)]
+    assert await messages(stream, 1) == [LoadThreadsReply(1011, uid=2)]
 
 
 @pytest.mark.parametrize("other", [0, 1])
@@ -485,7 +493,7 @@ async def test_a_session_whose_presence_another_login_took_while_nobody_could_te
     house = House(devices=False)
     node = await house.node()
     older = await house.log_in(node, 1)
-    house.peers.kicked.clear()
+    house.peers.nodes.clear()
     await house.log_in(await house.node("node2"), 1)
     await settled()
     assert older.ended is None

@@ -15,7 +15,7 @@ from chatsim.chat.protocol import (
     MessageTooLongError,
     encode,
 )
-from chatsim.chat.server import store
+from chatsim.chat.server.store import profiles, threads
 from chatsim.worlds.mysql.world import MySQLWorld
 
 ME = 1
@@ -77,13 +77,13 @@ def sent(reply):
 
 async def test_an_unknown_user_has_no_profile(world, tx):
     await users(world, [2])
-    assert await store.profile(tx, 1) is None
-    assert await store.profile(tx, 2**63 - 1) is None
+    assert await profiles.profile(tx, 1) is None
+    assert await profiles.profile(tx, 2**63 - 1) is None
 
 
 async def test_a_user_without_friends_has_a_profile_and_the_password_stays_here(world, tx):
     await users(world, [ME, 2])
-    assert await store.profile(tx, ME) == LoginReply(
+    assert await profiles.profile(tx, ME) == LoginReply(
         0, uid=ME, pwd="", name="name1", email="1@example.org", nick="nick1", desc="", sex=1, icon=""
     )
 
@@ -94,7 +94,7 @@ async def test_a_profile_has_friends_by_id_and_applications_in_the_order_they_we
     await friends(world, 2, [ME, 4])
     await applications(world, ME, [6, 4], status=1)
     await applications(world, 2, [7])
-    reply = await store.profile(tx, ME)
+    reply = await profiles.profile(tx, ME)
     assert reply.friend_list == (
         FriendEntry("name3", 3, "", "nick3", 1, "", "buddy"),
         FriendEntry("name5", 5, "", "nick5", 1, "", "buddy"),
@@ -110,14 +110,14 @@ async def test_the_first_ten_applications_are_shown(world, tx):
     asking = random.Random(1).sample(range(2, 100), 25)
     await users(world, [ME, *asking])
     await applications(world, ME, asking)
-    assert [each.uid for each in (await store.profile(tx, ME)).apply_list] == asking[:10]
+    assert [each.uid for each in (await profiles.profile(tx, ME)).apply_list] == asking[:10]
 
 
 async def test_friends_and_applicants_who_are_no_users_any_more_are_left_out(world, tx):
     await users(world, [ME, 2])
     await friends(world, ME, [2, 3])
     await applications(world, ME, [4, 2])
-    reply = await store.profile(tx, ME)
+    reply = await profiles.profile(tx, ME)
     assert [each.uid for each in reply.friend_list] == [2]
     assert [each.uid for each in reply.apply_list] == [2]
 
@@ -126,7 +126,7 @@ async def test_null_is_an_empty_string(world, tx):
     await users(world, [ME, 2])
     await friends(world, ME, [2], back=None)
     await insert(world, "friend_apply", "from_uid, to_uid, descs, back_name", [(2, ME, None, None)])
-    reply = await store.profile(tx, ME)
+    reply = await profiles.profile(tx, ME)
     assert reply.friend_list[0].back == ""
     assert sent(reply) == reply
 
@@ -135,7 +135,7 @@ async def test_null_is_an_empty_string(world, tx):
 async def test_whatever_is_in_a_name_arrives(name, world, tx):
     await users(world, [ME])
     await world.admin.execute("UPDATE user SET name = ?, nick = ?, `desc` = ?, icon = ?", (name,) * 4)
-    reply = sent(await store.profile(tx, ME))
+    reply = sent(await profiles.profile(tx, ME))
     assert (reply.name, reply.nick, reply.desc, reply.icon) == (name,) * 4
 
 
@@ -144,7 +144,7 @@ async def test_friends_that_do_not_fit_into_a_frame_are_left_out_those_with_the_
     await users(world, [ME], text="me")
     await users(world, range(2, 1_002), text=text)
     await friends(world, ME, range(1_001, 1, -1), back=text)
-    reply = await store.profile(tx, ME)
+    reply = await profiles.profile(tx, ME)
     shown = [each.uid for each in reply.friend_list]
     assert shown == list(range(2, 2 + len(shown)))
     assert len(shown) < 1_000
@@ -157,20 +157,20 @@ async def test_friends_that_do_not_fit_into_a_frame_are_left_out_those_with_the_
 async def test_friends_that_fit_are_all_there(world, tx):
     await users(world, range(1, 302))
     await friends(world, ME, range(2, 302))
-    assert [each.uid for each in (await store.profile(tx, ME)).friend_list] == list(range(2, 302))
+    assert [each.uid for each in (await profiles.profile(tx, ME)).friend_list] == list(range(2, 302))
 
 
 async def test_applications_from_those_with_the_longest_names_fit_into_a_frame(world, tx):
     await users(world, range(1, 12), text="\x01" * LONGEST)
     await applications(world, ME, range(2, 12))
-    assert sent(await store.profile(tx, ME)).uid == ME
+    assert sent(await profiles.profile(tx, ME)).uid == ME
 
 
 async def test_a_profile_is_one_round_trip(world, tx):
     await users(world, [ME, 2])
     await friends(world, ME, [2])
     before = await world.costs()
-    await store.profile(tx, ME)
+    await profiles.profile(tx, ME)
     assert (await world.costs() - before).round_trips == 1
 
 
@@ -205,12 +205,12 @@ def rows(page):
 
 async def test_who_has_no_threads_gets_an_empty_page_and_there_are_no_more(world, tx):
     await private_chats(world, [(1, 2, 3)])
-    assert await store.threads(tx, ME, 0) == ((), False)
+    assert await threads.threads(tx, ME, 0) == ((), False)
 
 
 async def test_both_of_a_pair_see_their_thread_and_nobody_else_does(world, tx):
     await private_chats(world, [(7, 1, 2)])
-    seen = {uid: rows((await store.threads(tx, uid, 0))[0]) for uid in (1, 2, 3)}
+    seen = {uid: rows((await threads.threads(tx, uid, 0))[0]) for uid in (1, 2, 3)}
     assert seen == {1: [(7, "private", 1, 2)], 2: [(7, "private", 1, 2)], 3: []}
 
 
@@ -219,7 +219,7 @@ async def test_pages_of_private_and_group_threads_follow_each_other_by_id(world,
     found, after, sizes = [], 0, []
     more = True
     while more:
-        page, more = await store.threads(tx, ME, after)
+        page, more = await threads.threads(tx, ME, after)
         sizes.append((len(page), more))
         found += rows(page)
         after = page[-1].thread_id
@@ -232,7 +232,7 @@ async def test_wherever_a_page_begins_nothing_is_skipped_or_repeated(world, tx):
     expected = await mixed_threads(world, 250)
     ids = [0, *(thread for thread, *_ in expected)]
     for after in sorted({cursor + step for cursor in ids for step in (-1, 0, 1)} - {-1}):
-        page, more = await store.threads(tx, ME, after)
+        page, more = await threads.threads(tx, ME, after)
         rest = [row for row in expected if row[0] > after]
         assert rows(page) == rest[:PAGE]
         assert more == (len(rest) > PAGE)
@@ -247,7 +247,7 @@ async def test_whether_there_are_more_is_right_at_the_edge_of_a_page(kind, count
         pairs = [(n, 500 + n) for n in range(1, count + 1)]
         sides = [(n, ME, other) if kind == "private, lower id" else (n, other, ME) for n, other in pairs]
         await private_chats(world, sides)
-    page, more = await store.threads(tx, ME, 0)
+    page, more = await threads.threads(tx, ME, 0)
     assert [each.thread_id for each in page] == list(range(1, min(count, PAGE) + 1))
     assert more == (count > PAGE)
 
@@ -255,13 +255,13 @@ async def test_whether_there_are_more_is_right_at_the_edge_of_a_page(kind, count
 @pytest.mark.parametrize("after", [2**31, 2**62, 2**63 - 1])
 async def test_a_cursor_beyond_every_thread_is_the_end(after, world, tx):
     await private_chats(world, [(1, ME, 2)])
-    assert await store.threads(tx, ME, after) == ((), False)
+    assert await threads.threads(tx, ME, after) == ((), False)
 
 
 async def examined(world, tx, after):
     await tx.execute("DO 0")  # the server counts a statement when it has answered it, and before it reads the next one
     before = await world.costs()
-    await store.threads(tx, ME, after)
+    await threads.threads(tx, ME, after)
     await tx.execute("DO 0")
     return (await world.costs() - before).rows_examined
 

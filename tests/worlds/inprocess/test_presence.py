@@ -6,6 +6,7 @@ import functools
 import pytest
 
 from chatsim.chat.ports import Address, Device, NodeStatus
+from chatsim.chat.protocol import ReadNotice
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.model.loop import run
 
@@ -209,15 +210,35 @@ async def test_a_node_that_is_withdrawn_is_gone_at_once_and_may_be_withdrawn_twi
 # --- peers
 
 
+class Notes:
+    """A node that notes what its peers say."""
+
+    def __init__(self):
+        self.kicks, self.pushes = [], []
+
+    async def kicked(self, device):
+        self.kicks.append(device)
+
+    async def pushed(self, device, notice):
+        self.pushes.append((device, notice))
+
+
 @in_virtual_time
 async def test_a_kick_reaches_the_devices_node_only_and_one_for_an_unknown_node_is_lost():
-    peers, kicked = ProcessPeers(), {"n1": [], "n2": []}
-    for name, devices in kicked.items():
-
-        async def note(device, devices=devices):
-            devices.append(device)
-
-        peers.kicked[name] = note
+    peers, heard = ProcessPeers(), {"n1": Notes(), "n2": Notes()}
+    peers.nodes.update(heard)
     for device in (PHONE, LAPTOP, Device(1, "s4", "nowhere")):
         await peers.kick(device)
-    assert kicked == {"n1": [PHONE], "n2": [LAPTOP]}
+    assert {name: node.kicks for name, node in heard.items()} == {"n1": [PHONE], "n2": [LAPTOP]}
+
+
+@in_virtual_time
+async def test_a_push_reaches_the_devices_node_only_and_one_for_an_unknown_node_is_lost():
+    peers, heard = ProcessPeers(), {"n1": Notes(), "n2": Notes()}
+    peers.nodes.update(heard)
+    for device in (PHONE, LAPTOP, Device(1, "s4", "nowhere")):
+        await peers.push(device, ReadNotice(7, 1, 3))
+    assert {name: node.pushes for name, node in heard.items()} == {
+        "n1": [(PHONE, ReadNotice(7, 1, 3))],
+        "n2": [(LAPTOP, ReadNotice(7, 1, 3))],
+    }

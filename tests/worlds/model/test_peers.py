@@ -9,6 +9,7 @@ from crowds import running
 from scripted import scripted
 
 from chatsim.chat.ports import Address, Device
+from chatsim.chat.protocol import ReadNotice
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.peers import LinkPeers, listening_for_peers
@@ -18,21 +19,44 @@ from chatsim.worlds.peers_pb2 import KickUserReq, KickUserRsp
 DEVICE = Device(2**40, "of node 2", "node2")
 
 
+NOTICE = ReadNotice(7, 2**40, 3)
+
+
+class Notes:
+    """A node that notes when its peers say what."""
+
+    def __init__(self):
+        self.heard = []
+
+    async def kicked(self, device):
+        self.heard.append((now(), device, None))
+
+    async def pushed(self, device, notice):
+        self.heard.append((now(), device, notice))
+
+
 def now():
     return asyncio.get_running_loop().time()
 
 
 def test_a_kick_reaches_the_devices_node_and_no_other_after_the_links_latency():
     async def main():
-        network, told = modelled.network(latency=0.5), []
-
-        async def note(device):
-            told.append((now(), device))
-
-        async with listening_for_peers(network, "node2", note), listening_for_peers(network, "node3", pytest.fail):
+        network, there, elsewhere = modelled.network(latency=0.5), Notes(), Notes()
+        async with listening_for_peers(network, "node2", there), listening_for_peers(network, "node3", elsewhere):
             await LinkPeers(network).kick(DEVICE)
-        assert told == [(1.5, DEVICE)]
+        assert there.heard == [(1.5, DEVICE, None)]
+        assert elsewhere.heard == []
         assert now() == 2.0
+
+    run(main())
+
+
+def test_a_push_reaches_the_devices_node_whole():
+    async def main():
+        network, there = modelled.network(latency=0.5), Notes()
+        async with listening_for_peers(network, "node2", there):
+            await LinkPeers(network).push(DEVICE, NOTICE)
+        assert there.heard == [(1.5, DEVICE, NOTICE)]
 
     run(main())
 
@@ -51,7 +75,7 @@ def test_the_bytes_are_the_protobuf_message_in_grpcs_frame():
         await listener.close()
         body = KickUserReq(uid=1, session="s").SerializeToString()
         assert body == b"\x08\x01\x12\x01s"
-        assert heard == [b"\0" + len(body).to_bytes(4, "big") + body]
+        assert heard == [b"K\0" + len(body).to_bytes(4, "big") + body]
 
     run(main())
 
@@ -85,7 +109,7 @@ def test_a_peer_that_can_not_be_told_is_logged_and_holds_nobody_up_for_longer_th
             await listener.close()
 
     run(main())
-    assert f"node2 could not be told to kick user {DEVICE.uid}" in caplog.text
+    assert f"node2 could not be told of user {DEVICE.uid}'s KickUserReq" in caplog.text
 
 
 def test_a_login_on_one_node_ends_the_session_on_another_across_the_network():

@@ -550,6 +550,16 @@ class Scope:
             made = len  # CHAR_LENGTH
         return lambda env: None if (a := inner(env)) is None else made(as_text(a))
 
+    @_of(exp.Left)
+    def _left(self, node: exp.Left) -> Function:
+        inner, count = self.compile(node.this), self.number(node.expression)
+
+        def value(env: Env) -> Value:
+            text, most = inner(env), count(env)
+            return None if text is None or most is None else as_text(text)[: max(0, _whole(most))]
+
+        return value
+
     @_of(exp.Least)
     @_of(exp.Greatest)
     def _extreme(self, node: exp.Least | exp.Greatest) -> Function:
@@ -675,7 +685,7 @@ _ARITHMETIC: Mapping[type[exp.Expr], Callable[[Any, Any], Value]] = {
 _INTEGERS = {*exp.DataType.INTEGER_TYPES}
 
 _COLLATED = (
-    *(exp.Concat, exp.Lower, exp.Upper, exp.If, exp.Case, exp.Coalesce),
+    *(exp.Concat, exp.Left, exp.Lower, exp.Upper, exp.If, exp.Case, exp.Coalesce),
     *(exp.Nullif, exp.Least, exp.Greatest, exp.Min, exp.Max),
 )
 """What gives a text with the collation of the texts that it is made of."""

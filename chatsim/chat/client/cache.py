@@ -1,0 +1,318 @@
+"""What a client remembers: threads, messages, friends, and what it still has to send, in its `LocalStore`.
+
+Of each thread everything from number ``floor`` to number ``cursor`` is there. What a push brings from beyond the cursor
+is kept, too, and shown, but does not move it: the cursor moves only over what follows it without a hole, in the
+transaction that stores it, and never back. So what is missing is known, also after a crash, and is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatsim.chat.ports import LocalStore
+from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+
+__all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS owner (uid INTEGER NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS friend (
+        uid INTEGER PRIMARY KEY, name TEXT NOT NULL, nick TEXT NOT NULL, back TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS thread (
+        thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
+        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
+    """CREATE TABLE IF NOT EXISTS message (
+        thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
+        unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
+        chat_time TEXT NOT NULL, PRIMARY KEY (thread_id, seq)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS outbox (
+        n INTEGER PRIMARY KEY AUTOINCREMENT, unique_id TEXT NOT NULL UNIQUE, thread_id INTEGER NOT NULL,
+        receiver INTEGER NOT NULL, content TEXT NOT NULL, deadline REAL NOT NULL, state TEXT NOT NULL)""",
+)
+
+_THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
+_NOTE_THREAD = """
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
+      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2)"""
+_KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
+_UP = "UPDATE thread SET cursor = MAX(cursor, ?) WHERE thread_id = ? AND cursor >= ?"
+_DOWN = "UPDATE thread SET floor = MIN(floor, ?) WHERE thread_id = ? AND floor <= ?"
+_BEGIN = "UPDATE thread SET floor = ?, cursor = ? WHERE thread_id = ? AND cursor < floor"
+_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n"
+
+
+class WrongOwnerError(Exception):
+    """A local store is another user's."""
+
+
+class State(StrEnum):
+    """How far a message has come.
+
+    ``SENDING``: the server has not said yet that it is stored. ``FAILED``: it has not in time, or has refused it.
+    ``UNREAD``: stored; who is to read it has not. ``READ``: they have.
+    """
+
+    SENDING = "sending"
+    FAILED = "failed"
+    UNREAD = "unread"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalThread:
+    """A thread as this client knows it.
+
+    Attributes:
+        last_seq: the last number that is known of; 0 in an empty thread.
+        read1, read2: how far ``user1_id`` and ``user2_id`` have read.
+        floor, cursor: what is here without a hole; the cursor is below the floor when nothing is.
+    """
+
+    thread_id: int
+    type: str
+    user1_id: int
+    user2_id: int
+    last_seq: int
+    read1: int
+    read2: int
+    floor: int
+    cursor: int
+
+    def other(self, uid: int) -> int:
+        """The one that ``uid`` talks to; 0 in a group."""
+        return self.user2_id if uid == self.user1_id else self.user1_id
+
+    def read_by(self, uid: int) -> int:
+        """How far ``uid`` has read."""
+        return self.read1 if uid == self.user1_id else self.read2
+
+
+@dataclass(frozen=True, slots=True)
+class LocalText:
+    """A message to be shown. One that is not stored by the server yet has no number: ``seq`` is None."""
+
+    thread_id: int
+    seq: int | None
+    unique_id: str
+    sender: int
+    content: str
+    state: State
+    chat_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A text that is to be sent; ``deadline`` in seconds since the epoch."""
+
+    unique_id: str
+    thread_id: int
+    receiver: int
+    content: str
+    deadline: float
+
+
+class Cache:
+    """One user's memory. Its methods raise `LocalStoreError`.
+
+    Args:
+        store: where it is kept.
+        uid: whose it is.
+
+    Attributes:
+        uid: as given.
+    """
+
+    def __init__(self, store: LocalStore, uid: int) -> None:
+        self.uid = uid
+        self._store = store
+
+    async def open(self) -> None:
+        """Make the tables, if they are not there. Raises a `WrongOwnerError`."""
+        await self._store.transaction([(statement, ()) for statement in _SCHEMA])
+        claim = "INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT * FROM owner)"
+        _, owner = await self._store.transaction([(claim, (self.uid,)), ("SELECT uid FROM owner", ())])
+        if owner.scalar() != self.uid:
+            raise WrongOwnerError(f"this local store is user {owner.scalar()}'s, not user {self.uid}'s")
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    # --- friends
+
+    async def note_friends(self, friends: Iterable[FriendEntry]) -> None:
+        """Keep who the friends are."""
+        keep = "INSERT OR REPLACE INTO friend VALUES (?, ?, ?, ?)"
+        if rows := [(keep, (each.uid, each.name, each.nick, each.back)) for each in friends]:
+            await self._store.transaction(rows)
+
+    async def friends(self) -> dict[int, str]:
+        """What each friend is called here: the name one has given them, or else their own."""
+        rows = (await self._store.execute("SELECT uid, name, nick, back FROM friend ORDER BY uid")).rows
+        return {int(str(uid)): str(back or nick or name) for uid, name, nick, back in rows}
+
+    # --- threads and messages
+
+    async def threads(self) -> list[LocalThread]:
+        """All threads, by id."""
+        return _threads((await self._store.execute(f"{_THREAD} ORDER BY thread_id")).rows)
+
+    async def thread(self, thread_id: int) -> LocalThread | None:
+        """One thread, if it is known."""
+        found = _threads((await self._store.execute(f"{_THREAD} WHERE thread_id = ?", (thread_id,))).rows)
+        return found[0] if found else None
+
+    async def note_threads(self, states: Sequence[ThreadState]) -> None:
+        """Keep what the server says of threads; nothing goes back."""
+        await self._store.transaction(
+            [
+                (
+                    _NOTE_THREAD,
+                    (each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
+                )
+                for each in states
+            ]
+        )
+
+    async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
+        """Keep how far somebody has read."""
+        await self._store.transaction(
+            [
+                (f"UPDATE thread SET {read} = MAX({read}, ?) WHERE thread_id = ? AND {user} = ?", (seq, thread_id, uid))
+                for read, user in (("read1", "user1_id"), ("read2", "user2_id"))
+            ]
+        )
+
+    async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Store texts that are in order, and move the cursor over those that follow it without a hole."""
+        if texts:
+            reach = _reach(texts)
+            await self._keep(thread_id, texts, (_UP, (reach, thread_id, texts[0].seq - 1)))
+
+    async def keep_earlier(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Store texts from before the floor, and move it down to the first, if they reach up to it without a hole."""
+        if texts and _reach(texts) == texts[-1].seq:
+            await self._keep(thread_id, texts, (_DOWN, (texts[0].seq, thread_id, texts[-1].seq + 1)))
+
+    async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Store the end of a thread of which nothing is here yet: its floor and cursor are these from now on."""
+        if texts and _reach(texts) == texts[-1].seq:
+            await self._keep(thread_id, texts, (_BEGIN, (texts[0].seq, texts[-1].seq, thread_id)))
+
+    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], moved: tuple[str, Sequence[object]]) -> None:
+        rows: list[tuple[str, Sequence[object]]] = [
+            (
+                _KEEP,
+                (
+                    *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
+                    *(text.content, text.status, text.chat_time),
+                ),
+            )
+            for text in texts
+        ]
+        arrived = [
+            ("DELETE FROM outbox WHERE unique_id = ?", (text.unique_id,)) for text in texts if text.sender == self.uid
+        ]
+        await self._store.transaction([*rows, *arrived, (_NOTE_LAST, (texts[-1].seq, thread_id)), moved])
+
+    async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
+        """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.
+
+        Args:
+            thread_id: the thread.
+            count: how many.
+            before: only those with a smaller number; then none that is on its way.
+        """
+        thread = await self.thread(thread_id)
+        if thread is None:
+            return []
+        rows = await self._store.execute(
+            "SELECT thread_id, seq, unique_id, sender, content, chat_time FROM message"
+            " WHERE thread_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (thread_id, 2**62 if before is None else before, count),
+        )
+        texts = [self._stored(thread, *row) for row in reversed(rows.rows)]
+        return texts if before is not None else texts + await self.on_their_way(thread_id)
+
+    def _stored(self, thread: LocalThread, *row: object) -> LocalText:
+        thread_id, seq, sender = (int(str(row[at])) for at in (0, 1, 3))
+        reader = thread.other(self.uid) if sender == self.uid else self.uid
+        state = State.READ if seq <= thread.read_by(reader) else State.UNREAD
+        return LocalText(thread_id, seq, str(row[2]), sender, str(row[4]), state, str(row[5]))
+
+    async def unread(self, thread: LocalThread) -> int:
+        """How many messages of others the user has not read; those that are not here yet are counted as others'."""
+        read = thread.read_by(self.uid)
+        rows = await self._store.execute(
+            "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender <> ?",
+            (thread.thread_id, read, thread.cursor, self.uid),
+        )
+        here = rows.scalar() or 0
+        below = max(0, thread.floor - 1 - read)
+        above = max(0, thread.last_seq - max(thread.cursor, read))
+        return here + below + above
+
+    # --- what is to be sent
+
+    async def put(self, pending: Pending) -> None:
+        """Keep a text to be sent, behind all others."""
+        await self._store.execute(
+            "INSERT INTO outbox (unique_id, thread_id, receiver, content, deadline, state) VALUES (?, ?, ?, ?, ?, ?)",
+            (*(pending.unique_id, pending.thread_id, pending.receiver, pending.content, pending.deadline), "sending"),
+        )
+
+    async def pending(self) -> list[Pending]:
+        """What is to be sent, in order."""
+        rows = (await self._store.execute(_PENDING, (State.SENDING,))).rows
+        return [
+            Pending(str(name), int(str(thread)), int(str(receiver)), str(content), float(str(deadline)))
+            for name, thread, receiver, content, deadline in rows
+        ]
+
+    async def on_their_way(self, thread_id: int) -> list[LocalText]:
+        """A thread's own texts that have no number yet, in the order of sending."""
+        rows = await self._store.execute(
+            "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n", (thread_id,)
+        )
+        return [
+            LocalText(thread_id, None, str(name), self.uid, str(content), State(str(state)), "")
+            for name, content, state in rows.rows
+        ]
+
+    async def mark(self, unique_ids: Iterable[str], state: State) -> None:
+        """Say how far texts to be sent have come: ``UNREAD`` once they are acknowledged."""
+        mark = "UPDATE outbox SET state = ? WHERE unique_id = ?"
+        await self._store.transaction([(mark, (state, name)) for name in unique_ids])
+
+    async def send_again(self, unique_id: str, deadline: float) -> None:
+        """Have a failed text be sent after all."""
+        await self._store.execute(
+            "UPDATE outbox SET state = ?, deadline = ? WHERE unique_id = ? AND state = ?",
+            (State.SENDING, deadline, unique_id, State.FAILED),
+        )
+
+    async def lapse(self, now: float) -> list[tuple[int, str]]:
+        """Have those fail whose deadline has passed; returns their threads and unique ids."""
+        late = "state = ? AND deadline <= ?"
+        found, _ = await self._store.transaction(
+            [
+                (f"SELECT thread_id, unique_id FROM outbox WHERE {late} ORDER BY n", (State.SENDING, now)),
+                (f"UPDATE outbox SET state = ? WHERE {late}", (State.FAILED, State.SENDING, now)),
+            ]
+        )
+        return [(int(str(thread)), str(name)) for thread, name in found.rows]
+
+
+def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
+    return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
+
+
+def _reach(texts: Sequence[NumberedText]) -> int:
+    """The last number that follows the first without a hole."""
+    first = texts[0].seq
+    return max(text.seq for at, text in enumerate(texts) if text.seq == first + at)

@@ -1,0 +1,418 @@
+"""A client that remembers: it reconnects, catches up, and sends what is to be sent, for as long as it is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+import numpy as np
+
+from chatsim.chat.client import sync
+from chatsim.chat.client.cache import Cache, LocalText, Pending, State
+from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
+from chatsim.chat.client.outbox import Outbox, unique_id
+from chatsim.chat.ports import LocalStore
+from chatsim.chat.protocol import (
+    REQUEST_LIMIT,
+    AddFriendNotice,
+    AddFriendReply,
+    AddFriendRequest,
+    AuthFriendNotice,
+    AuthFriendReply,
+    AuthFriendRequest,
+    ErrorCode,
+    FirstText,
+    FriendApplication,
+    FriendEntry,
+    LoginReply,
+    Message,
+    ReadNotice,
+    ReadReply,
+    ReadRequest,
+    SearchUserReply,
+    SearchUserRequest,
+    TextsNotice,
+)
+
+__all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
+
+R = TypeVar("R", bound=Message)
+
+Enter = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply]]]
+"""Makes a connection that is logged in with a feed; it is given what takes what the server says unasked."""
+
+_UNHEARD = 1_000
+"""So many notices may wait to be heard; one more, and the connection ends: the next one begins with what is missing."""
+
+_FINAL = {ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID}
+"""A login that is refused so will be refused again."""
+
+
+class Status(StrEnum):
+    """Where a messenger is.
+
+    ``CONNECTING``: it has no connection, and tries to have one. ``SYNCING``: it is catching up. ``STALE``: it is
+    connected, but something could not be had; it tries again by and by, or when it is told to. ``READY``: everything is
+    here. ``CLOSED``: it has been closed, or was told to go; it does not come back by itself.
+    """
+
+    CONNECTING = "connecting"
+    SYNCING = "syncing"
+    STALE = "stale"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a messenger waits, in seconds.
+
+    Attributes:
+        shortest, longest: the bounds of the pause before it connects again; between them it doubles from one failure
+            to the next, and a part of it is chance, so that a crowd does not come back at once.
+        give_up: the time after which a text that could not be sent has failed.
+        resync: the time between two looks at all threads: whatever push was lost, it is not missed for longer.
+    """
+
+    shortest: float = 0.2
+    longest: float = 30.0
+    give_up: float = 300.0
+    resync: float = 60.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something has changed: in one thread, or, when that is None, in the status, the friends, the list of threads."""
+
+    thread_id: int | None = None
+
+
+class Messenger:
+    """One device of a user, with a memory.
+
+    Args:
+        uid: whose.
+        enter: how it connects.
+        store: its memory.
+        clock: seconds since the epoch.
+        rng: for the pauses, and the names of texts: unlike that of any other messenger of the user.
+        patience: how long it waits.
+        loads: whether it loads the threads when it has connected; else only when it is told to `synchronise`.
+        changed: called with each `Event`; it must not block.
+        limit: the most bytes of a request that the servers take.
+
+    Attributes:
+        cache: what it remembers, and whose.
+        status: where it is.
+        trouble: why it is not ready, if something went wrong.
+        profile: who the user is, as the latest login said.
+        applications: who wants to be a friend, by id.
+    """
+
+    def __init__(
+        self,
+        uid: int,
+        enter: Enter,
+        store: LocalStore,
+        *,
+        clock: Callable[[], float],
+        rng: np.random.Generator,
+        patience: Patience | None = None,
+        loads: bool = True,
+        changed: Callable[[Event], None] = lambda _: None,
+        limit: int = REQUEST_LIMIT,
+    ) -> None:
+        self.cache = Cache(store, uid)
+        self.status = Status.CONNECTING
+        self.trouble: str | None = None
+        self.profile: LoginReply | None = None
+        self.applications: dict[int, FriendApplication] = {}
+        self._enter = enter
+        self._clock = clock
+        self._rng = rng
+        self._patience = patience or Patience()
+        self._loads = loads
+        self._changed = changed
+        self._outbox = Outbox(uid, self.cache, limit)
+        self._connection: Client | None = None
+        self._told: asyncio.Queue[Message] = asyncio.Queue(_UNHEARD)
+        self._names: dict[int, str] = {}  # given to those whom the user has applied to
+        self._stale = False  # the list of threads is to be loaded
+        self._wanted: dict[int, None] = {}  # threads that have something to be fetched, in order
+        self._to_fetch = asyncio.Event()
+        self._to_send = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- its life
+
+    async def open(self) -> None:
+        """Open the memory, and begin to connect. Raises a `LocalStoreError` or a `WrongOwnerError`."""
+        await self.cache.open()
+        loops = (self._connect, self._listen, self._fetch, self._send, self._look_again)
+        self._tasks = [
+            asyncio.create_task(self._live(each), name=f"{each.__name__} of {self.cache.uid}") for each in loops
+        ]
+        self._to_send.set()
+
+    async def _live(self, loop: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await loop()
+        except Exception as error:
+            self._now(Status.CLOSED, str(error) or type(error).__name__)
+            raise
+
+    async def close(self) -> None:
+        """Log out, and close the memory; what is to be sent stays in it. Raises what has ended it, if something has."""
+        for task in self._tasks:
+            task.cancel()
+        results = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+        await self.cache.close()
+        self._now(Status.CLOSED)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    def synchronise(self) -> None:
+        """Load all that is missing, now: at first if it does not do so by itself, or after a trouble."""
+        self._loads = self._stale = True
+        self._to_fetch.set()
+
+    # --- what a user does
+
+    async def send(self, thread_id: int, content: str) -> LocalText:
+        """Have a text be sent as soon as can be; it is safe in the memory when this returns.
+
+        Raises:
+            TextTooLongError: it can't be sent, and was not taken.
+            KeyError: the thread is not known here.
+        """
+        if (thread := await self.cache.thread(thread_id)) is None:
+            raise KeyError(thread_id)
+        name = unique_id(self._rng)
+        deadline = self._clock() + self._patience.give_up
+        await self._outbox.put(Pending(name, thread_id, thread.other(self.cache.uid), content, deadline))
+        self._to_send.set()
+        self._changed(Event(thread_id))
+        return LocalText(thread_id, None, name, self.cache.uid, content, State.SENDING, "")
+
+    async def send_again(self, unique: str) -> None:
+        """Try once more to send a text that has failed."""
+        await self.cache.send_again(unique, self._clock() + self._patience.give_up)
+        self._to_send.set()
+        self._changed(Event())
+
+    async def read(self, thread_id: int) -> None:
+        """Note that the user has read all that is here of a thread. Raises a `ClientError`; it is noted here anyway."""
+        thread = await self.cache.thread(thread_id)
+        if thread is None or thread.cursor <= thread.read_by(self.cache.uid):
+            return
+        await self.cache.note_read(thread_id, self.cache.uid, thread.cursor)
+        self._changed(Event(thread_id))
+        await self._ask(ReadRequest(thread_id, thread.cursor), ReadReply)
+
+    async def earlier(self, thread_id: int) -> bool:
+        """Load an older page of a thread; returns whether there may be more. Raises a `ClientError`."""
+        more = await sync.earlier(self._online(), self.cache, thread_id)
+        self._changed(Event(thread_id))
+        return more
+
+    async def search(self, typed: str) -> SearchUserReply:
+        """Look for a user by id or name. Raises a `ClientError`."""
+        return await self._ask(SearchUserRequest(typed), SearchUserReply)
+
+    async def apply(self, uid: int, greeting: str = "", back: str = "") -> None:
+        """Apply for a friendship; ``back`` is what they are to be called here. Raises a `ClientError`."""
+        await self._ask(AddFriendRequest(self.cache.uid, greeting, back, uid), AddFriendReply)
+        self._names[uid] = back
+
+    async def accept(self, uid: int, back: str = "") -> int:
+        """Accept an application; returns the thread. Raises a `ClientError`."""
+        reply = await self._ask(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
+        friend = FriendEntry(reply.name, uid, reply.icon, reply.nick, reply.sex, "", back)
+        await self._befriended(friend, reply.chat_datas)
+        return reply.chat_datas[0].thread_id
+
+    async def chat_with(self, uid: int) -> int:
+        """The private thread with a user, made if there is none. Raises a `ClientError`."""
+        for thread in await self.cache.threads():
+            if {thread.user1_id, thread.user2_id} == {self.cache.uid, uid}:
+                return thread.thread_id
+        connection = self._online()
+        thread_id = await connection.create_private_chat(uid)
+        await sync.fetch(connection, self.cache, thread_id)
+        self._changed(Event(thread_id))
+        return thread_id
+
+    # --- connecting
+
+    def _online(self) -> Client:
+        if self._connection is None:
+            raise DisconnectedError(self.trouble or "not connected yet")
+        return self._connection
+
+    async def _ask(self, request: Message, reply: type[R]) -> R:
+        return await self._online().request(request, reply)
+
+    async def _connect(self) -> None:
+        failures = 0
+        while self.status is not Status.CLOSED:
+            try:
+                connection, profile = await self._enter(self._told.put_nowait)
+            except ClientError as error:
+                failures += 1
+                self._now(Status.CONNECTING, str(error))
+                if isinstance(error, RefusedError) and error.code in _FINAL:
+                    self._now(Status.CLOSED, str(error))
+                    return
+                await asyncio.sleep(self._pause(failures))
+                continue
+            failures = 0
+            await self._connected(connection, profile)
+            await connection.wait_ended()
+            self._connection = None
+            with suppress(asyncio.QueueFull):
+                await connection.close()
+            if connection.kicked:
+                self._now(Status.CLOSED, connection.ended)
+            else:
+                self._now(Status.CONNECTING, connection.ended)
+                await asyncio.sleep(self._pause(1))
+
+    def _pause(self, failures: int) -> float:
+        """Full jitter above the shortest pause (Marc Brooker, Exponential Backoff And Jitter, 2015)."""
+        most = min(self._patience.longest, self._patience.shortest * 2.0**failures)
+        return float(self._rng.uniform(self._patience.shortest / 2, most))
+
+    async def _connected(self, connection: Client, profile: LoginReply) -> None:
+        self._connection = connection
+        self.profile = profile
+        self.applications = {each.uid: each for each in profile.apply_list if each.status == 0}
+        await self.cache.note_friends(profile.friend_list)
+        self._now(Status.SYNCING if self._loads else Status.READY)
+        self._stale = self._loads
+        self._to_fetch.set()
+        self._to_send.set()
+
+    def _now(self, status: Status, trouble: str | None = None) -> None:
+        self.status, self.trouble = status, trouble
+        self._changed(Event())
+
+    # --- listening
+
+    async def _listen(self) -> None:
+        while True:
+            await self._hear(await self._told.get())
+
+    async def _hear(self, notice: Message) -> None:
+        match notice:
+            case TextsNotice(thread_id=thread_id, texts=texts):
+                await self.cache.keep(thread_id, texts)
+                thread = await self.cache.thread(thread_id)
+                if thread is None or thread.cursor < texts[-1].seq:
+                    self._want(thread_id)
+                self._changed(Event(thread_id))
+            case ReadNotice():
+                await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
+                self._changed(Event(notice.thread_id))
+            case AddFriendNotice():
+                self.applications[notice.applyuid] = FriendApplication(
+                    *(notice.name, notice.applyuid, notice.icon, notice.nick, notice.sex, notice.desc, 0)
+                )
+                self._changed(Event())
+            case AuthFriendNotice():
+                friend = notice.touid if notice.fromuid == self.cache.uid else notice.fromuid
+                entry = FriendEntry(
+                    notice.name, friend, notice.icon, notice.nick, notice.sex, "", self._names.get(friend, "")
+                )
+                await self._befriended(entry, notice.chat_datas)
+
+    async def _befriended(self, friend: FriendEntry, opening: Sequence[FirstText]) -> None:
+        self.applications.pop(friend.uid, None)
+        if friend.back or friend.uid not in await self.cache.friends():
+            await self.cache.note_friends([friend])
+        for text in opening:
+            self._want(text.thread_id)
+        self._changed(Event())
+
+    # --- catching up
+
+    def _want(self, thread_id: int) -> None:
+        self._wanted[thread_id] = None
+        self._to_fetch.set()
+
+    async def _fetch(self) -> None:
+        while True:
+            await self._to_fetch.wait()
+            self._to_fetch.clear()
+            if (connection := self._connection) is None:
+                continue  # the next one begins with all that is missing
+            try:
+                await self._fetch_from(connection)
+            except ClientError as error:
+                if self._connection is connection and connection.ended is None:
+                    self._now(Status.STALE, str(error))
+
+    async def _fetch_from(self, connection: Client) -> None:
+        if self._stale:
+            self._now(Status.SYNCING)
+            for thread in await sync.refresh(connection, self.cache):
+                self._wanted[thread.thread_id] = None
+            self._stale = False
+        refused = None
+        while self._wanted:
+            thread_id = next(iter(self._wanted))
+            try:
+                await sync.fetch(connection, self.cache, thread_id)
+            except RefusedError as error:  # the others may be had
+                refused = f"thread {thread_id}: {error}"
+            del self._wanted[thread_id]
+            self._changed(Event(thread_id))
+        if refused:
+            self._now(Status.STALE, refused)
+        elif self.status is not Status.READY:
+            self._now(Status.READY)
+
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience.resync)
+            if self._loads:
+                self._stale = True
+            self._to_fetch.set()
+
+    # --- sending
+
+    async def _send(self) -> None:
+        while True:
+            for thread_id, _ in await self.cache.lapse(self._clock()):
+                self._changed(Event(thread_id))
+            pause = await self._send_some()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._to_send.wait()
+            self._to_send.clear()
+
+    async def _send_some(self) -> float | None:
+        """Send what can be sent; returns when to look again if nothing happens, in seconds."""
+        failures = 0
+        if (connection := self._connection) is not None:
+            try:
+                while sent := await self._outbox.send(connection):
+                    for text, _ in sent:
+                        self._changed(Event(text.thread_id))
+            except RefusedError:
+                failures = 1
+            except ClientError:
+                await connection.close()  # whatever was under way, a new connection begins afresh
+        pending = await self.cache.pending()
+        if not pending:
+            return None
+        until = max(0.0, min(text.deadline for text in pending) - self._clock())
+        return min(until, self._pause(failures)) if failures else until

@@ -1,0 +1,88 @@
+"""What a client has to send: in order, until it is acknowledged, refused, or too late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+import msgspec
+import numpy as np
+
+from chatsim.chat.client.cache import Cache, Pending, State
+from chatsim.chat.client.connection import Client, RefusedError
+from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextReply, TextRequest
+
+__all__ = ["Outbox", "TextTooLongError", "unique_id"]
+
+_AGAIN = {ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
+"""The server's trouble: the same texts may be taken later."""
+
+
+class TextTooLongError(ValueError):
+    """A text can't be sent, since it and what goes with it is more than a server takes."""
+
+
+def unique_id(rng: np.random.Generator) -> str:
+    """A name for a text, unlike any other: a random UUID in braces, as the source's (system document, C20)."""
+    raw = bytearray(rng.bytes(16))
+    raw[6] = raw[6] & 0x0F | 0x40  # RFC 9562: version 4
+    raw[8] = raw[8] & 0x3F | 0x80  # and its variant
+    text = raw.hex()
+    return "{" + "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:])) + "}"
+
+
+class Outbox:
+    """The texts of one user, kept in the cache, so that they survive a restart.
+
+    Args:
+        uid: whose.
+        cache: where they are.
+        limit: the most bytes of a request that the server takes.
+    """
+
+    def __init__(self, uid: int, cache: Cache, limit: int = REQUEST_LIMIT) -> None:
+        self._uid = uid
+        self._cache = cache
+        self._limit = limit
+
+    async def put(self, text: Pending) -> None:
+        """Take a text. Raises a `TextTooLongError`; then it was not taken."""
+        if (size := self._size([text])) > self._limit:
+            raise TextTooLongError(f"the text makes a request of {size} bytes; a server takes {self._limit}")
+        await self._cache.put(text)
+
+    async def send(self, connection: Client) -> list[tuple[Pending, State]]:
+        """Send the first texts, as many as go into one request; returns what has become of them, nothing if none is.
+
+        Raises:
+            RefusedError: the server could not store them now; they may be sent again.
+            DisconnectedError, LateError: what became of them is unknown; they are to be sent again.
+        """
+        batch = self._batch(await self._cache.pending())
+        if not batch:
+            return []
+        try:
+            await connection.request(self._request(batch), TextReply)
+            state = State.UNREAD
+        except RefusedError as error:
+            if error.code in _AGAIN:
+                raise
+            state = State.FAILED
+        await self._cache.mark([text.unique_id for text in batch], state)
+        return [(text, state) for text in batch]
+
+    def _batch(self, pending: Sequence[Pending]) -> list[Pending]:
+        """From the first text on, those of its thread that are next to it, as far as there is room."""
+        batch: list[Pending] = []
+        for text in takewhile(lambda each: each.thread_id == pending[0].thread_id, pending):
+            if self._size([*batch, text]) > self._limit:
+                break
+            batch.append(text)
+        return batch
+
+    def _size(self, batch: Sequence[Pending]) -> int:
+        return len(msgspec.json.encode(self._request(batch)))
+
+    def _request(self, batch: Sequence[Pending]) -> TextRequest:
+        texts = tuple(OutgoingText(text.content, text.unique_id) for text in batch)
+        return TextRequest(self._uid, batch[0].receiver, batch[0].thread_id, texts)

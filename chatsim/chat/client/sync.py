@@ -1,0 +1,96 @@
+"""Bringing a client up to date: which threads there are, and of each what is missing.
+
+A request at a time; what arrives is stored with its cursor page by page, so that whatever breaks it off, the next
+sync goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+from chatsim.chat.client.cache import Cache, LocalThread
+from chatsim.chat.client.connection import Client, ClientError
+from chatsim.chat.protocol import (
+    HistoryReply,
+    HistoryRequest,
+    ReadReply,
+    ReadRequest,
+    ThreadState,
+    ThreadStatesReply,
+    ThreadStatesRequest,
+)
+
+__all__ = ["StuckError", "earlier", "fetch", "missing", "refresh"]
+
+
+class StuckError(ClientError):
+    """The server says there is more, but gives nothing: asking again would go on for ever."""
+
+
+async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
+    """Learn which threads there are, and say what has been read meanwhile; returns those that have more messages.
+
+    Raises a `ClientError`.
+    """
+    last, more = 0, True
+    while more:
+        page = await connection.request(ThreadStatesRequest(last), ThreadStatesReply)
+        more = page.load_more
+        if more and (not page.threads or page.threads[-1].thread_id <= last):
+            raise StuckError(f"the list of threads does not go on after thread {last}")
+        await cache.note_threads(page.threads)
+        for state in page.threads:
+            await _tell_read(connection, cache, state)
+        last = page.threads[-1].thread_id if page.threads else last
+    return [thread for thread in await cache.threads() if thread.cursor < thread.last_seq]
+
+
+async def _tell_read(connection: Client, cache: Cache, state: ThreadState) -> None:
+    """Say what was read while nobody could be told."""
+    thread = await _known(cache, state.thread_id)
+    known = state.read1 if cache.uid == state.user1_id else state.read2
+    if (read := thread.read_by(cache.uid)) > known:
+        await connection.request(ReadRequest(state.thread_id, read), ReadReply)
+
+
+async def missing(connection: Client, cache: Cache, thread_id: int) -> None:
+    """Learn of one thread that was not known. Raises a `ClientError`."""
+    page = await connection.request(ThreadStatesRequest(thread_id - 1), ThreadStatesReply)
+    await cache.note_threads([each for each in page.threads if each.thread_id == thread_id])
+
+
+async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
+    """Have all of a thread that is newer than what is here; the newest page only if nothing is.
+
+    Raises a `ClientError`.
+    """
+    if await cache.thread(thread_id) is None:
+        await missing(connection, cache, thread_id)
+    thread = await cache.thread(thread_id)
+    if thread is None:
+        return  # it is no thread of this user's
+    if thread.cursor < thread.floor and thread.last_seq:
+        newest = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
+        await cache.keep_newest(thread_id, newest.texts)
+    more = True
+    while more:
+        thread = await _known(cache, thread_id)
+        page = await connection.request(HistoryRequest(thread_id, thread.cursor, backward=False), HistoryReply)
+        await cache.keep(thread_id, page.texts)
+        more = page.load_more
+        if (await _known(cache, thread_id)).cursor <= thread.cursor and (more or page.texts):
+            raise StuckError(f"the history of thread {thread_id} does not go on after number {thread.cursor}")
+
+
+async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:
+    """Have a page of a thread from before what is here; returns whether there may be more. Raises a `ClientError`."""
+    thread = await cache.thread(thread_id)
+    if thread is None or thread.floor <= 1:
+        return False
+    page = await connection.request(HistoryRequest(thread_id, thread.floor, backward=True), HistoryReply)
+    await cache.keep_earlier(thread_id, page.texts)
+    return page.load_more
+
+
+async def _known(cache: Cache, thread_id: int) -> LocalThread:
+    thread = await cache.thread(thread_id)
+    assert thread is not None
+    return thread

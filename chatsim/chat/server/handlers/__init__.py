@@ -1,0 +1,8 @@
+"""What a node does about each message, by topic: a short coroutine for each."""
+
+from __future__ import annotations
+
+from chatsim.chat.server.handlers import friends, login, texts, threads
+from chatsim.chat.server.handlers.table import HANDLERS, answer
+
+__all__ = ["HANDLERS", "answer", "friends", "login", "texts", "threads"]

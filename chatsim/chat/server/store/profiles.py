@@ -1,0 +1,61 @@
+"""Who the users are, and who their friends."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatsim.chat.ports import Session
+from chatsim.chat.protocol import FriendApplication, FriendEntry, LoginReply, SearchUserReply
+from chatsim.chat.server.store.rows import fitting, structs
+
+__all__ = ["card", "profile", "search"]
+
+_APPLICATIONS = 10  # system document, 3.6
+_FRIENDS = 1_000
+_LARGEST_UID = 2**63 - 1
+
+_PROFILE = """
+    SELECT name, email, nick, `desc`, sex, icon FROM user WHERE uid = ?;
+    SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, a.status
+      FROM friend_apply a JOIN user u ON u.uid = a.from_uid WHERE a.to_uid = ? ORDER BY a.id LIMIT ?;
+    SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, f.back
+      FROM friend f JOIN user u ON u.uid = f.friend_id WHERE f.self_id = ? ORDER BY f.friend_id LIMIT ?"""
+
+_CARD = "SELECT 0, uid, name, nick, `desc`, sex, icon FROM user WHERE "
+
+
+async def profile(tx: Session, uid: int) -> LoginReply | None:
+    """The user, their friends and the first applications to them; None if there is no such user.
+
+    A reply can't be longer than a frame: what doesn't fit is left out, of the friends those with the largest ids first.
+    """
+    users, applications, friends = await tx.script(_PROFILE, (uid, uid, _APPLICATIONS, uid, _FRIENDS))
+    if not users.rows:
+        return None
+    name, email, nick, desc, sex, icon = users.rows[0]
+    reply = LoginReply(
+        error=0,
+        uid=uid,
+        name=str(name),
+        email=str(email),
+        nick=str(nick),
+        desc=str(desc),
+        sex=int(str(sex)),
+        icon=str(icon),
+    )
+    reply = msgspec.structs.replace(reply, apply_list=fitting(reply, structs(FriendApplication, applications.rows)))
+    return msgspec.structs.replace(reply, friend_list=fitting(reply, structs(FriendEntry, friends.rows)))
+
+
+async def card(tx: Session, uid: int) -> SearchUserReply | None:
+    """What anybody may know of a user; None if there is no such user."""
+    found = await tx.execute(f"{_CARD} uid = ?", (uid,))
+    return next(iter(structs(SearchUserReply, found.rows)), None)
+
+
+async def search(tx: Session, typed: str) -> SearchUserReply | None:
+    """The user whose id was typed, if it is digits, else whose name; of several of one name the oldest."""
+    if typed.isascii() and typed.isdigit():
+        return await card(tx, int(typed)) if int(typed) <= _LARGEST_UID else None
+    found = await tx.execute(f"{_CARD} name = ? ORDER BY id LIMIT 1", (typed,))
+    return next(iter(structs(SearchUserReply, found.rows)), None)

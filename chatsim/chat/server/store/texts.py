@@ -1,0 +1,271 @@
+"""Where messages are, in each schema: written behind the thread's row lock, read by cursor.
+
+Whoever writes into a thread first locks its row. So the numbers, and the message ids, that a thread's messages get
+become visible in their order, and nothing that commits late hides behind a reader's cursor (system document, P4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatsim.chat.ports import Rows, Session
+from chatsim.chat.protocol import (
+    ErrorCode,
+    HistoryReply,
+    HistoryText,
+    LoadMessagesReply,
+    NumberedText,
+    OutgoingText,
+)
+from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.store.rows import fitting, structs
+
+__all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
+
+_PAGE = 100
+
+_PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?"
+_FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
+_TIME = "CAST(created_at AS CHAR)"
+_CONTENT = "LEFT(content, 10000)"
+"""As much of a message as always has room in a frame, at six bytes for a character; our clients can't send as much."""
+
+_HISTORY = f"""
+    SELECT sender_id, message_id, thread_id, CAST(0 AS UNSIGNED), {_CONTENT}, {_TIME} FROM chat_message
+     WHERE thread_id = ? AND message_id > ? ORDER BY message_id LIMIT ?"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts of one user to another, in their thread."""
+
+    thread: int
+    sender: int
+    receiver: int
+    texts: Sequence[OutgoingText]
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What became of a batch.
+
+    Attributes:
+        texts: as they are stored, in the order of the batch.
+        fresh: those of them that this call has stored; the others were there before.
+    """
+
+    texts: tuple[NumberedText, ...]
+    fresh: tuple[NumberedText, ...]
+
+
+class Texts(Protocol):
+    """A schema's messages."""
+
+    @property
+    def numbered(self) -> bool:
+        """Whether they have numbers."""
+        ...
+
+    async def append(self, tx: Session, batch: Batch) -> Appended:
+        """Store a batch, in the transaction that is open.
+
+        Raises:
+            RefusalError: the thread is not there, or a unique id is one of another thread's messages.
+        """
+        ...
+
+    async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
+        """As `append`, in a transaction of its own, after a look whether the two are the thread's members.
+
+        Raises:
+            RefusalError: they are not, or are no ``friends`` and have to be; for `append`'s reasons.
+        """
+        ...
+
+    async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
+        """The messages that a friendship was opened with; ``named`` are their senders and unique ids."""
+        ...
+
+    async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
+        """A page of history from a message id on, in the source's dialect."""
+        ...
+
+    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+        """A page of history above or below a number, where messages have one."""
+        ...
+
+
+class SeedTexts:
+    """The source's tables: a message has no name and no number, so that a resend is stored again (SD1)."""
+
+    numbered = False
+
+    async def append(self, tx: Session, batch: Batch) -> Appended:
+        """Store a batch."""
+        locked = await tx.execute(_lock("id"), (batch.thread,))
+        _check_thread(batch, locked)
+        return await self._insert(tx, batch)
+
+    async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
+        """Store a batch, after a look who is sending."""
+        who = (batch.thread, batch.thread, batch.sender, batch.receiver)
+        _, locked, pair, friend = await tx.script(f"BEGIN; {_lock('id')}; {_PAIR}; {_FRIENDS}", who)
+        _check_thread(batch, locked)
+        _check_members(batch, pair, friend if friends else None)
+        return await self._insert(tx, batch, then="; COMMIT")
+
+    @staticmethod
+    async def _insert(tx: Session, batch: Batch, then: str = "") -> Appended:
+        insert = _insert("chat_message (thread_id, sender_id, recv_id, content)", len(batch.texts))
+        # one statement's numbers are consecutive (manual: InnoDB AUTO_INCREMENT Lock Modes)
+        read = f"SELECT message_id, {_TIME} FROM chat_message WHERE message_id >= LAST_INSERT_ID()"
+        rows = ((batch.thread, batch.sender, batch.receiver, text.content) for text in batch.texts)
+        stored = await tx.script(
+            f"{insert}; {read} ORDER BY message_id LIMIT ?{then}", [*_flat(rows), len(batch.texts)]
+        )
+        fresh = tuple(
+            NumberedText(0, int(str(number)), batch.sender, text.unique_id, 0, text.content, 0, str(time))
+            for text, (number, time) in zip(batch.texts, stored[1].rows, strict=True)
+        )
+        return Appended(fresh, fresh)
+
+    async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
+        """The thread's oldest messages: which ones opened it can't be known."""
+        page = await self.after(tx, thread, 0)
+        return tuple(
+            NumberedText(0, each.msg_id, each.sender, "", 0, each.msg_content, 0, each.chat_time)
+            for each in page.chat_datas[: len(named)]
+        )
+
+    async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
+        """A page of history from a message id on."""
+        return await _after(tx, thread, message_id)
+
+    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+        """There are no numbers."""
+        raise NotImplementedError
+
+
+_NUMBERED = f"SELECT seq, message_id, sender_id, unique_id, msg_type, {_CONTENT}, status, {_TIME}"
+
+
+class HardenedTexts:
+    """The hardened tables: a message has its sender's name for it, and its number in the thread."""
+
+    numbered = True
+
+    async def append(self, tx: Session, batch: Batch) -> Appended:
+        """Store those of a batch that are not there yet."""
+        known, names = _named(batch)
+        locked, there = await tx.script(f"{_lock('last_seq')}; {known}", (batch.thread, *names))
+        _check_thread(batch, locked)
+        return await self._complete(tx, batch, locked.scalar() or 0, there)
+
+    async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
+        """Store those of a batch that are not there yet, after a look who is sending."""
+        known, names = _named(batch)
+        _, locked, pair, friend, there = await tx.script(
+            f"BEGIN; {_lock('last_seq')}; {_PAIR}; {_FRIENDS}; {known}",
+            (batch.thread, batch.thread, batch.sender, batch.receiver, *names),
+        )
+        _check_thread(batch, locked)
+        _check_members(batch, pair, friend if friends else None)
+        return await self._complete(tx, batch, locked.scalar() or 0, there, then="; COMMIT")
+
+    async def _complete(self, tx: Session, batch: Batch, last: int, there: Rows, then: str = "") -> Appended:
+        """Store those that are not ``there``, from number ``last`` + 1 on."""
+        if any(row[-1] != batch.thread for row in there.rows):
+            raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
+        by_name = {text.unique_id: text for text in structs(NumberedText, [row[:-1] for row in there.rows])}
+        new = [text for text in batch.texts if text.unique_id not in by_name]
+        fresh = await self._insert(tx, batch, new, last, then) if new else ()
+        by_name |= {text.unique_id: text for text in fresh}
+        return Appended(tuple(by_name[text.unique_id] for text in batch.texts), fresh)
+
+    @staticmethod
+    async def _insert(
+        tx: Session, batch: Batch, new: Sequence[OutgoingText], last: int, then: str
+    ) -> tuple[NumberedText, ...]:
+        insert = _insert("chat_message (thread_id, seq, sender_id, recv_id, unique_id, content)", len(new))
+        note = "UPDATE chat_thread SET last_seq = ?, last_message_id = LAST_INSERT_ID() + ? WHERE id = ?"
+        rows = (
+            (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, text.content)
+            for seq, text in enumerate(new, start=last + 1)
+        )
+        done = await tx.script(
+            f"{insert}; {note}; {_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq{then}",
+            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last],
+        )
+        return structs(NumberedText, done[2].rows)
+
+    async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
+        """The messages of these names."""
+        either = " OR ".join(["(sender_id = ? AND unique_id = ?)"] * len(named))
+        found = await tx.execute(
+            f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND ({either}) ORDER BY seq", [thread, *_flat(named)]
+        )
+        return structs(NumberedText, found.rows)
+
+    async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
+        """A page of history from a message id on."""
+        return await _after(tx, thread, message_id)
+
+    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+        """A page of history above or below a number."""
+        side = "seq < ? ORDER BY seq DESC" if backward else "seq > ? ORDER BY seq"
+        found = await tx.execute(
+            f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND {side} LIMIT ?", (thread, seq, _PAGE + 1)
+        )
+        whole = structs(NumberedText, found.rows)
+        page = fitting(HistoryReply(0, thread, load_more=True), whole[:_PAGE])
+        return HistoryReply(0, thread, len(page) < len(whole), page[::-1] if backward else page)
+
+
+TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}
+"""By the schema's name."""
+
+
+async def _after(tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
+    found = await tx.execute(_HISTORY, (thread, message_id, _PAGE + 1))
+    whole = structs(HistoryText, found.rows)
+    longest = LoadMessagesReply(0, thread, whole[-1].msg_id if whole else 0, load_more=True)
+    page = fitting(longest, whole[:_PAGE])
+    last = page[-1].msg_id if page else message_id
+    return LoadMessagesReply(0, thread, last, len(page) < len(whole), page)
+
+
+def _named(batch: Batch) -> tuple[str, list[object]]:
+    """What finds those of a batch that are there, thread id last; behind the lock, none can come after it."""
+    places = ", ".join("?" * len(batch.texts))
+    names = [batch.sender, *(text.unique_id for text in batch.texts)]
+    return f"{_NUMBERED}, thread_id FROM chat_message WHERE sender_id = ? AND unique_id IN ({places})", names
+
+
+def _lock(column: str) -> str:
+    return f"SELECT {column} FROM chat_thread WHERE id = ? FOR UPDATE"
+
+
+def _insert(into: str, count: int) -> str:
+    places = ", ".join("?" * (into.count(",") + 1))
+    return f"INSERT INTO {into} VALUES {', '.join([f'({places})'] * count)}"
+
+
+def _flat(rows: Iterable[tuple[object, ...]]) -> list[object]:
+    return [value for row in rows for value in row]
+
+
+def _check_thread(batch: Batch, locked: Rows) -> None:
+    if not locked.rows:
+        raise RefusalError(ErrorCode.NOT_A_MEMBER, f"there is no thread {batch.thread}")
+
+
+def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
+    if not pair.rows or {batch.sender, batch.receiver} != {*pair.rows[0]}:
+        raise RefusalError(
+            ErrorCode.NOT_A_MEMBER,
+            f"users {batch.sender} and {batch.receiver} are not the two of private thread {batch.thread}",
+        )
+    if friend is not None and not friend.rows:
+        raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {batch.receiver} is no friend of user {batch.sender}")
