@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Locks, Network, Peer, Peers, Presence, Session, Tokens
+from chatsim.chat.ports import Database, Locks, LocalStore, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
 __all__ = ["Costs", "PeerGroup", "Site", "World", "WorldError"]
@@ -67,6 +67,14 @@ class Site(Protocol):
     @property
     def tokens(self) -> Tokens:
         """The proofs of a login."""
+        ...
+
+    def wall_time(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def local_store(self, path: str) -> LocalStore:
+        """A client's database in a file, or in ``":memory:"``."""
         ...
 
     def at(self, machine: str) -> Network:

@@ -9,6 +9,7 @@ import numpy as np
 from chatsim.worlds.inprocess.locks import PollingLocks
 from chatsim.worlds.inprocess.presence import MemoryPresence
 from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
 from chatsim.worlds.model.network import ModelNetwork
@@ -58,12 +59,17 @@ class ModelSite:
         self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
         self.redis = ModelRedis(self.network, costs.redis)
         self._costs = costs.node
+        self._store = costs.store
         self._service = costs.node.by_id
         self._database = database
 
     def wall_time(self) -> float:
         """Seconds since the epoch."""
         return _EPOCH + self._clock()
+
+    def local_store(self, path: str) -> ModelStore:
+        """SQLite, its time charged."""
+        return ModelStore(path, self._store)
 
     def at(self, machine: str) -> Network:
         """The network as seen from ``machine``, which does the work of what its listeners are asked."""

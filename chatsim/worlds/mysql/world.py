@@ -19,6 +19,7 @@ from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.inprocess.presence import MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
+from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
@@ -148,7 +149,7 @@ class MySQLWorld:
         self._told = ""
         self._network = TcpNetwork()
         self.token_key = secrets.token_bytes(32)
-        self.tokens = SignedTokens(self.token_key, time.time, token_lifetime)
+        self.tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
         self.schema = _PREFIX + secrets.token_hex(6)
 
     async def __aenter__(self) -> Self:
@@ -271,6 +272,14 @@ class MySQLWorld:
             yield database
         finally:
             await database.__aexit__()
+
+    def wall_time(self) -> float:
+        """The machine's."""
+        return time.time()
+
+    def local_store(self, path: str) -> SqliteStore:
+        """SQLite in a thread of its own."""
+        return SqliteStore(path)
 
     def at(self, machine: str) -> Network:  # noqa: ARG002 - it is all one machine
         """TCP."""

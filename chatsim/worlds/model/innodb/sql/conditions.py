@@ -77,6 +77,8 @@ class Conditions:
                 yield from self._compared(node.this, "<=", [node.args["high"]], beside=node.args["low"])
             case exp.In() if node.expressions:
                 yield from self._compared(node.this, "in", node.expressions)
+            case exp.Or():
+                yield from self._one_of(node)
             case exp.Is(expression=exp.Null()):
                 yield from self._compared(node.this, "<=>", [node.expression])
             case exp.Not(this=exp.Is(expression=exp.Null())):
@@ -84,6 +86,13 @@ class Conditions:
             case _ if (operator := _OPERATORS.get(type(node))) is not None:
                 found = list(self._compared(node.this, operator, [node.expression]))
                 yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
+
+    def _one_of(self, node: exp.Or) -> Iterable[_Term]:
+        """The term, if each side says which values one and the same column may have."""
+        sides = [term for each in node.flatten() for term in self._term(each)]
+        one_each = len(sides) == len(list(node.flatten()))
+        if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
+            yield _Term(sides[0].column, "in", [value for side in sides for value in side.values])
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
