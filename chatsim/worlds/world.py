@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Locks, LocalStore, Network, Peer, Peers, Presence, Session, Tokens
+from chatsim.chat.ports import Database, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
 __all__ = ["Costs", "PeerGroup", "Site", "World", "WorldError"]
