@@ -6,6 +6,7 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 OUT    ?= results/demo
 SCHEDULES ?= 5000
+WORKERS ?= 2
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +21,7 @@ demo: setup ## race every creation strategy on a real MySQL; prints the table, s
 	$(BIN)/chatsim race --pattern same_pair --pattern hot_pairs --pattern strangers --out $(OUT)
 
 test: setup ## all tests and notebooks; what can't be had on this machine (Docker) is skipped and said so
-	$(BIN)/python -m pytest --nbmake tests notebooks
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --nbmake tests notebooks
 
 conformance: setup ## does the model do what MySQL does? The recorded schedules, and SCHEDULES (5000) drawn ones; an hour
 	CHATSIM_TEST_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/conformance

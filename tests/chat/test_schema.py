@@ -68,3 +68,13 @@ def test_no_statement_is_an_empty_one(named, text):
 def test_an_unknown_schema_is_named():
     with pytest.raises(FileNotFoundError, match=r"nope\.sql"):
         schema.statements("nope")
+
+
+def test_the_hardened_tables_are_the_seeds_and_one_more():
+    made = {statement.split()[2] for statement in schema.statements("hardened")}
+    assert made == {*TABLES, "thread_read"}
+
+
+def test_migrations_are_numbered_from_one_on_without_a_hole():
+    assert [int(name.split("_")[0]) for name in schema.migrations()] == [*range(1, len(schema.migrations()) + 1)]
+    assert all(statements for statements in schema.migrations().values())

@@ -1,10 +1,14 @@
-"""The tables, as SQL text: ``seed`` is exactly what the source document and the code around it use."""
+"""The tables, as SQL text.
+
+``seed`` is exactly what the source document and the code around it use, ``hardened`` what correctness needs beyond it;
+the files in ``migrations``, in the order of their numbers, lead from the one to the other.
+"""
 
 from __future__ import annotations
 
 from importlib.resources import files
 
-__all__ = ["names", "statements"]
+__all__ = ["migrations", "names", "statements"]
 
 
 def names() -> list[str]:
@@ -14,6 +18,15 @@ def names() -> list[str]:
 
 def statements(name: str) -> list[str]:
     """The statements of schema ``name``, in order. Raises `FileNotFoundError` when there is no such schema."""
-    text = files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    return _statements(files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def migrations() -> dict[str, list[str]]:
+    """The statements of each migration, by its name, in order."""
+    found = sorted(files(__name__).joinpath("migrations").iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".sql"): _statements(file.read_text(encoding="utf-8")) for file in found}
+
+
+def _statements(text: str) -> list[str]:
     code = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("--"))
     return [statement.strip() for statement in code.split(";\n") if statement.strip()]

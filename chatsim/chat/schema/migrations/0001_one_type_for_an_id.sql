@@ -1,0 +1,5 @@
+-- K7: ids have one type wherever they stand; foreign keys need that, too.
+ALTER TABLE user MODIFY uid BIGINT UNSIGNED NOT NULL;
+ALTER TABLE friend MODIFY self_id BIGINT UNSIGNED NOT NULL, MODIFY friend_id BIGINT UNSIGNED NOT NULL;
+ALTER TABLE friend_apply MODIFY from_uid BIGINT UNSIGNED NOT NULL, MODIFY to_uid BIGINT UNSIGNED NOT NULL;
+ALTER TABLE chat_thread ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci;
