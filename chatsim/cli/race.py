@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -16,29 +15,17 @@ from rich.table import Table
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import NOOP, STRATEGIES
 from chatsim.chat.retry import POLICIES
-from chatsim.cli.common import FAILED, INTERRUPTED, OUR_ERRORS, UNSAFE, one_sentence, server_options
+from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence
+from chatsim.cli.experiment import Where, folder, number, run, world_options
 from chatsim.lab import workload
 from chatsim.lab.race import LAYERS, BadParameterError, Race
 from chatsim.lab.result import Result
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.model.world import Model, ModelWorld
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 __all__ = ["race", "strategies"]
 
 
 @click.command()
-@click.option(
-    "--world",
-    type=click.Choice(["mysql", "model"]),
-    default="mysql",
-    show_default=True,
-    help="A real server, or the model of many machines in virtual time.",
-)
-@click.option(
-    "--costs", type=click.Path(dir_okay=False, path_type=Path), help="What things cost in the model: a TOML file."
-)
-@click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ.")
 @click.option(
     "--strategies", default="all", show_default=True, help="Names, separated by commas; see `chatsim strategies`."
 )
@@ -80,35 +67,24 @@ __all__ = ["race", "strategies"]
     help="What a refused caller does: nothing; try 20 times after 1 to 20 ms; try on at once.",
 )
 @click.option("--schema", type=click.Choice(schemas.names()), default="seed", show_default=True, help="Which tables.")
-@click.option("--seed", default=1, show_default=True, help="Of everything that is drawn.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per strategy and pattern, a line each.")
 @click.option("--must-pass", default="", help="Names; exit status 1 unless all of these are safe.")
-@server_options
-def race(
-    world: str,
-    costs: Path | None,
-    out: Path | None,
-    must_pass: str,
-    *,
-    as_json: bool,
-    check_determinism: bool,
-    **options: Any,
-) -> None:
+@world_options
+def race(out: Path | None, must_pass: str, *, as_json: bool, **options: Any) -> None:
     """Let many callers create private chats at once, with each strategy under each pattern.
 
     Exit status: 0; 1 when a strategy of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """
-    servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__ if name in options})
-    model = Model(costs, check_determinism)
     with one_sentence():
-        _agree(world, servers, model)
+        where = Where.of(options)
         parameters = Race(**options)
         musts = _names(must_pass, parameters)
-        result = Result(parameters.config(world))
-        if out is not None:
-            _make(out)
-    status, sentence = _run(parameters, servers if world == "mysql" else model, result)
+        result = Result(parameters.config(where.name))
+        folder(out)
+    status, sentence = run(
+        where, lambda world: parameters.run(world, result), seed=parameters.seed, clear=result.variants.clear
+    )
+    if status == INTERRUPTED and not result.variants:
+        sentence = "Interrupted; nothing had finished."
     if out is not None and result.variants:
         click.echo(f"saved in {result.save(out)}", err=True)
     if as_json:
@@ -128,51 +104,11 @@ def race(
         sys.exit(UNSAFE)
 
 
-def _make(out: Path) -> None:
-    """Make the folder before the race, so that no result is lost to a wrong name."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadParameterError(f"--out {out} can't be made: {error.strerror}") from error
-
-
 def _names(must_pass: str, parameters: Race) -> set[str]:
     musts = {name.strip() for name in must_pass.split(",") if name.strip()}
     if missing := musts - set(parameters.names):
         raise BadParameterError(f"--must-pass names {', '.join(sorted(missing))}, which --strategies leaves out")
     return musts
-
-
-def _agree(world: str, servers: Servers, model: Model) -> None:
-    """Raise `BadParameterError` for options of the world that it does not run in."""
-    if world == "mysql" and model != Model():
-        raise BadParameterError("--costs and --check-determinism belong to the model: --world model")
-    if world == "model" and servers != Servers():
-        raise BadParameterError("which server to use is said for --world mysql; the model has none")
-
-
-def _run(parameters: Race, where: Servers | Model, result: Result) -> tuple[int, str]:
-    """Run the race; returns the exit status, and the sentence that goes with one that is not 0."""
-
-    async def on_server(servers: Servers) -> None:
-        async with MySQLWorld(servers) as world:
-            await parameters.run(world, result)
-
-    async def in_model(world: ModelWorld) -> None:
-        result.variants.clear()  # of the run before, when determinism is checked
-        await parameters.run(world, result)
-
-    try:
-        if isinstance(where, Model):
-            where.run(in_model, seed=parameters.seed)
-        else:
-            asyncio.run(on_server(where))
-    except KeyboardInterrupt:
-        finished = "what had finished is above" if result.variants else "nothing had finished"
-        return INTERRUPTED, f"Interrupted; {finished}."
-    except OUR_ERRORS as error:
-        return FAILED, f"Error: {error}"
-    return 0, ""
 
 
 def _show(result: Result) -> None:
@@ -193,9 +129,9 @@ def _show(result: Result) -> None:
         ratios = [row[name] for name in ("retries_per_op", "deadlocks_per_op")]
         table.add_row(
             each.strategy,
-            *(_number(value, 1 if index else 0) for index, value in enumerate(numbers)),
-            *(_number(value, 2) for value in ratios),
-            _number(each.orphans, 0),
+            *(number(value, 1 if index else 0) for index, value in enumerate(numbers)),
+            *(number(value, 2) for value in ratios),
+            number(each.orphans, 0),
             f"{each.verdict.word}"
             if each.verdict.word == "safe"
             else escape(f"{each.verdict.word}: {each.verdict.why}"),
@@ -230,10 +166,6 @@ def _lock_table(deadlock: Deadlock) -> Table:
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
     return table
-
-
-def _number(value: object, digits: int) -> str:
-    return f"{value:,.{digits}f}" if isinstance(value, int | float) else "–"
 
 
 @click.command()
