@@ -64,6 +64,7 @@ __all__ = [
     "TextRequest",
     "TextsNotice",
     "Thread",
+    "ThreadNotice",
     "ThreadState",
     "ThreadStatesReply",
     "ThreadStatesRequest",
@@ -467,7 +468,12 @@ class HistoryReply(Message, frozen=True):
 
 
 class ThreadState(_Part, frozen=True):
-    """A thread, the number of its last message, and how far ``user1_id`` and ``user2_id`` have read."""
+    """A thread as the user has it.
+
+    ``last_seq`` is the number of its last message, ``read1`` and ``read2`` how far ``user1_id`` and ``user2_id`` have
+    read, ``version`` the user's number for what last happened to it, ``unread`` how many of others' messages they have
+    not read.
+    """
 
     thread_id: Id
     type: str
@@ -476,17 +482,20 @@ class ThreadState(_Part, frozen=True):
     last_seq: Id
     read1: Id
     read2: Id
+    version: Id
+    unread: Id
 
 
 class ThreadStatesRequest(Message, frozen=True):
-    """The user's threads with an id above ``thread_id``."""
+    """The user's threads to which something has happened after version ``since``, and before ``before`` if not 0."""
 
     ID = 1103
-    thread_id: Id
+    since: Id
+    before: Id
 
 
 class ThreadStatesReply(Message, frozen=True):
-    """A page of threads, by id."""
+    """A page of threads, newest version first."""
 
     ID = 1104
     error: int
@@ -528,6 +537,13 @@ class TextsNotice(Message, frozen=True):
     texts: tuple[NumberedText, ...]
 
 
+class ThreadNotice(Message, frozen=True):
+    """Something has happened to a thread, or it is new: the user's thread states tell what."""
+
+    ID = 1111
+    thread_id: Id
+
+
 def _by_id(*messages: type[Message]) -> Mapping[int, type[Message]]:
     return {message.ID: message for message in messages}
 
@@ -567,6 +583,7 @@ FROM_SERVER = _by_id(
     ReadReply,
     ReadNotice,
     TextsNotice,
+    ThreadNotice,
 )
 """What a server may send, by message id."""
 

@@ -70,9 +70,9 @@ def test_an_unknown_schema_is_named():
         schema.statements("nope")
 
 
-def test_the_hardened_tables_are_the_seeds_and_one_more():
+def test_the_hardened_tables_are_the_seeds_and_two_more():
     made = {statement.split()[2] for statement in schema.statements("hardened")}
-    assert made == {*TABLES, "thread_read"}
+    assert made == {*TABLES, "user_thread", "user_version"}
 
 
 def test_migrations_are_numbered_from_one_on_without_a_hole():

@@ -17,7 +17,7 @@ from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 __all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS owner (uid INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS owner (uid INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 0)",
     """CREATE TABLE IF NOT EXISTS friend (
         uid INTEGER PRIMARY KEY, name TEXT NOT NULL, nick TEXT NOT NULL, back TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS thread (
@@ -134,7 +134,7 @@ class Cache:
     async def open(self) -> None:
         """Make the tables, if they are not there. Raises a `WrongOwnerError`."""
         await self._store.transaction([(statement, ()) for statement in _SCHEMA])
-        claim = "INSERT INTO owner SELECT ? WHERE NOT EXISTS (SELECT * FROM owner)"
+        claim = "INSERT INTO owner (uid) SELECT ? WHERE NOT EXISTS (SELECT * FROM owner)"
         _, owner = await self._store.transaction([(claim, (self.uid,)), ("SELECT uid FROM owner", ())])
         if owner.scalar() != self.uid:
             raise WrongOwnerError(f"this local store is user {owner.scalar()}'s, not user {self.uid}'s")
@@ -166,6 +166,14 @@ class Cache:
         """One thread, if it is known."""
         found = _threads((await self._store.execute(f"{_THREAD} WHERE thread_id = ?", (thread_id,))).rows)
         return found[0] if found else None
+
+    async def version(self) -> int:
+        """Up to which version of the server's all changes of threads are known here."""
+        return (await self._store.execute("SELECT version FROM owner")).scalar() or 0
+
+    async def note_version(self, version: int) -> None:
+        """Note that all changes up to a version are known here."""
+        await self._store.execute("UPDATE owner SET version = MAX(version, ?)", (version,))
 
     async def note_threads(self, states: Sequence[ThreadState]) -> None:
         """Keep what the server says of threads; nothing goes back."""

@@ -36,6 +36,7 @@ from chatsim.chat.protocol import (
     SearchUserReply,
     SearchUserRequest,
     TextsNotice,
+    ThreadNotice,
 )
 
 __all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
@@ -319,6 +320,8 @@ class Messenger:
                 if thread is None or thread.cursor < texts[-1].seq:
                     self._want(thread_id)
                 self._changed(Event(thread_id))
+            case ThreadNotice():
+                self._want(notice.thread_id)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
                 self._changed(Event(notice.thread_id))

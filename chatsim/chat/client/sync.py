@@ -6,6 +6,8 @@ sync goes on where this one stopped.
 
 from __future__ import annotations
 
+import math
+
 from chatsim.chat.client.cache import Cache, LocalThread
 from chatsim.chat.client.connection import Client, ClientError
 from chatsim.chat.protocol import (
@@ -18,7 +20,7 @@ from chatsim.chat.protocol import (
     ThreadStatesRequest,
 )
 
-__all__ = ["StuckError", "earlier", "fetch", "missing", "refresh"]
+__all__ = ["StuckError", "earlier", "fetch", "refresh"]
 
 
 class StuckError(ClientError):
@@ -26,20 +28,22 @@ class StuckError(ClientError):
 
 
 async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
-    """Learn which threads there are, and say what has been read meanwhile; returns those that have more messages.
+    """Learn what has happened to which threads, and say what has been read meanwhile; returns those with more messages.
 
     Raises a `ClientError`.
     """
-    last, more = 0, True
+    since = await cache.version()
+    head, before, more = since, 0, True
     while more:
-        page = await connection.request(ThreadStatesRequest(last), ThreadStatesReply)
+        page = await connection.request(ThreadStatesRequest(since, before), ThreadStatesReply)
         more = page.load_more
-        if more and (not page.threads or page.threads[-1].thread_id <= last):
-            raise StuckError(f"the list of threads does not go on after thread {last}")
+        if more and not (page.threads and since < page.threads[-1].version < (before or math.inf)):
+            raise StuckError(f"the list of threads does not go on before version {before}")
         await cache.note_threads(page.threads)
         for state in page.threads:
             await _tell_read(connection, cache, state)
-        last = page.threads[-1].thread_id if page.threads else last
+            head, before = max(head, state.version), state.version
+    await cache.note_version(head)
     return [thread for thread in await cache.threads() if thread.cursor < thread.last_seq]
 
 
@@ -51,19 +55,13 @@ async def _tell_read(connection: Client, cache: Cache, state: ThreadState) -> No
         await connection.request(ReadRequest(state.thread_id, read), ReadReply)
 
 
-async def missing(connection: Client, cache: Cache, thread_id: int) -> None:
-    """Learn of one thread that was not known. Raises a `ClientError`."""
-    page = await connection.request(ThreadStatesRequest(thread_id - 1), ThreadStatesReply)
-    await cache.note_threads([each for each in page.threads if each.thread_id == thread_id])
-
-
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
     """Have all of a thread that is newer than what is here; the newest page only if nothing is.
 
     Raises a `ClientError`.
     """
     if await cache.thread(thread_id) is None:
-        await missing(connection, cache, thread_id)
+        await refresh(connection, cache)
     thread = await cache.thread(thread_id)
     if thread is None:
         return  # it is no thread of this user's

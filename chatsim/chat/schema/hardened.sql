@@ -122,12 +122,29 @@ CREATE TABLE chat_message (
   CONSTRAINT chat_message_sender FOREIGN KEY (sender_id) REFERENCES user (uid)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- G5: how far a member has read, one row that only moves forward, instead of a status on each message
-CREATE TABLE thread_read (
-  thread_id BIGINT UNSIGNED NOT NULL,
+-- P3, P7, P8: what happens to a user's threads is numbered for that user, behind the lock of this row, so that the
+-- numbers become visible in their order, and a client that was away asks for what is new at the price of what is new
+CREATE TABLE user_version (
   user_id BIGINT UNSIGNED NOT NULL,
-  seq BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (thread_id, user_id),
-  CONSTRAINT thread_read_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id),
-  CONSTRAINT thread_read_user FOREIGN KEY (user_id) REFERENCES user (uid)
+  version BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (user_id),
+  CONSTRAINT user_version_user FOREIGN KEY (user_id) REFERENCES user (uid)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+-- a thread as one of its members has it: when something last happened to it (version), when somebody last wrote into it
+-- (activity: B10, K5), how far the member has read, a number that only moves forward, and how many of others' messages
+-- they have not (G5, instead of a status on each message)
+CREATE TABLE user_thread (
+  user_id BIGINT UNSIGNED NOT NULL,
+  thread_id BIGINT UNSIGNED NOT NULL,
+  version BIGINT UNSIGNED NOT NULL,
+  activity BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  read_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  unread INT UNSIGNED NOT NULL DEFAULT 0,
+  PRIMARY KEY (user_id, thread_id),
+  KEY idx_user_version (user_id, version),
+  KEY idx_user_activity (user_id, activity),
+  KEY idx_thread (thread_id),
+  CONSTRAINT user_thread_user FOREIGN KEY (user_id) REFERENCES user (uid),
+  CONSTRAINT user_thread_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -6,7 +6,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from chatsim.chat.ports import Device, Peers, Presence
-from chatsim.chat.protocol import AcknowledgedText, AuthFriendNotice, Message, ReadNotice, TextNotice, TextsNotice
+from chatsim.chat.protocol import (
+    AcknowledgedText,
+    AuthFriendNotice,
+    Message,
+    ReadNotice,
+    TextNotice,
+    TextsNotice,
+    ThreadNotice,
+)
 from chatsim.chat.server.session import Session
 
 __all__ = ["Delivery"]
@@ -63,7 +71,7 @@ def _in_dialect(notice: Message, uid: int, *, feed: bool) -> Message | None:
     if feed:
         return notice
     match notice:
-        case ReadNotice():
+        case ReadNotice() | ThreadNotice():
             return None
         case AuthFriendNotice(fromuid=accepter) if accepter == uid:
             return None  # the source's takes whoever has accepted for the friend

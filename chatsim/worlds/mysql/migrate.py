@@ -60,7 +60,7 @@ async def _check(session: Session) -> None:
     tables = {str(name) for (name,) in (await session.execute("SHOW TABLES")).rows}
     if _NOTES in tables:
         return
-    if "thread_read" in tables:
+    if "user_thread" in tables:
         raise MigrationError("the schema was made of the hardened tables: there is nothing to migrate")
     if missing := {statement.split()[2] for statement in schemas.statements("seed")} - tables:
         raise MigrationError(f"the schema has not the source's tables; missing: {', '.join(sorted(missing))}")

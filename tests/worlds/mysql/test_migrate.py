@@ -69,6 +69,17 @@ class Breaking:
 
 async def check(world):
     """All that was there is there, in its one thread, in its order."""
+    assert await rows(
+        world, "SELECT user_id, thread_id, version, activity, read_seq, unread FROM user_thread ORDER BY 1, 3"
+    ) == [
+        (1, 14, 1, 0, 0, 0),
+        (1, 13, 2, 2, 0, 1),
+        (1, 11, 3, 3, 0, 1),
+        (2, 11, 1, 1, 3, 0),
+        (3, 14, 1, 0, 0, 0),
+        (3, 13, 2, 2, 0, 0),
+    ]
+    assert await rows(world, "SELECT * FROM user_version ORDER BY user_id") == [(1, 3), (2, 1), (3, 2)]
     assert await rows(world, "SELECT thread_id, user1_id, user2_id FROM private_chat ORDER BY thread_id") == [
         (11, 1, 2),
         (13, 1, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatsim.chat.protocol import (
@@ -14,6 +15,7 @@ from chatsim.chat.protocol import (
     ReadNotice,
     ReadReply,
     ReadRequest,
+    ThreadNotice,
     ThreadStatesReply,
     ThreadStatesRequest,
 )
@@ -23,7 +25,6 @@ from chatsim.chat.server.store import friends
 from chatsim.chat.server.store import threads as store
 
 if TYPE_CHECKING:
-    from chatsim.chat.ports import Session as DatabaseSession
     from chatsim.chat.server.node import Node
     from chatsim.chat.server.session import Session
 
@@ -42,12 +43,12 @@ async def _load_threads(node: Node, session: Session, request: LoadThreadsReques
 async def _load_states(node: Node, session: Session, request: ThreadStatesRequest) -> Message:
     node.needs_numbers()
     async with node.lease() as tx:
-        threads, more = await store.states(tx, session.uid, request.thread_id)
+        threads, more = await store.states(tx, session.uid, request.since, request.before)
     return ThreadStatesReply(ErrorCode.SUCCESS, more, threads)
 
 
 @handles(CreatePrivateChatRequest, asker="uid", failed=ErrorCode.CREATE_CHAT_FAILED)
-async def _create_private_chat(node: Node, session: Session, request: CreatePrivateChatRequest) -> Message:  # noqa: ARG001
+async def _create_private_chat(node: Node, session: Session, request: CreatePrivateChatRequest) -> Message:
     uid, other = request.uid, request.other_id
     if other in (0, uid):
         raise RefusalError(ErrorCode.CREATE_CHAT_FAILED, f"no private chat with user {other}")
@@ -55,6 +56,9 @@ async def _create_private_chat(node: Node, session: Session, request: CreatePriv
         async with node.lease() as tx:
             await friends.require(tx, uid, other)
     thread = await node.creator.create(node.services.database, uid, other, node.stats)
+    if node.texts.numbered and await node.transact(partial(store.joined, thread=thread, users=(uid, other))):
+        for user in (uid, other):
+            node.delivery.tell(user, ThreadNotice(thread), but=session)
     return CreatePrivateChatReply(ErrorCode.SUCCESS, uid, other, thread)
 
 
@@ -62,11 +66,9 @@ async def _create_private_chat(node: Node, session: Session, request: CreatePriv
 async def _read(node: Node, session: Session, request: ReadRequest) -> Message:
     node.needs_numbers()
 
-    async def mark(tx: DatabaseSession) -> tuple[list[int], int]:
-        members = await store.members(tx, request.thread_id, session.uid)
-        return members, await store.mark_read(tx, request.thread_id, session.uid, request.seq)
-
-    members, seq = await node.transact(mark)
+    members, seq = await node.transact(
+        partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)
+    )
     for member in members:
         node.delivery.tell(member, ReadNotice(request.thread_id, session.uid, seq), but=session)
     return ReadReply(ErrorCode.SUCCESS)

@@ -21,6 +21,7 @@ from chatsim.chat.protocol import (
 )
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import fitting, structs
+from chatsim.chat.server.store.threads import written
 
 __all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
 
@@ -194,9 +195,11 @@ class HardenedTexts:
             (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, text.content)
             for seq, text in enumerate(new, start=last + 1)
         )
+        read = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
+        tell, told = written(batch.thread, sorted((batch.sender, batch.receiver)), batch.sender, len(new))
         done = await tx.script(
-            f"{insert}; {note}; {_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq{then}",
-            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last],
+            f"{insert}; {note}; {read}; {tell}{then}",
+            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last, *told],
         )
         return structs(NumberedText, done[2].rows)
 

@@ -1,15 +1,23 @@
-"""Which threads a user has, and who is in one."""
+"""Which threads a user has, what is new in them, and who is in one.
+
+What happens to a user's threads is numbered for that user. Whoever writes such a number holds the lock of the user's
+row of ``user_version`` until the commit, so that they become visible in their order; of several users, the one with
+the lowest id is locked first. A thread's own row is locked before.
+"""
 
 from __future__ import annotations
 
-from chatsim.chat.ports import Session
+from collections.abc import Sequence
+
+from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import structs
 
-__all__ = ["mark_read", "members", "states", "threads"]
+__all__ = ["changed", "joined", "mark_read", "members", "states", "threads", "written"]
 
 _PAGE = 100
+_NEVER = 2**63
 
 # a limited range of one index for each branch: it costs what a page costs, wherever the page is
 _THREADS = """
@@ -24,18 +32,45 @@ _THREADS = """
       WHERE user_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
     ORDER BY thread_id LIMIT ?"""
 
-_READ = """
-    SELECT t.id, t.last_seq, r.user_id, r.seq FROM chat_thread t LEFT JOIN thread_read r ON r.thread_id = t.id
-     WHERE t.id IN ({}) ORDER BY t.id"""
+_NEWEST = """
+    SELECT thread_id, version, unread FROM user_thread FORCE INDEX (idx_user_version)
+     WHERE user_id = ? AND version > ? AND version < ? ORDER BY version DESC LIMIT ?"""
+
+_ZERO = "CAST(0 AS UNSIGNED)"  # 0 is signed, and with an unsigned column makes a DECIMAL
+_STATES = f"""
+    SELECT t.id, t.type, COALESCE(p.user1_id, {_ZERO}), COALESCE(p.user2_id, {_ZERO}), t.last_seq,
+           COALESCE(u1.read_seq, {_ZERO}), COALESCE(u2.read_seq, {_ZERO})
+      FROM chat_thread t
+      LEFT JOIN private_chat p ON p.thread_id = t.id
+      LEFT JOIN user_thread u1 ON u1.user_id = p.user1_id AND u1.thread_id = t.id
+      LEFT JOIN user_thread u2 ON u2.user_id = p.user2_id AND u2.thread_id = t.id
+     WHERE t.id IN ({{}})"""
 
 _MEMBERS = """
     SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?;
     SELECT user_id FROM group_chat_member WHERE thread_id = ?"""
 
-_MARK = """
-    INSERT INTO thread_read (thread_id, user_id, seq) SELECT id, ?, LEAST(last_seq, ?) FROM chat_thread WHERE id = ?
-    ON DUPLICATE KEY UPDATE seq = GREATEST(thread_read.seq, VALUES(seq));
-    SELECT seq FROM thread_read WHERE thread_id = ? AND user_id = ?"""
+_NUMBER = "INSERT INTO user_version (user_id, version) VALUES {} ON DUPLICATE KEY UPDATE version = version + 1"
+_CHANGED = """
+    INSERT INTO user_thread (user_id, thread_id, version)
+      SELECT user_id, ?, version FROM user_version WHERE user_id IN ({})
+    ON DUPLICATE KEY UPDATE version = VALUES(version)"""
+_WRITTEN = """
+    INSERT INTO user_thread (user_id, thread_id, version, activity, unread)
+      SELECT user_id, ?, version, version, IF(user_id = ?, 0, ?) FROM user_version WHERE user_id IN ({})
+    ON DUPLICATE KEY UPDATE
+      version = VALUES(version), activity = VALUES(activity), unread = user_thread.unread + VALUES(unread)"""
+
+_LOOK = f"""
+    BEGIN; SELECT last_seq FROM chat_thread WHERE id = ? FOR SHARE; {_MEMBERS};
+    SELECT read_seq FROM user_thread WHERE user_id = ? AND thread_id = ?;
+    SELECT COUNT(*) FROM chat_message WHERE thread_id = ? AND seq > ? AND sender_id <> ?"""
+
+# another device of the user may be further by now; assignments take effect from left to right
+_READ = """
+    UPDATE user_thread SET unread = IF(read_seq < ?, ?, unread), read_seq = GREATEST(read_seq, ?)
+     WHERE user_id = ? AND thread_id = ?;
+    SELECT read_seq FROM user_thread WHERE user_id = ? AND thread_id = ?"""
 
 
 async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...], bool]:
@@ -45,35 +80,72 @@ async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...]
     return structs(Thread, found.rows[:_PAGE]), len(found.rows) > _PAGE
 
 
-async def states(tx: Session, uid: int, after: int) -> tuple[tuple[ThreadState, ...], bool]:
-    """As `threads`, with the number of each one's last message, and how far its members have read."""
-    page, more = await threads(tx, uid, after)
+async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[ThreadState, ...], bool]:
+    """The user's threads with a version above ``since``, and below ``before`` if that is not 0, the newest first.
+
+    A page of at most 100, and whether there are more.
+    """
+    found = await tx.execute(_NEWEST, (uid, since, before or _NEVER, _PAGE + 1))
+    page = found.rows[:_PAGE]
     if not page:
         return (), False
-    found = await tx.execute(_READ.format(", ".join("?" * len(page))), [thread.thread_id for thread in page])
-    last = {row[0]: row[1] for row in found.rows}
-    read = {(row[0], row[2]): row[3] for row in found.rows}
-    rows = [
-        (
-            *(thread.thread_id, thread.type, thread.user1_id, thread.user2_id),
-            last[thread.thread_id],
-            *(read.get((thread.thread_id, user), 0) for user in (thread.user1_id, thread.user2_id)),
-        )
-        for thread in page
-    ]
-    return structs(ThreadState, rows), more
+    told = await tx.execute(_STATES.format(", ".join("?" * len(page))), [thread for thread, _, _ in page])
+    by_id = {row[0]: row for row in told.rows}
+    return structs(ThreadState, [(*by_id[thread], *rest) for thread, *rest in page]), len(found.rows) > _PAGE
 
 
 async def members(tx: Session, thread: int, uid: int) -> list[int]:
-    """Who is in a thread, ``uid`` among them. Raises a `RefusalError` if they are not."""
+    """Who is in a thread, ``uid`` among them, by id. Raises a `RefusalError` if they are not."""
     pair, group = await tx.script(_MEMBERS, (thread, thread))
-    found = [int(str(user)) for row in (*pair.rows, *group.rows) for user in row]
-    if uid not in found:
+    return _among(uid, thread, pair, group)
+
+
+async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int]:
+    """Note in a transaction that a member has read up to ``seq``, or to the end, never back.
+
+    Returns who is in the thread, and how far ``uid`` has read. Raises a `RefusalError` if they are no member.
+    """
+    _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
+    there = _among(uid, thread, pair, group)
+    seq = min(seq, last.scalar() or 0)
+    if seq <= (so_far := read.scalar() or 0):
+        await tx.rollback()
+        return there, so_far
+    sql, args = changed(thread, there)
+    done = await tx.script(f"{sql}; {_READ}; COMMIT", (*args, seq, left.scalar() or 0, seq, uid, thread, uid, thread))
+    return there, done[-2].scalar() or 0
+
+
+async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:
+    """Note that a thread is there for its members, in a transaction; returns whether it was new to them."""
+    places = ", ".join("?" * len(users))
+    found = await tx.execute(
+        f"SELECT COUNT(*) FROM user_thread WHERE thread_id = ? AND user_id IN ({places})", (thread, *users)
+    )
+    if found.scalar() == len(users):
+        return False
+    sql, args = changed(thread, sorted(users))
+    await tx.script(f"BEGIN; {sql}; COMMIT", args)
+    return True
+
+
+def changed(thread: int, users: Sequence[int]) -> tuple[str, list[object]]:
+    """The statements, and their arguments, that note that something has happened to a thread of ``users``, by id."""
+    return _noted(_CHANGED, users, [thread])
+
+
+def written(thread: int, users: Sequence[int], sender: int, count: int) -> tuple[str, list[object]]:
+    """As `changed`, when ``sender`` has written ``count`` messages."""
+    return _noted(_WRITTEN, users, [thread, sender, count])
+
+
+def _noted(note: str, users: Sequence[int], args: Sequence[object]) -> tuple[str, list[object]]:
+    rows, places = ", ".join(["(?, 1)"] * len(users)), ", ".join("?" * len(users))
+    return f"{_NUMBER.format(rows)}; {note.format(places)}", [*users, *args, *users]
+
+
+def _among(uid: int, thread: int, *found: Rows) -> list[int]:
+    users = sorted(int(str(user)) for rows in found for row in rows.rows for user in row)
+    if uid not in users:
         raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {thread}")
-    return found
-
-
-async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> int:
-    """Note that a member has read up to ``seq``, or up to the end, never back; returns how far they have."""
-    _, read = await tx.script(_MARK, (uid, seq, thread, thread, uid))
-    return read.scalar() or 0
+    return users
