@@ -167,9 +167,8 @@ class MySQLWorld:
         self._server = await self._own(self._servers.mysql)
         try:
             self.admin = await driver.connect(self._server.url)
-            self._stack.push_async_callback(self.admin.close)
-            # held as long as the schema is in use: `drop_stale_schemas` drops what nobody holds
-            await self.admin.execute("DO GET_LOCK(?, 0)", (self.schema,))
+            self._stack.push_async_callback(self._close_admin)
+            await self._hold_schema()
             try:
                 await self.admin.script(f"CREATE DATABASE {self.schema}; USE {self.schema}")
             except asyncio.CancelledError:
@@ -181,6 +180,13 @@ class MySQLWorld:
             await self.deadlock()
         except DatabaseError as error:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
+
+    async def _hold_schema(self) -> None:
+        """Hold the schema's name as long as it is in use: `drop_stale_schemas` drops what nobody holds."""
+        await self.admin.execute("DO GET_LOCK(?, 0)", (self.schema,))
+
+    async def _close_admin(self) -> None:
+        await self.admin.close()
 
     async def _count_out_admin(self) -> None:
         """The server counts for `costs` by schema; what the admin session does, asking for them too, is none of it."""
@@ -239,6 +245,28 @@ class MySQLWorld:
     def environment(self) -> Mapping[str, object]:
         """Engine, version, rung, profile and the settings that change results."""
         return self._environment
+
+    async def crash(self, down: float) -> None:
+        """Kill the server, as ``kill -9`` does, and start it again so many seconds later.
+
+        Raises:
+            WorldError: it is not a private instance, or does not come up again.
+        """
+        if (instance := self._server.instance) is None:
+            raise WorldError(
+                f"the MySQL server ({self._server.rung}) is not a process of chatsim's own, and is not killed;"
+                " --mysql-via unpacked has one that can be"
+            )
+        await asyncio.to_thread(instance.kill)
+        await asyncio.sleep(down)
+        try:
+            await asyncio.to_thread(instance.revive)
+        except StartError as error:
+            raise WorldError(str(error)) from error
+        await self.admin.close()
+        self.admin = await driver.connect(self._server.url, self.schema)
+        await self._hold_schema()
+        await self._count_out_admin()
 
     async def steady(self) -> None:
         """Have an own server purge at once, and keep its plans; a named server is left as it is."""

@@ -38,12 +38,14 @@ class Server:
         rung: the name of the rung that gave it.
         own: whether it is ours alone, so that its global settings may be changed.
         close: ends it; does nothing to a server that was there before.
+        instance: the private instance that it is, if it is one; such a one can be killed.
     """
 
     url: str
     rung: str
     own: bool
     close: Callable[[], None] = field(default=lambda: None, repr=False)
+    instance: private.Instance | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -224,7 +226,7 @@ class Unpacked:
 
 def _private(service: Service, program: private.Program, rung: str) -> Server:
     instance = service.start(program)
-    return Server(instance.url, rung, own=True, close=instance.close)
+    return Server(instance.url, rung, own=True, close=instance.close, instance=instance)
 
 
 def rungs(service: Service, url: str | None = None) -> list[Rung]:

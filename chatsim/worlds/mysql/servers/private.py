@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from chatsim.worlds.mysql.servers import supervisor
 __all__ = ["Instance", "Program", "StartError", "free_port", "start", "without_password"]
 
 _START_SECONDS = 60.0
+_LOOK_SECONDS = 0.02
 
 
 class StartError(Exception):
@@ -55,12 +57,16 @@ class Instance:
         directory: what it keeps its data in; gone once it is closed.
         pid: its supervisor's process id.
         close: ends the server and waits until its directory is gone.
+        kill: kills the server, as a crash would.
+        revive: starts it again on what the crash has left, and waits until it accepts connections.
     """
 
     url: str
     directory: Path
     pid: int
     close: Callable[[], None]
+    kill: Callable[[], None]
+    revive: Callable[[], None]
 
 
 def start(
@@ -114,12 +120,21 @@ def start(
             watcher.terminate()
         watcher.communicate()
 
+    def kill() -> None:
+        watcher.send_signal(signal.SIGUSR1)
+        while _answers(port):
+            time.sleep(_LOOK_SECONDS)
+
+    def revive() -> None:
+        watcher.send_signal(signal.SIGUSR2)
+        _wait_until_up(name, watcher, port)
+
     try:
         _wait_until_up(name, watcher, port)
     except BaseException:
         close()
         raise
-    return Instance(url(port), directory, watcher.pid, close)
+    return Instance(url(port), directory, watcher.pid, close, kill, revive)
 
 
 def free_port() -> int:
@@ -150,7 +165,7 @@ def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> No
             return
         if time.monotonic() > deadline:
             raise StartError(f"{name} did not answer on port {port} within {_START_SECONDS:.0f} s")
-        time.sleep(0.02)
+        time.sleep(_LOOK_SECONDS)
 
 
 def _last_words(watcher: subprocess.Popen[bytes]) -> str:

@@ -3,7 +3,7 @@
 ``python supervisor.py OWNED|KEPT DIRECTORY COMMAND…`` runs COMMAND until it ends by itself, SIGTERM comes, or, when
 OWNED, standard input closes: the owner holds the other end of that pipe, so that even ``kill -9`` of the owner closes
 it. Then DIRECTORY is removed, and the end of the server's log printed. PR_SET_PDEATHSIG alone won't do: it follows
-the *thread* that forked.
+the *thread* that forked. SIGUSR1 kills the server, as ``kill -9`` does, SIGUSR2 starts it again on what it has left.
 
 It imports nothing of chatsim: it is run as a file, starts fast and may outlive the package.
 """
@@ -32,19 +32,66 @@ def _die_with_supervisor() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+class _Server:
+    """The server program, killed and started again as its owner says."""
+
+    def __init__(self, directory: Path, command: list[str]) -> None:
+        self._directory = directory
+        self._command = command
+        self._child: subprocess.Popen[bytes] | None = None
+        self._killed = False
+        self._go_on = threading.Event()
+        self._over = False
+
+    def run(self) -> int:
+        """Start it, again after each time that it was killed, and wait for its end; returns its exit status."""
+        while True:
+            with (self._directory / "log").open("ab") as log:
+                self._child = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - the other thread holds no lock, it reads
+                )
+            status = self._child.wait()
+            if not self._killed:
+                return status
+            self._go_on.wait()
+            if self._over:
+                return status
+            self._killed = False
+            self._go_on.clear()
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self._killed = True
+        if self._child is not None:
+            self._child.kill()
+
+    def revive(self) -> None:
+        """Start it again, if it was killed."""
+        if self._killed:
+            self._go_on.set()
+
+    def end(self) -> None:
+        """End it, for good."""
+        self._over = True
+        self._go_on.set()
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
 
 
-def _end_with_owner(child: subprocess.Popen[bytes]) -> None:
+def _end_with_owner(server: _Server) -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
-    _end(child)
+    server.end()
 
 
 def main(kind: str, directory: Path, command: list[str]) -> int:
@@ -52,24 +99,17 @@ def main(kind: str, directory: Path, command: list[str]) -> int:
     for number in _ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's, who closes the pipe when done
-    child = None
+    server = _Server(directory, command)
+    signal.signal(signal.SIGUSR1, lambda *_: server.kill())
+    signal.signal(signal.SIGUSR2, lambda *_: server.revive())
     try:
-        with (directory / "log").open("wb") as log:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - no thread runs yet
-            )
         if kind == "OWNED":
-            threading.Thread(target=_end_with_owner, args=(child,), daemon=True).start()
-        return child.wait()
+            threading.Thread(target=_end_with_owner, args=(server,), daemon=True).start()
+        return server.run()
     finally:
         for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)  # another one must not break off what follows
-        if child is not None:
-            _end(child)
+        server.end()
         with contextlib.suppress(OSError):
             os.write(sys.stdout.fileno(), (directory / "log").read_bytes()[-_LAST_WORDS_BYTES:])
         shutil.rmtree(directory, ignore_errors=True)

@@ -336,3 +336,24 @@ def test_a_password_is_never_shown(password, user):
 @pytest.mark.parametrize("url", ["mysql://root@127.0.0.1:3306", "redis://127.0.0.1:6379/0", ""])
 def test_a_url_without_a_password_is_shown_as_it_is(url):
     assert private.without_password(url) == url
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.parametrize("service", [MySQL(Profile.QUICK), Redis()], ids=["MySQL", "Redis"])
+def test_a_killed_server_is_started_again_on_what_it_has_left(start, service):
+    instance = start(service)
+    _, before = family(instance.pid)
+    instance.kill()
+    assert ended(before)
+    instance.revive()
+    _, after = family(instance.pid)
+    assert after.pid != before.pid
+    service.verify(instance.url)
+
+
+@pytest.mark.needs("apt")
+def test_a_killed_server_may_be_closed_before_it_is_started_again(start):
+    instance = start(MySQL(Profile.QUICK))
+    instance.kill()
+    instance.close()
+    assert not instance.directory.exists()
