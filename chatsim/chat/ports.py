@@ -36,6 +36,7 @@ __all__ = [
     "Locks",
     "LocksError",
     "LocksTimeoutError",
+    "Many",
     "Network",
     "NodeStatus",
     "Peer",
@@ -43,6 +44,7 @@ __all__ = [
     "Presence",
     "Rows",
     "Session",
+    "Statement",
     "Stream",
     "TokenError",
     "Tokens",
@@ -300,6 +302,18 @@ class LocalStoreError(Exception):
     """A client's local store could not do it, for the reason in the message; of the transaction nothing was done."""
 
 
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A statement that is run once for each of several rows of arguments; it reads nothing."""
+
+    sql: str
+    rows: Sequence[Sequence[object]]
+
+
+Statement = tuple[str, Sequence[object]] | Many
+"""A statement and its arguments."""
+
+
 class LocalStore(Protocol):
     """A client's own database, on its own device: SQLite, with ``?`` for arguments."""
 
@@ -307,7 +321,7 @@ class LocalStore(Protocol):
         """Run one statement, a transaction of its own. Raises `LocalStoreError`."""
         ...
 
-    async def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+    async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements, all of them or none. Raises `LocalStoreError`."""
         ...
 

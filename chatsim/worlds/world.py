@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Protocol
 from chatsim.chat.ports import Database, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
-__all__ = ["Costs", "PeerGroup", "Site", "World", "WorldError"]
+__all__ = ["Costs", "Distance", "PeerGroup", "Site", "World", "WorldError"]
 
 
 class WorldError(Exception):
@@ -46,6 +47,19 @@ def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None else after - (before or 0)
 
 
+@dataclass(frozen=True)
+class Distance:
+    """How far a machine is from all others.
+
+    Attributes:
+        rtt: the time of a round trip, in seconds.
+        bandwidth: bytes per second, in each direction.
+    """
+
+    rtt: float = 0.0
+    bandwidth: float = math.inf
+
+
 class PeerGroup(Protocol):
     """How the nodes of a cluster reach each other."""
 
@@ -79,6 +93,10 @@ class Site(Protocol):
 
     def at(self, machine: str) -> Network:
         """The network as seen from the machine of that name."""
+        ...
+
+    def remove(self, machine: str, distance: Distance) -> None:
+        """Have a machine be so far from all others, from now on: for connections that it opens."""
         ...
 
     def host(self, machine: str) -> str:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from chatsim.chat.ports import LocalStoreError, Rows
+from chatsim.chat.ports import LocalStoreError, Many, Rows
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.loop import run
@@ -471,3 +471,26 @@ class TestModelStore:
             assert asyncio.get_running_loop().time() == 4 * 1.25
 
         over_model(body, tmp_path / "local.db")
+
+
+@in_both_worlds
+async def test_a_statement_may_be_run_for_many_rows_in_one_transaction(new_store, path):
+    store = await notebook(new_store, path)
+    done = await store.transaction([Many(INSERT, [("a",), ("b",), ("c",)]), Many(INSERT, []), (INSERT, ("d",))])
+    assert [each.affected for each in done] == [3, 0, 1]
+    assert await texts(store) == ["a", "b", "c", "d"]
+    with pytest.raises(LocalStoreError, match="UNIQUE"):
+        await store.transaction([(INSERT, ("e",)), Many(INSERT, [("f",), ("a",)])])
+    assert await texts(store) == ["a", "b", "c", "d"]
+    await store.close()
+
+
+def test_a_row_of_many_takes_the_time_of_a_statement_in_the_model(tmp_path):
+    async def body():
+        store = await notebook(functools.partial(ModelStore, costs=COSTS), tmp_path / "local.db")
+        begun = asyncio.get_running_loop().time()
+        await store.transaction([Many(INSERT, [("a",), ("b",), ("c",)])])
+        await store.close()
+        return asyncio.get_running_loop().time() - begun
+
+    assert run(body()) == 3 * COSTS.statement + COSTS.commit

@@ -10,7 +10,9 @@ from echo import ask, read_line, serve
 from chatsim.chat.ports import Address
 from chatsim.worlds.model.loop import run
 from chatsim.worlds.mysql import tcp
+from chatsim.worlds.mysql.far import FarNetwork
 from chatsim.worlds.mysql.tcp import TcpNetwork
+from chatsim.worlds.world import Distance
 
 ANYWHERE = Address("127.0.0.1", 0)
 BIG = 32 * 2**20  # bytes; more than the kernel's buffers of a connection may grow to
@@ -24,8 +26,12 @@ def over_model(body):
     run(body(modelled.network(latency=0.001)))
 
 
+def from_afar(body):
+    asyncio.run(body(FarNetwork(TcpNetwork(), Distance(rtt=0.002, bandwidth=1e9))))
+
+
 def in_both_worlds(body):
-    @pytest.mark.parametrize("play", [over_tcp, over_model])
+    @pytest.mark.parametrize("play", [over_tcp, from_afar, over_model])
     def test(play):
         play(body)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import LocalStoreError, Rows
+from chatsim.chat.ports import LocalStoreError, Many, Rows, Statement
 from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 if TYPE_CHECKING:
@@ -35,10 +35,11 @@ class ModelStore:
         """Run one statement, a transaction of its own."""
         return (await self.transaction([(sql, args)]))[0]
 
-    async def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+    async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements, all of them or none."""
         async with self._turn:
-            await asyncio.sleep(self._costs.statement * len(statements) + self._costs.commit)
+            count = sum(len(each.rows) if isinstance(each, Many) else 1 for each in statements)
+            await asyncio.sleep(self._costs.statement * count + self._costs.commit)
             try:
                 if self._connection is None:
                     self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
@@ -53,11 +54,16 @@ class ModelStore:
             self._connection = None
 
 
-def _all_or_none(connection: sqlite3.Connection, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+def _all_or_none(connection: sqlite3.Connection, statements: Sequence[Statement]) -> list[Rows]:
     connection.execute("BEGIN")
     try:
         done = []
-        for sql, args in statements:
+        for statement in statements:
+            if isinstance(statement, Many):
+                cursor = connection.executemany(statement.sql, statement.rows)
+                done.append(Rows(affected=max(cursor.rowcount, 0)))
+                continue
+            sql, args = statement
             cursor = connection.execute(sql, args)
             done.append(outcome(sql, cursor.fetchall(), cursor.rowcount, cursor.lastrowid))
         connection.execute("COMMIT")

@@ -47,12 +47,18 @@ class ModelNetwork:
         self._window = window
         self._rng = np.random.default_rng(0) if rng is None else rng
         self._lines: dict[tuple[str, str], _Line] = {}
+        self._far: dict[str, Link] = {}
         self._listeners: dict[Address, _ModelListener] = {}
         self._ports = itertools.count(_FIRST_FREE_PORT)
 
     def host(self, name: str) -> _Host:
         """The `Network` port as seen from the host ``name``."""
         return _Host(self, name)
+
+    def remove(self, host: str, link: Link) -> None:
+        """Have ``link`` lie between a host and every other, for connections from now on."""
+        self._far[host] = link
+        self._lines = {ends: line for ends, line in self._lines.items() if host not in ends}
 
     def cut(self, one: str, other: str) -> None:
         """Break the connections between two hosts: both ends learn of it at once."""
@@ -90,7 +96,9 @@ class ModelNetwork:
         """The line from one host to another."""
         line = self._lines.get((here, there))
         if line is None:
-            line = self._lines[here, there] = _Line(self._topology.find(here, there), self._rng)
+            far = self._far.get(here) or self._far.get(there)
+            link = far if far and here != there else self._topology.find(here, there)
+            line = self._lines[here, there] = _Line(link, self._rng)
         return line
 
     def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _ModelListener:

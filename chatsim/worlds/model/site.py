@@ -9,6 +9,7 @@ import numpy as np
 from chatsim.worlds.inprocess.locks import PollingLocks
 from chatsim.worlds.inprocess.presence import MemoryPresence
 from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.model.links import Constant, Link
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from chatsim.chat.ports import Database, Locks, Network, Peer, Presence
     from chatsim.worlds.model.costs import ModelCosts
+    from chatsim.worlds.world import Distance
 
 __all__ = ["ModelSite"]
 
@@ -78,6 +80,10 @@ class ModelSite:
             return self.machines.setdefault(machine, Machine(self._costs.cores))
 
         return WorkedNetwork(self.network.host(machine), working, self._service)
+
+    def remove(self, machine: str, distance: Distance) -> None:
+        """Put it at the end of links of its own."""
+        self.network.remove(machine, Link(Constant(distance.rtt / 2), distance.bandwidth))
 
     def host(self, machine: str) -> str:
         """Its name."""

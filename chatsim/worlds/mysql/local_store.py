@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import aiosqlite
 
-from chatsim.chat.ports import LocalStoreError, Rows
+from chatsim.chat.ports import LocalStoreError, Many, Rows, Statement
 from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 __all__ = ["SqliteStore"]
@@ -31,7 +31,7 @@ class SqliteStore:
         """Run one statement, a transaction of its own."""
         return (await self.transaction([(sql, args)]))[0]
 
-    async def transaction(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[Rows]:
+    async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements, all of them or none."""
         async with self._turn:
             try:
@@ -49,13 +49,16 @@ class SqliteStore:
                 await connection.close()
 
 
-async def _all_or_none(
-    connection: aiosqlite.Connection, statements: Sequence[tuple[str, Sequence[object]]]
-) -> list[Rows]:
+async def _all_or_none(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Rows]:
     try:
         await connection.execute("BEGIN")
         done = []
-        for sql, args in statements:
+        for statement in statements:
+            if isinstance(statement, Many):  # each call is a hop to the thread and back
+                cursor = await connection.executemany(statement.sql, statement.rows)
+                done.append(Rows(affected=max(cursor.rowcount, 0)))
+                continue
+            sql, args = statement
             cursor = await connection.execute(sql, args)
             done.append(outcome(sql, await cursor.fetchall(), cursor.rowcount, cursor.lastrowid))
         await connection.execute("COMMIT")

@@ -19,12 +19,13 @@ from chatsim.worlds.deadlock import Deadlock
 from chatsim.worlds.inprocess.presence import MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
+from chatsim.worlds.mysql.far import FarNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
 from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import Costs, WorldError
+from chatsim.worlds.world import Costs, Distance, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # it imports an optional extra
@@ -148,6 +149,7 @@ class MySQLWorld:
         self._work = driver.Work()
         self._told = ""
         self._network = TcpNetwork()
+        self._far: dict[str, FarNetwork] = {}
         self.token_key = secrets.token_bytes(32)
         self.tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
         self.schema = _PREFIX + secrets.token_hex(6)
@@ -309,9 +311,13 @@ class MySQLWorld:
         """SQLite in a thread of its own."""
         return SqliteStore(path)
 
-    def at(self, machine: str) -> Network:  # noqa: ARG002 - it is all one machine
+    def at(self, machine: str) -> Network:
         """TCP."""
-        return self._network
+        return self._far.get(machine, self._network)
+
+    def remove(self, machine: str, distance: Distance) -> None:
+        """Hold back what its connections carry."""
+        self._far[machine] = FarNetwork(self._network, distance)
 
     def host(self, machine: str) -> str:  # noqa: ARG002
         """Loopback."""

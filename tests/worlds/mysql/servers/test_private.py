@@ -339,7 +339,7 @@ def test_a_url_without_a_password_is_shown_as_it_is(url):
 
 
 @pytest.mark.needs("apt")
-@pytest.mark.parametrize("service", [MySQL(Profile.QUICK), Redis()], ids=["MySQL", "Redis"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_killed_server_is_started_again_on_what_it_has_left(start, service):
     instance = start(service)
     _, before = family(instance.pid)

@@ -1,0 +1,166 @@
+"""A network whose other end is far away: what TCP carries is held back as long as it would be under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chatsim.chat.ports import Address, Listener, Network, Stream
+    from chatsim.worlds.world import Distance
+
+__all__ = ["FarNetwork"]
+
+_WINDOW = 65_536
+_CHUNK = 65_536
+
+
+class FarNetwork:
+    """Connections from a machine that is far from all others. One direction's bytes share its bandwidth.
+
+    Args:
+        network: what connects.
+        distance: how far.
+    """
+
+    def __init__(self, network: Network, distance: Distance) -> None:
+        self._network = network
+        self._distance = distance
+        self._up, self._down = _Wire(distance), _Wire(distance)
+
+    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+        """Bind ``address``: who connects is as near as ever."""
+        return await self._network.listen(address, accept)
+
+    async def connect(self, address: Address) -> _FarStream:
+        """Open a connection: a round trip."""
+        await asyncio.sleep(self._distance.rtt)
+        stream = await self._network.connect(address)
+        # as much as the wire holds, and a window's worth at its end: less would be slower than the bandwidth
+        held = min(self._distance.rtt * self._distance.bandwidth, 2**30) if self._distance.rtt else 0
+        return _FarStream(stream, self._up, self._down, int(held) + _WINDOW)
+
+
+class _Wire:
+    """One direction: when what is put on it has arrived."""
+
+    def __init__(self, distance: Distance) -> None:
+        self._distance = distance
+        self._free_at = 0.0
+
+    def arrival(self, size: int) -> float:
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(now, self._free_at) + size / self._distance.bandwidth
+        return self._free_at + self._distance.rtt / 2
+
+
+class _FarStream:
+    """A stream with a queue of bytes under way in each direction."""
+
+    def __init__(self, stream: Stream, up: _Wire, down: _Wire, window: int) -> None:
+        self._stream = stream
+        self._up, self._down = _Lane(up, window), _Lane(down, window)
+        self._sending = asyncio.create_task(self._send(), name=f"bytes to {stream.peer}")
+        self._taking = asyncio.create_task(self._take(), name=f"bytes from {stream.peer}")
+
+    @property
+    def peer(self) -> Address:
+        return self._stream.peer
+
+    async def read(self, limit: int) -> bytes:
+        return await self._down.get(limit)
+
+    async def write(self, data: bytes) -> None:
+        if self._sending.done():
+            self._sending.result()
+            raise ConnectionResetError("the connection is closed")
+        if data:  # nothing would look like the end
+            await self._up.put(bytes(data))
+
+    async def close(self) -> None:
+        """What was written before still arrives."""
+        self._up.finish()
+        self._down.abandon()
+        self._taking.cancel()
+        await asyncio.wait([self._sending, self._taking])
+        with suppress(ConnectionError, asyncio.CancelledError):
+            self._sending.result()
+        await self._stream.close()
+
+    async def _send(self) -> None:
+        try:
+            while data := await self._up.get(_CHUNK):
+                await self._stream.write(data)
+        except ConnectionError as error:
+            self._up.fail(error)
+
+    async def _take(self) -> None:
+        try:
+            while data := await self._stream.read(_CHUNK):
+                await self._down.put(data)
+            self._down.finish()
+        except ConnectionError as error:
+            self._down.fail(error)
+
+
+class _Lane:
+    """Bytes under way, in their order; whoever puts more than the window holds waits."""
+
+    def __init__(self, wire: _Wire, window: int) -> None:
+        self._wire = wire
+        self._window = window
+        self._held: deque[tuple[float, bytes]] = deque()
+        self._size = 0
+        self._finished = False
+        self._error: ConnectionError | None = None
+        self._changed = asyncio.Event()
+
+    async def put(self, data: bytes) -> None:
+        if self._finished:
+            raise self._error or ConnectionResetError("the connection is closed")
+        self._held.append((self._wire.arrival(len(data)), data))
+        self._size += len(data)
+        self._changed.set()
+        while self._size > self._window and not self._finished:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._error:
+            raise self._error
+
+    async def get(self, limit: int) -> bytes:
+        """What has arrived; ``b""`` at the end."""
+        while not self._held:
+            if self._error:
+                raise self._error
+            if self._finished:
+                return b""
+            self._changed.clear()
+            await self._changed.wait()
+        arrival, data = self._held[0]
+        wait = arrival - asyncio.get_running_loop().time()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        if not self._held:  # it was broken off meanwhile
+            return await self.get(limit)
+        self._held.popleft()
+        if len(data) > limit:
+            self._held.appendleft((arrival, data[limit:]))
+            data = data[:limit]
+        self._size -= len(data)
+        self._changed.set()
+        return data
+
+    def finish(self) -> None:
+        self._finished = True
+        self._changed.set()
+
+    def abandon(self) -> None:
+        self._held.clear()
+        self.finish()
+
+    def fail(self, error: ConnectionError) -> None:
+        self._error = self._error or error
+        self.finish()

@@ -1,0 +1,68 @@
+"""Connections over a distance: as late, and as thick, as it says. (What every network promises: ../test_network.py)."""
+
+import asyncio
+
+import pytest
+from echo import read_line, serve
+
+from chatsim.chat.ports import Address
+from chatsim.worlds.model.links import Constant, Link
+from chatsim.worlds.model.loop import run
+from chatsim.worlds.model.network import ModelNetwork
+from chatsim.worlds.mysql.far import FarNetwork
+from chatsim.worlds.world import Distance
+
+
+class Near:
+    """A network without any distance, in virtual time, so that what the distance adds is exact."""
+
+    def __init__(self):
+        self._host = ModelNetwork().host("here")
+
+    def __getattr__(self, name):
+        return getattr(self._host, name)
+
+
+async def echo_after(distance, data, network=None):
+    """How long it takes to connect, and then until ``data`` is back, in seconds."""
+    clock = asyncio.get_running_loop().time
+    far = FarNetwork(Near(), distance) if network is None else network
+    listener = await far.listen(Address("here", 0), serve)
+    begun = clock()
+    stream = await far.connect(listener.address)
+    connected = clock()
+    sending = asyncio.create_task(stream.write(data))
+    assert await read_line(stream) == data
+    await sending
+    ended = clock()
+    await stream.close()
+    await listener.close()
+    return connected - begun, ended - connected
+
+
+def test_a_round_trip_takes_as_long_as_it_says():
+    assert run(echo_after(Distance(rtt=0.2), b"hello\n")) == pytest.approx((0.2, 0.2))
+
+
+def test_bytes_take_as_long_as_the_bandwidth_says_in_each_direction():
+    _, echoing = run(echo_after(Distance(rtt=0.2, bandwidth=1_000), b"x" * 999 + b"\n"))
+    assert echoing == pytest.approx(0.2 + 2 * 1.0)
+
+
+def test_the_model_puts_a_machine_as_far_away():
+    async def body():
+        network = ModelNetwork()
+        network.remove("client", Link(Constant(0.1), 1_000))
+        listener = await network.host("here").listen(Address("here", 0), serve)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        stream = await network.host("client").connect(listener.address)
+        connected = clock()
+        await stream.write(b"x" * 999 + b"\n")
+        await read_line(stream)
+        ended = clock()
+        await stream.close()
+        await listener.close()
+        return connected - begun, ended - connected
+
+    assert run(body()) == pytest.approx((0.2, 0.2 + 2 * 1.0))
