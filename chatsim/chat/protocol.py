@@ -29,6 +29,9 @@ __all__ = [
     "AuthFriendNotice",
     "AuthFriendReply",
     "AuthFriendRequest",
+    "CatchUpPart",
+    "CatchUpReply",
+    "CatchUpRequest",
     "CreatePrivateChatReply",
     "CreatePrivateChatRequest",
     "Decoder",
@@ -68,6 +71,7 @@ __all__ = [
     "ThreadState",
     "ThreadStatesReply",
     "ThreadStatesRequest",
+    "ThreadTexts",
     "encode",
 ]
 
@@ -544,6 +548,36 @@ class ThreadNotice(Message, frozen=True):
     thread_id: Id
 
 
+class CatchUpRequest(Message, frozen=True):
+    """What is above number ``after[i]`` in thread ``threads[i]``; of each only the ``newest`` so many, if not 0."""
+
+    ID = 1113
+    threads: tuple[Id, ...]
+    after: tuple[Id, ...]
+    newest: Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class CatchUpReply(Message, frozen=True):
+    """All of it has been sent, in the parts that came before."""
+
+    ID = 1114
+    error: int
+
+
+class ThreadTexts(_Part, frozen=True):
+    """Messages of one thread, by number."""
+
+    thread_id: Id
+    texts: tuple[NumberedText, ...]
+
+
+class CatchUpPart(Message, frozen=True):
+    """A part of what a `CatchUpRequest` asks for; as many of them as it takes come before the reply."""
+
+    ID = 1115
+    threads: tuple[ThreadTexts, ...]
+
+
 def _by_id(*messages: type[Message]) -> Mapping[int, type[Message]]:
     return {message.ID: message for message in messages}
 
@@ -561,6 +595,7 @@ FROM_CLIENT = _by_id(
     HistoryRequest,
     ThreadStatesRequest,
     ReadRequest,
+    CatchUpRequest,
 )
 """What a client may send, by message id."""
 
@@ -584,6 +619,8 @@ FROM_SERVER = _by_id(
     ReadNotice,
     TextsNotice,
     ThreadNotice,
+    CatchUpReply,
+    CatchUpPart,
 )
 """What a server may send, by message id."""
 

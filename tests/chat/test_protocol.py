@@ -19,6 +19,7 @@ NUMBERED = {"seq": 7, "message_id": 9, "sender": 1, "unique_id": "{u}", "msg_typ
     "chat_time": "2026-01-01 00:00:00",
 }
 STATE = {"thread_id": 5, "type": "private", "user1_id": 1, "user2_id": 2, "last_seq": 7, "read1": 3, "read2": 0}
+STATE |= {"version": 12, "unread": 1}
 FIRST = {"sender": 1, "msg_id": 9, "thread_id": 5, "unique_id": "", "msg_content": "hi"}
 PERSON = {"name": "ann", "nick": "a", "icon": "i.png", "sex": 1}
 BODIES = {
@@ -50,12 +51,16 @@ BODIES = {
     | {"chat_datas": [{**FIRST, "unique_id": 0, "chat_time": "2026-01-01 00:00:00"}]},
     1101: {"thread_id": 5, "seq": 7, "backward": True},
     1102: {"error": 0, "thread_id": 5, "load_more": False, "texts": [NUMBERED]},
-    1103: {"thread_id": 5},
+    1103: {"since": 11, "before": 0},
     1104: {"error": 0, "load_more": False} | {"threads": [STATE]},
     1105: {"thread_id": 5, "seq": 7},
     1106: {"error": 0},
     1107: {"thread_id": 5, "uid": 1, "seq": 7},
     1109: {"thread_id": 5, "fromuid": 1, "touid": 2, "texts": [NUMBERED]},
+    1111: {"thread_id": 5},
+    1113: {"threads": [5, 6], "after": [7, 0], "newest": 20},
+    1114: {"error": 0},
+    1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED]}]},
 }
 """What each message looks like (system document, 1.2 and 3.6); from 1101 up those that the source has not."""
 

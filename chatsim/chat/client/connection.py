@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from chatsim.chat.ports import Address, Network, Stream
 from chatsim.chat.protocol import (
     FROM_SERVER,
     REPLY,
+    CatchUpPart,
+    CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
     Decoder,
@@ -37,6 +39,9 @@ DEADLINE = 10.0
 """Seconds that a request may take."""
 
 _CHUNK = 65_536
+_PARTS = 4
+"""So many parts of a catch-up may wait to be taken; then the server has to."""
+
 _REPLIES = frozenset(REPLY.values())
 
 R = TypeVar("R", bound=Message)
@@ -67,6 +72,28 @@ class RefusedError(ClientError):
         self.code = code
 
 
+class _Asked:
+    """A request under way: its answer, and the parts that come before it."""
+
+    def __init__(self, request: Message) -> None:
+        self.request = request
+        self.answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+        self.parts: deque[CatchUpPart] = deque()
+        self.come = asyncio.Event()  # a part, or the answer
+        self.taken = asyncio.Event()
+
+    def settle(self, message: Message | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(message)
+        self.come.set()
+
+    async def wait(self) -> None:
+        """Wait until there is a part, or no more will come."""
+        while not self.parts and not self.answer.done():
+            self.come.clear()
+            await self.come.wait()
+
+
 class Client:
     """One device of a user: a connection to a node, made by `connect`.
 
@@ -88,7 +115,7 @@ class Client:
         self._pushed = pushed
         self._decoder = Decoder(FROM_SERVER)
         # replies come in the order of the requests; one that came too late for its asker still takes its place
-        self._asked: deque[tuple[type[Message], asyncio.Future[Message | None]]] = deque()
+        self._asked: deque[_Asked] = deque()
         self._reading = asyncio.create_task(self._read(), name=f"client of {stream.peer}")
         self._beating: asyncio.Task[None] | None = None
 
@@ -134,23 +161,20 @@ class Client:
         if self.ended is not None:
             raise DisconnectedError(self.ended)
         frame = encode(message)
-        answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-        self._asked.append((reply, answer))
+        asked = _Asked(message)
+        self._asked.append(asked)
         try:
             async with asyncio.timeout(self._deadline):
                 await self._stream.write(frame)
-                came = await answer
+                came = await asked.answer
         except TimeoutError:
             raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s") from None
         except ConnectionError as error:
             raise DisconnectedError(str(error)) from error
         finally:
-            answer.cancel()
-        if came is None:
-            raise DisconnectedError(self.ended)
+            asked.answer.cancel()
+        self._check(message, came)
         assert isinstance(came, reply)
-        if code := getattr(came, "error", 0):
-            raise RefusedError(type(message), code)
         return came
 
     async def log_in(self, uid: int, token: str, *, feed: bool = False) -> LoginReply:
@@ -189,6 +213,43 @@ class Client:
         await self._stream.close()
         await self._reading
 
+    async def catch_up(self, request: CatchUpRequest) -> AsyncIterator[CatchUpPart]:
+        """The parts of what ``request`` asks for, as they come. Nothing else is read while they are not taken.
+
+        Raises as `request` does; the deadline is for each part.
+        """
+        if self.ended is not None:
+            raise DisconnectedError(self.ended)
+        frame = encode(request)
+        asked = _Asked(request)
+        self._asked.append(asked)
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._stream.write(frame)
+            while True:
+                async with asyncio.timeout(self._deadline):
+                    await asked.wait()
+                if not asked.parts:
+                    break
+                yield asked.parts.popleft()
+                asked.taken.set()
+            came = asked.answer.result()
+        except TimeoutError:
+            raise LateError(f"no answer to {type(request).__name__} within {self._deadline:g} s") from None
+        except ConnectionError as error:
+            raise DisconnectedError(str(error)) from error
+        finally:
+            asked.answer.cancel()
+            asked.taken.set()
+        self._check(request, came)
+
+    def _check(self, request: Message, came: Message | None) -> None:
+        """Raise what became of a request, unless it was answered well."""
+        if came is None:
+            raise DisconnectedError(self.ended)
+        if code := getattr(came, "error", 0):
+            raise RefusedError(type(request), code)
+
     def _logged_in(self) -> int:
         if self.uid is None:
             raise RuntimeError("log in first")
@@ -210,7 +271,10 @@ class Client:
             while data := await self._stream.read(_CHUNK):
                 self._decoder.feed(data)
                 while (message := self._decoder.next_message()) is not None:
-                    self._take(message)
+                    if isinstance(message, CatchUpPart):
+                        await self._hand_on(message)
+                    else:
+                        self._take(message)
             self._decoder.end()
             reason = "closed by the server"
         except (ConnectionError, ProtocolError) as error:
@@ -218,6 +282,17 @@ class Client:
         finally:
             self._end(reason)
             await self._stream.close()
+
+    async def _hand_on(self, part: CatchUpPart) -> None:
+        """Give a part to who asked for it, and wait while they have as many as they may."""
+        if not self._asked or not isinstance(self._asked[0].request, CatchUpRequest):
+            raise ProtocolError(f"message {part.ID} belongs to nothing that was asked")
+        asked = self._asked[0]
+        asked.parts.append(part)
+        asked.come.set()
+        while len(asked.parts) >= _PARTS and not asked.answer.done():
+            asked.taken.clear()
+            await asked.taken.wait()
 
     def _take(self, message: Message) -> None:
         if isinstance(message, OfflineNotice):
@@ -227,11 +302,9 @@ class Client:
             if self._pushed is not None:
                 self._pushed(message)
             return
-        if not self._asked or self._asked[0][0] is not type(message):
+        if not self._asked or REPLY[type(self._asked[0].request)] is not type(message):
             raise ProtocolError(f"message {message.ID} answers nothing that was asked")
-        _, answer = self._asked.popleft()
-        if not answer.done():
-            answer.set_result(message)
+        self._asked.popleft().settle(message)
 
     def _end(self, reason: str) -> None:
         """Let every request under way know; only the first reason counts."""
@@ -240,6 +313,4 @@ class Client:
         if self._beating is not None and self._beating is not asyncio.current_task():
             self._beating.cancel()
         while self._asked:
-            _, answer = self._asked.popleft()
-            if not answer.done():
-                answer.set_result(None)
+            self._asked.popleft().settle(None)

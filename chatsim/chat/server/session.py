@@ -98,15 +98,20 @@ class Session:
                 async with self._turn:
                     await self._pace()
                     if self._ending is None:
-                        await self._tell(await answer(self, request))
+                        await self.send(await answer(self, request))
                 self._heard_at = self._clock()
         except SessionEndedError as end:
             with suppress(ConnectionError):
-                await self._tell(end.farewell)
+                await self.send(end.farewell)
             return str(end)
         except ConnectionError as error:
             return self._ending or str(error)
         return self._ending or "closed by the client"
+
+    async def send(self, message: Message) -> None:
+        """Send a message in the turn of a request; waits while the client is slow. Raises `ConnectionError`."""
+        self._put(message)
+        await self._send()
 
     def push(self, message: Message) -> None:
         """Send a message that nobody waits for. A session with more unsent bytes than its limit ends."""
@@ -172,10 +177,6 @@ class Session:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._over.wait()
-
-    async def _tell(self, message: Message) -> None:
-        self._put(message)
-        await self._send()
 
     def _put(self, message: Message) -> None:
         frame = encode(message)

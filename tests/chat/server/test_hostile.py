@@ -27,7 +27,7 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
-from chatsim.worlds.loading import add_users
+from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.innodb.engine import Engine
 from chatsim.worlds.model.loop import run
@@ -49,8 +49,9 @@ BODIES = {
     CREATE: {"uid": BAD, "other_id": 2},
     1029: {"thread_id": 5, "message_id": 0},
     1101: {"thread_id": 5, "seq": 0, "backward": False},
-    1103: {"thread_id": 0},
+    1103: {"since": 0, "before": 0},
     1105: {"thread_id": 5, "seq": 1},
+    1113: {"threads": [5], "after": [0], "newest": 0},
 }
 """A valid request of each kind."""
 
@@ -79,7 +80,7 @@ async def pairs(tx, low, high):
 
 
 class Tables:
-    """The hardened tables in the model's engine, which takes no time for it: three users, two of whom have a thread."""
+    """The hardened tables in the model's engine, which takes no time for it: users, two of whom have a thread."""
 
     def __init__(self):
         self.engine = Engine(asyncio.get_running_loop().time)
@@ -88,8 +89,8 @@ class Tables:
         async with self.session() as admin:
             for statement in schema.statements("hardened"):
                 await admin.execute(statement)
-            await add_users(admin, [1, 2, BAD])
-            await admin.execute("INSERT INTO chat_thread (id, type) VALUES (1002, 'private')")
+            await add_users(admin, [*range(1, 102), BAD])
+            await insert(admin, "chat_thread (id, type)", [(1_000 + other, "private") for other in range(2, 102)])
             await admin.execute("INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (1002, 1, 2)")
 
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatsim.chat.server.handlers import friends, login, texts, threads
+from chatsim.chat.server.handlers import catchup, friends, login, texts, threads
 from chatsim.chat.server.handlers.table import HANDLERS, answer
 
-__all__ = ["HANDLERS", "answer", "friends", "login", "texts", "threads"]
+__all__ = ["HANDLERS", "answer", "catchup", "friends", "login", "texts", "threads"]

@@ -97,6 +97,14 @@ class Texts(Protocol):
         """A page of history above or below a number, where messages have one."""
         ...
 
+    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """Of each thread the messages above a number, ``limit`` at most, in one round trip."""
+        ...
+
+    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """As `above`, but the newest of them; by number all the same."""
+        ...
+
 
 class SeedTexts:
     """The source's tables: a message has no name and no number, so that a resend is stored again (SD1)."""
@@ -148,8 +156,16 @@ class SeedTexts:
         """There are no numbers."""
         raise NotImplementedError
 
+    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """There are no numbers."""
+        raise NotImplementedError
 
-_NUMBERED = f"SELECT seq, message_id, sender_id, unique_id, msg_type, {_CONTENT}, status, {_TIME}"
+    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """There are no numbers."""
+        raise NotImplementedError
+
+
+_NUMBERED = f"SELECT seq, message_id, sender_id, COALESCE(unique_id, ''), msg_type, {_CONTENT}, status, {_TIME}"
 
 
 class HardenedTexts:
@@ -224,6 +240,23 @@ class HardenedTexts:
         whole = structs(NumberedText, found.rows)
         page = fitting(HistoryReply(0, thread, load_more=True), whole[:_PAGE])
         return HistoryReply(0, thread, len(page) < len(whole), page[::-1] if backward else page)
+
+    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """Messages above a number, of several threads."""
+        return await self._of_each(tx, places, "ORDER BY seq LIMIT ?", limit)
+
+    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+        """The newest messages above a number, of several threads."""
+        found = await self._of_each(tx, places, "ORDER BY seq DESC LIMIT ?", limit)
+        return [texts[::-1] for texts in found]
+
+    @staticmethod
+    async def _of_each(
+        tx: Session, places: Sequence[tuple[int, int]], which: str, limit: int
+    ) -> list[Sequence[NumberedText]]:
+        one = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? {which}"
+        found = await tx.script("; ".join([one] * len(places)), _flat((*place, limit) for place in places))
+        return [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
 
 
 TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}

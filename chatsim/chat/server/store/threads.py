@@ -14,7 +14,7 @@ from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import structs
 
-__all__ = ["changed", "joined", "mark_read", "members", "states", "threads", "written"]
+__all__ = ["changed", "joined", "mark_read", "members", "require", "states", "threads", "written"]
 
 _PAGE = 100
 _NEVER = 2**63
@@ -98,6 +98,18 @@ async def members(tx: Session, thread: int, uid: int) -> list[int]:
     """Who is in a thread, ``uid`` among them, by id. Raises a `RefusalError` if they are not."""
     pair, group = await tx.script(_MEMBERS, (thread, thread))
     return _among(uid, thread, pair, group)
+
+
+async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
+    """Raise a `RefusalError` unless ``uid`` is a member of all the threads."""
+    places = ", ".join("?" * len(threads))
+    pairs, groups = await tx.script(
+        f"SELECT thread_id FROM private_chat WHERE thread_id IN ({places}) AND (user1_id = ? OR user2_id = ?);"
+        f" SELECT thread_id FROM group_chat_member WHERE thread_id IN ({places}) AND user_id = ?",
+        (*threads, uid, uid, *threads, uid),
+    )
+    if strange := {*threads} - {thread for (thread,) in (*pairs.rows, *groups.rows)}:
+        raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {min(strange)}")
 
 
 async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int]:

@@ -1,0 +1,87 @@
+"""Bringing a client up to date: what it lacks of many threads, in as many parts as it takes, for one request."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from chatsim.chat.protocol import (
+    LARGEST_BODY,
+    CatchUpPart,
+    CatchUpReply,
+    CatchUpRequest,
+    ErrorCode,
+    Message,
+    NumberedText,
+    ThreadTexts,
+)
+from chatsim.chat.server.handlers.table import handles
+from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.store import threads as store
+
+if TYPE_CHECKING:
+    from chatsim.chat.server.node import Node
+    from chatsim.chat.server.session import Session
+
+__all__: list[str] = []
+
+_AT_ONCE = 16
+"""Threads that are read in one round trip to the database."""
+
+_ROWS = 250
+"""Messages that are read of each."""
+
+_ENVELOPE = 64
+"""Bytes of a part, and of each thread in it, beside the messages."""
+
+
+@handles(CatchUpRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
+async def _catch_up(node: Node, session: Session, request: CatchUpRequest) -> Message:
+    node.needs_numbers()
+    if len(request.threads) != len(request.after) or not request.threads:
+        raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(request.threads)} threads, {len(request.after)} numbers")
+    async with node.lease() as tx:
+        await store.require(tx, session.uid, request.threads)
+    left = deque(zip(request.threads, request.after, strict=True))
+    while left:
+        places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
+        async with node.lease() as tx:  # and given back before the client takes its time
+            if request.newest:
+                found = await node.texts.newest(tx, places, request.newest)
+            else:
+                found = await node.texts.above(tx, places, _ROWS)
+                left.extendleft(
+                    (thread, texts[-1].seq)
+                    for (thread, _), texts in zip(reversed(places), reversed(found), strict=True)
+                    if len(texts) == _ROWS
+                )
+        for part in _parts([(thread, texts) for (thread, _), texts in zip(places, found, strict=True)]):
+            await session.send(part)
+    return CatchUpReply(ErrorCode.SUCCESS)
+
+
+def _parts(found: Sequence[tuple[int, Sequence[NumberedText]]]) -> Iterator[CatchUpPart]:
+    """As few parts as there can be; each message is encoded once, for its length, and goes into a part as it is."""
+    threads: list[ThreadTexts] = []
+    room = LARGEST_BODY - _ENVELOPE
+    for thread, texts in found:
+        raw: list[msgspec.Raw] = []
+        for text in texts:
+            encoded = msgspec.json.encode(text)
+            if room < len(encoded) + 1 + _ENVELOPE:
+                yield CatchUpPart((*threads, _as_they_are(thread, raw)))
+                threads, raw, room = [], [], LARGEST_BODY - _ENVELOPE
+            raw.append(msgspec.Raw(encoded))
+            room -= len(encoded) + 1  # and a comma
+        if raw:
+            threads.append(_as_they_are(thread, raw))
+            room -= _ENVELOPE
+    if threads:
+        yield CatchUpPart(tuple(threads))
+
+
+def _as_they_are(thread: int, texts: Sequence[msgspec.Raw]) -> ThreadTexts:
+    return ThreadTexts(thread, cast(tuple[NumberedText, ...], tuple(texts)))
