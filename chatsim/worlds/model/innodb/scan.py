@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from chatsim.worlds.deadlock import LockKind, Mode
+from chatsim.worlds.model.innodb.index import HIGHEST
 from chatsim.worlds.model.innodb.locks import Grant, NotGrantedError, Patience
 from chatsim.worlds.model.innodb.transactions import visible
 from chatsim.worlds.model.innodb.values import NULL
@@ -45,6 +46,26 @@ class Range:
     low_included: bool = True
     high_included: bool = True
     exact: bool = False
+
+    @property
+    def start(self) -> Key:
+        """Where it begins among keys: no key in it is before that, and none is equal that is not in it."""
+        if self.low is None:
+            return ()
+        return self.low if self.low_included else (*self.low, HIGHEST)
+
+    @property
+    def stop(self) -> Key:
+        """Where it ends among keys, likewise."""
+        if self.high is None:
+            return (HIGHEST,)
+        return (*self.high, HIGHEST) if self.high_included else self.high
+
+    def until(self, other: Range) -> Range:
+        """It and one that begins within it."""
+        if other.stop <= self.stop:
+            return self
+        return Range(self.low, other.high, self.low_included, other.high_included)
 
     def begun(self, key: Key) -> bool:
         """Whether ``key`` is not before it."""
