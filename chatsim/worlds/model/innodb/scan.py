@@ -169,7 +169,7 @@ class Scan:
         self._opening = True  # no row of the range has been found yet
         self._unique = False  # the range is one key of a unique index
         self._down = path.descending  # it is walked from high to low; one key is looked up
-        self._passed = False  # the record met last was behind the range, and locked by another
+        self._passed = False  # the record met last was behind the range, and locked by another or deleted
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
@@ -314,6 +314,7 @@ class Scan:
         if kind is LockKind.GAP:
             return _Step.END
         if record.deleted:
+            self._passed = out and path.pushed is None
             self.let_go()
             return _Step.END if definition.clustered and self._unique else _Step.ON
         if path.pushed is not None and (out or not path.pushed(self._known(record))):
