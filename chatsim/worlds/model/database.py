@@ -74,9 +74,18 @@ class ModelServer:
             self.connections -= connections
             database.close()
 
-    def session(self) -> EngineSession:
-        """A session of the engine, whose commits wait for the log."""
-        return EngineSession(self.engine, self._log.flushed)
+    async def crash(self) -> None:
+        """End as by ``kill -9``: what is under way fails, connections are of no use, none is to be had until `restart`.
+
+        A commit whose log is on disk is kept, whether it was answered or not; one whose log is not is lost. The tables
+        are as recovery leaves them.
+        """
+        await self.engine.crash()
+        self._log.lose()
+
+    def restart(self) -> None:
+        """Take connections again."""
+        self.engine.restart()
 
     async def answer(self, session: EngineSession, host: str, sql: str, args: Sequence[object]) -> list[Answer]:
         """One round trip: what ``host`` asks crosses the network, is worked on, and its answers come back.
@@ -88,14 +97,26 @@ class ModelServer:
         self._round_trips += 1
         await self._network.line(host, _HOST).cross()
         try:
-            answers = []
-            for at in range(self.engine.count(sql)):
-                await self.machine.work(self._costs.statement)
-                answers.append(await session.step(sql, at, args))
-                await self._examined(answers[-1].examined)
-            return answers
+            with self.engine.process.working():
+                return await self._worked(session, sql, args)
         finally:
             await self._network.line(_HOST, host).cross()
+
+    async def _worked(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
+        answers: list[Answer] = []
+        for at in range(self.engine.count(sql)):
+            if not session.closed:
+                await self.machine.work(self._costs.statement)
+            answers.append(await session.step(sql, at, args))
+            await self._examined(answers[-1].examined)
+        return answers
+
+    async def connect(self, host: str) -> EngineSession:
+        """A new session for ``host``, whose commits wait for the log. Raises a `ConnectionLostError`."""
+        if not self.engine.process.up:
+            await self._network.line(host, _HOST).cross()
+            await self._network.line(_HOST, host).cross()
+        return EngineSession(self.engine, self._log.flushed)
 
     async def _examined(self, records: int) -> None:
         if records:
@@ -133,6 +154,13 @@ class _Log:
         if self._next is None:
             self._writing = None
 
+    def lose(self) -> None:
+        """What is not on disk will never be."""
+        for task in (self._writing, self._next):
+            if task is not None:
+                task.cancel()
+        self._writing = self._next = None
+
 
 class ModelDatabase:
     """The `Database` port: a pool of connections from one host.
@@ -152,15 +180,20 @@ class ModelDatabase:
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[ModelSession]:
-        """Lease a connection; one that comes back with an open transaction is closed."""
+        """Lease a connection; one that comes back with an open transaction is closed.
+
+        Raises a `ConnectionLostError` when a new one is needed and the server is down.
+        """
         async with self._turns:
-            session = self._idle.pop() if self._idle else self._server.session()
+            while self._idle and self._idle[-1].closed:
+                self._idle.pop()
+            session = self._idle.pop() if self._idle else await self._server.connect(self._host)
             session.isolation = isolation or Isolation.REPEATABLE_READ
             leased = ModelSession(self._server, session, self._host)
             try:
                 yield leased
             finally:
-                if leased.busy or session.open or self._closed:
+                if leased.busy or session.open or self._closed or session.closed:
                     session.close()
                 else:
                     self._idle.append(session)
@@ -234,6 +267,13 @@ class AdminSession:
         self._session = EngineSession(engine)
 
     @property
+    def _connected(self) -> EngineSession:
+        """The session, a new one if the server has crashed since. Raises a `ConnectionLostError` while it is down."""
+        if self._session.closed:
+            self._session = EngineSession(self._engine)
+        return self._session
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._session.open
@@ -244,7 +284,7 @@ class AdminSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements."""
-        answers = await self._session.run(sql, args)
+        answers = await self._connected.run(sql, args)
         self._engine.statements -= len(answers)
         self._engine.examined -= sum(answer.examined for answer in answers)
         return [_rows(answer) for answer in answers]
@@ -255,11 +295,11 @@ class AdminSession:
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""
-        await self._session.begin(isolation)
+        await self._connected.begin(isolation)
 
     async def commit(self) -> None:
         """Commit."""
-        await self._session.commit()
+        await self._connected.commit()
 
     async def rollback(self) -> None:
         """Roll back."""

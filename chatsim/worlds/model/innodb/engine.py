@@ -14,6 +14,7 @@ from chatsim.chat.ports import Isolation, database_error
 from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
 from chatsim.worlds.model.innodb.locks import Locks, RecordLock, TableLock
 from chatsim.worlds.model.innodb.named_locks import NamedLocks
+from chatsim.worlds.model.innodb.process import Process
 from chatsim.worlds.model.innodb.sql.parsing import parse
 from chatsim.worlds.model.innodb.sql.statements import Statement, prepare
 from chatsim.worlds.model.innodb.transactions import Transaction
@@ -80,6 +81,7 @@ class Engine:
         examined: how many records have been looked at.
         deadlock: the latest one.
         sessions: the open ones, by number.
+        process: what it runs in.
     """
 
     def __init__(self, clock: Callable[[], float], *, autoinc_lock_mode: int = 2, purges: bool = True) -> None:
@@ -99,6 +101,27 @@ class Engine:
         self.deadlock: Deadlock | None = None
         self.sessions: dict[int, Any] = {}
         self.opened = 0
+        self.process = Process()
+
+    async def crash(self) -> None:
+        """End as by ``kill -9``, and leave what recovery makes of that.
+
+        What had not been committed is rolled back, sessions and all their locks are gone, statements under way fail
+        (2013); AUTO_INCREMENT values are given again unless a row with them had been written.
+        """
+        await self.process.kill()
+        for session in list(self.sessions.values()):
+            session.close()
+        if self._purging is not None:
+            self._purging.cancel()
+            self._purging = None
+        for table in self.tables.values():
+            table.next_number = table.logged_number
+
+    def restart(self) -> None:
+        """Be there again."""
+        self.process.start()
+        self._purge_later()
 
     def now(self) -> datetime:
         """The moment, in UTC, to the second."""
@@ -160,14 +183,17 @@ class Engine:
     def committed(self, trx: Transaction) -> None:
         """A transaction with changes has committed."""
         self.history.commit(trx)
-        if self._purges and self._purging is None:
-            self._purging = asyncio.get_running_loop().call_later(_PURGE_PAUSE, self._purge_soon)
+        self._purge_later()
+
+    def _purge_later(self) -> None:
+        if self._purges and self._purging is None and self.process.up:
+            self._purging = asyncio.get_running_loop().call_later(_PURGE_PAUSE, self._purge_now)
 
     def purge(self) -> bool:
         """Purge what no view wants; whether there was anything."""
         return self.history.purge(self.locks)
 
-    def _purge_soon(self) -> None:
+    def _purge_now(self) -> None:
         self._purging = None
         self.purge()
 

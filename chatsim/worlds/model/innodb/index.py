@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatsim.worlds.model.innodb.transactions import Transaction, Version
     from chatsim.worlds.model.innodb.values import Key, Value
 
-__all__ = ["Index", "Record"]
+__all__ = ["HIGHEST", "Index", "Record"]
 
 
 class Record:
@@ -94,15 +94,15 @@ class Index:
 
     def after(self, key: Key) -> Record:
         """The first record behind all that begin with ``key``."""
-        return self._at(self._records.bisect_left((*key, _HIGHEST)))
+        return self._at(self._records.bisect_left((*key, HIGHEST)))
 
     def count(self, low: Key | None, high: Key | None, *, low_included: bool, high_included: bool) -> int:
         """How many records there are between two prefixes: what the optimizer's dive into an index finds."""
         first, last = 0, len(self._records)
         if low is not None:
-            first = self._records.bisect_left(low if low_included else (*low, _HIGHEST))
+            first = self._records.bisect_left(low if low_included else (*low, HIGHEST))
         if high is not None:
-            last = self._records.bisect_left((*high, _HIGHEST) if high_included else high)
+            last = self._records.bisect_left((*high, HIGHEST) if high_included else high)
         return max(last - first, 0)
 
     def insert(self, key: Key, row: Sequence[Value], writer: Transaction | None) -> Record:
@@ -137,5 +137,12 @@ class _Highest:
     def __gt__(self, other: object) -> bool:
         return True
 
+    def __le__(self, other: object) -> bool:
+        return other is self
 
-_HIGHEST = _Highest()
+    def __ge__(self, other: object) -> bool:
+        return True
+
+
+HIGHEST = _Highest()
+"""What stands behind every value."""

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from chatsim.worlds.deadlock import LockKind, Mode
+from chatsim.worlds.model.innodb.index import HIGHEST
 from chatsim.worlds.model.innodb.locks import Grant, NotGrantedError, Patience
 from chatsim.worlds.model.innodb.transactions import visible
 from chatsim.worlds.model.innodb.values import NULL
@@ -45,6 +46,26 @@ class Range:
     low_included: bool = True
     high_included: bool = True
     exact: bool = False
+
+    @property
+    def start(self) -> Key:
+        """Where it begins among keys: no key in it is before that, and none is equal that is not in it."""
+        if self.low is None:
+            return ()
+        return self.low if self.low_included else (*self.low, HIGHEST)
+
+    @property
+    def stop(self) -> Key:
+        """Where it ends among keys, likewise."""
+        if self.high is None:
+            return (HIGHEST,)
+        return (*self.high, HIGHEST) if self.high_included else self.high
+
+    def until(self, other: Range) -> Range:
+        """It and one that begins within it."""
+        if other.stop <= self.stop:
+            return self
+        return Range(self.low, other.high, self.low_included, other.high_included)
 
     def begun(self, key: Key) -> bool:
         """Whether ``key`` is not before it."""
@@ -148,7 +169,7 @@ class Scan:
         self._opening = True  # no row of the range has been found yet
         self._unique = False  # the range is one key of a unique index
         self._down = path.descending  # it is walked from high to low; one key is looked up
-        self._passed = False  # the record met last was behind the range, and locked by another
+        self._passed = False  # the record met last was behind the range, and locked by another or deleted
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
@@ -293,6 +314,7 @@ class Scan:
         if kind is LockKind.GAP:
             return _Step.END
         if record.deleted:
+            self._passed = out and path.pushed is None
             self.let_go()
             return _Step.END if definition.clustered and self._unique else _Step.ON
         if path.pushed is not None and (out or not path.pushed(self._known(record))):

@@ -50,6 +50,9 @@ class EngineSession:
         engine: the server.
         durable: awaited before a commit with changes takes effect: until its log is on disk.
 
+    Raises:
+        ConnectionLostError: the server is down.
+
     Attributes:
         connection_id: its number.
         trx: its transaction, when it has one.
@@ -62,6 +65,8 @@ class EngineSession:
     """
 
     def __init__(self, engine: Engine, durable: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
+        if not engine.process.up:
+            raise database_error(2013, "Can't connect to MySQL server")
         engine.opened += 1
         self.engine = engine
         self._durable = durable
@@ -95,8 +100,14 @@ class EngineSession:
 
     async def step(self, sql: str, at: int, args: Sequence[Any] = ()) -> Answer:
         """Run the ``at``-th statement of a text; raises as `run` does."""
+        if self.closed:
+            raise database_error(2006, "MySQL server has gone away")
         if len(args) != (wanted := placeholders(sql)):
             raise ValueError(f"{len(args)} arguments for {wanted} placeholders in: {sql.strip()}")
+        with self.engine.process.working():
+            return await self._step(sql, at, args)
+
+    async def _step(self, sql: str, at: int, args: Sequence[Any]) -> Answer:
         try:
             for name in self.engine.names(sql, at):
                 await self._use(name)
@@ -157,6 +168,11 @@ class EngineSession:
     def open(self) -> bool:
         """Whether a transaction goes on after a statement."""
         return self.in_transaction or not self.autocommit
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is no more: the client has gone, or the server has died."""
+        return not self.engine.process.up or self.connection_id not in self.engine.sessions
 
     @property
     def _under_way(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError, DeadlockError
+from chatsim.chat.ports import ConnectionLostError, DatabaseError, DeadlockError
 from chatsim.worlds.deadlock import SUPREMUM, LockKind
 from chatsim.worlds.model.innodb.engine import DataLock, Engine, Wait
 from chatsim.worlds.model.innodb.session import EngineSession
@@ -347,3 +347,47 @@ def test_a_server_that_purges_by_itself_does_so_soon_after_a_commit():
         assert len(engine.table("t").clustered) == 0
 
     play(body, purges=True)
+
+
+# --- crashes
+
+
+def test_numbers_are_given_again_after_a_crash_unless_a_row_with_them_was_written():
+    async def body(engine, session):
+        await session.run("CREATE TABLE n (id INT AUTO_INCREMENT PRIMARY KEY, a INT UNIQUE)")
+        await session.run("INSERT INTO n (a) VALUES (1), (2)")
+        await session.run("BEGIN; INSERT INTO n (a) VALUES (3)")
+        with pytest.raises(DatabaseError, match="Duplicate"):
+            await session.run("INSERT INTO n (a) VALUES (1), (5)")  # the row of 4 was written; that of 5 was not
+        await engine.crash()
+        engine.restart()
+        session = EngineSession(engine)
+        await session.run("INSERT INTO n (a) VALUES (9)")
+        return (await session.run("SELECT id FROM n ORDER BY id"))[0].rows
+
+    assert play(body) == [(1,), (2,), (5,)]
+
+
+def test_what_was_deleted_before_a_crash_is_purged_after_it():
+    async def body(engine, session):
+        await session.run("DELETE FROM t WHERE id = 20")
+        await engine.crash()
+        await asyncio.sleep(9)
+        left = len(engine.table("t").clustered)
+        engine.restart()
+        await asyncio.sleep(9)
+        return left, len(engine.table("t").clustered)
+
+    assert play(body, purges=True) == (3, 2)
+
+
+def test_a_session_of_a_server_that_is_down_is_refused():
+    async def body(engine, session):
+        await engine.crash()
+        with pytest.raises(ConnectionLostError, match="Can't connect"):
+            EngineSession(engine)
+        with pytest.raises(ConnectionLostError, match="gone away"):
+            await session.run("SELECT 1")
+        return engine.sessions
+
+    assert play(body) == {}

@@ -16,11 +16,14 @@ and DELETE none is.
    taken; a scan of the table before a `ref`, if it costs less.
 5. A LIMIT below the rows expected makes a range cheaper than a scan of the table, in a SELECT if it gives the wanted
    order, and if it is cheaper than a scan of the shortest covering index.
-6. If the path does not give the wanted order, an index that does is walked instead: a covering one instead of a scan;
+6. If the path does not give the wanted order (or, if there is none, that of the groups), an index that does is walked
+   instead: a covering one, or for groups any, instead of a scan;
    else one that costs less to read until the LIMIT is likely to be reached. UPDATE and DELETE do that only with a
    LIMIT and instead of a scan.
+7. MIN() and MAX() are read from the end of the first index that has the column behind others that equal one value
+   each (`extreme`), if nothing else is asked; then before all other rules.
 
-The server also knows to merge indexes, to skip through one, and to take MIN() or MAX() from its end: not this rule.
+The server also knows to merge indexes and to skip through one: not this rule.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import product, takewhile
+from itertools import chain, product, takewhile
 
 from sqlglot import exp
 
@@ -41,7 +44,7 @@ from chatsim.worlds.model.innodb.sql.conditions import Conditions, Span
 from chatsim.worlds.model.innodb.sql.expressions import Env, is_true
 from chatsim.worlds.model.innodb.values import NULL, Key, Value
 
-__all__ = ["Hints", "choose"]
+__all__ = ["Hints", "choose", "extreme"]
 
 _PAGE, _ROW = 0.25, 0.1  # mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at
 _SCAN = 2.1  # what the server puts on top of a scan of a table
@@ -118,6 +121,7 @@ def choose(
     ordering: Sequence[tuple[int, bool]] = (),
     limit: int | None = None,
     pushes: bool = True,
+    grouped: bool = False,
 ) -> tuple[Path, bool] | None:
     """The path to the rows, and whether it gives them in the wanted order; None when there can be none.
 
@@ -129,13 +133,17 @@ def choose(
         ordering: the wanted order: columns, and whether from high to low.
         limit: how many rows are wanted.
         pushes: it is a SELECT: a condition may be looked at in the index.
+        grouped: the order is wanted for groups.
     """
     spans = conditions.spans(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
     if spans is None or _is_impossible(spans, indexes):
         return None
+    alternatives = [each for each in conditions.alternatives(spans, env) if not _is_impossible(each, indexes)]
+    if not alternatives:
+        return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
-    wanted = _Wanted(spans, read if pushes else None, order, limit)
+    wanted = _Wanted(spans, alternatives, read if pushes else None, order, limit, grouped=grouped)
     chooser = _Chooser(conditions.table, indexes, wanted, forced=hints.forced)
     way = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
     direction = chooser.direction(way)
@@ -145,6 +153,48 @@ def choose(
     if pushes and way.parts and not path.covering and path.access != "const":
         path = replace(path, pushed=_pushed(conditions, path, env))
     return path, direction is not None
+
+
+def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool], read: set[int]) -> list[Path]:
+    """The paths of which the first row of one has the least or the greatest value; empty if no index begins with it.
+
+    It is not said where they have to stop, as they stop at the first row, wanted or not; the second path is for rows
+    that have nothing but NULL.
+
+    Args:
+        conditions: what is asked.
+        env: the values known now.
+        hints: of the statement.
+        of: the column, and whether its greatest value is wanted.
+        read: the columns that the statement reads.
+    """
+    column, greatest = of
+    spans = conditions.spans(env) if conditions.simple else None
+    if spans is None or any(span.points == () for span in spans.values()):
+        return []
+    for index in filter(hints.permits, conditions.table.indexes):
+        definition = index.definition
+        before = tuple(takewhile(lambda each: each != column, definition.place))
+        if before == definition.place or set(spans) - {*before, column}:
+            continue
+        points = tuple(spans.get(each, Span()).point for each in before)
+        if None in points:
+            continue
+        span = spans.get(column, Span())
+        low, low_included = _end(points, [span], -1)
+        skips_nulls = span.end(-1)[0] is None and conditions.table.columns[column].nullable
+        if skips_nulls:
+            low, low_included = (*points, NULL), False
+        high, high_included = _end(points, [span], 1)
+        if greatest:
+            ranges = [Range(None, high or None, high_included=high_included)]
+        else:
+            ranges = [Range(low or None, None, low_included=low_included)]
+            ranges += [Range(low, low, exact=True)] if skips_nulls and points and column not in spans else []
+        covering = definition.clustered or read <= set(definition.place)
+        path = Path(conditions.table, index, [], descending=greatest, covering=covering, access="range")
+        return [replace(path, ranges=[each]) for each in ranges]
+    return []
 
 
 def _is_impossible(spans: dict[int, Span], indexes: Iterable[Index]) -> bool:
@@ -166,15 +216,19 @@ class _Wanted:
 
     Attributes:
         spans: what the conditions leave of its columns.
+        alternatives: what each side of an OR leaves of them; the spans alone if there is none.
         read: the columns that are read; None where no index may do instead of the row.
         order: the wanted order, without columns that have one value only.
         limit: how many rows are wanted.
+        grouped: the order is wanted for groups.
     """
 
     spans: dict[int, Span]
+    alternatives: Sequence[dict[int, Span]]
     read: set[int] | None
     order: Sequence[tuple[int, bool]]
     limit: int | None
+    grouped: bool
 
 
 class _Chooser:
@@ -191,9 +245,11 @@ class _Chooser:
         self._table = table
         self._indexes = indexes
         self._spans = wanted.spans
+        self._alternatives = wanted.alternatives
         self._read = wanted.read
         self._order = wanted.order
         self._limit = wanted.limit
+        self._grouped = wanted.grouped
         self._forced = forced
         self._rows = max(table.statistics.rows, 1)
         self._ranges: list[_Way] = []
@@ -262,7 +318,10 @@ class _Chooser:
 
     def _range(self, index: Index) -> _Way | None:
         """What the conditions leave of an index, if they leave out any."""
-        ranges, parts = _ranges(self._table, index, self._spans)
+        each = [_ranges(self._table, index, spans) for spans in self._alternatives]
+        if not all(parts for _, parts in each):
+            return None
+        ranges, parts = each[0] if len(each) == 1 else _united(found for found, _ in each)
         if not parts:
             return None
         rows = sum(self._within(index, each) for each in ranges)
@@ -396,7 +455,7 @@ class _Chooser:
         covering = self._covers(index)
         other = _Way(Path(self._table, index, [Range()], covering=covering, access="index"), self._rows, 0.0)
         scans = not instead.parts
-        welcome = scans and (covering or self._forced)
+        welcome = scans and (covering or self._forced or self._grouped)
         if not self._order or self.direction(other) is None or not (welcome or covering or self._limit is not None):
             return None
         expected = instead.rows if instead.path.access == "ref" or self._read is None else self._expected
@@ -466,6 +525,18 @@ def _ranges(table: Table, index: Index, spans: dict[int, Span]) -> tuple[list[Ra
             return [_interval(prefix, span, behind, nullable=nullable) for prefix in prefixes], parts
         prefixes = [(*prefix, point) for prefix, point in product(prefixes, span.points)]
     return [Range(prefix, prefix, exact=True) for prefix in prefixes], parts
+
+
+def _united(alternatives: Iterable[Sequence[Range]]) -> tuple[list[Range], int]:
+    """The ranges of alternatives together, in order, those that overlap as one; and how many columns narrow them."""
+    ranges = sorted(dict.fromkeys(chain.from_iterable(alternatives)), key=lambda each: (each.start, each.stop))
+    found: list[Range] = []
+    for each in ranges:
+        if found and each.start <= found[-1].stop:
+            found[-1] = found[-1].until(each)
+        else:
+            found.append(each)
+    return found, max(len(end or ()) for each in found for end in (each.low, each.high))
 
 
 def _interval(prefix: Key, span: Span, behind: Sequence[Span], *, nullable: bool) -> Range:

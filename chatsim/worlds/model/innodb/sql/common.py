@@ -14,6 +14,7 @@ from chatsim.worlds.model.innodb.sql.expressions import Context, Env, Function, 
 from chatsim.worlds.model.innodb.values import BadValueError, Value
 
 if TYPE_CHECKING:
+    from chatsim.worlds.deadlock import Mode
     from chatsim.worlds.model.innodb.rows import Rows
     from chatsim.worlds.model.innodb.schema import Column, Table
     from chatsim.worlds.model.innodb.transactions import ReadView
@@ -90,12 +91,28 @@ class Session(Context, Protocol):
 
 @dataclass
 class Execution:
-    """One run of a statement: the session, what it locks with, the values of the placeholders, what comes of it."""
+    """One run of a statement.
+
+    Attributes:
+        session: whose it is.
+        rows: what it locks with.
+        args: the values of the placeholders.
+        answer: what comes of it.
+        shares: its plain reads lock what they read.
+        derived: the rows of the tables that its queries have made.
+    """
 
     session: Session
     rows: Rows
     args: Sequence[Any]
     answer: Answer = field(default_factory=Answer)
+    shares: bool = False
+    derived: dict[Table, list[tuple[Value, ...]]] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> Mode | None:
+        """How plain reads lock; None: they don't."""
+        return "S" if self.shares or self.session.reads_lock else None
 
     def env(self, tables: int = 0) -> Env:
         """An environment with room for the rows of so many tables."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, TypeAlias
 
 from sqlglot import exp
@@ -16,6 +18,8 @@ from chatsim.worlds.model.innodb.values import NULL, UnusableError, Value
 __all__ = ["Conditions", "Span", "conjuncts"]
 
 Conjunct: TypeAlias = exp.Expr
+
+_MOST_ALTERNATIVES = 64
 
 
 def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
@@ -69,6 +73,20 @@ class Conditions:
         self.table = scope.tables[at][1]
         self.wanted = list(wanted)
         self._terms = [term for each in self.wanted for term in self._term(each)]
+        self._choices = [found for each in self.wanted if (found := self._choice(each))]
+
+    def _choice(self, node: Conjunct) -> list[list[_Term]]:
+        """The alternatives of an OR, as terms each; none if it is no OR, or one of them asks nothing of an index."""
+        if isinstance(node, exp.Paren):
+            return self._choice(node.this)
+        if not isinstance(node, exp.Or) or list(self._one_of(node)):
+            return []
+        found: list[list[_Term]] = []
+        for side in node.flatten():
+            terms = [term for each in conjuncts(side) for term in self._term(each)]
+            within = [self._choice(each) for each in conjuncts(side)]
+            found += [[*terms, *(term for part in parts for term in part)] for parts in product(*filter(None, within))]
+        return found if all(found) else []
 
     def _term(self, node: Conjunct) -> Iterable[_Term]:
         match node:
@@ -113,14 +131,22 @@ class Conditions:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
 
     def rank(self) -> int:
-        """How much is asked: 0 for a unique key, 1 for an equality on an index, 2 for less, 3 for nothing."""
+        """How late to read it: 0 with a unique key, 1 what has no index, 2 for an equality, 3 for less, 4 for all."""
         equal = {term.column for term in self._terms if term.operator in ("=", "<=>")}
         asked = {term.column for term in self._terms}
         if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
             return 0
-        if any(each.definition.columns[0] in equal for each in self.table.indexes):
+        if not self.table.indexes:
             return 1
-        return 2 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 3
+        if any(each.definition.columns[0] in equal for each in self.table.indexes):
+            return 2
+        return 3 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 4
+
+    @property
+    def simple(self) -> bool:
+        """Whether all that is asked is that columns equal a value or lie between two."""
+        kinds = (*_OPERATORS, exp.Between, exp.Is)
+        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.wanted)
 
     def within(self, index: Index, beside: int = 0) -> list[Function]:
         """Those of the conditions that name only this table's columns that are in ``index``.
@@ -136,6 +162,8 @@ class Conditions:
             columns = [self._scope.column(column) for column in each.find_all(exp.Column)]
             if not columns or not all(at == self.at and column in place for at, column in columns):
                 continue
+            if each.find(exp.Tuple):
+                continue  # rows are compared where the row is
             searched = all(column in place[:beside] for _, column in columns)
             if not searched or (isinstance(each, exp.Is) and isinstance(each.expression, exp.Null)):
                 found.append(self._scope.compile(each))
@@ -148,8 +176,21 @@ class Conditions:
 
         None where something is compared with NULL.
         """
-        found: dict[int, Span] = {}
-        for term in self._terms:
+        return self._narrowed({}, self._terms, env)
+
+    def alternatives(self, spans: dict[int, Span], env: Env) -> list[dict[int, Span]]:
+        """What alternatives leave of each column, where an OR has some, of what all conditions have left.
+
+        None of them may be possible. Of more than a few the server makes no ranges either.
+        """
+        if not self._choices or math.prod(map(len, self._choices)) > _MOST_ALTERNATIVES:
+            return [spans]
+        each = ([term for part in parts for term in part] for parts in product(*self._choices))
+        return [found for terms in each if (found := self._narrowed(spans, terms, env)) is not None]
+
+    def _narrowed(self, spans: dict[int, Span], terms: Iterable[_Term], env: Env) -> dict[int, Span] | None:
+        found = dict(spans)
+        for term in terms:
             values = [value(env) for value in term.values]
             if values == [None] and term.operator != "<=>":
                 return None

@@ -339,12 +339,21 @@ class Scope:
         return value
 
     def _tuples(self, node: exp.Binary) -> Function:
-        if not isinstance(node, exp.EQ) or not isinstance(node.right, exp.Tuple):
+        """A comparison of rows: the first columns that differ decide."""
+        if isinstance(node, exp.NEQ) or not isinstance(node.right, exp.Tuple):
             raise unsupported(node)
-        equal = [
-            exp.EQ(this=a, expression=b) for a, b in zip(node.left.expressions, node.right.expressions, strict=True)
-        ]
-        return self.compile(exp.and_(*equal))
+        left, right = node.left.expressions, node.right.expressions
+        if len(left) != len(right):
+            raise database_error(1241, f"Operand should contain {len(left)} column(s)")
+        if isinstance(node, exp.EQ):
+            return self.compile(exp.and_(*(exp.EQ(this=a, expression=b) for a, b in zip(left, right, strict=True))))
+        strict = exp.LT if isinstance(node, exp.LT | exp.LTE) else exp.GT
+        *pairs, (a, b) = zip(left, right, strict=True)
+        found: exp.Expr = type(node)(this=a, expression=b)
+        for a, b in reversed(pairs):
+            beyond, level = strict(this=a, expression=b), exp.EQ(this=a, expression=b)
+            found = exp.Or(this=beyond, expression=exp.And(this=level, expression=found))
+        return self.compile(found)
 
     @_of(exp.NullSafeEQ)
     def _same(self, node: exp.NullSafeEQ) -> Function:

@@ -36,7 +36,7 @@ class Insert:
     """INSERT and REPLACE, of values or of what a SELECT reads."""
 
     def __init__(self, node: exp.Insert, find: Find) -> None:
-        refuse(node, "returning", "where", "partition")
+        refuse(node, "returning", "where", "partition", "with_")
         target = node.this
         names = [each.name for each in target.expressions] if isinstance(target, exp.Schema) else None
         self.table = table = find((target.this if isinstance(target, exp.Schema) else target).name)
@@ -62,9 +62,13 @@ class Insert:
             self.source = query(source, find)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
-        scope = Scope([(table.name, table)], inserted=alias.lower())
+        beside = self.source.scope.tables if isinstance(self.source, Select) else ()
+        scope = Scope([(table.name, table), *beside], inserted=alias.lower())
         conflict = node.args.get("conflict")
         self.updates = assignments(scope, table, conflict.expressions) if conflict else None
+        self.beside = sorted((at, column) for at, column in scope.read if at)
+        if isinstance(self.source, Select):
+            self.source.give((at - 1, column) for at, column in self.beside)
         self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
         self._deprecated = bool(conflict and any(_is_values(each) for each in conflict.find_all(exp.Anonymous)))
 
@@ -92,7 +96,8 @@ class Insert:
         else:
 
             async def write(row: tuple[Value, ...]) -> None:
-                await writing.row(list(zip(self.columns, row, strict=True)), run.answer.affected + 1)
+                writing.beside = row[len(self.columns) :]
+                await writing.row(list(zip(self.columns, row, strict=False)), run.answer.affected + 1)
 
             for row in await self._read(run, None if self.table in self.source.tables else write):
                 await write(row)
@@ -101,16 +106,22 @@ class Insert:
             run.warn(1287, "'VALUES function' is deprecated and will be removed in a future release.")
         return run.answer
 
+    def rows_beside(self, values: Sequence[Value]) -> list[list[Value]]:
+        """Rows of the tables that it reads, as far as ON DUPLICATE KEY UPDATE names their columns."""
+        assert self.source is None or isinstance(self.source, Select) or not values
+        tables = self.source.scope.tables if isinstance(self.source, Select) else ()
+        rows: list[list[Value]] = [[None] * len(table.columns) for _, table in tables]
+        for (at, column), value in zip(self.beside, values, strict=True):
+            rows[at - 1][column] = value
+        return rows
+
     async def _read(self, run: Execution, each: Each | None) -> list[tuple[Value, ...]]:
         """What the source reads: locked, where gaps are; a consistent read otherwise."""
-        source = self.source
-        assert source is not None
-        if isinstance(source, Select):
-            mode: Mode | None = source.mode or ("S" if run.rows.trx.locks_gaps else None)
-            return await source.rows(run, run.env(len(source.tables)), mode, each)
-        await source.run(run)
-        rows, run.answer.rows = run.answer.rows, None
-        return rows or []
+        run.shares = run.rows.trx.locks_gaps
+        if isinstance(self.source, Select):
+            return await self.source.read(run, each)
+        assert self.source is not None
+        return await self.source.read(run)
 
 
 _DEFAULT = object()
@@ -185,6 +196,7 @@ class _Writing:
         self._run = run
         self._numbers = numbers
         self._table = insert.table
+        self.beside: Sequence[Value] = ()  # what else was selected with the row, for ON DUPLICATE KEY UPDATE
         self._first = 0  # the first value taken for a row that is there now
         self._last = 0  # the number of the last row
 
@@ -310,6 +322,7 @@ class _Writing:
         env = run.env(1)
         env.inserted = wanted
         env.rows[0] = hit.row
+        env.rows += insert.rows_beside(self.beside)
         assert insert.updates is not None
         row = assigned(insert.updates, table, env, number)
         if table.auto is not None:

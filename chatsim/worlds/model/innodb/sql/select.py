@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from sqlglot import exp
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.locks import NotGrantedError, Patience
 from chatsim.worlds.model.innodb.scan import Path, Reading, Scan
-from chatsim.worlds.model.innodb.sql.access import Hints, choose
+from chatsim.worlds.model.innodb.sql.access import Hints, choose, extreme
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
     Execution,
@@ -24,6 +24,7 @@ from chatsim.worlds.model.innodb.sql.common import (
     truth,
 )
 from chatsim.worlds.model.innodb.sql.conditions import Conditions, conjuncts
+from chatsim.worlds.model.innodb.sql.derived import Derived, base_tables, derived_table, with_queries
 from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
 from chatsim.worlds.model.innodb.values import ColumnType, Value, place
 
@@ -39,6 +40,8 @@ Each = Callable[[tuple[Value, ...]], Awaitable[None]]
 
 def query(node: exp.Expr, find: Find) -> Select | Union:
     """A statement that reads. Raises as `prepare` does."""
+    if node.args.get("with_"):
+        find = with_queries(node.args["with_"], find, query)
     if isinstance(node, exp.Subquery) and not node.alias:
         return query(node.this, find)
     if isinstance(node, exp.Union):
@@ -54,7 +57,7 @@ class Select:
     duplicates: Mode = "S"
 
     def __init__(self, node: exp.Select, find: Find) -> None:
-        refuse(node, "having", "windows", "with_", "qualify", "operation_modifiers", "hint")
+        refuse(node, "windows", "qualify", "operation_modifiers", "hint")
         sources = [node.args["from_"].this] if node.args.get("from_") else []
         wanted = conjuncts(node.args.get("where"))
         self.outer: dict[int, list[exp.Expr]] = {}  # of a table that is joined from the left: when a row of it matches
@@ -68,35 +71,27 @@ class Select:
                 self.outer[len(sources) - 1] = conjuncts(join.args.get("on"))
             else:
                 wanted += conjuncts(join.args.get("on"))
-        for source in sources:
-            if not isinstance(source, exp.Table):
-                raise unsupported(source, "in FROM")
         if [each.name.upper() for each in sources] == ["DUAL"]:
             sources = []
         self.node = node
-        self.scope = scope = Scope([(each.alias_or_name, find(each.name)) for each in sources], grouping=True)
+        self.scope = scope = Scope([(each.alias_or_name, _source(each, find)) for each in sources], grouping=True)
         self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
         self.names: list[str] = []
         self._given = self._given_nodes()
         self.outputs = [scope.compile(each) for each in self._given]
         self.kinds = [scope.kind(each) for each in self._given]
         scope.grouping = False
-        self.filters = [(self._named(each), scope.compile(each)) for each in wanted]
+        compiled = [scope.compile(each) for each in wanted]
+        self.filters = [(self._named(each), function) for each, function in zip(wanted, compiled, strict=True)]
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
         self.wanted = wanted
-        group, order = node.args.get("group"), node.args.get("order")
-        if group:
-            refuse(group, "rollup", "cube", "grouping_sets", "totals", "all")
-        self.groups = [scope.place(self._grouped_by(each)) for each in group.expressions] if group else None
-        scope.grouping = True
-        by = [self._ordered_by(each.this) for each in order.expressions] if order else []
-        self.order = [scope.place(each) for each in by]
-        self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
-        self.ordering = columns_of(scope, by, self.directions) if len(sources) == 1 else None
+        self._arrange(node)
         self.limit = count(node.args.get("limit"), scope)
         self.offset = count(node.args.get("offset"), scope)
         self.aggregates = [(id(each), _Aggregate(each, scope)) for each in scope.aggregates]
-        self.extreme = [] if wanted or self.groups else _extreme(scope)
+        if self.having and not self.grouped:
+            raise unsupported("HAVING without groups")
+        self.extremes = [] if self.groups is not None else _extremes(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.mode, self.patience = _locking(node)
         self.sequence = self._sequence_of_tables()
@@ -105,36 +100,69 @@ class Select:
             raise unsupported("GET_LOCK() in a statement about tables")
         self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
 
+    def _arrange(self, node: exp.Select) -> None:
+        """What it groups and sorts by."""
+        scope, alone = self.scope, len(self.scope.tables) == 1
+        group, order = node.args.get("group"), node.args.get("order")
+        if group:
+            refuse(group, "rollup", "cube", "grouping_sets", "totals", "all")
+        grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
+        self.groups = [scope.place(each) for each in grouped_by] if group else None
+        ascending = [False] * len(grouped_by)
+        self.grouping = (columns_of(scope, grouped_by, ascending) or []) if alone else []
+        scope.grouping = True
+        by = [self._ordered_by(each.this) for each in order.expressions] if order else []
+        self.order = [scope.place(each) for each in by]
+        self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+        having = node.args.get("having")
+        self.having = [scope.compile(self._had(each)) for each in conjuncts(having and having.this)]
+        self.ordering = columns_of(scope, by, self.directions) if alone else None
+
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it reads."""
-        return [table for _, table in self.scope.tables]
+        """Those that it reads, in the schema."""
+        return base_tables(table for _, table in self.scope.tables)
+
+    def give(self, wanted: Iterable[tuple[int, int]]) -> None:
+        """Have each row followed by further columns: the number of a table, the number of its column.
+
+        Raises:
+            NotImplementedError: its rows are not those of its tables.
+        """
+        for at, column in wanted:
+            if self.grouped or self.node.args.get("distinct"):
+                raise unsupported("ON DUPLICATE KEY UPDATE with a column of a SELECT that groups")
+            self.scope.read.add((at, column))
+            self.outputs.append(_column(at, column))
+
+    def columns_read(self, at: int) -> set[int]:
+        """Those of the ``at``-th table that it names."""
+        return {column for number, column in self.scope.read if number == at}
+
+    @property
+    def grouped(self) -> bool:
+        """Whether its rows are those of groups."""
+        return self.groups is not None or bool(self.aggregates)
 
     async def run(self, run: Execution) -> Answer:
         """Read."""
-        env = run.env(len(self.scope.tables))
-        for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
-            name, *seconds = [function(env) for function in arguments]
-            env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
-        mode = self.mode or ("S" if run.session.reads_lock else None)
-        rows = await self.rows(run, env, mode)
+        rows = await self.read(run)
         if self.into:
             self._assign(run, rows)
             return run.answer
         run.answer.rows = rows
         return run.answer
 
-    async def rows(
-        self,
-        run: Execution,
-        env: Env,
-        mode: Mode | None,
-        each: Each | None = None,
-    ) -> list[tuple[Value, ...]]:
-        """What is read, locked in ``mode``; None for a consistent read.
+    async def read(self, run: Execution, each: Each | None = None) -> list[tuple[Value, ...]]:
+        """Its rows.
 
-        Rows are given to ``each``, if there is one, as they are found; what has to be sorted or grouped is returned.
+        They are given to ``each``, if there is one, as they are found; what has to be sorted or grouped is returned.
         """
+        env = run.env(len(self.scope.tables))
+        for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
+            name, *seconds = [function(env) for function in arguments]
+            env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
+        mode = self.mode or run.mode
         limit, offset = number(self.limit, env), number(self.offset, env) or 0
         if not self.scope.tables and not truth((function for _, function in self.filters), env):
             return []
@@ -144,7 +172,8 @@ class Select:
         reading = Reading(mode, view, self.patience)
         walk = _Walk(self, run, env, reading, limit=limit, offset=offset, each=each)
         try:
-            await walk.table(0)
+            if not await walk.extremes():
+                await walk.table(0)
         except NotGrantedError as error:
             raise _not_available(error) from error
         finally:
@@ -178,9 +207,13 @@ class Select:
         """What a GROUP BY means: a place in the select list, what it says, or an alias, if there is no such column."""
         found = self._numbered(node, "group statement")
         if found is None and isinstance(node, exp.Column):
-            known = any(node.name.lower() in table.numbers for table in self.tables)
+            known = any(node.name.lower() in table.numbers for _, table in self.scope.tables)
             found = None if known else self._aliased(node)
         return found or node
+
+    def _had(self, node: exp.Expr) -> exp.Expr:
+        """A condition on groups, with what aliases stand for."""
+        return node.transform(lambda part: self._aliased(part) or part)
 
     def _numbered(self, node: exp.Expr, where: str) -> exp.Expr | None:
         if not isinstance(node, exp.Literal) or node.is_string:
@@ -224,6 +257,19 @@ class Select:
         run.answer.affected = len(rows)
 
 
+def _column(table: int, at: int) -> Function:
+    return lambda env: env.rows[table][at]
+
+
+def _source(node: exp.Expr, find: Find) -> Table:
+    """A table of FROM, or what a query there makes."""
+    if isinstance(node, exp.Subquery):
+        return derived_table(node, find, query)
+    if not isinstance(node, exp.Table):
+        raise unsupported(node, "in FROM")
+    return find(node.name)
+
+
 def _joins(node: exp.Select) -> list[exp.Join]:
     """The joins: of ``INTO @a, @b`` the second variable is none, though it is read as one."""
     return [each for each in node.args.get("joins") or () if not isinstance(each.this.this, exp.Parameter)]
@@ -241,14 +287,16 @@ def _into(node: exp.Select) -> list[exp.Expr]:
     return names
 
 
-def _extreme(scope: Scope) -> list[tuple[int, bool]]:
-    """The column of which only the least or the greatest value is wanted, which an index has at its end."""
-    if len(scope.tables) != 1 or len(scope.aggregates) != 1:
+def _extremes(scope: Scope) -> list[tuple[int, bool]]:
+    """The columns of which only the least or the greatest value is wanted, which an index has at its end."""
+    if len(scope.tables) != 1 or isinstance(scope.tables[0][1], Derived):
         return []
-    (aggregate,) = scope.aggregates
-    if not isinstance(aggregate, exp.Min | exp.Max) or not isinstance(aggregate.this, exp.Column):
-        return []
-    return [(scope.column(aggregate.this)[1], isinstance(aggregate, exp.Max))]
+    found = []
+    for each in scope.aggregates:
+        if not isinstance(each, exp.Min | exp.Max) or not isinstance(each.this, exp.Column):
+            return []
+        found.append((scope.column(each.this)[1], isinstance(each, exp.Max)))
+    return found
 
 
 def _locking(node: exp.Select) -> tuple[Mode | None, Patience]:
@@ -284,40 +332,91 @@ class _Walk:
         self._offset = offset
         self._rows: list[tuple[tuple[Value, ...], tuple[Value, ...]]] = []  # what to sort by, what to give
         self._groups: dict[tuple[Any, ...], tuple[list[Any], list[Sequence[Value]]]] = {}
-        self._grouped = select.groups is not None or bool(select.aggregates)
+        self._grouped = select.grouped
         self._each = each
         self._given = 0
         self._ordered = False
+        self._passed_over = False  # the row found last was before the OFFSET, and is not kept for anything
         self._known: set[int] = set()
         self.examined = 0
 
+    async def extremes(self) -> bool:
+        """Read the least and the greatest values that are wanted from the end of an index; whether that can be done."""
+        select, env = self._select, self._env
+        if not select.extremes:
+            return False
+        ((_, conditions),) = select.sequence
+        paths = [extreme(conditions, env, select.hints[0], each, select.columns_read(0)) for each in select.extremes]
+        if not all(paths):
+            return False
+        states = [each.start() for _, each in select.aggregates]
+        if (mode := self._reading.mode) is not None:
+            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
+        wanted = [function for _, function in select.filters]
+        for at, (_, aggregate) in enumerate(select.aggregates):
+            for path in paths[at]:
+                scan = Scan(self._run.rows, path, self._reading)
+                hit = await scan.next()
+                self.examined += scan.examined
+                if hit is not None:
+                    env.rows[0] = hit.row
+                    if truth(wanted, env):
+                        states[at] = aggregate.add(states[at], env)
+                        break
+        self._groups[()] = states, [(None,) * len(conditions.table.columns)]
+        return True
+
     async def table(self, level: int) -> bool:
         """Read one table, and those behind it for each of its rows; True when no more rows are wanted."""
-        select, env = self._select, self._env
+        select = self._select
         if level == len(select.sequence):
             return await self._found()
         at, conditions = select.sequence[level]
-        alone = len(select.sequence) == 1
-        whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
-        chosen = choose(
-            *(conditions, env, select.hints[at]),
-            read={column for number, column in select.scope.read if number == at},
-            ordering=(select.ordering or ()) if alone and not self._grouped else select.extreme,
-            limit=1 if select.extreme else cast("int", self._limit) + self._offset if whole else None,
-        )
-        if chosen is not None and (mode := self._reading.mode) is not None:
-            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
         self._known.add(at)
         ready = [
             function
             for tables, function in select.filters
             if tables <= self._known and (at in tables or (level == 0 and not tables))
         ]
-        matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
+        if isinstance(conditions.table, Derived):
+            matched = await self._all(conditions.table, at=at, level=level, ready=ready)
+        else:
+            chosen = await self._chosen(at, conditions)
+            matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
         if at in select.matches and not matched:
             await self._without(at, level, ready)
         self._known.discard(at)
         return self._enough()
+
+    async def _chosen(self, at: int, conditions: Conditions) -> tuple[Path, bool] | None:
+        """The path to a table's rows, and whether it gives the wanted order; None when there can be none."""
+        select, env = self._select, self._env
+        alone = len(select.sequence) == 1
+        whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
+        chosen = choose(
+            *(conditions, env, select.hints[at]),
+            read=select.columns_read(at),
+            ordering=select.grouping if self._grouped else (select.ordering or ()) if alone else (),
+            limit=cast("int", self._limit) + self._offset if whole else None,
+            grouped=bool(select.grouping),
+        )
+        if chosen is not None and (mode := self._reading.mode) is not None:
+            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
+        return chosen
+
+    async def _all(self, table: Derived, *, at: int, level: int, ready: Sequence[Function]) -> bool:
+        """Go through the rows that a query has made; whether any matched."""
+        select, env = self._select, self._env
+        matches = select.matches.get(at, ())
+        matched = False
+        for row in await table.read(self._run):
+            self.examined += 1
+            env.rows[at] = row
+            if truth(matches, env):
+                matched = True
+                if truth(ready, env) and await self.table(level + 1):
+                    break
+        return matched
 
     async def _scan(
         self,
@@ -330,8 +429,7 @@ class _Walk:
     ) -> bool:
         """Walk along a path; whether any row matched."""
         select, env = self._select, self._env
-        known = bool(select.extreme) if self._grouped else select.ordering is not None
-        self._ordered = ordered and len(select.sequence) == 1 and known
+        self._ordered = ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
         scan = Scan(self._run.rows, path, self._reading)
         matches = select.matches.get(at, ())
         matched = False
@@ -344,12 +442,14 @@ class _Walk:
                     scan.let_go()
             elif await self.table(level + 1):
                 break
+            elif self._passed_over and path.access != "const":
+                scan.let_go()
         self.examined += scan.examined
         return matched
 
     async def _without(self, at: int, level: int, ready: Sequence[Function]) -> None:
         """Go on with NULL for the columns of a table that is joined from the left and has no row that matches."""
-        self._env.rows[at] = (None,) * len(self._select.tables[at].columns)
+        self._env.rows[at] = (None,) * len(self._select.scope.tables[at][1].columns)
         if truth(ready, self._env):
             await self.table(level + 1)
 
@@ -368,8 +468,10 @@ class _Walk:
             states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
             for at, (_, aggregate) in enumerate(select.aggregates):
                 states[at] = aggregate.add(states[at], env)
-            return bool(select.extreme) and self._ordered and states[0][0] > 0
+            return False
         self._given += 1
+        streams = not select.node.args.get("distinct") and (self._ordered or not select.order)
+        self._passed_over = streams and self._given <= self._offset
         if self._each is None or select.node.args.get("distinct") or (select.order and not self._ordered):
             self._give()
         elif self._given > self._offset:
@@ -388,22 +490,20 @@ class _Walk:
             if not self._groups and select.groups is None:
                 self._groups[()] = (
                     [each.start() for _, each in select.aggregates],
-                    [(None,) * len(table.columns) for table in select.tables],
+                    [(None,) * len(table.columns) for _, table in select.scope.tables],
                 )
             for states, members in self._groups.values():
                 env.rows = list(members)
                 for (number, aggregate), state in zip(select.aggregates, states, strict=True):
                     env.found[number] = aggregate.end(state)
-                self._give()
+                if truth(select.having, env):
+                    self._give()
         rows = self._rows
         if select.order and not self._ordered:
             rows = in_order(rows, select.directions, lambda each: each[0])
         given = [each for _, each in rows]
         if select.node.args.get("distinct"):
-            first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
-            for row in given:
-                first.setdefault(tuple(map(place, row, select.kinds)), row)
-            given = list(first.values())
+            given = _different(given, select.kinds)
         return given[self._offset : None if self._limit is None else self._offset + self._limit]
 
 
@@ -411,8 +511,11 @@ class _Aggregate:
     """COUNT, MIN, MAX, SUM or AVG."""
 
     def __init__(self, node: exp.Expr, scope: Scope) -> None:
-        if isinstance(node.this, exp.Distinct):
-            raise unsupported(node)
+        self._distinct = isinstance(node.this, exp.Distinct)
+        if self._distinct:
+            if not isinstance(node, exp.Count) or len(node.this.expressions) != 1:
+                raise unsupported(node)
+            node = exp.Count(this=node.this.expressions[0])
         self._kind = type(node)
         star = isinstance(node.this, exp.Star)
         self._by = None if star else scope.kind(node.this)
@@ -420,13 +523,16 @@ class _Aggregate:
         self._value: Function = (lambda _: 1) if star else value(node.this)
 
     def start(self) -> Any:
-        return (0, None)
+        return (0, set() if self._distinct else None)
 
     def add(self, state: Any, env: Env) -> Any:
         count, so_far = state
         value = self._value(env)
         if value is None:
             return state
+        if self._distinct:
+            so_far.add(place(value, self._by))
+            return len(so_far), so_far
         if self._kind in (exp.Min, exp.Max):
             sign = 0 if so_far is None else compare(value, so_far, self._by)
             better = so_far is None or (sign < 0 if self._kind is exp.Min else sign > 0)
@@ -446,46 +552,64 @@ class _Aggregate:
 
 
 class Union:
-    """UNION ALL of SELECTs, sorted and cut as a whole."""
+    """UNION of SELECTs, sorted and cut as a whole."""
 
     duplicates: Mode = "S"
 
     def __init__(self, node: exp.Union, find: Find) -> None:
-        if node.args.get("distinct"):
-            raise unsupported("UNION without ALL")
-        refuse(node, "with_", "locks")
+        refuse(node, "locks")
         self._parts = [query(each, find) for each in (node.left, node.right)]
-        first: Select | Union = self._parts[0]
+        first, second = self._parts
+        if len(first.names) != len(second.names):
+            raise database_error(1222, "The used SELECT statements have a different number of columns")
         self.names: list[str] = first.names
-        self.kinds: list[ColumnType | None] = first.kinds
+        self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
+        self._distinct = bool(node.args.get("distinct"))
         scope = Scope()
         self._limit, self._offset = count(node.args.get("limit"), scope), count(node.args.get("offset"), scope)
         order = node.args.get("order")
-        lowered = [name.lower() for name in self.names]
-        self._order: list[int] = []
-        for each in order.expressions if order else ():
-            if each.this.name.lower() not in lowered:
-                raise unsupported(each, "ORDER BY something else than a column of a UNION")
-            self._order.append(lowered.index(each.this.name.lower()))
+        self._order = [self._place(each.this) for each in order.expressions] if order else []
         self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+
+    def _place(self, node: exp.Expr) -> int:
+        """Which column an ORDER BY means."""
+        if isinstance(node, exp.Literal) and node.name.isdigit() and 1 <= int(node.name) <= len(self.names):
+            return int(node.name) - 1
+        lowered = [name.lower() for name in self.names]
+        if not isinstance(node, exp.Column) or node.table:
+            raise unsupported(node, "ORDER BY something else than a column of a UNION")
+        if node.name.lower() not in lowered:
+            raise database_error(1054, f"Unknown column '{node.name}' in 'order clause'")
+        return lowered.index(node.name.lower())
 
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it reads."""
+        """Those that it reads, in the schema."""
         return [table for part in self._parts for table in part.tables]
 
     async def run(self, run: Execution) -> Answer:
         """Read."""
-        rows: list[tuple[Value, ...]] = []
-        for part in self._parts:
-            await part.run(run)
-            rows += run.answer.rows or []
+        run.answer.rows = await self.read(run)
+        return run.answer
+
+    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
+        """Its rows."""
+        rows = [row for part in self._parts for row in await part.read(run)]
+        if self._distinct:
+            rows = _different(rows, self.kinds)
         if self._order:
             rows = in_order(rows, self._directions, lambda row: [place(row[at], self.kinds[at]) for at in self._order])
         env = run.env()
         limit, offset = number(self._limit, env), number(self._offset, env) or 0
-        run.answer.rows = rows[offset : None if limit is None else offset + limit]
-        return run.answer
+        return rows[offset : None if limit is None else offset + limit]
+
+
+def _different(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:
+    """Of rows that are the same the first."""
+    first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
+    for row in rows:
+        first.setdefault(tuple(map(place, row, kinds)), row)
+    return list(first.values())
 
 
 def _not_available(error: NotGrantedError) -> Exception:

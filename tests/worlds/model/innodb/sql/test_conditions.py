@@ -95,7 +95,48 @@ def test_pairs_in_parentheses_are_taken_apart(spans):
 
 
 @pytest.mark.parametrize(
-    ("where", "rank"), [("v = 1", 0), ("k = 1", 1), ("k > 1", 2), ("id + 1 = 1", 3), ("v > 1 AND k = 2", 1)]
+    ("where", "rank"), [("v = 1", 0), ("k = 1", 2), ("k > 1", 3), ("id + 1 = 1", 4), ("v > 1 AND k = 2", 2)]
 )
 def test_the_more_is_asked_the_lower_the_rank(asked, where, rank):
     assert asked(where).rank() == rank
+
+
+@pytest.fixture
+def alternatives(asked):
+    """What each alternative of a condition leaves of k: its ends, or its points."""
+
+    def found(where):
+        conditions = asked(where)
+        env = Env(None, ())
+        spans = conditions.spans(env)
+        return [
+            each.get(K) and (each[K].points or (each[K].low, each[K].high))
+            for each in conditions.alternatives(spans, env)
+        ]
+
+    return found
+
+
+def test_alternatives_leave_something_each(alternatives):
+    assert alternatives("k < 1 OR k > 3 OR k = 2") == [(None, 1), (3, None), (2,)]
+
+
+def test_what_is_asked_beside_alternatives_is_asked_of_each(alternatives):
+    assert alternatives("k > 0 AND (k < 1 OR k > 3)") == [(0, 1), (3, None)]
+    assert alternatives("(k < 5 OR k > 7) AND (k > 9 OR k < 2)") == [(9, 5), (None, 2), (9, None), (7, 2)]
+
+
+def test_alternatives_within_alternatives_are_more_of_them(alternatives):
+    assert alternatives("v = 1 AND (k < 1 OR (k > 3 AND (k < 5 OR k > 8)))") == [(None, 1), (3, 5), (8, None)]
+
+
+def test_an_alternative_that_asks_nothing_of_an_index_makes_the_others_useless(alternatives):
+    assert alternatives("k = 1 OR k + 1 = 4") == [None]
+
+
+def test_an_alternative_that_equals_null_is_none(alternatives):
+    assert alternatives("k = NULL OR k > 3") == [(3, None)]
+
+
+def test_too_many_alternatives_are_not_looked_at(alternatives):
+    assert alternatives(" AND ".join(["(k < 1 OR k > 3 OR k = 2)"] * 4)) == [None]

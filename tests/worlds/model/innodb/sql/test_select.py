@@ -227,6 +227,37 @@ def test_a_row_can_be_put_into_variables_and_only_one():
     assert rows("SELECT @a", setup=(*setup, "SELECT age INTO @a FROM u WHERE id = 99")) == [(20,)]
 
 
+def test_a_union_without_all_has_each_row_once_by_its_collation():
+    assert rows("SELECT name FROM u WHERE id IN (2, 4) UNION SELECT 'ANN' UNION SELECT 'x' ORDER BY 1") == [
+        ("Ann",),
+        ("x",),
+    ]
+
+
+def test_groups_can_be_chosen_by_their_aggregates_and_aliases():
+    assert rows("SELECT age, COUNT(*) c FROM u GROUP BY age HAVING c > 1 AND age < 40") == [(30, 2)]
+    assert rows("SELECT age FROM u GROUP BY age HAVING MAX(id) = 5") == [(-1,)]
+    assert rows("SELECT COUNT(*) FROM u HAVING COUNT(*) > 9") == []
+
+
+def test_different_values_are_counted_once_and_null_is_none():
+    assert rows("SELECT COUNT(DISTINCT age), COUNT(DISTINCT name), COUNT(DISTINCT age + 1) FROM u") == [(3, 3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("(age, id) > (30, 1)", [4]),
+        ("(age, id) >= (30, 1)", [1, 4]),
+        ("(age, id) < (30, 4)", [1, 3, 5]),
+        ("(age, id) <= (20, 3)", [3, 5]),
+        ("(age, id) > (20, NULL)", [1, 4]),
+    ],
+)
+def test_rows_are_compared_by_their_first_columns_that_differ(where, ids):
+    assert firsts(f"SELECT id FROM u WHERE {where} ORDER BY id") == ids
+
+
 # --- what is wrong, and what the model has not
 
 
@@ -239,6 +270,9 @@ def test_a_row_can_be_put_into_variables_and_only_one():
         ("SELECT id FROM u JOIN p ON p.u = u.id", "1052: Column 'id' in field list is ambiguous"),
         ("SELECT id FROM u FORCE INDEX (nope)", "1176: Key 'nope' doesn't exist in table 'u'"),
         ("SELECT *", "1096: No tables used"),
+        ("SELECT 1 FROM u WHERE (id, age) > (1, 2, 3)", "1241: Operand should contain 2 column(s)"),
+        ("SELECT 1, 2 UNION SELECT 1", "1222: The used SELECT statements have a different number of columns"),
+        ("SELECT id FROM u UNION SELECT id FROM p ORDER BY nope", "1054: Unknown column 'nope' in 'order clause'"),
     ],
 )
 def test_what_is_not_there_is_refused_by_name(sql, refusal):
@@ -248,13 +282,17 @@ def test_what_is_not_there_is_refused_by_name(sql, refusal):
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
-        ("SELECT age FROM u GROUP BY age HAVING COUNT(*) > 1", "HAVING"),
-        ("SELECT id FROM u UNION SELECT id FROM p", "UNION without ALL"),
-        ("WITH x AS (SELECT 1) SELECT * FROM u", "WITH"),
-        ("SELECT * FROM (SELECT 1) x", "in FROM"),
+        ("SELECT age FROM u HAVING age > 1", "HAVING without groups"),
+        ("WITH RECURSIVE x AS (SELECT 1) SELECT * FROM x", "RECURSIVE"),
+        ("SELECT * FROM u JOIN LATERAL (SELECT 1) x", "in FROM"),
+        ("SELECT (SELECT MAX(id) FROM p) FROM u", "Subquery"),
+        ("SELECT id FROM u WHERE id IN (SELECT u FROM p)", "a subquery"),
+        ("SELECT id FROM u WHERE EXISTS (SELECT 1 FROM p WHERE p.u = u.id)", "EXISTS"),
+        ("SELECT ROW_NUMBER() OVER (ORDER BY id) FROM u", "Window"),
         ("SELECT * FROM u RIGHT JOIN p ON p.u = u.id", "RIGHT JOIN"),
         ("SELECT * FROM u JOIN p USING (id)", "USING"),
-        ("SELECT COUNT(DISTINCT age) FROM u", "DISTINCT"),
+        ("SELECT SUM(DISTINCT age) FROM u", "DISTINCT"),
+        ("SELECT id FROM u WHERE (id, age) <> (1, 2)", "NEQ"),
         ("SELECT GROUP_CONCAT(id) FROM u", "GROUP_CONCAT"),
         ("SELECT id FROM u FOR UPDATE OF u", "locking some"),
         ("SELECT GET_LOCK(name, 0) FROM u", "GET_LOCK"),
