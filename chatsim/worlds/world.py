@@ -140,6 +140,13 @@ class World(Site, Protocol):
         """Make the tables of ``chat/schema`` anew, empty."""
         ...
 
+    async def crash(self, down: float) -> None:
+        """Kill the database server, as ``kill -9`` does; so many seconds later it is there again, recovered.
+
+        Raises `WorldError` when it can't be killed.
+        """
+        ...
+
     def reserve(self, connections: int) -> None:
         """See to it that so many connections can be open on the network at once. Raises `WorldError`."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,6 +64,13 @@ class ModelWorld(ModelSite):
             await self.admin.execute(f"DROP TABLE {names}")
         for statement in schemas.statements(schema):
             await self.admin.execute(statement)
+
+    async def crash(self, down: float) -> None:
+        """Kill the server, and have it recovered so many seconds later."""
+        await self.server.crash()
+        await asyncio.sleep(down)
+        self.server.restart()
+        self.admin = AdminSession(self.server.engine)
 
     def reserve(self, connections: int) -> None:
         """The network takes any number."""

@@ -602,7 +602,8 @@ class Scope:
         if name == "LAST_INSERT_ID":
             return self._remembered(node.expressions[0])
         if name == "VALUES":
-            at = self.column(exp.column(node.expressions[0].name))[1]
+            target = Scope(self.tables[:1])  # whatever else is read
+            at = target.column(exp.column(node.expressions[0].name))[1]
             return lambda env: env.inserted[at]
         if name == "GET_LOCK":
             number = id(node)

@@ -339,3 +339,11 @@ def test_a_number_is_remembered_by_a_read_too():
 def test_columns_are_filled_in_the_order_in_which_the_statement_names_them():
     said = play("INSERT INTO s (c, n) VALUES ('long', 999)", setup=(STRICT,))
     assert said[0].startswith("1406: ")
+
+
+def test_values_means_the_column_of_the_row_to_be_put_in_whatever_else_is_read():
+    assert play(
+        "INSERT INTO t (id, a) VALUES (1, 10), (2, 20)",
+        "INSERT INTO t (id, a) SELECT u.id, u.id + 5 FROM t u WHERE u.id = 1 ON DUPLICATE KEY UPDATE a = VALUES(a)",
+        "SELECT id, a FROM t ORDER BY id",
+    )[-1] == [(1, 6), (2, 20)]
