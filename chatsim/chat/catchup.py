@@ -1,0 +1,337 @@
+"""How a client knows what it has not seen yet: kinds of cursor, each with how messages are written for it.
+
+AUTO_INCREMENT hands out a message's id when it is inserted; the row appears when its transaction commits. Of two
+transactions the one with the smaller id may commit last, and a reader that has gone past it never looks back (system
+document, P3, P4). Kinds differ in nothing but how they keep that from happening; each says in its docstring what it
+bets on, what a writer pays, and what a reader.
+
+A kind writes a batch of texts in one transaction, and reads what is new to a user. The cursor is a number for each
+thread, or for kinds that number a user's news, one for the user, under the key `USER`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chatsim.chat.ports import Isolation, Session
+from chatsim.chat.server.store.texts import Batch, HardenedTexts, SeedTexts
+
+__all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found", "UnknownCursorError", "cursors"]
+
+USER = 0
+"""The key of a cursor that is the user's, not a thread's: no thread has this id."""
+
+Cursor = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reader has found.
+
+    Attributes:
+        messages: thread and message id of each, in the order of the numbers that the cursor goes by.
+        cursor: from where to go on.
+    """
+
+    messages: Sequence[tuple[int, int]]
+    cursor: Cursor
+
+
+Write = Callable[[Session, Batch], Awaitable[Sequence[int]]]
+Read = Callable[[Session, int, Cursor], Awaitable[Found]]
+
+
+class UnknownCursorError(ValueError):
+    """No kind of cursor has that name."""
+
+
+@dataclass(frozen=True)
+class CursorKind:
+    """A kind of cursor.
+
+    Attributes:
+        name: what it is called.
+        write: ``async (tx, batch) -> message ids``: stores a batch in a transaction of its own.
+        read: ``async (tx, uid, cursor) -> Found``: all that is new to a user.
+        bet: what it bets on, and its price; as it stands in the code, `inspect.cleandoc` trims it.
+        schema: the tables that it is made for, a name in ``chat/schema``.
+        tables: what it needs beside them, as SQL.
+        per_user: whether the cursor is one number for the user.
+        safe: whether it is recommended: it loses nothing, whatever overtakes what.
+        isolation: the level of its sessions.
+    """
+
+    name: str
+    write: Write = field(repr=False)
+    read: Read = field(repr=False)
+    bet: str = field(repr=False)
+    schema: str
+    tables: tuple[str, ...] = ()
+    per_user: bool = False
+    safe: bool = True
+    isolation: Isolation = Isolation.READ_COMMITTED
+
+    def begin(self, threads: Iterable[int]) -> Cursor:
+        """The cursor of a reader that has seen nothing."""
+        return {USER: 0} if self.per_user else dict.fromkeys(threads, 0)
+
+
+# --- by message id
+
+
+def _stored(batch: Batch) -> tuple[str, list[object]]:
+    rows = [(batch.thread, batch.sender, batch.receiver, text.content) for text in batch.texts]
+    places = ", ".join(["(?, ?, ?, ?)"] * len(rows))
+    insert = f"INSERT INTO chat_message (thread_id, sender_id, recv_id, content) VALUES {places}"
+    return insert, [value for row in rows for value in row]
+
+
+def _consecutive(first: int, count: int) -> range:
+    """The ids that one statement took (manual: InnoDB AUTO_INCREMENT Lock Modes, simple inserts)."""
+    return range(first, first + count)
+
+
+async def _write_as_the_source(tx: Session, batch: Batch) -> Sequence[int]:
+    await tx.begin()
+    ids = []
+    for text in batch.texts:  # a round trip each: system document, D6
+        insert, args = _stored(Batch(batch.thread, batch.sender, batch.receiver, [text]))
+        ids.append((await tx.execute(insert, args)).last_id)
+    await tx.commit()
+    return ids
+
+
+async def _read_above(tx: Session, cursor: Cursor, floor: Cursor, most: int | None = None) -> Found:
+    """All messages above each thread's floor, up to ``most``; the cursor never goes back."""
+    bound = "" if most is None else "AND message_id <= ? "
+    one = f"SELECT message_id FROM chat_message WHERE thread_id = ? AND message_id > ? {bound}ORDER BY message_id"
+    args = [value for thread, after in floor.items() for value in (thread, after, *(() if most is None else (most,)))]
+    found = await tx.script("; ".join([one] * len(floor)), args)
+    messages = [
+        (thread, int(str(number))) for thread, rows in zip(floor, found, strict=True) for (number,) in rows.rows
+    ]
+    return Found(messages, {**cursor, **{thread: max(cursor[thread], number) for thread, number in messages}})
+
+
+async def _read_by_message_id(tx: Session, _: int, cursor: Cursor) -> Found:
+    return await _read_above(tx, cursor, cursor)
+
+
+_OVERLAP = 100
+
+
+async def _read_overlapping(tx: Session, _: int, cursor: Cursor) -> Found:
+    return await _read_above(tx, cursor, {thread: max(0, after - _OVERLAP) for thread, after in cursor.items()})
+
+
+async def _write_behind_the_thread(tx: Session, batch: Batch) -> Sequence[int]:
+    appended = await SeedTexts().send(tx, batch, friends=False)
+    return [text.message_id for text in appended.texts]
+
+
+# --- numbers that are committed in their order
+
+
+async def _write_numbered(tx: Session, batch: Batch) -> Sequence[int]:
+    _, locked = await tx.script("BEGIN; SELECT last_seq FROM chat_thread WHERE id = ? FOR UPDATE", (batch.thread,))
+    last = locked.scalar() or 0
+    rows = [
+        (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, text.content)
+        for seq, text in enumerate(batch.texts, start=last + 1)
+    ]
+    places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
+    insert = f"INSERT INTO chat_message (thread_id, seq, sender_id, recv_id, unique_id, content) VALUES {places}"
+    done = await tx.script(
+        f"{insert}; UPDATE chat_thread SET last_seq = ? WHERE id = ?; COMMIT",
+        [*(value for row in rows for value in row), last + len(rows), batch.thread],
+    )
+    return _consecutive(done[0].last_id, len(rows))
+
+
+async def _read_by_number(tx: Session, _: int, cursor: Cursor) -> Found:
+    one = "SELECT seq, message_id FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
+    found = await tx.script("; ".join([one] * len(cursor)), [value for place in cursor.items() for value in place])
+    by_thread = dict(zip(cursor, (rows.rows for rows in found), strict=True))
+    messages = [(thread, int(str(number))) for thread, rows in by_thread.items() for _, number in rows]
+    reached = {thread: int(str(rows[-1][0])) for thread, rows in by_thread.items() if rows}
+    return Found(messages, {**cursor, **reached})
+
+
+_LOG_TABLES = (
+    """CREATE TABLE user_log_head (
+      user_id BIGINT UNSIGNED NOT NULL, n BIGINT UNSIGNED NOT NULL, PRIMARY KEY (user_id)) ENGINE=InnoDB""",
+    """CREATE TABLE user_log (
+      user_id BIGINT UNSIGNED NOT NULL, n BIGINT UNSIGNED NOT NULL, thread_id BIGINT UNSIGNED NOT NULL,
+      message_id BIGINT UNSIGNED NOT NULL, PRIMARY KEY (user_id, n)) ENGINE=InnoDB""",
+)
+
+
+async def _write_logged(tx: Session, batch: Batch) -> Sequence[int]:
+    insert, args = _stored(batch)
+    _, done = await tx.script(f"BEGIN; {insert}", args)
+    ids = _consecutive(done.last_id, len(batch.texts))
+    members = sorted((batch.sender, batch.receiver))  # one order for all, so that nobody waits in a circle
+    count = len(ids)
+    head = "INSERT INTO user_log_head (user_id, n) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE n = n + ?"
+    entry = (
+        "INSERT INTO user_log (user_id, n, thread_id, message_id)"
+        " SELECT user_id, n - ?, ?, ? FROM user_log_head WHERE user_id IN (?, ?)"
+    )
+    entries = [(count - 1 - at, batch.thread, number, *members) for at, number in enumerate(ids)]
+    await tx.script(
+        "; ".join([head, *[entry] * count, "COMMIT"]),
+        [members[0], count, members[1], count, count, *(value for row in entries for value in row)],
+    )
+    return ids
+
+
+async def _read_log(tx: Session, uid: int, cursor: Cursor) -> Found:
+    found = await tx.execute(
+        "SELECT n, thread_id, message_id FROM user_log WHERE user_id = ? AND n > ? ORDER BY n", (uid, cursor[USER])
+    )
+    rows = [(int(str(n)), int(str(thread)), int(str(message))) for n, thread, message in found.rows]
+    return Found([(thread, message) for _, thread, message in rows], {USER: rows[-1][0]} if rows else cursor)
+
+
+async def _write_versioned(tx: Session, batch: Batch) -> Sequence[int]:
+    appended = await HardenedTexts().send(tx, batch, friends=False)
+    return [text.message_id for text in appended.texts]
+
+
+async def _read_by_version(tx: Session, uid: int, cursor: Cursor) -> Found:
+    changed = await tx.execute(
+        "SELECT version, thread_id FROM user_thread FORCE INDEX (idx_user_version)"
+        " WHERE user_id = ? AND version > ? ORDER BY version",
+        (uid, cursor[USER]),
+    )
+    if not changed.rows:
+        return Found((), cursor)
+    threads = [int(str(thread)) for _, thread in changed.rows]
+    found = await _read_by_number(tx, uid, {thread: cursor.get(thread, 0) for thread in threads})
+    return Found(found.messages, {**cursor, **found.cursor, USER: int(str(changed.rows[-1][0]))})
+
+
+# --- only what is older than every open transaction
+
+_SLOTS = (
+    """CREATE TABLE write_slot (
+      slot BIGINT UNSIGNED NOT NULL, floor BIGINT UNSIGNED NOT NULL, PRIMARY KEY (slot)) ENGINE=InnoDB""",
+)
+
+
+async def _write_in_a_slot(tx: Session, batch: Batch) -> Sequence[int]:
+    insert, args = _stored(batch)
+    done = await tx.script(
+        "INSERT INTO write_slot (slot, floor) SELECT CONNECTION_ID(), COALESCE(MAX(message_id), 0) FROM chat_message"
+        " ON DUPLICATE KEY UPDATE floor = VALUES(floor);"
+        f" BEGIN; SELECT floor FROM write_slot WHERE slot = CONNECTION_ID() FOR UPDATE; {insert}; COMMIT",
+        args,
+    )
+    return _consecutive(done[3].last_id, len(batch.texts))
+
+
+async def _read_below_the_watermark(tx: Session, _: int, cursor: Cursor) -> Found:
+    newest, free, floors = await tx.script(
+        # in this order: who opens a transaction after the first has larger ids, who has ended before the last is seen
+        "SELECT COALESCE(MAX(message_id), 0) FROM chat_message;"
+        " SELECT slot FROM write_slot FOR SHARE SKIP LOCKED; SELECT slot, floor FROM write_slot"
+    )
+    at_rest = {slot for (slot,) in free.rows}
+    open_since = [int(str(floor)) for slot, floor in floors.rows if slot not in at_rest]
+    return await _read_above(tx, cursor, cursor, most=min([newest.scalar() or 0, *open_since]))
+
+
+# --- the kinds
+
+
+_KINDS = (
+    CursorKind(
+        "message_id",
+        _write_as_the_source,
+        _read_by_message_id,
+        """The source's: the last message id seen in each thread. It bets that ids appear in their order, and loses.
+
+    Writers pay nothing. Readers one range for each thread, changed or not.""",
+        "seed",
+        safe=False,
+    ),
+    CursorKind(
+        "overlap",
+        _write_as_the_source,
+        _read_overlapping,
+        f"""As `message_id`, but it reads the last {_OVERLAP} ids again each time, and bets that none comes later.
+
+    It loses what is overtaken by more than {_OVERLAP} ids: by any busy server, if one transaction takes its time.
+    Writers pay nothing; readers read everything several times.""",
+        "seed",
+        safe=False,
+    ),
+    CursorKind(
+        "message_id_locked",
+        _write_behind_the_thread,
+        _read_by_message_id,
+        """As `message_id`, but whoever writes into a thread locks its row first, so that its ids appear in their order.
+
+    The smallest change to the source, on its own tables. Writers of one thread take turns, from the lock to the commit;
+    readers pay as before: one range for each thread, changed or not.""",
+        "seed",
+    ),
+    CursorKind(
+        "thread_sequence",
+        _write_numbered,
+        _read_by_number,
+        """A number for each message of a thread, without a hole, taken under the thread's row lock.
+
+    As `message_id_locked`, and a reader sees from the numbers alone whether something is missing.""",
+        "hardened",
+    ),
+    CursorKind(
+        "user_log",
+        _write_logged,
+        _read_log,
+        """One log for each user of everything that concerns them, numbered under a row lock of the user's.
+
+    Writers pay a row for each member and message, and all who write to one user take turns, in whatever thread;
+    readers one range, whatever is quiet. New threads and changes of old messages are entries like any other.""",
+        "seed",
+        tables=_LOG_TABLES,
+        per_user=True,
+    ),
+    CursorKind(
+        "user_version",
+        _write_versioned,
+        _read_by_version,
+        """The default: a number in each thread, and for each user one of what last happened to their threads.
+
+    Writers pay one changed row for each member, however many messages, and take turns by thread and by user; readers
+    one range for the threads that have news, and one for each of those.""",
+        "hardened",
+        per_user=True,
+    ),
+    CursorKind(
+        "watermark",
+        _write_in_a_slot,
+        _read_below_the_watermark,
+        """Serves only what is older than every open transaction: each writer says first, in a row that it then locks,
+    from which id on it may write.
+
+    Writers don't wait for each other, but pay a second commit; readers look at every slot; and one writer that hangs
+    keeps everybody's news back.""",
+        "seed",
+        tables=_SLOTS,
+    ),
+)
+
+CURSORS = {kind.name: kind for kind in _KINDS}
+"""The kinds that there are, by name."""
+
+
+def cursors(names: str | Iterable[str]) -> list[CursorKind]:
+    """Kinds by name; ``"all"`` for all. Raises an `UnknownCursorError`."""
+    if names == "all":
+        return [*CURSORS.values()]
+    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    if unknown := [name for name in wanted if name not in CURSORS]:
+        raise UnknownCursorError(f"unknown cursor {unknown[0]!r}; there are: {', '.join(CURSORS)}")
+    return [CURSORS[name] for name in wanted]

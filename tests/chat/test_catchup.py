@@ -1,0 +1,178 @@
+"""Kinds of cursor: what a reader finds when a transaction with a smaller id commits after one with a larger, forced."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from chatsim.chat.catchup import CURSORS, UnknownCursorError, cursors
+from chatsim.chat.protocol import OutgoingText
+from chatsim.chat.server.store.texts import Batch
+from chatsim.worlds.loading import add_users, insert
+from chatsim.worlds.model.world import Model, ModelWorld
+from chatsim.worlds.mysql.world import MySQLWorld
+
+READER, ANN, BOB = 1, 2, 3
+WAITING = "SELECT COUNT(*) FROM performance_schema.data_lock_waits"
+FREE = {"message_id", "overlap", "watermark"}
+"""Whose writers do not wait for each other."""
+
+
+class HeldBack:
+    """A session whose commit waits until it may; everything before it is done."""
+
+    def __init__(self, session):
+        self._session = session
+        self.there, self.go = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    async def commit(self):
+        self.there.set()
+        await self.go.wait()
+        await self._session.commit()
+
+    async def script(self, sql, args=()):
+        head, commit, _ = sql.rpartition("; COMMIT")
+        if not commit:
+            return await self._session.script(sql, args)
+        done = await self._session.script(head, args)
+        await self.commit()
+        return [*done, None]
+
+
+async def somebody_waits(world):
+    """Until a statement waits for a lock, by the server's own tables."""
+    if isinstance(world, ModelWorld):
+        while not world.server.engine.data_lock_waits():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    else:
+        while not (await world.admin.execute(WAITING)).scalar():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def said(thread, sender, name):
+    return Batch(thread, sender, READER if sender != READER else ANN, [OutgoingText(f"from {name}", name)])
+
+
+async def tables(world, kind):
+    await world.install(kind.schema)
+    for table in kind.tables:
+        await world.admin.execute(table)
+    await add_users(world.admin, [READER, ANN, BOB])
+    await insert(world.admin, "chat_thread (id, type)", [(1, "private"), (2, "private")])
+    await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", [(1, READER, ANN), (2, READER, BOB)])
+
+
+async def overtaken(world, kind, thread):
+    """One writer is held back at its commit, another writes after it, the reader looks before and after the first's."""
+    await tables(world, kind)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(world.database(3))
+        a, b, reader = [await stack.enter_async_context(pool.session(kind.isolation)) for _ in range(3)]
+        slow = HeldBack(a)
+        first = asyncio.create_task(kind.write(slow, said(1, ANN, "first")))
+        await slow.there.wait()
+        second = asyncio.create_task(kind.write(b, said(thread, READER if thread == 1 else BOB, "second")))
+        if kind.name in FREE or (thread == 2 and not kind.per_user):
+            await second
+        else:
+            await somebody_waits(world)
+        early = await kind.read(reader, READER, kind.begin([1, 2]))
+        slow.go.set()
+        ids = [*await first, *await second]
+        late = await kind.read(reader, READER, early.cursor)
+        found = [number for _, number in (*early.messages, *late.messages)]
+        return sorted(ids), found
+
+
+async def on_mysql(body):
+    async with MySQLWorld() as world:
+        return await body(world)
+
+
+def in_both_worlds(body):
+    @pytest.mark.parametrize("name", CURSORS)
+    @pytest.mark.parametrize("place", ["mysql", "model"])
+    def test(place, name, mysql_url):
+        async def play(world):
+            await body(world, CURSORS[name])
+
+        if place == "mysql":
+            asyncio.run(on_mysql(play))
+        else:
+            Model().run(play, seed=1)
+
+    test.__doc__ = body.__doc__
+    return test
+
+
+@in_both_worlds
+async def test_what_is_overtaken_in_its_thread_is_found_by_the_safe_ones(world, kind):
+    stored, found = await overtaken(world, kind, thread=1)
+    if kind.name == "message_id":
+        assert found == stored[1:]  # the first is lost for good
+    else:
+        assert sorted(set(found)) == stored
+        assert len(found) == len(stored) or kind.name == "overlap"
+
+
+@in_both_worlds
+async def test_what_is_overtaken_by_another_thread_is_found_by_all(world, kind):
+    stored, found = await overtaken(world, kind, thread=2)
+    assert sorted(set(found)) == stored
+
+
+@in_both_worlds
+async def test_a_batch_is_found_once_in_its_order_and_nothing_is_new_then(world, kind):
+    await tables(world, kind)
+    async with world.database(1) as pool, pool.session(kind.isolation) as tx:
+        texts = [OutgoingText(f"text {number}", f"name {number}") for number in range(5)]
+        ids = await kind.write(tx, Batch(1, ANN, READER, texts))
+        assert len(set(ids)) == 5
+        found = await kind.read(tx, READER, kind.begin([1, 2]))
+        assert found.messages == [(1, number) for number in sorted(ids)]
+        if kind.name != "overlap":
+            again = await kind.read(tx, READER, found.cursor)
+            assert (list(again.messages), dict(again.cursor)) == ([], dict(found.cursor))
+
+
+@in_both_worlds
+async def test_a_reader_who_is_told_nothing_new_stays_where_it_is(world, kind):
+    await tables(world, kind)
+    async with world.database(1) as pool, pool.session(kind.isolation) as tx:
+        begin = kind.begin([1, 2])
+        found = await kind.read(tx, READER, begin)
+        assert (list(found.messages), dict(found.cursor)) == ([], dict(begin))
+
+
+def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(mysql_url):
+    async def body(world):
+        kind = CURSORS["overlap"]
+        await tables(world, kind)
+        async with world.database(3) as pool, pool.session() as a, pool.session() as b, pool.session() as reader:
+            slow = HeldBack(a)
+            first = asyncio.create_task(kind.write(slow, said(1, ANN, "first")))
+            await slow.there.wait()
+            for number in range(101):
+                await kind.write(b, said(1, READER, f"later {number}"))
+            early = await kind.read(reader, READER, kind.begin([1]))
+            slow.go.set()
+            (lost,) = await first
+            late = await kind.read(reader, READER, early.cursor)
+            assert lost not in [number for _, number in (*early.messages, *late.messages)]
+
+    Model().run(body, seed=1)
+
+
+def test_kinds_are_found_by_name_and_an_unknown_one_is_named_with_those_there_are():
+    assert [kind.name for kind in cursors("all")] == [*CURSORS]
+    assert [kind.name for kind in cursors("user_log, message_id")] == ["user_log", "message_id"]
+    with pytest.raises(UnknownCursorError, match="unknown cursor 'id'; there are: message_id, overlap"):
+        cursors(["id"])
+
+
+def test_every_kind_says_what_it_bets_on_and_what_it_costs():
+    assert all("eaders" in kind.bet or "reader" in kind.bet for kind in CURSORS.values())
+    assert {kind.name for kind in CURSORS.values() if not kind.safe} == {"message_id", "overlap"}
