@@ -2,7 +2,8 @@
 
 Of each thread everything from number ``floor`` to number ``cursor`` is there. What a push brings from beyond the cursor
 is kept, too, and shown, but does not move it: the cursor moves only over what follows it without a hole, in the
-transaction that stores it, and never back. So what is missing is known, also after a crash, and is asked for again.
+transaction that fills the last one, and never back. So what is missing is known, also after a crash, and is asked for
+again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chatsim.chat.ports import LocalStore
+from chatsim.chat.ports import LocalStore, Rows
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 
 __all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
@@ -40,10 +41,29 @@ _NOTE_THREAD = """
       read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2)"""
 _KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
-_UP = "UPDATE thread SET cursor = MAX(cursor, ?) WHERE thread_id = ? AND cursor >= ?"
-_DOWN = "UPDATE thread SET floor = MIN(floor, ?) WHERE thread_id = ? AND floor <= ?"
-_BEGIN = "UPDATE thread SET floor = ?, cursor = ? WHERE thread_id = ? AND cursor < floor"
-_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n"
+_BEGIN = "UPDATE thread SET floor = ?, cursor = ? - 1 WHERE thread_id = ? AND cursor < floor"
+_UP = """
+    UPDATE thread SET cursor = (
+      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq > thread.cursor
+         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq + 1)
+       ORDER BY m.seq LIMIT 1)
+     WHERE thread_id = ?
+       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.cursor + 1)"""
+_DOWN = """
+    UPDATE thread SET floor = (
+      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq < thread.floor
+         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq - 1)
+       ORDER BY m.seq DESC LIMIT 1)
+     WHERE thread_id = ?
+       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.floor - 1)"""
+_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n LIMIT ?"
+_NEXT_DEADLINE = "SELECT MIN(deadline) FROM outbox WHERE state = ?"
+_NEWEST = """
+    SELECT m.thread_id, m.seq, m.unique_id, m.sender, m.content, m.chat_time
+      FROM message AS m JOIN thread AS t ON t.thread_id = m.thread_id
+     WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"""
+_ENDLESS = 2**62
+_ON_THEIR_WAY = "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n"
 
 
 class WrongOwnerError(Exception):
@@ -197,22 +217,17 @@ class Cache:
         )
 
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store texts that are in order, and move the cursor over those that follow it without a hole."""
+        """Store texts, whatever their order; cursor and floor move as far as there is no hole."""
         if texts:
-            reach = _reach(texts)
-            await self._keep(thread_id, texts, (_UP, (reach, thread_id, texts[0].seq - 1)))
-
-    async def keep_earlier(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store texts from before the floor, and move it down to the first, if they reach up to it without a hole."""
-        if texts and _reach(texts) == texts[-1].seq:
-            await self._keep(thread_id, texts, (_DOWN, (texts[0].seq, thread_id, texts[-1].seq + 1)))
+            await self._keep(thread_id, texts)
 
     async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store the end of a thread of which nothing is here yet: its floor and cursor are these from now on."""
-        if texts and _reach(texts) == texts[-1].seq:
-            await self._keep(thread_id, texts, (_BEGIN, (texts[0].seq, texts[-1].seq, thread_id)))
+        """Store the end of a thread: if nothing is here of it yet, what is here begins with the first of them."""
+        if texts:
+            first = min(text.seq for text in texts)
+            await self._keep(thread_id, texts, (_BEGIN, (first, first, thread_id)))
 
-    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], moved: tuple[str, Sequence[object]]) -> None:
+    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], *before: tuple[str, Sequence[object]]) -> None:
         rows: list[tuple[str, Sequence[object]]] = [
             (
                 _KEEP,
@@ -226,26 +241,31 @@ class Cache:
         arrived = [
             ("DELETE FROM outbox WHERE unique_id = ?", (text.unique_id,)) for text in texts if text.sender == self.uid
         ]
-        await self._store.transaction([*rows, *arrived, (_NOTE_LAST, (texts[-1].seq, thread_id)), moved])
+        last = (_NOTE_LAST, (max(text.seq for text in texts), thread_id))
+        moves = [(move, (thread_id,)) for move in (_UP, _DOWN)]
+        await self._store.transaction([*rows, *arrived, last, *before, *moves])
 
     async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
         """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.
+
+        What has remained below the floor, after a hole, is not among them until `sync.earlier` has filled it.
 
         Args:
             thread_id: the thread.
             count: how many.
             before: only those with a smaller number; then none that is on its way.
         """
-        thread = await self.thread(thread_id)
-        if thread is None:
-            return []
-        rows = await self._store.execute(
-            "SELECT thread_id, seq, unique_id, sender, content, chat_time FROM message"
-            " WHERE thread_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (thread_id, 2**62 if before is None else before, count),
+        states, rows, own = await self._store.transaction(
+            [
+                (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
+                (_NEWEST, (thread_id, _ENDLESS if before is None else before, count)),
+                (_ON_THEIR_WAY, (thread_id,)),
+            ]
         )
-        texts = [self._stored(thread, *row) for row in reversed(rows.rows)]
-        return texts if before is not None else texts + await self.on_their_way(thread_id)
+        if not (threads := _threads(states.rows)):
+            return []
+        texts = [self._stored(threads[0], *row) for row in reversed(rows.rows)]
+        return texts if before is not None else texts + self._unnumbered(thread_id, own)
 
     def _stored(self, thread: LocalThread, *row: object) -> LocalText:
         thread_id, seq, sender = (int(str(row[at])) for at in (0, 1, 3))
@@ -256,14 +276,11 @@ class Cache:
     async def unread(self, thread: LocalThread) -> int:
         """How many messages of others the user has not read; those that are not here yet are counted as others'."""
         read = thread.read_by(self.uid)
-        rows = await self._store.execute(
-            "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender <> ?",
-            (thread.thread_id, read, thread.cursor, self.uid),
+        own = await self._store.execute(
+            "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender = ?",
+            (thread.thread_id, read, thread.last_seq, self.uid),
         )
-        here = rows.scalar() or 0
-        below = max(0, thread.floor - 1 - read)
-        above = max(0, thread.last_seq - max(thread.cursor, read))
-        return here + below + above
+        return max(0, thread.last_seq - read) - (own.scalar() or 0)
 
     # --- what is to be sent
 
@@ -274,19 +291,24 @@ class Cache:
             (*(pending.unique_id, pending.thread_id, pending.receiver, pending.content, pending.deadline), "sending"),
         )
 
-    async def pending(self) -> list[Pending]:
-        """What is to be sent, in order."""
-        rows = (await self._store.execute(_PENDING, (State.SENDING,))).rows
+    async def pending(self, count: int = _ENDLESS) -> list[Pending]:
+        """What is to be sent, in order; the first ``count``."""
+        rows = (await self._store.execute(_PENDING, (State.SENDING, count))).rows
         return [
             Pending(str(name), int(str(thread)), int(str(receiver)), str(content), float(str(deadline)))
             for name, thread, receiver, content, deadline in rows
         ]
 
+    async def next_deadline(self) -> float | None:
+        """When the first of what is to be sent is too late, in seconds since the epoch; None if nothing is."""
+        ((first,),) = (await self._store.execute(_NEXT_DEADLINE, (State.SENDING,))).rows
+        return None if first is None else float(str(first))
+
     async def on_their_way(self, thread_id: int) -> list[LocalText]:
         """A thread's own texts that have no number yet, in the order of sending."""
-        rows = await self._store.execute(
-            "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n", (thread_id,)
-        )
+        return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
+
+    def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
         return [
             LocalText(thread_id, None, str(name), self.uid, str(content), State(str(state)), "")
             for name, content, state in rows.rows
@@ -318,9 +340,3 @@ class Cache:
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
     return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
-
-
-def _reach(texts: Sequence[NumberedText]) -> int:
-    """The last number that follows the first without a hole."""
-    first = texts[0].seq
-    return max(text.seq for at, text in enumerate(texts) if text.seq == first + at)

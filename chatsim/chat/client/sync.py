@@ -7,9 +7,10 @@ sync goes on where this one stopped.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 from chatsim.chat.client.cache import Cache, LocalThread
-from chatsim.chat.client.connection import Client, ClientError
+from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import (
     HistoryReply,
     HistoryRequest,
@@ -24,7 +25,7 @@ __all__ = ["StuckError", "earlier", "fetch", "refresh"]
 
 
 class StuckError(ClientError):
-    """The server says there is more, but gives nothing: asking again would go on for ever."""
+    """The server says there is more, but does not give it: asking again would go on for ever."""
 
 
 async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
@@ -52,7 +53,8 @@ async def _tell_read(connection: Client, cache: Cache, state: ThreadState) -> No
     thread = await _known(cache, state.thread_id)
     known = state.read1 if cache.uid == state.user1_id else state.read2
     if (read := thread.read_by(cache.uid)) > known:
-        await connection.request(ReadRequest(state.thread_id, read), ReadReply)
+        with suppress(RefusedError):  # the next refresh tries again; this one has more to do
+            await connection.request(ReadRequest(state.thread_id, read), ReadReply)
 
 
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
@@ -66,15 +68,16 @@ async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
     if thread is None:
         return  # it is no thread of this user's
     if thread.cursor < thread.floor and thread.last_seq:
-        newest = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
-        await cache.keep_newest(thread_id, newest.texts)
+        page = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
+        await cache.keep_newest(thread_id, page.texts)
     more = True
     while more:
         thread = await _known(cache, thread_id)
         page = await connection.request(HistoryRequest(thread_id, thread.cursor, backward=False), HistoryReply)
         await cache.keep(thread_id, page.texts)
         more = page.load_more
-        if (await _known(cache, thread_id)).cursor <= thread.cursor and (more or page.texts):
+        now = await _known(cache, thread_id)
+        if now.cursor <= thread.cursor and (more or page.texts or now.cursor < thread.last_seq):
             raise StuckError(f"the history of thread {thread_id} does not go on after number {thread.cursor}")
 
 
@@ -84,7 +87,9 @@ async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:
     if thread is None or thread.floor <= 1:
         return False
     page = await connection.request(HistoryRequest(thread_id, thread.floor, backward=True), HistoryReply)
-    await cache.keep_earlier(thread_id, page.texts)
+    await cache.keep(thread_id, page.texts)
+    if page.load_more and (await _known(cache, thread_id)).floor >= thread.floor:
+        raise StuckError(f"the history of thread {thread_id} does not go on before number {thread.floor}")
     return page.load_more
 
 
