@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import modelled
@@ -14,8 +15,15 @@ from chatsim.chat.protocol import (
     FROM_CLIENT,
     REPLY,
     AcknowledgedText,
+    AddFriendReply,
+    AddFriendRequest,
+    AuthFriendReply,
+    AuthFriendRequest,
+    CreatePrivateChatReply,
+    CreatePrivateChatRequest,
     Decoder,
     ErrorCode,
+    FirstText,
     HeartbeatReply,
     HeartbeatRequest,
     HistoryReply,
@@ -51,25 +59,33 @@ class PowerCutError(Exception):
 class Device:
     """A local store whose power can be cut: between two transactions, never within one.
 
+    Args:
+        store: where it keeps things.
+        lasting: whether closing leaves it open, so that what is in memory only is there after a restart.
+
     Attributes:
         left: how many transactions there is power for.
+        error: what the next one raises.
     """
 
-    def __init__(self, store):
+    def __init__(self, store, *, lasting=False):
         self._store = store
+        self._lasting = lasting
         self.left = float("inf")
+        self.error = PowerCutError()
 
     async def execute(self, sql, args=()):
         return (await self.transaction([(sql, args)]))[0]
 
     async def transaction(self, statements):
         if self.left < 1:
-            raise PowerCutError
+            raise self.error
         self.left -= 1
         return await self._store.transaction(statements)
 
     async def close(self):
-        await self._store.close()
+        if not self._lasting:
+            await self._store.close()
 
 
 def now():
@@ -100,6 +116,15 @@ HANGS_UP = object()
 
 FORGETS = object()
 """It is done, and the connection is broken off."""
+
+LATE = object()
+"""It is done, and answered when nobody waits any longer."""
+
+TWICE = object()
+"""It is done, and answered two times."""
+
+PATIENCE = 5.0
+"""The seconds that a messenger's request may take."""
 
 
 class Server:
@@ -146,7 +171,8 @@ class Server:
     async def say(self, *messages):
         """Tell everybody who is here."""
         for stream in list(self.sessions):
-            await stream.write(b"".join(map(encode, messages)))
+            with suppress(ConnectionError):
+                await stream.write(b"".join(map(encode, messages)))
 
     async def kick(self):
         await self.say(OfflineNotice(ErrorCode.SUCCESS, ME))
@@ -199,6 +225,10 @@ class Server:
             says = told(request, reply) if callable(told) else [reply]
         if told is FORGETS:
             return False
+        if told is LATE:
+            await asyncio.sleep(1.5 * PATIENCE)
+        if told is TWICE:
+            says = 2 * says
         await stream.write(b"".join(map(encode, [*notices, *says])))
         return True
 
@@ -219,6 +249,15 @@ class Server:
                 side = texts[: seq - 1] if backward else texts[seq:]
                 page = side[-self.page :] if backward else side[: self.page]
                 reply = HistoryReply(0, thread_id, len(page) < len(side), tuple(page))
+            case AddFriendRequest():
+                reply = AddFriendReply(0)
+            case AuthFriendRequest(touid=other):
+                (text,) = self.write(100 + other, "we are friends", sender=other)
+                first = FirstText(other, text.message_id, 100 + other, "", text.content)
+                reply = AuthFriendReply(0, other, f"name{other}", chat_datas=(first,))
+            case CreatePrivateChatRequest(other_id=other):
+                self.threads[100 + other].users = (ME, other)
+                reply = CreatePrivateChatReply(0, ME, other, 100 + other)
             case ReadRequest(thread_id=thread_id, seq=seq):
                 self.threads[thread_id].read[ME] = seq
                 reply = ReadReply(0)
@@ -250,7 +289,7 @@ class Server:
         return ThreadState(thread_id, "private", *thread.users, len(thread.texts), *read)
 
 
-def door(server, uid=ME, *, deadline=5.0, heartbeat=NEVER):
+def door(server, uid=ME, *, deadline=PATIENCE, heartbeat=NEVER):
     """How a messenger comes to the server."""
 
     async def enter(pushed):
@@ -267,7 +306,7 @@ def door(server, uid=ME, *, deadline=5.0, heartbeat=NEVER):
 
 
 def messenger(server, path=":memory:", *, enter=None, store=None, seed=1, costs=FREE, **options):
-    """A messenger of mine; it keeps its events and statuses."""
+    """A messenger of mine; it keeps its events, and each status and trouble that it has had."""
     events, statuses = [], []
 
     def changed(event):

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from chatting import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, door
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsim.chat.client.cache import Cache, Pending, State
@@ -102,6 +102,7 @@ _TEXTS = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(_TEXTS)
 def test_a_request_has_as_many_texts_as_the_limit_in_bytes_allows_whatever_their_letters(texts):
     async def main():
