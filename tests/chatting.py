@@ -99,6 +99,7 @@ class ServersThread:
     users: tuple[int, int] = (ME, OTHER)
     texts: list[NumberedText] = field(default_factory=list)
     read: Counter = field(default_factory=Counter)
+    version: int = 0
 
     def append(self, sender, content, name):
         text = NumberedText(len(self.texts) + 1, next(_IDS), sender, name, 0, content, 0, TIME)
@@ -155,6 +156,7 @@ class Server:
         self.refuses = lambda _: False
         self.address = Address("127.0.0.1", 4000)
         self._listener = None
+        self._version = 0
 
     async def open(self):
         self._listener = await self.network.listen(self.address, self._serve)
@@ -179,7 +181,7 @@ class Server:
 
     def write(self, thread_id, *contents, sender=OTHER):
         """Store texts, and tell nobody."""
-        thread = self.threads[thread_id]
+        thread = self._changed(thread_id)
         return tuple(
             thread.append(sender, content, f"{sender}/{thread_id}/{len(thread.texts)}") for content in contents
         )
@@ -241,9 +243,10 @@ class Server:
                 reply = self.profile
             case HeartbeatRequest():
                 reply = HeartbeatReply(0)
-            case ThreadStatesRequest(thread_id=after):
-                ids = sorted(each for each in self.threads if each > after)
-                reply = ThreadStatesReply(0, len(ids) > self.page, tuple(map(self.state, ids[: self.page])))
+            case ThreadStatesRequest(since=since, before=before):
+                newest = sorted(map(self.state, self.threads), key=lambda state: -state.version)
+                found = [state for state in newest if since < state.version < (before or NEVER)]
+                reply = ThreadStatesReply(0, len(found) > self.page, tuple(found[: self.page]))
             case HistoryRequest(thread_id=thread_id, seq=seq, backward=backward):
                 texts = self.threads[thread_id].texts
                 side = texts[: seq - 1] if backward else texts[seq:]
@@ -256,10 +259,10 @@ class Server:
                 first = FirstText(other, text.message_id, 100 + other, "", text.content)
                 reply = AuthFriendReply(0, other, f"name{other}", chat_datas=(first,))
             case CreatePrivateChatRequest(other_id=other):
-                self.threads[100 + other].users = (ME, other)
+                self._changed(100 + other).users = (ME, other)
                 reply = CreatePrivateChatReply(0, ME, other, 100 + other)
             case ReadRequest(thread_id=thread_id, seq=seq):
-                self.threads[thread_id].read[ME] = seq
+                self._changed(thread_id).read[ME] = seq
                 reply = ReadReply(0)
             case _:
                 raise AssertionError(f"the test has no answer to {request}")
@@ -276,6 +279,8 @@ class Server:
             if each.unique_id not in there
         ]
         there |= {text.unique_id: text for text in fresh}
+        if fresh:
+            self._changed(request.thread_id)
         stored = [there[each.unique_id] for each in request.text_array]
         acknowledged = tuple(
             AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, TIME) for each in stored
@@ -286,7 +291,13 @@ class Server:
     def state(self, thread_id):
         thread = self.threads[thread_id]
         read = (thread.read[user] for user in thread.users)
-        return ThreadState(thread_id, "private", *thread.users, len(thread.texts), *read)
+        return ThreadState(thread_id, "private", *thread.users, len(thread.texts), *read, thread.version, 0)
+
+    def _changed(self, thread_id):
+        """A thread to which something happens, as my next version of my threads tells."""
+        self._version += 1
+        self.threads[thread_id].version = self._version
+        return self.threads[thread_id]
 
 
 def door(server, uid=ME, *, deadline=PATIENCE, heartbeat=NEVER):

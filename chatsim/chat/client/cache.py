@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chatsim.chat.ports import LocalStore, Rows
+from chatsim.chat.ports import LocalStore, Many, Rows
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 
 __all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
@@ -24,7 +24,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS thread (
         thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
-        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
+        told INTEGER NOT NULL, floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
         unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
@@ -36,10 +36,16 @@ _SCHEMA = (
 
 _THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
 _NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
-      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2)"""
+      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2), told = MAX(told, excluded.told)"""
+_UNTOLD = """
+    SELECT thread_id, mine FROM (
+      SELECT thread_id, told, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
+     WHERE mine > told ORDER BY thread_id"""
 _KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ARRIVED = "DELETE FROM outbox WHERE unique_id = ?"
 _NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
 _BEGIN = "UPDATE thread SET floor = ?, cursor = ? - 1 WHERE thread_id = ? AND cursor < floor"
 _UP = """
@@ -197,15 +203,14 @@ class Cache:
 
     async def note_threads(self, states: Sequence[ThreadState]) -> None:
         """Keep what the server says of threads; nothing goes back."""
-        await self._store.transaction(
-            [
-                (
-                    _NOTE_THREAD,
-                    (each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
-                )
-                for each in states
-            ]
-        )
+        rows = [
+            (
+                *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
+                each.read1 if self.uid == each.user1_id else each.read2,
+            )
+            for each in states
+        ]
+        await self._store.transaction([Many(_NOTE_THREAD, rows)])
 
     async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
         """Keep how far somebody has read."""
@@ -215,6 +220,15 @@ class Cache:
                 for read, user in (("read1", "user1_id"), ("read2", "user2_id"))
             ]
         )
+
+    async def untold(self) -> list[tuple[int, int]]:
+        """Threads that the user has read farther than the server knows, and how far."""
+        rows = (await self._store.execute(_UNTOLD, (self.uid,))).rows
+        return [(int(str(thread_id)), int(str(seq))) for thread_id, seq in rows]
+
+    async def note_told(self, thread_id: int, seq: int) -> None:
+        """Note that the server knows how far the user has read."""
+        await self._store.execute("UPDATE thread SET told = MAX(told, ?) WHERE thread_id = ?", (seq, thread_id))
 
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store texts, whatever their order; cursor and floor move as far as there is no hole."""
@@ -228,22 +242,17 @@ class Cache:
             await self._keep(thread_id, texts, (_BEGIN, (first, first, thread_id)))
 
     async def _keep(self, thread_id: int, texts: Sequence[NumberedText], *before: tuple[str, Sequence[object]]) -> None:
-        rows: list[tuple[str, Sequence[object]]] = [
+        rows = [
             (
-                _KEEP,
-                (
-                    *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
-                    *(text.content, text.status, text.chat_time),
-                ),
+                *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
+                *(text.content, text.status, text.chat_time),
             )
             for text in texts
         ]
-        arrived = [
-            ("DELETE FROM outbox WHERE unique_id = ?", (text.unique_id,)) for text in texts if text.sender == self.uid
-        ]
+        arrived = [(text.unique_id,) for text in texts if text.sender == self.uid]
         last = (_NOTE_LAST, (max(text.seq for text in texts), thread_id))
         moves = [(move, (thread_id,)) for move in (_UP, _DOWN)]
-        await self._store.transaction([*rows, *arrived, last, *before, *moves])
+        await self._store.transaction([Many(_KEEP, rows), Many(_ARRIVED, arrived), last, *before, *moves])
 
     async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
         """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.
@@ -317,7 +326,7 @@ class Cache:
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
         """Say how far texts to be sent have come: ``UNREAD`` once they are acknowledged."""
         mark = "UPDATE outbox SET state = ? WHERE unique_id = ?"
-        await self._store.transaction([(mark, (state, name)) for name in unique_ids])
+        await self._store.transaction([Many(mark, [(state, name) for name in unique_ids])])
 
     async def send_again(self, unique_id: str, deadline: float) -> None:
         """Have a failed text be sent after all."""

@@ -31,8 +31,6 @@ from chatsim.chat.protocol import (
     LoginReply,
     Message,
     ReadNotice,
-    ReadReply,
-    ReadRequest,
     SearchUserReply,
     SearchUserRequest,
     TextsNotice,
@@ -230,7 +228,7 @@ class Messenger:
             return
         await self.cache.note_read(thread_id, self.cache.uid, thread.cursor)
         self._changed(Event(thread_id))
-        await self._ask(ReadRequest(thread_id, thread.cursor), ReadReply)
+        await sync.tell_read(self._online(), self.cache, thread_id, thread.cursor)
 
     async def earlier(self, thread_id: int) -> bool:
         """Load an older page of a thread; returns whether there may be more. Raises a `ClientError`."""
@@ -257,7 +255,7 @@ class Messenger:
             return await self.chat_with(uid)
         thread_id = reply.chat_datas[0].thread_id
         if await self.cache.thread(thread_id) is None:  # what they do next may be in it
-            await sync.missing(connection, self.cache, thread_id)
+            await sync.refresh(connection, self.cache)
         return thread_id
 
     async def chat_with(self, uid: int) -> int:
@@ -342,6 +340,8 @@ class Messenger:
                 self._want(notice.thread_id)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
+                if notice.uid == self.cache.uid:  # another device has told it
+                    await self.cache.note_told(notice.thread_id, notice.seq)
                 self._changed(Event(notice.thread_id))
             case AddFriendNotice():
                 self.applications[notice.applyuid] = FriendApplication(

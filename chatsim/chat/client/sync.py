@@ -16,12 +16,11 @@ from chatsim.chat.protocol import (
     HistoryRequest,
     ReadReply,
     ReadRequest,
-    ThreadState,
     ThreadStatesReply,
     ThreadStatesRequest,
 )
 
-__all__ = ["StuckError", "earlier", "fetch", "refresh"]
+__all__ = ["StuckError", "earlier", "fetch", "refresh", "tell_read"]
 
 
 class StuckError(ClientError):
@@ -42,19 +41,18 @@ async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
             raise StuckError(f"the list of threads does not go on before version {before}")
         await cache.note_threads(page.threads)
         for state in page.threads:
-            await _tell_read(connection, cache, state)
             head, before = max(head, state.version), state.version
     await cache.note_version(head)
+    for thread_id, seq in await cache.untold():
+        with suppress(RefusedError):  # the next refresh tries again; this one has more to do
+            await tell_read(connection, cache, thread_id, seq)
     return [thread for thread in await cache.threads() if thread.cursor < thread.last_seq]
 
 
-async def _tell_read(connection: Client, cache: Cache, state: ThreadState) -> None:
-    """Say what was read while nobody could be told."""
-    thread = await _known(cache, state.thread_id)
-    known = state.read1 if cache.uid == state.user1_id else state.read2
-    if (read := thread.read_by(cache.uid)) > known:
-        with suppress(RefusedError):  # the next refresh tries again; this one has more to do
-            await connection.request(ReadRequest(state.thread_id, read), ReadReply)
+async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
+    """Say how far the user has read. Raises a `ClientError`."""
+    await connection.request(ReadRequest(thread_id, seq), ReadReply)
+    await cache.note_told(thread_id, seq)
 
 
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:

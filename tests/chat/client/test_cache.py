@@ -65,7 +65,7 @@ def texts(*seqs):
 
 
 def state(last_seq=0, read1=0, read2=0, thread_id=THREAD):
-    return ThreadState(thread_id, "private", ME, OTHER, last_seq, read1, read2)
+    return ThreadState(thread_id, "private", ME, OTHER, last_seq, read1, read2, 1, 0)
 
 
 def pending(name, thread_id=THREAD, deadline=100.0, content="hello"):
@@ -195,6 +195,31 @@ async def test_what_is_said_of_a_thread_takes_nothing_back(device):
     await cache.note_read(THREAD, OTHER, 7)
     await cache.note_read(THREAD, STRANGER, 9)
     assert await cache.threads() == [LocalThread(THREAD, "private", ME, OTHER, 9, 4, 7, 1, 0)]
+
+
+@on_both_stores
+async def test_what_the_user_has_read_is_untold_until_the_server_knows_it(device):
+    cache = await device()
+    theirs = ThreadState(6, "private", OTHER - 5, ME, 9, 8, 2, 1, 0)
+    await cache.note_threads([state(last_seq=9, read1=2, read2=8), theirs])
+    assert await cache.untold() == []
+    for thread_id in (THREAD, 6):
+        await cache.note_read(thread_id, ME, 5)
+    assert await (await device()).untold() == [(THREAD, 5), (6, 5)]
+    await cache.note_told(THREAD, 4)
+    await cache.note_told(6, 5)
+    assert await cache.untold() == [(THREAD, 5)]
+    await cache.note_threads([state(last_seq=9, read1=5)])
+    assert await cache.untold() == []
+
+
+@on_both_stores
+async def test_the_version_that_is_known_does_not_go_back(device):
+    cache = await device()
+    assert await cache.version() == 0
+    await cache.note_version(7)
+    await cache.note_version(5)
+    assert await (await device()).version() == 7
 
 
 _NUMBERS = st.integers(1, LONGEST)

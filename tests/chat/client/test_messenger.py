@@ -32,7 +32,7 @@ from chatsim.chat.client.cache import State, WrongOwnerError
 from chatsim.chat.client.connection import DisconnectedError
 from chatsim.chat.client.messenger import Event, Messenger, Patience, Status
 from chatsim.chat.client.outbox import TextTooLongError
-from chatsim.chat.ports import LocalStoreError
+from chatsim.chat.ports import LocalStoreError, Many
 from chatsim.chat.protocol import (
     AddFriendNotice,
     AuthFriendNotice,
@@ -418,7 +418,7 @@ class Gate(Device):
         return done
 
     async def _pass(self, when, statements):
-        if any(getattr(self, when) in sql for sql, _ in statements):
+        if any(getattr(self, when) in (each.sql if isinstance(each, Many) else each[0]) for each in statements):
             setattr(self, when, "nothing")
             self.reached.set()
             await self.open.wait()

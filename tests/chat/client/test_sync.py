@@ -8,7 +8,7 @@ from collections import Counter
 
 import msgspec
 import pytest
-from chatting import FREE, HANGS_UP, ME, OTHER, SILENCE, Server, ServersThread, door
+from chatting import FREE, HANGS_UP, ME, OTHER, SILENCE, Server, door
 
 from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache
@@ -90,13 +90,25 @@ def numbers(first, last):
 async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_told(house):
     for thread_id in range(1, 26):
         house.server.write(thread_id, *["hello"] * (thread_id % 2))
-    for empty in (2, 4):
-        house.server.threads[empty] = ServersThread()
     assert await house.refresh() == list(range(1, 26, 2))
-    assert house.server.of(ThreadStatesRequest) == [ThreadStatesRequest(after) for after in (0, 10, 20)]
-    assert [thread.thread_id for thread in await house.cache.threads()] == sorted(house.server.threads)
+    assert house.server.of(ThreadStatesRequest) == [ThreadStatesRequest(0, before) for before in (0, 16, 6)]
+    assert [thread.thread_id for thread in await house.cache.threads()] == list(range(1, 26))
     await house.fetch(1)
+    house.server.heard.clear()
     assert await house.refresh() == list(range(3, 26, 2))
+    assert house.server.of(ThreadStatesRequest) == [ThreadStatesRequest(25, 0)]
+
+
+@in_a_house
+async def test_a_list_of_threads_that_breaks_off_is_read_anew(house):
+    for thread_id in range(1, 26):
+        house.server.write(thread_id, "hello")
+    house.server.script[ThreadStatesRequest] += [lambda _, reply: [reply], HANGS_UP]
+    with pytest.raises(DisconnectedError):
+        await house.refresh()
+    house.server.write(20, "moved to the front")
+    await house.connect()
+    assert await house.refresh() == list(range(1, 26))
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["nothing more", "the same once more"])
@@ -104,12 +116,13 @@ async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_to
 async def test_a_list_of_threads_that_does_not_go_on_is_not_asked_for_for_ever(house, again):
     for thread_id in range(1, 12):
         house.server.write(thread_id, "hello")
-    page = tuple(map(house.server.state, range(1, 11))) if again else ()
+    page = tuple(map(house.server.state, range(11, 1, -1))) if again else ()
     wrong = ThreadStatesReply(0, load_more=True, threads=page)
     house.server.script[ThreadStatesRequest] += [lambda _, reply: [reply], lambda *_: [wrong]]
-    with house.fails(sync.StuckError, "the list of threads does not go on after thread 10"):
+    with house.fails(sync.StuckError, "the list of threads does not go on before version 2"):
         await house.refresh()
     assert len(await house.cache.threads()) == 10
+    assert await house.refresh() == list(range(1, 12))
 
 
 @in_a_house
@@ -159,8 +172,8 @@ async def test_of_a_thread_that_is_new_here_the_newest_page_is_had_and_later_the
 async def test_a_thread_that_is_nobodys_is_not_asked_for_again_and_again(house):
     house.server.write(THREAD + 1, "not this one")
     await house.fetch()
-    assert await house.cache.threads() == []
-    assert house.server.of(HistoryRequest) == []
+    assert await house.cache.thread(THREAD) is None
+    assert (len(house.server.of(ThreadStatesRequest)), house.server.of(HistoryRequest)) == (1, [])
 
 
 @in_a_house
