@@ -444,19 +444,34 @@ async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(
 @in_a_house
 async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_once_more(house):
     gate = Gate(ModelStore(":memory:", FREE))
+    house.server.write(THREAD, "1")
     made = await house.ready(store=gate, patience=Patience(resync=600.0))
-    house.server.write(THREAD, *numbers(1, 5))
+    house.server.write(THREAD, *numbers(2, 5))
     gate.stop(after="INSERT OR IGNORE INTO message")
     made.synchronise()
     await gate.reached.wait()  # the page is stored, and the fetch is about to end
     last = house.server.write(THREAD, "6", "7")[-1]
-    gate.stop(before="UPDATE nothing")
     await house.server.push(THREAD, last)
     await asyncio.sleep(A_WHILE)
     gate.open.set()
     await asyncio.sleep(A_WHILE)
     assert await shown(made) == numbers(1, 7)
     assert (await made.cache.thread(THREAD)).cursor == 7
+
+
+@in_a_house
+async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready(house):
+    gate = Gate(ModelStore(":memory:", FREE))
+    house.server.write(THREAD, "1")
+    gate.stop(after="INSERT OR IGNORE INTO message")
+    made = await house.open(store=gate)
+    await gate.reached.wait()
+    await house.server.shut()
+    await asyncio.sleep(A_WHILE)
+    made.statuses.clear()
+    gate.open.set()
+    await asyncio.sleep(A_WHILE)
+    assert {status for status, _ in made.statuses} == {Status.CONNECTING}
 
 
 @in_a_house
