@@ -86,6 +86,7 @@ class _Asked:
         if not self.answer.done():
             self.answer.set_result(message)
         self.come.set()
+        self.taken.set()  # nobody waits for room any more
 
     async def wait(self) -> None:
         """Wait until there is a part, or no more will come."""

@@ -12,6 +12,8 @@ from chatsim.chat.ports import Address
 from chatsim.chat.protocol import (
     FROM_CLIENT,
     AddFriendNotice,
+    CatchUpPart,
+    CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
     Decoder,
@@ -646,3 +648,17 @@ async def test_requests_under_way_end_with_the_reason_why_their_client_closes():
     await asyncio.sleep(0)
     await client.close("enough")
     assert await outcome(asking) == (DisconnectedError, "enough")
+
+
+@in_virtual_time
+async def test_a_client_closes_though_nobody_takes_the_parts_that_have_come():
+    client, peer = await logged_in()
+    parts = client.catch_up(CatchUpRequest((5,), (0,), 0))
+    asking = asyncio.create_task(anext(parts))
+    await peer.hear()
+    await peer.say(*[CatchUpPart(())] * 10)
+    await asking
+    await asyncio.sleep(1)
+    async with asyncio.timeout(1):
+        await client.close()
+    await parts.aclose()
