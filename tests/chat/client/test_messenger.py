@@ -261,6 +261,14 @@ async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(hous
     assert made.status is Status.READY
 
 
+@in_a_house
+async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_that_failed(house):
+    notices = [ReadNotice(THREAD, OTHER, 1)] * 1_001
+    house.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
+    made = await house.ready(costs=StoreCosts(statement=0.0, commit=0.001))
+    assert made.statuses[0] == (Status.CONNECTING, "more than 1000 notices wait to be heard")
+
+
 # --- catching up
 
 
