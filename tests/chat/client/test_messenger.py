@@ -604,9 +604,10 @@ async def test_whatever_happens_on_the_way_a_text_is_stored_and_shown_once(house
     house.server.write(THREAD, "1")
     made = await house.ready()
     house.server.script[TextRequest].append(fate)
-    await sent_by(made, "2", "3")
+    await sent_by(made, "2")
     await asyncio.sleep(5 * PATIENCE)
-    await sent_by(made, "4")
+    assert house.stored() == ["2"]
+    await sent_by(made, "3", "4")
     await asyncio.sleep(2 * PATIENCE)
     assert house.stored() == ["2", "3", "4"]
     assert await contents(made, THREAD) == [(seq, str(seq), UNREAD) for seq in (1, 2, 3, 4)]
