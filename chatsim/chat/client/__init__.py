@@ -1,1 +1,1 @@
-"""A chat client, in parts: so far, its connection to a node."""
+"""A chat client, in parts: its connection to a node, its memory, and what keeps the two alike."""

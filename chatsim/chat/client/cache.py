@@ -2,7 +2,8 @@
 
 Of each thread everything from number ``floor`` to number ``cursor`` is there. What a push brings from beyond the cursor
 is kept, too, and shown, but does not move it: the cursor moves only over what follows it without a hole, in the
-transaction that stores it, and never back. So what is missing is known, also after a crash, and is asked for again.
+transaction that fills the last one, and never back. So what is missing is known, also after a crash, and is asked for
+again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chatsim.chat.ports import LocalStore
+from chatsim.chat.ports import LocalStore, Many, Rows
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 
 __all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
@@ -23,7 +24,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS thread (
         thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
-        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
+        told INTEGER NOT NULL, floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
         unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
@@ -35,15 +36,40 @@ _SCHEMA = (
 
 _THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
 _NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2) VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
-      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2)"""
+      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2), told = MAX(told, excluded.told)"""
+_UNTOLD = """
+    SELECT thread_id, mine FROM (
+      SELECT thread_id, told, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
+     WHERE mine > told ORDER BY thread_id"""
 _KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ARRIVED = "DELETE FROM outbox WHERE unique_id = ?"
 _NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
-_UP = "UPDATE thread SET cursor = MAX(cursor, ?) WHERE thread_id = ? AND cursor >= ?"
-_DOWN = "UPDATE thread SET floor = MIN(floor, ?) WHERE thread_id = ? AND floor <= ?"
-_BEGIN = "UPDATE thread SET floor = ?, cursor = ? WHERE thread_id = ? AND cursor < floor"
-_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n"
+_BEGIN = "UPDATE thread SET floor = ?, cursor = ? - 1 WHERE thread_id = ? AND cursor < floor"
+_UP = """
+    UPDATE thread SET cursor = (
+      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq > thread.cursor
+         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq + 1)
+       ORDER BY m.seq LIMIT 1)
+     WHERE thread_id = ?
+       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.cursor + 1)"""
+_DOWN = """
+    UPDATE thread SET floor = (
+      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq < thread.floor
+         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq - 1)
+       ORDER BY m.seq DESC LIMIT 1)
+     WHERE thread_id = ?
+       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.floor - 1)"""
+_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n LIMIT ?"
+_NEXT_DEADLINE = "SELECT MIN(deadline) FROM outbox WHERE state = ?"
+_NEWEST = """
+    SELECT m.thread_id, m.seq, m.unique_id, m.sender, m.content, m.chat_time
+      FROM message AS m JOIN thread AS t ON t.thread_id = m.thread_id
+     WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"""
+_ENDLESS = 2**62
+_ON_THEIR_WAY = "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n"
 
 
 class WrongOwnerError(Exception):
@@ -177,15 +203,14 @@ class Cache:
 
     async def note_threads(self, states: Sequence[ThreadState]) -> None:
         """Keep what the server says of threads; nothing goes back."""
-        await self._store.transaction(
-            [
-                (
-                    _NOTE_THREAD,
-                    (each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
-                )
-                for each in states
-            ]
-        )
+        rows = [
+            (
+                *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
+                each.read1 if self.uid == each.user1_id else each.read2,
+            )
+            for each in states
+        ]
+        await self._store.transaction([Many(_NOTE_THREAD, rows)])
 
     async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
         """Keep how far somebody has read."""
@@ -196,56 +221,60 @@ class Cache:
             ]
         )
 
-    async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store texts that are in order, and move the cursor over those that follow it without a hole."""
-        if texts:
-            reach = _reach(texts)
-            await self._keep(thread_id, texts, (_UP, (reach, thread_id, texts[0].seq - 1)))
+    async def untold(self) -> list[tuple[int, int]]:
+        """Threads that the user has read farther than the server knows, and how far."""
+        rows = (await self._store.execute(_UNTOLD, (self.uid,))).rows
+        return [(int(str(thread_id)), int(str(seq))) for thread_id, seq in rows]
 
-    async def keep_earlier(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store texts from before the floor, and move it down to the first, if they reach up to it without a hole."""
-        if texts and _reach(texts) == texts[-1].seq:
-            await self._keep(thread_id, texts, (_DOWN, (texts[0].seq, thread_id, texts[-1].seq + 1)))
+    async def note_told(self, thread_id: int, seq: int) -> None:
+        """Note that the server knows how far the user has read."""
+        await self._store.execute("UPDATE thread SET told = MAX(told, ?) WHERE thread_id = ?", (seq, thread_id))
+
+    async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Store texts, whatever their order; cursor and floor move as far as there is no hole."""
+        if texts:
+            await self._keep(thread_id, texts)
 
     async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store the end of a thread of which nothing is here yet: its floor and cursor are these from now on."""
-        if texts and _reach(texts) == texts[-1].seq:
-            await self._keep(thread_id, texts, (_BEGIN, (texts[0].seq, texts[-1].seq, thread_id)))
+        """Store the end of a thread: if nothing is here of it yet, what is here begins with the first of them."""
+        if texts:
+            first = min(text.seq for text in texts)
+            await self._keep(thread_id, texts, (_BEGIN, (first, first, thread_id)))
 
-    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], moved: tuple[str, Sequence[object]]) -> None:
-        rows: list[tuple[str, Sequence[object]]] = [
+    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], *before: tuple[str, Sequence[object]]) -> None:
+        rows = [
             (
-                _KEEP,
-                (
-                    *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
-                    *(text.content, text.status, text.chat_time),
-                ),
+                *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
+                *(text.content, text.status, text.chat_time),
             )
             for text in texts
         ]
-        arrived = [
-            ("DELETE FROM outbox WHERE unique_id = ?", (text.unique_id,)) for text in texts if text.sender == self.uid
-        ]
-        await self._store.transaction([*rows, *arrived, (_NOTE_LAST, (texts[-1].seq, thread_id)), moved])
+        arrived = [(text.unique_id,) for text in texts if text.sender == self.uid]
+        last = (_NOTE_LAST, (max(text.seq for text in texts), thread_id))
+        moves = [(move, (thread_id,)) for move in (_UP, _DOWN)]
+        await self._store.transaction([Many(_KEEP, rows), Many(_ARRIVED, arrived), last, *before, *moves])
 
     async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
         """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.
+
+        What has remained below the floor, after a hole, is not among them until `sync.earlier` has filled it.
 
         Args:
             thread_id: the thread.
             count: how many.
             before: only those with a smaller number; then none that is on its way.
         """
-        thread = await self.thread(thread_id)
-        if thread is None:
-            return []
-        rows = await self._store.execute(
-            "SELECT thread_id, seq, unique_id, sender, content, chat_time FROM message"
-            " WHERE thread_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (thread_id, 2**62 if before is None else before, count),
+        states, rows, own = await self._store.transaction(
+            [
+                (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
+                (_NEWEST, (thread_id, _ENDLESS if before is None else before, count)),
+                (_ON_THEIR_WAY, (thread_id,)),
+            ]
         )
-        texts = [self._stored(thread, *row) for row in reversed(rows.rows)]
-        return texts if before is not None else texts + await self.on_their_way(thread_id)
+        if not (threads := _threads(states.rows)):
+            return []
+        texts = [self._stored(threads[0], *row) for row in reversed(rows.rows)]
+        return texts if before is not None else texts + self._unnumbered(thread_id, own)
 
     def _stored(self, thread: LocalThread, *row: object) -> LocalText:
         thread_id, seq, sender = (int(str(row[at])) for at in (0, 1, 3))
@@ -256,14 +285,11 @@ class Cache:
     async def unread(self, thread: LocalThread) -> int:
         """How many messages of others the user has not read; those that are not here yet are counted as others'."""
         read = thread.read_by(self.uid)
-        rows = await self._store.execute(
-            "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender <> ?",
-            (thread.thread_id, read, thread.cursor, self.uid),
+        own = await self._store.execute(
+            "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender = ?",
+            (thread.thread_id, read, thread.last_seq, self.uid),
         )
-        here = rows.scalar() or 0
-        below = max(0, thread.floor - 1 - read)
-        above = max(0, thread.last_seq - max(thread.cursor, read))
-        return here + below + above
+        return max(0, thread.last_seq - read) - (own.scalar() or 0)
 
     # --- what is to be sent
 
@@ -274,19 +300,24 @@ class Cache:
             (*(pending.unique_id, pending.thread_id, pending.receiver, pending.content, pending.deadline), "sending"),
         )
 
-    async def pending(self) -> list[Pending]:
-        """What is to be sent, in order."""
-        rows = (await self._store.execute(_PENDING, (State.SENDING,))).rows
+    async def pending(self, count: int = _ENDLESS) -> list[Pending]:
+        """What is to be sent, in order; the first ``count``."""
+        rows = (await self._store.execute(_PENDING, (State.SENDING, count))).rows
         return [
             Pending(str(name), int(str(thread)), int(str(receiver)), str(content), float(str(deadline)))
             for name, thread, receiver, content, deadline in rows
         ]
 
+    async def next_deadline(self) -> float | None:
+        """When the first of what is to be sent is too late, in seconds since the epoch; None if nothing is."""
+        ((first,),) = (await self._store.execute(_NEXT_DEADLINE, (State.SENDING,))).rows
+        return None if first is None else float(str(first))
+
     async def on_their_way(self, thread_id: int) -> list[LocalText]:
         """A thread's own texts that have no number yet, in the order of sending."""
-        rows = await self._store.execute(
-            "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n", (thread_id,)
-        )
+        return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
+
+    def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
         return [
             LocalText(thread_id, None, str(name), self.uid, str(content), State(str(state)), "")
             for name, content, state in rows.rows
@@ -295,7 +326,7 @@ class Cache:
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
         """Say how far texts to be sent have come: ``UNREAD`` once they are acknowledged."""
         mark = "UPDATE outbox SET state = ? WHERE unique_id = ?"
-        await self._store.transaction([(mark, (state, name)) for name in unique_ids])
+        await self._store.transaction([Many(mark, [(state, name) for name in unique_ids])])
 
     async def send_again(self, unique_id: str, deadline: float) -> None:
         """Have a failed text be sent after all."""
@@ -318,9 +349,3 @@ class Cache:
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
     return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
-
-
-def _reach(texts: Sequence[NumberedText]) -> int:
-    """The last number that follows the first without a hole."""
-    first = texts[0].seq
-    return max(text.seq for at, text in enumerate(texts) if text.seq == first + at)

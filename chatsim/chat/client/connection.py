@@ -86,6 +86,7 @@ class _Asked:
         if not self.answer.done():
             self.answer.set_result(message)
         self.come.set()
+        self.taken.set()  # nobody waits for room any more
 
     async def wait(self) -> None:
         """Wait until there is a part, or no more will come."""
@@ -207,9 +208,9 @@ class Client:
         """Wait until the connection has ended, for whatever reason."""
         await asyncio.wait([self._reading])
 
-    async def close(self) -> None:
+    async def close(self, reason: str = "closed by this client") -> None:
         """Close the connection; requests under way end with a `DisconnectedError`. May be called twice."""
-        self._end("closed by this client")
+        self._end(reason)
         await self._stream.close()
         await self._reading
 
@@ -268,7 +269,8 @@ class Client:
     async def _read(self) -> None:
         reason = "this client failed"
         try:
-            while data := await self._stream.read(_CHUNK):
+            # told to go, it doesn't wait for the server to hang up: nobody would notice if it never did
+            while self.ended is None and (data := await self._stream.read(_CHUNK)):
                 self._decoder.feed(data)
                 while (message := self._decoder.next_message()) is not None:
                     if isinstance(message, CatchUpPart):
@@ -302,7 +304,7 @@ class Client:
             if self._pushed is not None:
                 self._pushed(message)
             return
-        if not self._asked or REPLY[type(self._asked[0].request)] is not type(message):
+        if not self._asked or not _answers(message, self._asked[0].request):
             raise ProtocolError(f"message {message.ID} answers nothing that was asked")
         self._asked.popleft().settle(message)
 
@@ -314,3 +316,13 @@ class Client:
             self._beating.cancel()
         while self._asked:
             self._asked.popleft().settle(None)
+
+
+def _answers(reply: Message, request: Message) -> bool:
+    """Whether a reply can be that to a request: it is of the right kind, and of the same thread if it names one."""
+    if type(reply) is not REPLY[type(request)]:
+        return False
+    if getattr(reply, "error", 0):
+        return True
+    thread = getattr(request, "thread_id", None)
+    return thread is None or thread == getattr(reply, "thread_id", thread)

@@ -31,8 +31,6 @@ from chatsim.chat.protocol import (
     LoginReply,
     Message,
     ReadNotice,
-    ReadReply,
-    ReadRequest,
     SearchUserReply,
     SearchUserRequest,
     TextsNotice,
@@ -44,10 +42,14 @@ __all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
 R = TypeVar("R", bound=Message)
 
 Enter = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply]]]
-"""Makes a connection that is logged in with a feed; it is given what takes what the server says unasked."""
+"""Makes a connection that is logged in with a feed; it is given what takes what the server says unasked.
+
+Raises a `ClientError` if it can't now."""
 
 _UNHEARD = 1_000
 """So many notices may wait to be heard; one more, and the connection ends: the next one begins with what is missing."""
+
+_TOO_MUCH = f"more than {_UNHEARD} notices wait to be heard"
 
 _FINAL = {ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID}
 """A login that is refused so will be refused again."""
@@ -58,7 +60,7 @@ class Status(StrEnum):
 
     ``CONNECTING``: it has no connection, and tries to have one. ``SYNCING``: it is catching up. ``STALE``: it is
     connected, but something could not be had; it tries again by and by, or when it is told to. ``READY``: everything is
-    here. ``CLOSED``: it has been closed, or was told to go; it does not come back by itself.
+    here. ``CLOSED``: it has been closed, was told to go, or has failed; it does not come back by itself.
     """
 
     CONNECTING = "connecting"
@@ -73,8 +75,9 @@ class Patience:
     """How long a messenger waits, in seconds.
 
     Attributes:
-        shortest, longest: the bounds of the pause before it connects again; between them it doubles from one failure
-            to the next, and a part of it is chance, so that a crowd does not come back at once.
+        shortest, longest: the bounds of the pause before it connects again, or sends again what the server could not
+            store; between them it doubles from one failure to the next, and a part of it is chance, so that a crowd
+            does not come back at once. A connection that has not lasted for ``longest`` is a failure, too.
         give_up: the time after which a text that could not be sent has failed.
         resync: the time between two looks at all threads: whatever push was lost, it is not missed for longer.
     """
@@ -146,40 +149,48 @@ class Messenger:
         self._wanted: dict[int, None] = {}  # threads that have something to be fetched, in order
         self._to_fetch = asyncio.Event()
         self._to_send = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._life: asyncio.Task[None] | None = None
 
     # --- its life
 
     async def open(self) -> None:
         """Open the memory, and begin to connect. Raises a `LocalStoreError` or a `WrongOwnerError`."""
         await self.cache.open()
-        loops = (self._connect, self._listen, self._fetch, self._send, self._look_again)
-        self._tasks = [
-            asyncio.create_task(self._live(each), name=f"{each.__name__} of {self.cache.uid}") for each in loops
-        ]
-        self._to_send.set()
+        self._life = asyncio.create_task(self._live(), name=f"messenger of {self.cache.uid}")
 
-    async def _live(self, loop: Callable[[], Awaitable[None]]) -> None:
+    async def _live(self) -> None:
+        """All its loops, until it does not come back; when one of them fails, none goes on."""
+        why: str | None = None
         try:
-            await loop()
-        except Exception as error:
-            self._now(Status.CLOSED, str(error) or type(error).__name__)
-            raise
+            async with asyncio.TaskGroup() as group:
+                loops = (self._listen, self._fetch, self._send, self._look_again)
+                beside = [group.create_task(each(), name=f"{each.__name__} of {self.cache.uid}") for each in loops]
+                why = await self._connect()
+                for task in beside:
+                    task.cancel()
+        except ExceptionGroup as errors:
+            error = errors.exceptions[0]
+            why = str(error) or type(error).__name__
+            raise error from None
+        finally:
+            if (connection := self._connection) is not None:
+                self._connection = None
+                await _hang_up(connection)
+            self._now(Status.CLOSED, why)
 
     async def close(self) -> None:
         """Log out, and close the memory; what is to be sent stays in it. Raises what has ended it, if something has."""
-        for task in self._tasks:
-            task.cancel()
-        results = await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
-        await self.cache.close()
-        self._now(Status.CLOSED)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+        life, self._life = self._life, None
+        try:
+            if life is not None:
+                life.cancel()
+                await asyncio.wait([life])
+                if not life.cancelled():
+                    life.result()
+        finally:
+            await self.cache.close()
+            if self.status is not Status.CLOSED:
+                self._now(Status.CLOSED)
 
     def synchronise(self) -> None:
         """Load all that is missing, now: at first if it does not do so by itself, or after a trouble."""
@@ -217,7 +228,7 @@ class Messenger:
             return
         await self.cache.note_read(thread_id, self.cache.uid, thread.cursor)
         self._changed(Event(thread_id))
-        await self._ask(ReadRequest(thread_id, thread.cursor), ReadReply)
+        await sync.tell_read(self._online(), self.cache, thread_id, thread.cursor)
 
     async def earlier(self, thread_id: int) -> bool:
         """Load an older page of a thread; returns whether there may be more. Raises a `ClientError`."""
@@ -236,10 +247,16 @@ class Messenger:
 
     async def accept(self, uid: int, back: str = "") -> int:
         """Accept an application; returns the thread. Raises a `ClientError`."""
-        reply = await self._ask(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
+        connection = self._online()
+        reply = await connection.request(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
         friend = FriendEntry(reply.name, uid, reply.icon, reply.nick, reply.sex, "", back)
         await self._befriended(friend, reply.chat_datas)
-        return reply.chat_datas[0].thread_id
+        if not reply.chat_datas:
+            return await self.chat_with(uid)
+        thread_id = reply.chat_datas[0].thread_id
+        if await self.cache.thread(thread_id) is None:  # what they do next may be in it
+            await sync.refresh(connection, self.cache)
+        return thread_id
 
     async def chat_with(self, uid: int) -> int:
         """The private thread with a user, made if there is none. Raises a `ClientError`."""
@@ -262,45 +279,44 @@ class Messenger:
     async def _ask(self, request: Message, reply: type[R]) -> R:
         return await self._online().request(request, reply)
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> str:
+        """Be connected, again and again; returns why that is over for good."""
+        clock = asyncio.get_running_loop().time
         failures = 0
-        while self.status is not Status.CLOSED:
+        while True:
             try:
                 connection, profile = await self._enter(self._told.put_nowait)
-            except ClientError as error:
-                failures += 1
-                self._now(Status.CONNECTING, str(error))
+            except (ClientError, asyncio.QueueFull) as error:
+                trouble = str(error) or _TOO_MUCH
                 if isinstance(error, RefusedError) and error.code in _FINAL:
-                    self._now(Status.CLOSED, str(error))
-                    return
-                await asyncio.sleep(self._pause(failures))
-                continue
-            failures = 0
-            await self._connected(connection, profile)
-            await connection.wait_ended()
-            self._connection = None
-            with suppress(asyncio.QueueFull):
-                await connection.close()
-            if connection.kicked:
-                self._now(Status.CLOSED, connection.ended)
+                    return trouble
+                failures += 1
             else:
-                self._now(Status.CONNECTING, connection.ended)
-                await asyncio.sleep(self._pause(1))
+                began = clock()
+                await self._connected(connection, profile)
+                await connection.wait_ended()
+                self._connection = None
+                trouble = await _hang_up(connection)
+                if connection.kicked:
+                    return trouble
+                failures = 1 if clock() - began >= self._patience.longest else failures + 1
+            self._now(Status.CONNECTING, trouble)
+            await asyncio.sleep(self._pause(failures))
 
     def _pause(self, failures: int) -> float:
         """Full jitter above the shortest pause (Marc Brooker, Exponential Backoff And Jitter, 2015)."""
-        most = min(self._patience.longest, self._patience.shortest * 2.0**failures)
+        most = min(self._patience.longest, self._patience.shortest * 2.0 ** min(failures, 64))  # no float has 2^1024
         return float(self._rng.uniform(self._patience.shortest / 2, most))
 
     async def _connected(self, connection: Client, profile: LoginReply) -> None:
-        self._connection = connection
+        self._connection, self._stale = connection, self._loads
         self.profile = profile
         self.applications = {each.uid: each for each in profile.apply_list if each.status == 0}
-        await self.cache.note_friends(profile.friend_list)
         self._now(Status.SYNCING if self._loads else Status.READY)
-        self._stale = self._loads
         self._to_fetch.set()
         self._to_send.set()
+        await self.cache.note_friends(profile.friend_list)
+        self._changed(Event())
 
     def _now(self, status: Status, trouble: str | None = None) -> None:
         self.status, self.trouble = status, trouble
@@ -317,13 +333,15 @@ class Messenger:
             case TextsNotice(thread_id=thread_id, texts=texts):
                 await self.cache.keep(thread_id, texts)
                 thread = await self.cache.thread(thread_id)
-                if thread is None or thread.cursor < texts[-1].seq:
+                if thread is None or thread.cursor < thread.last_seq:
                     self._want(thread_id)
                 self._changed(Event(thread_id))
             case ThreadNotice():
                 self._want(notice.thread_id)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
+                if notice.uid == self.cache.uid:  # another device has told it
+                    await self.cache.note_told(notice.thread_id, notice.seq)
                 self._changed(Event(notice.thread_id))
             case AddFriendNotice():
                 self.applications[notice.applyuid] = FriendApplication(
@@ -358,30 +376,41 @@ class Messenger:
             if (connection := self._connection) is None:
                 continue  # the next one begins with all that is missing
             try:
-                await self._fetch_from(connection)
+                trouble = await self._fetch_from(connection)
             except ClientError as error:
-                if self._connection is connection and connection.ended is None:
-                    self._now(Status.STALE, str(error))
+                trouble = str(error)
+            if self._connection is connection and connection.ended is None:
+                if trouble is not None:
+                    self._now(Status.STALE, trouble)
+                elif self.status is not Status.READY and not self._stale:
+                    self._now(Status.READY)
 
-    async def _fetch_from(self, connection: Client) -> None:
+    async def _fetch_from(self, connection: Client) -> str | None:
+        """Have what is missing; returns why some of it could not be had, if so."""
         if self._stale:
             self._now(Status.SYNCING)
-            for thread in await sync.refresh(connection, self.cache):
-                self._wanted[thread.thread_id] = None
-            self._stale = False
-        refused = None
-        while self._wanted:
-            thread_id = next(iter(self._wanted))
+            self._stale = False  # who sets it meanwhile has it done once more
             try:
-                await sync.fetch(connection, self.cache, thread_id)
-            except RefusedError as error:  # the others may be had
-                refused = f"thread {thread_id}: {error}"
-            del self._wanted[thread_id]
-            self._changed(Event(thread_id))
-        if refused:
-            self._now(Status.STALE, refused)
-        elif self.status is not Status.READY:
-            self._now(Status.READY)
+                behind = await sync.refresh(connection, self.cache)
+            except ClientError:
+                self._stale = True
+                raise
+            self._wanted |= {thread.thread_id: None for thread in behind}
+        trouble, left = None, dict[int, None]()
+        try:
+            while self._wanted:
+                thread_id = next(iter(self._wanted))
+                del self._wanted[thread_id]  # who wants it meanwhile has it fetched once more
+                left[thread_id] = None
+                try:
+                    await sync.fetch(connection, self.cache, thread_id)
+                    del left[thread_id]
+                except (RefusedError, sync.StuckError) as error:  # the others may be had
+                    trouble = f"thread {thread_id}: {error}"
+                self._changed(Event(thread_id))
+        finally:
+            self._wanted |= left
+        return trouble
 
     async def _look_again(self) -> None:
         while True:
@@ -393,29 +422,37 @@ class Messenger:
     # --- sending
 
     async def _send(self) -> None:
+        failures = 0
         while True:
             for thread_id, _ in await self.cache.lapse(self._clock()):
                 self._changed(Event(thread_id))
-            pause = await self._send_some()
+            failures = 0 if await self._send_some() else failures + 1
+            pauses = [self._pause(failures)] if failures else []
+            if (deadline := await self.cache.next_deadline()) is not None:
+                pauses.append(max(0.0, deadline - self._clock()))
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(min(pauses, default=None)):
                     await self._to_send.wait()
             self._to_send.clear()
 
-    async def _send_some(self) -> float | None:
-        """Send what can be sent; returns when to look again if nothing happens, in seconds."""
-        failures = 0
+    async def _send_some(self) -> bool:
+        """Send what can be sent; returns whether the server took what it was given."""
         if (connection := self._connection) is not None:
             try:
                 while sent := await self._outbox.send(connection):
                     for text, _ in sent:
                         self._changed(Event(text.thread_id))
             except RefusedError:
-                failures = 1
-            except ClientError:
-                await connection.close()  # whatever was under way, a new connection begins afresh
-        pending = await self.cache.pending()
-        if not pending:
-            return None
-        until = max(0.0, min(text.deadline for text in pending) - self._clock())
-        return min(until, self._pause(failures)) if failures else until
+                return False
+            except ClientError as error:  # whatever was under way, a new connection begins afresh
+                await _hang_up(connection, str(error))
+        return True
+
+
+async def _hang_up(connection: Client, reason: str = "closed by this client") -> str:
+    """Close a connection; returns why it has ended."""
+    try:
+        await connection.close(reason)
+    except asyncio.QueueFull:
+        return _TOO_MUCH
+    return connection.ended or reason

@@ -9,13 +9,20 @@ import msgspec
 import numpy as np
 
 from chatsim.chat.client.cache import Cache, Pending, State
-from chatsim.chat.client.connection import Client, RefusedError
+from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextReply, TextRequest
 
-__all__ = ["Outbox", "TextTooLongError", "unique_id"]
+__all__ = ["AstrayError", "Outbox", "TextTooLongError", "unique_id"]
 
 _AGAIN = {ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
 """The server's trouble: the same texts may be taken later."""
+
+_SMALLEST = len(msgspec.json.encode(OutgoingText("", "")))
+"""No text of a request has fewer bytes."""
+
+
+class AstrayError(ClientError):
+    """The server has acknowledged other texts than were sent; what became of those is unknown."""
 
 
 class TextTooLongError(ValueError):
@@ -56,26 +63,41 @@ class Outbox:
 
         Raises:
             RefusedError: the server could not store them now; they may be sent again.
-            DisconnectedError, LateError: what became of them is unknown; they are to be sent again.
+            DisconnectedError, LateError, AstrayError: what became of them is unknown; they are to be sent again.
         """
-        batch = self._batch(await self._cache.pending())
+        batch = self._batch(await self._cache.pending(self._limit // _SMALLEST + 1))
         if not batch:
             return []
-        try:
-            await connection.request(self._request(batch), TextReply)
-            state = State.UNREAD
-        except RefusedError as error:
-            if error.code in _AGAIN:
-                raise
-            state = State.FAILED
+        refused = await self._refused(connection, batch)
+        if refused and len(batch) > 1:  # by one of them, which must not take the others with it
+            batch = batch[:1]
+            refused = await self._refused(connection, batch)
+        state = State.FAILED if refused else State.UNREAD
         await self._cache.mark([text.unique_id for text in batch], state)
         return [(text, state) for text in batch]
 
+    async def _refused(self, connection: Client, batch: Sequence[Pending]) -> bool:
+        """Send texts; returns whether they were refused for good."""
+        if self._size(batch) > self._limit:  # the limit is not what it was when the text was put here
+            return True
+        try:
+            reply = await connection.request(self._request(batch), TextReply)
+        except RefusedError as error:
+            if error.code in _AGAIN:
+                raise
+            return True
+        if [each.unique_id for each in reply.chat_datas] != [text.unique_id for text in batch]:
+            raise AstrayError("the server has acknowledged other texts than were sent")
+        return False
+
     def _batch(self, pending: Sequence[Pending]) -> list[Pending]:
-        """From the first text on, those of its thread that are next to it, as far as there is room."""
+        """The first text, and those of its thread that are next to it, as far as there is room."""
         batch: list[Pending] = []
+        size = 0
         for text in takewhile(lambda each: each.thread_id == pending[0].thread_id, pending):
-            if self._size([*batch, text]) > self._limit:
+            more = len(msgspec.json.encode(_outgoing(text))) + 1  # a comma
+            size = size + more if batch else self._size([text])
+            if batch and size > self._limit:
                 break
             batch.append(text)
         return batch
@@ -84,5 +106,8 @@ class Outbox:
         return len(msgspec.json.encode(self._request(batch)))
 
     def _request(self, batch: Sequence[Pending]) -> TextRequest:
-        texts = tuple(OutgoingText(text.content, text.unique_id) for text in batch)
-        return TextRequest(self._uid, batch[0].receiver, batch[0].thread_id, texts)
+        return TextRequest(self._uid, batch[0].receiver, batch[0].thread_id, tuple(map(_outgoing, batch)))
+
+
+def _outgoing(text: Pending) -> OutgoingText:
+    return OutgoingText(text.content, text.unique_id)

@@ -7,24 +7,24 @@ sync goes on where this one stopped.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 from chatsim.chat.client.cache import Cache, LocalThread
-from chatsim.chat.client.connection import Client, ClientError
+from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import (
     HistoryReply,
     HistoryRequest,
     ReadReply,
     ReadRequest,
-    ThreadState,
     ThreadStatesReply,
     ThreadStatesRequest,
 )
 
-__all__ = ["StuckError", "earlier", "fetch", "refresh"]
+__all__ = ["StuckError", "earlier", "fetch", "refresh", "tell_read"]
 
 
 class StuckError(ClientError):
-    """The server says there is more, but gives nothing: asking again would go on for ever."""
+    """The server says there is more, but does not give it: asking again would go on for ever."""
 
 
 async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
@@ -41,18 +41,18 @@ async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
             raise StuckError(f"the list of threads does not go on before version {before}")
         await cache.note_threads(page.threads)
         for state in page.threads:
-            await _tell_read(connection, cache, state)
             head, before = max(head, state.version), state.version
     await cache.note_version(head)
+    for thread_id, seq in await cache.untold():
+        with suppress(RefusedError):  # the next refresh tries again; this one has more to do
+            await tell_read(connection, cache, thread_id, seq)
     return [thread for thread in await cache.threads() if thread.cursor < thread.last_seq]
 
 
-async def _tell_read(connection: Client, cache: Cache, state: ThreadState) -> None:
-    """Say what was read while nobody could be told."""
-    thread = await _known(cache, state.thread_id)
-    known = state.read1 if cache.uid == state.user1_id else state.read2
-    if (read := thread.read_by(cache.uid)) > known:
-        await connection.request(ReadRequest(state.thread_id, read), ReadReply)
+async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
+    """Say how far the user has read. Raises a `ClientError`."""
+    await connection.request(ReadRequest(thread_id, seq), ReadReply)
+    await cache.note_told(thread_id, seq)
 
 
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
@@ -66,15 +66,16 @@ async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
     if thread is None:
         return  # it is no thread of this user's
     if thread.cursor < thread.floor and thread.last_seq:
-        newest = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
-        await cache.keep_newest(thread_id, newest.texts)
+        page = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
+        await cache.keep_newest(thread_id, page.texts)
     more = True
     while more:
         thread = await _known(cache, thread_id)
         page = await connection.request(HistoryRequest(thread_id, thread.cursor, backward=False), HistoryReply)
         await cache.keep(thread_id, page.texts)
         more = page.load_more
-        if (await _known(cache, thread_id)).cursor <= thread.cursor and (more or page.texts):
+        now = await _known(cache, thread_id)
+        if now.cursor <= thread.cursor and (more or page.texts or now.cursor < thread.last_seq):
             raise StuckError(f"the history of thread {thread_id} does not go on after number {thread.cursor}")
 
 
@@ -84,7 +85,9 @@ async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:
     if thread is None or thread.floor <= 1:
         return False
     page = await connection.request(HistoryRequest(thread_id, thread.floor, backward=True), HistoryReply)
-    await cache.keep_earlier(thread_id, page.texts)
+    await cache.keep(thread_id, page.texts)
+    if page.load_more and (await _known(cache, thread_id)).floor >= thread.floor:
+        raise StuckError(f"the history of thread {thread_id} does not go on before number {thread.floor}")
     return page.load_more
 
 

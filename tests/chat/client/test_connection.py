@@ -12,11 +12,16 @@ from chatsim.chat.ports import Address
 from chatsim.chat.protocol import (
     FROM_CLIENT,
     AddFriendNotice,
+    CatchUpPart,
+    CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
     Decoder,
+    ErrorCode,
     HeartbeatReply,
     HeartbeatRequest,
+    HistoryReply,
+    HistoryRequest,
     LoadThreadsReply,
     LoadThreadsRequest,
     LoginReply,
@@ -611,3 +616,49 @@ async def test_a_request_that_is_too_long_for_a_frame_is_not_sent_and_takes_no_r
     await peer.hear()
     await peer.say(thread_of(2))
     assert await asking == 102
+
+
+@in_virtual_time
+async def test_who_is_told_to_go_goes_also_when_the_server_does_not_hang_up():
+    client, peer = await logged_in()
+    await peer.say(OfflineNotice(0, ME))
+    await client.wait_ended()
+    assert await peer.stream.read(1) == b""
+    await client.close()
+
+
+@pytest.mark.parametrize("error", [0, ErrorCode.LOAD_CHAT_FAILED])
+@in_virtual_time
+async def test_a_reply_about_another_thread_ends_the_connection_unless_it_is_a_refusal(error):
+    client, peer = await logged_in()
+    asking = asyncio.create_task(client.request(HistoryRequest(5, 0, backward=False), HistoryReply))
+    await peer.hear()
+    await peer.say(HistoryReply(error, 0 if error else 6))
+    if error:
+        assert await outcome(asking) == (RefusedError, "error 1013 (LOAD_CHAT_FAILED) in answer to HistoryRequest")
+    else:
+        assert await outcome(asking) == (DisconnectedError, "message 1102 answers nothing that was asked")
+    await client.close()
+
+
+@in_virtual_time
+async def test_requests_under_way_end_with_the_reason_why_their_client_closes():
+    client, _ = await logged_in()
+    asking = ask(client, 2)
+    await asyncio.sleep(0)
+    await client.close("enough")
+    assert await outcome(asking) == (DisconnectedError, "enough")
+
+
+@in_virtual_time
+async def test_a_client_closes_though_nobody_takes_the_parts_that_have_come():
+    client, peer = await logged_in()
+    parts = client.catch_up(CatchUpRequest((5,), (0,), 0))
+    asking = asyncio.create_task(anext(parts))
+    await peer.hear()
+    await peer.say(*[CatchUpPart(())] * 10)
+    await asking
+    await asyncio.sleep(1)
+    async with asyncio.timeout(1):
+        await client.close()
+    await parts.aclose()

@@ -1,0 +1,376 @@
+"""What a client remembers: what it is told in whatever order, against a memory that is a set; on both local stores."""
+
+import asyncio
+import functools
+
+import pytest
+from chatting import FREE, ME, OTHER, TIME, Device, PowerCutError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
+from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+from chatsim.worlds.model.local_store import ModelStore
+from chatsim.worlds.model.loop import run
+from chatsim.worlds.mysql.local_store import SqliteStore
+
+STRANGER = 9
+THREAD = 5
+LONGEST = 12
+
+
+def on_both_stores(body):
+    @pytest.mark.parametrize("store", ["SQLite in a thread", "SQLite in the model"])
+    @functools.wraps(body)
+    def test(store, tmp_path):
+        path = str(tmp_path / "local.db")
+        if store == "SQLite in a thread":
+            asyncio.run(played(body, lambda: SqliteStore(path)))
+        else:
+            run(played(body, lambda: ModelStore(path, FREE)))
+
+    del test.__wrapped__  # its parameters are not fixtures
+    return test
+
+
+async def played(body, new_store):
+    opened = []
+
+    async def device(uid=ME):
+        """A cache on the file, as after a start of the client."""
+        store = Device(new_store())
+        cache = Cache(store, uid)
+        opened.append(cache)
+        await cache.open()
+        cache.store = store
+        return cache
+
+    try:
+        await body(device)
+    finally:
+        for cache in opened:
+            await cache.close()
+
+
+def sender(seq):
+    return ME if seq % 3 == 0 else OTHER
+
+
+def text(seq, message_id=None):
+    return NumberedText(seq, message_id or 1000 + seq, sender(seq), f"u{seq}", 0, f"text {seq}", 0, TIME)
+
+
+def texts(*seqs):
+    return [text(seq) for seq in seqs]
+
+
+def state(last_seq=0, read1=0, read2=0, thread_id=THREAD):
+    return ThreadState(thread_id, "private", ME, OTHER, last_seq, read1, read2, 1, 0)
+
+
+def pending(name, thread_id=THREAD, deadline=100.0, content="hello"):
+    return Pending(name, thread_id, OTHER, content, deadline)
+
+
+async def here(cache):
+    """What is here without a hole, the texts that are shown, and how many are unread."""
+    thread = await cache.thread(THREAD)
+    shown = [each.seq for each in await cache.newest(THREAD, 100)]
+    return (thread.floor, thread.cursor), shown, await cache.unread(thread)
+
+
+# --- texts and the cursor
+
+
+@on_both_stores
+async def test_the_cursor_moves_over_what_follows_it_without_a_hole(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=9)])
+    await cache.keep(THREAD, texts(1, 2))
+    assert await here(cache) == ((1, 2), [1, 2], 9)
+    await cache.keep(THREAD, texts(4, 5))
+    assert await here(cache) == ((1, 2), [1, 2, 4, 5], 9)
+
+
+@on_both_stores
+async def test_what_fills_a_hole_takes_the_cursor_over_all_that_was_waiting_behind_it(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=5)])
+    await cache.keep(THREAD, texts(5))
+    await cache.keep(THREAD, texts(2, 3))
+    await cache.keep(THREAD, texts(1))
+    assert (await here(cache))[0] == (1, 3)
+    await cache.keep(THREAD, texts(4))
+    assert (await here(cache))[0] == (1, 5)
+
+
+@on_both_stores
+async def test_the_end_of_a_long_thread_is_had_first_and_older_pages_join_it(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=300)])
+    await cache.keep_newest(THREAD, texts(299, 300))
+    assert (await here(cache))[0] == (299, 300)
+    await cache.keep(THREAD, texts(296, 297, 298))
+    assert (await here(cache))[0] == (296, 300)
+
+
+@on_both_stores
+async def test_the_end_of_a_thread_of_which_something_is_here_leaves_the_hole_known(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=9)])
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.keep_newest(THREAD, texts(8, 9))
+    assert (await here(cache))[0] == (1, 2)
+
+
+@on_both_stores
+async def test_what_came_long_before_the_newest_page_is_not_shown_as_if_it_were_next_to_it(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=50)])
+    await cache.keep(THREAD, texts(50))  # a push; and the client goes away before it has fetched anything
+    await cache.keep_newest(THREAD, texts(299, 300))
+    assert await here(cache) == ((299, 300), [299, 300], 299)
+    await cache.keep(THREAD, texts(*range(51, 299)))
+    assert (await here(cache))[0] == (50, 300)
+
+
+@on_both_stores
+async def test_a_page_its_cursor_and_what_it_takes_off_the_way_are_one_transaction(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.put(pending("u3"))
+    cache.store.left = 0
+    with pytest.raises(PowerCutError):
+        await cache.keep(THREAD, texts(1, 2, 3))
+    assert await here(await device()) == ((1, 0), [None], 0)
+    cache.store.left = 1
+    await cache.keep(THREAD, texts(1, 2, 3))
+    assert await here(await device()) == ((1, 3), [1, 2, 3], 2)
+
+
+@on_both_stores
+async def test_a_text_whose_id_is_anothers_is_no_reason_to_move_over_its_place(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=2)])
+    await cache.keep(THREAD, [text(1), text(2, message_id=1001)])
+    assert (await here(cache))[0] == (1, 1)
+
+
+@on_both_stores
+async def test_a_text_for_a_thread_that_is_not_known_is_kept_until_it_is(device):
+    cache = await device()
+    await cache.keep(THREAD, texts(1))
+    assert await cache.newest(THREAD, 10) == []
+    await cache.note_threads([state(last_seq=2)])
+    await cache.keep(THREAD, texts(2))
+    assert await here(cache) == ((1, 2), [1, 2], 2)
+
+
+@on_both_stores
+async def test_older_texts_are_paged_by_their_number_and_those_on_their_way_stand_behind_the_newest_only(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.keep(THREAD, texts(*range(1, 8)))
+    await cache.put(pending("mine"))
+    assert [each.seq for each in await cache.newest(THREAD, 3)] == [5, 6, 7, None]
+    assert [each.seq for each in await cache.newest(THREAD, 3, before=5)] == [2, 3, 4]
+    assert [each.seq for each in await cache.newest(THREAD, 3, before=2)] == [1]
+
+
+@on_both_stores
+async def test_a_message_is_read_as_far_as_the_one_who_is_to_read_it_has(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=6, read1=2, read2=3)])
+    await cache.keep(THREAD, texts(*range(1, 7)))
+    read = {each.seq for each in await cache.newest(THREAD, 10) if each.state is State.READ}
+    assert read == {1, 2, 3}  # 1, 2 are the other's, 3 and 6 are mine
+
+
+@on_both_stores
+async def test_what_is_said_of_a_thread_takes_nothing_back(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=9, read1=4, read2=5)])
+    await cache.note_threads([state(last_seq=8, read1=3, read2=4)])
+    await cache.note_read(THREAD, ME, 2)
+    await cache.note_read(THREAD, OTHER, 7)
+    await cache.note_read(THREAD, STRANGER, 9)
+    assert await cache.threads() == [LocalThread(THREAD, "private", ME, OTHER, 9, 4, 7, 1, 0)]
+
+
+@on_both_stores
+async def test_what_the_user_has_read_is_untold_until_the_server_knows_it(device):
+    cache = await device()
+    theirs = ThreadState(6, "private", OTHER - 5, ME, 9, 8, 2, 1, 0)
+    await cache.note_threads([state(last_seq=9, read1=2, read2=8), theirs])
+    assert await cache.untold() == []
+    for thread_id in (THREAD, 6):
+        await cache.note_read(thread_id, ME, 5)
+    assert await (await device()).untold() == [(THREAD, 5), (6, 5)]
+    await cache.note_told(THREAD, 4)
+    await cache.note_told(6, 5)
+    assert await cache.untold() == [(THREAD, 5)]
+    await cache.note_threads([state(last_seq=9, read1=5)])
+    assert await cache.untold() == []
+
+
+@on_both_stores
+async def test_the_version_that_is_known_does_not_go_back(device):
+    cache = await device()
+    assert await cache.version() == 0
+    await cache.note_version(7)
+    await cache.note_version(5)
+    assert await (await device()).version() == 7
+
+
+_NUMBERS = st.integers(1, LONGEST)
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("keep"), st.lists(_NUMBERS, max_size=6)),
+        st.builds(lambda first, count: ("keep", [*range(first, first + count)]), _NUMBERS, st.integers(1, 4)),
+        st.builds(lambda first, count: ("newest", [*range(first, first + count)]), _NUMBERS, st.integers(1, 4)),
+        st.tuples(st.just("newest"), st.lists(_NUMBERS, max_size=6)),
+        st.tuples(st.just("state"), st.tuples(_NUMBERS, _NUMBERS, _NUMBERS)),
+        st.tuples(st.just("read"), st.tuples(st.sampled_from([ME, OTHER]), _NUMBERS)),
+    ),
+    max_size=12,
+)
+
+
+class Naive:
+    """A thread's memory that is a set of numbers."""
+
+    def __init__(self):
+        self.kept = set()
+        self.floor, self.cursor, self.last = 1, 0, 0
+        self.read = {ME: 0, OTHER: 0}
+
+    def take(self, what, given):
+        if what == "read":
+            uid, seq = given
+            self.read[uid] = max(self.read[uid], seq)
+        elif what == "state":
+            last, read1, read2 = given
+            self.last = max(self.last, last)
+            self.read = {ME: max(self.read[ME], read1), OTHER: max(self.read[OTHER], read2)}
+        elif given:
+            if what == "newest" and self.cursor < self.floor:
+                self.floor, self.cursor = min(given), min(given) - 1
+            self.kept |= {*given}
+            self.last = max(self.last, *given)
+        while self.cursor + 1 in self.kept:
+            self.cursor += 1
+        while self.floor - 1 in self.kept:
+            self.floor -= 1
+
+    def unread(self):
+        return sum(seq not in self.kept or sender(seq) != ME for seq in range(self.read[ME] + 1, self.last + 1))
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_pages_and_pushes_in_any_order_are_kept_once_and_leave_no_hole_behind_the_cursor(steps):
+    async def main():
+        cache, naive = Cache(ModelStore(":memory:", FREE), ME), Naive()
+        await cache.open()
+        await cache.note_threads([state()])
+        cursor = 0
+        for what, given_ in steps:
+            match what:
+                case "keep":
+                    await cache.keep(THREAD, texts(*given_))
+                case "newest":
+                    await cache.keep_newest(THREAD, texts(*given_))
+                case "state":
+                    await cache.note_threads([state(*given_)])
+                case "read":
+                    await cache.note_read(THREAD, *given_)
+            naive.take(what, given_)
+            thread = await cache.thread(THREAD)
+            assert (thread.floor, thread.cursor, thread.last_seq) == (naive.floor, naive.cursor, naive.last)
+            assert (thread.read1, thread.read2) == (naive.read[ME], naive.read[OTHER])
+            assert thread.cursor >= cursor
+            cursor = thread.cursor
+            shown = await cache.newest(THREAD, 100)
+            assert [each.seq for each in shown] == sorted(seq for seq in naive.kept if seq >= naive.floor)
+            assert all(each.content == f"text {each.seq}" and each.sender == sender(each.seq) for each in shown)
+            assert await cache.unread(thread) == naive.unread()
+        await cache.close()
+
+    run(main())
+
+
+# --- what is to be sent
+
+
+@on_both_stores
+async def test_what_is_to_be_sent_stays_in_its_order_also_over_a_restart(device):
+    cache = await device()
+    for name in ("b", "a", "c"):
+        await cache.put(pending(name))
+    again = await device()
+    assert await again.pending() == [pending("b"), pending("a"), pending("c")]
+    assert await again.pending(2) == [pending("b"), pending("a")]
+
+
+@on_both_stores
+async def test_a_text_is_taken_off_the_way_when_it_has_come_back_and_only_if_it_is_ones_own(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.put(pending("u3"))
+    await cache.put(pending("u4"))
+    await cache.keep(THREAD, texts(3, 4))  # 4 is the other's
+    assert [each.unique_id for each in await cache.on_their_way(THREAD)] == ["u4"]
+
+
+@on_both_stores
+async def test_a_text_fails_at_its_deadline_and_keeps_its_place_when_it_is_sent_again(device):
+    cache = await device()
+    for name, deadline in (("a", 10.0), ("b", 30.0), ("c", 20.0)):
+        await cache.put(pending(name, deadline=deadline))
+    assert await cache.next_deadline() == 10.0
+    assert await cache.lapse(9.9) == []
+    assert await cache.lapse(20.0) == [(THREAD, "a"), (THREAD, "c")]
+    assert await cache.lapse(20.0) == []
+    assert await cache.next_deadline() == 30.0
+    await cache.send_again("c", 50.0)
+    await cache.send_again("b", 99.0)  # it has not failed
+    await cache.send_again("nobody", 99.0)
+    assert [(each.unique_id, each.deadline) for each in await cache.pending()] == [("b", 30.0), ("c", 50.0)]
+    way = [(each.unique_id, each.state) for each in await cache.on_their_way(THREAD)]
+    assert way == [("a", State.FAILED), ("b", State.SENDING), ("c", State.SENDING)]
+
+
+@on_both_stores
+async def test_what_is_acknowledged_is_not_sent_again_and_is_shown_until_it_comes_with_its_number(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.put(pending("u3"))
+    await cache.mark(["u3"], State.UNREAD)
+    assert (await cache.pending(), await cache.next_deadline(), await cache.lapse(1e9)) == ([], None, [])
+    (shown,) = await cache.newest(THREAD, 10)
+    assert (shown.seq, shown.state) == (None, State.UNREAD)
+    await cache.keep(THREAD, texts(3))
+    (shown,) = await cache.newest(THREAD, 10)
+    assert (shown.seq, shown.unique_id) == (3, "u3")
+
+
+# --- friends, the owner
+
+
+@on_both_stores
+async def test_a_friend_is_called_what_one_has_named_them_or_their_nick_or_their_name(device):
+    cache = await device()
+    entries = (("ann", 1, "annie", "boss"), ("bob", 2, "bobby", ""), ("eve", 3, "", ""))
+    await cache.note_friends(FriendEntry(name, uid, "", nick, 0, "", back) for name, uid, nick, back in entries)
+    assert await (await device()).friends() == {1: "boss", 2: "bobby", 3: "eve"}
+    await cache.note_friends([FriendEntry("ann", 1, "", "ann!", 0, "", "")])
+    await cache.note_friends([])
+    assert (await cache.friends())[1] == "ann!"
+
+
+@on_both_stores
+async def test_a_store_has_one_owner(device):
+    await device()
+    await device()
+    with pytest.raises(WrongOwnerError, match=f"this local store is user {ME}'s, not user {OTHER}'s"):
+        await device(OTHER)

@@ -1,0 +1,114 @@
+"""Clients that remember, on real nodes in the model, over a network that fails: everybody has everything once."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from chatsim.chat.client.messenger import Messenger, Patience, Status
+from chatsim.chat.creation import named
+from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.limits import Limits
+from chatsim.worlds.cluster import cluster
+from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.model.loop import run
+from chatsim.worlds.model.world import ModelWorld
+
+DEVICES = {"phone of 1": 1, "tablet of 1": 1, "phone of 2": 2}
+NODES = 2
+MINUTES = 2
+
+
+def running(world):
+    (strategy,) = named("one_round_trip")
+    return cluster(
+        world,
+        nodes=NODES,
+        pool=4,
+        strategy=strategy,
+        retry=POLICIES["retry"],
+        limits=Limits(strangers=True),
+        schema="hardened",
+        rngs=[np.random.default_rng(seed) for seed in range(NODES)],
+    )
+
+
+def messengers(world, house):
+    """One for each device, with a memory of its own."""
+    return {
+        device: Messenger(
+            uid,
+            house.door(uid, machine=device),
+            world.local_store(":memory:"),
+            clock=world.wall_time,
+            rng=np.random.default_rng(number),
+            patience=Patience(longest=5.0, give_up=1e6, resync=1e6),
+        )
+        for number, (device, uid) in enumerate(DEVICES.items())
+    }
+
+
+async def fail(world, device, rng):
+    """A fault between a device and a node: the connection is lost, or nothing comes through for a while."""
+    node = f"node{rng.integers(NODES) + 1}"
+    if rng.random() < 0.5:
+        world.network.cut(device, node)
+        return
+    world.network.part(device, node)
+    await asyncio.sleep(rng.uniform(0, 40))
+    world.network.heal(device, node)
+
+
+async def stored(world):
+    rows = await world.admin.execute("SELECT seq, sender_id, content FROM chat_message ORDER BY seq")
+    return [tuple(row) for row in rows.rows]
+
+
+async def remembered(made, thread):
+    return [(each.seq, each.sender, each.content) for each in await made.cache.newest(thread, 10_000)]
+
+
+async def talk(world, house, seed):
+    """Everybody writes while the network fails; gives what was sent, what is stored, and what each one remembers."""
+    rng = np.random.default_rng(seed)
+    made = messengers(world, house)
+    for each in made.values():
+        await each.open()
+    await asyncio.sleep(1)
+    thread = await made["phone of 1"].chat_with(2)
+    await asyncio.sleep(1)
+    sent = {device: [] for device in made}
+    async with asyncio.TaskGroup() as faults:
+        for number in range(60 * MINUTES):
+            device = str(rng.choice(list(made)))
+            for part in range(rng.integers(3)):
+                text = f"{device}: {number}.{part}"
+                await made[device].send(thread, text)
+                sent[device].append(text)
+            if rng.random() < 0.2:
+                faults.create_task(fail(world, str(rng.choice(list(made))), rng))
+            await asyncio.sleep(rng.exponential(1.0))
+    await asyncio.sleep(60)
+    assert {(each.status, each.trouble) for each in made.values()} == {(Status.READY, None)}
+    memories = [await remembered(each, thread) for each in made.values()]
+    for each in made.values():
+        await each.close()
+    return sent, await stored(world), memories
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_over_a_network_that_fails_everybody_has_everything_once_and_in_the_same_order(seed):
+    async def main():
+        world = ModelWorld(ModelCosts.read(), seed=seed)
+        await world.install("hardened")
+        for uid in sorted(set(DEVICES.values())):
+            await world.admin.execute("INSERT INTO user (uid, name, email) VALUES (?, 'n', ?)", (uid, f"{uid}@x"))
+        async with running(world) as house:
+            return await talk(world, house, seed)
+
+    sent, there, memories = run(main())
+    assert len(there) > 100
+    assert [seq for seq, _, _ in there] == list(range(1, len(there) + 1))
+    assert memories == [there] * len(DEVICES)
+    for device, texts in sent.items():
+        assert [text for *_, text in there if text.startswith(device)] == texts
