@@ -549,12 +549,12 @@ class ThreadNotice(Message, frozen=True):
 
 
 class CatchUpRequest(Message, frozen=True):
-    """What is above number ``after[i]`` in thread ``threads[i]``; of each only the ``newest`` so many, if not 0."""
+    """What is above number ``after[i]`` in thread ``threads[i]``, and below number ``below[i]`` if that is not 0."""
 
     ID = 1113
     threads: tuple[Id, ...]
     after: tuple[Id, ...]
-    newest: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    below: tuple[Id, ...]
 
 
 class CatchUpReply(Message, frozen=True):

@@ -58,7 +58,7 @@ BODIES = {
     1107: {"thread_id": 5, "uid": 1, "seq": 7},
     1109: {"thread_id": 5, "fromuid": 1, "touid": 2, "texts": [NUMBERED]},
     1111: {"thread_id": 5},
-    1113: {"threads": [5, 6], "after": [7, 0], "newest": 20},
+    1113: {"threads": [5, 6], "after": [7, 0], "below": [0, 5]},
     1114: {"error": 0},
     1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED]}]},
 }

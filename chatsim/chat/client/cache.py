@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chatsim.chat.ports import LocalStore, Many, Rows
-from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState, ThreadTexts
 
 __all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
 
@@ -24,7 +24,8 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS thread (
         thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
-        told INTEGER NOT NULL, floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
+        told INTEGER NOT NULL, version INTEGER NOT NULL,
+        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
         unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
@@ -36,10 +37,11 @@ _SCHEMA = (
 
 _THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
 _NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told, version)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
-      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2), told = MAX(told, excluded.told)"""
+      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2), told = MAX(told, excluded.told),
+      version = MAX(version, excluded.version)"""
 _UNTOLD = """
     SELECT thread_id, mine FROM (
       SELECT thread_id, told, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
@@ -193,6 +195,10 @@ class Cache:
         found = _threads((await self._store.execute(f"{_THREAD} WHERE thread_id = ?", (thread_id,))).rows)
         return found[0] if found else None
 
+    async def behind(self) -> list[LocalThread]:
+        """The threads of which messages are missing, those first to which something has happened last."""
+        return _threads((await self._store.execute(f"{_THREAD} WHERE cursor < last_seq ORDER BY version DESC")).rows)
+
     async def version(self) -> int:
         """Up to which version of the server's all changes of threads are known here."""
         return (await self._store.execute("SELECT version FROM owner")).scalar() or 0
@@ -207,6 +213,7 @@ class Cache:
             (
                 *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
                 each.read1 if self.uid == each.user1_id else each.read2,
+                each.version,
             )
             for each in states
         ]
@@ -232,27 +239,43 @@ class Cache:
 
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store texts, whatever their order; cursor and floor move as far as there is no hole."""
-        if texts:
-            await self._keep(thread_id, texts)
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False)
 
     async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store the end of a thread: if nothing is here of it yet, what is here begins with the first of them."""
-        if texts:
-            first = min(text.seq for text in texts)
-            await self._keep(thread_id, texts, (_BEGIN, (first, first, thread_id)))
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=True)
 
-    async def _keep(self, thread_id: int, texts: Sequence[NumberedText], *before: tuple[str, Sequence[object]]) -> None:
+    async def keep_part(self, threads: Sequence[ThreadTexts]) -> None:
+        """Store a part of a catch-up, in one transaction; as `keep_newest`, for several threads."""
+        await self._keep(threads, begin=True)
+
+    async def _keep(self, threads: Sequence[ThreadTexts], *, begin: bool) -> None:
+        threads = [each for each in threads if each.texts]
+        if not threads:
+            return
         rows = [
             (
-                *(thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
+                *(each.thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
                 *(text.content, text.status, text.chat_time),
             )
-            for text in texts
+            for each in threads
+            for text in each.texts
         ]
-        arrived = [(text.unique_id,) for text in texts if text.sender == self.uid]
-        last = (_NOTE_LAST, (max(text.seq for text in texts), thread_id))
-        moves = [(move, (thread_id,)) for move in (_UP, _DOWN)]
-        await self._store.transaction([Many(_KEEP, rows), Many(_ARRIVED, arrived), last, *before, *moves])
+        arrived = [(text.unique_id,) for each in threads for text in each.texts if text.sender == self.uid]
+        numbers = [[text.seq for text in each.texts] for each in threads]
+        ids = [each.thread_id for each in threads]
+        await self._store.transaction(
+            [
+                Many(_KEEP, rows),
+                Many(_ARRIVED, arrived),
+                Many(_NOTE_LAST, [(max(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True)]),
+                Many(
+                    _BEGIN,
+                    [(min(own), min(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True) if begin],
+                ),
+                *(Many(move, [(thread_id,) for thread_id in ids]) for move in (_UP, _DOWN)),
+            ]
+        )
 
     async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
         """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.

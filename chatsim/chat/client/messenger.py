@@ -35,6 +35,7 @@ from chatsim.chat.protocol import (
     SearchUserRequest,
     TextsNotice,
     ThreadNotice,
+    ThreadTexts,
 )
 
 __all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
@@ -391,11 +392,11 @@ class Messenger:
             self._now(Status.SYNCING)
             self._stale = False  # who sets it meanwhile has it done once more
             try:
-                behind = await sync.refresh(connection, self.cache)
+                await sync.refresh(connection, self.cache)
+                await sync.catch_up(connection, self.cache, self._stored)
             except ClientError:
                 self._stale = True
                 raise
-            self._wanted |= {thread.thread_id: None for thread in behind}
         trouble, left = None, dict[int, None]()
         try:
             while self._wanted:
@@ -411,6 +412,10 @@ class Messenger:
         finally:
             self._wanted |= left
         return trouble
+
+    def _stored(self, threads: Sequence[ThreadTexts]) -> None:
+        for each in threads:
+            self._changed(Event(each.thread_id))
 
     async def _look_again(self) -> None:
         while True:

@@ -1,34 +1,51 @@
-"""Bringing a client up to date: which threads there are, and of each what is missing.
+"""Bringing a client up to date: which threads have news, then what is missing of all of them.
 
-A request at a time; what arrives is stored with its cursor page by page, so that whatever breaks it off, the next
-sync goes on where this one stopped.
+What arrives is stored with its cursor part by part, so that whatever breaks it off, the next sync goes on where this
+one stopped.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from chatsim.chat.client.cache import Cache, LocalThread
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import (
+    CatchUpRequest,
     HistoryReply,
     HistoryRequest,
     ReadReply,
     ReadRequest,
     ThreadStatesReply,
     ThreadStatesRequest,
+    ThreadTexts,
 )
 
-__all__ = ["StuckError", "earlier", "fetch", "refresh", "tell_read"]
+__all__ = ["StuckError", "catch_up", "earlier", "fetch", "refresh", "tell_read"]
+
+
+_PAGE = 100
+"""So many messages of a thread are loaded when it is new here."""
+
+_SCREEN_THREADS, _SCREEN_TEXTS = 10, 20
+"""What comes first: so many messages of so many threads."""
+
+_THREADS = 30
+"""So many threads go into a request of the source's 2,048 bytes, however large their numbers are."""
+
+_REQUESTS = 8
+"""So many requests are under way at once."""
 
 
 class StuckError(ClientError):
     """The server says there is more, but does not give it: asking again would go on for ever."""
 
 
-async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
-    """Learn what has happened to which threads, and say what has been read meanwhile; returns those with more messages.
+async def refresh(connection: Client, cache: Cache) -> None:
+    """Learn what has happened to which threads, and say what has been read meanwhile.
 
     Raises a `ClientError`.
     """
@@ -46,13 +63,65 @@ async def refresh(connection: Client, cache: Cache) -> list[LocalThread]:
     for thread_id, seq in await cache.untold():
         with suppress(RefusedError):  # the next refresh tries again; this one has more to do
             await tell_read(connection, cache, thread_id, seq)
-    return [thread for thread in await cache.threads() if thread.cursor < thread.last_seq]
 
 
 async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
     """Say how far the user has read. Raises a `ClientError`."""
     await connection.request(ReadRequest(thread_id, seq), ReadReply)
     await cache.note_told(thread_id, seq)
+
+
+async def catch_up(
+    connection: Client, cache: Cache, stored: Callable[[Sequence[ThreadTexts]], None] = lambda _: None
+) -> None:
+    """Have all that is missing of the threads that are known; of one of which nothing is here, the newest page only.
+
+    The newest messages of the most recent threads come first; requests go out without waiting for each other's answers.
+
+    Args:
+        connection: to the node.
+        cache: the memory.
+        stored: told of each part, once it is stored.
+
+    Raises:
+        ClientError: it could not be had, or not all of it.
+    """
+    behind = await cache.behind()
+    turns = asyncio.Semaphore(_REQUESTS)
+
+    async def have(request: CatchUpRequest) -> None:
+        async with turns:
+            async for part in connection.catch_up(request):
+                await cache.keep_part(part.threads)
+                stored(part.threads)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for request in _requests(behind):
+                group.create_task(have(request))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    reached = {thread.thread_id: thread.last_seq for thread in behind}
+    for thread in await cache.behind():
+        if thread.cursor < reached.get(thread.thread_id, 0):
+            raise StuckError(f"the history of thread {thread.thread_id} does not go on after number {thread.cursor}")
+
+
+def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:
+    """Requests for what is missing: a first screen, then the rest, as many threads in each as always fit."""
+    screen, rest = [], []
+    for rank, thread in enumerate(behind):
+        start = thread.cursor if thread.cursor >= thread.floor else max(0, thread.last_seq - _PAGE)
+        newest = max(start, thread.last_seq - _SCREEN_TEXTS)
+        if rank >= _SCREEN_THREADS:
+            rest.append((thread.thread_id, start, 0))
+            continue
+        screen.append((thread.thread_id, newest, 0))
+        if start < newest:
+            rest.append((thread.thread_id, start, newest + 1))
+    for places in (screen, rest):
+        for at in range(0, len(places), _THREADS):
+            yield CatchUpRequest(*zip(*places[at : at + _THREADS], strict=True))
 
 
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:

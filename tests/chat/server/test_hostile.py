@@ -51,7 +51,7 @@ BODIES = {
     1101: {"thread_id": 5, "seq": 0, "backward": False},
     1103: {"since": 0, "before": 0},
     1105: {"thread_id": 5, "seq": 1},
-    1113: {"threads": [5], "after": [0], "newest": 0},
+    1113: {"threads": [5], "after": [0], "below": [0]},
 }
 """A valid request of each kind."""
 

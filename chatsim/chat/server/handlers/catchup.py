@@ -41,24 +41,21 @@ _ENVELOPE = 64
 @handles(CatchUpRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
 async def _catch_up(node: Node, session: Session, request: CatchUpRequest) -> Message:
     node.needs_numbers()
-    if len(request.threads) != len(request.after) or not request.threads:
-        raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(request.threads)} threads, {len(request.after)} numbers")
+    if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
+        raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
     async with node.lease() as tx:
         await store.require(tx, session.uid, request.threads)
-    left = deque(zip(request.threads, request.after, strict=True))
+    left = deque(zip(request.threads, request.after, request.below, strict=True))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
         async with node.lease() as tx:  # and given back before the client takes its time
-            if request.newest:
-                found = await node.texts.newest(tx, places, request.newest)
-            else:
-                found = await node.texts.above(tx, places, _ROWS)
-                left.extendleft(
-                    (thread, texts[-1].seq)
-                    for (thread, _), texts in zip(reversed(places), reversed(found), strict=True)
-                    if len(texts) == _ROWS
-                )
-        for part in _parts([(thread, texts) for (thread, _), texts in zip(places, found, strict=True)]):
+            found = await node.texts.between(tx, places, _ROWS)
+        left.extendleft(
+            (thread, texts[-1].seq, below)
+            for (thread, _, below), texts in zip(reversed(places), reversed(found), strict=True)
+            if len(texts) == _ROWS
+        )
+        for part in _parts([(thread, texts) for (thread, *_), texts in zip(places, found, strict=True)]):
             await session.send(part)
     return CatchUpReply(ErrorCode.SUCCESS)
 

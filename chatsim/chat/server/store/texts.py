@@ -26,6 +26,7 @@ from chatsim.chat.server.store.threads import written
 __all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
 
 _PAGE = 100
+_ENDLESS = 2**63
 
 _PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?"
 _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
@@ -97,12 +98,13 @@ class Texts(Protocol):
         """A page of history above or below a number, where messages have one."""
         ...
 
-    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
-        """Of each thread the messages above a number, ``limit`` at most, in one round trip."""
-        ...
+    async def between(
+        self, tx: Session, places: Sequence[tuple[int, int, int]], limit: int
+    ) -> list[Sequence[NumberedText]]:
+        """Of each thread the messages above a number, and below another if that is not 0, in one round trip.
 
-    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
-        """As `above`, but the newest of them; by number all the same."""
+        By number, ``limit`` of each at most.
+        """
         ...
 
 
@@ -156,11 +158,9 @@ class SeedTexts:
         """There are no numbers."""
         raise NotImplementedError
 
-    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
-        """There are no numbers."""
-        raise NotImplementedError
-
-    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
+    async def between(
+        self, tx: Session, places: Sequence[tuple[int, int, int]], limit: int
+    ) -> list[Sequence[NumberedText]]:
         """There are no numbers."""
         raise NotImplementedError
 
@@ -241,21 +241,13 @@ class HardenedTexts:
         page = fitting(HistoryReply(0, thread, load_more=True), whole[:_PAGE])
         return HistoryReply(0, thread, len(page) < len(whole), page[::-1] if backward else page)
 
-    async def above(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
-        """Messages above a number, of several threads."""
-        return await self._of_each(tx, places, "ORDER BY seq LIMIT ?", limit)
-
-    async def newest(self, tx: Session, places: Sequence[tuple[int, int]], limit: int) -> list[Sequence[NumberedText]]:
-        """The newest messages above a number, of several threads."""
-        found = await self._of_each(tx, places, "ORDER BY seq DESC LIMIT ?", limit)
-        return [texts[::-1] for texts in found]
-
-    @staticmethod
-    async def _of_each(
-        tx: Session, places: Sequence[tuple[int, int]], which: str, limit: int
+    async def between(
+        self, tx: Session, places: Sequence[tuple[int, int, int]], limit: int
     ) -> list[Sequence[NumberedText]]:
-        one = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? {which}"
-        found = await tx.script("; ".join([one] * len(places)), _flat((*place, limit) for place in places))
+        """Messages between numbers, of several threads."""
+        one = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+        args = [value for thread, after, below in places for value in (thread, after, below or _ENDLESS, limit)]
+        found = await tx.script("; ".join([one] * len(places)), args)
         return [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
 
 
