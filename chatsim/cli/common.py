@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from chatsim.chat.client.cache import WrongOwnerError
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
-from chatsim.chat.ports import DatabaseError
+from chatsim.chat.ports import DatabaseError, LocalStoreError
 from chatsim.chat.server.limits import BadLimitError
 from chatsim.lab.race import BadParameterError
 from chatsim.worlds.model.determinism import DivergenceError
@@ -38,9 +39,11 @@ OUR_ERRORS = (
     BadUrlError,
     DatabaseError,
     DivergenceError,
+    LocalStoreError,
     StrategyError,
     UnknownStrategyError,
     WorldError,
+    WrongOwnerError,
     background.AlreadyRunningError,
     debian.FetchError,
     ladder.ServerError,

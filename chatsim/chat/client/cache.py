@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from chatsim.chat.ports import LocalStore, Many, Rows
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState, ThreadTexts
 
-__all__ = ["Cache", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
+__all__ = ["Cache", "Excerpt", "Head", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS owner (uid INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 0)",
@@ -36,6 +37,19 @@ _SCHEMA = (
 )
 
 _THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
+_SHOWN = "FROM message AS m WHERE thread_id = ? AND seq >= (SELECT floor FROM thread WHERE thread_id = m.thread_id)"
+_TEXTS = f"SELECT seq, unique_id, sender, content, chat_time {_SHOWN}"
+_HEADS = """
+    SELECT t.thread_id, t.type, t.user1_id, t.user2_id, t.last_seq, t.read1, t.read2, t.floor, t.cursor,
+      m.seq, m.unique_id, m.sender, m.content, m.chat_time, m.message_id,
+      o.unique_id, o.content, o.state,
+      (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id AND state <> 'failed'),
+      (SELECT COUNT(*) FROM message WHERE thread_id = t.thread_id AND seq <= t.last_seq AND sender = ?
+        AND seq > CASE WHEN t.user1_id = ? THEN t.read1 ELSE t.read2 END)
+    FROM thread t
+    LEFT JOIN message m ON m.thread_id = t.thread_id
+      AND m.seq = (SELECT MAX(seq) FROM message WHERE thread_id = t.thread_id)
+    LEFT JOIN outbox o ON o.n = (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id)"""
 _NOTE_THREAD = """
     INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told, version)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -67,11 +81,14 @@ _DOWN = """
 _PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n LIMIT ?"
 _NEXT_DEADLINE = "SELECT MIN(deadline) FROM outbox WHERE state = ?"
 _NEWEST = """
-    SELECT m.thread_id, m.seq, m.unique_id, m.sender, m.content, m.chat_time
+    SELECT m.seq, m.unique_id, m.sender, m.content, m.chat_time
       FROM message AS m JOIN thread AS t ON t.thread_id = m.thread_id
      WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"""
 _ENDLESS = 2**62
 _ON_THEIR_WAY = "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n"
+
+
+_NOTHING = range(0)
 
 
 class WrongOwnerError(Exception):
@@ -119,6 +136,20 @@ class LocalThread:
         """How far ``uid`` has read."""
         return self.read1 if uid == self.user1_id else self.read2
 
+    def state(self, uid: int, sender: int, seq: int) -> State:
+        """How far a stored message has come, for ``uid``, who has sent it or is to read it."""
+        reader = self.other(uid) if sender == uid else uid
+        return State.READ if seq <= self.read_by(reader) else State.UNREAD
+
+    def unread(self, uid: int, own: int) -> int:
+        """How many messages of others ``uid`` has not read; those that are not here yet are counted as others'.
+
+        Args:
+            uid: who reads.
+            own: how many of those behind what they have read are here and their own.
+        """
+        return max(0, self.last_seq - self.read_by(uid)) - own
+
 
 @dataclass(frozen=True, slots=True)
 class LocalText:
@@ -131,6 +162,39 @@ class LocalText:
     content: str
     state: State
     chat_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a list of threads shows of one.
+
+    Attributes:
+        thread: which.
+        last: the last message, on its way or stored, if there is one.
+        active: greater in the thread that was written into later; a text that has failed does not count.
+        unread: how many messages the user has not read.
+    """
+
+    thread: LocalThread
+    last: LocalText | None
+    active: tuple[int, int]
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a thread, all of it as of one moment.
+
+    Attributes:
+        thread: which.
+        below, above: its messages on the two sides of what was left out, in order.
+        on_their_way: behind them, the user's own that have no number yet, in the order of sending.
+    """
+
+    thread: LocalThread
+    below: list[LocalText]
+    above: list[LocalText]
+    on_their_way: list[LocalText]
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,20 +363,64 @@ class Cache:
         texts = [self._stored(threads[0], *row) for row in reversed(rows.rows)]
         return texts if before is not None else texts + self._unnumbered(thread_id, own)
 
+    async def page_start(self, thread_id: int, count: int, before: int) -> int:
+        """The least number of the last ``count`` messages below a number; 0 if there are not so many here."""
+        rows = await self._store.execute(
+            f"SELECT seq {_SHOWN} AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            (thread_id, before, count - 1),
+        )
+        return rows.scalar() or 0
+
+    async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING) -> Excerpt | None:
+        """A thread's messages from number ``first`` on, but for some that are known; None if the thread is not."""
+        found, below, above, sent = await self._store.transaction(
+            [
+                (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
+                (f"{_TEXTS} AND seq >= ? AND seq < ? ORDER BY seq", (thread_id, first, but.start)),
+                (f"{_TEXTS} AND seq >= ? ORDER BY seq", (thread_id, max(first, but.stop))),
+                (_ON_THEIR_WAY, (thread_id,)),
+            ]
+        )
+        if not (threads := _threads(found.rows)):
+            return None
+        (thread,) = threads
+        return Excerpt(
+            thread,
+            [self._stored(thread, *row) for row in below.rows],
+            [self._stored(thread, *row) for row in above.rows],
+            [self._unsent(thread_id, *row) for row in sent.rows],
+        )
+
+    async def heads(self, thread_id: int | None = None) -> list[Head]:
+        """What a list of threads shows, of all of them or of one; in no order."""
+        only, which = ("", ()) if thread_id is None else (" WHERE t.thread_id = ?", (thread_id,))
+        rows = (await self._store.execute(_HEADS + only, (self.uid, self.uid, *which))).rows
+        return [self._head(*row) for row in rows]
+
+    def _head(self, *row: object) -> Head:
+        (thread,), (message_id, unsent, unsent_text, state, sent, here) = _threads([row[:9]]), row[14:]
+        last = None
+        if unsent is not None:
+            last = self._unsent(thread.thread_id, unsent, unsent_text, state)
+        elif message_id is not None:
+            last = self._stored(thread, *row[9:14])
+        return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
+
     def _stored(self, thread: LocalThread, *row: object) -> LocalText:
-        thread_id, seq, sender = (int(str(row[at])) for at in (0, 1, 3))
-        reader = thread.other(self.uid) if sender == self.uid else self.uid
-        state = State.READ if seq <= thread.read_by(reader) else State.UNREAD
-        return LocalText(thread_id, seq, str(row[2]), sender, str(row[4]), state, str(row[5]))
+        seq, name, sender, content, chat_time = cast("tuple[int, str, int, str, str]", row)
+        return LocalText(thread.thread_id, seq, name, sender, content, thread.state(self.uid, sender, seq), chat_time)
+
+    def _unsent(self, thread_id: int, *row: object) -> LocalText:
+        name, content, state = map(str, row)
+        return LocalText(thread_id, None, name, self.uid, content, State(state), "")
 
     async def unread(self, thread: LocalThread) -> int:
         """How many messages of others the user has not read; those that are not here yet are counted as others'."""
-        read = thread.read_by(self.uid)
         own = await self._store.execute(
             "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender = ?",
-            (thread.thread_id, read, thread.last_seq, self.uid),
+            (thread.thread_id, thread.read_by(self.uid), thread.last_seq, self.uid),
         )
-        return max(0, thread.last_seq - read) - (own.scalar() or 0)
+        return thread.unread(self.uid, own.scalar() or 0)
 
     # --- what is to be sent
 
@@ -341,10 +449,7 @@ class Cache:
         return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
 
     def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
-        return [
-            LocalText(thread_id, None, str(name), self.uid, str(content), State(str(state)), "")
-            for name, content, state in rows.rows
-        ]
+        return [self._unsent(thread_id, *row) for row in rows.rows]
 
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
         """Say how far texts to be sent have come: ``UNREAD`` once they are acknowledged."""
@@ -372,3 +477,8 @@ class Cache:
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
     return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
+
+
+def _number(value: object) -> int:
+    """A value of SQLite's, 0 for NULL."""
+    return 0 if value is None else int(str(value))

@@ -1,0 +1,108 @@
+"""Rows for a user interface: a list that says what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+__all__ = ["Changed", "Inserted", "Notice", "Removed", "Reset", "RowList"]
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """These are the rows; whatever was there has gone."""
+
+    rows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """These rows are there now from ``at`` on; what was there stands behind them."""
+
+    at: int
+    rows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The row at ``at`` is this one now."""
+
+    at: int
+    row: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """So many rows have gone from ``at`` on."""
+
+    at: int
+    count: int
+
+
+Notice = Reset | Inserted | Changed | Removed
+
+
+class RowList(Sequence[R], Generic[R]):
+    """Rows. Each change is told, when it has been made, to all who listen."""
+
+    def __init__(self) -> None:
+        self._rows: list[R] = []
+        self._listeners: list[Callable[[Notice], None]] = []
+
+    @overload
+    def __getitem__(self, at: int) -> R: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[R]: ...
+    def __getitem__(self, at: int | slice) -> R | Sequence[R]:
+        return self._rows[at]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def listen(self, told: Callable[[Notice], None]) -> None:
+        """Have ``told`` called with each notice; it must not block."""
+        self._listeners.append(told)
+
+    def reset(self, rows: Sequence[R]) -> None:
+        """Have other rows."""
+        self._rows = list(rows)
+        self._tell(Reset(tuple(rows)))
+
+    def insert(self, at: int, rows: Sequence[R]) -> None:
+        """Put rows before the one at ``at``."""
+        if rows:
+            self._rows[at:at] = rows
+            self._tell(Inserted(at, tuple(rows)))
+
+    def change(self, at: int, row: R) -> None:
+        """Have another row in a row's place, if it is another."""
+        if self._rows[at] != row:
+            self._rows[at] = row
+            self._tell(Changed(at, row))
+
+    def remove(self, at: int, count: int) -> None:
+        """Take rows away."""
+        if count:
+            del self._rows[at : at + count]
+            self._tell(Removed(at, count))
+
+    def replace(self, start: int, stop: int, rows: Sequence[R]) -> None:
+        """Have other rows from ``start`` to before ``stop``; of those that stay at either end nothing is told."""
+        old = self._rows[start:stop]
+        shorter = min(len(old), len(rows))
+        same = next((at for at in range(shorter) if old[at] != rows[at]), shorter)
+        left = shorter - same
+        tail = next((back for back in range(left) if old[-1 - back] != rows[-1 - back]), left)
+        changed = left - tail
+        for at in range(same, same + changed):
+            self.change(start + at, rows[at])
+        behind = same + changed
+        self.remove(start + behind, len(old) - tail - behind)
+        self.insert(start + behind, rows[behind : len(rows) - tail])
+
+    def _tell(self, notice: Notice) -> None:
+        for told in self._listeners:
+            told(notice)

@@ -1,0 +1,176 @@
+"""How the rows of the open conversation follow the cache: the source's three plans (system document, V3 to V5).
+
+All show the same. They differ in what they read, and what they tell, when another conversation is opened and when the
+open one has news.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Protocol
+
+from chatsim.chat.client.cache import Cache, LocalText, LocalThread
+from chatsim.chat.client.view.rows import RowList
+
+__all__ = ["SCHEMES", "Conversation", "Incremental", "Pool", "Scheme", "StartAfresh"]
+
+_END = 2**63
+"""Beyond every number."""
+
+
+class Conversation(RowList[LocalText]):
+    """The messages of one thread: by number, and behind them those without one, in the order of sending.
+
+    Attributes:
+        thread_id: whose rows these are; None before the first.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread_id: int | None = None
+
+    def turn_to(self, thread_id: int, texts: Sequence[LocalText]) -> None:
+        """Have the rows of a thread; at no time are they another's."""
+        self.thread_id = thread_id
+        self.reset(texts)
+
+
+class Scheme(Protocol):
+    """One way to keep a conversation's rows. It is asked one thing at a time."""
+
+    async def show(self, thread_id: int, first: int) -> None:
+        """Have the rows be this thread's, from number ``first`` on, as the cache has them now.
+
+        The thread is another than before, or it has news. Raises a `LocalStoreError`.
+        """
+        ...
+
+    def forget(self, thread_id: int | None) -> None:
+        """A thread has news, or any may have: what was kept of it is out of date."""
+        ...
+
+
+class StartAfresh:
+    """V3: one model, filled anew whenever anything happens.
+
+    Bets that what is shown is short, since a user loads few pages: then reading all of it costs less than finding out
+    what has changed, and the code could not be simpler.
+    """
+
+    def __init__(self, cache: Cache, conversation: Conversation) -> None:
+        self._cache = cache
+        self._conversation = conversation
+
+    async def show(self, thread_id: int, first: int) -> None:
+        """See `Scheme.show`."""
+        self._conversation.turn_to(thread_id, await _all(self._cache, thread_id, first))
+
+    def forget(self, thread_id: int | None) -> None:
+        """Nothing was kept."""
+
+
+class Pool:
+    """V4: a model for each of the conversations opened last, kept until it has news or others need the place.
+
+    Bets that a user goes to and fro between a few quiet conversations: going back to one reads nothing. Pays in memory,
+    and fills a model anew for each message like `StartAfresh`.
+
+    Args:
+        cache: what is read.
+        conversation: whose rows are kept.
+        most: so many are kept; of more, the one that was shown longest ago goes (the source's pool never shrinks: B9).
+    """
+
+    def __init__(self, cache: Cache, conversation: Conversation, most: int = 8) -> None:
+        self._cache = cache
+        self._conversation = conversation
+        self._most = most
+        self._kept: OrderedDict[int, list[LocalText]] = OrderedDict()
+
+    async def show(self, thread_id: int, first: int) -> None:
+        """See `Scheme.show`."""
+        if thread_id not in self._kept:
+            self._kept[thread_id] = await _all(self._cache, thread_id, first)
+        self._kept.move_to_end(thread_id)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        self._conversation.turn_to(thread_id, self._kept[thread_id])
+
+    def forget(self, thread_id: int | None) -> None:
+        """See `Scheme.forget`."""
+        if thread_id is None:
+            self._kept.clear()
+        else:
+            self._kept.pop(thread_id, None)
+
+
+class Incremental:
+    """V5: one model, filled when a conversation is opened; then only what can have changed is read, and told.
+
+    Bets that conversations are long and talked in: a message costs the same behind ten others as behind ten thousand,
+    and an interface keeps what it has drawn. Pays in code: it has to know that what lies between a thread's floor and
+    its cursor stays as it is, but for having been read.
+    """
+
+    def __init__(self, cache: Cache, conversation: Conversation) -> None:
+        self._cache = cache
+        self._conversation = conversation
+        self._thread: LocalThread | None = None  # as of the latest look
+        self._held = range(0)  # the numbers of the rows that stay
+
+    async def show(self, thread_id: int, first: int) -> None:
+        """See `Scheme.show`."""
+        rows, known = self._conversation, self._thread
+        if known is None or known.thread_id != thread_id:
+            await self._open(thread_id, first)
+            return
+        found = await self._cache.excerpt(thread_id, first, but=self._held)
+        assert found is not None  # no thread goes away
+        start = bisect_left(rows, self._held.start, key=_number)
+        self._note_read(found.thread, known, start)
+        rows.replace(start + len(self._held), len(rows), found.above + found.on_their_way)
+        rows.replace(0, start, found.below)
+        self._look_at(found.thread, first)
+
+    def forget(self, thread_id: int | None) -> None:
+        """What is kept is made up to date by the next `show`."""
+
+    async def _open(self, thread_id: int, first: int) -> None:
+        found = await self._cache.excerpt(thread_id, first)
+        if found is None:
+            self._thread = None
+            self._conversation.turn_to(thread_id, [])
+        else:
+            self._conversation.turn_to(thread_id, found.above + found.on_their_way)
+            self._look_at(found.thread, first)
+
+    def _look_at(self, thread: LocalThread, first: int) -> None:
+        self._thread = thread
+        self._held = range(max(first, thread.floor), thread.cursor + 1) or range(0)
+
+    def _note_read(self, thread: LocalThread, known: LocalThread, start: int) -> None:
+        """Change the rows that either side has read since the thread was as it was ``known``."""
+        rows, uid = self._conversation, self._cache.uid
+        for before, now in ((known.read1, thread.read1), (known.read2, thread.read2)):
+            for seq in range(max(before + 1, self._held.start), min(now + 1, self._held.stop)):
+                at = start + seq - self._held.start
+                rows.change(at, replace(rows[at], state=thread.state(uid, rows[at].sender, seq)))
+
+
+async def _all(cache: Cache, thread_id: int, first: int) -> list[LocalText]:
+    found = await cache.excerpt(thread_id, first)
+    return [] if found is None else found.above + found.on_their_way
+
+
+def _number(text: LocalText) -> int:
+    return _END if text.seq is None else text.seq
+
+
+SCHEMES: Mapping[str, Callable[[Cache, Conversation], Scheme]] = MappingProxyType(
+    {"reset": StartAfresh, "pool": Pool, "incremental": Incremental}
+)
+"""The schemes by name."""

@@ -1,0 +1,81 @@
+"""The list of threads."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from chatsim.chat.client.cache import Head, LocalText
+from chatsim.chat.client.view.rows import RowList
+
+__all__ = ["ThreadList", "ThreadRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRow:
+    """A thread in the list.
+
+    Attributes:
+        thread_id: which.
+        other: who it is with; 0 in a group.
+        title: what to call it: the friend's name, or what can be said of somebody who is none, or of a group.
+        last: the preview: the last message, on its way or stored, if there is one.
+        unread: how many messages the user has not read.
+    """
+
+    thread_id: int
+    other: int
+    title: str
+    last: LocalText | None
+    unread: int
+
+
+class ThreadList(RowList[ThreadRow]):
+    """The threads, the one that was written into last first; a new one without messages is last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ranks: dict[int, tuple[int, ...]] = {}
+
+    def place(self, heads: Iterable[Head], uid: int, names: Mapping[int, str]) -> None:
+        """Show what is to be shown of some threads, each at its place."""
+        rows = [(_rank(head), _row(head, uid, names)) for head in heads]
+        if self:
+            for rank, row in rows:
+                self._place(rank, row)
+        elif rows:
+            self._ranks = {row.thread_id: rank for rank, row in rows}
+            self.reset([row for _, row in sorted(rows, key=lambda each: each[0])])
+
+    def row(self, thread_id: int) -> ThreadRow | None:
+        """The row of a thread, if it is there."""
+        return self[self._at(self._ranks[thread_id])] if thread_id in self._ranks else None
+
+    def _place(self, rank: tuple[int, ...], row: ThreadRow) -> None:
+        before = self._ranks.get(row.thread_id)
+        if before == rank:
+            self.change(self._at(rank), row)
+            return
+        if before is not None:
+            at = self._at(before)
+            del self._ranks[row.thread_id]
+            self.remove(at, 1)
+        at = self._at(rank)
+        self._ranks[row.thread_id] = rank
+        self.insert(at, [row])
+
+    def _at(self, rank: tuple[int, ...]) -> int:
+        return bisect_left(self, rank, key=lambda row: self._ranks[row.thread_id])
+
+
+def _rank(head: Head) -> tuple[int, ...]:
+    sent, message_id = head.active
+    return -sent, -message_id, -head.thread.thread_id
+
+
+def _row(head: Head, uid: int, names: Mapping[int, str]) -> ThreadRow:
+    thread = head.thread
+    other = thread.other(uid)
+    title = names.get(other, f"user {other}") if other else f"group {thread.thread_id}"
+    return ThreadRow(thread.thread_id, other, title, head.last, head.unread)

@@ -1,0 +1,163 @@
+"""``chatsim chat``: a client for people, in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+
+from chatsim.chat.client.connection import Client
+from chatsim.chat.client.messenger import Event, Messenger, Status
+from chatsim.chat.client.view import View
+from chatsim.chat.ports import Address
+from chatsim.chat.protocol import LoginReply, Message
+from chatsim.cli.common import one_sentence
+from chatsim.cli.screen import Screen, help_text
+from chatsim.worlds.mysql.local_store import SqliteStore
+from chatsim.worlds.mysql.tcp import TcpNetwork
+from chatsim.worlds.world import WorldError
+
+__all__ = ["Login", "chat", "chatting"]
+
+_IN_MEMORY = ":memory:"
+
+
+class Login(msgspec.Struct, frozen=True):
+    """Where and as whom to log in: a line of ``chatsim serve``."""
+
+    host: str
+    port: int
+    uid: int
+    token: str
+
+
+@dataclass(frozen=True)
+class _Terminal:
+    """A chat that is on: its screen, and what goes on behind it."""
+
+    screen: Screen
+    view: View
+    ended: asyncio.Event
+
+    async def run(self) -> None:
+        """Until the user leaves. Raises what has ended it before."""
+        tasks = [asyncio.create_task(each) for each in (self.screen.run(), self.view.run(), self.ended.wait())]
+        done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+@asynccontextmanager
+async def chatting(login: Login, store: str = _IN_MEMORY, *, loads: bool = True) -> AsyncIterator[_Terminal]:
+    """A user's chat in this terminal, over TCP.
+
+    Args:
+        login: where, and as whom.
+        store: the file of the local database.
+        loads: whether what was missed is loaded at once.
+
+    Raises:
+        LocalStoreError: the local database can't be used, or not any more.
+        WrongOwnerError: it is another user's.
+        WorldError: the server does not want this user, or not any more.
+    """
+    ended = asyncio.Event()
+
+    def changed(event: Event) -> None:
+        view.note(event)
+        screen.refresh()
+        if messenger.status is Status.CLOSED:
+            ended.set()
+
+    messenger = Messenger(
+        login.uid,
+        _door(login),
+        SqliteStore(store),
+        clock=time.time,
+        rng=np.random.default_rng(),
+        loads=loads,
+        changed=changed,
+    )
+    view = View(messenger.cache)
+    screen = Screen(messenger, view, str(Address(login.host, login.port)))
+    try:
+        await messenger.open()
+        yield _Terminal(screen, view, ended)
+        why = messenger.trouble if ended.is_set() else None
+    finally:
+        await messenger.close()
+    if why is not None:
+        raise WorldError(f"the chat of user {login.uid} is over: {why}")
+
+
+def _door(login: Login) -> Callable[[Callable[[Message], None]], Any]:
+    async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
+        client = await Client.connect(TcpNetwork(), Address(login.host, login.port), pushed=pushed)
+        try:
+            return client, await client.log_in(login.uid, login.token, feed=True)
+        except BaseException:
+            await client.close()
+            raise
+
+    return enter
+
+
+def _login(line: str | None, options: dict[str, Any]) -> Login:
+    """What the line says, and the options in its place."""
+    try:
+        said = msgspec.json.decode(line, type=dict[str, Any]) if line else {}
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise click.BadParameter(f"{error}. It is to be a line of `chatsim serve`.", param_hint="LOGIN") from None
+    said |= {name: value for name, value in options.items() if value is not None}
+    if missing := [f"--{name}" for name in Login.__struct_fields__ if name not in said]:
+        raise click.UsageError(f"Give a line of `chatsim serve`, or {', '.join(missing)}.")
+    try:
+        return msgspec.convert(said, Login)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(f"{error}.", param_hint="LOGIN") from None
+
+
+@click.command(epilog="\b\n" + help_text())
+@click.argument("login", required=False)
+@click.option("--host", help="The server's host; instead of what LOGIN says.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="The server's port.")
+@click.option("--uid", type=click.IntRange(1), help="Who you are.")
+@click.option("--token", help="What proves it.")
+@click.option(
+    "--store",
+    default=_IN_MEMORY,
+    show_default="in memory",
+    help="A file that keeps messages, and what is on its way, for the next time; one for each user and schema.",
+)
+@click.option("--sync/--no-sync", default=True, show_default=True, help="Load at once what was missed; else on /sync.")
+def chat(login: str | None, store: str, *, sync: bool, **options: Any) -> None:
+    """Chat in this terminal.
+
+    LOGIN is a line of JSON as `chatsim serve` prints it for each user. To chat with yourself, in three windows:
+
+    \b
+    chatsim serve | tee users
+    chatsim chat "$(sed -n 1p users)"
+    chatsim chat "$(sed -n 2p users)"
+    """  # noqa: D301
+    who = _login(login, options)
+    with one_sentence():
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise WorldError("chat needs a terminal")
+        asyncio.run(_chat(who, store, loads=sync))
+
+
+async def _chat(login: Login, store: str, *, loads: bool) -> None:
+    async with chatting(login, store, loads=loads) as terminal:
+        await terminal.run()
