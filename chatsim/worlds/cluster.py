@@ -20,7 +20,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
-from chatsim.chat.server.store.texts import TEXTS
+from chatsim.chat.server.store.texts import TEXTS, Texts
 from chatsim.worlds.inprocess.presence import MemoryDirectory
 from chatsim.worlds.world import Site, WorldError
 
@@ -128,6 +128,7 @@ async def cluster(
     rngs: Sequence[np.random.Generator],
     host: str | None = None,
     port: int = 0,
+    texts: Texts | None = None,
 ) -> AsyncIterator[Cluster]:
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
@@ -142,6 +143,7 @@ async def cluster(
         rngs: chance, for each.
         host: where they listen; the host of each one's machine when None.
         port: the first one's port, the others' follow; any free ones when 0.
+        texts: how they keep messages; as the schema does by default when None.
 
     Raises:
         WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
@@ -159,7 +161,7 @@ async def cluster(
                 name,
                 services,
                 creator=Creator(strategy, retry, locks, rng),
-                texts=TEXTS[schema],
+                texts=texts or TEXTS[schema],
                 limits=limits,
                 rng=rng,
             )

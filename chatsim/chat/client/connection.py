@@ -115,6 +115,8 @@ class Client:
         self._heartbeat = heartbeat
         self._pushed = pushed
         self._decoder = Decoder(FROM_SERVER)
+        self._clock = asyncio.get_running_loop().time
+        self._heard_at = self._clock()
         # replies come in the order of the requests; one that came too late for its asker still takes its place
         self._asked: deque[_Asked] = deque()
         self._reading = asyncio.create_task(self._read(), name=f"client of {stream.peer}")
@@ -228,8 +230,7 @@ class Client:
             async with asyncio.timeout(self._deadline):
                 await self._stream.write(frame)
             while True:
-                async with asyncio.timeout(self._deadline):
-                    await asked.wait()
+                await self._come(asked)
                 if not asked.parts:
                     break
                 yield asked.parts.popleft()
@@ -243,6 +244,19 @@ class Client:
             asked.answer.cancel()
             asked.taken.set()
         self._check(request, came)
+
+    async def _come(self, asked: _Asked) -> None:
+        """Wait for a part or the answer; what comes for others meanwhile shows that the server is at work."""
+        late = True
+        while late:
+            began = self._clock()
+            try:
+                async with asyncio.timeout(self._deadline):
+                    await asked.wait()
+                late = False
+            except TimeoutError:
+                if self._heard_at < began:
+                    raise
 
     def _check(self, request: Message, came: Message | None) -> None:
         """Raise what became of a request, unless it was answered well."""
@@ -259,9 +273,12 @@ class Client:
     async def _beat(self, uid: int) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
+            began = self._clock()
             try:
                 await self.request(HeartbeatRequest(uid), HeartbeatReply)
             except ClientError as error:
+                if isinstance(error, LateError) and self._heard_at >= began:
+                    continue  # it waits behind a long catch-up
                 self._end(f"the heartbeat failed: {error}")
                 await self._stream.close()
                 return
@@ -271,6 +288,7 @@ class Client:
         try:
             # told to go, it doesn't wait for the server to hang up: nobody would notice if it never did
             while self.ended is None and (data := await self._stream.read(_CHUNK)):
+                self._heard_at = self._clock()
                 self._decoder.feed(data)
                 while (message := self._decoder.next_message()) is not None:
                     if isinstance(message, CatchUpPart):

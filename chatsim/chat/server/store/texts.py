@@ -109,20 +109,30 @@ class Texts(Protocol):
 
 
 class SeedTexts:
-    """The source's tables: a message has no name and no number, so that a resend is stored again (SD1)."""
+    """The source's tables: a message has no name and no number, so that a resend is stored again (SD1).
+
+    Args:
+        page: the most messages of a page of history.
+        locks: whether who writes into a thread locks its row first; the source does not, and its readers lose what
+            commits late (P4).
+    """
 
     numbered = False
 
+    def __init__(self, page: int = _PAGE, *, locks: bool = True) -> None:
+        self._page = page
+        self._lock = _lock("id") if locks else "SELECT id FROM chat_thread WHERE id = ?"
+
     async def append(self, tx: Session, batch: Batch) -> Appended:
         """Store a batch."""
-        locked = await tx.execute(_lock("id"), (batch.thread,))
+        locked = await tx.execute(self._lock, (batch.thread,))
         _check_thread(batch, locked)
         return await self._insert(tx, batch)
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
         """Store a batch, after a look who is sending."""
         who = (batch.thread, batch.thread, batch.sender, batch.receiver)
-        _, locked, pair, friend = await tx.script(f"BEGIN; {_lock('id')}; {_PAIR}; {_FRIENDS}", who)
+        _, locked, pair, friend = await tx.script(f"BEGIN; {self._lock}; {_PAIR}; {_FRIENDS}", who)
         _check_thread(batch, locked)
         _check_members(batch, pair, friend if friends else None)
         return await self._insert(tx, batch, then="; COMMIT")
@@ -152,7 +162,7 @@ class SeedTexts:
 
     async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
         """A page of history from a message id on."""
-        return await _after(tx, thread, message_id)
+        return await _after(tx, thread, message_id, self._page)
 
     async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
         """There are no numbers."""
@@ -229,7 +239,7 @@ class HardenedTexts:
 
     async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
         """A page of history from a message id on."""
-        return await _after(tx, thread, message_id)
+        return await _after(tx, thread, message_id, _PAGE)
 
     async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
         """A page of history above or below a number."""
@@ -251,15 +261,11 @@ class HardenedTexts:
         return [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
 
 
-TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}
-"""By the schema's name."""
-
-
-async def _after(tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
-    found = await tx.execute(_HISTORY, (thread, message_id, _PAGE + 1))
+async def _after(tx: Session, thread: int, message_id: int, count: int) -> LoadMessagesReply:
+    found = await tx.execute(_HISTORY, (thread, message_id, count + 1))
     whole = structs(HistoryText, found.rows)
     longest = LoadMessagesReply(0, thread, whole[-1].msg_id if whole else 0, load_more=True)
-    page = fitting(longest, whole[:_PAGE])
+    page = fitting(longest, whole[:count])
     last = page[-1].msg_id if page else message_id
     return LoadMessagesReply(0, thread, last, len(page) < len(whole), page)
 
@@ -297,3 +303,7 @@ def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
         )
     if friend is not None and not friend.rows:
         raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {batch.receiver} is no friend of user {batch.sender}")
+
+
+TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}
+"""By the schema's name."""

@@ -1,0 +1,121 @@
+"""The source's way to catch up: the thread list page by page, then one thread after another, by message ids.
+
+System document, 1.6 and S9. It is what the lab compares `sync` with: it asks every thread, quiet or not, and what a
+reader of message ids loses, it loses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from chatsim.chat.client.connection import Client
+from chatsim.chat.client.sync import StuckError
+from chatsim.chat.ports import LocalStore, Many
+from chatsim.chat.protocol import (
+    HistoryText,
+    LoadMessagesReply,
+    LoadMessagesRequest,
+    LoadThreadsReply,
+    LoadThreadsRequest,
+    Thread,
+)
+
+__all__ = ["Ledger", "catch_up"]
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS thread (thread_id INTEGER PRIMARY KEY, cursor INTEGER NOT NULL DEFAULT 0)",
+    """CREATE TABLE IF NOT EXISTS message (
+        message_id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL, sender INTEGER NOT NULL, content TEXT NOT NULL,
+        chat_time TEXT NOT NULL)""",
+)
+
+
+class Ledger:
+    """A client's messages by their ids, as the source means to keep them. Its methods raise `LocalStoreError`."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+
+    async def open(self) -> None:
+        """Make the tables, if they are not there."""
+        await self._store.transaction([(statement, ()) for statement in _SCHEMA])
+
+    async def cursors(self) -> list[tuple[int, int]]:
+        """The threads that are known, by id, and the largest message id of each."""
+        rows = (await self._store.execute("SELECT thread_id, cursor FROM thread ORDER BY thread_id")).rows
+        return [(int(str(thread)), int(str(cursor))) for thread, cursor in rows]
+
+    async def note_threads(self, threads: Sequence[Thread]) -> None:
+        """Keep threads."""
+        rows = [(thread.thread_id,) for thread in threads]
+        await self._store.transaction([Many("INSERT OR IGNORE INTO thread (thread_id) VALUES (?)", rows)])
+
+    async def keep(self, thread_id: int, texts: Sequence[HistoryText], cursor: int) -> None:
+        """Keep a page, and its cursor with it."""
+        rows = [(text.msg_id, thread_id, text.sender, text.msg_content, text.chat_time) for text in texts]
+        await self._store.transaction(
+            [
+                Many("INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?)", rows),
+                ("UPDATE thread SET cursor = MAX(cursor, ?) WHERE thread_id = ?", (cursor, thread_id)),
+            ]
+        )
+
+    async def messages(self) -> list[int]:
+        """The ids of all messages."""
+        rows = (await self._store.execute("SELECT message_id FROM message")).rows
+        return [int(str(number)) for (number,) in rows]
+
+
+async def catch_up(
+    connection: Client,
+    ledger: Ledger,
+    *,
+    at_once: int = 1,
+    stored: Callable[[Sequence[int]], None] = lambda _: None,
+) -> None:
+    """Have the threads with a larger id than any that is known, then of each thread what is behind its cursor.
+
+    Args:
+        connection: to the node.
+        ledger: the memory.
+        at_once: how many threads are asked without waiting for each other; the source's: 1.
+        stored: told of each page, by its message ids, once it is stored.
+
+    Raises:
+        ClientError: it could not be had, or not all of it.
+    """
+    assert connection.uid is not None, "log in first"
+    last = max((thread for thread, _ in await ledger.cursors()), default=0)
+    more = True
+    while more:
+        page = await connection.request(LoadThreadsRequest(connection.uid, last), LoadThreadsReply)
+        await ledger.note_threads(page.threads)
+        more, last = page.load_more, page.next_last_id
+    left = deque(await ledger.cursors())
+
+    async def work() -> None:
+        while left:
+            await _thread(connection, ledger, *left.popleft(), stored)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _thread(
+    connection: Client, ledger: Ledger, thread_id: int, cursor: int, stored: Callable[[Sequence[int]], None]
+) -> None:
+    more = True
+    while more:
+        page = await connection.request(LoadMessagesRequest(thread_id, cursor), LoadMessagesReply)
+        await ledger.keep(thread_id, page.chat_datas, page.last_message_id)
+        stored([text.msg_id for text in page.chat_datas])
+        more = page.load_more
+        if more and page.last_message_id <= cursor:  # it would go on for ever: system document, P11
+            raise StuckError(f"the history of thread {thread_id} does not go on after message {cursor}")
+        cursor = page.last_message_id
