@@ -20,6 +20,7 @@ __all__ = [
     "FROM_CLIENT",
     "FROM_SERVER",
     "LARGEST_BODY",
+    "LARGEST_ID",
     "REPLY",
     "REQUEST_LIMIT",
     "AcknowledgedText",
@@ -83,8 +84,11 @@ REQUEST_LIMIT = 2_048
 
 _HEADER = struct.Struct(">HH")
 
-Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A user, thread or message id: BIGINT UNSIGNED in the tables, but many JSON readers end at 2^63."""
+LARGEST_ID = 2**63 - 1
+"""Ids are BIGINT UNSIGNED in the tables, but many JSON readers end here."""
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+"""A user, thread or message id."""
 
 
 class ErrorCode(IntEnum):
