@@ -7,12 +7,14 @@ import json
 import re
 import struct
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
+from chatsim.chat.ports import Isolation
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.worlds.cluster import cluster
@@ -63,6 +65,74 @@ def in_both_worlds(schema="hardened", *, worlds=("model", "mysql"), **options):
         return test
 
     return decorate
+
+
+class Paced:
+    """A database session that stops before its round trip number ``at``, from 0, until it is let go; or fails there.
+
+    Attributes:
+        stopped: set when it has come that far.
+        go: what it waits for then.
+    """
+
+    def __init__(self, tx, at, *, failure=None, behind=False):
+        self._tx = tx
+        self._at = at
+        self._failure = failure
+        self._behind = behind  # whether what it fails at is done nevertheless
+        self._trips = 0
+        self.stopped = asyncio.Event()
+        self.go = asyncio.Event()
+
+    @property
+    def in_transaction(self):
+        return self._tx.in_transaction
+
+    async def execute(self, sql, args=()):
+        return await self._trip(self._tx.execute, sql, args)
+
+    async def script(self, sql, args=()):
+        return await self._trip(self._tx.script, sql, args)
+
+    async def begin(self, isolation=None):
+        await self._trip(self._tx.begin, isolation)
+
+    async def commit(self):
+        await self._trip(self._tx.commit)
+
+    async def rollback(self):
+        await self._tx.rollback()
+
+    async def _trip(self, work, *args):
+        self._trips += 1
+        if self._trips - 1 != self._at:
+            return await work(*args)
+        self.stopped.set()
+        if self._failure is None:
+            await self.go.wait()
+            return await work(*args)
+        if self._behind:
+            await work(*args)
+        raise self._failure
+
+
+class Spoiled:
+    """A node's database whose next session is `Paced`, all later ones as they are."""
+
+    def __init__(self, database, at, **how):
+        self.whole = database
+        self.paced = None
+        self._next = (at, how)
+
+    @asynccontextmanager
+    async def session(self, isolation=None):
+        async with self.whole.session(isolation) as tx:
+            if self.paced is not None:
+                yield tx
+                return
+            at, how = self._next
+            self.paced = Paced(tx, at, **how)
+            yield self.paced
 
 
 class Device:
@@ -185,20 +255,59 @@ class House:
         while any(len(node._beside) > _WATCHES for node in self.cluster.nodes):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
-    async def waiting(self, count, *others):
-        """Wait until so many transactions wait for locks, or one of the ``others``, tasks, is done."""
-        while await self._waiting() < count and not any(task.done() for task in others):  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-    async def _waiting(self):
+    async def waiting(self):
+        """How many transactions wait for row locks."""
         if self.world.name == "model":
             return len(self.world.server.engine.locks._waiting)
         return (await self.world.admin.execute(_WAITING)).scalar()
+
+    async def crossed(self, first, second, at):
+        """What two transactions come to if one is overtaken by the other, and whether it was.
+
+        Args:
+            first: a coroutine function of a session; it stops before its round trip number ``at`` until the second
+                has ended or waits for a lock.
+            second: the other.
+            at: from 0.
+
+        Returns:
+            The two results, or errors; whether the first has come as far as ``at``.
+        """
+        level = Isolation.REPEATABLE_READ
+        async with self.world.database(2) as pool, pool.session(level) as one, pool.session(level) as other:
+            paced = Paced(one, at)
+            running = asyncio.create_task(_ended(first, paced))
+            stopping = asyncio.create_task(paced.stopped.wait())
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            overtaken = stopping.done()
+            stopping.cancel()
+            overtaking = asyncio.create_task(_ended(second, other))
+            while not overtaking.done() and await self.waiting() == 0:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            paced.go.set()
+            return await asyncio.gather(running, overtaking, return_exceptions=True), overtaken
+
+    def spoil(self, at, node=0, **how):
+        """Have the node's next database session stop, or fail, before its round trip number ``at``; see `Paced`."""
+        there = self.cluster.nodes[node]
+        database = there.services.database
+        spoiled = Spoiled(database.whole if isinstance(database, Spoiled) else database, at, **how)
+        there.services = replace(there.services, database=spoiled)
+        return spoiled
 
     async def close(self):
         """Close all devices."""
         for device in self._devices:
             await device.close()
+
+
+async def _ended(work, tx):
+    """What a transaction comes to; what it leaves open is rolled back, as a node does."""
+    try:
+        return await work(tx)
+    finally:
+        if tx.in_transaction:
+            await tx.rollback()
 
 
 @asynccontextmanager
