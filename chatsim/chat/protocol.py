@@ -148,7 +148,7 @@ class LoginRequest(Message, frozen=True, omit_defaults=True):
 
 
 class FriendApplication(_Part, frozen=True):
-    """Someone who wants to be a friend, in a login's reply."""
+    """Someone who wants to be a friend, in a login's reply; ``desc`` is their greeting, as in `AddFriendNotice`."""
 
     name: str
     uid: Id

@@ -16,7 +16,7 @@ _MOST_DIGITS = len(str(LARGEST_ID))
 
 _PROFILE = """
     SELECT name, email, nick, `desc`, sex, icon FROM user WHERE uid = ?;
-    SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, a.status
+    SELECT u.name, u.uid, u.icon, u.nick, u.sex, a.descs, a.status
       FROM friend_apply a JOIN user u ON u.uid = a.from_uid WHERE a.to_uid = ? ORDER BY a.id LIMIT ?;
     SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, f.back
       FROM friend f JOIN user u ON u.uid = f.friend_id WHERE f.self_id = ? ORDER BY f.friend_id LIMIT ?"""
