@@ -7,6 +7,7 @@ import click
 from chatsim.cli.anomalies import anomalies
 from chatsim.cli.chat import chat
 from chatsim.cli.mysql import mysql
+from chatsim.cli.protocol import protocol
 from chatsim.cli.race import race, strategies
 from chatsim.cli.schedule import schedule
 from chatsim.cli.serve import node, serve
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for command in (race, strategies, schedule, anomalies, serve, chat, node, mysql):
+for command in (race, strategies, schedule, anomalies, serve, chat, node, protocol, mysql):
     main.add_command(command)
