@@ -17,6 +17,7 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Isolation
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.store import threads
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.world import Model
@@ -230,6 +231,8 @@ class House:
         made = await self.world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")
         into = "private_chat (thread_id, user1_id, user2_id)"
         await insert(self.world.admin, into, [(made.last_id, min(one, other), max(one, other))])
+        if self.schema == "hardened":
+            await threads.joined(self.world.admin, made.last_id, (one, other))
         return made.last_id
 
     async def talking(self, one, other):

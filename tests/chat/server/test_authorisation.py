@@ -108,7 +108,13 @@ ROWS = {
         + [({"seq": -1}, ENDS), ({"seq": 1.5}, ENDS), ({"backward": 1}, ENDS)],
         numbered=True,
     ),
-    1103: Row({"thread_id": 0}, None, ANYBODY, [({"thread_id": -1}, ENDS), ({"thread_id": None}, ENDS)], numbered=True),
+    1103: Row(
+        {"since": 0, "before": 0},
+        None,
+        ANYBODY,
+        [({"since": -1}, ENDS), ({"before": -1}, ENDS), ({"since": None}, ENDS), ({"before": "0"}, ENDS)],
+        numbered=True,
+    ),
     1105: Row(
         {"thread_id": THREAD, "seq": 1},
         None,

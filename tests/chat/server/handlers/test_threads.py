@@ -21,7 +21,7 @@ def text(thread, sender, receiver, name="u"):
 
 @in_both_worlds(BOTH, nodes=2)
 async def test_who_was_never_told_of_a_chat_finds_it_and_talks_in_it(house):
-    """T6: nothing tells the other of a chat; its first text may be the first they hear of it."""
+    """T6: nothing tells the source's client of a chat; its first text may be the first it hears of it."""
     await house.befriend(ANN, BOB)
     ann, bob = await house.enter(ANN, 0), await house.enter(BOB, 1)
     made = await ann.ask(1027, {"uid": ANN, "other_id": BOB})
@@ -37,6 +37,19 @@ async def test_who_was_never_told_of_a_chat_finds_it_and_talks_in_it(house):
     assert listed["threads"] == [{"thread_id": thread, "type": "private", "user1_id": ANN, "user2_id": BOB}]
     assert (await bob.ask(*text(thread, BOB, ANN)))["error"] == 0
     assert len((await bob.ask(1029, {"thread_id": thread, "message_id": 0}))["chat_datas"]) == 2
+
+
+@in_both_worlds(nodes=2)
+async def test_a_new_chat_is_told_to_all_other_devices_with_a_feed_once(house):
+    await house.befriend(ANN, BOB)
+    ann = await house.enter(ANN)
+    told = [await house.enter(uid, node, feed=True) for uid in (ANN, BOB) for node in (0, 1)]
+    thread = (await ann.ask(1027, {"uid": ANN, "other_id": BOB}))["thread_id"]
+    assert (await ann.ask(1027, {"uid": ANN, "other_id": BOB}))["thread_id"] == thread
+    await house.settled()
+    for device in told:
+        assert await device.news() == [(1111, {"thread_id": thread})]
+    assert await ann.news() == []
 
 
 @pytest.mark.parametrize("asker", [ANN, BOB])
@@ -96,23 +109,37 @@ async def test_a_list_is_asked_for_page_by_page(house):
 
 
 @in_both_worlds()
-async def test_states_say_what_is_the_last_of_each_thread_and_how_far_both_have_read(house):
+async def test_states_say_what_has_happened_to_which_thread_the_newest_first(house):
     quiet, busy = await house.talking(ANN, BOB), await house.talking(ANN, CAT)
     ann, cat = await house.enter(ANN), await house.enter(CAT)
     for name in "abc":
-        await ann.ask(*text(busy, ANN, CAT, name))
-    await cat.ask(1105, {"thread_id": busy, "seq": 2})
-    states = await ann.ask(1103, {"thread_id": 0})
-    assert states == {
-        "error": 0,
-        "load_more": False,
-        "threads": [
-            {"type": "private", "thread_id": thread, "user1_id": ANN, "user2_id": other}
-            | {"last_seq": last, "read1": 0, "read2": read}
-            for thread, other, last, read in ((quiet, BOB, 0, 0), (busy, CAT, 3, 2))
-        ],
-    }
-    assert (await ann.ask(1103, {"thread_id": quiet}))["threads"] == states["threads"][1:]
+        await cat.ask(*text(busy, CAT, ANN, name))
+    await ann.ask(1105, {"thread_id": busy, "seq": 2})
+    whole = await ann.ask(1103, {"since": 0, "before": 0})
+    states = [
+        {"type": "private", "thread_id": thread, "user1_id": ANN, "user2_id": other}
+        | {"last_seq": last, "read1": read, "read2": 0, "version": version, "unread": unread}
+        for thread, other, last, read, version, unread in ((busy, CAT, 3, 2, 6, 1), (quiet, BOB, 0, 0, 1, 0))
+    ]
+    assert whole == {"error": 0, "load_more": False, "threads": states}
+    assert (await ann.ask(1103, {"since": 1, "before": 0}))["threads"] == states[:1]
+    assert (await ann.ask(1103, {"since": 0, "before": 6}))["threads"] == states[1:]
+    assert (await ann.ask(1103, {"since": 6, "before": 0}))["threads"] == []
+
+
+@in_both_worlds()
+async def test_states_are_asked_for_page_by_page_from_the_newest_on(house):
+    others = range(1_000, 1_230)
+    await add_users(house.world.admin, others)
+    ids = [await house.thread(ANN, other) for other in others]
+    ann, found, before, more = await house.enter(ANN), [], 0, True
+    while more:
+        page = await ann.ask(1103, {"since": 0, "before": before})
+        found += page["threads"]
+        before, more = found[-1]["version"], page["load_more"]
+        assert more == (len(found) < len(ids))
+    assert [each["thread_id"] for each in found] == ids[::-1]
+    assert [each["version"] for each in found] == list(range(len(ids), 0, -1))
 
 
 # --- reading
@@ -139,13 +166,14 @@ async def test_all_members_devices_with_a_feed_are_told_who_has_read_how_far(hou
 @in_both_worlds()
 async def test_what_has_been_read_never_goes_back_nor_beyond_the_end(house):
     thread = await house.talking(ANN, BOB)
-    ann, bob = await house.enter(ANN), await house.enter(BOB, feed=True)
+    ann, bob = await house.enter(ANN, feed=True), await house.enter(BOB)
     for name in "abc":
         await ann.ask(*text(thread, ANN, BOB, name))
     await house.settled()
-    await bob.news()
+    await ann.news()
     for said, noted in ((2, 2), (1, 2), (2**63 - 1, 3), (0, 3)):
-        assert await ann.ask(1105, {"thread_id": thread, "seq": said}) == {"error": 0}
+        assert await bob.ask(1105, {"thread_id": thread, "seq": said}) == {"error": 0}
         await house.settled()
-        assert await bob.news() == [(1107, {"thread_id": thread, "uid": ANN, "seq": noted})]
-        assert await house.rows("SELECT user_id, seq FROM thread_read") == [(ANN, noted)]
+        assert await ann.news() == [(1107, {"thread_id": thread, "uid": BOB, "seq": noted})]
+        read = "SELECT read_seq, unread FROM user_thread WHERE user_id = ?"
+        assert await house.rows(read, BOB) == [(noted, 3 - noted)]
