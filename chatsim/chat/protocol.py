@@ -107,7 +107,7 @@ class ErrorCode(IntEnum):
         SEND_FAILED: the texts may not be stored; to send them again under their names is safe.
         NOT_A_MEMBER: there is no such thread, or who asks is not in it, or who is to read is not.
         NOT_FRIENDS: that is for friends only.
-        BAD_CONTENT: nothing is said, or too much, or a name is used twice.
+        BAD_CONTENT: nothing is said, or asked for, or too much, or a name is used twice.
         ALREADY_FRIENDS: there is nothing to apply for.
         NO_APPLICATION: there is nothing to accept.
         FRIENDS_FAILED: the application or the acceptance may not be stored; to repeat it is safe.

@@ -19,6 +19,7 @@ from chatsim.chat.protocol import (
     LARGEST_ID,
     REQUEST_LIMIT,
     ErrorCode,
+    Id,
     Message,
 )
 from chatsim.chat.server.handlers import HANDLERS
@@ -76,9 +77,11 @@ ascending order, too.
 
 **A batch of texts** (1017) has one at least, each of 1 to {Limits.text_characters:,} characters, and no two of one
 `unique_id`, which has 1 to 64; and not more than can be told of in a frame. It is stored as a whole before it is
-acknowledged. In the hardened tables a `unique_id`
-is its sender's name for the message: one that is there already is acknowledged with its first `message_id`, and nobody
-is told again. An error {int(ErrorCode.SEND_FAILED)} leaves it open whether it is stored.
+acknowledged. In the hardened tables a `unique_id` is its sender's name for the message: one that is there already is
+acknowledged with its first `message_id`, and nobody is told again. An error {int(ErrorCode.SEND_FAILED)} leaves it open whether it is stored.
+
+**1113** asks for what is new in many threads at once. It is answered with as many messages 1115 as that takes, each as
+full as a frame can be, and then with its reply: when that is there, everything is.
 
 **1014** says who has become a friend, and has the messages that open the thread, also when the applicant is offline,
 and also when it is asked for again. **1015** goes to who had applied; who accepted has it on other devices that have a
@@ -155,15 +158,23 @@ def _kinds(part: type[msgspec.Struct]) -> Mapping[str, Any]:
 
 
 def _type(kind: Any) -> str:
-    if get_origin(kind) is Annotated:
+    if kind == Id:
         return "id"
+    if get_origin(kind) is Annotated:
+        base, bounds = get_args(kind)
+        return f"{_type(base)} from {bounds.ge} to {bounds.le}"
     if get_origin(kind) is tuple:
         return f"list of {_type(get_args(kind)[0])}"
     return {bool: "bool", int: "int", str: "string"}.get(kind) or f"`{kind.__name__}`"
 
 
-def _parts(message: type[Message]) -> list[type[msgspec.Struct]]:
-    return [get_args(kind)[0] for kind in _kinds(message).values() if get_origin(kind) is tuple]
+def _parts(whole: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    """What is in the lists of a message, and in theirs."""
+    for kind in _kinds(whole).values():
+        if get_origin(kind) is tuple and get_args(kind)[0] != Id:
+            part = get_args(kind)[0]
+            yield part
+            yield from _parts(part)
 
 
 def _purpose(part: type[msgspec.Struct]) -> str:

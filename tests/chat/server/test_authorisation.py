@@ -15,7 +15,7 @@ from chatsim.chat.server.handlers import HANDLERS
 
 LONG = "好" * 256  # a character more than a name may have
 NOBODY = 4711
-THREAD = "thread"  # stands for the id of Ann's and Bob's thread
+THREAD = object()  # stands for the id of Ann's and Bob's thread
 ENDS = object()  # the connection does: this is no message
 ANYBODY = object()  # is answered: it concerns nobody but who asks
 TEXT = {"content": "hello", "unique_id": "u1"}
@@ -123,11 +123,20 @@ ROWS = {
         + [({"seq": -1}, ENDS), ({"seq": "1"}, ENDS), ({"thread_id": True}, ENDS)],
         numbered=True,
     ),
+    1113: Row(
+        {"threads": [THREAD], "after": [0], "newest": 0},
+        None,
+        1102,
+        [({"threads": [THREAD, thread], "after": [0, 0]}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"threads": [], "after": []}, 1104), ({"after": []}, 1104), ({"after": [0, 0]}, 1104)]
+        + [({"newest": -1}, ENDS), ({"newest": 101}, ENDS), ({"threads": [-1]}, ENDS), ({"after": ["0"]}, ENDS)],
+        numbered=True,
+    ),
 }
 """All requests but the login, which has tests of its own (`test_node`): it is what makes somebody of nobody."""
 
 by_request = pytest.mark.parametrize("number", ROWS)
-reading_changes_nothing = {1007, 1023, 1025, 1029, 1101, 1103}
+reading_changes_nothing = {1007, 1023, 1025, 1029, 1101, 1103, 1113}
 
 
 def test_no_request_is_without_a_row():
@@ -165,8 +174,14 @@ class Refusals:
         return self
 
     def body(self, number, **changed):
-        row = ROWS[number]
-        return {key: self.thread if value is THREAD else value for key, value in (row.body | changed).items()}
+        def real(value):
+            return (
+                [real(each) for each in value] if isinstance(value, list) else {THREAD: self.thread}.get(value, value)
+            )
+
+        return {
+            key: value if key == "text_array" else real(value) for key, value in (ROWS[number].body | changed).items()
+        }
 
     async def check(self, uid, number, body, expected):
         """Ask, as ``uid`` or as nobody; the refusal is the one expected, is logged once, and nothing has changed."""
