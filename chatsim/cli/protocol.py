@@ -78,7 +78,8 @@ ascending order, too.
 **A batch of texts** (1017) has one at least, each of 1 to {Limits.text_characters:,} characters, and no two of one
 `unique_id`, which has 1 to 64; and not more than can be told of in a frame. It is stored as a whole before it is
 acknowledged. In the hardened tables a `unique_id` is its sender's name for the message: one that is there already is
-acknowledged with its first `message_id`, and nobody is told again. An error {int(ErrorCode.SEND_FAILED)} leaves it open whether it is stored.
+acknowledged with its first `message_id`, and nobody is told again.
+An error {int(ErrorCode.SEND_FAILED)} leaves it open whether it is stored.
 
 **1113** asks for what is new in many threads at once. It is answered with as many messages 1115 as that takes, each as
 full as a frame can be, and then with its reply: when that is there, everything is.
