@@ -22,8 +22,8 @@ def main() -> None:
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
     what price. `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
-    `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal. `chatsim mysql`
-    shows which MySQL it would use.
+    `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
+    `chatsim protocol` says how the two talk. `chatsim mysql` shows which MySQL it would use.
     """
 
 
