@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import suppress
 
 CHATSIM = [sys.executable, "-m", "chatsim.cli"]
@@ -91,6 +92,117 @@ class Foreigner:
                 return None
             data += piece
         return data
+
+
+_USER = {"name", "nick", "icon", "sex"}
+_BATCH = {"error", "fromuid", "touid", "thread_id", "chat_datas"}
+KEYS = {
+    1006: _USER | {"error", "uid", "pwd", "email", "desc", "apply_list", "friend_list"},
+    1008: _USER | {"error", "uid", "desc"},
+    1010: {"error"},
+    1011: _USER | {"error", "applyuid", "desc"},
+    1014: _USER | {"error", "uid", "chat_datas"},
+    1015: _USER | {"error", "fromuid", "touid", "chat_datas"},
+    1018: _BATCH,
+    1019: _BATCH,
+    1024: {"error"},
+    1026: {"error", "uid", "load_more", "next_last_id", "threads"},
+    1028: {"error", "uid", "other_id", "thread_id"},
+    1030: {"error", "thread_id", "last_message_id", "load_more", "chat_datas"},
+}
+"""The source's keys, by message id: a client of its own knows no other messages."""
+
+ELEMENTS = {
+    1014: {"sender", "msg_id", "thread_id", "unique_id", "msg_content"},
+    1015: {"sender", "msg_id", "thread_id", "unique_id", "msg_content"},
+    1018: {"message_id", "unique_id", "content", "status", "chat_time"},
+    1019: {"message_id", "unique_id", "content", "status", "chat_time"},
+    1026: {"thread_id", "type", "user1_id", "user2_id"},
+    1030: {"sender", "msg_id", "thread_id", "unique_id", "msg_content", "chat_time"},
+}
+"""The keys of what is in their lists."""
+
+
+class Person:
+    """A user with a client like the source's, whose messages have the source's keys, all of them and no others.
+
+    Attributes:
+        uid: who.
+        profile: what the latest login has said.
+    """
+
+    def __init__(self, where):
+        self.uid = where["uid"]
+        self._where = where
+        self._client = None
+        self._told = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.go()
+
+    def come(self):
+        """Connect, and log in."""
+        self._client = Foreigner(self._where["host"], self._where["port"])
+        self.profile = self.ask(1005, {"uid": self.uid, "token": self._where["token"]})
+
+    def go(self):
+        """Hang up, and forget what has not been looked at."""
+        if self._client is not None:
+            self._client.close()
+        self._told = []
+
+    def ask(self, number, body):
+        """Send a request; its reply, which is no error."""
+        self._client.talk(number, body)
+        while (message := self._next())[0] != number + 1:
+            self._told.append(message)
+        assert message[1]["error"] == 0, message
+        return message[1]
+
+    def told(self):
+        """The next message that comes unasked, its id and its body."""
+        return self._told.pop(0) if self._told else self._next()
+
+    def say(self, thread, other, *contents, names=None):
+        """Send a batch of texts; returns their ids and what they are called."""
+        names = names or [f"{{{uuid.uuid4()}}}" for _ in contents]
+        texts = [{"content": said, "unique_id": name} for said, name in zip(contents, names, strict=True)]
+        reply = self.ask(1017, {"fromuid": self.uid, "touid": other, "thread_id": thread, "text_array": texts})
+        stored = reply["chat_datas"]
+        assert [(each["content"], each["unique_id"]) for each in stored] == list(zip(contents, names, strict=True))
+        return [each["message_id"] for each in stored], names
+
+    def threads(self):
+        """All threads, and the sizes of the pages that they came in."""
+        found, sizes, last, more = [], [], 0, True
+        while more:
+            page = self.ask(1025, {"uid": self.uid, "thread_id": last})
+            found += page["threads"]
+            sizes.append(len(page["threads"]))
+            last, more = page["next_last_id"], page["load_more"]
+        return found, sizes
+
+    def history(self, thread, after=0):
+        """All messages of a thread from one on, and the sizes of the pages that they came in."""
+        found, sizes, more = [], [], True
+        while more:
+            page = self.ask(1029, {"thread_id": thread, "message_id": after})
+            found += page["chat_datas"]
+            sizes.append(len(page["chat_datas"]))
+            after, more = page["last_message_id"], page["load_more"]
+        return found, sizes
+
+    def _next(self):
+        message = self._client.hear()
+        assert message is not None, "the server has closed"
+        number, body = message
+        assert set(body) == KEYS[number], message
+        for element in body.get("chat_datas", body.get("threads", [])):
+            assert set(element) == ELEMENTS[number], message
+        return message
 
 
 class Serving:

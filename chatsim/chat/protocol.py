@@ -20,6 +20,7 @@ __all__ = [
     "FROM_CLIENT",
     "FROM_SERVER",
     "LARGEST_BODY",
+    "LARGEST_ID",
     "REPLY",
     "REQUEST_LIMIT",
     "AcknowledgedText",
@@ -83,14 +84,34 @@ REQUEST_LIMIT = 2_048
 
 _HEADER = struct.Struct(">HH")
 
-Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A user, thread or message id: BIGINT UNSIGNED in the tables, but many JSON readers end at 2^63."""
+LARGEST_ID = 2**63 - 1
+"""Ids are BIGINT UNSIGNED in the tables, but many JSON readers end here."""
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
+"""A user, thread or message id."""
 
 
 class ErrorCode(IntEnum):
     """The values of a reply's ``error``: the source's (system document, 3.4), and from 1101 up those it has none for.
 
     Those that end in ``FAILED`` are the server's trouble: the same request may succeed later.
+
+    Attributes:
+        SUCCESS: it is done.
+        ERROR_JSON: what came is no message; never sent here, where such a connection ends.
+        RPC_FAILED: the server can't do it now; in a message 1021: it closes.
+        TOKEN_INVALID: the token proves nothing; the connection ends.
+        UID_INVALID: there is no such user, or the request says it is from somebody else.
+        CREATE_CHAT_FAILED: the private chat could not be made, or can't be: with oneself, or with nobody.
+        LOAD_CHAT_FAILED: threads or messages could not be read, or what was read could not be noted.
+        SEND_FAILED: the texts may not be stored; to send them again under their names is safe.
+        NOT_A_MEMBER: there is no such thread, or who asks is not in it, or who is to read is not.
+        NOT_FRIENDS: that is for friends only.
+        BAD_CONTENT: nothing is said, or asked for, or too much, or a name is used twice.
+        ALREADY_FRIENDS: there is nothing to apply for.
+        NO_APPLICATION: there is nothing to accept.
+        FRIENDS_FAILED: the application or the acceptance may not be stored; to repeat it is safe.
+        NOT_IN_THIS_SCHEMA: the source's tables don't have that.
     """
 
     SUCCESS = 0
@@ -144,7 +165,7 @@ class LoginRequest(Message, frozen=True, omit_defaults=True):
 
 
 class FriendApplication(_Part, frozen=True):
-    """Someone who wants to be a friend, in a login's reply."""
+    """Someone who wants to be a friend, in a login's reply; ``desc`` is their greeting, as in `AddFriendNotice`."""
 
     name: str
     uid: Id

@@ -7,6 +7,7 @@ import click
 from chatsim.cli.anomalies import anomalies
 from chatsim.cli.chat import chat
 from chatsim.cli.mysql import mysql
+from chatsim.cli.protocol import protocol
 from chatsim.cli.race import race, strategies
 from chatsim.cli.schedule import schedule
 from chatsim.cli.serve import node, serve
@@ -21,10 +22,10 @@ def main() -> None:
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
     what price. `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
-    `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal. `chatsim mysql`
-    shows which MySQL it would use.
+    `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
+    `chatsim protocol` says how the two talk. `chatsim mysql` shows which MySQL it would use.
     """
 
 
-for command in (race, strategies, schedule, anomalies, serve, chat, node, mysql):
+for command in (race, strategies, schedule, anomalies, serve, chat, node, protocol, mysql):
     main.add_command(command)

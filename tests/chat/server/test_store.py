@@ -100,8 +100,8 @@ async def test_a_profile_has_friends_by_id_and_applications_in_the_order_they_we
         FriendEntry("name5", 5, "", "nick5", 1, "", "buddy"),
     )
     assert reply.apply_list == (
-        FriendApplication("name6", 6, "", "nick6", 0, "", 1),
-        FriendApplication("name4", 4, "", "nick4", 0, "", 1),
+        FriendApplication("name6", 6, "", "nick6", 0, "let me in", 1),
+        FriendApplication("name4", 4, "", "nick4", 0, "let me in", 1),
     )
     assert sent(reply) == reply
 

@@ -72,11 +72,15 @@ async def answer(node: Node, session: Session, request: Message) -> Message:
 
 
 def _refusing(request: Message, code: ErrorCode) -> Message:
-    """The reply to ``request`` that says no; it repeats what it has in common with it."""
+    """The reply to ``request`` that says no; it repeats the ids that it has in common with it.
+
+    A search's ``uid`` is none: it is what was typed.
+    """
     reply = REPLY[type(request)]
     shared = {"fromuid", "other_id", "thread_id", "touid", "uid"} & {*request.__struct_fields__}
     said = {name: getattr(request, name) for name in shared & {*reply.__struct_fields__}}
-    return reply(**said, error=code)
+    ids = {name: value for name, value in said.items() if isinstance(value, int)}
+    return reply(**ids, error=code)
 
 
 def _check_asker(handler: Handler, session: Session, request: Message) -> None:

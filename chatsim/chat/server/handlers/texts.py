@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatsim.chat.ports import ConnectionLostError
 from chatsim.chat.protocol import (
+    LARGEST_BODY,
+    LARGEST_ID,
     AcknowledgedText,
     ErrorCode,
     HistoryRequest,
     LoadMessagesRequest,
     Message,
+    NumberedText,
     TextReply,
     TextRequest,
     TextsNotice,
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 _LONGEST_NAME = 64
+_A_TIME = "2038-01-19 03:14:07"
 
 
 @handles(TextRequest, asker="fromuid", failed=ErrorCode.SEND_FAILED)
@@ -60,7 +66,10 @@ async def _send(node: Node, session: Session, request: TextRequest) -> Message:
 
 
 def _check(request: TextRequest, characters: int) -> None:
-    """Raise a `RefusalError` unless each text has something to say, is not too long, and has a name of its own."""
+    """Raise a `RefusalError` unless each text has something to say, is not too long, and has a name of its own.
+
+    Together they must not be more than a frame can tell of: what is stored is acknowledged.
+    """
     names = {text.unique_id for text in request.text_array}
     if not names or len(names) < len(request.text_array):
         raise RefusalError(ErrorCode.BAD_CONTENT, "no texts, or two of one unique id")
@@ -68,6 +77,17 @@ def _check(request: TextRequest, characters: int) -> None:
         raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id has 1 to {_LONGEST_NAME} characters")
     if not all(0 < len(text.content) <= characters for text in request.text_array):
         raise RefusalError(ErrorCode.BAD_CONTENT, f"a text has 1 to {characters} characters")
+    if (size := _size_of_notice(request)) > LARGEST_BODY:
+        raise RefusalError(ErrorCode.BAD_CONTENT, f"their notice may have {size} bytes, more than {LARGEST_BODY}")
+
+
+def _size_of_notice(request: TextRequest) -> int:
+    """How long the largest of the messages that tell of the texts can be, in bytes."""
+    texts = tuple(
+        NumberedText(LARGEST_ID, LARGEST_ID, request.fromuid, text.unique_id, 0, text.content, 0, _A_TIME)
+        for text in request.text_array
+    )
+    return len(msgspec.json.encode(TextsNotice(request.thread_id, request.fromuid, request.touid, texts)))
 
 
 @handles(LoadMessagesRequest, failed=ErrorCode.LOAD_CHAT_FAILED)

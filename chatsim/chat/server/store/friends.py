@@ -78,7 +78,7 @@ async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back:
         DuplicateKeyError: the pair's thread was created meanwhile; another try finds it.
         RefusalError: nobody has applied.
     """
-    await tx.begin(Isolation.READ_COMMITTED)  # a snapshot from before a wait would miss the thread
+    await tx.begin(Isolation.READ_COMMITTED)  # locks no gap where nobody has applied, reads nothing older than a wait
     found = await tx.execute(_APPLICATION, (applicant, accepter))
     if not found.rows:
         raise RefusalError(ErrorCode.NO_APPLICATION, f"user {applicant} has not applied to user {accepter}")

@@ -5,18 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from chatsim.chat.ports import Session
-from chatsim.chat.protocol import FriendApplication, FriendEntry, LoginReply, SearchUserReply
+from chatsim.chat.protocol import LARGEST_ID, FriendApplication, FriendEntry, LoginReply, SearchUserReply
 from chatsim.chat.server.store.rows import fitting, structs
 
 __all__ = ["card", "profile", "search"]
 
 _APPLICATIONS = 10  # system document, 3.6
 _FRIENDS = 1_000
-_LARGEST_UID = 2**63 - 1
+_MOST_DIGITS = len(str(LARGEST_ID))
 
 _PROFILE = """
     SELECT name, email, nick, `desc`, sex, icon FROM user WHERE uid = ?;
-    SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, a.status
+    SELECT u.name, u.uid, u.icon, u.nick, u.sex, a.descs, a.status
       FROM friend_apply a JOIN user u ON u.uid = a.from_uid WHERE a.to_uid = ? ORDER BY a.id LIMIT ?;
     SELECT u.name, u.uid, u.icon, u.nick, u.sex, u.`desc`, f.back
       FROM friend f JOIN user u ON u.uid = f.friend_id WHERE f.self_id = ? ORDER BY f.friend_id LIMIT ?"""
@@ -56,6 +56,6 @@ async def card(tx: Session, uid: int) -> SearchUserReply | None:
 async def search(tx: Session, typed: str) -> SearchUserReply | None:
     """The user whose id was typed, if it is digits, else whose name; of several of one name the oldest."""
     if typed.isascii() and typed.isdigit():
-        return await card(tx, int(typed)) if int(typed) <= _LARGEST_UID else None
+        return await card(tx, int(typed)) if len(typed) <= _MOST_DIGITS and int(typed) <= LARGEST_ID else None
     found = await tx.execute(f"{_CARD} name = ? ORDER BY id LIMIT 1", (typed,))
     return next(iter(structs(SearchUserReply, found.rows)), None)

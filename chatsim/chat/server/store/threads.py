@@ -137,7 +137,7 @@ async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:
     if found.scalar() == len(users):
         return False
     sql, args = changed(thread, sorted(users))
-    await tx.script(f"BEGIN; {sql}; COMMIT", args)
+    await tx.script(f"BEGIN; SELECT id FROM chat_thread WHERE id = ? FOR SHARE; {sql}; COMMIT", (thread, *args))
     return True
 
 

@@ -1,0 +1,269 @@
+"""Who may ask for what: every request, from nobody, from a stranger, in another's name, and with values that make none.
+
+Whatever is refused is logged, and leaves every table as it was.
+"""
+
+import logging
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from houses import ANN, BOB, CAT, in_both_worlds
+
+from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER
+from chatsim.chat.server.handlers import HANDLERS
+
+LONG = "好" * 256  # a character more than a name may have
+NOBODY = 4711
+THREAD = object()  # stands for the id of Ann's and Bob's thread
+ENDS = object()  # the connection does: this is no message
+ANYBODY = object()  # is answered: it concerns nobody but who asks
+TEXT = {"content": "hello", "unique_id": "u1"}
+
+
+def text(**other):
+    return {"text_array": [TEXT | other]}
+
+
+@dataclass
+class Row:
+    """A request.
+
+    Attributes:
+        body: one of Ann's that is granted.
+        asker: its key that says who asks, if it has one.
+        stranger: what Cat is answered who asks for the same: an error, or `ANYBODY`.
+        wrong: changes of the body that make it refused, and with what.
+        numbered: whether only hardened tables have what it asks for.
+    """
+
+    body: dict
+    asker: str | None
+    stranger: object
+    wrong: list = field(default_factory=list)
+    numbered: bool = False
+
+
+ROWS = {
+    1007: Row(
+        {"uid": "2"},
+        None,
+        ANYBODY,
+        [({"uid": name}, 1011) for name in ("4711", "", "nobody", "-1", "9" * 30, LONG)]
+        + [({"uid": value}, ENDS) for value in (2, None, ["2"])],
+    ),
+    1009: Row(
+        {"uid": ANN, "applyname": "hello", "bakname": "cat", "touid": CAT},
+        "uid",
+        1011,  # to oneself
+        [({"touid": uid}, 1011) for uid in (ANN, NOBODY, 0, 2**63 - 1)]
+        + [({"touid": BOB}, 1105), ({"applyname": LONG}, 1104), ({"bakname": LONG}, 1104)]
+        + [({"touid": -1}, ENDS), ({"touid": "3"}, ENDS), ({"applyname": 7}, ENDS), ({"bakname": None}, ENDS)],
+    ),
+    1013: Row(
+        {"fromuid": ANN, "touid": 5, "back": "eve"},
+        "fromuid",
+        1106,
+        [({"touid": uid}, 1106) for uid in (BOB, ANN, NOBODY, 0, 2**63 - 1)]
+        + [({"back": LONG}, 1104), ({"touid": -5}, ENDS), ({"touid": 5.5}, ENDS), ({"back": 1}, ENDS)],
+    ),
+    1017: Row(
+        {"fromuid": ANN, "touid": BOB, "thread_id": THREAD, "text_array": [TEXT]},
+        "fromuid",
+        1102,
+        [({"text_array": []}, 1104), ({"text_array": [TEXT, TEXT]}, 1104), (text(content=""), 1104)]
+        + [(text(unique_id=""), 1104), (text(unique_id="u" * 65), 1104), (text(content="x" * 1_025), 1104)]
+        + [({"text_array": [TEXT, {"content": "", "unique_id": "u2"}]}, 1104)]
+        + [({"touid": uid}, 1102) for uid in (CAT, ANN, NOBODY, 0)]
+        + [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"thread_id": -1}, ENDS), ({"touid": -2}, ENDS), ({"touid": 2**63}, ENDS), ({"text_array": TEXT}, ENDS)]
+        + [(text(content=7), ENDS), (text(unique_id=None), ENDS), ({"text_array": ["hello"]}, ENDS)],
+    ),
+    1023: Row({"fromuid": ANN}, "fromuid", ANYBODY, [({"fromuid": -1}, ENDS), ({"fromuid": "1"}, ENDS)]),
+    1025: Row(
+        {"uid": ANN, "thread_id": 0},
+        "uid",
+        ANYBODY,
+        [({"thread_id": -1}, ENDS), ({"thread_id": "0"}, ENDS), ({"thread_id": 2**64}, ENDS)],
+    ),
+    1027: Row(
+        {"uid": ANN, "other_id": 6},
+        "uid",
+        1103,
+        [({"other_id": uid}, 1103) for uid in (CAT, NOBODY, 2**63 - 1)]
+        + [({"other_id": ANN}, 1012), ({"other_id": 0}, 1012), ({"other_id": -6}, ENDS), ({"other_id": True}, ENDS)],
+    ),
+    1029: Row(
+        {"thread_id": THREAD, "message_id": 0},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"thread_id": -1}, ENDS), ({"message_id": -1}, ENDS), ({"message_id": "0"}, ENDS)],
+    ),
+    1101: Row(
+        {"thread_id": THREAD, "seq": 0, "backward": False},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"seq": -1}, ENDS), ({"seq": 1.5}, ENDS), ({"backward": 1}, ENDS)],
+        numbered=True,
+    ),
+    1103: Row(
+        {"since": 0, "before": 0},
+        None,
+        ANYBODY,
+        [({"since": -1}, ENDS), ({"before": -1}, ENDS), ({"since": None}, ENDS), ({"before": "0"}, ENDS)],
+        numbered=True,
+    ),
+    1105: Row(
+        {"thread_id": THREAD, "seq": 1},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"seq": -1}, ENDS), ({"seq": "1"}, ENDS), ({"thread_id": True}, ENDS)],
+        numbered=True,
+    ),
+    1113: Row(
+        {"threads": [THREAD], "after": [0], "newest": 0},
+        None,
+        1102,
+        [({"threads": [THREAD, thread], "after": [0, 0]}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"threads": [], "after": []}, 1104), ({"after": []}, 1104), ({"after": [0, 0]}, 1104)]
+        + [({"newest": -1}, ENDS), ({"newest": 101}, ENDS), ({"threads": [-1]}, ENDS), ({"after": ["0"]}, ENDS)],
+        numbered=True,
+    ),
+}
+"""All requests but the login, which has tests of its own (`test_node`): it is what makes somebody of nobody."""
+
+by_request = pytest.mark.parametrize("number", ROWS)
+reading_changes_nothing = {1007, 1023, 1025, 1029, 1101, 1103, 1113}
+
+
+def test_no_request_is_without_a_row():
+    assert {*ROWS, 1005} == {*FROM_CLIENT}
+    assert {*HANDLERS} == {*FROM_CLIENT.values()}
+
+
+def test_a_request_that_says_who_asks_is_checked_against_the_session():
+    said = {request.ID: handler.asker for request, handler in HANDLERS.items() if request.ID in ROWS}
+    assert said == {number: row.asker for number, row in ROWS.items()}
+
+
+class Refusals:
+    """Asks for what is to be refused, and looks at what that has done.
+
+    Ann and Bob are friends who talk, Eve (5) has applied to Ann, Ann and 6 are friends without a chat. Cat knows
+    nobody.
+    """
+
+    def __init__(self, house, caplog):
+        self._house = house
+        self._caplog = caplog
+        caplog.set_level(logging.INFO)
+
+    async def furnish(self):
+        house = self._house
+        self.thread = await house.talking(ANN, BOB)
+        await house.befriend(ANN, 6)
+        for uid, number, body in (
+            (5, 1009, {"uid": 5, "applyname": "hello", "bakname": "ann", "touid": ANN}),
+            (BOB, 1017, {"fromuid": BOB, "touid": ANN, "thread_id": self.thread, "text_array": [TEXT]}),
+        ):
+            assert (await (await house.enter(uid)).ask(number, body))["error"] == 0
+        await house.settled()
+        return self
+
+    def body(self, number, **changed):
+        def real(value):
+            return (
+                [real(each) for each in value] if isinstance(value, list) else {THREAD: self.thread}.get(value, value)
+            )
+
+        return {
+            key: value if key == "text_array" else real(value) for key, value in (ROWS[number].body | changed).items()
+        }
+
+    async def check(self, uid, number, body, expected):
+        """Ask, as ``uid`` or as nobody; the refusal is the one expected, is logged once, and nothing has changed."""
+        house = self._house
+        device = await house.connect() if uid is None else await house.enter(uid)
+        before = await house.tables()
+        self._caplog.clear()
+        reply = await device.ask(number, body)
+        await house.settled()
+        case = (number, body, reply)
+        assert await house.tables() == before, case
+        warnings = [each.getMessage() for each in self._caplog.records if each.levelno == logging.WARNING]
+        assert len(warnings) == 1, (case, warnings)
+        if expected is ENDS:
+            assert reply is None, case
+            assert f"{f'user {uid}' if uid else 'a client'} at " in warnings[0], warnings
+            assert f"has ended: message {number}" in warnings[0], warnings
+        else:
+            assert reply["error"] == expected, case
+            msgspec.convert(reply, FROM_SERVER[number + 1])  # a refusal, too, has the types of its reply
+            assert not any(reply.get(key) for key in ("chat_datas", "texts", "threads", "load_more")), case
+            assert f"{FROM_CLIENT[number].__name__} of user {uid} is refused: " in warnings[0], warnings
+            assert await device.news() == [], case
+        await device.close()
+
+
+@by_request
+@in_both_worlds()
+async def test_before_the_login_nothing_is_answered(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    await refusals.check(None, number, refusals.body(number), ENDS)
+
+
+@by_request
+@in_both_worlds()
+async def test_in_anothers_name_nothing_is_answered(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    if asker := ROWS[number].asker:
+        for uid, said in ((CAT, ANN), (ANN, BOB), (ANN, 0), (ANN, NOBODY)):
+            await refusals.check(uid, number, refusals.body(number, **{asker: said}), 1011)
+
+
+@by_request
+@in_both_worlds()
+async def test_what_a_stranger_is_refused_is_granted_to_whom_it_concerns(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    row = ROWS[number]
+    asked = refusals.body(number, **({row.asker: CAT} if row.asker else {}))
+    if row.stranger is ANYBODY:
+        cat = await house.enter(CAT)
+        reply = await cat.ask(number, asked)
+        assert (reply.get("error"), reply.get("threads", [])) == (0, [])
+    else:
+        await refusals.check(CAT, number, asked, row.stranger)
+    ann = await house.enter(ANN)
+    before = await house.tables()
+    granted = await ann.ask(number, refusals.body(number))
+    assert granted["error"] == 0, granted
+    assert (await house.tables() == before) == (number in reading_changes_nothing)
+
+
+@by_request
+@in_both_worlds()
+async def test_what_makes_no_sense_is_refused_or_ends_the_connection(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    assert ROWS[number].wrong
+    for changed, expected in ROWS[number].wrong:
+        await refusals.check(ANN, number, refusals.body(number, **changed), expected)
+
+
+@by_request
+@in_both_worlds()
+async def test_a_key_that_is_missing_ends_the_connection(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    for key in ROWS[number].body:
+        body = refusals.body(number)
+        del body[key]
+        await refusals.check(ANN, number, body, ENDS)
+
+
+@pytest.mark.parametrize("number", [number for number, row in ROWS.items() if row.numbered])
+@in_both_worlds("seed")
+async def test_what_the_seeds_tables_can_not_say_is_refused(house, number, caplog):
+    refusals = await Refusals(house, caplog).furnish()
+    await refusals.check(ANN, number, refusals.body(number), 1108)
