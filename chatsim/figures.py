@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatsim.worlds.deadlock import Deadlock, Lock, Participant
     from chatsim.worlds.schedule import LockRow, Outcome, Schedule, StepOutcome
 
-__all__ = ["lock_steps", "strategies", "wait_for_graph"]
+__all__ = ["catch_up", "lock_steps", "strategies", "wait_for_graph"]
 
 _POINTS = 8
 """The size of all text."""
@@ -183,6 +183,57 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
     axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS)
     figure.supxlabel("\n".join(wrap(caption, 165)), fontsize=7.5, x=0.01, ha="left")
     return figure
+
+
+def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
+    """Ways to catch up: for each round-trip time the first screen and the end, beside what no way can be faster than.
+
+    Where only cursors were compared, what each lost, and how many messages a second were written with it. A name says
+    what else is wrong than nothing.
+
+    Args:
+        table: the rows of a report of catching up.
+        caption: the run's conditions, printed beneath.
+    """
+    away = table[table["protocol"] != "direct"]
+    direct = table[table["protocol"] == "direct"]
+    distances = list(dict.fromkeys(away["rtt_ms"]))
+    heights = [0.35 * len(away[away["rtt_ms"] == each]) + 0.9 for each in distances]
+    heights += [0.35 * len(direct) + 0.9] if len(direct) else []
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(10, sum(heights) + 0.9), height_ratios=heights, squeeze=False, layout="constrained"
+    )
+    plt.close(figure)  # who asked for it shows it
+    for distance, (ax,) in zip(distances, axes, strict=False):
+        part = away[away["rtt_ms"] == distance].iloc[::-1]
+        places = range(len(part))
+        ax.hlines(places, part["first_screen_ms"], part["caught_up_ms"], color="0.55", linewidth=3)
+        ax.plot(part["first_screen_ms"], places, "o", color="black", markersize=5, label="first screen")
+        ax.plot(part["caught_up_ms"], places, "|", color="black", markersize=12, markeredgewidth=2, label="everything")
+        ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="lower bound")
+        ax.set(xscale="log", xlabel="ms from the request to catch up (log scale)", ylim=(-0.6, len(part) - 0.4))
+        ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost"]].to_numpy()])
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.grid(axis="x", which="both", color="0.9")
+        ax.set_axisbelow(True)
+        ax.set_title(f"{distance:g} ms round trip", loc="left", fontsize=10, fontweight="bold")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=_POINTS)
+    if len(direct):
+        ax, part = axes[-1, 0], direct.iloc[::-1]
+        names = [_called("", *row) for row in part[["cursor", "lost"]].to_numpy()]
+        bars = ax.barh(names, part["writes_per_s"], color="0.55", edgecolor="black", linewidth=0.6)
+        for bar, lost in zip(bars, part["lost"], strict=True):
+            if lost:
+                bar.set(hatch="////", facecolor="white")
+        ax.set_xlabel("messages written per second")
+        ax.set_title("straight on the database", loc="left", fontsize=10, fontweight="bold")
+    figure.supxlabel("\n".join(wrap(caption, 165)), fontsize=7.5, x=0.01, ha="left")
+    return figure
+
+
+def _called(protocol: str, cursor: str, lost: int) -> str:
+    name = ", ".join(filter(None, (protocol, cursor)))
+    return f"{name} (lost {lost:,})" if lost else name
 
 
 def lock_steps(schedule: Schedule, outcome: Outcome, index: str, title: str = "") -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chatsim.cli.anomalies import anomalies
+from chatsim.cli.catchup import catchup
 from chatsim.cli.chat import chat
 from chatsim.cli.mysql import mysql
 from chatsim.cli.protocol import protocol
@@ -21,11 +22,12 @@ def main() -> None:
     """A laboratory for chat back ends on MySQL.
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
+    what price. `chatsim catchup` asks how a client that was away gets everything, and whether it does.
+    `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
     `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
     `chatsim protocol` says how the two talk. `chatsim mysql` shows which MySQL it would use.
     """
 
 
-for command in (race, strategies, schedule, anomalies, serve, chat, node, protocol, mysql):
+for command in (race, catchup, strategies, schedule, anomalies, serve, chat, node, protocol, mysql):
     main.add_command(command)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from chatsim.chat.catchup import UnknownCursorError
 from chatsim.chat.client.cache import WrongOwnerError
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.ports import DatabaseError, LocalStoreError
@@ -41,6 +42,7 @@ OUR_ERRORS = (
     DivergenceError,
     LocalStoreError,
     StrategyError,
+    UnknownCursorError,
     UnknownStrategyError,
     WorldError,
     WrongOwnerError,

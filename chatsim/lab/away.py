@@ -160,6 +160,8 @@ class Away:
             "statements": costs.statements,
             "rows_examined": costs.rows_examined,
             "written": len(writing.acknowledged),
+            "writes_per_s": len(writing.acknowledged) / took if self.writers else None,
+            "refused": len(writing.errors),
             "lost": len(lost),
             "repeated": screen.repeated(),
             "verdict": (Word.UNSAFE if lost else Word.ERRORS if writing.errors else Word.SAFE).value,

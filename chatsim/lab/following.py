@@ -1,0 +1,269 @@
+"""Writers write, a reader follows, straight on the database: does it find every acknowledged message?
+
+Cursors are compared straight on the database: writers write, a reader follows, and every acknowledged message is looked
+for among those that it has found. Protocols are compared through the whole stack: `chatsim.lab.away`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Never
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from chatsim.chat.catchup import CursorKind
+from chatsim.chat.ports import Database, DatabaseError
+from chatsim.chat.protocol import OutgoingText
+from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.store.texts import Batch
+from chatsim.lab.checks import Word
+from chatsim.worlds.loading import add_users, insert
+from chatsim.worlds.world import Distance, World
+
+__all__ = ["READER", "Followed", "Following", "Look", "Lost", "Written"]
+
+READER = 1
+"""The user who was away; the others are numbered from 2."""
+
+_EXPLAINED = 3
+"""So many lost messages are explained."""
+
+_PAUSE = 0.002
+"""Between two looks that find nothing, in seconds."""
+
+_RTT = (0.0002, 0.002)
+"""How far writers are from the database, in the model: between these round trips, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A transaction of a writer's; times in seconds since the run began.
+
+    Attributes:
+        writer: whose.
+        thread: into which thread.
+        ids: the messages that it stored, by message id.
+        begun: when it began.
+        ended: when its commit was acknowledged.
+    """
+
+    writer: int
+    thread: int
+    ids: Sequence[int]
+    begun: float
+    ended: float
+
+    def __str__(self) -> str:
+        return f"writer {self.writer}, {self.begun:.4f} to {self.ended:.4f} s, messages {_range(self.ids)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look of the reader's.
+
+    Attributes:
+        at: when it was over.
+        found: what it found, the message ids of each thread.
+    """
+
+    at: float
+    found: Mapping[int, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An acknowledged message that the reader never found.
+
+    Attributes:
+        message: its id.
+        of: the transaction that stored it.
+        passed: the one whose message took the cursor past it, if it is known.
+        at: when the reader went past it.
+    """
+
+    message: int
+    of: Written
+    passed: Written | None
+    at: float | None
+
+    def __str__(self) -> str:
+        if self.passed is None or self.at is None:
+            return f"message {self.message} of thread {self.of.thread} was never found: {self.of}"
+        return (
+            f"message {self.message} of thread {self.of.thread} was never found: at {self.at:.4f} s the reader had\n"
+            f"  seen     {self.passed}\n  not yet  {self.of}"
+        )
+
+
+@dataclass
+class Followed:
+    """What came of it.
+
+    Attributes:
+        written: the writers' transactions.
+        looks: the reader's.
+        seconds: how long the writers took.
+        refused: how often the database refused a writer.
+        errors: why a writer gave up, if one did.
+    """
+
+    written: list[Written] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    seconds: float = 0.0
+    refused: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def refuse(self, _: DatabaseError) -> None:
+        """Count a refusal."""
+        self.refused += 1
+
+    def lost(self) -> list[Lost]:
+        """The acknowledged messages that were not found, and who overtook them."""
+        found = {number for look in self.looks for ids in look.found.values() for number in ids}
+        missing = [(number, each) for each in self.written for number in each.ids if number not in found]
+        if not missing:
+            return []
+        by_id = {number: each for each in self.written for number in each.ids}
+        return [self._lost(number, each, by_id) for number, each in missing]
+
+    def _lost(self, number: int, of: Written, by_id: Mapping[int, Written]) -> Lost:
+        for look in self.looks:
+            later = [other for other in look.found.get(of.thread, ()) if other > number]
+            if later:
+                return Lost(number, of, by_id.get(min(later)), look.at)
+        return Lost(number, of, None, None)
+
+    def repeated(self) -> int:
+        """How many messages were read again."""
+        count = sum(len(ids) for look in self.looks for ids in look.found.values())
+        return count - len({number for look in self.looks for ids in look.found.values() for number in ids})
+
+    def word(self, lost: Sequence[Lost]) -> Word:
+        """The verdict."""
+        return Word.UNSAFE if lost else Word.ERRORS if self.errors else Word.SAFE
+
+    def why(self, lost: Sequence[Lost]) -> str:
+        """The verdict in a sentence, then the first of what was lost, with the transactions that did it."""
+        if not lost:
+            return self.errors[0] if self.errors else "every acknowledged message was found"
+        count = sum(len(each.ids) for each in self.written)
+        return "\n".join(
+            [f"{len(lost)} of {count} acknowledged messages were never found", *map(str, lost[:_EXPLAINED])]
+        )
+
+
+@dataclass(frozen=True)
+class Following:
+    """Writers write into threads of a reader who follows.
+
+    Attributes:
+        kind: the cursor.
+        writers: how many, each with a connection of its own.
+        threads: how many threads; writers take turns at them.
+        messages: how many in all.
+        batch: messages in a transaction.
+        seed: of the pauses of refused writers, and of how far each is from the database, in the model.
+    """
+
+    kind: CursorKind
+    writers: int = 2
+    threads: int = 1
+    messages: int = 1_000
+    batch: int = 1
+    seed: int = 1
+
+    async def run(self, world: World, bar: tqdm[Never]) -> Followed:
+        """Run it in a world, in fresh tables."""
+        threads = range(1, self.threads + 1)
+        await world.install(self.kind.schema)
+        for table in self.kind.tables:
+            await world.admin.execute(table)
+        await add_users(world.admin, [READER, *(READER + thread for thread in threads)])
+        await insert(world.admin, "chat_thread (id, type)", [(thread, "private") for thread in threads])
+        chats = [(thread, READER, READER + thread) for thread in threads]
+        await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", chats)
+        *seeds, places = np.random.SeedSequence(self.seed).spawn(self.writers + 1)
+        distances = np.random.default_rng(places).uniform(*_RTT, size=self.writers)
+        run = _Run(self, asyncio.get_running_loop().time())
+        async with AsyncExitStack() as stack:
+            pools = []
+            for number, rtt in enumerate(distances):
+                world.remove(f"writer{number}", Distance(rtt))
+                pools.append(await stack.enter_async_context(world.database(1, f"writer{number}")))
+            reader = await stack.enter_async_context(world.database(1, "reader"))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run.read(reader))
+                group.create_task(run.write_all(pools, [np.random.default_rng(seed) for seed in seeds], bar))
+        return run.followed
+
+
+class _Run:
+    """Writers and a reader at work."""
+
+    def __init__(self, parameters: Following, begun: float) -> None:
+        self._parameters = parameters
+        self._kind = parameters.kind
+        self._begun = begun
+        self._done = asyncio.Event()
+        self.followed = Followed()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time() - self._begun
+
+    async def write_all(self, pools: Sequence[Database], rngs: Sequence[np.random.Generator], bar: tqdm[Never]) -> None:
+        """Let all writers write; those that the database refuses for good are noted."""
+        work = (self._write(number, pool, rng, bar) for number, (pool, rng) in enumerate(zip(pools, rngs, strict=True)))
+        for outcome in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(outcome, DatabaseError):
+                self.followed.errors.append(str(outcome))
+            elif outcome is not None:
+                raise outcome
+        self.followed.seconds = self._now()
+        self._done.set()
+
+    async def _write(self, writer: int, pool: Database, rng: np.random.Generator, bar: tqdm[Never]) -> None:
+        size = self._parameters
+        for turn in range(-(-size.messages // (size.writers * size.batch))):
+            thread = (writer + turn * size.writers) % size.threads + 1
+            batch = self._batch(writer, turn, thread)
+
+            async def once(batch: Batch = batch) -> Sequence[int]:
+                async with pool.session(self._kind.isolation) as tx:
+                    return await self._kind.write(tx, batch)
+
+            begun = self._now()
+            ids = await POLICIES["retry"].run(once, rng, self.followed.refuse)
+            self.followed.written.append(Written(writer, thread, ids, begun, self._now()))
+            bar.update(len(ids))
+
+    def _batch(self, writer: int, turn: int, thread: int) -> Batch:
+        """Both members write, so that the locks of a thread and of its users are taken by either."""
+        other = READER + thread
+        sender, receiver = (READER, other) if (writer + turn) % 2 else (other, READER)
+        names = [f"{writer}-{turn}-{at}" for at in range(self._parameters.batch)]
+        return Batch(thread, sender, receiver, [OutgoingText(f"text {name}", name) for name in names])
+
+    async def read(self, database: Database) -> None:
+        """Follow, until what is written last has been looked for."""
+        cursor = self._kind.begin(range(1, self._parameters.threads + 1))
+        async with database.session(self._kind.isolation) as tx:
+            last = False
+            while not last:
+                last = self._done.is_set()  # what is acknowledged by now is found by this look, or never
+                found = await self._kind.read(tx, READER, cursor)
+                cursor = found.cursor
+                if not found.messages:
+                    await asyncio.sleep(_PAUSE)
+                    continue
+                by_thread: dict[int, list[int]] = {}
+                for thread, number in found.messages:
+                    by_thread.setdefault(thread, []).append(number)
+                self.followed.looks.append(Look(self._now(), by_thread))
+
+
+def _range(ids: Sequence[int]) -> str:
+    return f"{ids[0]}" if len(ids) == 1 else f"{min(ids)} to {max(ids)}"
