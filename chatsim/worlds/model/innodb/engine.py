@@ -174,6 +174,13 @@ class Engine:
         table.altered = Transaction(session, Isolation.READ_COMMITTED, active=False)
         self.history.commit(table.altered)
 
+    def made(self, table: Table, session: int) -> None:
+        """A table is there anew, empty: for older snapshots it is not."""
+        maker = Transaction(session, Isolation.READ_COMMITTED, active=False)
+        self.history.commit(maker)
+        for index in table.indexes:
+            index.made = maker
+
     def redefined(self) -> None:
         """Tables have come, gone or changed: what was prepared for them is of no use."""
         self._prepared.clear()

@@ -81,6 +81,7 @@ class EngineSession:
         self.variables: dict[str, Value] = {}
         self.last_insert_id = 0
         self.named_insert_id: int | None = None
+        self._read_only = False  # the transaction under way
         self._running: tuple[exp.Expr, Sequence[Any]] | None = None
         self._savepoints: dict[str, int | None] = {}
         self._numbered: list[Table] = []  # whose AUTO-INC lock the statement has
@@ -125,6 +126,8 @@ class EngineSession:
     async def _one(self, node: exp.Expr, statement: Statement | None, args: Sequence[Any]) -> Answer:
         if statement is None:
             return await self._control(node, args)
+        if self._read_only and statement.writes:
+            raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         for table, times in Counter(statement.tables).items():
             table.opened(self.connection_id, times)
         trx = self._transaction()
@@ -284,7 +287,7 @@ class EngineSession:
         self._close(trx)
 
     def _close(self, trx: Transaction | None) -> None:
-        self.in_transaction = False
+        self.in_transaction = self._read_only = False
         self._next_isolation = None
         self._savepoints.clear()
         if trx is not None:
@@ -347,7 +350,9 @@ class EngineSession:
     @_control.register(exp.Transaction)
     async def _begin(self, node: exp.Transaction, _: Sequence[Any]) -> Answer:
         await self.begin()
-        if node.args.get("modes") != ["WITH CONSISTENT SNAPSHOT"]:
+        modes = node.args.get("modes") or []
+        self._read_only = "READ ONLY" in modes
+        if modes != ["WITH CONSISTENT SNAPSHOT"]:
             return Answer()
         if self._transaction().isolation is Isolation.REPEATABLE_READ:
             self.view()
@@ -516,8 +521,17 @@ class EngineSession:
         if node.args.get("exists") and name.lower() in self.engine.tables:
             await self.commit()
             return Answer(warnings=[(1050, f"Table '{name}' already exists")])
-        await self._define(lambda: ddl.create_table(node, self.engine.tables, self))
+        await self._define(lambda: self._made(name, ddl.create_table(node, self.engine.tables, self)))
         return Answer()
+
+    def _made(self, name: str, change: Callable[[], None]) -> Callable[[], None]:
+        """A change after which a table is there anew."""
+
+        def do() -> None:
+            change()
+            self.engine.made(self.engine.table(name), self.connection_id)
+
+        return do
 
     @_control.register(exp.Drop)
     async def _drop(self, node: exp.Drop, _: Sequence[Any]) -> Answer:
@@ -531,7 +545,8 @@ class EngineSession:
     @_control.register(exp.TruncateTable)
     async def _truncate(self, node: exp.TruncateTable, _: Sequence[Any]) -> Answer:
         (target,) = node.expressions
-        await self._define(lambda: ddl.truncate(self.engine.table(target.name)), target.name)
+        name = target.name
+        await self._define(lambda: self._made(name, ddl.truncate(self.engine.table(name))), name)
         return Answer()
 
     @_control.register(exp.Alter)

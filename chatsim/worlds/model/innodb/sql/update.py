@@ -114,6 +114,7 @@ class Update:
     """UPDATE of one table."""
 
     duplicates: Mode = "S"
+    writes = True
 
     def __init__(self, node: exp.Update, find: Find) -> None:
         refuse(node, "from_", "with_", "returning")
@@ -164,6 +165,7 @@ class Delete:
     """DELETE from one table."""
 
     duplicates: Mode = "S"
+    writes = True
 
     def __init__(self, node: exp.Delete, find: Find) -> None:
         refuse(node, "tables", "returning", "with_")
