@@ -148,6 +148,16 @@ class Engine:
             return []
         return sorted({each.name.lower() for each in node.find_all(exp.Table)} & self.tables.keys())
 
+    def writes(self, sql: str, at: int) -> bool:
+        """Whether the ``at``-th statement of a text changes rows, or locks them as if it did."""
+        self.count(sql)
+        node, statement = self._prepared[sql][at]
+        if statement is not None:
+            return statement.writes
+        if isinstance(node, exp.Query):
+            return any(each.args.get("update") for each in node.find_all(exp.Lock))
+        return isinstance(node, exp.DML)
+
     def prepare(self, sql: str, at: int) -> Prepared:
         """The ``at``-th statement of a text, prepared against the tables that there are now.
 

@@ -87,6 +87,7 @@ class EngineSession:
         self._numbered: list[Table] = []  # whose AUTO-INC lock the statement has
         self._statement_view: ReadView | None = None
         self._used: set[str] = set()  # tables of the transaction
+        self._written: set[str] = set()  # those of them that it has a right to write
 
     # -- statements
 
@@ -111,7 +112,7 @@ class EngineSession:
     async def _step(self, sql: str, at: int, args: Sequence[Any]) -> Answer:
         try:
             for name in self.engine.names(sql, at):
-                await self._use(name)
+                await self._use(name, writes=self.engine.writes(sql, at))
             node, statement = self.engine.prepare(sql, at)
         except BaseException:
             if not self.open:
@@ -299,6 +300,7 @@ class EngineSession:
         for name in sorted(self._used):
             self.engine.metadata_locks.release(name, self.connection_id, wholly=True)
         self._used.clear()
+        self._written.clear()
 
     def _end(self, trx: Transaction) -> None:
         self.trx = None
@@ -328,14 +330,17 @@ class EngineSession:
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)
 
-    async def _use(self, name: str) -> None:
-        if name not in self._used:
+    async def _use(self, name: str, *, writes: bool) -> None:
+        if name not in self._used or (writes and name not in self._written):
             await self._take(name, shared=True)
+        if writes:
+            self._written.add(name)
 
     async def _take(self, name: str, *, shared: bool = False) -> None:
         """Have a table's definition, until the transaction ends."""
+        more = shared and name in self._used
         try:
-            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=shared)
+            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=shared, more=more)
         except CycleError:
             self._abort()
             raise database_error(1213, "Deadlock found when trying to get lock; try restarting transaction") from None
