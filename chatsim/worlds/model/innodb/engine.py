@@ -148,6 +148,16 @@ class Engine:
             return []
         return sorted({each.name.lower() for each in node.find_all(exp.Table)} & self.tables.keys())
 
+    def writes(self, sql: str, at: int) -> bool:
+        """Whether the ``at``-th statement of a text changes rows, or locks them as if it did."""
+        self.count(sql)
+        node, statement = self._prepared[sql][at]
+        if statement is not None:
+            return statement.writes
+        if isinstance(node, exp.Query):
+            return any(each.args.get("update") for each in node.find_all(exp.Lock))
+        return isinstance(node, exp.DML)
+
     def prepare(self, sql: str, at: int) -> Prepared:
         """The ``at``-th statement of a text, prepared against the tables that there are now.
 
@@ -173,6 +183,13 @@ class Engine:
         """A table has other columns than before: what was committed until now can't be read any more."""
         table.altered = Transaction(session, Isolation.READ_COMMITTED, active=False)
         self.history.commit(table.altered)
+
+    def made(self, table: Table, session: int) -> None:
+        """A table is there anew, empty: for older snapshots it is not."""
+        maker = Transaction(session, Isolation.READ_COMMITTED, active=False)
+        self.history.commit(maker)
+        for index in table.indexes:
+            index.made = maker
 
     def redefined(self) -> None:
         """Tables have come, gone or changed: what was prepared for them is of no use."""

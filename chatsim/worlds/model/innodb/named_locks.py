@@ -42,15 +42,24 @@ class NamedLocks:
         self._names: dict[str, _Name] = {}
         self._waits: dict[int, str] = {}
 
-    async def acquire(self, name: str, owner: int, *, shared: bool = False, seconds: float | None = None) -> bool:
+    async def acquire(
+        self, name: str, owner: int, *, shared: bool = False, more: bool = False, seconds: float | None = None
+    ) -> bool:
         """Take a lock; False if it could not be had in time.
+
+        Args:
+            name: which.
+            owner: who takes it.
+            shared: others may share it.
+            more: who holds it has to stand in line again, for it is to be for more than before.
+            seconds: how long to wait.
 
         Raises:
             CycleError: its holders wait for ``owner``.
         """
         lock = self._names.setdefault(name, _Name())
         request = _Request(owner, shared)
-        if lock.admits(request, [] if owner in lock.holders else lock.queue):
+        if lock.admits(request, [] if owner in lock.holders and not more else lock.queue):
             self._take(lock, request)
             return True
         if seconds == 0:

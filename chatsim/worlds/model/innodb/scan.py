@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from chatsim.chat.ports import database_error
 from chatsim.worlds.deadlock import LockKind, Mode
 from chatsim.worlds.model.innodb.index import HIGHEST
 from chatsim.worlds.model.innodb.locks import Grant, NotGrantedError, Patience
@@ -153,11 +154,16 @@ class Scan:
         path: the way.
         reading: how it reads.
 
+    Raises:
+        DatabaseError: the index was made after the snapshot of the transaction (1412).
+
     Attributes:
         examined: how many records it has looked at.
     """
 
     def __init__(self, rows: Rows, path: Path, reading: Reading) -> None:
+        if rows.trx.view is not None and not rows.trx.view.sees(path.index.made):
+            raise database_error(1412, "Table definition has changed, please retry transaction")
         self._rows = rows
         self._path = path
         self._reading = reading

@@ -81,11 +81,13 @@ class EngineSession:
         self.variables: dict[str, Value] = {}
         self.last_insert_id = 0
         self.named_insert_id: int | None = None
+        self._read_only = False  # the transaction under way
         self._running: tuple[exp.Expr, Sequence[Any]] | None = None
         self._savepoints: dict[str, int | None] = {}
         self._numbered: list[Table] = []  # whose AUTO-INC lock the statement has
         self._statement_view: ReadView | None = None
         self._used: set[str] = set()  # tables of the transaction
+        self._written: set[str] = set()  # those of them that it has a right to write
 
     # -- statements
 
@@ -110,7 +112,7 @@ class EngineSession:
     async def _step(self, sql: str, at: int, args: Sequence[Any]) -> Answer:
         try:
             for name in self.engine.names(sql, at):
-                await self._use(name)
+                await self._use(name, writes=self.engine.writes(sql, at))
             node, statement = self.engine.prepare(sql, at)
         except BaseException:
             if not self.open:
@@ -125,6 +127,8 @@ class EngineSession:
     async def _one(self, node: exp.Expr, statement: Statement | None, args: Sequence[Any]) -> Answer:
         if statement is None:
             return await self._control(node, args)
+        if self._read_only and statement.writes:
+            raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         for table, times in Counter(statement.tables).items():
             table.opened(self.connection_id, times)
         trx = self._transaction()
@@ -284,7 +288,7 @@ class EngineSession:
         self._close(trx)
 
     def _close(self, trx: Transaction | None) -> None:
-        self.in_transaction = False
+        self.in_transaction = self._read_only = False
         self._next_isolation = None
         self._savepoints.clear()
         if trx is not None:
@@ -296,6 +300,7 @@ class EngineSession:
         for name in sorted(self._used):
             self.engine.metadata_locks.release(name, self.connection_id, wholly=True)
         self._used.clear()
+        self._written.clear()
 
     def _end(self, trx: Transaction) -> None:
         self.trx = None
@@ -325,14 +330,17 @@ class EngineSession:
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)
 
-    async def _use(self, name: str) -> None:
-        if name not in self._used:
+    async def _use(self, name: str, *, writes: bool) -> None:
+        if name not in self._used or (writes and name not in self._written):
             await self._take(name, shared=True)
+        if writes:
+            self._written.add(name)
 
     async def _take(self, name: str, *, shared: bool = False) -> None:
         """Have a table's definition, until the transaction ends."""
+        more = shared and name in self._used
         try:
-            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=shared)
+            await self.engine.metadata_locks.acquire(name, self.connection_id, shared=shared, more=more)
         except CycleError:
             self._abort()
             raise database_error(1213, "Deadlock found when trying to get lock; try restarting transaction") from None
@@ -347,7 +355,9 @@ class EngineSession:
     @_control.register(exp.Transaction)
     async def _begin(self, node: exp.Transaction, _: Sequence[Any]) -> Answer:
         await self.begin()
-        if node.args.get("modes") != ["WITH CONSISTENT SNAPSHOT"]:
+        modes = node.args.get("modes") or []
+        self._read_only = "READ ONLY" in modes
+        if modes != ["WITH CONSISTENT SNAPSHOT"]:
             return Answer()
         if self._transaction().isolation is Isolation.REPEATABLE_READ:
             self.view()
@@ -516,8 +526,17 @@ class EngineSession:
         if node.args.get("exists") and name.lower() in self.engine.tables:
             await self.commit()
             return Answer(warnings=[(1050, f"Table '{name}' already exists")])
-        await self._define(lambda: ddl.create_table(node, self.engine.tables, self))
+        await self._define(lambda: self._made(name, ddl.create_table(node, self.engine.tables, self)))
         return Answer()
+
+    def _made(self, name: str, change: Callable[[], None]) -> Callable[[], None]:
+        """A change after which a table is there anew."""
+
+        def do() -> None:
+            change()
+            self.engine.made(self.engine.table(name), self.connection_id)
+
+        return do
 
     @_control.register(exp.Drop)
     async def _drop(self, node: exp.Drop, _: Sequence[Any]) -> Answer:
@@ -531,7 +550,8 @@ class EngineSession:
     @_control.register(exp.TruncateTable)
     async def _truncate(self, node: exp.TruncateTable, _: Sequence[Any]) -> Answer:
         (target,) = node.expressions
-        await self._define(lambda: ddl.truncate(self.engine.table(target.name)), target.name)
+        name = target.name
+        await self._define(lambda: self._made(name, ddl.truncate(self.engine.table(name))), name)
         return Answer()
 
     @_control.register(exp.Alter)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from typing import Any, TypeAlias
 
 from sqlglot import exp
 
 from chatsim.worlds.model.innodb.index import Index
 from chatsim.worlds.model.innodb.schema import Table
-from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope
-from chatsim.worlds.model.innodb.values import NULL, UnusableError, Value
+from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, is_true
+from chatsim.worlds.model.innodb.values import NULL, ColumnType, Text, UnusableError, Value, as_text
 
 __all__ = ["Conditions", "Span", "conjuncts"]
 
 Conjunct: TypeAlias = exp.Expr
 
-_MOST_ALTERNATIVES = 64
+_LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LAST = "\U0010ffff"  # behind every text that begins alike
+_MOST_ALTERNATIVES = 1000
 
 
 def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
@@ -33,7 +36,33 @@ def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
     if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
         pairs = zip(node.left.expressions, node.right.expressions, strict=True)
         return [exp.EQ(this=left, expression=right) for left, right in pairs]
+    if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
+        return conjuncts(other)
     return [node]
+
+
+def _negated(node: exp.Expr) -> exp.Expr | None:
+    """What is true where a condition is false, and NULL where it is NULL; None where that is said by NOT alone."""
+    match node:
+        case exp.Or():
+            return exp.And(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.And():
+            return exp.Or(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.Not(this=exp.Expr() as inner):
+            return inner
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() if not isinstance(node.left, exp.Tuple):
+            return _OPPOSITES[type(node)](this=node.left, expression=node.right)
+    return None
+
+
+_OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.EQ: exp.NEQ,
+    exp.NEQ: exp.EQ,
+    exp.LT: exp.GTE,
+    exp.GTE: exp.LT,
+    exp.GT: exp.LTE,
+    exp.LTE: exp.GT,
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +73,9 @@ class _Term:
     operator: str
     values: Sequence[Function]
 
+
+_Choice: TypeAlias = list[list[_Term]]
+"""Alternatives, each of some conditions."""
 
 _FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATORS: dict[type[exp.Expr], str] = {
@@ -73,26 +105,46 @@ class Conditions:
         self.table = scope.tables[at][1]
         self.wanted = list(wanted)
         self._terms = [term for each in self.wanted for term in self._term(each)]
-        self._choices = [found for each in self.wanted if (found := self._choice(each))]
+        self._constant = [scope.compile(each) for each in self.wanted if _is_constant(each)]
+        self._choices = [choice for each in self.wanted for choice in self._choices_of(each)]
 
-    def _choice(self, node: Conjunct) -> list[list[_Term]]:
-        """The alternatives of an OR, as terms each; none if it is no OR, or one of them asks nothing of an index."""
-        if isinstance(node, exp.Paren):
-            return self._choice(node.this)
-        if not isinstance(node, exp.Or) or list(self._one_of(node)):
-            return []
-        found: list[list[_Term]] = []
-        for side in node.flatten():
-            terms = [term for each in conjuncts(side) for term in self._term(each)]
-            within = [self._choice(each) for each in conjuncts(side)]
-            found += [[*terms, *(term for part in parts for term in part)] for parts in product(*filter(None, within))]
-        return found if all(found) else []
+    def _choices_of(self, node: Conjunct) -> list[_Choice]:
+        """What a condition leaves to choose: of each choice one alternative has to hold; none if it asks no index."""
+        found: list[_Choice] = []
+        match node:
+            case exp.Paren():
+                found = self._choices_of(node.this)
+            case exp.Or() if not list(self._one_of(node)):
+                found = self._choice([conjuncts(side) for side in node.flatten()])
+            case exp.NEQ(this=left, expression=right):
+                found = self._beside(left, right, right) or self._beside(right, left, left)
+            case exp.Not(this=exp.Between() as between):
+                found = self._beside(between.this, between.args["low"], between.args["high"])
+            case exp.Not(this=exp.In() as among):
+                found = [choice for each in among.expressions for choice in self._beside(among.this, each, each)]
+            case exp.In(this=exp.Tuple()):
+                found = self._choice([conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions])
+        return found
+
+    def _choice(self, sides: Iterable[list[Conjunct]]) -> list[_Choice]:
+        found: _Choice = []
+        for side in sides:
+            terms = [term for each in side for term in self._term(each)]
+            within = [choice for each in side for choice in self._choices_of(each)]
+            found += [[*terms, *chain.from_iterable(parts)] for parts in product(*within)]
+        return [found] if all(found) else []
+
+    def _beside(self, column: exp.Expr, low: exp.Expr, high: exp.Expr) -> list[_Choice]:
+        """Less than one, or more than the other."""
+        return self._choice([[exp.LT(this=column, expression=low)], [exp.GT(this=column, expression=high)]])
 
     def _term(self, node: Conjunct) -> Iterable[_Term]:
         match node:
             case exp.Between():
                 yield from self._compared(node.this, ">=", [node.args["low"]], beside=node.args["high"])
                 yield from self._compared(node.this, "<=", [node.args["high"]], beside=node.args["low"])
+            case exp.Like(expression=exp.Literal() | exp.Placeholder()) if not node.args.get("negate"):
+                yield from self._compared(node.this, "like", [node.expression])
             case exp.In() if node.expressions:
                 yield from self._compared(node.this, "in", node.expressions)
             case exp.Or():
@@ -174,19 +226,24 @@ class Conditions:
     def spans(self, env: Env) -> dict[int, Span] | None:
         """What the conditions leave of each column, with the values that are known now.
 
-        None where something is compared with NULL.
+        None where something is compared with NULL, or what is asked of no column does not hold.
         """
+        if not all(is_true(each(env)) for each in self._constant):
+            return None
         return self._narrowed({}, self._terms, env)
 
     def alternatives(self, spans: dict[int, Span], env: Env) -> list[dict[int, Span]]:
         """What alternatives leave of each column, where an OR has some, of what all conditions have left.
 
-        None of them may be possible. Of more than a few the server makes no ranges either.
+        None of them may be possible. Of more than a thousand no ranges are made.
         """
-        if not self._choices or math.prod(map(len, self._choices)) > _MOST_ALTERNATIVES:
-            return [spans]
-        each = ([term for part in parts for term in part] for parts in product(*self._choices))
-        return [found for terms in each if (found := self._narrowed(spans, terms, env)) is not None]
+        found = [spans]
+        for choice in self._choices:
+            each = [self._narrowed(before, terms, env) for before in found for terms in choice]
+            found = [left for left in each if left is not None and not any(span.points == () for span in left.values())]
+            if len(found) > _MOST_ALTERNATIVES:
+                return [spans]
+        return found
 
     def _narrowed(self, spans: dict[int, Span], terms: Iterable[_Term], env: Env) -> dict[int, Span] | None:
         found = dict(spans)
@@ -242,6 +299,8 @@ class Span:
         """With one more condition."""
         if operator == "not null":
             return replace(self, not_null=True).left()
+        if operator == "like":
+            return self._like(table.columns[column].type, values[0])
         try:
             keys = [_key_of(table, column, value, operator) for value in values]
         except UnusableError:
@@ -251,6 +310,16 @@ class Span:
             points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
             return replace(self, points=points, equal=self.equal or len(keys) == 1)
         return replace(self, not_null=True)._with_end(keys[0], operator).left()  # noqa: SLF001 - it is one of its kind
+
+    def _like(self, kind: ColumnType, pattern: Value) -> Span:
+        """With a LIKE: of a text with what stands before its first wildcard; equal to that, if there is none."""
+        found = _LIKE.match(as_text(pattern))
+        assert found is not None
+        plain = kind.order(_ESCAPED.sub(r"\1", found["plain"])) if isinstance(kind, Text) else ""
+        if not isinstance(plain, str) or not plain:
+            return self
+        begun = replace(self, not_null=True)._with_end(plain, ">=")  # noqa: SLF001 - it is one of its kind
+        return begun._with_end(plain + (_LAST if found["rest"] else ""), "<=").left()  # noqa: SLF001
 
     def _with_end(self, key: Any, operator: str) -> Span:
         included = operator.endswith("=")
@@ -284,6 +353,13 @@ class Span:
         above = self.low is None or key > self.low or (key == self.low and self.low_included)
         below = self.high is None or key < self.high or (key == self.high and self.high_included)
         return above and below
+
+
+def _is_constant(node: Conjunct) -> bool:
+    """Whether a condition is the same for each row, as far as it can be told beforehand."""
+    return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Boolean, exp.Literal, exp.Is)) and not any(
+        isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter) for each in node.walk()
+    )
 
 
 def _key_of(table: Table, column: int, value: Value, operator: str) -> object:

@@ -423,6 +423,8 @@ class Scope:
     def _in(self, node: exp.In) -> Function:
         if not node.expressions:
             raise unsupported(node, "a subquery")
+        if isinstance(node.this, exp.Tuple):
+            return self.compile(exp.or_(*(exp.EQ(this=node.this, expression=each) for each in node.expressions)))
         inner = self.compile(node.this)
         members = [(self.compile(each), self.comparison(node.this, each)) for each in node.expressions]
 

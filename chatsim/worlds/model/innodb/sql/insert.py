@@ -35,6 +35,8 @@ __all__ = ["Insert"]
 class Insert:
     """INSERT and REPLACE, of values or of what a SELECT reads."""
 
+    writes = True
+
     def __init__(self, node: exp.Insert, find: Find) -> None:
         refuse(node, "returning", "where", "partition", "with_")
         target = node.this

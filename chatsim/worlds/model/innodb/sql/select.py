@@ -123,6 +123,11 @@ class Select:
         """Those that it reads, in the schema."""
         return base_tables(table for _, table in self.scope.tables)
 
+    @property
+    def writes(self) -> bool:
+        """Whether it locks rows as if it changed them."""
+        return self.mode == "X"
+
     def give(self, wanted: Iterable[tuple[int, int]]) -> None:
         """Have each row followed by further columns: the number of a table, the number of its column.
 
@@ -581,6 +586,11 @@ class Union:
         if node.name.lower() not in lowered:
             raise database_error(1054, f"Unknown column '{node.name}' in 'order clause'")
         return lowered.index(node.name.lower())
+
+    @property
+    def writes(self) -> bool:
+        """Whether a part of it locks rows as if it changed them."""
+        return any(part.writes for part in self._parts)
 
     @property
     def tables(self) -> Sequence[Table]:

@@ -34,6 +34,11 @@ class Statement(Protocol):
     duplicates: Mode
 
     @property
+    def writes(self) -> bool:
+        """Whether it changes rows, or locks them as if it did."""
+        ...
+
+    @property
     def tables(self) -> Sequence[Table]:
         """Those that it names."""
         ...

@@ -98,6 +98,13 @@ class _Target:
         if later is not None:
             await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
 
+    def orders(self, env: Env) -> bool:
+        """Whether there is an order that says anything: by columns that have one value it does not."""
+        if self.ordering is None:
+            return bool(self.order)
+        spans = self.conditions.spans(env) or {}
+        return any(column not in spans or spans[column].point is None for column, _ in self.ordering)
+
     async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
         for hit in hits:
             await act(Hit(hit.record, hit.record.row))
@@ -114,6 +121,7 @@ class Update:
     """UPDATE of one table."""
 
     duplicates: Mode = "S"
+    writes = True
 
     def __init__(self, node: exp.Update, find: Find) -> None:
         refuse(node, "from_", "with_", "returning")
@@ -153,7 +161,7 @@ class Update:
 
         def moves(path: Path) -> bool:
             """Whether all rows are found first: one that is changed might be met again, or there is an order."""
-            return bool(self._target.order or self._written & set(path.index.definition.place))
+            return self._target.orders(env) or bool(self._written & set(path.index.definition.place))
 
         await self._target.each(run, act, semi_consistent=True, first=moves)
         run.answer.insert_id = run.session.named_insert_id or 0
@@ -164,6 +172,7 @@ class Delete:
     """DELETE from one table."""
 
     duplicates: Mode = "S"
+    writes = True
 
     def __init__(self, node: exp.Delete, find: Find) -> None:
         refuse(node, "tables", "returning", "with_")

@@ -123,7 +123,7 @@ def test_alternatives_leave_something_each(alternatives):
 
 def test_what_is_asked_beside_alternatives_is_asked_of_each(alternatives):
     assert alternatives("k > 0 AND (k < 1 OR k > 3)") == [(0, 1), (3, None)]
-    assert alternatives("(k < 5 OR k > 7) AND (k > 9 OR k < 2)") == [(9, 5), (None, 2), (9, None), (7, 2)]
+    assert alternatives("(k < 5 OR k > 7) AND (k > 9 OR k < 2)") == [(None, 2), (9, None)]
 
 
 def test_alternatives_within_alternatives_are_more_of_them(alternatives):
@@ -139,4 +139,23 @@ def test_an_alternative_that_equals_null_is_none(alternatives):
 
 
 def test_too_many_alternatives_are_not_looked_at(alternatives):
-    assert alternatives(" AND ".join(["(k < 1 OR k > 3 OR k = 2)"] * 4)) == [None]
+    assert alternatives(" AND ".join(f"(k < {number} OR v > {number})" for number in range(10))) == [None]
+
+
+@pytest.mark.parametrize(
+    ("where", "left"),
+    [
+        ("k <> 3", [(None, 3), (3, None)]),
+        ("k NOT IN (3, 1)", [(1, 3), (None, 1), (3, None)]),
+        ("k NOT BETWEEN 1 AND 3", [(None, 1), (3, None)]),
+        ("NOT (k = 3 OR k > 5)", [(None, 3), (3, 5)]),
+        ("(k, v) IN ((1, 2), (3, 4))", [(1,), (3,)]),
+    ],
+)
+def test_what_is_denied_and_lists_of_rows_are_alternatives(alternatives, where, left):
+    assert sorted(alternatives(where), key=str) == sorted(left, key=str)
+
+
+def test_what_is_asked_of_no_column_is_known_beforehand(spans):
+    assert spans("k = 1 AND 1 = 0") is None
+    assert spans("k = 1 AND 1 = 1")[K].point == 1
