@@ -48,7 +48,7 @@ TOKEN_KEY = "CHATSIM_TOKEN_KEY"  # noqa: S105 - a variable's name
 REDIS_URL = "CHATSIM_REDIS_URL"
 
 _log = logging.getLogger(__name__)
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _PATIENCE_SECONDS = 3.0
 
 
