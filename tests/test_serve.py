@@ -589,8 +589,16 @@ def complaint(caplog):
     [
         (
             ["--sessions", "one", "--processes", "--nodes", 2],
-            "--sessions one needs servers that know each other's users; with --processes they don't",
+            "--sessions one needs servers that know each other's users; with --processes they need --redis --grpc",
         ),
+        *(
+            (
+                ["--processes", one],
+                "with --processes, --redis and --grpc go together: who is where, and how to reach them",
+            )
+            for one in ("--redis", "--grpc")
+        ),
+        (["--redis", "--redis-url", "redis://127.0.0.1:1"], r"Redis at redis://127\.0\.0\.1:1 can't be used: .*"),
         (["--port", 65535, "--nodes", 2], "2 servers from port 65535 would need ports above 65535"),
         (["--mysql-url", "mysql://root@127.0.0.1:1"], r"MySQL at mysql://root@127\.0\.0\.1:1 can't be used: .*"),
     ],

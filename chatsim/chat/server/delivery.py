@@ -60,8 +60,9 @@ class Delivery:
         try:
             devices = await self._presence.find(uid)
         except RegistryError as error:
-            _log.warning("%s: user %d is not told of a %s: %s", self._node, uid, type(notice).__name__, error)
-            return
+            what = type(notice).__name__
+            _log.warning("%s: user %d is told of a %s on this node only: %s", self._node, uid, what, error)
+            devices = [each.device for each in self._sessions.values() if each.device and each.uid == uid]
         for device in devices:
             if device.node != self._node:
                 self._spawn(self._peers.push(device, notice))

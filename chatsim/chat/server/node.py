@@ -109,7 +109,7 @@ class Node:
         self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
-        self._cut_off = False  # from presence or directory
+        self._cut_off: set[str] = set()  # from presence, from the directory
         self.delivery = Delivery(name, self._devices, services.presence, services.peers, self._spawn)
 
     @property
@@ -261,13 +261,13 @@ class Node:
         while True:
             await asyncio.sleep(self.limits.report)
             report += 1
-            await self._tried(self.services.directory.announce(self._status(report)))
+            await self._tried("the directory", self.services.directory.announce(self._status(report)))
 
     async def _refresh(self) -> None:
         """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
         while True:
             await asyncio.sleep(self.limits.expiry / _REFRESHES)
-            await self._tried(self._refresh_all())
+            await self._tried("presence", self._refresh_all())
 
     async def _refresh_all(self) -> None:
         devices = [session.device for session in self._devices.values() if session.device and session.present]
@@ -281,16 +281,18 @@ class Node:
                 if device.session not in self._devices:
                     await self.services.presence.leave(device)
 
-    async def _tried(self, telling: Awaitable[None]) -> None:
+    async def _tried(self, whom: str, telling: Awaitable[None]) -> None:
         """Wait for what is told again and again; says once that it can't be, and once that it can be again."""
-        error = None
         try:
             await telling
-        except RegistryError as failure:
-            error = failure
-        if (error is not None) != self._cut_off:
-            self._cut_off = error is not None
-            _log.warning("%s: %s", self.name, f"cut off: {error}" if error else "no longer cut off")
+        except RegistryError as error:
+            if whom not in self._cut_off:
+                _log.warning("%s: cut off from %s: %s", self.name, whom, error)
+            self._cut_off.add(whom)
+        else:
+            if whom in self._cut_off:
+                _log.warning("%s: no longer cut off from %s", self.name, whom)
+            self._cut_off.discard(whom)
 
     def _status(self, report: int) -> NodeStatus:
         return NodeStatus(self.name, self.address, self.sessions, report, self.services.peers.address)

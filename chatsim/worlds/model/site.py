@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,12 @@ class ModelSite:
             MemoryDirectory(dead),
             _ModelPeers(self.network) if sharing.peers == "grpc" else ProcessPeers(),
         )
+
+    async def crash_redis(self, down: float) -> None:
+        """Kill the Redis, and start it again, empty, so many seconds later."""
+        self.redis.kill()
+        await asyncio.sleep(down)
+        self.redis.start()
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002 - they cost nothing
         """Locks in the Redis."""

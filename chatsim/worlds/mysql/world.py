@@ -377,6 +377,23 @@ class MySQLWorld:
             self._redis = await self._own(self._servers.redis)
         return self._redis.url
 
+    async def crash_redis(self, down: float) -> None:
+        """Kill the Redis, as ``kill -9`` does, and start it again, empty, so many seconds later.
+
+        Raises:
+            WorldError: it is not a private instance, or does not come up again.
+        """
+        await self.redis_url()
+        assert self._redis is not None
+        if (instance := self._redis.instance) is None:
+            raise WorldError(f"the Redis ({self._redis.rung}) is not a process of chatsim's own, and is not killed")
+        await asyncio.to_thread(instance.kill)
+        await asyncio.sleep(down)
+        try:
+            await asyncio.to_thread(instance.revive)
+        except StartError as error:
+            raise WorldError(str(error)) from error
+
     async def costs(self) -> Costs:
         """The driver's counts, and the server's for this schema; lock waits are the whole server's."""
         examined, before = await self._examined(), None
