@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Never, TypeVar
 
@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from chatsim import figures
 from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import Enter
+from chatsim.chat.client.outbox import unique_id
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.protocol import (
     Message,
@@ -147,6 +148,15 @@ class Delivery:
                 await self._share(world, sharing, report, bar)
 
     async def _share(self, world: World, sharing: Sharing, report: Report, bar: tqdm[Never]) -> None:
+        async with self.house(world, sharing) as door:
+            rng = np.random.default_rng(self.seed)
+            for path in self.paths:
+                window, hops = await converse(self, path, door, rng, bar)
+                report.rows += self.rows(world.name, path, sharing, window, hops)
+
+    @asynccontextmanager
+    async def house(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], Enter]]:
+        """Nodes that run, their users there; gives how a device of a user enters at a node, by its number."""
         await world.install("hardened")
         await add_users(world.admin, range(1, 2 * self.pairs + 1))
         world.reserve(2 * self.pairs)
@@ -162,13 +172,7 @@ class Delivery:
             rngs=[np.random.default_rng(seed) for seed in seeds],
             sharing=sharing,
         ) as there:
-
-            def door(uid: int, node: int) -> Enter:
-                return there.door(uid, there.nodes[node].address, machine=f"client{uid}")
-
-            for path in self.paths:
-                window, hops = await converse(self, path, door, bar)
-                report.rows += self.rows(world.name, path, sharing, window, hops)
+            yield lambda uid, node: there.door(uid, there.nodes[node].address, machine=f"client{uid}")
 
     def rows(
         self, world: str, path: str, sharing: Sharing, window: float, hops: Sequence[Hops]
@@ -194,7 +198,11 @@ class Delivery:
 
 
 async def converse(
-    parameters: Delivery, path: str, door: Callable[[int, int], Enter], bar: tqdm[Never]
+    parameters: Delivery,
+    path: str,
+    door: Callable[[int, int], Enter],
+    rng: np.random.Generator,
+    bar: tqdm[Never],
 ) -> tuple[float, list[Hops]]:
     """Let all pairs talk at once; returns how long that took, in seconds, and what became of each text.
 
@@ -202,6 +210,7 @@ async def converse(
         parameters: how many, on how many nodes.
         path: a name in `PATHS`.
         door: how a device of a user enters at a node, by its number.
+        rng: names the texts; a name that was there before would be a text sent again.
         bar: is told of each text.
     """
     async with AsyncExitStack() as stack:
@@ -214,12 +223,12 @@ async def converse(
                 await device.enter(door(device.uid, node))
                 stack.push_async_callback(device.client.close)
             thread = await author.client.create_private_chat(reader.uid)
-            conversations.append(_Conversation(thread, author, reader, f"{path}-{number}"))
+            conversations.append(_Conversation(thread, author, reader, rng))
         with tqdm(disable=True) as unseen:
-            await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, "warm-up", unseen) for each in conversations))
+            await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, unseen) for each in conversations))
         clock = asyncio.get_running_loop().time
         begun = clock()
-        said = await asyncio.gather(*(each.talk(parameters.texts, "text", bar) for each in conversations))
+        said = await asyncio.gather(*(each.talk(parameters.texts, bar) for each in conversations))
         return clock() - begun, [hops for each in said for hops in each]
 
 
@@ -258,12 +267,12 @@ class _Conversation:
     thread: int
     author: _Device
     reader: _Device
-    name: str
+    rng: np.random.Generator
 
-    async def talk(self, texts: int, word: str, bar: tqdm[Never]) -> list[Hops]:
+    async def talk(self, texts: int, bar: tqdm[Never]) -> list[Hops]:
         said = []
-        for number in range(texts):
-            said.append(await self._say(f"{self.name}-{word}-{number}"))
+        for _ in range(texts):
+            said.append(await self._say(unique_id(self.rng)))
             bar.update()
         return said
 
