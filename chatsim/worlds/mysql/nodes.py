@@ -94,12 +94,12 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
         WorldError: the connections, the addresses, or a Redis that is needed, can't be had.
     """
     async with AsyncExitStack() as stack:
+        tokens, presence, directory, peers = await _shared(settings, parent, stack)
         database = MySQLDatabase(settings.mysql_url, settings.schema, settings.pool)
         try:
             await stack.enter_async_context(database)
         except DatabaseError as error:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
-        tokens, presence, directory, peers = await _shared(settings, parent, stack)
         services = Services(TcpNetwork(), database, tokens, presence, directory, peers.of(settings.name))
         rng = np.random.default_rng()
         creator = Creator(settings.strategy, settings.retry, await _locks(settings, stack), rng)
