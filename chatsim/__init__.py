@@ -1,6 +1,7 @@
 """chatsim: a laboratory for chat back ends on MySQL.
 
 - `race`: which locking strategy gives two callers one private chat, and at what price
+- `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
 - `creation_strategy`: makes a strategy of a coroutine function of yours
 - `strategies`: the creation strategies that are shipped
 - `MySQL`: which MySQL to run on, if not the first that is found
@@ -10,7 +11,8 @@
 - `compare`: how two results differ, with intervals
 - `figures`: pictures of results, of deadlocks
 - `run`: for callers that have no event loop of their own
-- `Result`: what an experiment returns
+- `Result`: what a race returns
+- `Report`: what the other experiments return
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import Any, TypeVar
 
 from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
+from chatsim.lab.delivery import PATHS, PEERS, PRESENCE, Delivery
 from chatsim.lab.race import BadParameterError, Race
+from chatsim.lab.report import Report
 from chatsim.lab.result import Result, compare
 from chatsim.worlds.model import schedules as in_model
 from chatsim.worlds.model.world import Model, ModelWorld
@@ -32,10 +36,12 @@ from chatsim.worlds.schedule import Outcome, Schedule
 __all__ = [
     "Model",
     "MySQL",
+    "Report",
     "Result",
     "Schedule",
     "compare",
     "creation_strategy",
+    "delivery",
     "figures",
     "play",
     "race",
@@ -109,10 +115,7 @@ async def race(
         pool=pool,
         rate=rate,
     )
-    known: dict[object, MySQL | Model] = {"mysql": MySQL(), "model": Model()}
-    there = world if isinstance(world, MySQL | Model) else known.get(world)
-    if there is None:
-        raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(map(str, known))}")
+    there = _there(world)
     if isinstance(there, Model):
         return await asyncio.to_thread(_race_in_model, there, parameters, progress=progress)
     result = Result(parameters.config("mysql"))
@@ -130,6 +133,62 @@ def _race_in_model(model: Model, parameters: Race, *, progress: bool) -> Result:
         return result
 
     return model.run(main, seed=parameters.seed)
+
+
+async def delivery(
+    *,
+    world: str | MySQL | Model = "mysql",
+    nodes: int = 2,
+    pairs: int = 8,
+    texts: int = 100,
+    paths: str | Iterable[str] = PATHS,
+    presence: str | Iterable[str] = PRESENCE,
+    peers: str | Iterable[str] = PEERS,
+    pool: int = 5,
+    seed: int = 1,
+    progress: bool = True,
+) -> Report:
+    """Time what becomes of texts: acknowledged, pushed, read.
+
+    Args:
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
+        nodes: how many chat servers.
+        pairs: how many authors, each with a reader, talk at once.
+        texts: how many each author sends, the next when the last has been read.
+        paths: ``same``, author and reader on one server; ``across``, on two; or both.
+        presence: where it is kept, ``process`` or ``redis``, or both.
+        peers: how servers reach each other, ``process`` or ``grpc``, or both.
+        pool: connections to the database for each chat server.
+        seed: of everything that is drawn.
+        progress: whether to show a progress bar.
+
+    Raises:
+        BadParameterError: a parameter makes no sense.
+        WorldError: the world can't be had.
+        DivergenceError: a run in the model does not repeat itself.
+    """
+    parameters = Delivery(
+        nodes=nodes, pairs=pairs, texts=texts, paths=paths, presence=presence, peers=peers, pool=pool, seed=seed
+    )
+    there = _there(world)
+
+    async def main(place: MySQLWorld | ModelWorld) -> Report:
+        report = parameters.report(place.name)
+        await parameters.run(place, report, progress=progress)
+        return report
+
+    if isinstance(there, Model):
+        return await asyncio.to_thread(there.run, main, seed=seed)
+    async with MySQLWorld(there) as server:
+        return await main(server)
+
+
+def _there(world: object) -> MySQL | Model:
+    known: dict[object, MySQL | Model] = {"mysql": MySQL(), "model": Model()}
+    there = world if isinstance(world, MySQL | Model) else known.get(world)
+    if there is None:
+        raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(map(str, known))}")
+    return there
 
 
 async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> Outcome:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatsim.worlds.deadlock import Deadlock, Lock, Participant
     from chatsim.worlds.schedule import LockRow, Outcome, Schedule, StepOutcome
 
-__all__ = ["catch_up", "lock_steps", "strategies", "wait_for_graph"]
+__all__ = ["catch_up", "delivery", "lock_steps", "strategies", "wait_for_graph"]
 
 _POINTS = 8
 """The size of all text."""
@@ -234,6 +234,31 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
 def _called(protocol: str, cursor: str, lost: int) -> str:
     name = ", ".join(filter(None, (protocol, cursor)))
     return f"{name} (lost {lost:,})" if lost else name
+
+
+def delivery(table: pd.DataFrame, caption: str = "") -> Figure:
+    """Compare how soon texts are delivered: axes for each hop, a bar from nought to p50 for each way, a line to p99.
+
+    Args:
+        table: one row for each way and hop, as `chatsim.delivery` reports.
+        caption: stands beneath.
+    """
+    hops = list(dict.fromkeys(table["hop"]))
+    ways = table.groupby(["path", "presence", "peers"], sort=False).ngroups
+    figure, row = plt.subplots(
+        1, len(hops), figsize=(9, 1.4 + 0.3 * ways), sharey=True, squeeze=False, layout="constrained"
+    )
+    for ax, hop in zip(row[0], hops, strict=True):
+        of_hop = table[table["hop"] == hop].iloc[::-1]
+        names = [f"{each.path}: {each.presence}, {each.peers}" for each in of_hop.itertuples()]
+        p50, p99 = of_hop["p50_ms"].astype(float).fillna(0.0), of_hop["p99_ms"].astype(float)
+        ax.barh(names, p50, color="0.8", edgecolor="black")
+        ax.hlines(names, p50, p99.fillna(p50), color="black")
+        ax.set_title(hop, fontsize=_POINTS)
+        ax.set_xlabel("ms, p50 and p99", fontsize=_POINTS)
+        ax.tick_params(labelsize=_POINTS)
+    figure.supxlabel("\n".join(wrap(caption, 150)), fontsize=_POINTS - 2)
+    return figure
 
 
 def lock_steps(schedule: Schedule, outcome: Outcome, index: str, title: str = "") -> Figure:

@@ -16,6 +16,7 @@ from contextlib import suppress
 CHATSIM = [sys.executable, "-m", "chatsim.cli"]
 _HEADER = struct.Struct(">HH")
 _PATIENCE = 15.0  # seconds that nothing here should take; a silent session ends after 20
+_STARTING = 120.0  # seconds that programs have to begin, on a machine that is busy
 
 
 def frame(number, body):
@@ -235,7 +236,7 @@ class Serving:
         for reader in self._readers:
             reader.start()
         try:
-            self._wait(lambda: len(self.said) >= self._lines, f"{self._lines} lines of JSON")
+            self._wait(lambda: len(self.said) >= self._lines, f"{self._lines} lines of JSON", _STARTING)
         except BaseException:
             self._clean_up()
             raise
@@ -284,8 +285,8 @@ class Serving:
         with self._changed:
             self._changed.notify_all()
 
-    def _wait(self, found, what):
-        until = time.monotonic() + _PATIENCE
+    def _wait(self, found, what, patience=_PATIENCE):
+        until = time.monotonic() + patience
         with self._changed:
             while not (it := found()):
                 over = self.process.poll() is not None and not any(reader.is_alive() for reader in self._readers)

@@ -12,8 +12,8 @@ from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 PUBLIC = [
-    *("Model", "MySQL", "Result", "Schedule", "compare", "creation_strategy"),
-    *("figures", "play", "race", "run", "strategies"),
+    *("Model", "MySQL", "Report", "Result", "Schedule", "compare", "creation_strategy"),
+    *("delivery", "figures", "play", "race", "run", "strategies"),
 ]
 
 

@@ -589,8 +589,16 @@ def complaint(caplog):
     [
         (
             ["--sessions", "one", "--processes", "--nodes", 2],
-            "--sessions one needs servers that know each other's users; with --processes they don't",
+            "--sessions one needs servers that know each other's users; with --processes they need --redis --grpc",
         ),
+        *(
+            (
+                ["--processes", one],
+                "with --processes, --redis and --grpc go together: who is where, and how to reach them",
+            )
+            for one in ("--redis", "--grpc")
+        ),
+        (["--redis", "--redis-url", "redis://127.0.0.1:1"], r"Redis at redis://127\.0\.0\.1:1 can't be used: .*"),
         (["--port", 65535, "--nodes", 2], "2 servers from port 65535 would need ports above 65535"),
         (["--mysql-url", "mysql://root@127.0.0.1:1"], r"MySQL at mysql://root@127\.0\.0\.1:1 can't be used: .*"),
     ],
@@ -665,6 +673,19 @@ def test_a_port_in_use_is_named_by_a_node_in_a_process_of_its_own_too(mysql_url)
 def test_node_says_in_a_sentence_what_it_lacks(mysql_url, complaint, variables, sentence):
     said = complaint("node", "--schema", "chatsim_nowhere", **({"CHATSIM_TOKEN_KEY": KEY.hex()} | variables))
     assert re.fullmatch(f"Error: {sentence}\n", said)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--grpc"], "--grpc needs --redis: a server that knows nobody elsewhere has nobody to reach"),
+        (["--redis", "--grpc"], "--redis needs a Redis: set CHATSIM_REDIS_URL"),
+    ],
+    ids=" ".join,
+)
+def test_node_says_in_a_sentence_what_it_lacks_to_share(complaint, words, sentence):
+    variables = {"CHATSIM_MYSQL_URL": "mysql://root@127.0.0.1:1", "CHATSIM_REDIS_URL": None}
+    assert complaint("node", "--schema", "chatsim_nowhere", *words, **variables) == f"Error: {sentence}\n"
 
 
 # --- a node by itself
@@ -814,9 +835,12 @@ def test_a_node_that_is_killed_takes_nobody_along(mysql_url):
         assert "node2 has died" not in running.stderr
 
 
-def test_nodes_end_with_a_serve_that_is_killed(mysql_url, schemas):
+@pytest.mark.parametrize("sharing", [(), ("--redis", "--grpc")], ids=["alone", "by redis and grpc"])
+def test_nodes_and_a_redis_of_its_own_end_with_a_serve_that_is_killed(mysql_url, schemas, monkeypatch, sharing):
+    monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
     before = schemas()
-    with serving(mysql_url, "--nodes", 2, "--processes") as running, ExitStack() as stack:
+    with serving(mysql_url, "--nodes", 2, "--processes", *sharing) as running, ExitStack() as stack:
+        all_of_it = psutil.Process(running.process.pid).children(recursive=True)
         clients = {each["uid"]: stack.enter_context(login(each)[0]) for each in running.said}
         nodes = nodes_of(running)
         assert set(nodes) == {"node1", "node2"}
@@ -824,7 +848,7 @@ def test_nodes_end_with_a_serve_that_is_killed(mysql_url, schemas):
         for uid, client in clients.items():
             assert client.hear() == (1021, {"error": CLOSES, "uid": uid})
             assert client.hear() is None
-        gone(nodes.values())
+        gone(all_of_it)
         assert nobody_listens({each["port"] for each in running.said})
     left = schemas() - before
     assert len(left) == 1, "nobody was there to drop it"

@@ -38,10 +38,12 @@ __all__ = [
     "LocksTimeoutError",
     "Many",
     "Network",
+    "NoTokenError",
     "NodeStatus",
     "Peer",
     "Peers",
     "Presence",
+    "RegistryError",
     "Rows",
     "Session",
     "Statement",
@@ -190,12 +192,23 @@ class Network(Protocol):
         ...
 
 
+class RegistryError(Exception):
+    """What servers know together can't be asked, for the reason in the message: `Tokens`, `Presence`, `Directory`.
+
+    Whether what was to be noted has been is unknown.
+    """
+
+
 class TokenError(Exception):
     """A token proves nothing: it is wrong, somebody else's, or has expired; the message says which."""
 
 
+class NoTokenError(TokenError):
+    """No token was issued to the user, or it has expired."""
+
+
 class Tokens(Protocol):
-    """Proofs, handed out by the status server, that a user may log in."""
+    """Proofs, handed out by the status server, that a user may log in. Its methods raise `RegistryError`."""
 
     async def issue(self, uid: int) -> str:
         """A token for ``uid``, good until it expires."""
@@ -222,14 +235,17 @@ class Device:
 
 
 class Presence(Protocol):
-    """Which node a user is on. An entry lapses when it is not refreshed, so a dead node's users don't stay online."""
+    """Which node a user is on. An entry lapses when it is not refreshed, so a dead node's users don't stay online.
+
+    Its methods raise `RegistryError`.
+    """
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
         """Note a login; with ``alone``, the user's other sessions give way to it, and are returned."""
         ...
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
-        """Keep entries from lapsing; returns those that are not there: they have lapsed, or given way."""
+        """Keep entries from lapsing; returns those that are not there: lapsed, given way, or lost with their store."""
         ...
 
     async def leave(self, device: Device) -> None:
@@ -250,16 +266,21 @@ class NodeStatus:
         address: where it listens.
         sessions: how many are logged in.
         report: the number of this report, from 1.
+        peers: where it hears its peers, if that is to be told.
     """
 
     name: str
     address: Address
     sessions: int
     report: int
+    peers: Address | None = None
 
 
 class Directory(Protocol):
-    """Which nodes there are. What a node has announced lapses when it does not do so again."""
+    """Which nodes there are. What a node has announced lapses when it does not do so again.
+
+    Its methods raise `RegistryError`.
+    """
 
     async def announce(self, node: NodeStatus) -> None:
         """Say that a node is there, and how many it serves."""
@@ -275,7 +296,15 @@ class Directory(Protocol):
 
 
 class Peers(Protocol):
-    """How a node reaches the other nodes. What can't be told is logged, and lost."""
+    """How a node reaches the other nodes. What can't be told is logged, and lost.
+
+    What waits to be told takes a bounded time, and for each node a bounded amount of memory.
+    """
+
+    @property
+    def address(self) -> Address | None:
+        """Where the node itself hears its peers, if they are to learn that from the directory."""
+        ...
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device`` that this session has given way to another."""
@@ -289,12 +318,12 @@ class Peers(Protocol):
 class Peer(Protocol):
     """What a node does about what its peers say."""
 
-    async def kicked(self, device: Device) -> None:
-        """One of its sessions has given way to another."""
+    async def kicked(self, device: Device) -> bool:
+        """One of its sessions has given way to another; returns whether it was there."""
         ...
 
-    async def pushed(self, device: Device, notice: Message) -> None:
-        """One of its sessions is to be told something."""
+    async def pushed(self, device: Device, notice: Message) -> bool:
+        """One of its sessions is to be told something; returns whether it is there."""
         ...
 
 

@@ -7,6 +7,7 @@ import click
 from chatsim.cli.anomalies import anomalies
 from chatsim.cli.catchup import catchup
 from chatsim.cli.chat import chat
+from chatsim.cli.delivery import delivery
 from chatsim.cli.mysql import mysql
 from chatsim.cli.protocol import protocol
 from chatsim.cli.race import race, strategies
@@ -23,11 +24,12 @@ def main() -> None:
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
     what price. `chatsim catchup` asks how a client that was away gets everything, and whether it does.
+    `chatsim delivery` times what becomes of texts, on one server and across two.
     `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
     `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
     `chatsim protocol` says how the two talk. `chatsim mysql` shows which MySQL it would use.
     """
 
 
-for command in (race, catchup, strategies, schedule, anomalies, serve, chat, node, protocol, mysql):
+for command in (race, strategies, catchup, delivery, schedule, anomalies, serve, chat, node, protocol, mysql):
     main.add_command(command)

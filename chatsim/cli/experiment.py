@@ -145,6 +145,6 @@ def number(value: object, digits: int) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, float):
+    if isinstance(value, float) or value is None:
         return number(value, 2)
     return number(value, 0) if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -29,8 +29,9 @@ from chatsim.worlds.inprocess.tokens import LIFETIME
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.mysql.nodes import REDIS_URL, TOKEN_KEY, LineDirectory, NodeSettings, node_processes, run_node
 from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.sharing import grpc_status
 from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.world import Sharing, WorldError
 
 __all__ = ["node", "serve"]
 
@@ -106,8 +107,20 @@ _NODE_OPTIONS = (
 )
 
 
+_SHARING_OPTIONS = (
+    click.option("--redis", is_flag=True, help="Tokens, who is where and which servers there are: in a Redis."),
+    click.option("--grpc", is_flag=True, help="Servers reach each other by gRPC, and so is the status server."),
+)
+
+
+def _sharing(options: dict[str, Any]) -> Sharing:
+    """Take how servers share out of the options."""
+    redis, grpc = options.pop("redis"), options.pop("grpc")
+    return Sharing("redis" if redis else "process", "grpc" if grpc else "process")
+
+
 def _node_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_NODE_OPTIONS):
+    for option in reversed((*_NODE_OPTIONS, *_SHARING_OPTIONS)):
         command = option(command)
     return command
 
@@ -125,13 +138,21 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
     """Run chat servers on a schema of their own, until Ctrl-C; it is dropped then.
 
     Prints a line of JSON for each user: host and port of the server to log in at, uid, token, name. Any client that
-    speaks the protocol can. What happens is said on standard error.
+    speaks the protocol can. What happens is said on standard error, with --grpc also where the status server is.
+
+    Servers in processes of their own know each other's users only with --redis and --grpc. The Redis is that of
+    --redis-url, all of one system's, or a new one.
     """
     servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__ if name in options})
     _log_to_stderr()
     with one_sentence():
-        if processes and nodes > 1 and options["sessions"] == "one":
-            raise WorldError("--sessions one needs servers that know each other's users; with --processes they don't")
+        sharing = _sharing(options)
+        if processes and (sharing.registry == "redis") != (sharing.peers == "grpc"):
+            raise WorldError("with --processes, --redis and --grpc go together: who is where, and how to reach them")
+        if processes and nodes > 1 and options["sessions"] == "one" and sharing == Sharing():
+            raise WorldError(
+                "--sessions one needs servers that know each other's users; with --processes they need --redis --grpc"
+            )
         if not ip_address(options["host"]).is_loopback:
             click.echo(f"{options['host']} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
         if port and port + nodes - 1 > _LAST_PORT:
@@ -139,10 +160,12 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
         tables = options["tables"]
         start = _in_processes if processes else _in_this_process
-        _run_until_told(_serve(world, tables, users, start(world, nodes, port or 0, options)))
+        _run_until_told(_serve(world, tables, users, sharing, start(world, nodes, port or 0, sharing, options)))
 
 
-async def _serve(world: MySQLWorld, tables: str, users: int, start: AbstractAsyncContextManager[StatusServer]) -> None:
+async def _serve(
+    world: MySQLWorld, tables: str, users: int, sharing: Sharing, start: AbstractAsyncContextManager[StatusServer]
+) -> None:
     uids = range(_FIRST_UID, _FIRST_UID + users)
     async with world:
         await world.install(tables)
@@ -153,13 +176,18 @@ async def _serve(world: MySQLWorld, tables: str, users: int, start: AbstractAsyn
                 where = {"host": ticket.address.host, "port": ticket.address.port}
                 click.echo(json.dumps(where | {"uid": uid, "token": ticket.token, "name": f"user{uid}"}))
             engine = f"{world.environment['engine']} {world.environment['server_version']}"
-            click.echo(f"{', '.join(await status.live())} on {engine}; Ctrl-C ends them.", err=True)
-            await asyncio.Future()
+            async with AsyncExitStack() as stack:
+                if sharing.peers == "grpc":
+                    click.echo(
+                        f"The status server is at {await stack.enter_async_context(grpc_status(status))}.", err=True
+                    )
+                click.echo(f"{', '.join(await status.live())} on {engine}; Ctrl-C ends them.", err=True)
+                await asyncio.Future()
 
 
 @asynccontextmanager
 async def _in_this_process(
-    world: MySQLWorld, nodes: int, port: int, options: dict[str, Any]
+    world: MySQLWorld, nodes: int, port: int, sharing: Sharing, options: dict[str, Any]
 ) -> AsyncIterator[StatusServer]:
     async with cluster(
         world,
@@ -172,17 +200,26 @@ async def _in_this_process(
         rngs=[np.random.default_rng() for _ in range(nodes)],
         host=options["host"],
         port=port,
+        sharing=sharing,
     ) as running:
         yield running.status
 
 
 @asynccontextmanager
 async def _in_processes(
-    world: MySQLWorld, nodes: int, port: int, options: dict[str, Any]
+    world: MySQLWorld, nodes: int, port: int, sharing: Sharing, options: dict[str, Any]
 ) -> AsyncIterator[StatusServer]:
-    redis_url = await world.redis_url() if STRATEGIES[options["strategy"]].uses_locks else None
+    needs_redis = sharing.registry == "redis" or STRATEGIES[options["strategy"]].uses_locks
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    async with node_processes(world, nodes=nodes, port=port, words=words, redis_url=redis_url) as status:
+    async with node_processes(
+        world,
+        nodes=nodes,
+        port=port,
+        words=words,
+        redis_url=await world.redis_url() if needs_redis else None,
+        sharing=sharing,
+        token_lifetime=options["token_lifetime"],
+    ) as status:
         yield status
 
 
@@ -198,23 +235,28 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
     """Run one chat server, until Ctrl-C.
 
     The MySQL server is named by CHATSIM_MYSQL_URL, the key that tokens are signed with by CHATSIM_TOKEN_KEY, in hex;
-    a Redis, if the strategy needs one, by CHATSIM_REDIS_URL. Prints a line of JSON: name, host and port, sessions.
+    a Redis, if one is needed, by CHATSIM_REDIS_URL; with --redis, tokens are there, and no key is needed. Prints a line
+    of JSON: name, host and port, sessions.
     """
     _log_to_stderr()
     with one_sentence():
+        sharing = _sharing(options)
+        if sharing == Sharing("process", "grpc"):
+            raise WorldError("--grpc needs --redis: a server that knows nobody elsewhere has nobody to reach")
         settings = NodeSettings(
             name=name,
             address=Address(options["host"], port),
             mysql_url=_variable(MySQL.variable),
             schema=schema,
             pool=options["pool"],
-            token_key=_key(_variable(TOKEN_KEY)),
+            token_key=None if sharing.registry == "redis" else _key(_variable(TOKEN_KEY)),
             token_lifetime=options["token_lifetime"],
             strategy=STRATEGIES[options["strategy"]],
             retry=POLICIES[options["retry"]],
             limits=_limits(options),
             tables=options["tables"],
             redis_url=os.environ.get(REDIS_URL),
+            sharing=sharing,
         )
         _run_until_told(_node(settings, reports=reports))
 

@@ -12,7 +12,7 @@ import numpy as np
 from chatsim.chat.client.connection import DEADLINE, Client, DisconnectedError
 from chatsim.chat.client.messenger import Enter
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import Address, Presence
+from chatsim.chat.ports import Address, Presence, RegistryError
 from chatsim.chat.protocol import LoginReply, Message
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
@@ -21,8 +21,7 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
 from chatsim.chat.server.store.texts import TEXTS, Texts
-from chatsim.worlds.inprocess.presence import MemoryDirectory
-from chatsim.worlds.world import Site, WorldError
+from chatsim.worlds.world import Sharing, Site, WorldError
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
 
@@ -81,7 +80,7 @@ class Cluster:
     ) -> tuple[Client, LoginReply]:
         try:
             ticket = Ticket(address, await self.status.token(uid)) if address else await self.status.send(uid)
-        except NoNodeError as error:
+        except (NoNodeError, RegistryError) as error:
             raise DisconnectedError(str(error)) from error
         try:
             client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline, pushed=pushed)
@@ -109,6 +108,8 @@ async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else error
         raise WorldError(f"{node.name} can't listen at {address}: {why}") from error
+    except RegistryError as error:
+        raise WorldError(f"{node.name} can't report: {error}") from error
     try:
         yield node
     finally:
@@ -129,6 +130,7 @@ async def cluster(
     host: str | None = None,
     port: int = 0,
     texts: Texts | None = None,
+    sharing: Sharing | None = None,
 ) -> AsyncIterator[Cluster]:
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
@@ -144,18 +146,21 @@ async def cluster(
         host: where they listen; the host of each one's machine when None.
         port: the first one's port, the others' follow; any free ones when 0.
         texts: how they keep messages; as the schema does by default when None.
+        sharing: how they know of each other's users and reach each other; as is usual on the site when None.
 
     Raises:
         WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
     """
-    presence, peers = site.presence(limits.expiry), site.peers()
-    directory = MemoryDirectory(MISSED_REPORTS * limits.report)
+    dead = MISSED_REPORTS * limits.report
     async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(site.shared(sharing, expiry=limits.expiry, dead=dead))
         running: list[Node] = []
         for number, rng in enumerate(rngs[:nodes]):
             name = f"node{number + 1}"
             database = await stack.enter_async_context(site.database(pool, name))
-            services = Services(site.at(name), database, site.tokens, presence(name), directory, peers.of(name))
+            services = Services(
+                site.at(name), database, shared.tokens, shared.presence(name), shared.directory, shared.peers.of(name)
+            )
             locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
             node = Node(
                 name,
@@ -165,10 +170,10 @@ async def cluster(
                 limits=limits,
                 rng=rng,
             )
-            await stack.enter_async_context(peers.heard(name, node))
+            await stack.enter_async_context(shared.peers.heard(name, node))
             running.append(
                 await stack.enter_async_context(
                     listening(node, Address(host or site.host(name), port and port + number))
                 )
             )
-        yield Cluster(running, StatusServer(directory, site.tokens), presence(_STATUS), site)
+        yield Cluster(running, StatusServer(shared.directory, shared.tokens), shared.presence(_STATUS), site)

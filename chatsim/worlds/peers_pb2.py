@@ -24,19 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bpeers.proto\x12\x07\x63hatsim\"+\n\x0bKickUserReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\")\n\x0bKickUserRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0b\n\x03uid\x18\x02 \x01(\x03\"6\n\x07PushReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x66rame\x18\x03 \x01(\x0c\"\x18\n\x07PushRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0bpeers.proto\x12\x07message\"\x1f\n\x10GetChatServerReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\"L\n\x10GetChatServerRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t\"\x85\x01\n\x0c\x41\x64\x64\x46riendReq\x12\x10\n\x08\x61pplyuid\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x65sc\x18\x03 \x01(\t\x12\x0c\n\x04icon\x18\x04 \x01(\t\x12\x0c\n\x04nick\x18\x05 \x01(\t\x12\x0b\n\x03sex\x18\x06 \x01(\x05\x12\r\n\x05touid\x18\x07 \x01(\x03\x12\x0f\n\x07session\x18\x65 \x01(\t\">\n\x0c\x41\x64\x64\x46riendRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x10\n\x08\x61pplyuid\x18\x02 \x01(\x03\x12\r\n\x05touid\x18\x03 \x01(\x03\"k\n\x0c\x41\x64\x64\x46riendMsg\x12\x11\n\tsender_id\x18\x01 \x01(\x03\x12\x11\n\tunique_id\x18\x02 \x01(\t\x12\x0e\n\x06msg_id\x18\x03 \x01(\x03\x12\x11\n\tthread_id\x18\x04 \x01(\x03\x12\x12\n\nmsgcontent\x18\x05 \x01(\t\"\xad\x01\n\rAuthFriendReq\x12\x0f\n\x07\x66romuid\x18\x01 \x01(\x03\x12\r\n\x05touid\x18\x02 \x01(\x03\x12\'\n\x08textmsgs\x18\x03 \x03(\x0b\x32\x15.message.AddFriendMsg\x12\x0f\n\x07session\x18\x65 \x01(\t\x12\x0b\n\x03uid\x18\x66 \x01(\x03\x12\x0c\n\x04name\x18g \x01(\t\x12\x0c\n\x04nick\x18h \x01(\t\x12\x0c\n\x04icon\x18i \x01(\t\x12\x0b\n\x03sex\x18j \x01(\x05\">\n\rAuthFriendRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0f\n\x07\x66romuid\x18\x02 \x01(\x03\x12\r\n\x05touid\x18\x03 \x01(\x03\"\x97\x01\n\x0cTextChatData\x12\x11\n\tunique_id\x18\x01 \x01(\t\x12\x0e\n\x06msg_id\x18\x02 \x01(\x03\x12\x12\n\nmsgcontent\x18\x03 \x01(\t\x12\x11\n\tchat_time\x18\x04 \x01(\t\x12\x0b\n\x03seq\x18\x65 \x01(\x03\x12\x0e\n\x06sender\x18\x66 \x01(\x03\x12\x10\n\x08msg_type\x18g \x01(\x05\x12\x0e\n\x06status\x18h \x01(\x05\"\x8a\x01\n\x0eTextChatMsgReq\x12\x0f\n\x07\x66romuid\x18\x01 \x01(\x03\x12\r\n\x05touid\x18\x02 \x01(\x03\x12\x11\n\tthread_id\x18\x03 \x01(\x03\x12\'\n\x08textmsgs\x18\x04 \x03(\x0b\x32\x15.message.TextChatData\x12\x0f\n\x07session\x18\x65 \x01(\t\x12\x0b\n\x03uid\x18\x66 \x01(\x03\"{\n\x0eTextChatMsgRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0f\n\x07\x66romuid\x18\x02 \x01(\x03\x12\r\n\x05touid\x18\x03 \x01(\x03\x12\x11\n\tthread_id\x18\x04 \x01(\x03\x12\'\n\x08textmsgs\x18\x05 \x03(\x0b\x32\x15.message.TextChatData\"+\n\x0bKickUserReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x65 \x01(\t\")\n\x0bKickUserRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x12\x0b\n\x03uid\x18\x02 \x01(\x03\"6\n\x07PushReq\x12\x0b\n\x03uid\x18\x01 \x01(\x03\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x66rame\x18\x03 \x01(\x0c\"\x18\n\x07PushRsp\x12\r\n\x05\x65rror\x18\x01 \x01(\x05\x32V\n\rStatusService\x12\x45\n\rGetChatServer\x12\x19.message.GetChatServerReq\x1a\x19.message.GetChatServerRsp2\xc3\x02\n\x0b\x43hatService\x12?\n\x0fNotifyAddFriend\x12\x15.message.AddFriendReq\x1a\x15.message.AddFriendRsp\x12\x42\n\x10NotifyAuthFriend\x12\x16.message.AuthFriendReq\x1a\x16.message.AuthFriendRsp\x12\x45\n\x11NotifyTextChatMsg\x12\x17.message.TextChatMsgReq\x1a\x17.message.TextChatMsgRsp\x12<\n\x0eNotifyKickUser\x12\x14.message.KickUserReq\x1a\x14.message.KickUserRsp\x12*\n\x04Push\x12\x10.message.PushReq\x1a\x10.message.PushRspb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'peers_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KICKUSERREQ']._serialized_start=24
-  _globals['_KICKUSERREQ']._serialized_end=67
-  _globals['_KICKUSERRSP']._serialized_start=69
-  _globals['_KICKUSERRSP']._serialized_end=110
-  _globals['_PUSHREQ']._serialized_start=112
-  _globals['_PUSHREQ']._serialized_end=166
-  _globals['_PUSHRSP']._serialized_start=168
-  _globals['_PUSHRSP']._serialized_end=192
+  _globals['_GETCHATSERVERREQ']._serialized_start=24
+  _globals['_GETCHATSERVERREQ']._serialized_end=55
+  _globals['_GETCHATSERVERRSP']._serialized_start=57
+  _globals['_GETCHATSERVERRSP']._serialized_end=133
+  _globals['_ADDFRIENDREQ']._serialized_start=136
+  _globals['_ADDFRIENDREQ']._serialized_end=269
+  _globals['_ADDFRIENDRSP']._serialized_start=271
+  _globals['_ADDFRIENDRSP']._serialized_end=333
+  _globals['_ADDFRIENDMSG']._serialized_start=335
+  _globals['_ADDFRIENDMSG']._serialized_end=442
+  _globals['_AUTHFRIENDREQ']._serialized_start=445
+  _globals['_AUTHFRIENDREQ']._serialized_end=618
+  _globals['_AUTHFRIENDRSP']._serialized_start=620
+  _globals['_AUTHFRIENDRSP']._serialized_end=682
+  _globals['_TEXTCHATDATA']._serialized_start=685
+  _globals['_TEXTCHATDATA']._serialized_end=836
+  _globals['_TEXTCHATMSGREQ']._serialized_start=839
+  _globals['_TEXTCHATMSGREQ']._serialized_end=977
+  _globals['_TEXTCHATMSGRSP']._serialized_start=979
+  _globals['_TEXTCHATMSGRSP']._serialized_end=1102
+  _globals['_KICKUSERREQ']._serialized_start=1104
+  _globals['_KICKUSERREQ']._serialized_end=1147
+  _globals['_KICKUSERRSP']._serialized_start=1149
+  _globals['_KICKUSERRSP']._serialized_end=1190
+  _globals['_PUSHREQ']._serialized_start=1192
+  _globals['_PUSHREQ']._serialized_end=1246
+  _globals['_PUSHRSP']._serialized_start=1248
+  _globals['_PUSHRSP']._serialized_end=1272
+  _globals['_STATUSSERVICE']._serialized_start=1274
+  _globals['_STATUSSERVICE']._serialized_end=1360
+  _globals['_CHATSERVICE']._serialized_start=1363
+  _globals['_CHATSERVICE']._serialized_end=1686
 # @@protoc_insertion_point(module_scope)

@@ -8,10 +8,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
+from chatsim.chat.ports import Database, Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
-__all__ = ["Costs", "Distance", "PeerGroup", "Site", "World", "WorldError"]
+__all__ = ["Costs", "Distance", "PeerGroup", "Shared", "Sharing", "Site", "World", "WorldError"]
 
 
 class WorldError(Exception):
@@ -72,16 +72,49 @@ class PeerGroup(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """How servers know what they know together, and how nodes reach each other.
+
+    Attributes:
+        registry: ``process``: in the memory of the one process that they are in; or ``redis``.
+        peers: ``process``: they call each other; or ``grpc``.
+
+    Raises:
+        WorldError: there is no such way.
+    """
+
+    registry: str = "process"
+    peers: str = "process"
+
+    def __post_init__(self) -> None:
+        for name, known in (("registry", ("process", "redis")), ("peers", ("process", "grpc"))):
+            if (value := getattr(self, name)) not in known:
+                raise WorldError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the servers of a cluster share.
+
+    Attributes:
+        tokens: the proofs of a login.
+        presence: which node a user is on, as the machine of that name sees it.
+        directory: which nodes there are.
+        peers: how they reach each other.
+    """
+
+    tokens: Tokens
+    presence: Callable[[str], Presence]
+    directory: Directory
+    peers: PeerGroup
+
+
 class Site(Protocol):
     """A place where nodes and clients run, entered for the length of an experiment."""
 
     name: str
     """``mysql`` or ``model``."""
-
-    @property
-    def tokens(self) -> Tokens:
-        """The proofs of a login."""
-        ...
 
     def wall_time(self) -> float:
         """Seconds since the epoch."""
@@ -107,12 +140,17 @@ class Site(Protocol):
         """A pool of so many connections from a machine. Raises `WorldError` on entering when they can't be had."""
         ...
 
-    def presence(self, expiry: float) -> Callable[[str], Presence]:
-        """A new `Presence`, nobody in it, whose entries lapse after so many seconds: as each machine sees it."""
-        ...
+    def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AbstractAsyncContextManager[Shared]:
+        """What a new cluster shares for the block; nobody is in it yet.
 
-    def peers(self) -> PeerGroup:
-        """A new group of nodes."""
+        Args:
+            sharing: how; as is usual here, when None.
+            expiry: the seconds after which an entry of presence has lapsed.
+            dead: the seconds after which a node that does not report counts as dead.
+
+        Raises:
+            WorldError: on entering, when it can't be had.
+        """
         ...
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:

@@ -201,7 +201,7 @@ async def test_nothing_listens_and_nobody_is_connected_after_the_block(end, worl
 
     asking, crowd = [], []
     with suppress(ZeroDivisionError):
-        async with running(world, strategy=never, limits=Limits(report=3600.0, grace=0.01)) as house:
+        async with running(world, strategy=never, limits=Limits(report=3600.0, grace=0.01, strangers=True)) as house:
             crowd = [await house.log_in(uid, deadline=PATIENCE) for uid in (1, 2, 3)]
             assert (await world.admin.execute(CONNECTED)).scalar() == 4
             match end:

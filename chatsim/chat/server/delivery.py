@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from chatsim.chat.ports import Device, Peers, Presence
+from chatsim.chat.ports import Device, Peers, Presence, RegistryError
 from chatsim.chat.protocol import (
     AcknowledgedText,
     AuthFriendNotice,
@@ -19,12 +20,15 @@ from chatsim.chat.server.session import Session
 
 __all__ = ["Delivery"]
 
+_log = logging.getLogger(__name__)
+
 
 class Delivery:
     """Tells users, beside whatever asked for it: nobody's reply waits for it.
 
     A device that can't be reached is not told. It has what it missed from its next catch-up: what is told was stored
-    before.
+    before. One that stays online catches up by itself now and then: it has a text at most `Patience.resync` of its
+    messenger after it was stored, and the time that a look takes.
 
     Args:
         node: this node's name.
@@ -53,17 +57,24 @@ class Delivery:
         self._spawn(self._tell(uid, notice, but))
 
     async def _tell(self, uid: int, notice: Message, but: Session | None) -> None:
-        for device in await self._presence.find(uid):
+        try:
+            devices = await self._presence.find(uid)
+        except RegistryError as error:
+            what = type(notice).__name__
+            _log.warning("%s: user %d is told of a %s on this node only: %s", self._node, uid, what, error)
+            devices = [each.device for each in self._sessions.values() if each.device and each.uid == uid]
+        for device in devices:
             if device.node != self._node:
                 self._spawn(self._peers.push(device, notice))
             elif but is None or device != but.device:
                 self.push(device, notice)
 
-    def push(self, device: Device, notice: Message) -> None:
-        """Tell one of this node's devices, if it is still there."""
+    def push(self, device: Device, notice: Message) -> bool:
+        """Tell one of this node's devices, if it is still there; returns whether it is."""
         session = self._sessions.get(device.session)
         if session and (message := _in_dialect(notice, device.uid, feed=session.feed)):
             session.push(message)
+        return session is not None
 
 
 def _in_dialect(notice: Message, uid: int, *, feed: bool) -> Message | None:

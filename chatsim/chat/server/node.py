@@ -22,6 +22,7 @@ from chatsim.chat.ports import (
     NodeStatus,
     Peers,
     Presence,
+    RegistryError,
     Stream,
     Tokens,
 )
@@ -108,6 +109,7 @@ class Node:
         self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
+        self._cut_off: set[str] = set()  # from presence, from the directory
         self.delivery = Delivery(name, self._devices, services.presence, services.peers, self._spawn)
 
     @property
@@ -122,9 +124,18 @@ class Node:
         return len(self._devices)
 
     async def open(self, address: Address) -> None:
-        """Listen at ``address``, and report to the directory from then on. Raises `OSError`."""
+        """Listen at ``address``, and report to the directory from then on.
+
+        Raises:
+            OSError: the address can't be had.
+            RegistryError: nobody can be told.
+        """
         self._listener = await self.services.network.listen(address, self._accept)
-        await self.services.directory.announce(self._status(1))
+        try:
+            await self.services.directory.announce(self._status(1))
+        except RegistryError:
+            await self._listener.close()
+            raise
         self._watches = [self._spawn(self._report()), self._spawn(self._refresh())]
 
     async def close(self) -> None:
@@ -132,7 +143,8 @@ class Node:
         assert self._listener is not None, "open the node first"
         await self._listener.close()
         await self._cancel(self._watches)
-        await self.services.directory.withdraw(self.name)
+        with suppress(RegistryError):  # then it lapses
+            await self.services.directory.withdraw(self.name)
         left = 0
         try:
             async with asyncio.timeout(self.limits.grace):
@@ -179,24 +191,31 @@ class Node:
             await self._listener.close()
         await self._cancel([*self._sessions.values(), *self._beside])
 
-    async def kicked(self, device: Device) -> None:
-        """A session has given way to another: end it."""
+    async def kicked(self, device: Device) -> bool:
+        """A session has given way to another: end it; returns whether it was there."""
         if session := self._devices.get(device.session):
             self._spawn(self._end([session], "logged in elsewhere", ErrorCode.SUCCESS))
+        return session is not None
 
-    async def pushed(self, device: Device, notice: Message) -> None:
-        """One of this node's sessions is to be told something."""
-        self.delivery.push(device, notice)
+    async def pushed(self, device: Device, notice: Message) -> bool:
+        """One of this node's sessions is to be told something; returns whether it is there."""
+        return self.delivery.push(device, notice)
 
     async def enter(self, session: Session, uid: int) -> None:
-        """Note that ``session`` is ``uid``'s from now on; those that have to give way are kicked."""
+        """Note that ``session`` is ``uid``'s from now on; those that have to give way are kicked.
+
+        Raises:
+            RegistryError: it can't be noted.
+        """
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
         session.device = device
         self._devices[device.session] = session
         _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
-        others = await self.services.presence.enter(device, alone=not self.limits.devices)
+        await self._enter(device)
         session.present = True
-        for other in others:
+
+    async def _enter(self, device: Device) -> None:
+        for other in await self.services.presence.enter(device, alone=not self.limits.devices):
             self._spawn(self.services.peers.kick(other))
 
     async def _accept(self, stream: Stream) -> None:
@@ -227,7 +246,8 @@ class Node:
     async def _leave(self, session: Session) -> None:
         if session.device and not self._killed:
             self._devices.pop(session.device.session, None)
-            await self.services.presence.leave(session.device)
+            with suppress(RegistryError):  # then it lapses
+                await self.services.presence.leave(session.device)
 
     def _ended(self, session: Session, reason: str, level: int = logging.INFO) -> None:
         who = f"user {session.device.uid}" if session.device else "a client"
@@ -241,21 +261,41 @@ class Node:
         while True:
             await asyncio.sleep(self.limits.report)
             report += 1
-            await self.services.directory.announce(self._status(report))
+            await self._tried("the directory", self.services.directory.announce(self._status(report)))
 
     async def _refresh(self) -> None:
         """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
         while True:
             await asyncio.sleep(self.limits.expiry / _REFRESHES)
-            devices = [session.device for session in self._devices.values() if session.device and session.present]
-            for device in await self.services.presence.refresh(devices):
-                if await self.services.presence.find(device.uid) and not self.limits.devices:
-                    await self.kicked(device)
-                elif session := self._devices.get(device.session):
-                    self._spawn(self._end([session], "its presence has lapsed", ErrorCode.RPC_FAILED))
+            await self._tried("presence", self._refresh_all())
+
+    async def _refresh_all(self) -> None:
+        devices = [session.device for session in self._devices.values() if session.device and session.present]
+        for device in await self.services.presence.refresh(devices):
+            if device.session not in self._devices:
+                continue  # it has left meanwhile
+            if not self.limits.devices and await self.services.presence.find(device.uid):
+                await self.kicked(device)
+            else:  # it has lapsed, or presence has forgotten everybody: the session is there all the same
+                await self._enter(device)
+                if device.session not in self._devices:
+                    await self.services.presence.leave(device)
+
+    async def _tried(self, whom: str, telling: Awaitable[None]) -> None:
+        """Wait for what is told again and again; says once that it can't be, and once that it can be again."""
+        try:
+            await telling
+        except RegistryError as error:
+            if whom not in self._cut_off:
+                _log.warning("%s: cut off from %s: %s", self.name, whom, error)
+            self._cut_off.add(whom)
+        else:
+            if whom in self._cut_off:
+                _log.warning("%s: no longer cut off from %s", self.name, whom)
+            self._cut_off.discard(whom)
 
     def _status(self, report: int) -> NodeStatus:
-        return NodeStatus(self.name, self.address, self.sessions, report)
+        return NodeStatus(self.name, self.address, self.sessions, report, self.services.peers.address)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -42,7 +42,12 @@ class StatusServer:
         self._unreachable: set[str] = set()
 
     async def send(self, uid: int) -> Ticket:
-        """Where ``uid`` is to log in. Raises `NoNodeError`."""
+        """Where ``uid`` is to log in.
+
+        Raises:
+            NoNodeError: nowhere.
+            RegistryError: nobody knows.
+        """
         nodes = [node for node in await self._news() if node.name not in self._unreachable]
         if not nodes:
             raise NoNodeError("no chat server is live")

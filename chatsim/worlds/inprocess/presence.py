@@ -25,6 +25,11 @@ class MemoryPresence:
         self._until: OrderedDict[Device, float] = OrderedDict()  # the next to lapse first
         self._users: dict[int, dict[Device, None]] = {}
 
+    def forget(self) -> None:
+        """Lose everybody, as a store does that was killed."""
+        self._until.clear()
+        self._users.clear()
+
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
         """Note a login; see `chatsim.chat.ports.Presence.enter`."""
         others = await self.find(device.uid) if alone else []
@@ -101,6 +106,8 @@ class ProcessPeers:
     Attributes:
         nodes: by name.
     """
+
+    address = None  # they have each other
 
     def __init__(self) -> None:
         self.nodes: dict[str, Peer] = {}

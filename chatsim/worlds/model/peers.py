@@ -1,110 +1,159 @@
-"""Peers over the model's network: the protobuf bytes that gRPC carries, framed as it frames them.
+"""Peers over the model's network: the protobuf bytes that gRPC carries, each with gRPC's prefix.
 
-What gRPC says with a path, which method is called, is the first byte here.
+What HTTP/2 says beside, which call of the connection this is and which method it calls, has a shorter header here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import itertools
 import struct
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError
-
-from chatsim.chat.ports import Address, Device
-from chatsim.chat.protocol import FROM_SERVER, Decoder, encode
-from chatsim.worlds.peers_pb2 import KickUserReq, KickUserRsp, PushReq, PushRsp
+from chatsim.chat.ports import Address
+from chatsim.chat.protocol import ProtocolError
+from chatsim.worlds.peers import METHODS, Line, UnreachableError, answer, kick, push
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from google.protobuf.message import Message as Protobuf
 
-    from chatsim.chat.ports import Network, Peer, Stream
+    from chatsim.chat.ports import Device, Network, Peer, Stream
     from chatsim.chat.protocol import Message
+    from chatsim.worlds.peers import Call
 
-__all__ = ["LinkPeers", "listening_for_peers"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["LinkPeers"]
 
 _PORT = 50055  # the source's: system document, 3.1
-_DEADLINE = 5.0
-_PREFIX = struct.Struct(">BI")  # gRPC's length-prefixed message: not compressed, so many bytes
-_KICK, _PUSH = b"K", b"P"
+_HEAD = struct.Struct(">IBBI")  # call, method; gRPC's length-prefixed message: not compressed, so many bytes
+_BY_NUMBER = {method.number: method for method in METHODS.values()}
 
 
 class LinkPeers:
-    """The `Peers` port of one host; a peer's host has its name.
-
-    A peer that can't be told within five seconds is not told: a session that should have gone ends when its presence
-    is next refreshed.
+    """The `Peers` port of one host; a peer's host has its name. One connection to each, made when it is first needed.
 
     Args:
         network: the host's.
+        name: the host's.
     """
 
-    def __init__(self, network: Network) -> None:
+    address = None  # it has the node's name
+
+    def __init__(self, network: Network, name: str) -> None:
         self._network = network
+        self._name = name
+        self._links: dict[str, _Link] = {}
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device``."""
-        request = KickUserReq(uid=device.uid, session=device.session)
-        await self._tell(device, _KICK, request, KickUserRsp)
+        await self._link(device).line.tell(device, kick(device))
 
     async def push(self, device: Device, notice: Message) -> None:
         """Tell the node of ``device``."""
-        request = PushReq(uid=device.uid, session=device.session, frame=encode(notice))
-        await self._tell(device, _PUSH, request, PushRsp)
+        await self._link(device).line.tell(device, push(device, notice))
 
-    async def _tell(self, device: Device, method: bytes, request: Protobuf, reply: type[Protobuf]) -> None:
+    def _link(self, device: Device) -> _Link:
+        if device.node not in self._links:
+            self._links[device.node] = _Link(self._network, device.node)
+        return self._links[device.node]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for link in self._links.values():
+            await link.close()
+
+    @asynccontextmanager
+    async def heard(self, node: Peer) -> AsyncIterator[None]:
+        """Have the host's node hear its peers for the block."""
+
+        async def accept(stream: Stream) -> None:
+            # one after the other: a node does what it is told in no time
+            with suppress(ConnectionError):
+                while True:
+                    call, number, body = await _read(stream)
+                    if number not in _BY_NUMBER:
+                        raise ProtocolError(f"there is no method {number}")
+                    reply = await answer(node, self._name, _BY_NUMBER[number].request.FromString(body))
+                    await stream.write(_written(call, number, reply))
+
+        listener = await self._network.listen(Address(self._name, _PORT), accept)
         try:
-            async with asyncio.timeout(_DEADLINE):
-                stream = await self._network.connect(Address(device.node, _PORT))
-                try:
-                    await stream.write(method + _framed(request))
-                    reply.FromString(await _message(stream))
-                finally:
-                    await stream.close()
-        except (OSError, DecodeError) as error:  # a TimeoutError, an end of the stream are OSErrors
-            what = type(request).__name__
-            _log.warning("%s could not be told of user %d's %s: %r", device.node, device.uid, what, error)
+            yield
+        finally:
+            await listener.close()
+            await self.close()
 
 
-@asynccontextmanager
-async def listening_for_peers(network: Network, name: str, node: Peer) -> AsyncIterator[None]:
-    """Have the node ``name`` hear its peers for the block."""
+class _Link:
+    """To one peer."""
 
-    async def accept(stream: Stream) -> None:
-        method, body = await _exactly(stream, 1), await _message(stream)
-        if method == _KICK:
-            kick = KickUserReq.FromString(body)
-            await node.kicked(Device(kick.uid, kick.session, name))
-            await stream.write(_framed(KickUserRsp(error=0, uid=kick.uid)))
-        else:
-            push = PushReq.FromString(body)
-            decoder = Decoder(FROM_SERVER)
-            decoder.feed(push.frame)
-            if (notice := decoder.next_message()) is not None:
-                await node.pushed(Device(push.uid, push.session, name), notice)
-            await stream.write(_framed(PushRsp(error=0)))
+    def __init__(self, network: Network, peer: str) -> None:
+        self.line = Line(peer, self._call)
+        self._network = network
+        self._peer = peer
+        self._connecting = asyncio.Lock()
+        self._stream: Stream | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._calls = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[bytes | None]] = {}  # None: the connection is lost
 
-    listener = await network.listen(Address(name, _PORT), accept)
-    try:
-        yield
-    finally:
-        await listener.close()
+    async def _call(self, call: Call) -> Any:
+        answered: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        number = next(self._calls)
+        try:
+            stream = await self._connected()
+            self._asked[number] = answered
+            await stream.write(_written(number, call.method.number, call.request))
+            body = await answered
+        except OSError as error:
+            raise UnreachableError(repr(error)) from error
+        finally:
+            self._asked.pop(number, None)
+        if body is None:
+            raise UnreachableError("the connection is lost")
+        return call.method.reply.FromString(body)
+
+    async def _connected(self) -> Stream:
+        async with self._connecting:
+            if self._stream is None:
+                self._stream = await self._network.connect(Address(self._peer, _PORT))
+                self._reading = asyncio.create_task(self._read(self._stream), name=f"what {self._peer} answers")
+            return self._stream
+
+    async def _read(self, stream: Stream) -> None:
+        try:
+            while True:
+                call, _, body = await _read(stream)
+                self._answered(call, body)
+        except OSError:
+            pass  # whoever asked is told
+        finally:
+            self._stream = None
+            for call in self._asked:
+                self._answered(call, None)
+            await stream.close()
+
+    def _answered(self, call: int, body: bytes | None) -> None:
+        answer = self._asked.get(call)
+        if answer is not None and not answer.done():
+            answer.set_result(body)
+
+    async def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
 
 
-def _framed(message: Protobuf) -> bytes:
+def _written(call: int, method: int, message: Protobuf) -> bytes:
     body = message.SerializeToString()
-    return _PREFIX.pack(0, len(body)) + body
+    return _HEAD.pack(call, method, 0, len(body)) + body
 
 
-async def _message(stream: Stream) -> bytes:
-    _, size = _PREFIX.unpack(await _exactly(stream, _PREFIX.size))
-    return await _exactly(stream, size)
+async def _read(stream: Stream) -> tuple[int, int, bytes]:
+    call, method, _, size = _HEAD.unpack(await _exactly(stream, _HEAD.size))
+    return call, method, await _exactly(stream, size)
 
 
 async def _exactly(stream: Stream, size: int) -> bytes:
@@ -112,6 +161,6 @@ async def _exactly(stream: Stream, size: int) -> bytes:
     while len(data) < size:
         piece = await stream.read(size - len(data))
         if not piece:
-            raise ConnectionResetError("the peer closed within a message")
+            raise ConnectionResetError("the peer closed within a message" if data else "the peer closed")
         data += piece
     return data

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from chatsim.worlds.inprocess.presence import MemoryPresence
+from chatsim.chat.ports import LocksError, RegistryError
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from chatsim.chat.ports import Device
+    from chatsim.worlds.inprocess.presence import MemoryPresence
     from chatsim.worlds.model.costs import RedisCosts
     from chatsim.worlds.model.network import ModelNetwork
 
@@ -36,14 +38,42 @@ class ModelRedis:
         self._network = network
         self._costs = costs
         self._values: dict[str, tuple[str, float]] = {}  # and when each lapses
+        self._kept: list[MemoryPresence] = []
+        self._running = True
+        self._kills = 0
 
-    async def reach(self, host: str) -> None:
-        """Have a command from ``host`` reach the server and its core's work done."""
+    def keep(self, presence: MemoryPresence) -> None:
+        """Have presence be lost with the server."""
+        self._kept.append(presence)
+
+    def kill(self) -> None:
+        """End it; it has nothing on disk. Until it starts again, who asks is refused."""
+        self._running = False
+        self._kills += 1
+        self._values.clear()
+        for presence in self._kept:
+            presence.forget()
+
+    def start(self) -> None:
+        """Begin anew, empty."""
+        self._running = True
+
+    @asynccontextmanager
+    async def ask(self, host: str, refused: type[Exception]) -> AsyncIterator[None]:
+        """Have a command from ``host`` reach the server; the block is what it does, at once, when its core has time.
+
+        Args:
+            host: who asks.
+            refused: what is raised when the server is not there; the block is not done then.
+        """
         await self._network.line(host, _HOST).cross()
-        await self.machine.work(self._costs.command)
-
-    async def reply(self, host: str) -> None:
-        """Have the answer reach ``host``."""
+        kills = self._kills
+        if self._running:
+            await self.machine.work(self._costs.command)
+        if not self._running or self._kills != kills:
+            await self._network.line(_HOST, host).cross()
+            raise refused("Redis can't be used: it has been killed")
+        yield
         await self._network.line(_HOST, host).cross()
 
     def get(self, key: str) -> str | None:
@@ -69,19 +99,17 @@ class ModelKeys:
 
     async def set_if_absent(self, key: str, value: str, seconds: int) -> bool:
         """Set a key that is not there; whether it was not."""
-        await self._redis.reach(self._host)
-        absent = self._redis.get(key) is None
-        if absent:
-            self._redis.set(key, value, seconds)
-        await self._redis.reply(self._host)
+        async with self._redis.ask(self._host, LocksError):
+            absent = self._redis.get(key) is None
+            if absent:
+                self._redis.set(key, value, seconds)
         return absent
 
     async def delete_if(self, key: str, value: str) -> None:
         """Delete a key, if it has that value."""
-        await self._redis.reach(self._host)
-        if self._redis.get(key) == value:
-            self._redis.delete(key)
-        await self._redis.reply(self._host)
+        async with self._redis.ask(self._host, LocksError):
+            if self._redis.get(key) == value:
+                self._redis.delete(key)
 
 
 class ModelPresence:
@@ -100,27 +128,20 @@ class ModelPresence:
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
         """Note a login; see `chatsim.chat.ports.Presence.enter`."""
-        await self._redis.reach(self._host)
-        others = await self._kept.enter(device, alone=alone)
-        await self._redis.reply(self._host)
-        return others
+        async with self._redis.ask(self._host, RegistryError):
+            return await self._kept.enter(device, alone=alone)
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
         """Keep entries from lapsing; returns those that are not there."""
-        await self._redis.reach(self._host)
-        gone = await self._kept.refresh(devices)
-        await self._redis.reply(self._host)
-        return gone
+        async with self._redis.ask(self._host, RegistryError):
+            return await self._kept.refresh(devices)
 
     async def leave(self, device: Device) -> None:
         """Take an entry away."""
-        await self._redis.reach(self._host)
-        await self._kept.leave(device)
-        await self._redis.reply(self._host)
+        async with self._redis.ask(self._host, RegistryError):
+            await self._kept.leave(device)
 
     async def find(self, uid: int) -> Sequence[Device]:
         """The user's sessions, oldest first."""
-        await self._redis.reach(self._host)
-        found = await self._kept.find(uid)
-        await self._redis.reply(self._host)
-        return found
+        async with self._redis.ask(self._host, RegistryError):
+            return await self._kept.find(uid)

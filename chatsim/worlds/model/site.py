@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chatsim.worlds.inprocess.locks import PollingLocks
-from chatsim.worlds.inprocess.presence import MemoryPresence
+from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.links import Constant, Link
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.model.peers import LinkPeers, listening_for_peers
+from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
+from chatsim.worlds.world import Shared, Sharing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Locks, Network, Peer, Presence
+    from chatsim.chat.ports import Database, Locks, Network, Peer
     from chatsim.worlds.model.costs import ModelCosts
     from chatsim.worlds.world import Distance
 
@@ -93,14 +96,29 @@ class ModelSite:
         """A pool of so many connections from a machine."""
         return self._database(connections, machine)
 
-    def presence(self, expiry: float) -> Callable[[str], Presence]:
-        """Who is where, in the Redis."""
-        kept = MemoryPresence(expiry)
-        return lambda machine: ModelPresence(self.redis, machine, kept)
+    @asynccontextmanager
+    async def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AsyncIterator[Shared]:
+        """Who is where, in the Redis; each node is a host, and they reach each other over the network.
 
-    def peers(self) -> _ModelPeers:
-        """Each node is a host; they reach each other over the network."""
-        return _ModelPeers(self.network)
+        Tokens are signed, and reports are in the status server's memory, in either way.
+        """
+        sharing = sharing or Sharing("redis", "grpc")
+        kept = MemoryPresence(expiry)
+        in_redis = sharing.registry == "redis"
+        if in_redis:
+            self.redis.keep(kept)
+        yield Shared(
+            self.tokens,
+            lambda machine: ModelPresence(self.redis, machine, kept) if in_redis else kept,
+            MemoryDirectory(dead),
+            _ModelPeers(self.network) if sharing.peers == "grpc" else ProcessPeers(),
+        )
+
+    async def crash_redis(self, down: float) -> None:
+        """Kill the Redis, and start it again, empty, so many seconds later."""
+        self.redis.kill()
+        await asyncio.sleep(down)
+        self.redis.start()
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002 - they cost nothing
         """Locks in the Redis."""
@@ -110,9 +128,12 @@ class ModelSite:
 class _ModelPeers:
     def __init__(self, network: ModelNetwork) -> None:
         self._network = network
+        self._peers: dict[str, LinkPeers] = {}
 
     def of(self, name: str) -> LinkPeers:
-        return LinkPeers(self._network.host(name))
+        if name not in self._peers:
+            self._peers[name] = LinkPeers(self._network.host(name), name)
+        return self._peers[name]
 
     def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
-        return listening_for_peers(self._network.host(name), name, node)
+        return self.of(name).heard(node)

@@ -16,7 +16,16 @@ from typing import TextIO
 import numpy as np
 
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import Address, DatabaseError, Directory, Locks, LocksError, NodeStatus
+from chatsim.chat.ports import (
+    Address,
+    DatabaseError,
+    Directory,
+    Locks,
+    LocksError,
+    NodeStatus,
+    Presence,
+    Tokens,
+)
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
@@ -25,12 +34,13 @@ from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
 from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.world import PeerGroup, Sharing, WorldError
 
 __all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeSettings", "node_processes", "run_node"]
 
@@ -38,7 +48,7 @@ TOKEN_KEY = "CHATSIM_TOKEN_KEY"  # noqa: S105 - a variable's name
 REDIS_URL = "CHATSIM_REDIS_URL"
 
 _log = logging.getLogger(__name__)
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _PATIENCE_SECONDS = 3.0
 
 
@@ -52,12 +62,13 @@ class NodeSettings:
         mysql_url: the server; ``schema`` on it has the tables.
         schema: the schema.
         pool: how many connections.
-        token_key: what tokens are signed with.
+        token_key: what tokens are signed with, where they are not in a Redis.
         token_lifetime: how long they are good, in seconds.
         strategy: how it creates private chats.
         retry: what it does when the database refuses.
         limits: what sessions may do.
-        redis_url: where locks are, if the strategy uses them.
+        redis_url: where locks are, if the strategy uses them, and what the servers share.
+        sharing: how nodes know of each other's users, and reach each other.
     """
 
     name: str
@@ -65,36 +76,31 @@ class NodeSettings:
     mysql_url: str
     schema: str
     pool: int
-    token_key: bytes
+    token_key: bytes | None
     token_lifetime: int
     strategy: CreationStrategy
     retry: Retry
     limits: Limits
     tables: str
     redis_url: str | None
+    sharing: Sharing
 
 
 @asynccontextmanager
-async def run_node(settings: NodeSettings, directory: Directory) -> AsyncIterator[Node]:
-    """One node, that knows of the others nothing but the tables; it reports to ``directory``.
+async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[Node]:
+    """One node; it reports to its ``parent``, and where nodes share a Redis, there too.
 
     Raises:
-        WorldError: the connections, the address, or a Redis that the strategy needs, can't be had.
+        WorldError: the connections, the addresses, or a Redis that is needed, can't be had.
     """
     async with AsyncExitStack() as stack:
+        tokens, presence, directory, peers = await _shared(settings, parent, stack)
         database = MySQLDatabase(settings.mysql_url, settings.schema, settings.pool)
         try:
             await stack.enter_async_context(database)
         except DatabaseError as error:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
-        services = Services(
-            TcpNetwork(),
-            database,
-            SignedTokens(settings.token_key, time.time, settings.token_lifetime),
-            MemoryPresence(settings.limits.expiry),
-            directory,
-            ProcessPeers(),
-        )
+        services = Services(TcpNetwork(), database, tokens, presence, directory, peers.of(settings.name))
         rng = np.random.default_rng()
         creator = Creator(settings.strategy, settings.retry, await _locks(settings, stack), rng)
         node = Node(
@@ -105,17 +111,56 @@ async def run_node(settings: NodeSettings, directory: Directory) -> AsyncIterato
             limits=settings.limits,
             rng=rng,
         )
+        await stack.enter_async_context(peers.heard(settings.name, node))
         yield await stack.enter_async_context(listening(node, settings.address))
+
+
+async def _shared(
+    settings: NodeSettings, parent: Directory, stack: AsyncExitStack
+) -> tuple[Tokens, Presence, Directory, PeerGroup]:
+    limits, lifetime = settings.limits, settings.token_lifetime
+    if settings.sharing.registry == "process":
+        assert settings.token_key is not None
+        tokens = SignedTokens(settings.token_key, time.time, lifetime)
+        return tokens, MemoryPresence(limits.expiry), parent, ProcessPeers()
+    url, dead = _redis(settings, "--redis"), MISSED_REPORTS * limits.report
+    tokens_there, presence, nodes = await registry(stack, url, lifetime=lifetime, expiry=limits.expiry, dead=dead)
+    peers = grpc_peers(nodes) if settings.sharing.peers == "grpc" else ProcessPeers()
+    return tokens_there, presence, _Both(parent, nodes), peers
+
+
+class _Both:
+    """Two directories: a node reports to the first, which is its own, and to the second, which has all of them."""
+
+    def __init__(self, own: Directory, common: Directory) -> None:
+        self._own = own
+        self._common = common
+
+    async def announce(self, node: NodeStatus) -> None:
+        await self._common.announce(node)
+        await self._own.announce(node)
+
+    async def withdraw(self, name: str) -> None:
+        await self._own.withdraw(name)
+        await self._common.withdraw(name)
+
+    async def nodes(self) -> Sequence[NodeStatus]:
+        return await self._common.nodes()
+
+
+def _redis(settings: NodeSettings, needed_by: str) -> str:
+    if settings.redis_url is None:
+        raise WorldError(f"{needed_by} needs a Redis: set {REDIS_URL}")
+    return settings.redis_url
 
 
 async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
     if not settings.strategy.uses_locks:
         return None
-    if settings.redis_url is None:
-        raise WorldError(f"the strategy {settings.strategy.name} needs a Redis: set {REDIS_URL}")
+    url = _redis(settings, f"the strategy {settings.strategy.name}")
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
 
-    locks = RedisLocks(settings.redis_url)
+    locks = RedisLocks(url)
     stack.push_async_callback(locks.close)
     try:
         await locks.open(settings.pool)
@@ -152,7 +197,14 @@ class LineDirectory:
 
 @asynccontextmanager
 async def node_processes(
-    world: MySQLWorld, *, nodes: int, port: int, words: Sequence[str], redis_url: str | None
+    world: MySQLWorld,
+    *,
+    nodes: int,
+    port: int,
+    words: Sequence[str],
+    redis_url: str | None,
+    sharing: Sharing,
+    token_lifetime: int = LIFETIME,
 ) -> AsyncIterator[StatusServer]:
     """Nodes named ``node1`` and so on, each ``chatsim node`` in a process of its own; ended with the block.
 
@@ -163,15 +215,23 @@ async def node_processes(
         nodes: how many.
         port: the first one's port, the others' follow; any free ones when 0.
         words: what else is on their command line.
-        redis_url: where locks are, if the strategy uses them.
+        redis_url: where locks are, if the strategy uses them, and what the servers share.
+        sharing: how they know of each other's users, and reach each other.
+        token_lifetime: how long tokens are good, in seconds.
 
     Raises:
-        WorldError: one of them does not start.
+        WorldError: one of them does not start, or the Redis can't be used.
     """
-    directory = MemoryDirectory(MISSED_REPORTS * Limits.report)
+    dead = MISSED_REPORTS * Limits.report
+    directory = MemoryDirectory(dead)
     secrets = {MySQL.variable: world.url, TOKEN_KEY: world.token_key.hex()}
     if redis_url is not None:
         secrets[REDIS_URL] = redis_url
+    words = [
+        *words,
+        *(["--redis"] if sharing.registry == "redis" else []),
+        *(["--grpc"] if sharing.peers == "grpc" else []),
+    ]
     processes = [
         _NodeProcess(
             f"node{number + 1}",
@@ -181,13 +241,21 @@ async def node_processes(
         )
         for number in range(nodes)
     ]
-    try:
-        for started in await asyncio.gather(*(process.start() for process in processes), return_exceptions=True):
-            if started is not None:
-                raise started
-        yield StatusServer(directory, world.tokens)
-    finally:
-        await asyncio.gather(*(process.close() for process in processes))
+    async with AsyncExitStack() as stack:
+        tokens: Tokens = world.tokens
+        known: Directory = directory
+        if sharing.registry == "redis":
+            assert redis_url is not None
+            tokens, _, known = await registry(
+                stack, redis_url, lifetime=token_lifetime, expiry=Limits.expiry, dead=dead
+            )
+        try:
+            for started in await asyncio.gather(*(process.start() for process in processes), return_exceptions=True):
+                if started is not None:
+                    raise started
+            yield StatusServer(known, tokens)
+        finally:
+            await asyncio.gather(*(process.close() for process in processes))
 
 
 class _NodeProcess:

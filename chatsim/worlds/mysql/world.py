@@ -14,9 +14,18 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, Locks, LocksError, Network, Presence
+from chatsim.chat.ports import (
+    ConnectionLostError,
+    DatabaseError,
+    Directory,
+    Locks,
+    LocksError,
+    Network,
+    Presence,
+    Tokens,
+)
 from chatsim.worlds.deadlock import Deadlock
-from chatsim.worlds.inprocess.presence import MemoryPresence, ProcessPeers
+from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp
 from chatsim.worlds.mysql.far import FarNetwork
@@ -24,8 +33,9 @@ from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import Costs, Distance, WorldError
+from chatsim.worlds.world import Costs, Distance, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # it imports an optional extra
@@ -132,7 +142,8 @@ class MySQLWorld:
 
     Attributes:
         schema: the schema's name.
-        token_key: what `tokens` are signed with.
+        tokens: the proofs of a login, where they are not in a Redis.
+        token_key: what they are signed with.
 
     Raises:
         WorldError: on entering, when no server can be had or used.
@@ -144,6 +155,7 @@ class MySQLWorld:
         self._servers = servers or Servers()
         self._stack = AsyncExitStack()
         self._redis: ladder.Server | None = None
+        self._sharings = 0
         self._locks: RedisLocks | None = None
         self._environment: dict[str, object] = {}
         self._work = driver.Work()
@@ -151,7 +163,8 @@ class MySQLWorld:
         self._network = TcpNetwork()
         self._far: dict[str, FarNetwork] = {}
         self.token_key = secrets.token_bytes(32)
-        self.tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
+        self.tokens: Tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
+        self._token_lifetime = token_lifetime
         self.schema = _PREFIX + secrets.token_hex(6)
 
     async def __aenter__(self) -> Self:
@@ -327,14 +340,22 @@ class MySQLWorld:
         """Raise the limit of open files if need be: a connection within one process takes two."""
         tcp.reserve(2 * connections)
 
-    def presence(self, expiry: float) -> Callable[[str], Presence]:
-        """In memory: all machines are this process."""
-        kept = MemoryPresence(expiry)
-        return lambda _: kept
-
-    def peers(self) -> ProcessPeers:
-        """All nodes are this process."""
-        return ProcessPeers()
+    @asynccontextmanager
+    async def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AsyncIterator[Shared]:
+        """In memory, since all nodes are this process; or in a Redis, which is started at the first call; or gRPC."""
+        sharing = sharing or Sharing()
+        async with AsyncExitStack() as stack:
+            tokens: Tokens = self.tokens
+            presence: Presence = MemoryPresence(expiry)
+            directory: Directory = MemoryDirectory(dead)
+            if sharing.registry == "redis":
+                self._sharings += 1
+                prefix = f"{self.schema}:{self._sharings}:"  # others may use the same Redis
+                tokens, presence, directory = await registry(
+                    stack, await self.redis_url(), prefix, lifetime=self._token_lifetime, expiry=expiry, dead=dead
+                )
+            peers = grpc_peers(directory) if sharing.peers == "grpc" else ProcessPeers()
+            yield Shared(tokens, lambda _: presence, directory, peers)
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
@@ -355,6 +376,23 @@ class MySQLWorld:
         if self._redis is None:
             self._redis = await self._own(self._servers.redis)
         return self._redis.url
+
+    async def crash_redis(self, down: float) -> None:
+        """Kill the Redis, as ``kill -9`` does, and start it again, empty, so many seconds later.
+
+        Raises:
+            WorldError: it is not a private instance, or does not come up again.
+        """
+        await self.redis_url()
+        assert self._redis is not None
+        if (instance := self._redis.instance) is None:
+            raise WorldError(f"the Redis ({self._redis.rung}) is not a process of chatsim's own, and is not killed")
+        await asyncio.to_thread(instance.kill)
+        await asyncio.sleep(down)
+        try:
+            await asyncio.to_thread(instance.revive)
+        except StartError as error:
+            raise WorldError(str(error)) from error
 
     async def costs(self) -> Costs:
         """The driver's counts, and the server's for this schema; lock waits are the whole server's."""

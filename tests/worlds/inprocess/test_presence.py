@@ -1,9 +1,10 @@
-"""Who is where, and which nodes there are: what nobody refreshes lapses; what was replaced harms nobody."""
+"""What is in memory lapses to the moment, and is given back; nodes of one process call each other.
+
+`test_registry` plays what presence and directory promise everywhere.
+"""
 
 import asyncio
 import functools
-
-import pytest
 
 from chatsim.chat.ports import Address, Device, NodeStatus
 from chatsim.chat.protocol import ReadNotice
@@ -38,112 +39,12 @@ async def present(*devices):
 
 
 @in_virtual_time
-async def test_nobody_is_there_at_first():
-    assert await MemoryPresence(EXPIRY).find(1) == []
-
-
-@in_virtual_time
-async def test_a_user_may_have_several_devices_and_they_are_found_oldest_first():
-    presence = MemoryPresence(EXPIRY)
-    for device in (LAPTOP, PHONE, SOMEBODY_ELSES, TABLET):
-        assert await presence.enter(device, alone=False) == []
-    assert await presence.find(1) == [LAPTOP, PHONE, TABLET]
-    assert await presence.find(2) == [SOMEBODY_ELSES]
-
-
-@in_virtual_time
-async def test_a_refresh_does_not_make_a_device_younger():
-    presence = await present(PHONE, LAPTOP)
-    assert await presence.refresh([PHONE]) == []
-    assert await presence.find(1) == [PHONE, LAPTOP]
-
-
-@in_virtual_time
-async def test_whoever_enters_alone_is_told_who_gives_way_and_is_the_only_one():
-    presence = await present(PHONE, LAPTOP, SOMEBODY_ELSES)
-    assert await presence.enter(TABLET, alone=True) == [PHONE, LAPTOP]
-    assert await presence.find(1) == [TABLET]
-    assert await presence.find(2) == [SOMEBODY_ELSES]
-
-
-@in_virtual_time
-async def test_whoever_enters_alone_where_nobody_is_replaces_nobody():
-    presence = await present(SOMEBODY_ELSES)
-    assert await presence.enter(PHONE, alone=True) == []
-
-
-@in_virtual_time
-async def test_a_device_that_has_lapsed_does_not_give_way_again():
-    presence = await present(PHONE)
-    await asyncio.sleep(EXPIRY)
-    assert await presence.enter(LAPTOP, alone=True) == []
-
-
-@in_virtual_time
-async def test_of_a_crowd_that_enters_alone_one_stays_and_each_other_one_gives_way_once():
-    presence = MemoryPresence(EXPIRY)
-    crowd = [Device(1, f"s{number}", "n1") for number in range(50)]
-    gave_way = await asyncio.gather(*(presence.enter(device, alone=True) for device in crowd))
-    (winner,) = await presence.find(1)
-    losers = [device for devices in gave_way for device in devices]
-    assert len(losers) == len(set(losers)) == 49
-    assert {winner, *losers} == set(crowd)
-
-
-@in_virtual_time
 async def test_an_entry_lapses_exactly_when_its_expiry_is_over():
     presence = await present(PHONE)
     await asyncio.sleep(EXPIRY - 0.001)
     assert await presence.find(1) == [PHONE]
     await asyncio.sleep(0.001)
     assert await presence.find(1) == []
-
-
-@in_virtual_time
-async def test_a_refresh_keeps_that_device_and_no_other_from_lapsing():
-    presence = await present(PHONE, LAPTOP)
-    await asyncio.sleep(EXPIRY - 1)
-    assert await presence.refresh([PHONE]) == []
-    await asyncio.sleep(1)
-    assert await presence.find(1) == [PHONE]
-    await asyncio.sleep(EXPIRY - 1)
-    assert await presence.find(1) == []
-
-
-@in_virtual_time
-async def test_a_device_that_has_lapsed_is_not_brought_back_by_a_refresh():
-    presence = await present(PHONE)
-    await asyncio.sleep(EXPIRY)
-    assert await presence.refresh([PHONE]) == [PHONE]
-    assert await presence.find(1) == []
-
-
-@in_virtual_time
-async def test_a_device_that_has_given_way_can_not_refresh():
-    presence = await present(PHONE)
-    await presence.enter(LAPTOP, alone=True)
-    assert await presence.refresh([PHONE]) == [PHONE]
-    assert await presence.find(1) == [LAPTOP]
-
-
-@in_virtual_time
-async def test_a_device_that_leaves_is_gone_and_the_others_stay():
-    presence = await present(PHONE, LAPTOP)
-    await presence.leave(PHONE)
-    assert await presence.find(1) == [LAPTOP]
-    assert await presence.refresh([PHONE]) == [PHONE]
-
-
-@pytest.mark.parametrize(
-    "late", [PHONE, SOMEBODY_ELSES, Device(1, "s2", "n1"), Device(1, "s1", "n2"), Device(3, "s2", "n2")]
-)
-@in_virtual_time
-async def test_a_leave_of_whoever_is_not_there_harms_nobody(late):
-    presence = await present(PHONE)
-    await presence.enter(LAPTOP, alone=True)
-    await presence.leave(late)
-    await presence.leave(late)
-    assert await presence.find(1) == [LAPTOP]
 
 
 @in_virtual_time
@@ -168,14 +69,6 @@ async def test_users_who_have_left_leave_nothing_behind():
 
 
 @in_virtual_time
-async def test_nodes_are_listed_by_name_as_they_last_said():
-    directory = MemoryDirectory(EXPIRY)
-    for node in (status("b"), status("a"), status("c"), status("a", sessions=7, report=2)):
-        await directory.announce(node)
-    assert await directory.nodes() == [status("a", sessions=7, report=2), status("b"), status("c")]
-
-
-@in_virtual_time
 async def test_a_node_that_does_not_report_lapses_exactly_when_its_expiry_is_over():
     directory = MemoryDirectory(EXPIRY)
     await directory.announce(status("a"))
@@ -185,26 +78,6 @@ async def test_a_node_that_does_not_report_lapses_exactly_when_its_expiry_is_ove
     assert await directory.nodes() == [status("a"), status("b")]
     await asyncio.sleep(0.001)
     assert await directory.nodes() == [status("b")]
-
-
-@in_virtual_time
-async def test_a_node_that_has_lapsed_is_back_with_its_next_report():
-    directory = MemoryDirectory(EXPIRY)
-    await directory.announce(status("a"))
-    await asyncio.sleep(EXPIRY)
-    assert await directory.nodes() == []
-    await directory.announce(status("a", report=2))
-    assert await directory.nodes() == [status("a", report=2)]
-
-
-@in_virtual_time
-async def test_a_node_that_is_withdrawn_is_gone_at_once_and_may_be_withdrawn_twice():
-    directory = MemoryDirectory(EXPIRY)
-    await directory.announce(status("a"))
-    await directory.announce(status("b"))
-    for _ in range(2):
-        await directory.withdraw("a")
-        assert await directory.nodes() == [status("b")]
 
 
 # --- peers

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from chatsim.chat.ports import Device
+from chatsim.chat.ports import Device, LocksError, RegistryError
 from chatsim.worlds.model.costs import ModelCosts, RedisCosts
 from chatsim.worlds.model.links import Constant, Link, Topology
 from chatsim.worlds.model.loop import run
@@ -75,16 +75,49 @@ def test_a_key_whose_answer_is_under_way_is_set_for_everybody_else():
 @pytest.mark.parametrize("alone", [True, False])
 def test_presence_is_the_same_for_all_machines_and_a_round_trip_away(alone):
     async def main():
-        presence = site().presence(20)
-        here, there = presence("node1"), presence("node2")
-        assert await here.enter(PHONE, alone=alone) == []
-        assert now() == 1.25
-        assert await there.enter(LAPTOP, alone=alone) == ([PHONE] if alone else [])
-        assert await here.find(7) == ([LAPTOP] if alone else [PHONE, LAPTOP])
-        assert await here.refresh([PHONE, LAPTOP]) == ([PHONE] if alone else [])
-        await there.leave(LAPTOP)
-        assert await here.find(7) == ([] if alone else [PHONE])
-        await asyncio.sleep(20)
-        assert await here.find(7) == []
+        async with site().shared(None, expiry=20, dead=3) as shared:
+            here, there = shared.presence("node1"), shared.presence("node2")
+            assert await here.enter(PHONE, alone=alone) == []
+            assert now() == 1.25
+            assert await there.enter(LAPTOP, alone=alone) == ([PHONE] if alone else [])
+            assert await here.find(7) == ([LAPTOP] if alone else [PHONE, LAPTOP])
+            assert await here.refresh([PHONE, LAPTOP]) == ([PHONE] if alone else [])
+            await there.leave(LAPTOP)
+            assert await here.find(7) == ([] if alone else [PHONE])
+            await asyncio.sleep(20)
+            assert await here.find(7) == []
+
+    run(main())
+
+
+def test_a_redis_that_is_killed_refuses_until_it_starts_again_and_has_forgotten_everything():
+    async def main():
+        there = site()
+        async with there.shared(None, expiry=100, dead=3) as shared:
+            presence, keys = shared.presence("node1"), ModelKeys(there.redis, "node1")
+            await presence.enter(PHONE, alone=False)
+            assert await keys.set_if_absent("a", "1", 100)
+            there.redis.kill()
+            for ask, error in ((presence.find(7), RegistryError), (keys.delete_if("a", "1"), LocksError)):
+                with pytest.raises(error, match="Redis can't be used: it has been killed"):
+                    await ask
+            there.redis.start()
+            assert await presence.find(7) == []
+            assert await keys.set_if_absent("a", "2", 100)
+
+    run(main())
+
+
+def test_what_a_redis_that_is_killed_was_about_to_do_is_not_done():
+    async def main():
+        there = site()
+        async with there.shared(None, expiry=100, dead=3) as shared:
+            entering = asyncio.create_task(shared.presence("node1").enter(PHONE, alone=False))
+            await asyncio.sleep(0.6)  # it is there, and being worked on
+            there.redis.kill()
+            there.redis.start()
+            with pytest.raises(RegistryError):
+                await entering
+            assert await shared.presence("node1").find(7) == []
 
     run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import DatabaseError, TokenError
+from chatsim.chat.ports import DatabaseError, NoTokenError, RegistryError, TokenError
 from chatsim.chat.protocol import (
     ErrorCode,
     HeartbeatReply,
@@ -29,15 +29,21 @@ async def _log_in(node: Node, session: Session, request: LoginRequest) -> Messag
         await node.services.tokens.check(request.uid, request.token)
         async with node.lease() as tx:
             reply = await profiles.profile(tx, request.uid)
+        if reply is None:
+            raise _refusal(request, "no such user", ErrorCode.UID_INVALID)
+        session.feed = request.feed
+        await node.enter(session, request.uid)
+    except NoTokenError as error:
+        raise _refusal(request, error, ErrorCode.UID_INVALID) from error
     except TokenError as error:
-        raise SessionEndedError(f"login as {request.uid}: {error}", LoginReply(ErrorCode.TOKEN_INVALID)) from error
-    except DatabaseError as error:
-        raise SessionEndedError(f"login as {request.uid}: {error}", LoginReply(ErrorCode.RPC_FAILED)) from error
-    if reply is None:
-        raise SessionEndedError(f"login as {request.uid}: no such user", LoginReply(ErrorCode.UID_INVALID))
-    session.feed = request.feed
-    await node.enter(session, request.uid)
+        raise _refusal(request, error, ErrorCode.TOKEN_INVALID) from error
+    except (DatabaseError, RegistryError) as error:
+        raise _refusal(request, error, ErrorCode.RPC_FAILED) from error
     return reply
+
+
+def _refusal(request: LoginRequest, reason: object, code: ErrorCode) -> SessionEndedError:
+    return SessionEndedError(f"login as {request.uid}: {reason}", LoginReply(code))
 
 
 @handles(HeartbeatRequest, asker="fromuid")

@@ -1,0 +1,95 @@
+"""Delivering texts: sends per second and how soon the reader is told, by where the nodes are and where the reader is.
+
+Eight authors, each with a reader, send 50 texts each, one after the other, each read before the next. The database is
+durable. Nodes of one process share its memory, and its one core; as processes they have a Redis and gRPC between them,
+and on a machine with few cores they share those with the clients and the database.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from statistics import median
+
+import numpy as np
+import pytest
+from tqdm.auto import tqdm
+
+from chatsim.chat.client.connection import Client
+from chatsim.lab.delivery import HOPS, Delivery, converse
+from chatsim.lab.result import percentile
+from chatsim.worlds.cluster import MISSED_REPORTS
+from chatsim.worlds.loading import add_users
+from chatsim.worlds.mysql.nodes import node_processes
+from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisRegistry
+from chatsim.worlds.mysql.tcp import TcpNetwork
+from chatsim.worlds.world import Sharing
+
+ROUNDS = 3
+SILENT = tqdm(disable=True)
+WORDS = ("--tables", "hardened", "--chats", "anybody")
+
+
+@asynccontextmanager
+async def as_processes(world, parameters):
+    """Doors to nodes that are processes."""
+    url = await world.redis_url()
+    await world.install("hardened")
+    await add_users(world.admin, range(1, 2 * parameters.pairs + 1))
+    registry = RedisRegistry(url)
+    sharing = Sharing("redis", "grpc")
+    try:
+        async with node_processes(
+            world, nodes=parameters.nodes, port=0, words=WORDS, redis_url=url, sharing=sharing
+        ) as status:
+            nodes = await RedisDirectory(registry, MISSED_REPORTS).nodes()
+
+            def door(uid, node):
+                async def enter(pushed):
+                    client = await Client.connect(TcpNetwork(), nodes[node].address, pushed=pushed)
+                    return client, await client.log_in(uid, await status.token(uid), feed=True)
+
+                return enter
+
+            yield door
+    finally:
+        await registry.close()
+
+
+@asynccontextmanager
+async def in_process(world, parameters):
+    """Doors to nodes that are this process."""
+    async with parameters.house(world, Sharing()) as door:
+        yield door
+
+
+WHERE = {"in process": in_process, "as processes": as_processes}
+
+
+@pytest.mark.parametrize("path", ["same", "across"])
+@pytest.mark.parametrize("nodes", [1, 2, 4])
+@pytest.mark.parametrize("where", WHERE)
+def test_400_texts(benchmark, runner, world, where, nodes, path):  # noqa: PLR0917 - fixtures
+    """400 texts by 8 authors; the times in ``extra_info`` are of texts, those of the round have the logins in them."""
+    if nodes == 1 and path == "across":
+        pytest.skip("one node has no across")
+    parameters = Delivery(nodes=nodes, pairs=8, texts=50, paths=path)
+    context = WHERE[where](world, parameters)
+    door = runner.run(context.__aenter__())
+    rates, hops, rng = [], [], np.random.default_rng(1)
+
+    def talk():
+        window, said = runner.run(converse(parameters, path, door, rng, SILENT))
+        rates.append(len(said) / window)
+        hops.extend(said)
+
+    benchmark.group = f"delivery, {nodes} nodes"
+    try:
+        benchmark.pedantic(talk, rounds=ROUNDS, warmup_rounds=1)
+    finally:
+        runner.run(context.__aexit__(None, None, None))
+    benchmark.extra_info["texts_per_s"] = median(rates[-ROUNDS:])
+    for hop in HOPS:
+        times = np.array([took * 1e3 for each in hops if (took := getattr(each, hop)) is not None])
+        for q in (50, 99):
+            benchmark.extra_info[f"{hop}_p{q}_ms"] = percentile(times, q)
+    assert all(each.pushed is not None for each in hops), "no push was lost"

@@ -1,0 +1,183 @@
+"""The `Peers` port over gRPC: the source's ChatService (system document, 1.5), between servers on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from chatsim.chat.ports import Address, Device, Directory, Peer
+from chatsim.chat.protocol import Message, ProtocolError
+from chatsim.worlds.peers import DEADLINE, METHODS, Call, Line, Method, UnreachableError, answer, kick, push
+
+__all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving"]
+
+LOOPBACK = "127.0.0.1"
+"""Where servers listen: whoever can call them can speak for any of them."""
+
+_SERVICE = "message.ChatService"
+_LOOK_AGAIN = 1.0
+_ON_CLOSING = 1.0  # seconds that calls under way have
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.so_reuseport", 0),
+)
+
+
+class GrpcPeers:
+    """The `Peers` port of one node. One channel to each peer, which the directory tells where to find.
+
+    Args:
+        name: the node's.
+        directory: where the nodes are.
+
+    Attributes:
+        address: where it hears its peers, once it does.
+    """
+
+    def __init__(self, name: str, directory: Directory) -> None:
+        self.address: Address | None = None
+        self._name = name
+        self._directory = directory
+        self._peers: dict[str, _Peer] = {}
+
+    async def kick(self, device: Device) -> None:
+        """Tell the node of ``device``."""
+        await self._peer(device).line.tell(device, kick(device))
+
+    async def push(self, device: Device, notice: Message) -> None:
+        """Tell the node of ``device``."""
+        await self._peer(device).line.tell(device, push(device, notice))
+
+    def _peer(self, device: Device) -> _Peer:
+        if device.node not in self._peers:
+            self._peers[device.node] = _Peer(device.node, self._directory)
+        return self._peers[device.node]
+
+    async def close(self) -> None:
+        """Close the channels; calls under way end."""
+        for peer in self._peers.values():
+            await peer.close()
+
+    @asynccontextmanager
+    async def heard(self, node: Peer) -> AsyncIterator[None]:
+        """Have the node hear its peers for the block, at `address`."""
+
+        def handler(method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+            async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+                try:
+                    return await answer(node, self._name, request)
+                except ProtocolError as error:
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+            return grpc.unary_unary_rpc_method_handler(
+                handle,
+                request_deserializer=method.request.FromString,
+                response_serializer=method.reply.SerializeToString,
+            )
+
+        handlers = {name: handler(method) for name, method in METHODS.items()}
+        async with serving(_SERVICE, handlers) as self.address:
+            try:
+                yield
+            finally:
+                await self.close()
+
+
+class GrpcGroup:
+    """The nodes of one process.
+
+    Args:
+        directory: where they report.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._peers: dict[str, GrpcPeers] = {}
+
+    def of(self, name: str) -> GrpcPeers:
+        """The `Peers` port of the node ``name``."""
+        if name not in self._peers:
+            self._peers[name] = GrpcPeers(name, self._directory)
+        return self._peers[name]
+
+    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        """Have the node ``name`` hear its peers for the block."""
+        return self.of(name).heard(node)
+
+
+@asynccontextmanager
+async def serving(
+    service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]], port: int = 0
+) -> AsyncIterator[Address]:
+    """Serve a gRPC service on loopback for the block; any free port when 0. Raises `OSError`."""
+    server = grpc.aio.server(options=_OPTIONS)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    try:
+        port = server.add_insecure_port(f"{LOOPBACK}:{port}")
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+    await server.start()
+    try:
+        yield Address(LOOPBACK, port)
+    finally:
+        await server.stop(_ON_CLOSING)
+
+
+class _Peer:
+    """One peer: a channel to where it was last seen."""
+
+    def __init__(self, name: str, directory: Directory) -> None:
+        self.line = Line(name, self._call)
+        self._name = name
+        self._directory = directory
+        self._looking = asyncio.Lock()
+        self._looked_at = -_LOOK_AGAIN
+        self._at: Address | None = None  # where the channel leads
+        self._sure = False  # that the peer is still there
+        self._channel: grpc.aio.Channel | None = None
+        self._stubs: dict[str, Callable[..., Any]] = {}
+
+    async def _call(self, call: Call) -> Any:
+        method = call.method
+        await self._look()
+        if self._channel is None:
+            raise UnreachableError("no such node has reported")
+        if method.name not in self._stubs:
+            self._stubs[method.name] = self._channel.unary_unary(
+                f"/{_SERVICE}/{method.name}",
+                request_serializer=method.request.SerializeToString,
+                response_deserializer=method.reply.FromString,
+            )
+        try:
+            return await self._stubs[method.name](call.request, timeout=DEADLINE)
+        except grpc.aio.AioRpcError as error:
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                self._sure = False  # it may have begun anew somewhere else
+            raise UnreachableError(f"{error.code().name}: {error.details()}") from error
+
+    async def _look(self) -> None:
+        """Look up where the peer is, if that is not known; once a second at most."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if self._sure or now < self._looked_at + _LOOK_AGAIN:
+                return
+            self._looked_at = now
+            address = next((node.peers for node in await self._directory.nodes() if node.name == self._name), None)
+            self._sure = address is not None
+            if address is not None and address != self._at:
+                await self.close()
+                self._at = address
+                self._channel = grpc.aio.insecure_channel(str(address), options=_OPTIONS)
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+        self._channel = self._at = None
+        self._stubs.clear()
