@@ -219,8 +219,8 @@ async def _in_processes(
         redis_url=await world.redis_url() if needs_redis else None,
         sharing=sharing,
         token_lifetime=options["token_lifetime"],
-    ) as status:
-        yield status
+    ) as running:
+        yield running.status
 
 
 @click.command()

@@ -1,7 +1,8 @@
 """People talk while things break: is every text that was sent stored once, and does everybody have it once, in order?
 
-Pairs of friends send each other texts, each person from one device, while the database server is killed now and then.
-When the last text has been acknowledged and everybody has caught up, the tables and all local stores are compared.
+Pairs of friends send each other texts, each person from one device, while the database server, the Redis or a chat
+server is killed now and then. When the last text has been acknowledged and everybody has caught up, the tables and all
+local stores are compared.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from chatsim.chat.client.cache import LocalText, State
-from chatsim.chat.client.messenger import Messenger, Patience, Status
+from chatsim.chat.client.connection import DEADLINE
+from chatsim.chat.client.messenger import Enter, Messenger, Patience, Status
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.ports import ConnectionLostError
-from chatsim.chat.protocol import TextRequest
+from chatsim.chat.ports import Address, ConnectionLostError
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World
 
-__all__ = ["Said", "Talk", "Told"]
+__all__ = ["House", "Said", "Talk", "Told"]
 
 _PATIENCE = Patience(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
@@ -53,8 +55,9 @@ class Told:
 
     Attributes:
         said: what was sent.
-        crashes: how often the database server was killed.
-        cut_off: how many statements were under way then; what became of their transactions was unknown.
+        crashes: how often something was killed.
+        cut_off: how many statements were cut off by that, as far as the nodes can be asked; what became of their
+            transactions was unknown.
         wrong: what must not be, a sentence each.
     """
 
@@ -86,6 +89,18 @@ class _News:
             self._waiting.remove(changed)
 
 
+class House(Protocol):
+    """Nodes that can be reached, and killed."""
+
+    def door(self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str) -> Enter:
+        """How a messenger of ``uid`` on ``machine`` connects."""
+        ...
+
+    async def crash(self, number: int, down: float) -> None:
+        """Kill a node, and have it begin again so many seconds later."""
+        ...
+
+
 @dataclass(frozen=True)
 class Talk:
     """The parameters of a run.
@@ -94,35 +109,51 @@ class Talk:
         pairs: how many pairs talk.
         texts: how many texts each person sends.
         pause: the longest pause between two of them, in seconds; each is drawn uniformly.
-        crashes: how often the database server is killed while they talk.
+        crashes: how often something is killed while they talk.
+        faults: what, in turn: ``database``, ``redis``, ``node``.
         down: how long it is down each time, in seconds.
         nodes: how many chat servers.
         seed: of the pauses, of the times of the crashes, and of the names of texts.
         patience: how long all may take to have everything, in seconds, once the last text is acknowledged.
+        lapses: whether to wait in the end until whoever was online must be offline for everybody, and look.
     """
 
     pairs: int = 1
     texts: int = 10
     pause: float = 0.05
     crashes: int = 1
+    faults: tuple[str, ...] = ("database",)
     down: float = 0.0
     nodes: int = 2
     seed: int = 1
     patience: float = 60.0
+    lapses: bool = False
 
-    async def run(self, world: World, home: Path | None = None) -> Told:
-        """Let them talk, in a world of hardened tables; their local stores are files in ``home``, or in memory."""
+    async def run(
+        self,
+        world: World,
+        home: Path | None = None,
+        nodes: Callable[[], AbstractAsyncContextManager[House]] | None = None,
+    ) -> Told:
+        """Let them talk, in a world of hardened tables.
+
+        Args:
+            world: where.
+            home: a folder for their local stores; in memory when None.
+            nodes: runs the nodes, once the tables are there; in this process when None.
+        """
         uids = range(1, 2 * self.pairs + 1)
         await world.install("hardened")
         await add_users(world.admin, uids)
         await insert(world.admin, "friend (self_id, friend_id)", [(uid, _other(uid)) for uid in uids])
         chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1)
-        nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
+        of_nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
         told, news = Told(), _News()
         async with AsyncExitStack() as stack:
-            house = await stack.enter_async_context(self._cluster(world, nodes))
+            house = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
+            inside = await stack.enter_async_context(AsyncExitStack())
             members = {
-                uid: await stack.enter_async_context(self._person(world, house, uid, home, chance=rng, news=news))
+                uid: await inside.enter_async_context(self._person(world, house, uid, home, chance=rng, news=news))
                 for uid, rng in zip(uids, people, strict=True)
             }
             for uid, member in members.items():
@@ -137,9 +168,19 @@ class Talk:
                     await news.until(partial(_has_all, members, told.said))
             except TimeoutError:
                 told.wrong.append(f"not everybody has everything {self.patience:g} s after the last text")
-            told.cut_off = sum(house.stats.refusals[errno] for errno in ConnectionLostError.errnos)
             told.wrong += await _wrong(world, members, told.said)
+            await inside.aclose()
+            if isinstance(house, Cluster):
+                told.cut_off = sum(house.stats.refusals[errno] for errno in ConnectionLostError.errnos)
+                told.wrong += await self._online(house, uids)
         return told
+
+    async def _online(self, house: Cluster, uids: Sequence[int]) -> list[str]:
+        """Who is shown online though everybody has left so long ago that it must have lapsed."""
+        if not self.lapses:
+            return []
+        await asyncio.sleep(Limits.expiry)
+        return [f"user {uid} is online, and is gone" for uid in uids if await house.presence.find(uid)]
 
     def _cluster(self, world: World, chance: Sequence[np.random.SeedSequence]) -> AbstractAsyncContextManager[Cluster]:
         return cluster(
@@ -155,12 +196,11 @@ class Talk:
 
     @asynccontextmanager
     async def _person(
-        self, world: World, house: Cluster, uid: int, home: Path | None, *, chance: np.random.SeedSequence, news: _News
+        self, world: World, house: House, uid: int, home: Path | None, *, chance: np.random.SeedSequence, news: _News
     ) -> AsyncIterator[Messenger]:
-        node = house.nodes[uid % self.nodes]
         messenger = Messenger(
             uid,
-            house.door(uid, node.address, machine=f"client{uid}"),
+            house.door(uid, machine=f"client{uid}"),
             world.local_store(":memory:" if home is None else str(home / f"{uid}.db")),
             clock=world.wall_time,
             rng=np.random.default_rng(chance.spawn(1)[0]),
@@ -181,17 +221,25 @@ class Talk:
             told.said.append(Said(thread_id, text.sender, text.unique_id, text.content))
         await news.until(partial(_has_sent, me))
 
-    async def _break(self, world: World, house: Cluster, rng: np.random.Generator, told: Told) -> None:
-        """Kill the server while a text is being stored: a moment after the next one has reached a node."""
+    async def _break(self, world: World, house: House, rng: np.random.Generator, told: Told) -> None:
+        """Kill something while a text is being stored: a moment after the next one was sent."""
         times = sorted(rng.uniform(0, self.texts * self.pause / 2, size=self.crashes))
-        for before, now in pairwise([0.0, *times]):
+        for number, (before, now) in enumerate(pairwise([0.0, *times])):
             await asyncio.sleep(now - before)
-            so_far = house.stats.requests[TextRequest.ID]
-            while house.stats.requests[TextRequest.ID] == so_far and not self._all_said(told):  # noqa: ASYNC110
+            so_far = len(told.said)
+            while len(told.said) == so_far and not self._all_said(told):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK)
             await asyncio.sleep(rng.uniform(0, _STORING))
-            await world.crash(self.down)
+            await self._kill(self.faults[number % len(self.faults)], world, house, rng)
             told.crashes += 1
+
+    async def _kill(self, what: str, world: World, house: House, rng: np.random.Generator) -> None:
+        if what == "database":
+            await world.crash(self.down)
+        elif what == "redis":
+            await world.crash_redis(self.down)
+        else:
+            await house.crash(int(rng.integers(self.nodes)), self.down)
 
     def _all_said(self, told: Told) -> bool:
         return len(told.said) == 2 * self.pairs * self.texts

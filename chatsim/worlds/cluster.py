@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from chatsim.chat.client.connection import DEADLINE, Client, DisconnectedError
-from chatsim.chat.client.messenger import Enter
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Presence, RegistryError
-from chatsim.chat.protocol import LoginReply, Message
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
-from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
+from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
+from chatsim.worlds.doors import Doors
 from chatsim.worlds.world import Sharing, Site, WorldError
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
@@ -33,66 +32,23 @@ MISSED_REPORTS = 3
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Cluster(Doors):
     """Nodes that run.
 
     Attributes:
         nodes: the nodes.
-        status: the status server.
         presence: which node a user is on.
-        site: where they and their clients run.
     """
 
     nodes: Sequence[Node]
-    status: StatusServer
     presence: Presence
-    site: Site
+    _begin: Callable[[int], Awaitable[None]]
 
-    async def log_in(
-        self, uid: int, address: Address | None = None, *, deadline: float, machine: str = "client"
-    ) -> Client:
-        """A client of ``uid`` on ``machine``, logged in at ``address``, or where the status server sends it.
-
-        Raises:
-            DisconnectedError, LateError, RefusedError: it could not be.
-        """
-        client, _ = await self._enter(uid, address, deadline=deadline, machine=machine)
-        return client
-
-    def door(
-        self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str = "client"
-    ) -> Enter:
-        """How a messenger of ``uid`` on ``machine`` connects."""
-
-        async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
-            return await self._enter(uid, address, deadline=deadline, machine=machine, pushed=pushed)
-
-        return enter
-
-    async def _enter(
-        self,
-        uid: int,
-        address: Address | None,
-        *,
-        deadline: float,
-        machine: str,
-        pushed: Callable[[Message], None] | None = None,
-    ) -> tuple[Client, LoginReply]:
-        try:
-            ticket = Ticket(address, await self.status.token(uid)) if address else await self.status.send(uid)
-        except (NoNodeError, RegistryError) as error:
-            raise DisconnectedError(str(error)) from error
-        try:
-            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline, pushed=pushed)
-        except DisconnectedError:
-            await self.status.unreachable(ticket.address)
-            raise
-        try:
-            profile = await client.log_in(uid, ticket.token, feed=pushed is not None)
-        except BaseException:
-            await client.close()
-            raise
-        return client, profile
+    async def crash(self, number: int, down: float) -> None:
+        """Kill a node, and have another of its name begin so many seconds later, at a new address."""
+        await self.nodes[number].kill()
+        await asyncio.sleep(down)
+        await self._begin(number)
 
     @property
     def stats(self) -> Stats:
@@ -155,25 +111,33 @@ async def cluster(
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(site.shared(sharing, expiry=limits.expiry, dead=dead))
         running: list[Node] = []
-        for number, rng in enumerate(rngs[:nodes]):
+        pools = [await stack.enter_async_context(site.database(pool, f"node{number + 1}")) for number in range(nodes)]
+        lives: dict[int, AsyncExitStack] = {}
+
+        async def begin(number: int) -> None:
             name = f"node{number + 1}"
-            database = await stack.enter_async_context(site.database(pool, name))
+            if number in lives:  # it has been killed
+                await lives[number].aclose()
             services = Services(
-                site.at(name), database, shared.tokens, shared.presence(name), shared.directory, shared.peers.of(name)
+                *(site.at(name), pools[number], shared.tokens, shared.presence(name)),
+                *(shared.directory, shared.peers.of(name)),
             )
             locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
             node = Node(
                 name,
                 services,
-                creator=Creator(strategy, retry, locks, rng),
+                creator=Creator(strategy, retry, locks, rngs[number]),
                 texts=texts or TEXTS[schema],
                 limits=limits,
-                rng=rng,
+                rng=rngs[number],
             )
-            await stack.enter_async_context(shared.peers.heard(name, node))
-            running.append(
-                await stack.enter_async_context(
-                    listening(node, Address(host or site.host(name), port and port + number))
-                )
-            )
-        yield Cluster(running, StatusServer(shared.directory, shared.tokens), shared.presence(_STATUS), site)
+            life = lives[number] = await stack.enter_async_context(AsyncExitStack())
+            await life.enter_async_context(shared.peers.heard(name, node))
+            where = Address(host or site.host(name), port and port + number)
+            await life.enter_async_context(listening(node, where))
+            running[number:] = [node, *running[number + 1 :]]
+
+        for number in range(nodes):
+            await begin(number)
+        status = StatusServer(shared.directory, shared.tokens)
+        yield Cluster(status, site, running, shared.presence(_STATUS), begin)

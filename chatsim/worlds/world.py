@@ -185,6 +185,13 @@ class World(Site, Protocol):
         """
         ...
 
+    async def crash_redis(self, down: float) -> None:
+        """Kill the Redis; so many seconds later one is there again, empty.
+
+        Raises `WorldError` when it can't be killed.
+        """
+        ...
+
     def reserve(self, connections: int) -> None:
         """See to it that so many connections can be open on the network at once. Raises `WorldError`."""
         ...

@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+from functools import partial
 
+import psutil
 import pytest
 
 from chatsim.lab.talk import Talk
 from chatsim.worlds.model.world import Model
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.nodes import node_processes
+from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
+from chatsim.worlds.world import Sharing
 
 SEEDS = int(os.environ.get("CHATSIM_TEST_SEEDS", "60"))
 
@@ -36,6 +40,33 @@ def test_so_it_is_in_the_model_whatever_the_seed():
         assert (told.crashes, len(told.said)) == (2, 16)
         cut_off += told.cut_off
     assert cut_off > SEEDS / 4  # they are killed in the middle of something, not in between
+
+
+@pytest.mark.timeout(3_600)
+def test_nor_does_a_killed_node_or_redis_cost_a_text_or_leave_anybody_online_in_the_model():
+    for seed in range(1, SEEDS + 1):
+        talk = Talk(texts=8, crashes=4, faults=("node", "redis"), down=0.5, seed=seed, patience=600, lapses=True)
+        told = in_model(talk)
+        assert told.wrong == [], f"repeat with {talk}"
+        assert (told.crashes, len(told.said)) == (4, 16)
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.timeout(900)
+async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_processes(
+    tmp_path, mysql_url, monkeypatch
+):
+    monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    talk = Talk(pairs=2, texts=150, crashes=40, faults=("node", "redis"), pause=0.2, patience=120)
+    async with MySQLWorld() as world:
+        words = ["--tables", "hardened", "--host", LOOPBACK]
+        url = await world.redis_url()
+        sharing = Sharing("redis", "grpc")
+        processes = partial(node_processes, world, nodes=2, port=0, words=words, redis_url=url, sharing=sharing)
+        told = await talk.run(world, tmp_path, processes)
+    assert told.wrong == []
+    assert (told.crashes, len(told.said)) == (40, 600)
+    assert not [each for each in psutil.Process().children(recursive=True) if "chatsim.cli" in each.cmdline()]
 
 
 def test_one_seed_is_one_story():

@@ -33,6 +33,7 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
+from chatsim.worlds.doors import Doors
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
@@ -42,7 +43,7 @@ from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import PeerGroup, Sharing, WorldError
 
-__all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeSettings", "node_processes", "run_node"]
+__all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeProcesses", "NodeSettings", "node_processes", "run_node"]
 
 TOKEN_KEY = "CHATSIM_TOKEN_KEY"  # noqa: S105 - a variable's name
 REDIS_URL = "CHATSIM_REDIS_URL"
@@ -205,7 +206,7 @@ async def node_processes(
     redis_url: str | None,
     sharing: Sharing,
     token_lifetime: int = LIFETIME,
-) -> AsyncIterator[StatusServer]:
+) -> AsyncIterator[NodeProcesses]:
     """Nodes named ``node1`` and so on, each ``chatsim node`` in a process of its own; ended with the block.
 
     They end with this process, too, however it ends: they watch a pipe that it holds.
@@ -253,9 +254,26 @@ async def node_processes(
             for started in await asyncio.gather(*(process.start() for process in processes), return_exceptions=True):
                 if started is not None:
                     raise started
-            yield StatusServer(known, tokens)
+            yield NodeProcesses(StatusServer(known, tokens), world, processes)
         finally:
             await asyncio.gather(*(process.close() for process in processes))
+
+
+@dataclass(frozen=True)
+class NodeProcesses(Doors):
+    """Nodes in processes of their own."""
+
+    _processes: Sequence[_NodeProcess]
+
+    async def crash(self, number: int, down: float) -> None:
+        """Kill a node, as ``kill -9`` does, and start it again so many seconds later, at any free port.
+
+        Raises:
+            WorldError: it does not start.
+        """
+        await self._processes[number].kill()
+        await asyncio.sleep(down)
+        await self._processes[number].start()
 
 
 class _NodeProcess:
@@ -284,6 +302,16 @@ class _NodeProcess:
         waiting.cancel()
         if not self._listening.is_set():
             raise WorldError(f"{self._name} did not start; what it said is above")
+
+    async def kill(self) -> None:
+        """End it at once."""
+        assert self._process is not None
+        assert self._reading is not None
+        self._closing = True
+        self._process.kill()
+        await self._reading
+        self._closing = False
+        self._listening.clear()
 
     async def close(self) -> None:
         """Let it end its sessions, and wait for it."""

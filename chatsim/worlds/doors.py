@@ -1,0 +1,76 @@
+"""How clients come in: the status server says where, then they connect and log in; in either world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from chatsim.chat.client.connection import DEADLINE, Client, DisconnectedError
+from chatsim.chat.client.messenger import Enter
+from chatsim.chat.ports import Address, RegistryError
+from chatsim.chat.protocol import LoginReply, Message
+from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
+from chatsim.worlds.world import Site
+
+__all__ = ["Doors"]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """The ways in to the nodes that a status server knows.
+
+    Attributes:
+        status: the status server.
+        site: where the clients run.
+    """
+
+    status: StatusServer
+    site: Site
+
+    async def log_in(
+        self, uid: int, address: Address | None = None, *, deadline: float, machine: str = "client"
+    ) -> Client:
+        """A client of ``uid`` on ``machine``, logged in at ``address``, or where the status server sends it.
+
+        Raises:
+            DisconnectedError, LateError, RefusedError: it could not be.
+        """
+        client, _ = await self._enter(uid, address, deadline=deadline, machine=machine)
+        return client
+
+    def door(
+        self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str = "client"
+    ) -> Enter:
+        """How a messenger of ``uid`` on ``machine`` connects."""
+
+        async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
+            return await self._enter(uid, address, deadline=deadline, machine=machine, pushed=pushed)
+
+        return enter
+
+    async def _enter(
+        self,
+        uid: int,
+        address: Address | None,
+        *,
+        deadline: float,
+        machine: str,
+        pushed: Callable[[Message], None] | None = None,
+    ) -> tuple[Client, LoginReply]:
+        try:
+            ticket = Ticket(address, await self.status.token(uid)) if address else await self.status.send(uid)
+        except (NoNodeError, RegistryError) as error:
+            raise DisconnectedError(str(error)) from error
+        try:
+            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline, pushed=pushed)
+        except DisconnectedError:
+            with suppress(RegistryError):  # it will be found out again
+                await self.status.unreachable(ticket.address)
+            raise
+        try:
+            profile = await client.log_in(uid, ticket.token, feed=pushed is not None)
+        except BaseException:
+            await client.close()
+            raise
+        return client, profile
