@@ -1,9 +1,13 @@
 """chatsim: a laboratory for chat back ends on MySQL.
 
 - `race`: which locking strategy gives two callers one private chat, and at what price
+- `pages`: what a page of a list costs, and whether a reader misses anything
 - `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
 - `creation_strategy`: makes a strategy of a coroutine function of yours
 - `strategies`: the creation strategies that are shipped
+- `paging_strategy`: makes a way to page of a coroutine function of yours
+- `Page`: what that returns
+- `paging_strategies`: the ways to page that are shipped
 - `MySQL`: which MySQL to run on, if not the first that is found
 - `Model`: how the model is set up: what things cost in it
 - `play`: a multi-session script, step by step, with the locks after each step
@@ -23,7 +27,10 @@ from typing import Any, TypeVar
 
 from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
+from chatsim.chat.paging import STRATEGIES as PAGING_STRATEGIES
+from chatsim.chat.paging.strategy import Page, PagingStrategy, paging_strategy
 from chatsim.lab.delivery import PATHS, PEERS, PRESENCE, Delivery
+from chatsim.lab.pages import Pages
 from chatsim.lab.race import BadParameterError, Race
 from chatsim.lab.report import Report
 from chatsim.lab.result import Result, compare
@@ -36,6 +43,7 @@ from chatsim.worlds.schedule import Outcome, Schedule
 __all__ = [
     "Model",
     "MySQL",
+    "Page",
     "Report",
     "Result",
     "Schedule",
@@ -43,6 +51,9 @@ __all__ = [
     "creation_strategy",
     "delivery",
     "figures",
+    "pages",
+    "paging_strategies",
+    "paging_strategy",
     "play",
     "race",
     "run",
@@ -183,6 +194,62 @@ async def delivery(
         return await main(server)
 
 
+async def pages(
+    *,
+    world: str | MySQL | Model = "mysql",
+    what: str = "threads",
+    strategies: str | PagingStrategy | Iterable[str | PagingStrategy] = "all",
+    existing: int | Iterable[int] = 10_000,
+    page_size: int = 100,
+    depths: str | Iterable[str] = ("first", "middle", "last"),
+    writers: str | Iterable[str] = ("none", "all"),
+    rounds: int = 50,
+    seed: int = 1,
+    progress: bool = True,
+) -> Report:
+    """Read lists page by page, with every strategy: what a page costs, and whether a reader misses anything.
+
+    Args:
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
+        what: ``threads``, a user's; or ``history``, a thread's messages.
+        strategies: ways to page by name or as made by `paging_strategy`; ``"all"`` for all shipped.
+        existing: how many entries the lists have whose pages are measured, one number or several.
+        page_size: entries in a page.
+        depths: which pages are measured: ``first``, ``middle``, ``last``.
+        writers: what others do while somebody reads: ``none``, ``inserts``, ``deletes``, ``activity``, ``all``.
+        rounds: how often each page is read for its times.
+        seed: of what others do.
+        progress: whether to show progress bars.
+
+    Raises:
+        BadParameterError, UnknownStrategyError: a parameter makes no sense.
+        WorldError: the world can't be had.
+        StrategyError: a strategy is broken.
+        DivergenceError: a run in the model does not repeat itself.
+    """
+    parameters = Pages(
+        what=what,
+        strategies=strategies,
+        existing=existing,
+        page_size=page_size,
+        depths=depths,
+        writers=writers,
+        rounds=rounds,
+        seed=seed,
+    )
+    there = _there(world)
+
+    async def main(place: MySQLWorld | ModelWorld) -> Report:
+        report = parameters.report(place.name)
+        await parameters.run(place, report, progress=progress)
+        return report
+
+    if isinstance(there, Model):
+        return await asyncio.to_thread(there.run, main, seed=seed)
+    async with MySQLWorld(there) as server:
+        return await main(server)
+
+
 def _there(world: object) -> MySQL | Model:
     known: dict[object, MySQL | Model] = {"mysql": MySQL(), "model": Model()}
     there = world if isinstance(world, MySQL | Model) else known.get(world)
@@ -213,6 +280,11 @@ async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> Outcome:
 def strategies() -> dict[str, CreationStrategy]:
     """The creation strategies that are shipped, by name."""
     return dict(STRATEGIES)
+
+
+def paging_strategies(what: str) -> dict[str, PagingStrategy]:
+    """The ways to page ``threads`` or ``history`` that are shipped, by name."""
+    return dict(PAGING_STRATEGIES[what])
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

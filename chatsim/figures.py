@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatsim.worlds.deadlock import Deadlock, Lock, Participant
     from chatsim.worlds.schedule import LockRow, Outcome, Schedule, StepOutcome
 
-__all__ = ["catch_up", "delivery", "lock_steps", "strategies", "wait_for_graph"]
+__all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "wait_for_graph"]
 
 _POINTS = 8
 """The size of all text."""
@@ -258,6 +258,56 @@ def delivery(table: pd.DataFrame, caption: str = "") -> Figure:
         ax.set_xlabel("ms, p50 and p99", fontsize=_POINTS)
         ax.tick_params(labelsize=_POINTS)
     figure.supxlabel("\n".join(wrap(caption, 150)), fontsize=_POINTS - 2)
+    return figure
+
+
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def pages(table: pd.DataFrame, caption: str = "") -> Figure:
+    """What a page costs, by depth: index reads against the length of the list, both on log scales.
+
+    The dotted line is four times the page. Lines that lie upon each other are told apart by their marks.
+
+    Args:
+        table: the rows of a report of pages.
+        caption: the run's conditions, printed beneath.
+    """
+    costs = table.drop_duplicates(["strategy", "existing", "depth"])
+    depths = list(dict.fromkeys(costs["depth"]))
+    figure, axes = plt.subplots(
+        1, len(depths), figsize=(1.6 + 3.2 * len(depths), 3.8), squeeze=False, layout="constrained", sharey=True
+    )
+    plt.close(figure)  # who asked for it shows it
+    for depth, ax in zip(depths, axes[0], strict=True):
+        part = costs[costs["depth"] == depth]
+        for at, name in enumerate(dict.fromkeys(part["strategy"])):
+            line = part[part["strategy"] == name].sort_values("existing")
+            ax.plot(
+                line["existing"],
+                line["index_reads"],
+                color=f"{0.15 * (at % 4)}",
+                linestyle=("solid", "dashed", "dashdot", (0, (1, 1)))[at % 4],
+                linewidth=1.2,
+                marker=_MARKS[at % len(_MARKS)],
+                markersize=9 - at,
+                markerfacecolor="white" if at % 2 else None,
+                label=name,
+            )
+        most = 4 * part["page_size"].iloc[0]
+        ax.axhline(most, color="black", linestyle="dotted", linewidth=1)
+        if ax is axes[0, 0]:
+            ax.annotate(
+                "4 × the page", (0.02, most), (0, 2), ax.get_yaxis_transform(), "offset points", fontsize=_POINTS
+            )
+        ax.set(xscale="log", yscale="log", xlabel="entries in the list")
+        ax.set_title(f"{depth} page", loc="left", fontsize=10, fontweight="bold")
+        ax.grid(which="major", color="0.9")
+        ax.set_axisbelow(True)
+    axes[0, 0].set_ylabel("rows read in indexes, for a page")
+    handles, names = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=_POINTS)
+    figure.supxlabel("\n".join(wrap(caption, 165)), fontsize=7.5, x=0.01, ha="left")
     return figure
 
 

@@ -12,8 +12,8 @@ from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 PUBLIC = [
-    *("Model", "MySQL", "Report", "Result", "Schedule", "compare", "creation_strategy"),
-    *("delivery", "figures", "play", "race", "run", "strategies"),
+    *("Model", "MySQL", "Page", "Report", "Result", "Schedule", "compare", "creation_strategy"),
+    *("delivery", "figures", "pages", "paging_strategies", "paging_strategy", "play", "race", "run", "strategies"),
 ]
 
 
@@ -121,3 +121,30 @@ def test_a_script_is_played_where_one_says():
 def test_a_line_of_a_script_that_has_no_session_is_named():
     with pytest.raises(BadScheduleError, match="'SELECT 1' is not of the form 'session: SQL'"):
         chatsim.Schedule.of("a: BEGIN\nSELECT 1")
+
+
+def test_pages_gives_a_report_with_a_row_for_each_page_measured_and_ones_own_way_among_them():
+    @chatsim.paging_strategy("history", order="newest")
+    async def mine(tx, thread, cursor, size):
+        """Bets on nothing new."""
+        found = await tx.execute(
+            "SELECT message_id FROM chat_message WHERE thread_id = ? AND message_id < ?"
+            " ORDER BY message_id DESC LIMIT ?",
+            (thread, cursor or 2**63, size + 1),
+        )
+        page = found.rows[:size]
+        return chatsim.Page(page, page[-1][0] if page else cursor, more=len(found.rows) > size)
+
+    parameters = {"what": "history", "existing": 30, "page_size": 5, "rounds": 1, "depths": "first", "writers": "all"}
+    report = chatsim.run(chatsim.pages(world="model", strategies=[mine, "offset"], progress=False, **parameters))
+    assert isinstance(report, chatsim.Report)
+    assert [(row["strategy"], row["verdict"]) for row in report.rows] == [("mine", "safe"), ("offset", "unsafe")]
+    with pytest.raises(BadParameterError, match="unknown world 'nope'; there are: mysql, model"):
+        chatsim.run(chatsim.pages(world="nope"))
+
+
+def test_the_ways_to_page_that_are_shipped_are_a_copy():
+    shipped = chatsim.paging_strategies("history")
+    assert {"keyset", "offset"} <= {*shipped}
+    shipped.clear()
+    assert chatsim.paging_strategies("history")

@@ -9,6 +9,7 @@ from chatsim.cli.catchup import catchup
 from chatsim.cli.chat import chat
 from chatsim.cli.delivery import delivery
 from chatsim.cli.mysql import mysql
+from chatsim.cli.pages import pages
 from chatsim.cli.protocol import protocol
 from chatsim.cli.race import race, strategies
 from chatsim.cli.schedule import schedule
@@ -23,7 +24,8 @@ def main() -> None:
     """A laboratory for chat back ends on MySQL.
 
     `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim catchup` asks how a client that was away gets everything, and whether it does.
+    what price. `chatsim pages` reads long lists page by page and says what a page costs, and what is missed.
+    `chatsim catchup` asks how a client that was away gets everything, and whether it does.
     `chatsim delivery` times what becomes of texts, on one server and across two.
     `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
     `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
@@ -31,5 +33,5 @@ def main() -> None:
     """
 
 
-for command in (race, strategies, catchup, delivery, schedule, anomalies, serve, chat, node, protocol, mysql):
+for command in (race, strategies, pages, catchup, delivery, schedule, anomalies, serve, chat, node, protocol, mysql):
     main.add_command(command)

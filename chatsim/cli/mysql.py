@@ -61,7 +61,7 @@ def fetch() -> None:
 @mysql.command()
 @mysql_url_option
 def clean(mysql_url: str | None) -> None:
-    """Drop the schemas that killed runs have left on a named server; those in use are left alone."""
+    """Drop the schemas that runs have left on a named server, killed, or for the next; those in use are left alone."""
     with one_sentence():
         names = asyncio.run(drop_stale_schemas(Servers(mysql_url=mysql_url).named_url()))
     click.echo(f"dropped {', '.join(names)}" if names else "nothing to drop")

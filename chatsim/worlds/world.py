@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from typing import Protocol
 from chatsim.chat.ports import Database, Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
 from chatsim.worlds.deadlock import Deadlock
 
-__all__ = ["Costs", "Distance", "PeerGroup", "Shared", "Sharing", "Site", "World", "WorldError"]
+__all__ = ["Costs", "Distance", "PeerGroup", "Reads", "Shared", "Sharing", "Site", "World", "WorldError"]
 
 
 class WorldError(Exception):
@@ -40,6 +40,32 @@ class Costs:
             self.statements - before.statements,
             _difference(self.rows_examined, before.rows_examined),
             _difference(self.lock_waits, before.lock_waits),
+        )
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the database read in its own indexes, and what it put aside to answer.
+
+    Attributes:
+        by_index: rows read, by ``table.index``, where there were any; None where the server does not say.
+        temporary: rows written into temporary tables; None where it does not say.
+    """
+
+    by_index: Mapping[str, int] | None
+    temporary: int | None
+
+    @property
+    def total(self) -> int | None:
+        """Rows read in all indexes."""
+        return None if self.by_index is None else sum(self.by_index.values())
+
+    def __sub__(self, before: Reads) -> Reads:
+        now, then = self.by_index, before.by_index or {}
+        more = None if now is None else {name: now[name] - then.get(name, 0) for name in sorted(now)}
+        return Reads(
+            None if more is None else {name: count for name, count in more.items() if count},
+            _difference(self.temporary, before.temporary),
         )
 
 
@@ -198,6 +224,23 @@ class World(Site, Protocol):
 
     async def costs(self) -> Costs:
         """What all the pools together have cost so far."""
+        ...
+
+    async def reads(self) -> Reads:
+        """What all the pools' open connections have read so far."""
+        ...
+
+    async def explain(self, sql: str, args: Sequence[object]) -> str | None:
+        """How the database carries out a statement that reads, measured; None where it does not say."""
+        ...
+
+    def stocked(
+        self, schema: str, contents: str, load: Callable[[Session], Awaitable[None]]
+    ) -> AbstractAsyncContextManager[None]:
+        """Have, for the block, the tables of ``chat/schema`` with what ``load`` puts in, which is only to be read.
+
+        On a server that outlives this world they are kept, and found again by what says their ``contents``.
+        """
         ...
 
     async def deadlock(self) -> Deadlock | None:

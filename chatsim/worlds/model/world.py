@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,12 +14,13 @@ from chatsim.worlds.model.database import AdminSession, ModelServer
 from chatsim.worlds.model.determinism import run_twice
 from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.world import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database
+    from chatsim.chat.ports import Database, Session
     from chatsim.worlds.deadlock import Deadlock
     from chatsim.worlds.world import Costs
 
@@ -78,6 +80,32 @@ class ModelWorld(ModelSite):
     async def costs(self) -> Costs:
         """What all the pools together have cost so far."""
         return self.server.costs()
+
+    async def reads(self) -> Reads:
+        """What has been read so far, by anybody; what is sorted is in no table."""
+        counts = {
+            f"{table.name}.{index.definition.name}": index.reads
+            for table in self.server.engine.tables.values()
+            for index in table.indexes
+            if index.reads
+        }
+        return Reads(counts, None)
+
+    async def explain(self, sql: str, args: Sequence[object]) -> str | None:  # noqa: ARG002
+        """The model's plans are a rule: see ``docs/fidelity.md``."""
+        return None
+
+    @asynccontextmanager
+    async def stocked(
+        self,
+        schema: str,
+        contents: str,  # noqa: ARG002 - nothing outlives a run
+        load: Callable[[Session], Awaitable[None]],
+    ) -> AsyncIterator[None]:
+        """In the world's only schema."""
+        await self.install(schema)
+        await load(self.admin)
+        yield
 
     async def deadlock(self) -> Deadlock | None:
         """The latest deadlock, if it is new."""

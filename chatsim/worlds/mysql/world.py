@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
@@ -22,6 +23,7 @@ from chatsim.chat.ports import (
     LocksError,
     Network,
     Presence,
+    Session,
     Tokens,
 )
 from chatsim.worlds.deadlock import Deadlock
@@ -35,7 +37,7 @@ from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 from chatsim.worlds.mysql.servers.private import StartError
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import Costs, Distance, Shared, Sharing, WorldError
+from chatsim.worlds.world import Costs, Distance, Reads, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # it imports an optional extra
@@ -44,6 +46,9 @@ __all__ = ["LOOPBACK", "MySQLWorld", "Servers", "drop_stale_schemas"]
 
 _log = logging.getLogger(__name__)
 _PREFIX = "chatsim_"
+_LOADED = "loaded"
+"""A table that stands for: all has been loaded."""
+
 LOOPBACK = "127.0.0.1"
 _SETTINGS = (
     "log_bin",
@@ -410,6 +415,66 @@ class MySQLWorld:
             " WHERE SCHEMA_NAME = ?",
             self.schema,
         )
+
+    async def reads(self) -> Reads:
+        """The server's counts for this schema, by index; what it writes while reading are temporary rows."""
+        try:
+            found = await self.admin.execute(
+                "SELECT CONCAT(OBJECT_NAME, COALESCE(CONCAT('.', INDEX_NAME), ' by position')), COUNT_FETCH"
+                " FROM performance_schema.table_io_waits_summary_by_index_usage"
+                " WHERE OBJECT_SCHEMA = ? AND COUNT_FETCH > 0",
+                (self.schema,),
+            )
+            # of the connections themselves: asking on one of them would count, too
+            aside = await self.admin.execute(
+                "SELECT CAST(SUM(VARIABLE_VALUE) AS UNSIGNED) FROM performance_schema.status_by_thread"
+                " JOIN performance_schema.threads USING (THREAD_ID)"
+                " WHERE PROCESSLIST_DB = ? AND PROCESSLIST_ID <> CONNECTION_ID() AND VARIABLE_NAME = 'Handler_write'",
+                (self.schema,),
+            )
+        except ConnectionLostError:
+            raise
+        except DatabaseError:
+            return Reads(None, None)
+        return Reads({str(name): int(str(count)) for name, count in found.rows}, aside.scalar())
+
+    async def explain(self, sql: str, args: Sequence[object]) -> str | None:
+        """EXPLAIN ANALYZE."""
+        return str((await self.admin.execute(f"EXPLAIN ANALYZE {sql}", args)).rows[0][0]).strip()
+
+    @asynccontextmanager
+    async def stocked(
+        self, schema: str, contents: str, load: Callable[[Session], Awaitable[None]]
+    ) -> AsyncIterator[None]:
+        """On an own server, in the world's own schema; on any other in one that is named by its contents."""
+        text = f"{contents}\n" + "\n".join(schemas.statements(schema))
+        kept = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
+        # whoever finds it in use loads their own
+        if self._server.own or not (await self.admin.execute("SELECT GET_LOCK(?, 0)", (kept,))).scalar():
+            await self.install(schema)
+            await load(self.admin)
+            yield
+            return
+        own, self.schema = self.schema, kept
+        try:
+            if await self._is_loaded():
+                await self.admin.execute(f"USE {kept}")
+            else:
+                await self.admin.execute(f"CREATE DATABASE IF NOT EXISTS {kept}")
+                await self.install(schema)
+                await load(self.admin)
+                await self.admin.execute(f"CREATE TABLE {_LOADED} (id INT)")
+            yield
+        finally:
+            self.schema = own
+            with contextlib.suppress(DatabaseError):  # the connection is gone, and the lock with it
+                await self.admin.script(f"USE {own}; DO RELEASE_LOCK(?)", (kept,))
+
+    async def _is_loaded(self) -> bool:
+        found = await self.admin.execute(
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?", (self.schema, _LOADED)
+        )
+        return bool(found.rows)
 
     async def _counter(self, sql: str, *args: object) -> int | None:
         """A number of the server's, or None where it keeps none or the user may not see it."""

@@ -95,6 +95,9 @@ class ScriptedDatabase:
         if self.failure:
             raise self.failure
         uid = args[0]
+        if "private_chat" in sql:
+            _, after, limit, *_ = args
+            return [Rows([row for row in self.threads.get(uid, []) if row[0] > after][:limit]), Rows(), Rows()]
         user = [(f"name{uid}", "mail", "nick", "desc", 1, "icon")] if uid in self.users else []
         applications = [("eve", 5, "icon", "e", 0, "hello", 0)]
         friends = [("bob", 6, "icon", "b", 1, "", "bobby")]
@@ -105,8 +108,7 @@ class ScriptedDatabase:
             raise self.failure
         if sql == "create":
             return Rows([(await self._create(args),)])
-        uid, after, *_, limit = args
-        return Rows([row for row in self.threads.get(uid, []) if row[0] > after][:limit])
+        raise AssertionError(sql)
 
     async def _create(self, args):
         self.asked.append(args)

@@ -93,13 +93,13 @@ def _size_of_notice(request: TextRequest) -> int:
 @handles(LoadMessagesRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
 async def _load_messages(node: Node, session: Session, request: LoadMessagesRequest) -> Message:
     async with node.lease() as tx:
-        await store.members(tx, request.thread_id, session.uid)
-        return await node.texts.after(tx, request.thread_id, request.message_id)
+        readable = store.MembersOnly(tx, request.thread_id, session.uid)
+        return await node.texts.after(readable, request.thread_id, request.message_id)
 
 
 @handles(HistoryRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
 async def _history(node: Node, session: Session, request: HistoryRequest) -> Message:
     node.needs_numbers()
     async with node.lease() as tx:
-        await store.members(tx, request.thread_id, session.uid)
-        return await node.texts.beside(tx, request.thread_id, request.seq, backward=request.backward)
+        readable = store.MembersOnly(tx, request.thread_id, session.uid)
+        return await node.texts.beside(readable, request.thread_id, request.seq, backward=request.backward)

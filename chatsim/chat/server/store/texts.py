@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatsim.chat.paging import DEFAULTS
 from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import (
     ErrorCode,
@@ -33,10 +34,6 @@ _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _TIME = "CAST(created_at AS CHAR)"
 _CONTENT = "LEFT(content, 10000)"
 """As much of a message as always has room in a frame, at six bytes for a character; our clients can't send as much."""
-
-_HISTORY = f"""
-    SELECT sender_id, message_id, thread_id, CAST(0 AS UNSIGNED), {_CONTENT}, {_TIME} FROM chat_message
-     WHERE thread_id = ? AND message_id > ? ORDER BY message_id LIMIT ?"""
 
 
 @dataclass(frozen=True)
@@ -262,12 +259,12 @@ class HardenedTexts:
 
 
 async def _after(tx: Session, thread: int, message_id: int, count: int) -> LoadMessagesReply:
-    found = await tx.execute(_HISTORY, (thread, message_id, count + 1))
-    whole = structs(HistoryText, found.rows)
-    longest = LoadMessagesReply(0, thread, whole[-1].msg_id if whole else 0, load_more=True)
-    page = fitting(longest, whole[:count])
+    found = await DEFAULTS["history"](tx, thread, message_id, count)
+    rows = [(sender, number, thread, 0, content, time) for number, sender, content, time in found.rows]
+    whole = structs(HistoryText, rows)
+    page = fitting(LoadMessagesReply(0, thread, whole[-1].msg_id if whole else 0, load_more=True), whole)
     last = page[-1].msg_id if page else message_id
-    return LoadMessagesReply(0, thread, last, len(page) < len(whole), page)
+    return LoadMessagesReply(0, thread, last, found.more or len(page) < len(whole), page)
 
 
 def _named(batch: Batch) -> tuple[str, list[object]]:

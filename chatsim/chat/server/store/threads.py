@@ -9,28 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatsim.chat.paging import DEFAULTS
 from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import structs
+from chatsim.chat.sessions import Passing
 
-__all__ = ["changed", "joined", "mark_read", "members", "require", "states", "threads", "written"]
+__all__ = ["MembersOnly", "changed", "joined", "mark_read", "require", "states", "threads", "written"]
 
 _PAGE = 100
 _NEVER = 2**63
-
-# a limited range of one index for each branch: it costs what a page costs, wherever the page is
-_THREADS = """
-    (SELECT thread_id, 'private', user1_id, user2_id FROM private_chat FORCE INDEX (idx_private_user1_thread)
-      WHERE user1_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
-    UNION ALL
-    (SELECT thread_id, 'private', user1_id, user2_id FROM private_chat FORCE INDEX (idx_private_user2_thread)
-      WHERE user2_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
-    UNION ALL
-    (SELECT thread_id, 'group', CAST(0 AS UNSIGNED), CAST(0 AS UNSIGNED)
-      FROM group_chat_member FORCE INDEX (idx_user_threads)
-      WHERE user_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?)
-    ORDER BY thread_id LIMIT ?"""
 
 _NEWEST = """
     SELECT thread_id, version, unread FROM user_thread FORCE INDEX (idx_user_version)
@@ -49,6 +38,10 @@ _STATES = f"""
 _MEMBERS = """
     SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?;
     SELECT user_id FROM group_chat_member WHERE thread_id = ?"""
+
+_MEMBER = """
+    SELECT 1 FROM private_chat WHERE thread_id = ? AND (user1_id = ? OR user2_id = ?);
+    SELECT 1 FROM group_chat_member WHERE thread_id = ? AND user_id = ?"""
 
 _NUMBER = "INSERT INTO user_version (user_id, version) VALUES {} ON DUPLICATE KEY UPDATE version = version + 1"
 _CHANGED = """
@@ -75,9 +68,8 @@ _READ = """
 
 async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...], bool]:
     """The user's threads with an id above ``after``, by id, a page of at most 100; and whether there are more."""
-    reach = (uid, after, _PAGE + 1)
-    found = await tx.execute(_THREADS, (*reach, *reach, *reach, _PAGE + 1))
-    return structs(Thread, found.rows[:_PAGE]), len(found.rows) > _PAGE
+    page = await DEFAULTS["threads"](tx, uid, after, _PAGE)
+    return structs(Thread, page.rows), page.more
 
 
 async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[ThreadState, ...], bool]:
@@ -94,10 +86,28 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
     return structs(ThreadState, [(*by_id[thread], *rest) for thread, *rest in page]), len(found.rows) > _PAGE
 
 
-async def members(tx: Session, thread: int, uid: int) -> list[int]:
-    """Who is in a thread, ``uid`` among them, by id. Raises a `RefusalError` if they are not."""
-    pair, group = await tx.script(_MEMBERS, (thread, thread))
-    return _among(uid, thread, pair, group)
+class MembersOnly(Passing):
+    """What is read through it is for members of a thread: anybody else gets a `RefusalError` instead.
+
+    Whether they are one is asked in the round trip of what is to be read, which is half of what a page takes.
+
+    Args:
+        tx: the session that is asked.
+        thread: the thread.
+        uid: who wants to read.
+    """
+
+    def __init__(self, tx: Session, thread: int, uid: int) -> None:
+        super().__init__(tx)
+        self._thread, self._uid = thread, uid
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements."""
+        who = (self._thread, self._uid, self._uid, self._thread, self._uid)
+        pair, group, *found = await super().script(f"{_MEMBER}; {sql}", (*who, *args))
+        if not pair.rows and not group.rows:
+            raise _no_member(self._uid, self._thread)
+        return found
 
 
 async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
@@ -159,5 +169,9 @@ def _noted(note: str, users: Sequence[int], args: Sequence[object]) -> tuple[str
 def _among(uid: int, thread: int, *found: Rows) -> list[int]:
     users = sorted(int(str(user)) for rows in found for row in rows.rows for user in row)
     if uid not in users:
-        raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {thread}")
+        raise _no_member(uid, thread)
     return users
+
+
+def _no_member(uid: int, thread: int) -> RefusalError:
+    return RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {thread}")

@@ -67,6 +67,7 @@ class Index:
 
     Attributes:
         structures: how many lock structures there are on it.
+        reads: how many of its records have been looked at.
         made: who made it; None if all see that it is there.
         supremum: stands behind the last record; the list closes there, so the record before the first is it, too.
     """
@@ -76,6 +77,7 @@ class Index:
         self._records: SortedDict[Key, Record] = SortedDict()
         self._heap = 0
         self.structures = 0
+        self.reads = 0
         self.made: Transaction | None = None
         self.supremum: Final = Record(self, (), (), None, -1)
 

@@ -281,15 +281,19 @@ class Scan:
                     await self._lock(record, LockKind.GAP)
                 return None
             elif self._reading.mode is None:
-                self.examined += 1
+                self._count()
                 step = self._consistent(record, span)
             else:
-                self.examined += 1
+                self._count()
                 step = await self._locking(record, span, semi_consistent=semi_consistent)
             if step is _Step.END:
                 return None
             if isinstance(step, Hit):
                 return step
+
+    def _count(self) -> None:
+        self.examined += 1
+        self._index.reads += 1
 
     async def _supremum(self, record: Record, *, starting: bool) -> _Step:
         if self._at is None:

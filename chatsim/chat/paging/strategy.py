@@ -1,0 +1,104 @@
+"""What a paging strategy is: one page of a list, and where the next one begins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatsim.chat.creation import StrategyError
+from chatsim.chat.ports import DatabaseError, Session
+
+__all__ = ["ORDERS", "WHATS", "Page", "PagingStrategy", "page_of", "paging_strategy"]
+
+WHATS = ("threads", "history")
+"""What is paged: the threads of a user, or the messages of a thread."""
+
+ORDERS = ("id", "newest", "time", "activity")
+"""In which order: by id, either way; by ``created_at`` and then id; by who has written last, the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page.
+
+    Attributes:
+        rows: the entries; the first column is the id of the thread, or of the message.
+        cursor: where the next page begins, for whoever reads on; of no meaning to anybody but the strategy.
+        more: whether there is a next page.
+    """
+
+    rows: Sequence[tuple[object, ...]]
+    cursor: Any
+    more: bool
+
+
+Read = Callable[[Session, int, Any, int], Awaitable[Page]]
+
+
+@dataclass(frozen=True)
+class PagingStrategy:
+    """A way to read a list page by page.
+
+    Attributes:
+        name: the function's name.
+        what: a name in `WHATS`.
+        order: a name in `ORDERS`.
+        read: ``async (tx, of, cursor, size) -> Page``: a page of at most ``size`` entries of the user's list, or the
+            thread's, ``of`` whom; from the beginning where the cursor is None.
+        bet: its docstring: what it bets on.
+    """
+
+    name: str
+    what: str
+    order: str
+    read: Read = field(repr=False)
+    bet: str = field(repr=False)
+
+    async def __call__(self, tx: Session, of: int, cursor: Any, size: int) -> Page:
+        """A page."""
+        return await self.read(tx, of, cursor, size)
+
+
+def paging_strategy(what: str, *, order: str = "id") -> Callable[[Read], PagingStrategy]:
+    """Make a paging strategy of an ``async def name(tx, of, cursor, size)`` that returns a `Page`.
+
+    Args:
+        what: ``threads``, of a user; or ``history``, of a thread.
+        order: in which order its entries come: ``id``, ``newest`` (ids falling), ``time`` or ``activity``.
+
+    Raises:
+        ValueError: there is no such list or order.
+        TypeError: the function is not a coroutine function.
+    """
+    for name, value, known in (("list", what, WHATS), ("order", order, ORDERS)):
+        if value not in known:
+            raise ValueError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
+
+    def decorate(read: Read) -> PagingStrategy:
+        if not inspect.iscoroutinefunction(read):
+            raise TypeError(f"a paging strategy is an 'async def'; {read!r} is not")
+        return PagingStrategy(read.__name__, what, order, read, inspect.getdoc(read) or "")
+
+    return decorate
+
+
+async def page_of(strategy: PagingStrategy, tx: Session, of: int, cursor: Any, size: int) -> Page:
+    """A page, if that is what the strategy gives.
+
+    Raises:
+        DatabaseError: the database refused.
+        StrategyError: the strategy is broken.
+    """
+    try:
+        page = await strategy(tx, of, cursor, size)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        raise StrategyError(f"strategy {strategy.name!r} raised {type(error).__name__}: {error}") from error
+    if not isinstance(page, Page):
+        raise StrategyError(f"strategy {strategy.name!r} returned {page!r}, which is no Page")
+    if len(page.rows) > size:
+        raise StrategyError(f"strategy {strategy.name!r} returned {len(page.rows)} entries in a page of {size}")
+    return page

@@ -1,0 +1,45 @@
+"""Sessions that pass on what they are asked to another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatsim.chat.ports import Isolation, Rows, Session
+
+__all__ = ["Passing"]
+
+
+class Passing(Session):
+    """The `Session` port: passes on everything; a subclass changes what it does about statements.
+
+    Args:
+        tx: the session that is asked in the end.
+    """
+
+    def __init__(self, tx: Session) -> None:
+        self.tx = tx
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.tx.in_transaction
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        """Run one statement."""
+        return (await self.script(sql, args))[0]
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        """Run several statements."""
+        return await self.tx.script(sql, args)
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction."""
+        await self.tx.begin(isolation)
+
+    async def commit(self) -> None:
+        """Commit."""
+        await self.tx.commit()
+
+    async def rollback(self) -> None:
+        """Roll back."""
+        await self.tx.rollback()
