@@ -81,9 +81,8 @@ class Site:
 def own_redis(monkeypatch):
     """A Redis that may be killed, whatever the session's is."""
     monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container can't be killed
     with Servers().redis() as server:
-        if server.instance is None:
-            pytest.skip("no Redis of our own to kill on this machine")
         yield server
 
 

@@ -57,6 +57,7 @@ async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_acros
     tmp_path, mysql_url, monkeypatch
 ):
     monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container can't be killed
     talk = Talk(pairs=2, texts=150, crashes=40, faults=("node", "redis"), pause=0.2, patience=120)
     async with MySQLWorld() as world:
         words = ["--tables", "hardened", "--host", LOOPBACK]
