@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 import modelled
 import numpy as np
@@ -19,6 +21,9 @@ from chatsim.chat.protocol import (
     AddFriendRequest,
     AuthFriendReply,
     AuthFriendRequest,
+    CatchUpPart,
+    CatchUpReply,
+    CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
     Decoder,
@@ -40,6 +45,7 @@ from chatsim.chat.protocol import (
     ThreadState,
     ThreadStatesReply,
     ThreadStatesRequest,
+    ThreadTexts,
     encode,
 )
 from chatsim.worlds.model.costs import StoreCosts
@@ -133,9 +139,10 @@ class Server:
 
     Attributes:
         threads: by id.
-        page: how many texts, or threads, are a page.
+        page: how many texts, or threads, are a page, or a part of a catch-up.
         script: what comes in place of the next answers to a kind of request: one of the above, an error code, or
-            a function of the request and the right answer that gives the messages to say.
+            a function of the request and the right answer that gives the messages to say; of a catch-up it is given
+            the parts, too, and then the answer.
         heard: every request, and when; heartbeats aside.
         sessions: the open connections' streams.
         profile: what a login is answered with.
@@ -223,8 +230,9 @@ class Server:
         if isinstance(told, int):
             says, notices = [REPLY[type(request)](told)], []
         else:
+            parts = self._parts(request) if isinstance(request, CatchUpRequest) else []
             reply, notices = self._answer(request)
-            says = told(request, reply) if callable(told) else [reply]
+            says = told(request, *parts, reply) if callable(told) else [*parts, reply]
         if told is FORGETS:
             return False
         if told is LATE:
@@ -234,7 +242,7 @@ class Server:
         await stream.write(b"".join(map(encode, [*notices, *says])))
         return True
 
-    def _answer(self, request):
+    def _answer(self, request):  # noqa: C901
         """The right reply, and what is said unasked before it."""
         match request:
             case TextRequest():
@@ -252,6 +260,8 @@ class Server:
                 side = texts[: seq - 1] if backward else texts[seq:]
                 page = side[-self.page :] if backward else side[: self.page]
                 reply = HistoryReply(0, thread_id, len(page) < len(side), tuple(page))
+            case CatchUpRequest():
+                reply = CatchUpReply(0)
             case AddFriendRequest():
                 reply = AddFriendReply(0)
             case AuthFriendRequest(touid=other):
@@ -267,6 +277,23 @@ class Server:
             case _:
                 raise AssertionError(f"the test has no answer to {request}")
         return reply, []
+
+    def _parts(self, request):
+        """What comes before the answer to who catches up."""
+        found = [
+            (thread_id, text)
+            for thread_id, after, below in zip(request.threads, request.after, request.below, strict=True)
+            for text in self.threads[thread_id].texts[after : below - 1 if below else None]
+        ]
+        return [
+            CatchUpPart(
+                tuple(
+                    ThreadTexts(thread_id, tuple(text for _, text in texts))
+                    for thread_id, texts in groupby(part, key=itemgetter(0))
+                )
+            )
+            for part in (found[at : at + self.page] for at in range(0, len(found), self.page))
+        ]
 
     def _store(self, request):
         if self.refuses(request):

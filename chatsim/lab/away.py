@@ -11,8 +11,8 @@ import asyncio
 import itertools
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -380,12 +380,13 @@ class _CountedClient(Client):
         self.trips = max(self.trips, trips)
         return answer
 
-    async def catch_up(self, request: CatchUpRequest) -> AsyncIterator[CatchUpPart]:
+    async def catch_up(self, request: CatchUpRequest) -> AsyncGenerator[CatchUpPart, None]:
         """As `Client.catch_up`."""
         self.requests += 1
         trips = self.trips + 1
-        async for part in super().catch_up(request):
-            yield part
+        async with aclosing(super().catch_up(request)) as parts:
+            async for part in parts:
+                yield part
         self.trips = max(self.trips, trips)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from chatsim.chat.ports import Address, Network, Stream
@@ -73,10 +74,12 @@ class RefusedError(ClientError):
 
 
 class _Asked:
-    """A request under way: its answer, and the parts that come before it."""
+    """A request under way: its answer, and the parts that come before it. Raises a `MessageTooLongError`."""
 
-    def __init__(self, request: Message) -> None:
+    def __init__(self, request: Message, due: float) -> None:
         self.request = request
+        self.frame = encode(request)
+        self.due = due  # when it is late, by the loop's clock
         self.answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         self.parts: deque[CatchUpPart] = deque()
         self.come = asyncio.Event()  # a part, or the answer
@@ -116,7 +119,7 @@ class Client:
         self._pushed = pushed
         self._decoder = Decoder(FROM_SERVER)
         self._clock = asyncio.get_running_loop().time
-        self._heard_at = self._clock()
+        self._heard_at = self._clock()  # of a catch-up
         # replies come in the order of the requests; one that came too late for its asker still takes its place
         self._asked: deque[_Asked] = deque()
         self._reading = asyncio.create_task(self._read(), name=f"client of {stream.peer}")
@@ -161,21 +164,10 @@ class Client:
             RefusedError: the reply says so.
             MessageTooLongError: nothing was sent.
         """
-        if self.ended is not None:
-            raise DisconnectedError(self.ended)
-        frame = encode(message)
-        asked = _Asked(message)
-        self._asked.append(asked)
-        try:
-            async with asyncio.timeout(self._deadline):
-                await self._stream.write(frame)
-                came = await asked.answer
-        except TimeoutError:
-            raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s") from None
-        except ConnectionError as error:
-            raise DisconnectedError(str(error)) from error
-        finally:
-            asked.answer.cancel()
+        with self._asking(message) as asked:
+            await self._send(asked)
+            await self._come(asked)
+            came = asked.answer.result()
         self._check(message, came)
         assert isinstance(came, reply)
         return came
@@ -216,47 +208,56 @@ class Client:
         await self._stream.close()
         await self._reading
 
-    async def catch_up(self, request: CatchUpRequest) -> AsyncIterator[CatchUpPart]:
+    async def catch_up(self, request: CatchUpRequest) -> AsyncGenerator[CatchUpPart, None]:
         """The parts of what ``request`` asks for, as they come. Nothing else is read while they are not taken.
 
-        Raises as `request` does; the deadline is for each part.
+        Raises as `request` does. Who does not take them all closes it (`contextlib.aclosing`): what still comes is
+        dropped then.
         """
-        if self.ended is not None:
-            raise DisconnectedError(self.ended)
-        frame = encode(request)
-        asked = _Asked(request)
-        self._asked.append(asked)
-        try:
-            async with asyncio.timeout(self._deadline):
-                await self._stream.write(frame)
+        with self._asking(request) as asked:
+            await self._send(asked)
             while True:
                 await self._come(asked)
                 if not asked.parts:
                     break
-                yield asked.parts.popleft()
+                part = asked.parts.popleft()
                 asked.taken.set()
+                yield part
+                asked.due = self._clock() + self._deadline
             came = asked.answer.result()
+        self._check(request, came)
+
+    @contextmanager
+    def _asking(self, message: Message) -> Iterator[_Asked]:
+        """A request that is to be sent; an answer that comes when the block has been left is dropped."""
+        if self.ended is not None:
+            raise DisconnectedError(self.ended)
+        asked = _Asked(message, self._clock() + self._deadline)
+        self._asked.append(asked)
+        try:
+            yield asked
         except TimeoutError:
-            raise LateError(f"no answer to {type(request).__name__} within {self._deadline:g} s") from None
+            raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s") from None
         except ConnectionError as error:
             raise DisconnectedError(str(error)) from error
         finally:
             asked.answer.cancel()
             asked.taken.set()
-        self._check(request, came)
+
+    async def _send(self, asked: _Asked) -> None:
+        async with asyncio.timeout_at(asked.due):
+            await self._stream.write(asked.frame)
 
     async def _come(self, asked: _Asked) -> None:
-        """Wait for a part or the answer; what comes for others meanwhile shows that the server is at work."""
-        late = True
-        while late:
-            began = self._clock()
+        """Wait for a part or the answer. While a catch-up comes, one's own or another's before, no deadline passes."""
+        while True:
             try:
-                async with asyncio.timeout(self._deadline):
-                    await asked.wait()
-                late = False
+                async with asyncio.timeout_at(asked.due):
+                    return await asked.wait()
             except TimeoutError:
-                if self._heard_at < began:
+                if (later := self._heard_at + self._deadline) <= asked.due:
                     raise
+                asked.due = later
 
     def _check(self, request: Message, came: Message | None) -> None:
         """Raise what became of a request, unless it was answered well."""
@@ -273,12 +274,9 @@ class Client:
     async def _beat(self, uid: int) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            began = self._clock()
             try:
                 await self.request(HeartbeatRequest(uid), HeartbeatReply)
             except ClientError as error:
-                if isinstance(error, LateError) and self._heard_at >= began:
-                    continue  # it waits behind a long catch-up
                 self._end(f"the heartbeat failed: {error}")
                 await self._stream.close()
                 return
@@ -288,7 +286,8 @@ class Client:
         try:
             # told to go, it doesn't wait for the server to hang up: nobody would notice if it never did
             while self.ended is None and (data := await self._stream.read(_CHUNK)):
-                self._heard_at = self._clock()
+                if self._streams():
+                    self._heard_at = self._clock()
                 self._decoder.feed(data)
                 while (message := self._decoder.next_message()) is not None:
                     if isinstance(message, CatchUpPart):
@@ -305,14 +304,21 @@ class Client:
 
     async def _hand_on(self, part: CatchUpPart) -> None:
         """Give a part to who asked for it, and wait while they have as many as they may."""
-        if not self._asked or not isinstance(self._asked[0].request, CatchUpRequest):
+        if not self._streams():
             raise ProtocolError(f"message {part.ID} belongs to nothing that was asked")
         asked = self._asked[0]
+        if asked.answer.done():
+            return  # whoever has asked has gone
         asked.parts.append(part)
         asked.come.set()
         while len(asked.parts) >= _PARTS and not asked.answer.done():
             asked.taken.clear()
             await asked.taken.wait()
+        self._heard_at = self._clock()
+
+    def _streams(self) -> bool:
+        """Whether it is a catch-up's turn to be answered."""
+        return bool(self._asked) and isinstance(self._asked[0].request, CatchUpRequest)
 
     def _take(self, message: Message) -> None:
         if isinstance(message, OfflineNotice):

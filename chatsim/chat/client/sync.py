@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 from chatsim.chat.client.cache import Cache, LocalThread
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
@@ -81,19 +81,26 @@ async def catch_up(
     Args:
         connection: to the node.
         cache: the memory.
-        stored: told of each part, once it is stored.
+        stored: told of each part, once it is stored; of a thread that was had by itself, since a request for several
+            was refused, without its texts.
 
     Raises:
-        ClientError: it could not be had, or not all of it.
+        ClientError: it could not be had, or not all of it; a thread that is refused does not keep the others away.
     """
     behind = await cache.behind()
     turns = asyncio.Semaphore(_REQUESTS)
+    refused = dict[int, ClientError]()
 
     async def have(request: CatchUpRequest) -> None:
         async with turns:
-            async for part in connection.catch_up(request):
-                await cache.keep_part(part.threads)
-                stored(part.threads)
+            try:
+                async with aclosing(connection.catch_up(request)) as parts:
+                    async for part in parts:
+                        await cache.keep_part(part.threads)
+                        stored(part.threads)
+            except RefusedError:  # it may be for one of its threads only
+                refused.update(await _one_by_one(connection, cache, request.threads))
+                stored([ThreadTexts(thread_id, ()) for thread_id in request.threads])
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -101,10 +108,23 @@ async def catch_up(
                 group.create_task(have(request))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
+    for thread_id, error in refused.items():  # the first of them says enough
+        raise ClientError(f"thread {thread_id}: {error}") from error
     reached = {thread.thread_id: thread.last_seq for thread in behind}
     for thread in await cache.behind():
         if thread.cursor < reached.get(thread.thread_id, 0):
             raise StuckError(f"the history of thread {thread.thread_id} does not go on after number {thread.cursor}")
+
+
+async def _one_by_one(connection: Client, cache: Cache, threads: Sequence[int]) -> dict[int, ClientError]:
+    """Have what can be had of each thread; returns what could not, and why."""
+    refused = dict[int, ClientError]()
+    for thread_id in threads:
+        try:
+            await fetch(connection, cache, thread_id)
+        except (RefusedError, StuckError) as error:
+            refused[thread_id] = error
+    return refused
 
 
 def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:

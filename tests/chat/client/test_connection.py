@@ -653,7 +653,7 @@ async def test_requests_under_way_end_with_the_reason_why_their_client_closes():
 @in_virtual_time
 async def test_a_client_closes_though_nobody_takes_the_parts_that_have_come():
     client, peer = await logged_in()
-    parts = client.catch_up(CatchUpRequest((5,), (0,), 0))
+    parts = client.catch_up(CatchUpRequest((5,), (0,), (0,)))
     asking = asyncio.create_task(anext(parts))
     await peer.hear()
     await peer.say(*[CatchUpPart(())] * 10)

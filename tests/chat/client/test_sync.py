@@ -8,12 +8,13 @@ from collections import Counter
 
 import msgspec
 import pytest
-from chatting import FREE, HANGS_UP, ME, OTHER, SILENCE, Server, door
+from chatting import FORGETS, FREE, HANGS_UP, LATE, ME, OTHER, SILENCE, TWICE, Device, PowerCutError, Server, door
 
 from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache
 from chatsim.chat.client.connection import ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.protocol import (
+    CatchUpRequest,
     ErrorCode,
     HistoryReply,
     HistoryRequest,
@@ -32,7 +33,9 @@ class House:
 
     def __init__(self):
         self.server = Server()
-        self.cache = Cache(ModelStore(":memory:", FREE), ME)
+        self.store = ModelStore(":memory:", FREE)
+        self.cache = Cache(self.store, ME)
+        self.told = []
 
     async def connect(self):
         self.client, _ = await door(self.server)(lambda _: None)
@@ -44,7 +47,16 @@ class House:
         return await sync.earlier(self.client, self.cache, thread_id)
 
     async def refresh(self):
-        return [thread.thread_id for thread in await sync.refresh(self.client, self.cache)]
+        await sync.refresh(self.client, self.cache)
+        return [thread.thread_id for thread in await self.cache.behind()]
+
+    async def catch_up(self):
+        await sync.refresh(self.client, self.cache)
+        await sync.catch_up(self.client, self.cache, self.told.extend)
+
+    async def again(self):
+        await self.client.close()
+        await self.connect()
 
     async def here(self, thread_id=THREAD):
         thread = await self.cache.thread(thread_id)
@@ -87,15 +99,15 @@ def numbers(first, last):
 
 
 @in_a_house
-async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_told(house):
+async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_known_the_latest_first(house):
     for thread_id in range(1, 26):
         house.server.write(thread_id, *["hello"] * (thread_id % 2))
-    assert await house.refresh() == list(range(1, 26, 2))
+    assert await house.refresh() == list(range(25, 0, -2))
     assert house.server.of(ThreadStatesRequest) == [ThreadStatesRequest(0, before) for before in (0, 16, 6)]
     assert [thread.thread_id for thread in await house.cache.threads()] == list(range(1, 26))
     await house.fetch(1)
     house.server.heard.clear()
-    assert await house.refresh() == list(range(3, 26, 2))
+    assert await house.refresh() == list(range(25, 1, -2))
     assert house.server.of(ThreadStatesRequest) == [ThreadStatesRequest(25, 0)]
 
 
@@ -108,7 +120,7 @@ async def test_a_list_of_threads_that_breaks_off_is_read_anew(house):
         await house.refresh()
     house.server.write(20, "moved to the front")
     await house.connect()
-    assert await house.refresh() == list(range(1, 26))
+    assert await house.refresh() == [20, *range(25, 20, -1), *range(19, 0, -1)]
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["nothing more", "the same once more"])
@@ -122,7 +134,7 @@ async def test_a_list_of_threads_that_does_not_go_on_is_not_asked_for_for_ever(h
     with house.fails(sync.StuckError, "the list of threads does not go on before version 2"):
         await house.refresh()
     assert len(await house.cache.threads()) == 10
-    assert await house.refresh() == list(range(1, 12))
+    assert await house.refresh() == list(range(11, 0, -1))
 
 
 @in_a_house
@@ -146,7 +158,7 @@ async def test_a_mark_that_is_refused_keeps_nobody_waiting_and_is_told_the_next_
     await house.refresh()
     await house.cache.note_read(4, ME, 1)
     house.server.script[ReadRequest].append(ErrorCode.LOAD_CHAT_FAILED)
-    assert await house.refresh() == [4, 5]
+    assert await house.refresh() == [5, 4]
     assert house.server.threads[4].read == Counter()
     await house.refresh()
     assert house.server.threads[4].read == Counter({ME: 1})
@@ -270,6 +282,172 @@ async def test_a_newest_page_with_a_hole_is_taken_as_far_as_it_goes_and_complete
     )
     await house.fetch()
     assert (await house.here(), await house.shown()) == ((11, 20), numbers(11, 20))
+
+
+# --- what is missing of many threads
+
+
+def asked_for(house):
+    """What catch-ups have asked for: threads, and the bounds of what is wanted of them."""
+    return [[*zip(each.threads, each.after, each.below, strict=True)] for each in house.server.of(CatchUpRequest)]
+
+
+@in_a_house
+async def test_the_newest_of_each_thread_is_asked_for_first_and_then_the_rest(house):
+    house.server.write(4, "1")
+    await house.catch_up()
+    house.server.heard.clear()
+    house.server.write(4, *numbers(2, 60))
+    house.server.write(5, *numbers(1, 150))
+    house.server.write(6, *numbers(1, 3))
+    await house.catch_up()
+    assert asked_for(house) == [[(6, 0, 0), (5, 130, 0), (4, 40, 0)], [(5, 50, 131), (4, 1, 41)]]
+    assert [await house.here(thread_id) for thread_id in (4, 5, 6)] == [(1, 60), (51, 150), (1, 3)]
+    assert await house.shown(5) == numbers(51, 150)
+    assert house.server.of(HistoryRequest) == []
+
+
+@in_a_house
+async def test_only_the_most_recent_threads_are_on_the_first_screen_and_no_request_is_too_large(house):
+    for thread_id in range(1, 101):
+        house.server.write(thread_id, *numbers(1, 25))
+    await house.catch_up()
+    screen, *rest = asked_for(house)
+    assert screen == [(thread_id, 5, 0) for thread_id in range(100, 90, -1)]
+    assert [len(each) for each in rest] == [30, 30, 30, 10]
+    assert sorted(place for each in rest for place in each) == sorted(
+        (thread_id, 0, 6 if thread_id > 90 else 0) for thread_id in range(1, 101)
+    )
+    for thread_id in range(1, 101):
+        assert await house.here(thread_id) == (1, 25)
+
+
+@in_a_house
+async def test_requests_go_out_without_waiting_for_each_others_answers_but_not_all_at_once(house):
+    for thread_id in range(1, 401):
+        house.server.write(thread_id, "hello")
+    house.server.page = 500
+    await house.catch_up()
+    at = Counter(house.server.times(CatchUpRequest))
+    assert len(house.server.of(CatchUpRequest)) == 14
+    assert max(at.values()) == 8
+
+
+@in_a_house
+async def test_each_part_is_told_once_when_it_is_stored(house):
+    house.server.write(4, *numbers(1, 15))
+    house.server.write(5, *numbers(1, 25))
+    await house.catch_up()
+    seen = [(each.thread_id, text.seq) for each in house.told for text in each.texts]
+    assert sorted(seen) == [(4, seq) for seq in range(1, 16)] + [(5, seq) for seq in range(1, 26)]
+
+
+@in_a_house
+async def test_who_lacks_nothing_asks_for_nothing(house):
+    house.server.write(THREAD, "1")
+    await house.catch_up()
+    await house.catch_up()
+    assert len(house.server.of(CatchUpRequest)) == 1
+
+
+def all_but_the_last_part(_, *says):
+    return [*says[:-2], says[-1]]
+
+
+def no_part(_, *says):
+    return [says[-1]]
+
+
+@pytest.mark.parametrize("wrong", [all_but_the_last_part, no_part])
+@in_a_house
+async def test_a_catch_up_that_ends_early_is_an_error_and_the_next_one_has_the_rest(house, wrong):
+    house.server.write(THREAD, "1")
+    await house.catch_up()
+    house.server.write(THREAD, *numbers(2, 15))
+    house.server.script[CatchUpRequest].append(wrong)
+    reached = 11 if wrong is all_but_the_last_part else 1
+    with house.fails(sync.StuckError, f"the history of thread 5 does not go on after number {reached}"):
+        await house.catch_up()
+    assert await house.here() == (1, reached)
+    await house.catch_up()
+    assert (await house.here(), await house.shown()) == ((1, 15), numbers(1, 15))
+
+
+@in_a_house
+async def test_a_thread_that_is_refused_does_not_keep_the_others_from_being_had(house):
+    for thread_id in (4, 5, 6):
+        house.server.write(thread_id, "hello")
+    house.server.script[CatchUpRequest].append(ErrorCode.NOT_A_MEMBER)
+    house.server.script[HistoryRequest] += [lambda _, reply: [reply]] * 2 + [ErrorCode.NOT_A_MEMBER]
+    trouble = f"thread 5: error {int(ErrorCode.NOT_A_MEMBER)} (NOT_A_MEMBER) in answer to HistoryRequest"
+    with house.fails(ClientError, trouble):
+        await house.catch_up()
+    assert [await house.shown(thread_id) for thread_id in (4, 5, 6)] == [["hello"], [], ["hello"]]
+    await house.catch_up()
+    assert await house.shown(5) == ["hello"]
+
+
+@pytest.mark.parametrize(
+    ("fate", "error"),
+    [(HANGS_UP, DisconnectedError), (FORGETS, DisconnectedError), (SILENCE, LateError), (LATE, LateError)],
+    ids=["broken off", "broken off after", "no answer", "a late answer"],
+)
+@pytest.mark.parametrize("before", [0, 1])
+@in_a_house
+async def test_whatever_breaks_a_catch_up_off_the_next_one_goes_on(house, before, fate, error):
+    house.server.write(THREAD, "1")
+    await house.catch_up()
+    house.server.write(THREAD, *numbers(2, 60))
+    house.server.script[CatchUpRequest] += [lambda _, *says: says] * before + [fate]
+    with pytest.raises(error):
+        await house.catch_up()
+    await house.again()
+    house.server.script.clear()
+    await house.catch_up()
+    assert (await house.here(), await house.shown()) == ((1, 60), numbers(1, 60))
+
+
+@in_a_house
+async def test_a_catch_up_that_is_answered_twice_ends_the_connection_and_repeats_nothing(house):
+    house.server.write(THREAD, *numbers(1, 15))
+    house.server.script[CatchUpRequest].append(TWICE)
+    await house.catch_up()
+    await house.client.wait_ended()
+    assert house.client.ended == "message 1115 belongs to nothing that was asked"
+    assert (await house.here(), await house.shown()) == ((1, 15), numbers(1, 15))
+
+
+@in_a_house
+async def test_a_loss_of_power_between_any_two_parts_loses_and_repeats_nothing(house):
+    house.server.page = 7
+    house.server.write(4, "1")
+    await house.catch_up()
+    house.server.write(4, *numbers(2, 60))
+    house.server.write(5, *numbers(1, 60))
+    await sync.refresh(house.client, house.cache)
+    kept = [await house.store.execute(f"SELECT * FROM {table}") for table in ("thread", "message")]
+    points = 0
+    for left in range(1, 100):
+        await house.again()
+        for table, rows in zip(("thread", "message"), kept, strict=True):
+            await house.store.execute(f"DELETE FROM {table}")
+            for row in rows.rows:
+                await house.store.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+        device = Device(house.store)
+        device.left = left
+        try:
+            await sync.catch_up(house.client, Cache(device, ME))
+            break
+        except PowerCutError:
+            points += 1
+        await house.again()
+        await house.catch_up()
+        assert (await house.here(4), await house.shown(4)) == ((1, 60), numbers(1, 60))
+        assert (await house.here(5))[1] == 60
+        while await house.earlier(5):
+            pass
+        assert await house.shown(5) == numbers(1, 60)
+    assert points > 15
 
 
 # --- what came before
