@@ -7,12 +7,13 @@ import struct
 import modelled
 import pytest
 
-from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
+from chatsim.chat.client.connection import _PARTS, Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import (
     FROM_CLIENT,
     AddFriendNotice,
     CatchUpPart,
+    CatchUpReply,
     CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
@@ -30,6 +31,7 @@ from chatsim.chat.protocol import (
     OfflineNotice,
     TextNotice,
     Thread,
+    ThreadTexts,
     encode,
 )
 from chatsim.worlds.model.loop import run
@@ -662,3 +664,236 @@ async def test_a_client_closes_though_nobody_takes_the_parts_that_have_come():
     async with asyncio.timeout(1):
         await client.close()
     await parts.aclose()
+
+
+# --- catching up
+
+
+CATCH_UP = CatchUpRequest((5, 6), (0, 0), (0, 0))
+
+
+def part(number):
+    """A part that can be told from others."""
+    return CatchUpPart((ThreadTexts(number, ()),))
+
+
+def catching_up(client, request=CATCH_UP):
+    """All that a catch-up gives, in a task."""
+
+    async def take():
+        return [each async for each in client.catch_up(request)]
+
+    return asyncio.create_task(take())
+
+
+@in_virtual_time
+async def test_parts_come_in_order_before_the_reply_and_may_take_any_time_in_all():
+    client, peer = await logged_in(deadline=3)
+    asking = catching_up(client)
+    assert await peer.hear() == CATCH_UP
+    for number in range(10):
+        await asyncio.sleep(2)
+        await peer.say(part(number))
+    await peer.say(CatchUpReply(0))
+    assert await asking == [part(number) for number in range(10)]
+
+
+@in_virtual_time
+async def test_each_of_several_catch_ups_and_requests_in_flight_gets_what_is_its_own():
+    client, peer = await logged_in()
+    first, second, third = catching_up(client), ask(client, 2), catching_up(client)
+    for _ in range(3):
+        await peer.hear()
+    await peer.say(part(1), part(2), CatchUpReply(0), thread_of(2), part(3), CatchUpReply(0))
+    assert await asyncio.gather(first, second, third) == [[part(1), part(2)], 102, [part(3)]]
+
+
+@in_virtual_time
+async def test_what_is_pushed_between_parts_reaches_the_callback():
+    pushed = []
+    client, peer = await logged_in(pushed=pushed.append)
+    asking = catching_up(client)
+    await peer.hear()
+    notice = TextNotice(0, 2, ME, 1, ())
+    await peer.say(part(1), notice, part(2), CatchUpReply(0))
+    assert await asking == [part(1), part(2)]
+    assert pushed == [notice]
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+@in_virtual_time
+async def test_a_refused_catch_up_gives_what_came_before_and_then_the_refusal(parts):
+    client, peer = await logged_in()
+    asking, taken = client.catch_up(CATCH_UP), []
+
+    async def take():
+        async for each in asking:
+            taken.append(each)  # noqa: PERF401
+
+    taking = asyncio.create_task(take())
+    await peer.hear()
+    await peer.say(*map(part, range(parts)), CatchUpReply(ErrorCode.NOT_A_MEMBER))
+    assert (await outcome(taking))[0] is RefusedError
+    assert taken == [*map(part, range(parts))]
+    assert client.ended is None
+
+
+@in_virtual_time
+async def test_who_takes_nothing_stops_the_reading_and_so_the_server_and_nothing_is_lost():
+    client, peer = await logged_in(modelled.network(window=1_000))
+    parts = client.catch_up(CATCH_UP)
+    first = asyncio.create_task(anext(parts))
+    await peer.hear()
+    said = 0
+
+    async def say_all():
+        nonlocal said
+        for number in range(1_000):
+            await peer.say(part(number))
+            said += 1
+        await peer.say(CatchUpReply(0))
+
+    saying = asyncio.create_task(say_all())
+    assert await first == part(0)
+    await asyncio.sleep(5)
+    size = len(encode(part(0)))
+    assert not saying.done()
+    stopped = said
+    assert stopped <= 1 + _PARTS + 3 * 1_000 / size, "what was taken, what waits, and what is under way"
+    assert len(client._asked[0].parts) == _PARTS
+    await asyncio.sleep(5)
+    assert said == stopped
+    assert [each async for each in parts] == [part(number) for number in range(1, 1_000)]
+    await saying
+
+
+@in_virtual_time
+async def test_the_deadline_of_a_catch_up_counts_from_what_was_heard_last():
+    client, peer = await logged_in(deadline=3)
+    asking = catching_up(client)
+    await asyncio.sleep(2)
+    await peer.say(part(1))
+    await asyncio.sleep(2)
+    await peer.stream.write(encode(part(2))[:5])  # a long part on a slow line
+    last = now()
+    assert await outcome(asking) == (LateError, "no answer to CatchUpRequest within 3 s")
+    assert now() == last + 3
+
+
+@in_virtual_time
+async def test_what_is_asked_behind_a_long_catch_up_has_its_deadline_behind_it():
+    client, peer = await logged_in(deadline=3)
+    first, second, third = catching_up(client), catching_up(client), ask(client, 2)
+    for number in range(10):
+        await asyncio.sleep(2)
+        await peer.say(part(number))
+    await peer.say(CatchUpReply(0))
+    assert len(await first) == 10
+    await asyncio.sleep(2)
+    await peer.say(part(1), CatchUpReply(0))
+    assert await second == [part(1)]
+    last = now()
+    assert await outcome(third) == (LateError, "no answer to CreatePrivateChatRequest within 3 s")
+    assert now() == last + 3
+
+
+@in_virtual_time
+async def test_a_catch_up_that_nobody_answers_is_late_whatever_is_pushed_before_its_turn():
+    client, peer = await logged_in(deadline=3)
+    first, second = ask(client, 2), catching_up(client)
+    for _ in range(5):
+        await asyncio.sleep(1)
+        await peer.say(TextNotice(0, 2, ME, 1, ()))
+    assert {(await outcome(first))[0], (await outcome(second))[0]} == {LateError}
+
+
+@in_virtual_time
+async def test_a_heartbeat_behind_a_long_catch_up_does_not_end_the_connection():
+    client, peer = await logged_in(heartbeat=10, deadline=8)
+    asking = catching_up(client)
+    for number in range(12):
+        await asyncio.sleep(5)
+        await peer.say(part(number))
+    assert client.ended is None
+    await peer.say(CatchUpReply(0))
+    assert len(await asking) == 12
+    assert [type(await peer.hear()) for _ in range(2)] == [CatchUpRequest, HeartbeatRequest]
+    await peer.say(HeartbeatReply(0))
+    assert isinstance(await peer.hear(), HeartbeatRequest)
+    assert client.ended is None
+
+
+@in_virtual_time
+async def test_a_catch_up_that_stops_half_way_ends_the_connection_by_the_heartbeat_behind_it():
+    client, peer = await logged_in(heartbeat=10, deadline=8)
+    asking = catching_up(client)
+    await asyncio.sleep(9)
+    assert (await outcome(asking))[0] is LateError
+    await peer.hear()
+    assert isinstance(await peer.hear(), HeartbeatRequest)
+    assert await peer.hear() is None, "the client has closed"
+    assert now() == 18
+    assert client.ended.startswith("the heartbeat failed: ")
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["a request's turn", "nothing asked"])
+@in_virtual_time
+async def test_a_part_nobody_asked_for_ends_the_connection(other):
+    client, peer = await logged_in()
+    asking = [ask(client, 2), catching_up(client)] if other else []
+    for _ in asking:
+        await peer.hear()
+    await peer.say(part(1))
+    assert await peer.hear() is None
+    reason = "message 1115 belongs to nothing that was asked"
+    assert client.ended == reason
+    assert [await outcome(each) for each in asking] == [(DisconnectedError, reason)] * len(asking)
+
+
+@pytest.mark.parametrize("before", [0, 1, _PARTS, 3 * _PARTS])
+@in_virtual_time
+async def test_who_gives_a_catch_up_up_half_way_hinders_nobody(before):
+    client, peer = await logged_in()
+    given_up = client.catch_up(CATCH_UP)
+    first = asyncio.create_task(anext(given_up))
+    await peer.hear()
+    await peer.say(part(0), *[part(1)] * before)
+    assert await first == part(0)
+    await asyncio.sleep(1)
+    asking = [ask(client, 2), catching_up(client)]
+    await given_up.aclose()
+    for _ in asking:
+        await peer.hear()
+    await peer.say(*[part(2)] * 50)
+    await asyncio.sleep(1)
+    assert len(client._asked[0].parts) <= _PARTS, "nobody keeps what nobody takes"
+    await peer.say(CatchUpReply(0), thread_of(2), part(3), CatchUpReply(0))
+    assert await asyncio.gather(*asking) == [102, [part(3)]]
+    async with asyncio.timeout(1):
+        await client.close()
+
+
+@in_virtual_time
+async def test_who_is_stopped_while_they_wait_for_a_part_hinders_nobody():
+    client, peer = await logged_in()
+    given_up, asking = catching_up(client), ask(client, 2)
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    await peer.say(*[part(1)] * 50, CatchUpReply(0), thread_of(2))
+    assert await asking == 102
+
+
+@in_virtual_time
+async def test_a_connection_that_is_lost_in_the_middle_gives_what_came_and_then_the_reason():
+    client, peer = await logged_in()
+    parts = client.catch_up(CATCH_UP)
+    first = asyncio.create_task(anext(parts))
+    await peer.hear()
+    await peer.say(*map(part, range(3)))
+    assert await first == part(0)
+    await peer.stream.close()
+    await client.wait_ended()
+    assert [await anext(parts), await anext(parts)] == [part(1), part(2)]
+    assert await outcome(anext(parts)) == (DisconnectedError, "closed by the server")
+    assert await outcome(anext(client.catch_up(CATCH_UP))) == (DisconnectedError, "closed by the server")

@@ -346,7 +346,7 @@ async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(hou
     for thread_id in (4, 5, 6):
         house.server.write(thread_id, "hello")
     house.server.script[CatchUpRequest].append(ErrorCode.NOT_A_MEMBER)
-    house.server.script[HistoryRequest] += [lambda _, reply: [reply], ErrorCode.NOT_A_MEMBER]
+    house.server.script[HistoryRequest] += [lambda _, reply: [reply]] * 2 + [ErrorCode.NOT_A_MEMBER]  # 6, and 5
     made = await house.open(patience=Patience(resync=600.0))
     await asyncio.sleep(A_WHILE)
     code = int(ErrorCode.NOT_A_MEMBER)
