@@ -99,7 +99,7 @@ def numbers(first, last):
 
 
 @in_a_house
-async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_known_the_latest_first(house):
+async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_told(house):
     for thread_id in range(1, 26):
         house.server.write(thread_id, *["hello"] * (thread_id % 2))
     assert await house.refresh() == list(range(25, 0, -2))
