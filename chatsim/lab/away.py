@@ -44,7 +44,7 @@ from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Distance, World
 
-__all__ = ["PROTOCOLS", "Away", "Protocol"]
+__all__ = ["PROTOCOLS", "Away", "CacheReader", "Protocol", "Tables"]
 
 _READER, _MACHINE = 1, "reader"
 _SCREEN_THREADS, _SCREEN_TEXTS = 10, 20
@@ -112,7 +112,8 @@ class Away:
         missed: how many messages each of them.
         quiet: how many threads have none.
         history: how many messages of each thread were there before, and have been seen.
-        writers: how many write while the reader catches up.
+        writers: how many write while the reader catches up, each as many texts as a thread has missed at most: they
+            are faster than a reader who has a round trip for ten of them, and would never let it come to an end.
     """
 
     protocol: str
@@ -127,19 +128,19 @@ class Away:
     async def run(self, world: World) -> dict[str, object]:
         """The measures of one login."""
         protocol, clock = PROTOCOLS[self.protocol], asyncio.get_running_loop().time
-        tables = _Tables(self.threads, self.missed, self.quiet, self.history)
+        tables = Tables(self.threads, self.missed, self.quiet, self.history)
         await tables.load(world, protocol.schema)
         world.remove(_MACHINE, self.distance)
         async with AsyncExitStack() as stack:
             there = await stack.enter_async_context(_nodes(world, protocol, self.cursor))
             store = world.local_store(":memory:")
             stack.push_async_callback(store.close)
-            reader = _CacheReader(tables, store) if protocol.at_once is None else _LedgerReader(tables, store)
+            reader = CacheReader(tables, store) if protocol.at_once is None else _LedgerReader(tables, store)
             await reader.fill()
             line = _Line()
             client = await line.log_in(world, there)
             stack.push_async_callback(client.close)
-            writing, screen = _Writing(there, self.threads, self.writers), _Screen(tables.screen())
+            writing, screen = _Writing(there, self.threads, self.writers, self.missed), _Screen(tables.screen())
             async with writing.going_on():
                 before, passed, begun = await world.costs(), line.bytes, clock()
                 await reader.catch_up(client, protocol.at_once or 0, screen)
@@ -160,7 +161,7 @@ class Away:
             "statements": costs.statements,
             "rows_examined": costs.rows_examined,
             "written": len(writing.acknowledged),
-            "writes_per_s": len(writing.acknowledged) / took if self.writers else None,
+            "writes_per_s": len(writing.acknowledged) / writing.seconds if writing.seconds else None,
             "refused": len(writing.errors),
             "lost": len(lost),
             "repeated": screen.repeated(),
@@ -169,14 +170,14 @@ class Away:
         }
 
 
-def _why(lost: Sequence[int], tables: _Tables, writing: _Writing) -> str:
+def _why(lost: Sequence[int], tables: Tables, writing: _Writing) -> str:
     if not lost:
         return next(iter(writing.errors), "every acknowledged message is in the reader's store")
     count = len(tables.missed_ids) + len(writing.acknowledged)
     return f"{len(lost)} of {count} acknowledged messages are not in the reader's store, the first is {lost[0]}"
 
 
-class _Tables:
+class Tables:
     """What is in the tables: rows that are made before anything happens, numbered so that each is known."""
 
     def __init__(self, threads: int, missed: int, quiet: int, history: int) -> None:
@@ -259,7 +260,7 @@ def _batches(rows: Iterable[tuple[object, ...]]) -> Iterable[list[tuple[object, 
 class _LedgerReader:
     """A reader that goes by message ids."""
 
-    def __init__(self, tables: _Tables, store: LocalStore) -> None:
+    def __init__(self, tables: Tables, store: LocalStore) -> None:
         self._tables = tables
         self._ledger = by_message_id.Ledger(store)
 
@@ -279,29 +280,33 @@ class _LedgerReader:
         return await self._ledger.messages()
 
 
-class _CacheReader:
-    """A reader as chatsim's own client is one."""
+class CacheReader:
+    """A reader as chatsim's own client is one.
 
-    def __init__(self, tables: _Tables, store: LocalStore) -> None:
+    Attributes:
+        cache: its memory.
+    """
+
+    def __init__(self, tables: Tables, store: LocalStore) -> None:
         self._tables = tables
         self._store = store
-        self._cache = Cache(store, _READER)
+        self.cache = Cache(store, _READER)
 
     async def fill(self) -> None:
         """Know what was seen before."""
-        await self._cache.open()
+        await self.cache.open()
         seen = self._tables.history
         states = [
             ThreadState(thread, "private", _READER, _READER + thread, seen, seen, 0, thread, 0)
             for thread in self._tables.all
         ]
-        await self._cache.note_threads(states)
+        await self.cache.note_threads(states)
         parts = [
             ThreadTexts(thread, (NumberedText(seen, self._tables.seen(thread), 0, "", 0, "", 0, ""),))
             for thread in self._tables.all
         ]
-        await self._cache.keep_part(parts)
-        await self._cache.note_version(len(self._tables.all))
+        await self.cache.keep_part(parts)
+        await self.cache.note_version(len(self._tables.all))
 
     async def catch_up(self, client: Client, _: int, screen: _Screen) -> None:
         """By the client's own sync."""
@@ -309,8 +314,8 @@ class _CacheReader:
         def stored(threads: Sequence[ThreadTexts]) -> None:
             screen.stored([text.message_id for each in threads for text in each.texts])
 
-        await sync.refresh(client, self._cache)
-        await sync.catch_up(client, self._cache, stored)
+        await sync.refresh(client, self.cache)
+        await sync.catch_up(client, self.cache, stored)
 
     async def messages(self) -> Sequence[int]:
         """What is in the store."""
@@ -422,18 +427,21 @@ class _Line:
 
 
 class _Writing:
-    """Others, who write into the reader's threads for as long as the block lasts.
+    """Others, who write into the reader's threads until the block ends, or as many texts each as they may.
 
     Attributes:
         acknowledged: the ids of their messages.
+        seconds: how long they wrote.
         errors: why one of them gave up, if one did.
     """
 
-    def __init__(self, there: Cluster, threads: int, writers: int) -> None:
+    def __init__(self, there: Cluster, threads: int, writers: int, most: int) -> None:
         self._there = there
         self._threads = threads
         self._writers = writers
+        self._most = most
         self._done = False
+        self.seconds = 0.0
         self.acknowledged: list[int] = []
         self.errors: list[str] = []
 
@@ -456,8 +464,10 @@ class _Writing:
 
     async def _write(self, number: int, client: Client) -> None:
         thread = 1 + number % self._threads
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         assert client.uid is not None
-        for turn in itertools.count():
+        for turn in range(self._most):
             if self._done:
                 return
             text = OutgoingText(f"text {turn} of writer {number}", f"w{number}-{turn}")
@@ -468,6 +478,7 @@ class _Writing:
                 self.errors.append(str(error))
                 return
             self.acknowledged += [each.message_id for each in reply.chat_datas]
+            self.seconds = max(self.seconds, clock() - begun)
 
 
 @asynccontextmanager

@@ -65,7 +65,8 @@ class CatchUp:
         missed: how many messages each of them.
         quiet_threads: how many threads have none.
         history: how many messages of each thread were there before, and have been seen.
-        writers: how many write meanwhile; with ``direct``, who write all that is missed, two at least.
+        writers: how many write meanwhile, each ``missed`` texts at most; with ``direct``, who write all that is missed,
+            two at least.
         batch: messages in a writer's transaction, with ``direct``.
         seed: of all chance.
 

@@ -163,10 +163,11 @@ class Following:
     Attributes:
         kind: the cursor.
         writers: how many, each with a connection of its own.
-        threads: how many threads; writers take turns at them.
+        threads: how many threads; each message's is drawn.
         messages: how many in all.
         batch: messages in a transaction.
-        seed: of the pauses of refused writers, and of how far each is from the database, in the model.
+        seed: of who writes into which thread, of the pauses of refused writers, and of how far each is from the
+            database, in the model.
     """
 
     kind: CursorKind
@@ -228,7 +229,7 @@ class _Run:
     async def _write(self, writer: int, pool: Database, rng: np.random.Generator, bar: tqdm[Never]) -> None:
         size = self._parameters
         for turn in range(-(-size.messages // (size.writers * size.batch))):
-            thread = (writer + turn * size.writers) % size.threads + 1
+            thread = int(rng.integers(size.threads)) + 1
             batch = self._batch(writer, turn, thread)
 
             async def once(batch: Batch = batch) -> Sequence[int]:
