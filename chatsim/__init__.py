@@ -3,6 +3,7 @@
 - `race`: which locking strategy gives two callers one private chat, and at what price
 - `pages`: what a page of a list costs, and whether a reader misses anything
 - `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
+- `catchup`: how a client that was away catches up: how soon, at what price, and whether it has everything then
 - `creation_strategy`: makes a strategy of a coroutine function of yours
 - `strategies`: the creation strategies that are shipped
 - `paging_strategy`: makes a way to page of a coroutine function of yours
@@ -22,13 +23,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
 from chatsim.chat.paging import STRATEGIES as PAGING_STRATEGIES
 from chatsim.chat.paging.strategy import Page, PagingStrategy, paging_strategy
+from chatsim.lab.catchup import CatchUp
 from chatsim.lab.delivery import PATHS, PEERS, PRESENCE, Delivery
 from chatsim.lab.pages import Pages
 from chatsim.lab.race import BadParameterError, Race
@@ -47,6 +49,7 @@ __all__ = [
     "Report",
     "Result",
     "Schedule",
+    "catchup",
     "compare",
     "creation_strategy",
     "delivery",
@@ -235,6 +238,72 @@ async def pages(
         depths=depths,
         writers=writers,
         rounds=rounds,
+        seed=seed,
+    )
+    there = _there(world)
+
+    async def main(place: MySQLWorld | ModelWorld) -> Report:
+        report = parameters.report(place.name)
+        await parameters.run(place, report, progress=progress)
+        return report
+
+    if isinstance(there, Model):
+        return await asyncio.to_thread(there.run, main, seed=seed)
+    async with MySQLWorld(there) as server:
+        return await main(server)
+
+
+async def catchup(
+    *,
+    world: str | MySQL | Model = "mysql",
+    protocols: str | Iterable[str] = "all",
+    cursors: str | Iterable[str] = "all",
+    rtt: float | Sequence[float] = 50.0,
+    bandwidth: float | None = None,
+    threads: int = 100,
+    missed: int = 50,
+    quiet_threads: int = 0,
+    history: int = 1,
+    writers: int = 0,
+    batch: int = 1,
+    seed: int = 1,
+    progress: bool = True,
+) -> Report:
+    """Let a client that was away catch up, with each cursor and protocol: how soon, at what price, is all there?
+
+    Args:
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
+        protocols: ``source``, ``wide_pages``, ``pipelined``, ``bulk``, through clients, wire and server; ``direct``, a
+            reader straight on the database who follows writers; several of them, or ``"all"``.
+        cursors: kinds of cursor by name; ``"all"`` for all. A protocol is tried with those that it knows.
+        rtt: the round trip to the reader, in milliseconds, one or several.
+        bandwidth: to the reader, in each direction, in Mbit/s; as much as there is when None.
+        threads: how many threads have news.
+        missed: how many messages each of them.
+        quiet_threads: how many threads have none.
+        history: how many messages of each thread were there before, and have been seen.
+        writers: how many write meanwhile, each ``missed`` texts at most; with ``direct``, who write all that is missed,
+            two at least.
+        batch: messages in a writer's transaction, with ``direct``.
+        seed: of everything that is drawn.
+        progress: whether to show a progress bar.
+
+    Raises:
+        BadParameterError, UnknownCursorError: a parameter makes no sense.
+        WorldError: the world can't be had.
+        DivergenceError: a run in the model does not repeat itself.
+    """
+    parameters = CatchUp(
+        protocols=protocols,
+        cursors=cursors,
+        rtt=[rtt] if isinstance(rtt, int | float) else rtt,
+        bandwidth=bandwidth,
+        threads=threads,
+        missed=missed,
+        quiet_threads=quiet_threads,
+        history=history,
+        writers=writers,
+        batch=batch,
         seed=seed,
     )
     there = _there(world)

@@ -12,7 +12,7 @@ from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 PUBLIC = [
-    *("Model", "MySQL", "Page", "Report", "Result", "Schedule", "compare", "creation_strategy"),
+    *("Model", "MySQL", "Page", "Report", "Result", "Schedule", "catchup", "compare", "creation_strategy"),
     *("delivery", "figures", "pages", "paging_strategies", "paging_strategy", "play", "race", "run", "strategies"),
 ]
 
@@ -148,3 +148,20 @@ def test_the_ways_to_page_that_are_shipped_are_a_copy():
     assert {"keyset", "offset"} <= {*shipped}
     shipped.clear()
     assert chatsim.paging_strategies("history")
+
+
+def test_a_catch_up_is_a_report_with_its_rows(mysql_url, schemas):
+    before = schemas()
+    parameters = {"protocols": "bulk", "rtt": 0, "threads": 2, "missed": 3, "progress": False}
+    real = chatsim.run(chatsim.catchup(**parameters))
+    modelled, again = (chatsim.run(chatsim.catchup(world=world, **parameters)) for world in ("model", chatsim.Model()))
+    assert isinstance(real, chatsim.Report)
+    assert re.search(r"bulk user_version +0 .* safe\n", repr(real))
+    assert modelled.rows == again.rows
+    assert [(row["world"], row["verdict"]) for row in real.rows + modelled.rows] == [
+        ("mysql", "safe"),
+        ("model", "safe"),
+    ]
+    assert schemas() <= before
+    with pytest.raises(BadParameterError, match="unknown world 'nope'; there are: mysql, model"):
+        chatsim.run(chatsim.catchup(world="nope"))

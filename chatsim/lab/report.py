@@ -51,7 +51,8 @@ class Report:
     def __repr__(self) -> str:
         if not self.rows:
             return "nothing was measured"
-        return f"{self._shown().round(2).to_string(index=False, na_rep='–')}\n{self.conditions()}"
+        shown = self._shown().round(2).astype(object)  # a column of nothing but None has no NaN
+        return f"{shown.where(shown.notna(), '–').to_string(index=False)}\n{self.conditions()}"
 
     def _repr_html_(self) -> str:
         if not self.rows:
