@@ -1,0 +1,167 @@
+"""Catching up 100,000 messages into the client's SQLite, from the first request to the last commit.
+
+Rates of the same rows on the same tables, in turns: the stack of client, wire and node (`bulk`, no distance); a bare
+pipeline in one process (driver, JSON, JSON, SQLite), which is what the stack is held to; and the ``mysql`` client,
+in C, which reads the rows by one statement and prints them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import shutil
+import sqlite3
+import time
+from statistics import median
+from urllib.parse import urlsplit
+
+import msgspec
+import numpy as np
+import pytest
+
+from chatsim.chat.client import sync
+from chatsim.chat.creation import named
+from chatsim.chat.protocol import CatchUpPart, NumberedText, ThreadTexts
+from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.store.texts import HardenedTexts
+from chatsim.lab.away import CacheReader, Tables
+from chatsim.lab.following import READER
+from chatsim.worlds.cluster import cluster
+from chatsim.worlds.mysql.servers import debian
+from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.servers.private import Program
+
+THREADS, MISSED, ROUNDS = 100, 1_000, 3
+MESSAGES = THREADS * MISSED
+PAGE = 250
+"""Messages that the pipeline reads at once: of one thread, as the node does."""
+
+
+@pytest.fixture(scope="module")
+def client():
+    """The mysql client, from the PATH, else from the unpacked packages."""
+    path = shutil.which("mysql")
+    return Program((path,)) if path else debian.unpack(MySQL().packages).program("mysql")
+
+
+async def by_pipeline(tx, path, tables):
+    """Read pages, encode and decode each, keep it in a transaction of its own, with where to go on."""
+    kept = sqlite3.connect(path, isolation_level=None)
+    kept.execute(
+        "CREATE TABLE message (thread_id INTEGER, seq INTEGER, message_id INTEGER UNIQUE, sender INTEGER,"
+        " unique_id TEXT, msg_type INTEGER, content TEXT, status INTEGER, chat_time TEXT,"
+        " PRIMARY KEY (thread_id, seq)) WITHOUT ROWID"
+    )
+    kept.execute("CREATE TABLE cursor (thread_id INTEGER PRIMARY KEY, seq INTEGER)")
+    for thread in tables.active:
+        seq, more = tables.history, True
+        while more:
+            (texts,) = await HardenedTexts().between(tx, [(thread, seq, 0)], PAGE)
+            more = len(texts) == PAGE
+            sent = msgspec.json.encode(CatchUpPart((ThreadTexts(thread, tuple(texts)),)))
+            (part,) = msgspec.json.decode(sent, type=CatchUpPart).threads
+            if not part.texts:
+                break
+            seq = part.texts[-1].seq
+            kept.execute("BEGIN")
+            kept.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rows(thread, part.texts))
+            kept.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (thread, seq))
+            kept.execute("COMMIT")
+    (count,) = kept.execute("SELECT COUNT(*) FROM message").fetchone()
+    kept.close()
+    return count
+
+
+def _rows(thread, texts: tuple[NumberedText, ...]):
+    return [
+        (
+            thread,
+            one.seq,
+            one.message_id,
+            one.sender,
+            one.unique_id,
+            one.msg_type,
+            one.content,
+            one.status,
+            one.chat_time,
+        )
+        for one in texts
+    ]
+
+
+async def by_stack(connection, cache):
+    await sync.refresh(connection, cache)
+    await sync.catch_up(connection, cache)
+
+
+def by_client(client, url, world, tables):
+    at = urlsplit(url)
+    columns = "thread_id, seq, message_id, sender_id, unique_id, msg_type, content, status, created_at"
+    printed = client.run(
+        "--no-defaults",
+        f"--host={at.hostname}",
+        f"--port={at.port}",
+        f"--user={at.username}",
+        f"--password={at.password or ''}",
+        "--get-server-public-key",
+        "--quick",
+        "--skip-column-names",
+        f"--database={world.schema}",
+        f"--execute=SELECT {columns} FROM chat_message WHERE seq > {tables.history}",
+    )
+    return printed.count("\n")
+
+
+def test_catching_up_100000_messages(benchmark, runner, world, server, client, tmp_path):  # noqa: PLR0917 - fixtures
+    """Each way has all of them, in turns; what a round leaves is a new file each time."""
+    tables = Tables(THREADS, MISSED, 0, 1)
+    runner.run(tables.load(world, "hardened"))
+    rates: dict[str, list[float]] = {"stack": [], "pipeline": [], "mysql client": []}
+    numbers = itertools.count()
+
+    def noted(way, begun, count):
+        rates[way].append(MESSAGES / (time.perf_counter() - begun))
+        assert count == MESSAGES, f"{way} has {count:,}"
+
+    async def in_turns():
+        number = next(numbers)
+        async with (
+            world.database(1) as database,
+            database.session() as tx,
+            cluster(
+                world,
+                nodes=1,
+                pool=8,
+                strategy=named("look_first")[0],
+                retry=POLICIES["none"],
+                limits=Limits(rate=math.inf),
+                schema="hardened",
+                rngs=[np.random.default_rng(0)],
+            ) as nodes,
+        ):
+            store = world.local_store(str(tmp_path / f"stack{number}.db"))
+            reader = CacheReader(tables, store)
+            await reader.fill()
+            connection = await nodes.log_in(READER, deadline=600)
+            try:
+                begun = time.perf_counter()
+                await by_stack(connection, reader.cache)
+                took = begun, len(await reader.messages()) - THREADS * tables.history
+            finally:
+                await connection.close()
+                await store.close()
+            noted("stack", *took)
+            begun = time.perf_counter()
+            noted("pipeline", begun, await by_pipeline(tx, tmp_path / f"pipeline{number}.db", tables))
+            begun = time.perf_counter()
+            noted("mysql client", begun, await asyncio.to_thread(by_client, client, server.url, world, tables))
+
+    benchmark.group = "catching up 100,000 messages"
+    benchmark.pedantic(lambda: runner.run(in_turns()), rounds=ROUNDS, warmup_rounds=1)
+    for way, found in rates.items():
+        benchmark.extra_info[f"{way.replace(' ', '_')}_per_s"] = median(found[1:])
+    ratios = [stack / bare for stack, bare in zip(rates["stack"][1:], rates["pipeline"][1:], strict=True)]
+    benchmark.extra_info["stack_to_pipeline"] = median(ratios)
+    assert median(ratios) >= 0.5
