@@ -12,12 +12,19 @@ import docker
 import docker.errors
 import matplotlib as mpl
 import pytest
+from hypothesis import HealthCheck, settings
 
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import debian
 from chatsim.worlds.mysql.world import Servers
 
 mpl.use("Agg")
+
+# no test depends on how fast the machine is; CI tries the same examples each time, a developer always new ones
+settings.register_profile(
+    "ours", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("ours")
 
 # a shell without job control has its background jobs ignore Ctrl-C, and so would the programs that tests start
 signal.signal(signal.SIGINT, signal.default_int_handler)

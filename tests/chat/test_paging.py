@@ -165,7 +165,7 @@ def entries_of(strategy, data):
 
 
 @pytest.mark.parametrize("strategy", EXACT, ids=names(EXACT))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), size=st.integers(1, 12))
 def test_page_by_page_a_list_is_what_it_is_sorted_at_once(strategy, data, size):
     entries = entries_of(strategy, data)
@@ -331,7 +331,7 @@ def test_by_activity_the_first_message_of_a_thread_does_not_hide_it(play):
     play(body)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
     active=st.lists(st.booleans(), min_size=1, max_size=12),
     moves=st.lists(st.lists(st.integers(1, 12), max_size=4), max_size=8),

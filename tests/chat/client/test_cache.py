@@ -266,7 +266,7 @@ class Naive:
         return sum(seq not in self.kept or sender(seq) != ME for seq in range(self.read[ME] + 1, self.last + 1))
 
 
-@settings(deadline=None)
+@settings()
 @given(_STEPS)
 def test_pages_and_pushes_in_any_order_are_kept_once_and_leave_no_hole_behind_the_cursor(steps):
     async def main():

@@ -891,7 +891,7 @@ async def take(step, thread_id, number, house, made):
             await asyncio.sleep(0.03)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_STEPS, max_size=20), st.dictionaries(_KINDS, st.lists(_FATES)), st.integers(0, 2**32))
 def test_after_any_trouble_everything_is_there_once_and_in_order(day, fates, seed):
     @in_a_house

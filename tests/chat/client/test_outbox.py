@@ -102,7 +102,7 @@ _TEXTS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(_TEXTS)
 def test_a_request_has_as_many_texts_as_the_limit_in_bytes_allows_whatever_their_letters(texts):
     async def main():

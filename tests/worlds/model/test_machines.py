@@ -321,7 +321,7 @@ class TestWorkedNetwork:
     def test_nor_when_they_come_byte_by_byte(self):
         assert work_of(*(bytes([byte]) for byte in LOGIN + HEARTBEAT + LOGIN)) == 2.25
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(st.lists(st.sampled_from([LOGIN, HEARTBEAT, UNKNOWN, frame(0), frame(1, LOGIN)])), st.data())
     def test_nor_how_many_are_split_or_glued_together(self, frames, data):
         whole = b"".join(frames)
@@ -336,7 +336,7 @@ class TestWorkedNetwork:
     def test_what_looks_like_a_request_within_a_body_is_none(self):
         assert work_of(frame(4711, LOGIN * 100) + HEARTBEAT) == 0.25
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(st.lists(st.binary(max_size=50), max_size=10))
     def test_garbage_is_no_reason_to_fall_over(self, pieces):
         pieces = [piece.replace(b"\x03", b"\x02") for piece in pieces]  # 1005 and 1023 begin with a 3

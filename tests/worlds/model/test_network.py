@@ -246,7 +246,7 @@ class TestOrder:
 
         run(main())
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.lists(
             st.tuples(st.sampled_from(["write", "part", "heal", "slow"]), st.floats(0, 1), st.integers(1, 20)),

@@ -108,7 +108,7 @@ async def nowait(session, row):
 # literals
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(VALUES, min_size=1, max_size=8))
 async def test_what_goes_in_as_an_argument_comes_out_of_the_server(session, values):
     places = ", ".join("?" * len(values))
@@ -116,7 +116,7 @@ async def test_what_goes_in_as_an_argument_comes_out_of_the_server(session, valu
     assert list(row) == values
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.text(alphabet="'?\\ a"), after=st.text(alphabet='"?\\ a'))
 async def test_no_string_can_end_its_literal_early(session, before, after):
     rows = await session.execute("SELECT ?, '?', ?", (before, after))

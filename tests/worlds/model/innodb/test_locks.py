@@ -425,7 +425,7 @@ def in_order(stage):
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(events=st.lists(EVENT, max_size=60))
 def test_no_granted_pair_conflicts_and_nobody_waits_for_nobody(events):
     stage = Stage(0, 1, 2, 3)

@@ -199,7 +199,7 @@ STATEMENTS = st.one_of(
 LEVELS = st.sampled_from([Isolation.REPEATABLE_READ, Isolation.READ_COMMITTED])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     history=st.lists(STATEMENTS, max_size=5),
     kept=st.booleans(),
@@ -226,7 +226,7 @@ def test_a_rollback_restores_everything_whatever_was_done_and_whatever_is_not_pu
     there(body)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(done=st.lists(st.tuples(STATEMENTS, st.booleans()), max_size=12), level=LEVELS)
 def test_when_all_is_purged_only_the_rows_are_left(done, level):
     async def body(engine, admin):

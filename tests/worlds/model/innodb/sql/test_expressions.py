@@ -324,7 +324,7 @@ EXPRESSIONS = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(EXPRESSIONS, min_size=5, max_size=5))
 def test_integers_decimals_and_null_are_what_they_are_in_python_with_null_for_unknown(expressions):
     assert values(*(text for text, _ in expressions)) == tuple(found for _, found in expressions)

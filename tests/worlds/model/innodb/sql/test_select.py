@@ -366,7 +366,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(SMALL, SMALL), max_size=12),
     CONDITIONS,

@@ -209,7 +209,7 @@ CHANGES = st.one_of(
 WAYS = ("(PRIMARY) WHERE id > -9", "(ka) WHERE a > -9", "(ub) WHERE b >= ''")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(CHANGES, max_size=15))
 def test_after_any_changes_every_index_has_the_same_rows_before_and_after_the_purge(changes):
     async def main():
