@@ -5,7 +5,7 @@ import functools
 
 import pytest
 from chatting import FREE, ME, OTHER, TIME, Device, PowerCutError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
@@ -266,7 +266,6 @@ class Naive:
         return sum(seq not in self.kept or sender(seq) != ME for seq in range(self.read[ME] + 1, self.last + 1))
 
 
-@settings()
 @given(_STEPS)
 def test_pages_and_pushes_in_any_order_are_kept_once_and_leave_no_hole_behind_the_cursor(steps):
     async def main():
