@@ -35,6 +35,9 @@ _EXPLAINED = 3
 _PAUSE = 0.002
 """Between two looks that find nothing, in seconds."""
 
+_JITTER = 0.3
+"""How much that varies from one message to the next; else writers fall into step."""
+
 _RTT = (0.0002, 0.002)
 """How far writers are from the database, in the model: between these round trips, in seconds."""
 
@@ -193,7 +196,7 @@ class Following:
         async with AsyncExitStack() as stack:
             pools = []
             for number, rtt in enumerate(distances):
-                world.remove(f"writer{number}", Distance(rtt))
+                world.remove(f"writer{number}", Distance(rtt, jitter=_JITTER))
                 pools.append(await stack.enter_async_context(world.database(1, f"writer{number}")))
             reader = await stack.enter_async_context(world.database(1, "reader"))
             async with asyncio.TaskGroup() as group:

@@ -80,10 +80,12 @@ class Distance:
     Attributes:
         rtt: the time of a round trip, in seconds.
         bandwidth: bytes per second, in each direction.
+        jitter: how much the delay varies: the standard deviation of its logarithm; ``rtt`` is the median then.
     """
 
     rtt: float = 0.0
     bandwidth: float = math.inf
+    jitter: float = 0.0
 
 
 class PeerGroup(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 from chatsim.worlds.inprocess.locks import PollingLocks
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
-from chatsim.worlds.model.links import Constant, Link
+from chatsim.worlds.model.links import Constant, Link, Lognormal
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.loop import current_loop
 from chatsim.worlds.model.machines import Machine, WorkedNetwork
@@ -86,7 +86,9 @@ class ModelSite:
 
     def remove(self, machine: str, distance: Distance) -> None:
         """Put it at the end of links of its own."""
-        self.network.remove(machine, Link(Constant(distance.rtt / 2), distance.bandwidth))
+        delay = distance.rtt / 2
+        latency = Lognormal(delay, distance.jitter) if distance.jitter else Constant(delay)
+        self.network.remove(machine, Link(latency, distance.bandwidth))
 
     def host(self, machine: str) -> str:
         """Its name."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from chatsim.chat.ports import Address, Listener, Network, Stream
@@ -49,12 +52,15 @@ class _Wire:
 
     def __init__(self, distance: Distance) -> None:
         self._distance = distance
-        self._free_at = 0.0
+        self._rng = np.random.default_rng()
+        self._free_at = self._latest = 0.0
 
     def arrival(self, size: int) -> float:
         now = asyncio.get_running_loop().time()
         self._free_at = max(now, self._free_at) + size / self._distance.bandwidth
-        return self._free_at + self._distance.rtt / 2
+        delay = self._distance.rtt / 2 * math.exp(self._distance.jitter * self._rng.standard_normal())
+        self._latest = max(self._latest, self._free_at + delay)  # nothing overtakes what was put on before it
+        return self._latest
 
 
 class _FarStream:
