@@ -160,7 +160,7 @@ def _tables(draw: Draw[Any], *, foreign_keys: bool) -> list[_Table]:
 
 _WORDS = ("a", "B", "b", "A", "ab", "Ab", "c", "D")
 _VALUES = st.integers(1, 9)
-_OPERATORS = ("=", "=", "=", ">=", ">", "<=", "<", "BETWEEN", "IN", "IS")
+_OPERATORS = ("=", "=", "=", ">=", ">", "<=", "<", "BETWEEN", "IN", "IS", "<>", "NOT IN", "OR")
 
 
 def _once_in(draw: Draw[Any], times: int) -> bool:
@@ -191,9 +191,12 @@ def _test(draw: Draw[Any], column: _Column) -> str:
             ends = [_known(draw, column), _known(draw, column)]
             low, high = ends if _once_in(draw, 8) else sorted(ends, key=lambda end: (len(end), end.lower()))
             return f"{column.name} BETWEEN {low} AND {high}"
-        case "IN":
+        case "IN" | "NOT IN":
             count = draw(st.integers(2, 3))
-            return f"{column.name} IN ({', '.join(_known(draw, column) for _ in range(count))})"
+            return f"{column.name} {operator} ({', '.join(_known(draw, column) for _ in range(count))})"
+        case "OR":
+            low, high = (f"{column.name} {sign} {_known(draw, column)}" for sign in ("<", draw(st.sampled_from("=>"))))
+            return f"({low} OR {high})"
         case "IS":
             return f"{column.name} IS NULL" if column.nullable else f"{column.name} = {_known(draw, column)}"
     return f"{column.name} {operator} {_known(draw, column)}"

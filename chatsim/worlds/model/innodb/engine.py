@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from chatsim.worlds.model.innodb.undo import History
 from chatsim.worlds.model.innodb.values import as_text
 
 if TYPE_CHECKING:
-    from chatsim.worlds.model.innodb.index import Record
+    from chatsim.worlds.model.innodb.index import Index, Record
     from chatsim.worlds.model.innodb.schema import Table
     from chatsim.worlds.model.innodb.values import Value
 
@@ -184,11 +184,11 @@ class Engine:
         table.altered = Transaction(session, Isolation.READ_COMMITTED, active=False)
         self.history.commit(table.altered)
 
-    def made(self, table: Table, session: int) -> None:
-        """A table is there anew, empty: for older snapshots it is not."""
+    def made(self, indexes: Iterable[Index], session: int) -> None:
+        """Indexes are there anew, of a new table all: for older snapshots they are not."""
         maker = Transaction(session, Isolation.READ_COMMITTED, active=False)
         self.history.commit(maker)
-        for index in table.indexes:
+        for index in indexes:
             index.made = maker
 
     def redefined(self) -> None:

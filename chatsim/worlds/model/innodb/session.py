@@ -518,7 +518,7 @@ class EngineSession:
     async def _create(self, node: exp.Create, _: Sequence[Any]) -> Answer:
         if node.args.get("kind") == "INDEX":
             name = node.this.args["table"].name
-            await self._define(lambda: ddl.create_index(self.engine.table(name), node), name)
+            await self._define(lambda: self._indexed(self.engine.table(name), node), name)
             return Answer()
         if node.args.get("kind") != "TABLE":
             raise unsupported(node)
@@ -534,7 +534,18 @@ class EngineSession:
 
         def do() -> None:
             change()
-            self.engine.made(self.engine.table(name), self.connection_id)
+            self.engine.made(self.engine.table(name).indexes, self.connection_id)
+
+        return do
+
+    def _indexed(self, table: Table, node: exp.Create) -> Callable[[], None]:
+        """A change after which a table has one more index."""
+        change = ddl.create_index(table, node)
+
+        def do() -> None:
+            before = set(table.indexes)
+            change()
+            self.engine.made(set(table.indexes) - before, self.connection_id)
 
         return do
 

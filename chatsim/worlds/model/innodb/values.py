@@ -26,6 +26,7 @@ __all__ = [
     "Text",
     "UnusableError",
     "Value",
+    "as_exact_number",
     "as_moment",
     "as_number",
     "as_text",
@@ -111,6 +112,20 @@ def as_number(value: Value) -> int | float | Decimal:
         case date():
             return int(value.strftime("%Y%m%d"))
     raise database_error(1210, f"Incorrect arguments: {value!r} is no number")
+
+
+def as_exact_number(value: Value) -> int | float | Decimal:
+    """A value where a number is wanted, and nothing else will do: 0 of a text without a letter.
+
+    Raises:
+        DatabaseError: it is a text with more than a number in it (1292).
+    """
+    if isinstance(value, str | bytes):
+        text = as_text(value)
+        found = _NUMBER.match(text)
+        if text[found.end() if found else 0 :].strip():
+            raise database_error(1292, f"Truncated incorrect DOUBLE value: '{text}'")
+    return as_number(value)
 
 
 def as_text(value: Value) -> str:

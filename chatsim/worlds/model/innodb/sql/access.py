@@ -4,7 +4,8 @@ The rule, after the manual's "Optimizing SELECT Statements" and "The Optimizer C
 page costs 1/4, looking at a row 1/10. An index is *covering* when it has all columns that a SELECT reads; for UPDATE
 and DELETE none is.
 
-1. Only indexes that FORCE INDEX or USE INDEX names are looked at, and none that IGNORE INDEX does.
+1. Only indexes that FORCE INDEX or USE INDEX names are looked at, and none that IGNORE INDEX does. One that was made
+   after the transaction's snapshot is not searched unless it is forced, which is an error then (1412).
 2. A unique index of whose columns each equals one value (not NULL) finds the row at once: `const`. PRIMARY goes first.
 3. The cheapest `range` of an index is a candidate if it is cheaper than a scan of the shortest covering index; where
    there is none, than one of the table with 2.1 put on top, or with FORCE INDEX at any cost. A range costs a page for
@@ -42,6 +43,7 @@ from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
 from chatsim.worlds.model.innodb.sql.conditions import Conditions, Span
 from chatsim.worlds.model.innodb.sql.expressions import Env, is_true
+from chatsim.worlds.model.innodb.transactions import ReadView
 from chatsim.worlds.model.innodb.values import NULL, Key, Value
 
 __all__ = ["Hints", "choose", "extreme"]
@@ -122,6 +124,7 @@ def choose(
     limit: int | None = None,
     pushes: bool = True,
     grouped: bool = False,
+    view: ReadView | None = None,
 ) -> tuple[Path, bool] | None:
     """The path to the rows, and whether it gives them in the wanted order; None when there can be none.
 
@@ -134,6 +137,7 @@ def choose(
         limit: how many rows are wanted.
         pushes: it is a SELECT: a condition may be looked at in the index.
         grouped: the order is wanted for groups.
+        view: the snapshot of the transaction.
     """
     spans = conditions.spans(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
@@ -144,7 +148,8 @@ def choose(
         return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
     wanted = _Wanted(spans, alternatives, read if pushes else None, order, limit, grouped=grouped)
-    chooser = _Chooser(conditions.table, indexes, wanted, forced=hints.forced)
+    known = [each for each in indexes if hints.forced or view is None or view.sees(each.made)]
+    chooser = _Chooser(conditions.table, indexes, known, wanted, forced=hints.forced)
     way = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
     direction = chooser.direction(way)
     path = way.path
@@ -237,13 +242,17 @@ class _Chooser:
     Args:
         table: which.
         indexes: those that may be looked at.
+        known: those of them that may be searched.
         wanted: of the table.
         forced: a scan of the table is to be avoided at any cost.
     """
 
-    def __init__(self, table: Table, indexes: Sequence[Index], wanted: _Wanted, *, forced: bool) -> None:
+    def __init__(
+        self, table: Table, indexes: Sequence[Index], known: Sequence[Index], wanted: _Wanted, *, forced: bool
+    ) -> None:
         self._table = table
         self._indexes = indexes
+        self._searched_by = known
         self._spans = wanted.spans
         self._alternatives = wanted.alternatives
         self._read = wanted.read
@@ -314,7 +323,7 @@ class _Chooser:
         return covering[0] if covering else None
 
     def _all_ranges(self) -> list[_Way]:
-        return [way for index in self._indexes if (way := self._range(index)) is not None]
+        return [way for index in self._searched_by if (way := self._range(index)) is not None]
 
     def _range(self, index: Index) -> _Way | None:
         """What the conditions leave of an index, if they leave out any."""
@@ -369,7 +378,7 @@ class _Chooser:
     def _ref(self) -> _Way | None:
         """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
         found = []
-        for index in self._indexes:
+        for index in self._searched_by:
             points = self._equal(_searchable(index))
             if points and not any(each.path.index is index and each.parts > len(points) for each in self._ranges):
                 span = Range(points, points, exact=True)

@@ -67,11 +67,16 @@ _OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
 
 @dataclass(frozen=True)
 class _Term:
-    """A condition that an index can be asked: a column, compared with what is known when it is read."""
+    """A condition that an index can be asked: a column, compared with what is known when it is read.
+
+    Attributes:
+        lenient: compared with NULL it leaves all, though no row can be meant then.
+    """
 
     column: int
     operator: str
     values: Sequence[Function]
+    lenient: bool = False
 
 
 _Choice: TypeAlias = list[list[_Term]]
@@ -122,6 +127,8 @@ class Conditions:
                 found = self._beside(between.this, between.args["low"], between.args["high"])
             case exp.Not(this=exp.In() as among):
                 found = [choice for each in among.expressions for choice in self._beside(among.this, each, each)]
+                if len(among.expressions) > 1:  # the server has a list for it, and NULL is not in the list
+                    found = [[[replace(term, lenient=True) for term in side] for side in choice] for choice in found]
             case exp.In(this=exp.Tuple()):
                 found = self._choice([conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions])
         return found
@@ -250,6 +257,8 @@ class Conditions:
         for term in terms:
             values = [value(env) for value in term.values]
             if values == [None] and term.operator != "<=>":
+                if term.lenient:
+                    continue
                 return None
             span = found.get(term.column, Span())
             found[term.column] = span.narrowed(self.table, term.column, term.operator, values)

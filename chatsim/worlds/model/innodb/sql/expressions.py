@@ -18,9 +18,13 @@ from chatsim.worlds.model.innodb.schema import Table
 from chatsim.worlds.model.innodb.values import (
     Binary,
     ColumnType,
+    Decimals,
+    Doubles,
     Enumeration,
+    Integer,
     Text,
     Value,
+    as_exact_number,
     as_moment,
     as_number,
     as_text,
@@ -75,6 +79,7 @@ class Env:
 
 
 Function: TypeAlias = Callable[[Env], Any]
+Number: TypeAlias = Callable[[Value], int | float | Decimal]
 
 
 def unsupported(node: exp.Expr | str, why: str = "") -> NotImplementedError:
@@ -92,13 +97,14 @@ def is_true(value: object) -> bool:
     return bool(value)
 
 
-def compare(left: Value, right: Value, by: ColumnType | None = None) -> int:
+def compare(left: Value, right: Value, by: ColumnType | None = None, number: Number = as_number) -> int:
     """-1, 0 or 1, of values that are not NULL, by the rules of "Type Conversion in Expression Evaluation".
 
     Args:
         left: the one.
         right: the other.
         by: the type whose collation two texts are compared by.
+        number: makes a number of a text that is compared with one.
     """
     if type(left) is int and type(right) is int:
         return (left > right) - (left < right)
@@ -113,7 +119,7 @@ def compare(left: Value, right: Value, by: ColumnType | None = None) -> int:
     elif isinstance(left, str) and isinstance(right, date):
         a, b = _moment_of(left), _moment(right)
     else:
-        a, b = as_number(left), as_number(right)
+        a, b = number(left), number(right)
         if isinstance(a, float) or isinstance(b, float):
             a, b = float(a), float(b)
     return int(a > b) - int(a < b)
@@ -170,6 +176,7 @@ class Scope:
         tables: with the names that the statement gives them, in order.
         inserted: the name that an INSERT gives the row that it wanted to put there.
         read: the columns that have been named, by the number of their table.
+        strict: a text that is no number may not stand for one, since the statement changes rows.
         grouping: there may be aggregates.
         aggregates: those that there are.
     """
@@ -177,6 +184,7 @@ class Scope:
     tables: Sequence[tuple[str, Table]] = ()
     inserted: str = ""
     read: set[tuple[int, int]] = field(default_factory=set)
+    strict: bool = False
     grouping: bool = False
     aggregates: list[exp.Expr] = field(default_factory=list)
 
@@ -212,12 +220,21 @@ class Scope:
     def comparison(self, *nodes: exp.Expr) -> Callable[[Value, Value], int]:
         """How values of the first expression are compared with values of the others: by their columns' collation.
 
-        A member of an ENUM is its number to a number. Raises a `DatabaseError` where collations don't go together.
+        A member of an ENUM is its number to a number.
+
+        Raises:
+            DatabaseError: collations don't go together; or it is strict, and a text that is no number is compared with
+                a column of numbers (1292).
         """
         kinds = [self.kind(each) for each in nodes]
         by, left, right = _common(kinds), kinds[0], _only(kinds[1:])
+        as_one = self._as_number
+        if any(isinstance(kind, Integer | Decimals | Doubles) for kind in kinds):
+            for node in nodes:  # which is found out before any row is looked at
+                if isinstance(node, exp.Literal) and node.is_string:
+                    as_one(node.name)
         if not isinstance(left, Enumeration) and not isinstance(right, Enumeration):
-            return lambda a, b: compare(a, b, by)
+            return lambda a, b: compare(a, b, by, as_one)
 
         def compared(a: Value, b: Value) -> int:
             numeric = not (isinstance(a, str | bytes) and isinstance(b, str | bytes))
@@ -225,14 +242,18 @@ class Scope:
                 a = left.number(a)
             if numeric and isinstance(right, Enumeration):
                 b = right.number(b)
-            return compare(a, b, by)
+            return compare(a, b, by, as_one)
 
         return compared
+
+    @property
+    def _as_number(self) -> Number:
+        return as_exact_number if self.strict else as_number
 
     def number(self, node: exp.Expr) -> Function:
         """A function that gives an expression's value as a number, or NULL."""
         inner, kind = self.compile(node), self.kind(node)
-        convert: Callable[[Value], Value] = kind.number if isinstance(kind, Enumeration) else as_number
+        convert: Callable[[Value], Value] = kind.number if isinstance(kind, Enumeration) else self._as_number
         return lambda env: None if (a := inner(env)) is None else convert(a)
 
     def place(self, node: exp.Expr) -> Function:

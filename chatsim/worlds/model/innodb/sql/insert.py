@@ -55,17 +55,17 @@ class Insert:
         alias = ""
         if isinstance(source, exp.Values):
             alias = source.alias
-            scope = Scope()
+            scope = Scope(strict=not self.ignore)
             for number, each in enumerate(source.expressions, start=1):
                 if len(each.expressions) != len(self.columns) and each.expressions:
                     raise database_error(1136, f"Column count doesn't match value count at row {number}")
                 self.values.append([None if _is_default(part) else scope.compile(part) for part in each.expressions])
         else:
-            self.source = query(source, find)
+            self.source = query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
         beside = self.source.scope.tables if isinstance(self.source, Select) else ()
-        scope = Scope([(table.name, table), *beside], inserted=alias.lower())
+        scope = Scope([(table.name, table), *beside], inserted=alias.lower(), strict=not self.ignore)
         conflict = node.args.get("conflict")
         self.updates = assignments(scope, table, conflict.expressions) if conflict else None
         self.beside = sorted((at, column) for at, column in scope.read if at)

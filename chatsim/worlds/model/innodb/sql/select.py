@@ -38,16 +38,16 @@ Each = Callable[[tuple[Value, ...]], Awaitable[None]]
 """What is done with a row that is read."""
 
 
-def query(node: exp.Expr, find: Find) -> Select | Union:
-    """A statement that reads. Raises as `prepare` does."""
+def query(node: exp.Expr, find: Find, *, strict: bool = False) -> Select | Union:
+    """A statement that reads, or with ``strict`` what an INSERT reads. Raises as `prepare` does."""
     if node.args.get("with_"):
         find = with_queries(node.args["with_"], find, query)
     if isinstance(node, exp.Subquery) and not node.alias:
-        return query(node.this, find)
+        return query(node.this, find, strict=strict)
     if isinstance(node, exp.Union):
-        return Union(node, find)
+        return Union(node, find, strict=strict)
     if isinstance(node, exp.Select):
-        return Select(node, find)
+        return Select(node, find, strict=strict)
     raise unsupported(node)
 
 
@@ -56,7 +56,7 @@ class Select:
 
     duplicates: Mode = "S"
 
-    def __init__(self, node: exp.Select, find: Find) -> None:
+    def __init__(self, node: exp.Select, find: Find, *, strict: bool = False) -> None:
         refuse(node, "windows", "qualify", "operation_modifiers", "hint")
         sources = [node.args["from_"].this] if node.args.get("from_") else []
         wanted = conjuncts(node.args.get("where"))
@@ -74,7 +74,9 @@ class Select:
         if [each.name.upper() for each in sources] == ["DUAL"]:
             sources = []
         self.node = node
-        self.scope = scope = Scope([(each.alias_or_name, _source(each, find)) for each in sources], grouping=True)
+        self.scope = scope = Scope(
+            [(each.alias_or_name, _source(each, find)) for each in sources], strict=strict, grouping=True
+        )
         self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
         self.names: list[str] = []
         self._given = self._given_nodes()
@@ -355,12 +357,10 @@ class _Walk:
         if not all(paths):
             return False
         states = [each.start() for _, each in select.aggregates]
-        if (mode := self._reading.mode) is not None:
-            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
         wanted = [function for _, function in select.filters]
         for at, (_, aggregate) in enumerate(select.aggregates):
             for path in paths[at]:
-                scan = Scan(self._run.rows, path, self._reading)
+                scan = await self._opened(path)
                 hit = await scan.next()
                 self.examined += scan.examined
                 if hit is not None:
@@ -386,28 +386,33 @@ class _Walk:
         if isinstance(conditions.table, Derived):
             matched = await self._all(conditions.table, at=at, level=level, ready=ready)
         else:
-            chosen = await self._chosen(at, conditions)
+            chosen = self._chosen(at, conditions)
             matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
         if at in select.matches and not matched:
             await self._without(at, level, ready)
         self._known.discard(at)
         return self._enough()
 
-    async def _chosen(self, at: int, conditions: Conditions) -> tuple[Path, bool] | None:
+    def _chosen(self, at: int, conditions: Conditions) -> tuple[Path, bool] | None:
         """The path to a table's rows, and whether it gives the wanted order; None when there can be none."""
         select, env = self._select, self._env
         alone = len(select.sequence) == 1
         whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
-        chosen = choose(
+        return choose(
             *(conditions, env, select.hints[at]),
             read=select.columns_read(at),
             ordering=select.grouping if self._grouped else (select.ordering or ()) if alone else (),
             limit=cast("int", self._limit) + self._offset if whole else None,
             grouped=bool(select.grouping),
+            view=self._run.rows.trx.view,
         )
-        if chosen is not None and (mode := self._reading.mode) is not None:
-            await self._run.rows.lock_table(conditions.table, "IX" if mode == "X" else "IS")
-        return chosen
+
+    async def _opened(self, path: Path) -> Scan:
+        """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
+        scan = Scan(self._run.rows, path, self._reading)
+        if (mode := self._reading.mode) is not None:
+            await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")
+        return scan
 
     async def _all(self, table: Derived, *, at: int, level: int, ready: Sequence[Function]) -> bool:
         """Go through the rows that a query has made; whether any matched."""
@@ -435,7 +440,7 @@ class _Walk:
         """Walk along a path; whether any row matched."""
         select, env = self._select, self._env
         self._ordered = ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
-        scan = Scan(self._run.rows, path, self._reading)
+        scan = await self._opened(path)
         matches = select.matches.get(at, ())
         matched = False
         while (hit := await scan.next()) is not None:
@@ -561,9 +566,9 @@ class Union:
 
     duplicates: Mode = "S"
 
-    def __init__(self, node: exp.Union, find: Find) -> None:
+    def __init__(self, node: exp.Union, find: Find, *, strict: bool = False) -> None:
         refuse(node, "locks")
-        self._parts = [query(each, find) for each in (node.left, node.right)]
+        self._parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
         first, second = self._parts
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")

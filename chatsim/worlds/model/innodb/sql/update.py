@@ -10,7 +10,7 @@ from sqlglot import exp
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.foreign import check_parents, settle_children
 from chatsim.worlds.model.innodb.rows import DuplicateError
-from chatsim.worlds.model.innodb.scan import Hit, Path, Reading, Scan
+from chatsim.worlds.model.innodb.scan import Hit, Reading, Scan
 from chatsim.worlds.model.innodb.sql.access import Hints, choose
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
@@ -43,7 +43,7 @@ class _Target:
         if not isinstance(node.this, exp.Table) or node.this.args.get("joins"):
             raise unsupported(node, "several tables")
         self.table = find(node.this.name)
-        self.scope = Scope([(node.this.alias_or_name, self.table)])
+        self.scope = Scope([(node.this.alias_or_name, self.table)], strict=True)
         self.hints = Hints.of(self.table, node.this)
         wanted = conjuncts(node.args.get("where"))
         self.filters = [self.scope.compile(each) for each in wanted]
@@ -54,10 +54,12 @@ class _Target:
         self.ordering = columns_of(self.scope, [each.this for each in by], [down for _, down in self.order])
         self.limit = count(node.args.get("limit"), self.scope)
 
-    async def each(
-        self, run: Execution, act: Callable[[Hit], Any], *, semi_consistent: bool, first: Callable[[Path], bool]
-    ) -> None:
-        """Lock and visit the rows meant; all of them are found before the first is visited if ``first`` says so."""
+    async def each(self, run: Execution, act: Callable[[Hit], Any], written: set[int] | None = None) -> None:
+        """Lock and visit the rows meant.
+
+        An UPDATE tells the columns that it has ``written``: it finds all rows before it visits the first where it might
+        meet one again, or where there is an order.
+        """
         env = run.env(1)
         limit = number(self.limit, env)
         everything = set(range(len(self.table.columns)))
@@ -67,15 +69,18 @@ class _Target:
             ordering=self.ordering or (),
             limit=limit,
             pushes=False,
+            view=run.rows.trx.view,
         )
         if found is None or limit == 0:
             return
-        await run.rows.lock_table(self.table, "IX")
         path, ordered = found
-        sorts = bool(self.order) and not (ordered and self.ordering is not None)
-        semi_consistent = semi_consistent and not sorts and not run.rows.trx.locks_gaps
+        moves = bool(written and written & set(path.index.definition.place))
+        orders = self._orders(env)
+        sorts = orders and (not ordered or self.ordering is None)
+        semi_consistent = written is not None and not sorts and not run.rows.trx.locks_gaps
         scan = Scan(run.rows, path, Reading("X", semi_consistent=semi_consistent))
-        later: list[Hit] | None = [] if sorts or first(path) else None
+        await run.rows.lock_table(self.table, "IX")
+        later: list[Hit] | None = [] if sorts or moves or (orders and written is not None) else None
         found_rows = 0
         hit = await scan.next()
         while hit is not None:
@@ -98,7 +103,7 @@ class _Target:
         if later is not None:
             await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
 
-    def orders(self, env: Env) -> bool:
+    def _orders(self, env: Env) -> bool:
         """Whether there is an order that says anything: by columns that have one value it does not."""
         if self.ordering is None:
             return bool(self.order)
@@ -159,11 +164,7 @@ class Update:
                 if table.auto is not None and table.auto in self._written:
                     table.numbered(cast("int", row[table.auto]))
 
-        def moves(path: Path) -> bool:
-            """Whether all rows are found first: one that is changed might be met again, or there is an order."""
-            return self._target.orders(env) or bool(self._written & set(path.index.definition.place))
-
-        await self._target.each(run, act, semi_consistent=True, first=moves)
+        await self._target.each(run, act, self._written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 
@@ -193,5 +194,5 @@ class Delete:
                 await run.rows.delete(self._target.table, hit.record)
             run.answer.affected += 1
 
-        await self._target.each(run, act, semi_consistent=False, first=lambda _: False)
+        await self._target.each(run, act)
         return run.answer
