@@ -177,6 +177,7 @@ class Scan:
         self._down = path.descending  # it is walked from high to low; one key is looked up
         self._passed = False  # the record met last was behind the range, and locked by another or deleted
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
+        self._guessed_beyond = False  # the range ended at a row that was guessed: the next is waited for
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
         self.examined = 0
@@ -194,7 +195,9 @@ class Scan:
                 if self._range is None:
                     return None
                 await self._open(self._range)
-            hit = await self._walk(self._range, semi_consistent=self._reading.semi_consistent)
+            semi_consistent = self._reading.semi_consistent and not self._guessed_beyond
+            self._guessed_beyond = False
+            hit = await self._walk(self._range, semi_consistent=semi_consistent)
             if hit is not None:
                 self._opening = False
                 return hit
@@ -377,6 +380,7 @@ class Scan:
         version = _committed(record)
         if version is None or version.deleted:
             return _Step.ON
+        self._guessed_beyond = out and self._down  # the server does not tell the engine that it is not wanted
         return _Step.END if out else Hit(record, version.row, guessed=True)
 
     def _exact(self, span: Range) -> bool:
