@@ -245,9 +245,14 @@ class Conditions:
         None of them may be possible. Of more than a thousand no ranges are made.
         """
         found = [spans]
+        empty = {column for column, span in spans.items() if span.points == ()}  # which no index has, or none is left
         for choice in self._choices:
             each = [self._narrowed(before, terms, env) for before in found for terms in choice]
-            found = [left for left in each if left is not None and not any(span.points == () for span in left.values())]
+            found = [
+                left
+                for left in each
+                if left is not None and not any(left[column].points == () for column in left.keys() - empty)
+            ]
             if len(found) > _MOST_ALTERNATIVES:
                 return [spans]
         return found
