@@ -228,6 +228,7 @@ async def test_a_chat_is_over_when_the_user_is_elsewhere(sit_down):
     await here.sees("ready")
     there = await sit_down(here.login)
     await there.sees("ready")
+    await asyncio.wait([here.running])
     with pytest.raises(WorldError, match=f"^the chat of user {here.uid} is over: told to go: logged in elsewhere$"):
         await here.leave()
 
@@ -235,6 +236,7 @@ async def test_a_chat_is_over_when_the_user_is_elsewhere(sit_down):
 async def test_a_chat_is_over_when_the_token_is_not_good(tickets, sit_down):
     said = next(tickets)
     person = await sit_down(Login(said["host"], said["port"], said["uid"], "nonsense"))
+    await asyncio.wait([person.running])
     with pytest.raises(WorldError, match=r"is over: error 1010 \(TOKEN_INVALID\)"):
         await person.leave()
 

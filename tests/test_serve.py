@@ -312,7 +312,7 @@ HOSTILE = {
     "infinity": (frame(1023, {"fromuid": float("inf")}), r"message 1023: JSON is malformed: .*"),
     "unknown_id": (frame(1099, {}), r"unknown message id 1099"),
     "id_0": (b"\0" * 100, r"unknown message id 0"),
-    "friends_are_not_served": (frame(1009, {}), r"unknown message id 1009"),
+    "a_key_is_missing": (frame(1009, {}), r"message 1009: Object missing required field `uid`"),
     "login_reply": (frame(1006, {"error": 0}), r"unknown message id 1006"),
     "kick": (frame(1021, {"error": 0, "uid": 1003}), r"unknown message id 1021"),
     "creation_reply": (frame(1028, {"error": 0}), r"unknown message id 1028"),

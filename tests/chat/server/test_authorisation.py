@@ -124,12 +124,12 @@ ROWS = {
         numbered=True,
     ),
     1113: Row(
-        {"threads": [THREAD], "after": [0], "newest": 0},
+        {"threads": [THREAD], "after": [0], "below": [0]},
         None,
         1102,
-        [({"threads": [THREAD, thread], "after": [0, 0]}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
-        + [({"threads": [], "after": []}, 1104), ({"after": []}, 1104), ({"after": [0, 0]}, 1104)]
-        + [({"newest": -1}, ENDS), ({"newest": 101}, ENDS), ({"threads": [-1]}, ENDS), ({"after": ["0"]}, ENDS)],
+        [({"threads": [THREAD, thread], "after": [0, 0], "below": [0, 0]}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"threads": [], "after": [], "below": []}, 1104), ({"after": []}, 1104), ({"below": [0, 0]}, 1104)]
+        + [({"below": [-1]}, ENDS), ({"below": 0}, ENDS), ({"threads": [-1]}, ENDS), ({"after": ["0"]}, ENDS)],
         numbered=True,
     ),
 }

@@ -76,7 +76,7 @@ async def test_what_no_session_has_committed_is_not_there_at_the_end(played):
 
 
 async def test_a_user_lock_is_waited_for_and_awaited_until_its_time_is_over(played):
-    outcome = await played(("a", "SELECT GET_LOCK('x', 1)"), ("b", "SELECT GET_LOCK('x', 1)"), ("b", "@await"))
+    outcome = await played(("a", "SELECT GET_LOCK('x', 1)"), ("b", "SELECT GET_LOCK('x', 5)"), ("b", "@await"))
     assert outcome.steps[1].blocked["b"].on == "user_lock"
     assert outcome.steps[2].completed[0].rows == [[0]]
 
