@@ -53,17 +53,17 @@ def test_nor_does_a_killed_node_or_redis_cost_a_text_or_leave_anybody_online_in_
 
 @pytest.mark.needs("apt")
 @pytest.mark.timeout(900)
-async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_processes(
+async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_four_processes(
     tmp_path, mysql_url, monkeypatch
 ):
     monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container can't be killed
-    talk = Talk(pairs=2, texts=150, crashes=40, faults=("node", "redis"), pause=0.2, patience=120)
+    talk = Talk(pairs=2, texts=150, nodes=4, crashes=40, faults=("node", "redis"), pause=0.2, patience=120)
     async with MySQLWorld() as world:
         words = ["--tables", "hardened", "--host", LOOPBACK]
         url = await world.redis_url()
         sharing = Sharing("redis", "grpc")
-        processes = partial(node_processes, world, nodes=2, port=0, words=words, redis_url=url, sharing=sharing)
+        processes = partial(node_processes, world, nodes=4, port=0, words=words, redis_url=url, sharing=sharing)
         told = await talk.run(world, tmp_path, processes)
     assert told.wrong == []
     assert (told.crashes, len(told.said)) == (40, 600)
