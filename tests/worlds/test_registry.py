@@ -301,7 +301,10 @@ async def test_a_token_is_random_and_says_whether_it_is_missing_or_different(reg
         await tokens.check(1_000, "another")
 
 
-def test_a_redis_that_hangs_holds_nobody_up_and_one_that_was_killed_is_used_again_when_it_is_back():
+def test_a_redis_that_hangs_holds_nobody_up_and_one_that_was_killed_is_used_again_when_it_is_back(monkeypatch):
+    monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container's process can't be signalled
+
     async def body(url, pid):
         registry = RedisRegistry(url)
         presence = RedisPresence(registry, EXPIRY)
