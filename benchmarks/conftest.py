@@ -39,6 +39,41 @@ def world(runner, server):
     runner.run(world.__aexit__())
 
 
+class MySQLClient:
+    """The server's own client, in C, that prints what a statement reads; from the PATH, else unpacked.
+
+    Args:
+        url: the server.
+        schema: the schema.
+    """
+
+    def __init__(self, url, schema):
+        path = shutil.which("mysql")
+        self._program = Program((path,)) if path else debian.unpack(MySQL().packages).program("mysql")
+        at = urlsplit(url)
+        self._options = (
+            "--no-defaults",
+            f"--host={at.hostname}",
+            f"--port={at.port}",
+            f"--user={at.username}",
+            f"--password={at.password or ''}",
+            "--get-server-public-key",
+            "--quick",
+            "--skip-column-names",
+            f"--database={schema}",
+        )
+
+    def lines(self, sql):
+        """A line for each row."""
+        return self._program.run(*self._options, f"--execute={sql}").splitlines()
+
+
+@pytest.fixture(scope="module")
+def client(server, world):
+    """The mysql client, in the world's schema."""
+    return MySQLClient(server.url, world.schema)
+
+
 class MySQLSlap:
     """MySQL's own load generator, in C: plain inserts into the same two tables, one creation after the other.
 

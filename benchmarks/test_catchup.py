@@ -10,15 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import shutil
 import sqlite3
 import time
 from statistics import median
-from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
-import pytest
 
 from chatsim.chat.client import sync
 from chatsim.chat.creation import named
@@ -29,21 +26,11 @@ from chatsim.chat.server.store.texts import HardenedTexts
 from chatsim.lab.away import CacheReader, Tables
 from chatsim.lab.following import READER
 from chatsim.worlds.cluster import cluster
-from chatsim.worlds.mysql.servers import debian
-from chatsim.worlds.mysql.servers.mysqld import MySQL
-from chatsim.worlds.mysql.servers.private import Program
 
 THREADS, MISSED, ROUNDS = 100, 1_000, 3
 MESSAGES = THREADS * MISSED
 PAGE = 250
 """Messages that the pipeline reads at once: of one thread, as the node does."""
-
-
-@pytest.fixture(scope="module")
-def client():
-    """The mysql client, from the PATH, else from the unpacked packages."""
-    path = shutil.which("mysql")
-    return Program((path,)) if path else debian.unpack(MySQL().packages).program("mysql")
 
 
 async def by_pipeline(tx, path, tables):
@@ -96,25 +83,12 @@ async def by_stack(connection, cache):
     await sync.catch_up(connection, cache)
 
 
-def by_client(client, url, world, tables):
-    at = urlsplit(url)
+def by_client(client, tables):
     columns = "thread_id, seq, message_id, sender_id, unique_id, msg_type, content, status, created_at"
-    printed = client.run(
-        "--no-defaults",
-        f"--host={at.hostname}",
-        f"--port={at.port}",
-        f"--user={at.username}",
-        f"--password={at.password or ''}",
-        "--get-server-public-key",
-        "--quick",
-        "--skip-column-names",
-        f"--database={world.schema}",
-        f"--execute=SELECT {columns} FROM chat_message WHERE seq > {tables.history}",
-    )
-    return printed.count("\n")
+    return len(client.lines(f"SELECT {columns} FROM chat_message WHERE seq > {tables.history}"))
 
 
-def test_catching_up_100000_messages(benchmark, runner, world, server, client, tmp_path):  # noqa: PLR0917 - fixtures
+def test_catching_up_100000_messages(benchmark, runner, world, client, tmp_path):
     """Each way has all of them, in turns; what a round leaves is a new file each time."""
     tables = Tables(THREADS, MISSED, 0, 1)
     runner.run(tables.load(world, "hardened"))
@@ -156,7 +130,7 @@ def test_catching_up_100000_messages(benchmark, runner, world, server, client, t
             begun = time.perf_counter()
             noted("pipeline", begun, await by_pipeline(tx, tmp_path / f"pipeline{number}.db", tables))
             begun = time.perf_counter()
-            noted("mysql client", begun, await asyncio.to_thread(by_client, client, server.url, world, tables))
+            noted("mysql client", begun, await asyncio.to_thread(by_client, client, tables))
 
     benchmark.group = "catching up 100,000 messages"
     benchmark.pedantic(lambda: runner.run(in_turns()), rounds=ROUNDS, warmup_rounds=1)

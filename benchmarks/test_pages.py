@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import shutil
 import time
 from statistics import median
-from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -27,9 +25,6 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.lab.lists import SCHEMA, lists
 from chatsim.worlds.cluster import cluster
-from chatsim.worlds.mysql.servers import debian
-from chatsim.worlds.mysql.servers.mysqld import MySQL
-from chatsim.worlds.mysql.servers.private import Program
 
 MESSAGES, PAGE, ROUNDS = 100_000, 100, 5
 
@@ -41,13 +36,6 @@ def history(runner, world):
     runner.run(world.install(SCHEMA))
     runner.run(source.load(world.admin, bar=lambda rows: tqdm(total=rows, disable=True)))
     return source
-
-
-@pytest.fixture(scope="module")
-def client():
-    """The mysql client, from the PATH, else from the unpacked packages."""
-    path = shutil.which("mysql")
-    return Program((path,)) if path else debian.unpack(MySQL().packages).program("mysql")
 
 
 async def by_driver(tx, thread):
@@ -80,25 +68,13 @@ async def by_stack(connection, thread):
     return found
 
 
-def by_client(client, url, world, thread):
-    at = urlsplit(url)
-    printed = client.run(
-        "--no-defaults",
-        f"--host={at.hostname}",
-        f"--port={at.port}",
-        f"--user={at.username}",
-        f"--password={at.password or ''}",
-        "--get-server-public-key",
-        "--quick",
-        "--skip-column-names",
-        f"--database={world.schema}",
-        "--execute=SELECT message_id, sender_id, content, created_at FROM chat_message FORCE INDEX (idx_thread_message)"
-        f" WHERE thread_id = {thread} ORDER BY message_id",
-    )
-    return printed.splitlines()
+def by_client(client, thread):
+    columns = "message_id, sender_id, content, created_at"
+    where = f"chat_message FORCE INDEX (idx_thread_message) WHERE thread_id = {thread} ORDER BY message_id"
+    return client.lines(f"SELECT {columns} FROM {where}")
 
 
-def test_a_history_of_100000_messages(benchmark, runner, world, server, history, client):  # noqa: PLR0917 - fixtures
+def test_a_history_of_100000_messages(benchmark, runner, world, history, client):
     """Each way reads all of it, in turns."""
     thread = history.of(MESSAGES)
     rates: dict[str, list[float]] = {"driver": [], "pipeline": [], "stack": [], "mysql client": []}
@@ -137,7 +113,7 @@ def test_a_history_of_100000_messages(benchmark, runner, world, server, history,
             begun = time.perf_counter()
             noted(way, begun, await read)
         begun = time.perf_counter()
-        noted("mysql client", begun, await asyncio.to_thread(by_client, client, server.url, world, thread))
+        noted("mysql client", begun, await asyncio.to_thread(by_client, client, thread))
 
     benchmark.group = "a history of 100,000 messages"
     benchmark.pedantic(lambda: runner.run(through(in_turns)), rounds=ROUNDS, warmup_rounds=1)

@@ -184,17 +184,7 @@ async def delivery(
     parameters = Delivery(
         nodes=nodes, pairs=pairs, texts=texts, paths=paths, presence=presence, peers=peers, pool=pool, seed=seed
     )
-    there = _there(world)
-
-    async def main(place: MySQLWorld | ModelWorld) -> Report:
-        report = parameters.report(place.name)
-        await parameters.run(place, report, progress=progress)
-        return report
-
-    if isinstance(there, Model):
-        return await asyncio.to_thread(there.run, main, seed=seed)
-    async with MySQLWorld(there) as server:
-        return await main(server)
+    return await _reported(_there(world), parameters, seed=seed, progress=progress)
 
 
 async def pages(
@@ -240,17 +230,7 @@ async def pages(
         rounds=rounds,
         seed=seed,
     )
-    there = _there(world)
-
-    async def main(place: MySQLWorld | ModelWorld) -> Report:
-        report = parameters.report(place.name)
-        await parameters.run(place, report, progress=progress)
-        return report
-
-    if isinstance(there, Model):
-        return await asyncio.to_thread(there.run, main, seed=seed)
-    async with MySQLWorld(there) as server:
-        return await main(server)
+    return await _reported(_there(world), parameters, seed=seed, progress=progress)
 
 
 async def catchup(
@@ -306,7 +286,13 @@ async def catchup(
         batch=batch,
         seed=seed,
     )
-    there = _there(world)
+    return await _reported(_there(world), parameters, seed=seed, progress=progress)
+
+
+async def _reported(
+    there: MySQL | Model, parameters: Delivery | Pages | CatchUp, *, seed: int, progress: bool
+) -> Report:
+    """What an experiment finds; in the model in a thread of its own, so that a notebook's event loop goes on."""
 
     async def main(place: MySQLWorld | ModelWorld) -> Report:
         report = parameters.report(place.name)

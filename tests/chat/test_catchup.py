@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from heldback import HeldBack
 
 from chatsim.chat.catchup import CURSORS, UnknownCursorError, cursors
 from chatsim.chat.protocol import OutgoingText
@@ -16,30 +17,6 @@ READER, ANN, BOB = 1, 2, 3
 WAITING = "SELECT COUNT(*) FROM performance_schema.data_lock_waits"
 FREE = {"message_id", "overlap", "watermark"}
 """Whose writers do not wait for each other."""
-
-
-class HeldBack:
-    """A session whose commit waits until it may; everything before it is done."""
-
-    def __init__(self, session):
-        self._session = session
-        self.there, self.go = asyncio.Event(), asyncio.Event()
-
-    def __getattr__(self, name):
-        return getattr(self._session, name)
-
-    async def commit(self):
-        self.there.set()
-        await self.go.wait()
-        await self._session.commit()
-
-    async def script(self, sql, args=()):
-        head, commit, _ = sql.rpartition("; COMMIT")
-        if not commit:
-            return await self._session.script(sql, args)
-        done = await self._session.script(head, args)
-        await self.commit()
-        return [*done, None]
 
 
 async def somebody_waits(world):
@@ -71,7 +48,7 @@ async def overtaken(world, kind, thread):
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(world.database(3))
         a, b, reader = [await stack.enter_async_context(pool.session(kind.isolation)) for _ in range(3)]
-        slow = HeldBack(a)
+        slow = HeldBack(a, asyncio.Event(), asyncio.Event())
         first = asyncio.create_task(kind.write(slow, said(1, ANN, "first")))
         await slow.there.wait()
         second = asyncio.create_task(kind.write(b, said(thread, READER if thread == 1 else BOB, "second")))
@@ -152,7 +129,7 @@ def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(mysql_ur
         kind = CURSORS["overlap"]
         await tables(world, kind)
         async with world.database(3) as pool, pool.session() as a, pool.session() as b, pool.session() as reader:
-            slow = HeldBack(a)
+            slow = HeldBack(a, asyncio.Event(), asyncio.Event())
             first = asyncio.create_task(kind.write(slow, said(1, ANN, "first")))
             await slow.there.wait()
             for number in range(101):

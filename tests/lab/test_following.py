@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from heldback import HeldBack
 from tqdm import tqdm
 
 from chatsim.chat.catchup import CURSORS
@@ -25,29 +26,6 @@ def on_mysql(following):
             return await following.run(world, tqdm(disable=True))
 
     return asyncio.run(body())
-
-
-class HeldBack:
-    """A session whose commit waits; everything before it is done, and said to be."""
-
-    def __init__(self, session, there, go):
-        self._session, self._there, self._go = session, there, go
-
-    def __getattr__(self, name):
-        return getattr(self._session, name)
-
-    async def commit(self):
-        self._there.set()
-        await self._go.wait()
-        await self._session.commit()
-
-    async def script(self, sql, args=()):
-        head, commit, _ = sql.rpartition("; COMMIT")
-        if not commit:
-            return await self._session.script(sql, args)
-        done = await self._session.script(head, args)
-        await self.commit()
-        return [*done, None]
 
 
 def overtaken(kind, enough):
