@@ -398,10 +398,10 @@ class LockNotAvailableError(DatabaseError):
 
 
 class ConnectionLostError(DatabaseError):
-    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown."""
+    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown. 2003: none is to be had."""
 
     title = "connection lost"
-    errnos: ClassVar = frozenset({2006, 2013})
+    errnos: ClassVar = frozenset({2003, 2006, 2013})
 
 
 class LocksError(Exception):

@@ -40,6 +40,20 @@ __all__ = ["catchup"]
     "--writers", default=0, show_default=True, help="How many write meanwhile; direct: who write all that is missed."
 )
 @click.option("--batch", default=1, show_default=True, help="Messages in a writer's transaction (direct).")
+@click.option(
+    "--writer-rtt",
+    default=10.0,
+    show_default=True,
+    help="The round trip from the farthest writer to the database in ms; each is at between a tenth of that and all of"
+    " it (direct).",
+)
+@click.option("--crashes", default=0, show_default=True, help="How often the database server is killed (direct).")
+@click.option(
+    "--runs",
+    default=1,
+    show_default=True,
+    help="How often, with seeds from --seed on; a row has the sums (direct).",
+)
 @click.option("--must-pass", default="", help="Cursors; exit status 1 unless all rows with these are safe.")
 @world_options
 def catchup(out: Path | None, must_pass: str, rtt: str, *, as_json: bool, **options: Any) -> None:

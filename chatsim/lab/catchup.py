@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Never
+from dataclasses import dataclass, replace
 
 from tqdm.auto import tqdm
 
 from chatsim import figures
 from chatsim.chat.catchup import CursorKind, cursors
 from chatsim.lab.away import PROTOCOLS, Away
-from chatsim.lab.following import Following
+from chatsim.lab.checks import Word
+from chatsim.lab.following import Followed, Following
 from chatsim.lab.race import BadParameterError
 from chatsim.lab.report import Report
 from chatsim.lab.result import describe_machine
@@ -48,6 +49,9 @@ SHOWN = {
 _WRITERS = 2
 """Who writes at least, with ``direct``: one alone can't be overtaken."""
 
+_GRAVITY = [*Word]
+"""From the best to the worst."""
+
 _MEGABIT = 1e6 / 8
 """In bytes."""
 
@@ -68,7 +72,11 @@ class CatchUp:
         writers: how many write meanwhile, each ``missed`` texts at most; with ``direct``, who write all that is missed,
             two at least.
         batch: messages in a writer's transaction, with ``direct``.
-        seed: of all chance.
+        writer_rtt: the round trip from the farthest writer to the database, in ms, with ``direct``; each is at between
+            a tenth of that and all of it. 0: no farther than anything else.
+        crashes: how often the database server is killed while they write, with ``direct``.
+        runs: how often, each time with another seed, with ``direct``: a row has the sums.
+        seed: of all chance; of the first run.
 
     Raises:
         BadParameterError: a value is not allowed.
@@ -85,6 +93,9 @@ class CatchUp:
     history: int = 1
     writers: int = 0
     batch: int = 1
+    writer_rtt: float = 10.0
+    crashes: int = 0
+    runs: int = 1
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -96,7 +107,7 @@ class CatchUp:
         object.__setattr__(self, "cursors", tuple(kind.name for kind in cursors(self.cursors)))
         for name, least in (
             *(("threads", 1), ("missed", 1), ("quiet_threads", 0), ("history", 1), ("writers", 0), ("batch", 1)),
-            *(("bandwidth", 0.001), ("seed", 0)),
+            *(("writer_rtt", 0), ("crashes", 0), ("runs", 1), ("bandwidth", 0.001), ("seed", 0)),
         ):
             value = getattr(self, name)
             if value is not None and not least <= value < math.inf:
@@ -134,13 +145,13 @@ class CatchUp:
         with tqdm(total=len(plan), unit="row", leave=False, disable=silent) as bar:
             for protocol, cursor, rtt in plan:
                 bar.set_description(f"{protocol}: {cursor}")
-                row = await self._row(world, protocol, cursor, rtt)
+                row = await self._row(world, protocol, cursor, rtt, progress=not silent)
                 report.rows.append(row)
                 if row["lost"]:
                     report.notes[f"{protocol}-{cursor}-{rtt:g}ms"] = str(row["why"])
                 bar.update()
 
-    async def _row(self, world: World, protocol: str, cursor: str, rtt: float) -> dict[str, object]:
+    async def _row(self, world: World, protocol: str, cursor: str, rtt: float, *, progress: bool) -> dict[str, object]:
         setting = {
             "protocol": protocol,
             "cursor": cursor,
@@ -155,7 +166,8 @@ class CatchUp:
         }
         if protocol == DIRECT:
             (kind,) = cursors([cursor])
-            return setting | {"writers": max(_WRITERS, self.writers)} | await self._direct(world, kind)
+            followed = await self._direct(world, kind, progress=progress)
+            return setting | {"writers": max(_WRITERS, self.writers)} | followed
         per_second = math.inf if self.bandwidth is None else self.bandwidth * _MEGABIT
         away = Away(
             protocol,
@@ -169,28 +181,39 @@ class CatchUp:
         )
         return setting | await away.run(world)
 
-    async def _direct(self, world: World, kind: CursorKind) -> dict[str, object]:
+    async def _direct(self, world: World, kind: CursorKind, *, progress: bool) -> dict[str, object]:
         following = Following(
             kind,
             writers=max(_WRITERS, self.writers),
             threads=self.threads,
             messages=self.threads * self.missed,
             batch=self.batch,
-            seed=self.seed,
+            rtt=self.writer_rtt / 1e3,
+            crashes=self.crashes,
         )
-        silent: tqdm[Never]
-        with tqdm(disable=True) as silent:
-            followed = await following.run(world, silent)
-        lost = followed.lost()
-        written = sum(len(each.ids) for each in followed.written)
+        seconds, sums = 0.0, Counter[str]()
+        verdict, why = Word.SAFE, Followed().why([])
+        messages = self.runs * following.messages
+        with tqdm(total=messages, unit="message", leave=False, disable=not progress) as bar:
+            for seed in range(self.seed, self.seed + self.runs):
+                followed = await replace(following, seed=seed).run(world, bar)
+                lost = followed.lost()
+                seconds += followed.seconds
+                sums.update(
+                    written=followed.count(),
+                    refused=followed.refused,
+                    crashes=followed.crashes,
+                    lost=len(lost),
+                    repeated=followed.repeated(),
+                )
+                if _GRAVITY.index(word := followed.word(lost)) > _GRAVITY.index(verdict):
+                    verdict, why = word, f"seed {seed}: {followed.why(lost)}"
         return {
             **dict.fromkeys(("round_trips", "requests", "bytes", "connect_ms", "login_ms", "first_screen_ms")),
             **dict.fromkeys(("caught_up_ms", "lower_bound_ms", "statements", "rows_examined")),
-            "written": written,
-            "writes_per_s": written / followed.seconds,
-            "refused": followed.refused,
-            "lost": len(lost),
-            "repeated": followed.repeated(),
-            "verdict": followed.word(lost).value,
-            "why": followed.why(lost),
+            "runs": self.runs,
+            **sums,
+            "writes_per_s": sums["written"] / seconds,
+            "verdict": verdict.value,
+            "why": why,
         }

@@ -16,7 +16,7 @@ class Word(StrEnum):
     """The verdict in a word.
 
     ``safe``: every operation succeeded and nothing is wrong. ``errors``: nothing is wrong, but callers were refused.
-    ``unsafe``: something that must hold does not.
+    ``unsafe``: something that must hold does not. They are here from the best to the worst.
     """
 
     SAFE = "safe"

@@ -1,24 +1,28 @@
 """Writers write, a reader follows, straight on the database: does it find every acknowledged message?
 
 Cursors are compared straight on the database: writers write, a reader follows, and every acknowledged message is looked
-for among those that it has found. Protocols are compared through the whole stack: `chatsim.lab.away`.
+for among those that it has found. If the server is killed meanwhile, all of them connect again: a writer tries once
+more, the reader goes on from the cursor that it has kept. Protocols are compared through the whole stack:
+`chatsim.lab.away`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Never
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from chatsim.chat.catchup import CursorKind
+from chatsim.chat.catchup import Cursor, CursorKind, Found
 from chatsim.chat.ports import Database, DatabaseError
 from chatsim.chat.protocol import OutgoingText
-from chatsim.chat.retry import POLICIES
+from chatsim.chat.retry import Retry
 from chatsim.chat.server.store.texts import Batch
 from chatsim.lab.checks import Word
 from chatsim.worlds.loading import add_users, insert
@@ -33,13 +37,22 @@ _EXPLAINED = 3
 """So many lost messages are explained."""
 
 _PAUSE = 0.002
-"""Between two looks that find nothing, in seconds."""
+"""Between two looks, in seconds."""
 
 _JITTER = 0.3
-"""How much that varies from one message to the next; else writers fall into step."""
+"""How much a writer's distance varies from one message to the next; else writers fall into step."""
 
-_RTT = (0.0002, 0.002)
-"""How far writers are from the database, in the model: between these round trips, in seconds."""
+_NEAREST = 0.1
+"""The nearest that a writer can be, as a share of the farthest."""
+
+_UNTIL_IT_IS_BACK = Retry("until it is back", 2_000, (0.001, 0.020))
+"""For longer than a killed server takes to recover."""
+
+_DOWN = 0.05
+"""How long a killed server stays down, in seconds."""
+
+_STORING = 0.01
+"""The longest time from a mark to the kill, in seconds: about as long as it takes to store a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +123,8 @@ class Followed:
         written: the writers' transactions.
         looks: the reader's.
         seconds: how long the writers took.
-        refused: how often the database refused a writer.
+        refused: how often the database refused a writer, or was lost.
+        crashes: how often it was killed.
         errors: why a writer gave up, if one did.
     """
 
@@ -118,6 +132,7 @@ class Followed:
     looks: list[Look] = field(default_factory=list)
     seconds: float = 0.0
     refused: int = 0
+    crashes: int = 0
     errors: list[str] = field(default_factory=list)
 
     def refuse(self, _: DatabaseError) -> None:
@@ -140,6 +155,10 @@ class Followed:
                 return Lost(number, of, by_id.get(min(later)), look.at)
         return Lost(number, of, None, None)
 
+    def count(self) -> int:
+        """How many messages were acknowledged."""
+        return sum(len(each.ids) for each in self.written)
+
     def repeated(self) -> int:
         """How many messages were read again."""
         count = sum(len(ids) for look in self.looks for ids in look.found.values())
@@ -153,9 +172,8 @@ class Followed:
         """The verdict in a sentence, then the first of what was lost, with the transactions that did it."""
         if not lost:
             return self.errors[0] if self.errors else "every acknowledged message was found"
-        count = sum(len(each.ids) for each in self.written)
         return "\n".join(
-            [f"{len(lost)} of {count} acknowledged messages were never found", *map(str, lost[:_EXPLAINED])]
+            [f"{len(lost)} of {self.count()} acknowledged messages were never found", *map(str, lost[:_EXPLAINED])]
         )
 
 
@@ -169,8 +187,11 @@ class Following:
         threads: how many threads; each message's is drawn.
         messages: how many in all.
         batch: messages in a transaction.
-        seed: of who writes into which thread, of the pauses of refused writers, and of how far each is from the
-            database, in the model.
+        rtt: the round trip from the farthest writer to the database, in seconds; each is at between a tenth of that and
+            all of it. 0: all are where everybody is.
+        crashes: how often the database server is killed while they write.
+        seed: of who writes into which thread, of the pauses of refused writers, of how far each is from the database,
+            and of when it is killed.
     """
 
     kind: CursorKind
@@ -178,10 +199,12 @@ class Following:
     threads: int = 1
     messages: int = 1_000
     batch: int = 1
+    rtt: float = 0.01
+    crashes: int = 0
     seed: int = 1
 
     async def run(self, world: World, bar: tqdm[Never]) -> Followed:
-        """Run it in a world, in fresh tables."""
+        """Run it in a world, in fresh tables. Raises a `WorldError` when the server can't be killed."""
         threads = range(1, self.threads + 1)
         await world.install(self.kind.schema)
         for table in self.kind.tables:
@@ -190,18 +213,23 @@ class Following:
         await insert(world.admin, "chat_thread (id, type)", [(thread, "private") for thread in threads])
         chats = [(thread, READER, READER + thread) for thread in threads]
         await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", chats)
-        *seeds, places = np.random.SeedSequence(self.seed).spawn(self.writers + 1)
-        distances = np.random.default_rng(places).uniform(*_RTT, size=self.writers)
+        *seeds, places, faults, looks = np.random.SeedSequence(self.seed).spawn(self.writers + 3)
+        names = [f"writer{number}" for number in range(self.writers)]
+        if self.rtt:
+            shares = np.random.default_rng(places).uniform(_NEAREST, 1, size=self.writers)
+            for name, share in zip(names, shares, strict=True):
+                world.remove(name, Distance(share * self.rtt, jitter=_JITTER))
         run = _Run(self, asyncio.get_running_loop().time())
         async with AsyncExitStack() as stack:
-            pools = []
-            for number, rtt in enumerate(distances):
-                world.remove(f"writer{number}", Distance(rtt, jitter=_JITTER))
-                pools.append(await stack.enter_async_context(world.database(1, f"writer{number}")))
+            pools = [await stack.enter_async_context(world.database(1, name)) for name in names]
             reader = await stack.enter_async_context(world.database(1, "reader"))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(run.read(reader))
-                group.create_task(run.write_all(pools, [np.random.default_rng(seed) for seed in seeds], bar))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(run.read(reader, np.random.default_rng(looks)))
+                    group.create_task(run.write_all(pools, [np.random.default_rng(seed) for seed in seeds], bar))
+                    group.create_task(run.kill(world, np.random.default_rng(faults)))
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from errors
         return run.followed
 
 
@@ -213,6 +241,8 @@ class _Run:
         self._kind = parameters.kind
         self._begun = begun
         self._done = asyncio.Event()
+        self._stored = 0
+        self._more = asyncio.Condition()
         self.followed = Followed()
 
     def _now(self) -> float:
@@ -228,45 +258,73 @@ class _Run:
                 raise outcome
         self.followed.seconds = self._now()
         self._done.set()
+        await self._tell(0)
 
     async def _write(self, writer: int, pool: Database, rng: np.random.Generator, bar: tqdm[Never]) -> None:
         size = self._parameters
         for turn in range(-(-size.messages // (size.writers * size.batch))):
             thread = int(rng.integers(size.threads)) + 1
-            batch = self._batch(writer, turn, thread)
-
-            async def once(batch: Batch = batch) -> Sequence[int]:
-                async with pool.session(self._kind.isolation) as tx:
-                    return await self._kind.write(tx, batch)
-
+            once = partial(self._once, pool, writer, turn, thread, itertools.count())
             begun = self._now()
-            ids = await POLICIES["retry"].run(once, rng, self.followed.refuse)
+            ids = await _UNTIL_IT_IS_BACK.run(once, rng, self.followed.refuse)
             self.followed.written.append(Written(writer, thread, ids, begun, self._now()))
             bar.update(len(ids))
+            await self._tell(len(ids))
 
-    def _batch(self, writer: int, turn: int, thread: int) -> Batch:
+    async def _once(self, pool: Database, writer: int, turn: int, thread: int, tries: Iterator[int]) -> Sequence[int]:
+        # what was cut off may be stored or not: each try has names of its own, and is another message
+        batch = self._batch(writer, turn, thread, next(tries))
+        async with pool.session(self._kind.isolation) as tx:
+            return await self._kind.write(tx, batch)
+
+    def _batch(self, writer: int, turn: int, thread: int, attempt: int) -> Batch:
         """Both members write, so that the locks of a thread and of its users are taken by either."""
         other = READER + thread
         sender, receiver = (READER, other) if (writer + turn) % 2 else (other, READER)
-        names = [f"{writer}-{turn}-{at}" for at in range(self._parameters.batch)]
+        names = [f"{writer}-{turn}-{attempt}-{at}" for at in range(self._parameters.batch)]
         return Batch(thread, sender, receiver, [OutgoingText(f"text {name}", name) for name in names])
 
-    async def read(self, database: Database) -> None:
+    async def _tell(self, stored: int) -> None:
+        async with self._more:
+            self._stored += stored
+            self._more.notify_all()
+
+    async def _reach(self, mark: int) -> None:
+        async with self._more:
+            await self._more.wait_for(lambda: self._stored >= mark or self._done.is_set())
+
+    async def kill(self, world: World, rng: np.random.Generator) -> None:
+        """Kill the server so often while they write, each time a moment after a message was acknowledged."""
+        for mark in sorted(rng.integers(self._parameters.messages, size=self._parameters.crashes)):
+            await self._reach(mark)
+            await asyncio.sleep(rng.uniform(0, _STORING))
+            if self._done.is_set():
+                return
+            await world.crash(_DOWN)
+            self.followed.crashes += 1
+
+    async def read(self, database: Database, rng: np.random.Generator) -> None:
         """Follow, until what is written last has been looked for."""
         cursor = self._kind.begin(range(1, self._parameters.threads + 1))
-        async with database.session(self._kind.isolation) as tx:
-            last = False
-            while not last:
-                last = self._done.is_set()  # what is acknowledged by now is found by this look, or never
-                found = await self._kind.read(tx, READER, cursor)
-                cursor = found.cursor
-                if not found.messages:
-                    await asyncio.sleep(_PAUSE)
-                    continue
-                by_thread: dict[int, list[int]] = {}
-                for thread, number in found.messages:
-                    by_thread.setdefault(thread, []).append(number)
+        last = False
+        while not last:
+            last = self._done.is_set()  # what is acknowledged by now is found by this look, or never
+            found = await _UNTIL_IT_IS_BACK.run(partial(self._look, database, cursor), rng, _pass)
+            cursor = found.cursor
+            by_thread: dict[int, list[int]] = {}
+            for thread, number in found.messages:
+                by_thread.setdefault(thread, []).append(number)
+            if by_thread:
                 self.followed.looks.append(Look(self._now(), by_thread))
+            await asyncio.sleep(_PAUSE)
+
+    async def _look(self, database: Database, cursor: Cursor) -> Found:
+        async with database.session(self._kind.isolation) as tx:
+            return await self._kind.read(tx, READER, cursor)
+
+
+def _pass(_: DatabaseError) -> None:
+    """What the reader is refused does not count."""
 
 
 def _range(ids: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """Cursors and ways to catch up compared: what is a row, what a report says, what is refused."""
 
 import asyncio
+import re
 
 import matplotlib.pyplot as plt
 import pytest
@@ -65,6 +66,20 @@ def test_a_cursor_that_loses_is_told_with_its_proof():
     assert "\n  seen     writer " in report.notes["direct-message_id-0ms"]
 
 
+def test_several_runs_are_one_row_with_the_sums_and_the_seed_of_the_first_that_lost():
+    (row,) = reported(protocols="direct", cursors="message_id", threads=1, missed=20, runs=8, seed=3).rows
+    assert (row["runs"], row["seed"], row["written"]) == (8, 3, 160)
+    first = re.match(r"seed (\d+): (\d+) of 20 acknowledged messages were never found\n", row["why"])
+    assert 3 <= int(first[1]) < 11
+    assert (row["verdict"], row["lost"] >= int(first[2]) > 0) == ("unsafe", True)
+
+
+def test_a_server_that_is_killed_is_counted():
+    (row,) = reported(protocols="direct", cursors="user_version", crashes=2, runs=2, **SMALL).rows
+    assert (row["crashes"], row["verdict"]) == (4, "safe")
+    assert row["refused"] >= 4
+
+
 def test_what_is_not_measured_is_a_dash():
     said = repr(reported(protocols="direct", cursors="user_version", **SMALL))
     assert "None" not in said
@@ -92,6 +107,9 @@ def test_a_report_is_saved_with_its_picture_whatever_is_in_it(tmp_path):
         ({"history": 0}, "history is 0; it must be at least 1"),
         ({"writers": -1}, "writers is -1; it must be at least 0"),
         ({"batch": 0}, "batch is 0; it must be at least 1"),
+        ({"writer_rtt": -1}, "writer_rtt is -1; it must be at least 0"),
+        ({"crashes": -1}, "crashes is -1; it must be at least 0"),
+        ({"runs": 0}, "runs is 0; it must be at least 1"),
         ({"bandwidth": 0}, "bandwidth is 0; it must be at least 0.001"),
         ({"bandwidth": float("nan")}, "bandwidth is nan; it must be at least 0.001"),
         ({"rtt": ()}, r"rtt is \(\); it must be one or several times in ms, none below 0"),

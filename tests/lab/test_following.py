@@ -11,7 +11,8 @@ from chatsim.chat.catchup import CURSORS
 from chatsim.lab.checks import Word
 from chatsim.lab.following import Followed, Following, Look, Lost, Written
 from chatsim.worlds.model.world import Model
-from chatsim.worlds.mysql.world import MySQLWorld
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.world import WorldError
 
 SAFE = [name for name, kind in CURSORS.items() if kind.safe]
 
@@ -101,6 +102,43 @@ def test_the_recommended_cursors_lose_nothing_and_read_nothing_twice(name, run, 
     found = [number for look in followed.looks for each in look.found.values() for number in each]
     assert sorted(found) == sorted(ids)
     assert len(set(ids)) == 60
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_they_lose_nothing_when_the_server_is_killed_and_everybody_connects_again(name):
+    for seed in range(1, 6):
+        followed = in_model(Following(CURSORS[name], writers=4, threads=2, messages=200, batch=5, crashes=3, seed=seed))
+        assert (followed.crashes, followed.lost(), followed.repeated()) == (3, [], 0)
+        assert followed.count() == 200
+        assert followed.refused >= 3
+
+
+@pytest.mark.needs("apt")
+def test_so_it_is_on_a_mysql_that_is_killed():
+    async def body():
+        async with MySQLWorld(Servers(mysql_via="unpacked", mysql_url=None)) as world:
+            following = Following(CURSORS["user_version"], writers=4, threads=2, messages=200, crashes=2)
+            return await following.run(world, tqdm(disable=True))
+
+    followed = asyncio.run(body())
+    assert (followed.crashes, followed.lost(), followed.errors) == (2, [], [])
+    assert followed.count() == 200
+
+
+def test_what_is_lost_with_a_crash_is_lost_though_the_reader_looks_again():
+    followed = in_model(Following(CURSORS["message_id"], writers=4, threads=1, messages=200, crashes=3))
+    assert followed.lost()
+    assert followed.errors == []
+
+
+def test_a_server_that_is_not_ours_is_not_killed_and_everybody_stops(mysql_url):
+    async def body():
+        async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
+            following = Following(CURSORS["user_version"], messages=200, crashes=1)
+            await following.run(world, tqdm(disable=True))
+
+    with pytest.raises(WorldError, match="is not a process of chatsim's own, and is not killed"):
+        asyncio.run(body())
 
 
 def test_a_watermark_shows_nothing_while_an_older_transaction_is_open_and_all_of_it_then():

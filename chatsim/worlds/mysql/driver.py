@@ -17,10 +17,10 @@ import asyncmy
 from asyncmy.constants import CLIENT
 from asyncmy.errors import Error as DriverError
 
-from chatsim.chat.ports import Isolation, Rows, database_error
+from chatsim.chat.ports import Address, Isolation, Rows, database_error
 from chatsim.worlds.mysql.servers.private import without_password
 
-__all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "connect", "mogrify"]
+__all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "address", "connect", "mogrify"]
 
 _CONNECT_SECONDS = 10.0
 _IN_TRANSACTION = 1
@@ -150,10 +150,11 @@ class MySQLDatabase:
         schema: the schema that its sessions use.
         size: the connections it opens, on entering.
         work: where what its sessions ask is counted.
+        at: where it connects, if not at the URL's host and port.
     """
 
-    def __init__(self, url: str, schema: str, size: int, work: Work | None = None) -> None:
-        self._parameters = {**parameters(url), "db": schema}
+    def __init__(self, url: str, schema: str, size: int, work: Work | None = None, at: Address | None = None) -> None:
+        self._parameters = {**parameters(url), "db": schema} | ({"host": at.host, "port": at.port} if at else {})
         self._size = size
         self._pool: asyncmy.Pool | None = None
         self._levels: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()  # of the connections
@@ -216,6 +217,12 @@ async def connect(url: str, schema: str | None = None) -> MySQLSession:
         raise database_error(2007, "what answers there does not speak MySQL's protocol") from error
     except (DriverError, OSError) as error:
         raise database_error(*_reason(error)) from error
+
+
+def address(url: str) -> Address:
+    """Where a server is, from its URL. Raises `BadUrlError`."""
+    found = parameters(url)
+    return Address(found["host"], found["port"])
 
 
 def parameters(url: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +45,33 @@ class FarNetwork:
         # as much as the wire holds, and a window's worth at its end: less would be slower than the bandwidth
         held = min(self._distance.rtt * self._distance.bandwidth, 2**30) if self._distance.rtt else 0
         return _FarStream(stream, self._up, self._down, int(held) + _WINDOW)
+
+    @asynccontextmanager
+    async def relay(self, near: Address, far: Address) -> AsyncIterator[Address]:
+        """Bind ``near`` for the block: what connects to it reaches ``far``, over the distance."""
+
+        async def accept(here: Stream) -> None:
+            with suppress(OSError):  # nobody is there: who has connected sees that the connection ends
+                there = await self.connect(far)
+                ways = [asyncio.create_task(_carry(here, there)), asyncio.create_task(_carry(there, here))]
+                try:
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for way in ways:
+                        way.cancel()
+                    await there.close()
+
+        listener = await self.listen(near, accept)
+        try:
+            yield listener.address
+        finally:
+            await listener.close()
+
+
+async def _carry(source: Stream, target: Stream) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(_CHUNK):
+            await target.write(data)
 
 
 class _Wire:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.ports import (
+    Address,
     ConnectionLostError,
     DatabaseError,
     Directory,
@@ -306,20 +307,19 @@ class MySQLWorld:
             await self.admin.execute(statement)
 
     @asynccontextmanager
-    async def database(
-        self,
-        connections: int,
-        machine: str = "client",  # noqa: ARG002 - it is all one machine
-    ) -> AsyncIterator[driver.MySQLDatabase]:
+    async def database(self, connections: int, machine: str = "client") -> AsyncIterator[driver.MySQLDatabase]:
         """A pool of so many open connections."""
-        try:
-            database = await driver.MySQLDatabase(self._server.url, self.schema, connections, self._work).__aenter__()
-        except DatabaseError as error:
-            raise WorldError(f"{connections} connections can't be had: {error}") from error
-        try:
+        async with AsyncExitStack() as stack:
+            at = None
+            if machine in self._far:
+                relay = self._far[machine].relay(Address(LOOPBACK, 0), driver.address(self._server.url))
+                at = await stack.enter_async_context(relay)
+            try:
+                database = driver.MySQLDatabase(self._server.url, self.schema, connections, self._work, at)
+                await stack.enter_async_context(database)
+            except DatabaseError as error:
+                raise WorldError(f"{connections} connections can't be had: {error}") from error
             yield database
-        finally:
-            await database.__aexit__()
 
     def wall_time(self) -> float:
         """The machine's."""

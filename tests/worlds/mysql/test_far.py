@@ -66,3 +66,57 @@ def test_the_model_puts_a_machine_as_far_away():
         return connected - begun, ended - connected
 
     assert run(body()) == pytest.approx((0.2, 0.2 + 2 * 1.0))
+
+
+def relayed(body, accept=serve, *, gone=False):
+    """Run ``body(stream)`` on a connection that is relayed to who accepts far away, if they are not ``gone``."""
+
+    async def whole():
+        network = Near()
+        listener = await network.listen(Address("here", 0), accept)
+        if gone:
+            await listener.close()
+        async with FarNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
+            await body(await network.connect(near))
+        await listener.close()
+
+    run(whole())
+
+
+def test_what_is_relayed_takes_as_long_as_the_distance_says_and_comes_back_as_it_was():
+    async def body(stream):
+        clock = asyncio.get_running_loop().time
+        times = [clock()]
+        for line in (b"hello\n", b"again\n"):
+            await stream.write(line)
+            assert await read_line(stream) == line
+            times.append(clock())
+        await stream.close()
+        assert times[1] - times[0] == pytest.approx(0.2 + 0.2)  # the first waits until it is connected
+        assert times[2] - times[1] == pytest.approx(0.2)
+
+    relayed(body)
+
+
+def test_when_one_end_of_what_is_relayed_closes_the_other_sees_the_end():
+    ended = asyncio.Event()
+
+    async def accept(stream):
+        while await stream.read(1):
+            pass
+        ended.set()
+
+    async def body(stream):
+        await stream.write(b"hello\n")
+        await stream.close()
+        await ended.wait()
+
+    relayed(body, accept)
+
+
+def test_where_nobody_is_to_relay_to_the_connection_ends():
+    async def body(stream):
+        assert await stream.read(1) == b""
+        await stream.close()
+
+    relayed(body, gone=True)

@@ -17,7 +17,7 @@ from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private
 from chatsim.worlds.mysql.world import MySQLWorld, Servers, drop_stale_schemas
-from chatsim.worlds.world import Costs, WorldError
+from chatsim.worlds.world import Costs, Distance, WorldError
 
 TABLES = {
     "chat_message",
@@ -280,6 +280,15 @@ async def test_more_connections_than_the_server_allows_is_a_world_error_and_the_
             assert (await world.admin.execute("SELECT 1")).scalar() == 1
     finally:
         await admin.execute(f"DROP USER {name}")
+
+
+async def test_a_machine_that_was_removed_is_as_far_from_the_database_as_it_says(world):
+    world.remove("writer", Distance(rtt=0.05))
+    clock = asyncio.get_running_loop().time
+    async with world.database(1, "writer") as database, database.session() as session:
+        begun = clock()
+        assert (await session.execute("SELECT 1")).scalar() == 1
+        assert clock() - begun >= 0.05
 
 
 # costs
