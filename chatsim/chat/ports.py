@@ -398,7 +398,7 @@ class LockNotAvailableError(DatabaseError):
 
 
 class ConnectionLostError(DatabaseError):
-    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown. 2003: none is to be had."""
+    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown. 2003: there is none."""
 
     title = "connection lost"
     errnos: ClassVar = frozenset({2003, 2006, 2013})
