@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import msgspec
@@ -141,12 +142,13 @@ def _range(sessions: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _mysql(servers: Servers) -> Iterator[Play]:
-    """How schedules are played on a server, one after the other."""
+def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
+    """How schedules are played on a server, one after the other; and whether it has a binary log."""
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(servers).__aenter__())
         try:
-            yield lambda script: runner.run(on_mysql.play(world, script))
+            has_log = bool(cast("dict[str, int]", world.environment["settings"])["log_bin"])
+            yield lambda script: runner.run(on_mysql.play(world, script)), has_log
         finally:
             runner.run(world.__aexit__())
 
@@ -161,7 +163,7 @@ def _play(
     skipped: list[str] = []
     for settings in dict.fromkeys(_settings(script) for script in scripts):  # an own server for each
         mine = [script for script in scripts if _settings(script) == settings]
-        with _mysql(replace(servers, settings=settings)) as play:
+        with _mysql(replace(servers, settings=settings)) as (play, _):
             played, not_played = _play_all(mine, play, strict=strict)
         found |= {id(script): outcome for script, outcome in played}
         skipped += not_played
@@ -194,8 +196,8 @@ def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool
     """Whether it was interrupted, and what has come of it until then."""
     report = Report()
     try:
-        with _mysql(servers) as play, _interruptible(play) as stoppable:
-            Search(stoppable, in_model.play, **draws).run(count, report)
+        with _mysql(servers) as (play, log_bin), _interruptible(play) as stoppable:
+            Search(stoppable, partial(in_model.play, log_bin=log_bin), **draws).run(count, report)
     except KeyboardInterrupt:
         return True, report
     return False, report

@@ -49,7 +49,7 @@ class ModelServer:
     def __init__(
         self, network: ModelNetwork, costs: DatabaseCosts, clock: Callable[[], float], rng: np.random.Generator
     ) -> None:
-        self.engine = Engine(clock)
+        self.engine = Engine(clock, log_bin=True)
         self.machine = Machine(costs.cores)
         self.connections = 0
         self._network = network

@@ -22,21 +22,21 @@ _INSTANT = 1e-9
 _EPOCH = 1_700_000_000.0
 
 
-def play(schedule: Schedule) -> Outcome:
-    """Run a schedule on an engine of its own.
+def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
+    """Run a schedule on an engine of its own, with or without a binary log.
 
     Raises:
         WorldError: the model can't run it; the message names what it has not.
     """
-    return run(_play(schedule))
+    return run(_play(schedule, log_bin=log_bin))
 
 
-async def _play(schedule: Schedule) -> Outcome:
+async def _play(schedule: Schedule, *, log_bin: bool) -> Outcome:
     clock = current_loop().time
     mode = int(schedule.server.get("innodb_autoinc_lock_mode", 2))
     if unknown := set(schedule.server) - {"innodb_autoinc_lock_mode"}:
         raise WorldError(f"{schedule.id} asks for a setting {min(unknown)!r}, which the model has not")
-    engine = Engine(lambda: _EPOCH + clock(), autoinc_lock_mode=mode, purges=False)
+    engine = Engine(lambda: _EPOCH + clock(), autoinc_lock_mode=mode, log_bin=log_bin, purges=False)
     admin = EngineSession(engine)
     try:
         for sql in schedule.setup:

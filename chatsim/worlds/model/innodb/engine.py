@@ -69,6 +69,7 @@ class Engine:
     Args:
         clock: seconds since the epoch, in UTC.
         autoinc_lock_mode: ``innodb_autoinc_lock_mode``.
+        log_bin: whether there is a binary log, for which whole rows are read where they are written.
         purges: it purges by itself, soon after each commit; else `purge` has to be called.
 
     Attributes:
@@ -84,13 +85,16 @@ class Engine:
         process: what it runs in.
     """
 
-    def __init__(self, clock: Callable[[], float], *, autoinc_lock_mode: int = 2, purges: bool = True) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, autoinc_lock_mode: int = 2, log_bin: bool = False, purges: bool = True
+    ) -> None:
         self._clock = clock
         self._purges = purges
         self._purging: asyncio.TimerHandle | None = None
         self._prepared: dict[str, list[Prepared]] = {}
         self._definitions = 0
         self.autoinc_lock_mode = autoinc_lock_mode
+        self.log_bin = log_bin
         self.tables: dict[str, Table] = {}
         self.locks = Locks(self._died)
         self.user_locks = NamedLocks()

@@ -222,6 +222,11 @@ class EngineSession:
         return trx.view
 
     @property
+    def reads_whole_rows(self) -> bool:
+        """Whether a row that is written is read whole before: the binary log has it so (row format, full images)."""
+        return self.engine.log_bin
+
+    @property
     def numbers_ahead(self) -> bool:
         """Whether AUTO_INCREMENT values are reserved before their rows are there."""
         return self.engine.autoinc_lock_mode != 0

@@ -71,6 +71,11 @@ class Session(Context, Protocol):
         """Whether plain reads lock (SERIALIZABLE in a transaction)."""
         ...
 
+    @property
+    def reads_whole_rows(self) -> bool:
+        """Whether a row that is written is read as a whole before (for a binary log)."""
+        ...
+
     def view(self) -> ReadView | None:
         """What plain reads see; None for the newest."""
         ...

@@ -150,7 +150,7 @@ class Update:
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
             row = assigned(self._assignments, table, env, run.answer.affected + 1)
-            if row == hit.row and self._comparable:
+            if row == hit.row and (self._comparable or run.session.reads_whole_rows):
                 return
             if not await settle_children(run.rows, table, hit.row, row):
                 return

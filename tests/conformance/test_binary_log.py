@@ -1,0 +1,51 @@
+"""For its binary log the server reads whole rows, and sees that an UPDATE changes nothing: it weighs less then."""
+
+import asyncio
+
+import pytest
+
+from chatsim.worlds.model import schedules as in_model
+from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.schedule import Schedule, Step
+
+STEPS = (
+    ("a", "BEGIN"),
+    ("a", "UPDATE t SET v = 1 WHERE id IN (1, 3, 4)"),  # as it is: three undo records, or none
+    ("b", "BEGIN"),
+    ("b", "SELECT * FROM u WHERE id = 1 FOR UPDATE"),
+    ("b", "SELECT * FROM t WHERE id = 2 FOR UPDATE"),
+    ("a", "SELECT * FROM t WHERE id = 2 FOR UPDATE"),
+    ("b", "SELECT * FROM t WHERE id = 1 FOR UPDATE"),
+)
+SCHEDULE = Schedule(
+    id="here",
+    sessions=["a", "b"],
+    setup=[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+        "CREATE TABLE u (id INT PRIMARY KEY)",
+        "INSERT INTO t VALUES (1, 1), (2, 1), (3, 1), (4, 1)",
+        "INSERT INTO u VALUES (1)",
+    ],
+    steps=[Step(number, session, sql) for number, (session, sql) in enumerate(STEPS, 1)],
+)
+
+
+def victim(outcome):
+    (dead,) = [each.session for step in outcome.steps for each in step.completed if each.errno == 1213]
+    return dead
+
+
+@pytest.mark.parametrize(("log_bin", "dies"), [(True, "a"), (False, "b")])
+def test_the_model_weighs_an_update_that_changes_nothing_by_whether_there_is_a_binary_log(log_bin, dies):
+    assert victim(in_model.play(SCHEDULE, log_bin=log_bin)) == dies
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.parametrize(("profile", "dies"), [("durable", "a"), ("quick", "b")])
+def test_so_does_the_server(profile, dies):
+    async def body():
+        async with MySQLWorld(Servers(mysql_via="unpacked", mysql_url=None, profile=profile)) as world:
+            return await on_mysql.play(world, SCHEDULE)
+
+    assert victim(asyncio.run(body())) == dies
