@@ -327,7 +327,7 @@ class _Chooser:
 
     def _range(self, index: Index) -> _Way | None:
         """What the conditions leave of an index, if they leave out any."""
-        each = [_ranges(self._table, index, spans) for spans in self._alternatives]
+        each = [_ranges(self._table, index, spans) for spans in _closed(self._alternatives, index)]
         if not all(parts for _, parts in each):
             return None
         ranges, parts = each[0] if len(each) == 1 else _united(found for found, _ in each)
@@ -534,6 +534,25 @@ def _ranges(table: Table, index: Index, spans: dict[int, Span]) -> tuple[list[Ra
             return [_interval(prefix, span, behind, nullable=nullable) for prefix in prefixes], parts
         prefixes = [(*prefix, point) for prefix, point in product(prefixes, span.points)]
     return [Range(prefix, prefix, exact=True) for prefix in prefixes], parts
+
+
+def _closed(alternatives: Sequence[dict[int, Span]], index: Index) -> Sequence[dict[int, Span]]:
+    """Alternatives of which one is an interval of the first column, and another the value at its open end: as one.
+
+    That is so if they say the same of the columns behind it, which then narrow the interval.
+    """
+    first, *behind = _searchable(index)
+    found: list[dict[int, Span]] = []
+    for each in alternatives:
+        for at, other in enumerate(found):
+            if first in each and first in other and all(each.get(column) == other.get(column) for column in behind):
+                span = each[first].closed(other[first]) or other[first].closed(each[first])
+                if span is not None:
+                    found[at] = {**each, first: span}
+                    break
+        else:
+            found.append(each)
+    return found
 
 
 def _united(alternatives: Iterable[Sequence[Range]]) -> tuple[list[Range], int]:

@@ -350,6 +350,16 @@ class Span:
             return self.points[0 if side < 0 else -1], True
         return (self.low, self.low_included) if side < 0 else (self.high, self.high_included)
 
+    def closed(self, other: Span) -> Span | None:
+        """An interval together with the one value that ``other`` is, if that is its open end; else None."""
+        if self.points is not None or other.points is None or len(other.points) != 1:
+            return None
+        if not self.low_included and other.points[0] == self.low:
+            return replace(self, low_included=True)
+        if not self.high_included and other.points[0] == self.high:
+            return replace(self, high_included=True)
+        return None
+
     def left(self) -> Span:
         """Itself, an interval of one value or none as that."""
         if self.points is not None:
