@@ -458,6 +458,7 @@ class Attack:
             await stream.close()
 
 
+@pytest.mark.timeout(600)  # on a busy machine it takes minutes
 @in_virtual_time
 async def test_a_hundred_thousand_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog):
     caplog.set_level(logging.CRITICAL, logger="chatsim")  # what it records would count as memory
