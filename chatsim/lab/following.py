@@ -25,6 +25,7 @@ from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.store.texts import Batch
 from chatsim.lab.checks import Word
+from chatsim.lab.together import side_by_side
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Distance, World
 
@@ -223,13 +224,13 @@ class Following:
         async with AsyncExitStack() as stack:
             pools = [await stack.enter_async_context(world.database(1, name)) for name in names]
             reader = await stack.enter_async_context(world.database(1, "reader"))
-            try:
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(run.read(reader, np.random.default_rng(looks)))
-                    group.create_task(run.write_all(pools, [np.random.default_rng(seed) for seed in seeds], bar))
-                    group.create_task(run.kill(world, np.random.default_rng(faults)))
-            except ExceptionGroup as errors:
-                raise errors.exceptions[0] from errors
+            await side_by_side(
+                [
+                    run.read(reader, np.random.default_rng(looks)),
+                    run.write_all(pools, [np.random.default_rng(seed) for seed in seeds], bar),
+                    run.kill(world, np.random.default_rng(faults)),
+                ]
+            )
         return run.followed
 
 

@@ -26,6 +26,7 @@ from chatsim.lab.callers import Caller, StackCaller, StoreCaller, devices
 from chatsim.lab.checks import PrivateChats, check_creation
 from chatsim.lab.history import Operation
 from chatsim.lab.result import Result, Variant, describe_machine
+from chatsim.lab.together import side_by_side
 from chatsim.lab.workload import Pair, Workload
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
@@ -190,10 +191,10 @@ class Race:
         async with callers(world, strategy, calls, others) as (people, nodes), AsyncExitStack() as stack:
 
             async def disconnect() -> None:
-                await _all(caller.__aexit__() for caller in people)
+                await side_by_side(caller.__aexit__() for caller in people)
 
             stack.push_async_callback(disconnect)
-            await _all(caller.__aenter__() for caller in people)
+            await side_by_side(caller.__aenter__() for caller in people)
             yield Heat(world, strategy.name, pattern, calls, people, nodes)
 
     @asynccontextmanager
@@ -285,10 +286,12 @@ class Heat:
         if self.calls.together and due is None:
             for turn, asked in enumerate(zip(*calls, strict=True)):
                 now = clock()
-                await _all(one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True))
+                await side_by_side(
+                    one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True)
+                )
         else:
             times = due or itertools.repeat(None, len(calls))
-            await _all(alone(*each) for each in zip(self.callers, calls, times, strict=True))
+            await side_by_side(alone(*each) for each in zip(self.callers, calls, times, strict=True))
         return clock() - begun
 
     async def judge(self, window_s: float, costs: Costs) -> Variant:
@@ -321,16 +324,6 @@ async def _load(admin: Session, calls: Workload) -> None:
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
     await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
-
-
-async def _all(coroutines: Iterable[object]) -> None:
-    """Run them side by side; the first to fail ends the others, and its error is raised as it is."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for coroutine in coroutines:
-                group.create_task(coroutine)  # type: ignore[arg-type]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors.exceptions[0].__cause__
 
 
 async def _final(admin: Session, first_thread: int) -> PrivateChats:

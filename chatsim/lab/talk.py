@@ -56,8 +56,8 @@ class Told:
     Attributes:
         said: what was sent.
         crashes: how often something was killed.
-        cut_off: how many statements were cut off by that, as far as the nodes can be asked; what became of their
-            transactions was unknown.
+        cut_off: how many statements were cut off by that, or found no server, as far as the nodes can be asked;
+            what became of the transactions of the first was unknown.
         wrong: what must not be, a sentence each.
     """
 

@@ -57,7 +57,11 @@ class ModelWorld(ModelSite):
             "engine": "model of InnoDB",
             "server_version": "9.7",
             "profile": "durable",
-            "settings": {"log_bin": 1, "innodb_flush_log_at_trx_commit": 1, "innodb_deadlock_detect": 1},
+            "settings": {
+                "log_bin": int(self.server.engine.log_bin),
+                "innodb_flush_log_at_trx_commit": 1,
+                "innodb_deadlock_detect": 1,
+            },
         }
 
     async def install(self, schema: str) -> None:
