@@ -219,7 +219,8 @@ def test_costs_that_can_not_be_read_are_named(tmp_path):
 
 def test_what_things_cost_can_be_said_in_a_file(tmp_path):
     path = tmp_path / "costs.toml"
-    path.write_text("[database]\nstatement = 3.0\n", encoding="utf-8")
+    link = 'latency = { kind = "constant", seconds = 250e-6 }'
+    path.write_text(f"[database]\nstatement = 3.0\n[network.link]\n{link}\n", encoding="utf-8")
 
     async def main(world):
         async with world.database(1) as database, database.session() as session:
