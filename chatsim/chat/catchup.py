@@ -6,7 +6,9 @@ document, P3, P4). Kinds differ in nothing but how they keep that from happening
 bets on, what a writer pays, and what a reader.
 
 A kind writes a batch of texts in one transaction, and reads what is new to a user. The cursor is a number for each
-thread, or for kinds that number a user's news, one for the user, under the key `USER`.
+thread, or for kinds that number a user's news, one for the user, under the key `USER`. Only those can tell of anything
+but new messages: of a thread that is new to somebody, whenever it was created, or of a message that has changed (P3,
+P7). With the others a reader has to read its whole list of threads again, and never hears of a change.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 
 from chatsim.chat.ports import Isolation, Session
 from chatsim.chat.server.store.texts import Batch, HardenedTexts, SeedTexts
+from chatsim.chat.server.store.threads import changed
 
 __all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found", "UnknownCursorError", "cursors"]
 
@@ -32,14 +35,17 @@ class Found:
     Attributes:
         messages: thread and message id of each, in the order of the numbers that the cursor goes by.
         cursor: from where to go on.
+        threads: those that are said to be new or changed, by a kind that numbers a user's news.
     """
 
     messages: Sequence[tuple[int, int]]
     cursor: Cursor
+    threads: Sequence[int] = ()
 
 
 Write = Callable[[Session, Batch], Awaitable[Sequence[int]]]
 Read = Callable[[Session, int, Cursor], Awaitable[Found]]
+Tell = Callable[[Session, int, Sequence[int], int], Awaitable[None]]
 
 
 class UnknownCursorError(ValueError):
@@ -54,10 +60,11 @@ class CursorKind:
         name: what it is called.
         write: ``async (tx, batch) -> message ids``: stores a batch in a transaction of its own.
         read: ``async (tx, uid, cursor) -> Found``: all that is new to a user.
+        tell: ``async (tx, thread, users, message) -> None``: notes, within a transaction, that a message has changed;
+            or, when that is 0, that the thread has, or is new to these users. None: it has no place for that.
         bet: what it bets on, and its price; as it stands in the code, `inspect.cleandoc` trims it.
         schema: the tables that it is made for, a name in ``chat/schema``.
         tables: what it needs beside them, as SQL.
-        per_user: whether the cursor is one number for the user.
         safe: whether it is recommended: it loses nothing, whatever overtakes what.
         isolation: the level of its sessions.
     """
@@ -68,9 +75,14 @@ class CursorKind:
     bet: str = field(repr=False)
     schema: str
     tables: tuple[str, ...] = ()
-    per_user: bool = False
+    tell: Tell | None = field(default=None, repr=False)
     safe: bool = True
     isolation: Isolation = Isolation.READ_COMMITTED
+
+    @property
+    def per_user(self) -> bool:
+        """Whether it numbers a user's news: the cursor is one number for the user."""
+        return self.tell is not None
 
     def begin(self, threads: Iterable[int]) -> Cursor:
         """The cursor of a reader that has seen nothing."""
@@ -171,19 +183,31 @@ async def _write_logged(tx: Session, batch: Batch) -> Sequence[int]:
     insert, args = _stored(batch)
     _, done = await tx.script(f"BEGIN; {insert}", args)
     ids = _consecutive(done.last_id, len(batch.texts))
-    members = sorted((batch.sender, batch.receiver))  # one order for all, so that nobody waits in a circle
-    count = len(ids)
-    head = "INSERT INTO user_log_head (user_id, n) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE n = n + ?"
+    entries, args = _logged(batch.thread, (batch.sender, batch.receiver), ids)
+    await tx.script(f"{entries}; COMMIT", args)
+    return ids
+
+
+def _logged(thread: int, users: Sequence[int], messages: Sequence[int]) -> tuple[str, list[object]]:
+    """The statements, and their arguments, that log messages of a thread, or with 0 the thread itself, for users."""
+    members = sorted(users)  # one order for all, so that nobody waits in a circle
+    rows, places = ", ".join(["(?, ?)"] * len(members)), ", ".join("?" * len(members))
+    count = len(messages)
+    head = f"INSERT INTO user_log_head (user_id, n) VALUES {rows} ON DUPLICATE KEY UPDATE n = n + ?"
     entry = (
         "INSERT INTO user_log (user_id, n, thread_id, message_id)"
-        " SELECT user_id, n - ?, ?, ? FROM user_log_head WHERE user_id IN (?, ?)"
+        f" SELECT user_id, n - ?, ?, ? FROM user_log_head WHERE user_id IN ({places})"
     )
-    entries = [(count - 1 - at, batch.thread, number, *members) for at, number in enumerate(ids)]
-    await tx.script(
-        "; ".join([head, *[entry] * count, "COMMIT"]),
-        [members[0], count, members[1], count, count, *(value for row in entries for value in row)],
-    )
-    return ids
+    numbers = [value for member in members for value in (member, count)]
+    entries = [
+        value for at, message in enumerate(messages, start=1) for value in (count - at, thread, message, *members)
+    ]
+    return "; ".join([head, *[entry] * count]), [*numbers, count, *entries]
+
+
+async def _tell_by_log(tx: Session, thread: int, users: Sequence[int], message: int) -> None:
+    sql, args = _logged(thread, users, [message])
+    await tx.script(sql, args)
 
 
 async def _read_log(tx: Session, uid: int, cursor: Cursor) -> Found:
@@ -191,7 +215,9 @@ async def _read_log(tx: Session, uid: int, cursor: Cursor) -> Found:
         "SELECT n, thread_id, message_id FROM user_log WHERE user_id = ? AND n > ? ORDER BY n", (uid, cursor[USER])
     )
     rows = [(int(str(n)), int(str(thread)), int(str(message))) for n, thread, message in found.rows]
-    return Found([(thread, message) for _, thread, message in rows], {USER: rows[-1][0]} if rows else cursor)
+    messages = [(thread, message) for _, thread, message in rows if message]
+    threads = [thread for _, thread, message in rows if not message]
+    return Found(messages, {USER: rows[-1][0]} if rows else cursor, threads)
 
 
 async def _write_versioned(tx: Session, batch: Batch) -> Sequence[int]:
@@ -199,17 +225,21 @@ async def _write_versioned(tx: Session, batch: Batch) -> Sequence[int]:
     return [text.message_id for text in appended.texts]
 
 
+async def _tell_by_version(tx: Session, thread: int, users: Sequence[int], _: int) -> None:
+    await tx.script(*changed(thread, sorted(users)))
+
+
 async def _read_by_version(tx: Session, uid: int, cursor: Cursor) -> Found:
-    changed = await tx.execute(
+    news = await tx.execute(
         "SELECT version, thread_id FROM user_thread FORCE INDEX (idx_user_version)"
         " WHERE user_id = ? AND version > ? ORDER BY version",
         (uid, cursor[USER]),
     )
-    if not changed.rows:
+    if not news.rows:
         return Found((), cursor)
-    threads = [int(str(thread)) for _, thread in changed.rows]
+    threads = [int(str(thread)) for _, thread in news.rows]
     found = await _read_by_number(tx, uid, {thread: cursor.get(thread, 0) for thread in threads})
-    return Found(found.messages, {**cursor, **found.cursor, USER: int(str(changed.rows[-1][0]))})
+    return Found(found.messages, {**cursor, **found.cursor, USER: int(str(news.rows[-1][0]))}, threads)
 
 
 # --- only what is older than every open transaction
@@ -296,7 +326,7 @@ _KINDS = (
     readers one range, whatever is quiet. New threads and changes of old messages are entries like any other.""",
         "seed",
         tables=_LOG_TABLES,
-        per_user=True,
+        tell=_tell_by_log,
     ),
     CursorKind(
         "user_version",
@@ -305,9 +335,10 @@ _KINDS = (
         """The default: a number in each thread, and for each user one of what last happened to their threads.
 
     Writers pay one changed row for each member, however many messages, and take turns by thread and by user; readers
-    one range for the threads that have news, and one for each of those.""",
+    one range for the threads that have news, and one for each of those. It tells that a thread has changed; of which
+    message of it has, it says nothing.""",
         "hardened",
-        per_user=True,
+        tell=_tell_by_version,
     ),
     CursorKind(
         "watermark",

@@ -8,12 +8,13 @@ from heldback import HeldBack
 
 from chatsim.chat.catchup import CURSORS, UnknownCursorError, cursors
 from chatsim.chat.protocol import OutgoingText
+from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Batch
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.world import Model, ModelWorld
 from chatsim.worlds.mysql.world import MySQLWorld
 
-READER, ANN, BOB = 1, 2, 3
+READER, ANN, BOB, CAT, DAN = 1, 2, 3, 4, 5
 WAITING = "SELECT COUNT(*) FROM performance_schema.data_lock_waits"
 FREE = {"message_id", "overlap", "watermark"}
 """Whose writers do not wait for each other."""
@@ -99,6 +100,79 @@ async def test_what_is_overtaken_in_its_thread_is_found_by_the_safe_ones(world, 
 async def test_what_is_overtaken_by_another_thread_is_found_by_all(world, kind):
     stored, found = await overtaken(world, kind, thread=2)
     assert sorted(set(found)) == stored
+
+
+async def threads_by_now(reader, kind, cursor, known):
+    """What threads a reader finds that it does not know, in its news or else in the list by id; and its cursor then."""
+    if not kind.per_user:
+        found, _ = await store.threads(reader, READER, max(known))
+        return [thread.thread_id for thread in found], cursor
+    found = await kind.read(reader, READER, cursor)
+    return [*found.threads], found.cursor
+
+
+async def create(tx, kind, other):
+    """A private chat of the reader's, as it is in one transaction; returns its thread."""
+    await tx.begin()
+    thread = (await tx.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
+    pair = "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (?, ?, ?)"
+    await tx.execute(pair, (thread, READER, other))
+    if kind.tell:
+        await kind.tell(tx, thread, [READER, other], 0)
+    await tx.commit()
+    return thread
+
+
+@in_both_worlds
+async def test_a_thread_that_took_its_time_is_found_by_those_that_number_a_users_news(world, kind):
+    await tables(world, kind)
+    await add_users(world.admin, [CAT, DAN])
+    async with world.database(3) as pool, pool.session() as a, pool.session() as b, pool.session() as reader:
+        slow = HeldBack(a, asyncio.Event(), asyncio.Event())
+        first = asyncio.create_task(create(slow, kind, CAT))
+        await slow.there.wait()
+        second = asyncio.create_task(create(b, kind, DAN))
+        await (somebody_waits(world) if kind.per_user else second)
+        early, cursor = await threads_by_now(reader, kind, kind.begin([1, 2]), {1, 2})
+        slow.go.set()
+        created = [await first, await second]
+        late, _ = await threads_by_now(reader, kind, cursor, {1, 2, *early})
+        assert created == [3, 4]
+        assert (early, late) == (([], [3, 4]) if kind.per_user else ([4], []))  # by id, 3 is lost for good
+
+
+@in_both_worlds
+async def test_an_old_group_is_found_by_who_is_added_to_it_if_their_news_are_numbered(world, kind):
+    await tables(world, kind)
+    await insert(world.admin, "chat_thread (id, type)", [(3, "group"), (4, "private")])
+    await insert(world.admin, "group_chat (thread_id, name)", [(3, "old")])
+    await add_users(world.admin, [CAT])
+    await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", [(4, READER, CAT)])
+    async with world.database(1) as pool, pool.session() as tx:
+        await tx.begin()
+        await tx.execute("INSERT INTO group_chat_member (thread_id, user_id) VALUES (3, ?)", (READER,))
+        if kind.tell:
+            await kind.tell(tx, 3, [READER], 0)
+        await tx.commit()
+        found, _ = await threads_by_now(tx, kind, kind.begin([1, 2, 4]), {1, 2, 4})
+        assert found == ([3] if kind.per_user else [])
+
+
+@in_both_worlds
+async def test_that_a_message_has_changed_is_told_by_a_log_and_of_its_thread_by_a_version(world, kind):
+    await tables(world, kind)
+    async with world.database(1) as pool, pool.session(kind.isolation) as tx:
+        (message,) = await kind.write(tx, said(1, ANN, "taken back"))
+        seen = await kind.read(tx, READER, kind.begin([1, 2]))
+        assert seen.messages == [(1, message)]
+        await tx.begin()
+        await tx.execute("UPDATE chat_message SET status = 2 WHERE message_id = ?", (message,))
+        if kind.tell:
+            await kind.tell(tx, 1, [READER, ANN], message)
+        await tx.commit()
+        found = await kind.read(tx, READER, seen.cursor)
+        told = {"user_log": ([(1, message)], []), "user_version": ([], [1]), "overlap": ([(1, message)], [])}
+        assert (list(found.messages), list(found.threads)) == told.get(kind.name, ([], []))
 
 
 @in_both_worlds
