@@ -215,7 +215,9 @@ class Following:
         chats = [(thread, READER, READER + thread) for thread in threads]
         await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", chats)
         *seeds, places, faults, looks = np.random.SeedSequence(self.seed).spawn(self.writers + 3)
-        names = [f"writer{number}" for number in range(self.writers)]
+        # not the same machines: one that was removed stays where it is, in this world's next run too
+        where = "far" if self.rtt else "near"
+        names = [f"{where}-writer-{number}" for number in range(self.writers)]
         if self.rtt:
             shares = np.random.default_rng(places).uniform(_NEAREST, 1, size=self.writers)
             for name, share in zip(names, shares, strict=True):

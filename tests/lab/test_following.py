@@ -84,6 +84,21 @@ def test_nobody_has_to_be_held_back_for_that(mysql_url):
         assert each.passed.ended <= each.at + 0.01 <= each.of.ended + 0.02
 
 
+def test_nobody_has_to_be_far_from_the_database_either():
+    followed = in_model(Following(CURSORS["message_id"], writers=8, threads=1, messages=400, rtt=0.0))
+    assert followed.lost()
+
+
+def test_who_was_far_in_one_run_is_near_in_the_next_in_the_same_world():
+    near, far = (Following(CURSORS["user_version"], threads=1, messages=20, rtt=rtt) for rtt in (0.0, 0.1))
+
+    async def body(world):
+        return [await each.run(world, tqdm(disable=True)) for each in (near, far, near)]
+
+    first, away, again = Model().run(body, seed=1)
+    assert max(first.seconds, again.seconds) < away.seconds / 2
+
+
 def test_an_overlap_finds_what_is_overtaken_by_few(mysql_url):
     followed = in_model(Following(overtaken(CURSORS["overlap"], enough=len), writers=2, threads=1, messages=2))
     assert followed.lost() == []
