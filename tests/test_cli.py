@@ -53,6 +53,18 @@ def chatsim(*words):
     return CliRunner().invoke(main, [str(word) for word in words], prog_name="chatsim")
 
 
+def ask(mysql_url, *statements):
+    """The last one's rows."""
+
+    async def body():
+        session = await driver.connect(mysql_url)
+        rows = [await session.execute(statement) for statement in statements]
+        await session.close()
+        return rows[-1].rows
+
+    return asyncio.run(body())
+
+
 def said(result):
     """What stands on standard error, without the progress bars that were wiped away."""
     return result.stderr.rpartition("\r")[2].strip()
@@ -167,23 +179,17 @@ def test_mysql_shows_which_one_would_be_used(mysql_url):
 def test_mysql_clean_drops_what_nobody_holds_and_nothing_else(mysql_url):
     stale, other = f"chatsim_{secrets.token_hex(6)}", f"mine_{secrets.token_hex(6)}"
 
-    async def ask(*statements):
-        session = await driver.connect(mysql_url)
-        rows = [await session.execute(statement) for statement in statements]
-        await session.close()
-        return rows[-1].rows
-
-    asyncio.run(ask(f"CREATE DATABASE {stale}", f"CREATE DATABASE {other}"))
+    ask(mysql_url, f"CREATE DATABASE {stale}", f"CREATE DATABASE {other}")
     try:
         result = chatsim("mysql", "clean", "--mysql-url", mysql_url)
         assert result.exit_code == 0
         assert stale in result.stdout
-        names = {name for (name,) in asyncio.run(ask("SHOW DATABASES"))}
+        names = {name for (name,) in ask(mysql_url, "SHOW DATABASES")}
         assert stale not in names
         assert other in names
         assert chatsim("mysql", "clean").stdout == "nothing to drop\n"
     finally:
-        asyncio.run(ask(f"DROP DATABASE {other}"))
+        ask(mysql_url, f"DROP DATABASE {other}")
 
 
 @pytest.mark.parametrize("path", list(commands()), ids=lambda path: " ".join(path) or "chatsim")
@@ -411,11 +417,12 @@ def test_what_does_not_go_together_is_one_sentence_and_status_2(words, sentence)
 
 
 @on_the_server
-def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monkeypatch, tmp_path):
-    whole = in_model.play
+def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monkeypatch, tmp_path, mysql_url):
+    whole, logs = in_model.play, set()
 
-    def deaf(schedule):
-        outcome = whole(schedule)
+    def deaf(schedule, *, log_bin):
+        logs.add(log_bin)
+        outcome = whole(schedule, log_bin=log_bin)
         return msgspec.structs.replace(
             outcome, steps=[msgspec.structs.replace(step, locks=[]) for step in outcome.steps]
         )
@@ -423,9 +430,13 @@ def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monke
     monkeypatch.setattr(in_model, "play", deaf)
     result = chatsim("schedule", "--generate", 3, "--check", "--sessions", 2)
     monkeypatch.undo()
-    *lines, _, _, locks = result.stdout.splitlines()
+    *lines, who, rows, locks = result.stdout.splitlines()
     assert result.exit_code == 1
+    for level in (who, rows):
+        assert re.search(r": (\d) of \1 agree$", level), "only locks are not told"
     assert re.fullmatch(r"locks: \d of \d agree", locks)
+    ((has_log,),) = ask(mysql_url, "SELECT @@log_bin")
+    assert logs == {bool(has_log)}, "the model is set up as the server is"
     assert lines
     for line in lines:
         (tmp_path / "found.json").write_text(line)
