@@ -2,7 +2,7 @@
 
 A file says what to play (`chatsim.worlds.schedule`); ``expected``, ``mysql``, ``concurrent_wakeups`` and
 ``unstable_locks_at`` are filled in, or replaced, and the file is written anew in the one layout that all of them have.
-The server is the one that chatsim finds for itself, see ``chatsim doctor``.
+The server is the one that chatsim finds for itself, see ``chatsim mysql``.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ and DELETE none is.
    taken; a scan of the table before a `ref`, if it costs less.
 5. A LIMIT below the rows expected makes a range cheaper than a scan of the table, in a SELECT if it gives the wanted
    order, and if it is cheaper than a scan of the shortest covering index.
-6. If the path does not give the wanted order (or, if there is none, that of the groups), an index that does is walked
-   instead: a covering one, or for groups any, instead of a scan;
-   else one that costs less to read until the LIMIT is likely to be reached. UPDATE and DELETE do that only with a
-   LIMIT and instead of a scan.
+6. If the path does not give the wanted order (or, if there is none, that of the groups), the shortest index that does
+   and begins with the columns that the path searches by is searched instead. Else one that gives it is walked, or its
+   range searched if that is cheaper than a scan (3, 5): a covering one, or for groups any, instead of a scan; else one
+   that costs less to read until the LIMIT is likely to be reached. UPDATE and DELETE do that only with a LIMIT and
+   instead of a scan.
 7. MIN() and MAX() are read from the end of the first index that has the column behind others that equal one value
    each (`extreme`), if nothing else is asked; then before all other rules.
 
@@ -455,10 +456,34 @@ class _Chooser:
         """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
         if self.direction(way) is not None:
             return way
+        if (like := self._like_it(way)) is not None:
+            return like
         found = [each for index in self._indexes if (each := self._in_order(index, way)) is not None]
         return min(
             found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)), default=way
         )
+
+    def _like_it(self, way: _Way) -> _Way | None:
+        """A search by the same columns of another index that gives the wanted order; the shortest such index."""
+        by = way.path.index.definition.columns[: way.parts]
+        if len(by) < max(way.parts, 1):
+            return None
+        found = [
+            each
+            for index in self._searched_by
+            if index.definition.columns[: len(by)] == by and (self._covers(index) or not way.path.covering)
+            if (each := self._search(index, way)) is not None and self.direction(each) is not None
+        ]
+        return min(found, key=lambda each: _width(self._table, each.path.index.definition.columns), default=None)
+
+    def _search(self, index: Index, like: _Way) -> _Way | None:
+        """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
+        ranges = [each for each in self._ranges if each.path.index is index]
+        if like.path.access != "ref":
+            return self._best_range(ranges, self._worth_a_range)
+        longer = [each for each in ranges if each.parts > like.parts]
+        path = replace(like.path, index=index, covering=self._covers(index))
+        return next(iter(longer), replace(like, path=path))
 
     def _in_order(self, index: Index, instead: _Way) -> _Way | None:
         covering = self._covers(index)
@@ -468,19 +493,27 @@ class _Chooser:
         if not self._order or self.direction(other) is None or not (welcome or covering or self._limit is not None):
             return None
         expected = instead.rows if instead.path.access == "ref" or self._read is None else self._expected
-        needed: float = self._rows
+        needed = self._rows
         if self._limit is not None and self._limit <= expected:
-            needed = self._limit * self._rows / expected
+            needed = self._limit * self._rows // expected
         if covering and self._covers(instead.path.index, entry=True) and not scans and expected < needed:
             return None
         per_key = self._table.statistics.rows_per_key(index, len(index.definition.columns))
         pages = needed / per_key * min(per_key * _PAGE, self._table_pages)
         reading = self._table_pages if scans else instead.reading
-        if scans and self._read is not None:
-            reading += (self._rows - self._left(self._rows)) * _ROW
+        if self._read is not None and instead.path.access != "ref":  # what is read in vain is looked at too
+            reading += (instead.rows - self._left(instead.rows)) * _ROW
         if not welcome and pages >= reading:
             return None
-        return next((each for each in self._ranges if each.path.index is index), other)
+        ranges = [each for each in self._ranges if each.path.index is index]
+        return self._best_range(ranges, self._worth_a_range) or other
+
+    @property
+    def _worth_a_range(self) -> float:
+        """What a range must be cheaper than, with the LIMIT that there is."""
+        scan = self._scan()
+        cost = self._avoided(scan) if self._limit is None or self._limit >= self._rows else self._limited_cost
+        return min(cost, scan.cost) if scan.path.access == "index" else cost
 
     # -- pages
 
