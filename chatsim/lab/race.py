@@ -148,7 +148,8 @@ class Race:
         # miniters: else the bar stands still for up to ten seconds when a slow strategy comes after a fast one
         silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm looks there only if it is not told
         with tqdm(total=total, unit="op", leave=False, miniters=1, disable=silent) as bar:
-            await self._warm_up(world)
+            if world.warms_up:
+                await self._warm_up(world)
             for strategy, pattern in (plan[number] for number in order):
                 bar.set_description(f"{pattern}: {strategy.name}")
                 result.variants.append(await self._variant(world, strategy, pattern, bar))

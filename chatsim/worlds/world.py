@@ -192,6 +192,9 @@ class Site(Protocol):
 class World(Site, Protocol):
     """A site with what an experiment needs beside the ports that the chat system runs on."""
 
+    warms_up: bool
+    """Whether what runs first takes longer than it would later: caches are cold."""
+
     @property
     def environment(self) -> Mapping[str, object]:
         """What a result must say of it: at least ``engine`` and ``server_version``."""

@@ -314,13 +314,16 @@ def test_a_list_that_there_is_not_is_named():
         Pages(what="friends")
 
 
-def test_seconds_pass_in_the_model_only_as_its_costs_say():
+def test_seconds_pass_in_the_model_only_as_its_costs_say(tmp_path):
+    costs = tmp_path / "costs.toml"
+    costs.write_text('[network.link]\nlatency = { kind = "constant", seconds = 250e-6 }\n', encoding="utf-8")
+
     async def main(world):
         parameters = Pages("history", "keyset", 100, page_size=10, rounds=20, writers="none")
         report = parameters.report(world.name)
         await parameters.run(world, report, progress=False)
         return report
 
-    report = Model().run(main, seed=1)
+    report = Model(costs).run(main, seed=1)
     p50 = {row["depth"]: row["p50_ms"] for row in report.rows}
     assert p50["first"] == pytest.approx(p50["middle"]) == pytest.approx(p50["last"], rel=0.05)

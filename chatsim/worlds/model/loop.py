@@ -51,7 +51,7 @@ Ts = TypeVarTuple("Ts")
 
 _FEW_TIMERS = 64  # not worth a search for cancelled ones
 _YOUNG_OBJECTS = 400_000  # before the garbage collector looks at them; Python's default is 700, or 2,000
-_OLD_COLLECTIONS = 100  # of the middle-aged, before it looks at all there are; the default is 10
+_COLLECTIONS = 100  # of the young, before it looks at the middle-aged; of these, before at all; the default is 10
 
 _log = logging.getLogger(__name__)
 
@@ -446,7 +446,7 @@ for _name in vars(asyncio.AbstractEventLoop).keys() - vars(ModelLoop).keys():
 def _rare_collections() -> Iterator[None]:
     """Have the garbage collector look less often: with ten thousand clients it took as long as all the rest."""
     before = gc.get_threshold()
-    gc.set_threshold(_YOUNG_OBJECTS, before[1], _OLD_COLLECTIONS)
+    gc.set_threshold(_YOUNG_OBJECTS, _COLLECTIONS, _COLLECTIONS)
     try:
         yield
     finally:

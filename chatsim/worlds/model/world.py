@@ -41,6 +41,8 @@ class ModelWorld(ModelSite):
         admin: a session outside every pool, whose work takes no time.
     """
 
+    warms_up = False
+
     def __init__(self, costs: ModelCosts, *, seed: int) -> None:
         super().__init__(costs, seed=seed, database=self._pool)
         self.server = ModelServer(self.network, costs.database, self.wall_time, self.memory)

@@ -156,6 +156,7 @@ class MySQLWorld:
     """
 
     name = "mysql"
+    warms_up = True
 
     def __init__(self, servers: Servers | None = None, *, token_lifetime: int = LIFETIME) -> None:
         self._servers = servers or Servers()
