@@ -116,6 +116,14 @@ _SHAPES = (
     ),
     _Shape((_Column("k"), _Column("u"), _Column("v")), (_Key(("k",)), _Key(("u",), unique=True))),
     _Shape(
+        (_number("id"), _Column("k"), _Column("m"), _Column("v")),
+        (_primary("id"), _Key(("k",)), _Key(("m",))),
+    ),
+    _Shape(
+        (_number("id"), _number("k"), _number("n"), _Column("v")),
+        (_primary("id"), _Key(("k",)), _Key(("k", "n"), unique=True)),
+    ),
+    _Shape(
         (_Column("id", nullable=False, auto=True), _Column("u"), _Column("v")),
         (_primary("id"), _Key(("u",), unique=True)),
     ),
@@ -223,7 +231,11 @@ def _found(draw: Draw[Any], table: _Table, *, forced: bool) -> _Found:
         tests.append(_test(draw, table.column(key.columns[1])))
     if _once_in(draw, 5):
         tests.append(_test(draw, table.shape.columns[-1]))
-    where = "" if _once_in(draw, 10) else f" WHERE {' AND '.join(tests)}"
+    asked = " AND ".join(tests)
+    if _once_in(draw, 4):
+        other = _test(draw, table.column(draw(st.sampled_from(table.shape.keys)).columns[0]))
+        asked = f"{asked} AND {other}" if draw(st.booleans()) else f"({asked} OR {other})"
+    where = "" if _once_in(draw, 10) else f" WHERE {asked}"
     return _Found(key, forced, where)
 
 
@@ -243,13 +255,13 @@ def _order(draw: Draw[Any], table: _Table, found: _Found) -> str:
 _LOCKING = ("FOR UPDATE", "FOR SHARE", "", "FOR UPDATE NOWAIT", "FOR UPDATE SKIP LOCKED", "FOR SHARE SKIP LOCKED")
 
 
-def _mostly_forced(draw: Draw[Any]) -> bool:
-    return not _once_in(draw, 10)
+def _often_forced(draw: Draw[Any]) -> bool:
+    return not _once_in(draw, 3)
 
 
 def _select(draw: Draw[Any], tables: Sequence[_Table]) -> str:
     table = draw(st.sampled_from(tables))
-    found = _found(draw, table, forced=_mostly_forced(draw))
+    found = _found(draw, table, forced=_often_forced(draw))
     columns = draw(st.sampled_from(("*", ", ".join(found.key.columns))))
     locking = draw(st.sampled_from(_LOCKING))
     sql = f"SELECT {columns} FROM {table.name}{found.hint}{found.where}{_order(draw, table, found)}"  # noqa: S608
@@ -314,7 +326,7 @@ def _assignment(draw: Draw[Any], column: _Column) -> str:
 
 def _update(draw: Draw[Any], tables: Sequence[_Table]) -> str:
     table = draw(st.sampled_from(tables))
-    found = _found(draw, table, forced=_mostly_forced(draw))
+    found = _found(draw, table, forced=_often_forced(draw))
     order = _order(draw, table, found)
     return f"UPDATE {table.name}{found.hint} SET {_assignments(draw, table)}{found.where}{order}"  # noqa: S608
 

@@ -106,6 +106,15 @@ class Path:
     pushed: Callable[[Sequence[Value]], bool] | None = None
     access: str = "ALL"
 
+    @property
+    def columns(self) -> set[int]:
+        """Those that it searches by."""
+        return {*self.index.definition.place}
+
+    def open(self, rows: Rows, reading: Reading) -> Scan:
+        """A walk along it. Raises as `Scan` does."""
+        return Scan(rows, self, reading)
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -310,7 +319,7 @@ class Scan:
         if self._out(record, span):
             return _Step.END
         row = self._seen(record)
-        return _Step.ON if row is None else Hit(record, row)
+        return _Step.ON if row is None else Hit(self._path.table.row_of(record), row)
 
     async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
         """What a locking read does with a record: lock it, skip it if it is deleted, look at its row."""

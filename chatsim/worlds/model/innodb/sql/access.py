@@ -25,7 +25,9 @@ and DELETE none is.
 7. MIN() and MAX() are read from the end of the first index that has the column behind others that equal one value
    each (`extreme`), if nothing else is asked; then before all other rules.
 
-The server also knows to merge indexes and to skip through one: not this rule.
+Before 4, several indexes may be searched together, if that is cheaper still (`merging`); no order is looked for then. A
+value or NULL is an equality too: the value is looked up first (`ref_or_null`). The server also knows to skip through an
+index: not this rule.
 """
 
 from __future__ import annotations
@@ -34,25 +36,26 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import chain, product, takewhile
+from itertools import takewhile
 
 from sqlglot import exp
 
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.index import Index
+from chatsim.worlds.model.innodb.merge import Merge
 from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
 from chatsim.worlds.model.innodb.sql.conditions import Conditions, Span
 from chatsim.worlds.model.innodb.sql.expressions import Env, is_true
+from chatsim.worlds.model.innodb.sql.merging import Merges
+from chatsim.worlds.model.innodb.sql.ranges import end, ranges_of
+from chatsim.worlds.model.innodb.sql.ways import PAGE, ROW, Pages, Way, counted, searchable, width
 from chatsim.worlds.model.innodb.transactions import ReadView
 from chatsim.worlds.model.innodb.values import NULL, Key, Value
 
 __all__ = ["Hints", "choose", "extreme"]
 
-_PAGE, _ROW = 0.25, 0.1  # mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at
 _SCAN = 2.1  # what the server puts on top of a scan of a table
-_PAGE_SIZE = 16_384
-_HEADER = 20  # bytes of a row beside its columns
 
 
 @dataclass(frozen=True)
@@ -93,28 +96,6 @@ class Hints:
         return name not in self.ignored and (self.allowed is None or name in self.allowed)
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A way to the rows.
-
-    Attributes:
-        path: the way.
-        rows: how many it is thought to meet.
-        reading: what it is thought to cost to read them.
-        parts: how many of the index's columns narrow the search; 0 for a scan.
-    """
-
-    path: Path
-    rows: int
-    reading: float
-    parts: int = 0
-
-    @property
-    def cost(self) -> float:
-        """What it is thought to cost to read them and to look at them."""
-        return self.reading + self.rows * _ROW
-
-
 def choose(
     conditions: Conditions,
     env: Env,
@@ -125,19 +106,21 @@ def choose(
     limit: int | None = None,
     pushes: bool = True,
     grouped: bool = False,
+    intersects: bool = True,
     view: ReadView | None = None,
-) -> tuple[Path, bool] | None:
+) -> tuple[Path | Merge, bool] | None:
     """The path to the rows, and whether it gives them in the wanted order; None when there can be none.
 
     Args:
         conditions: what is asked.
         env: the values known now.
         hints: of the statement.
-        read: the columns that the statement reads.
+        read: the columns that the statement reads or writes.
         ordering: the wanted order: columns, and whether from high to low.
         limit: how many rows are wanted.
         pushes: it is a SELECT: a condition may be looked at in the index.
         grouped: the order is wanted for groups.
+        intersects: several indexes may be searched for what all of them have; not for DELETE.
         view: the snapshot of the transaction.
     """
     spans = conditions.spans(env)
@@ -148,12 +131,19 @@ def choose(
     if not alternatives:
         return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
-    wanted = _Wanted(spans, alternatives, read if pushes else None, order, limit, grouped=grouped)
+    wanted = _Wanted(
+        *(spans, alternatives, read if pushes else None, read, order, limit),
+        grouped=grouped,
+        choices=conditions.choices(env),
+        intersects=intersects,
+    )
     known = [each for each in indexes if hints.forced or view is None or view.sees(each.made)]
     chooser = _Chooser(conditions.table, indexes, known, wanted, forced=hints.forced)
-    way = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
+    way: Way[Path | Merge] = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
     direction = chooser.direction(way)
     path = way.path
+    if isinstance(path, Merge):
+        return path, direction is not None
     if direction is _Direction.BACKWARD:
         path = _backward(path, {column for column, _ in ordering})
     if pushes and way.parts and not path.covering and path.access != "const":
@@ -187,11 +177,11 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
         if None in points:
             continue
         span = spans.get(column, Span())
-        low, low_included = _end(points, [span], -1)
+        low, low_included = end(points, [span], -1)
         skips_nulls = span.end(-1)[0] is None and conditions.table.columns[column].nullable
         if skips_nulls:
             low, low_included = (*points, NULL), False
-        high, high_included = _end(points, [span], 1)
+        high, high_included = end(points, [span], 1)
         if greatest:
             ranges = [Range(None, high or None, high_included=high_included)]
         else:
@@ -205,7 +195,7 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
 
 def _is_impossible(spans: dict[int, Span], indexes: Iterable[Index]) -> bool:
     """Whether the server sees that no row can be meant: by an index, or by a column that equals one value."""
-    indexed = {column for each in indexes for column in _searchable(each)}
+    indexed = {column for each in indexes for column in searchable(each)}
     return any(span.points == () and (span.equal or column in indexed) for column, span in spans.items())
 
 
@@ -224,17 +214,23 @@ class _Wanted:
         spans: what the conditions leave of its columns.
         alternatives: what each side of an OR leaves of them; the spans alone if there is none.
         read: the columns that are read; None where no index may do instead of the row.
+        touched: those that are read or written.
         order: the wanted order, without columns that have one value only.
         limit: how many rows are wanted.
         grouped: the order is wanted for groups.
+        choices: of each OR, what its sides leave of the columns, whatever else is asked.
+        intersects: several indexes may be searched for what all of them have.
     """
 
     spans: dict[int, Span]
     alternatives: Sequence[dict[int, Span]]
     read: set[int] | None
+    touched: set[int]
     order: Sequence[tuple[int, bool]]
     limit: int | None
     grouped: bool
+    choices: Sequence[Sequence[dict[int, Span]]]
+    intersects: bool
 
 
 class _Chooser:
@@ -260,25 +256,29 @@ class _Chooser:
         self._order = wanted.order
         self._limit = wanted.limit
         self._grouped = wanted.grouped
+        self._choices = wanted.choices
+        self._intersects = wanted.intersects
         self._forced = forced
         self._rows = max(table.statistics.rows, 1)
-        self._ranges: list[_Way] = []
+        self._pages = Pages(table, self._rows)
+        self._merges = Merges(table, known, self._rows, self._pages, wanted.touched)
+        self._ranges: list[Way[Path]] = []
 
     # -- 2
 
-    def const(self) -> _Way | None:
+    def const(self) -> Way[Path] | None:
         """The one row that a unique index finds."""
         for index in self._indexes:
             columns = index.definition.columns
             points = self._equal(columns)
             if index.definition.unique and len(points) == len(columns) and NULL not in points:
                 path = Path(self._table, index, [Range(points, points, exact=True)], covering=self._covers(index))
-                return _Way(replace(path, access="const"), 1, 0.0, len(columns))
+                return Way(replace(path, access="const"), 1, 0.0, len(columns))
         return None
 
     # -- the rule for each kind of statement
 
-    def of_select(self) -> _Way:
+    def of_select(self) -> Way[Path | Merge]:
         """The way of a SELECT."""
         self._ranges = self._all_ranges()
         scan = self._scan()
@@ -287,31 +287,31 @@ class _Chooser:
             way = self._limited(way)
         return self._ordered(way)
 
-    def of_change(self) -> _Way:
+    def of_change(self) -> Way[Path | Merge]:
         """The way of an UPDATE or DELETE."""
         self._ranges = self._all_ranges()
         scan = self._table_scan()
         limited = self._limit is not None and self._limit < self._rows
-        best = self._best_range(self._ranges, self._limited_cost if limited else self._avoided(scan))
+        best = self._best(self._limited_cost if limited else self._avoided(scan))
         if best is not None:
             return best
         return scan if self._limit is None else self._ordered(scan)
 
     # -- 3
 
-    def _scan(self) -> _Way:
+    def _scan(self) -> Way[Path]:
         """The shortest covering index, or the whole table."""
         index = self._shortest()
         if index is None:
             return self._table_scan()
         path = Path(self._table, index, [Range()], covering=True, access="index")
-        return _Way(path, self._rows, self._entries(index, self._rows))
+        return Way(path, self._rows, self._pages.entries(index, self._rows))
 
-    def _table_scan(self) -> _Way:
+    def _table_scan(self) -> Way[Path]:
         clustered = self._table.clustered
-        return _Way(Path(self._table, clustered, [Range()], covering=True), self._rows, self._table_pages)
+        return Way(Path(self._table, clustered, [Range()], covering=True), self._rows, self._pages.whole)
 
-    def _avoided(self, scan: _Way) -> float:
+    def _avoided(self, scan: Way[Path]) -> float:
         """What a scan of the table is said to cost when there are ranges."""
         return math.inf if self._forced else scan.cost + _SCAN
 
@@ -320,81 +320,100 @@ class _Chooser:
         covering = [each for each in self._indexes if self._covers(each, entry=True)]
         others = [each for each in covering if not each.definition.clustered]
         if others:
-            return min(others, key=lambda each: _width(self._table, each.definition.columns))
+            return min(others, key=lambda each: width(self._table, each.definition.columns))
         return covering[0] if covering else None
 
-    def _all_ranges(self) -> list[_Way]:
+    def _all_ranges(self) -> list[Way[Path]]:
         return [way for index in self._searched_by if (way := self._range(index)) is not None]
 
-    def _range(self, index: Index) -> _Way | None:
+    def _range(self, index: Index) -> Way[Path] | None:
         """What the conditions leave of an index, if they leave out any."""
-        each = [_ranges(self._table, index, spans) for spans in _closed(self._alternatives, index)]
-        if not all(parts for _, parts in each):
+        found = ranges_of(self._table, index, self._alternatives)
+        if found is None:
             return None
-        ranges, parts = each[0] if len(each) == 1 else _united(found for found, _ in each)
-        if not parts:
-            return None
+        ranges, parts = found
         rows = sum(self._within(index, each) for each in ranges)
         path = Path(self._table, index, ranges, covering=self._covers(index), access="range")
         if index.definition.clustered:
-            pages = self._clustered(len(ranges), rows)
+            pages = self._pages.clustered(len(ranges), rows)
         elif self._covers(index):
-            pages = self._entries(index, rows)
+            pages = self._pages.entries(index, rows)
         else:
-            pages = (len(ranges) + rows) * _PAGE
-        return _Way(path, rows, pages + rows * _ROW + 0.01, parts)
+            pages = (len(ranges) + rows) * PAGE
+        return Way(path, rows, pages + rows * ROW + 0.01, parts)
 
     def _within(self, index: Index, span: Range) -> int:
         """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
         if not self._forced or len(self._indexes) > 1 or self._read is None or NULL in (span.high or ()):
-            return max(_count(index, span), 1)
+            return max(counted(index, span), 1)
         if span.exact and index.definition.unique and len(span.low or ()) == len(index.definition.columns):
             return 1
         return max(int(self._table.statistics.rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
 
     @staticmethod
-    def _best_range(ranges: Sequence[_Way], below: float) -> _Way | None:
+    def _best_range(ranges: Sequence[Way[Path]], below: float) -> Way[Path] | None:
         best = min(ranges, key=lambda each: each.reading, default=None)
         return best if best is not None and best.reading < below else None
 
     # -- 4
 
-    def _searched(self, scan: _Way) -> _Way:
+    def _best(self, below: float) -> Way[Path | Merge] | None:
+        """The cheapest of all searches but equalities, if it costs less than ``below``: a range, or several indexes."""
+        best: Way[Path | Merge] | None = self._best_range(self._ranges, below)
+        if self._intersects:
+            best = self._merges.intersection(self._ranges, best.reading if best else below) or best
+        for sides in self._choices:
+            best = self._merges.union(sides, best.reading if best else below) or best
+        return best
+
+    def _searched(self, scan: Way[Path]) -> Way[Path | Merge]:
         """The best of the ranges, the equalities, and the scan."""
         below = scan.cost if scan.path.access == "index" else self._avoided(scan)
-        best = self._best_range(self._ranges, below)
+        best = self._best(below)
         ref = self._ref()
         if ref is None:
             return best or scan
         if best is None:
             return ref if scan.path.access == "index" or self._forced else self._either(ref, scan)
-        return ref if best.path.index is ref.path.index else self._either(ref, best)
+        same = isinstance(best.path, Path) and best.path.index is ref.path.index
+        return ref if same else self._either(ref, best)
 
     @staticmethod
-    def _either(ref: _Way, other: _Way) -> _Way:
+    def _either(ref: Way[Path], other: Way[Path | Merge]) -> Way[Path | Merge]:
         if ref.rows < other.rows and ref.reading <= other.reading:
             return ref
         return other if other.cost < ref.cost else ref
 
-    def _ref(self) -> _Way | None:
+    def _ref(self) -> Way[Path] | None:
         """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
         found = []
         for index in self._searched_by:
-            points = self._equal(_searchable(index))
-            if points and not any(each.path.index is index and each.parts > len(points) for each in self._ranges):
-                span = Range(points, points, exact=True)
-                rows = max(_count(index, span), 1)
-                path = Path(self._table, index, [span], covering=self._covers(index), access="ref")
-                found.append(_Way(path, rows, self._ref_pages(index, rows), len(points)))
+            keys = self._keys(searchable(index))
+            parts = len(keys[0])
+            if parts and not any(each.path.index is index and each.parts > parts for each in self._ranges):
+                spans = [Range(points, points, exact=True) for points in keys]
+                rows = sum(max(counted(index, span), 1) for span in spans)
+                path = Path(self._table, index, spans, covering=self._covers(index), access="ref")
+                found.append(Way(path, rows, self._ref_pages(index, rows), parts))
         return min(found, key=lambda each: each.cost, default=None)
 
     def _ref_pages(self, index: Index, rows: int) -> float:
         if index.definition.clustered:
-            return self._clustered(1, rows)
+            return self._pages.clustered(1, rows)
         if self._covers(index):
-            return self._entries(index, rows)
-        worst = max(min(self._rows / 10 * _PAGE, 3 * self._table_pages), 2 * _PAGE)
-        return min(rows * _PAGE, worst)
+            return self._pages.entries(index, rows)
+        worst = max(min(self._rows / 10 * PAGE, 3 * self._pages.whole), 2 * PAGE)
+        return min(rows * PAGE, worst)
+
+    def _keys(self, columns: Sequence[int]) -> list[Key]:
+        """The values of as many of the columns, from the first, as have one only; one of them may have NULL as well."""
+        values = self._equal(columns)
+        rest = columns[len(values) :]
+        span = self._spans.get(rest[0]) if rest else None
+        if span is None or not span.or_null or span.points is None:
+            return [values]
+        behind = self._equal(rest[1:])
+        return [(*values, point, *behind) for point in reversed(span.points)]  # NULL comes last
 
     def _equal(self, columns: Sequence[int]) -> Key:
         """The values of as many of the columns, from the first, as have one only."""
@@ -411,37 +430,52 @@ class _Chooser:
     @property
     def _limited_cost(self) -> float:
         """What the server says that a scan costs where it prefers not to have one."""
-        return self._rows * (_PAGE + _ROW) + 2
+        return self._rows * (PAGE + ROW) + 2
 
-    def _limited(self, way: _Way) -> _Way:
+    def _limited(self, way: Way[Path | Merge]) -> Way[Path | Merge]:
         """A range instead, where there is a LIMIT that is below what is expected."""
-        if self._limit is None or self._limit >= self._left(way.rows):
+        if self._limit is None or self._limit >= self._left(way):
             return way
         ranges = self._ranges
         if self._order:
             ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
         scan = self._scan()
+        if isinstance(way.path, Merge):
+            return self._alone(Way(way.path, way.rows, way.reading, way.parts), scan)
         below = min(self._limited_cost, scan.cost) if scan.path.access == "index" else self._limited_cost
         return self._best_range(ranges, below) or way
+
+    def _alone(self, merged: Way[Merge], scan: Way[Path]) -> Way[Path | Merge]:
+        """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
+        asked = {column for sides in self._choices for side in sides for column in side}.union(self._spans)
+        one = [each for each in self._indexes if each.definition.columns[0] in asked]
+        if not any(self.direction(self._walk(each)) is not None for each in one):
+            return merged
+        ranges = [each for each in self._ranges if self.direction(each) is not None]
+        return min(ranges, key=lambda each: (len(each.path.index.definition.columns), each.rows), default=scan)
 
     @property
     def _expected(self) -> int:
         """How many rows the narrowest range has."""
         return min((each.rows for each in self._ranges), default=self._rows)
 
-    def _left(self, rows: int) -> float:
-        """How many of so many rows all conditions are thought to leave."""
+    def _left(self, way: Way[Path | Merge]) -> float:
+        """How many of its rows all conditions are thought to leave."""
+        if isinstance(way.path, Merge):
+            return way.rows
         ranged = {column for each in self._ranges for column in each.path.index.definition.place[: each.parts]}
         shares = [span.share for column, span in self._spans.items() if column not in ranged]
-        return min(rows, self._expected) * math.prod(shares)
+        return min(way.rows, self._expected) * math.prod(shares)
 
     # -- 6
 
-    def direction(self, way: _Way) -> _Direction | None:
+    def direction(self, way: Way[Path | Merge]) -> _Direction | None:
         """How to walk a way to have the wanted order; None if it does not give it."""
         if not self._order or way.path.access == "const":
             return _Direction.FORWARD
-        if way.path.access == "ALL" or len({down for _, down in self._order}) > 1:
+        if isinstance(way.path, Merge) or way.path.access == "ALL" or _finds_null_last(way.path):
+            return None
+        if len({down for _, down in self._order}) > 1:
             return None
         place = [
             column
@@ -452,42 +486,49 @@ class _Chooser:
             return None
         return _Direction.BACKWARD if self._order[0][1] else _Direction.FORWARD
 
-    def _ordered(self, way: _Way) -> _Way:
+    def _ordered(self, way: Way[Path | Merge]) -> Way[Path | Merge]:
         """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
-        if self.direction(way) is not None:
+        path = way.path
+        if self.direction(way) is not None or isinstance(path, Merge) or _finds_null_last(path):
             return way
-        if (like := self._like_it(way)) is not None:
+        knows = {column for column, _ in self._order} <= path.columns | {*self._table.clustered.definition.columns}
+        if not knows and (like := self._like_it(path, way)) is not None:
             return like
         found = [each for index in self._indexes if (each := self._in_order(index, way)) is not None]
-        return min(
-            found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)), default=way
-        )
+        if not found:
+            return way
+        return min(found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)))
 
-    def _like_it(self, way: _Way) -> _Way | None:
+    def _like_it(self, path: Path, way: Way[Path | Merge]) -> Way[Path] | None:
         """A search by the same columns of another index that gives the wanted order; the shortest such index."""
-        by = way.path.index.definition.columns[: way.parts]
+        by = path.index.definition.columns[: way.parts]
         if len(by) < max(way.parts, 1):
             return None
         found = [
             each
             for index in self._searched_by
-            if index.definition.columns[: len(by)] == by and (self._covers(index) or not way.path.covering)
-            if (each := self._search(index, way)) is not None and self.direction(each) is not None
+            if index.definition.columns[: len(by)] == by and (self._covers(index) or not path.covering)
+            if (each := self._search(index, path, way)) is not None and self.direction(each) is not None
         ]
-        return min(found, key=lambda each: _width(self._table, each.path.index.definition.columns), default=None)
+        return min(found, key=lambda each: width(self._table, each.path.index.definition.columns), default=None)
 
-    def _search(self, index: Index, like: _Way) -> _Way | None:
+    def _search(self, index: Index, like: Path, way: Way[Path | Merge]) -> Way[Path] | None:
         """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
         ranges = [each for each in self._ranges if each.path.index is index]
-        if like.path.access != "ref":
+        if like.access != "ref":
             return self._best_range(ranges, self._worth_a_range)
-        longer = [each for each in ranges if each.parts > like.parts]
-        path = replace(like.path, index=index, covering=self._covers(index))
-        return next(iter(longer), replace(like, path=path))
+        longer = [each for each in ranges if each.parts > way.parts]
+        path = replace(like, index=index, covering=self._covers(index))
+        return next(iter(longer), Way(path, way.rows, way.reading, way.parts))
 
-    def _in_order(self, index: Index, instead: _Way) -> _Way | None:
+    def _walk(self, index: Index) -> Way[Path]:
+        """All of an index, from one end to the other."""
+        path = Path(self._table, index, [Range()], covering=self._covers(index), access="index")
+        return Way(path, self._rows, 0.0)
+
+    def _in_order(self, index: Index, instead: Way[Path | Merge]) -> Way[Path] | None:
         covering = self._covers(index)
-        other = _Way(Path(self._table, index, [Range()], covering=covering, access="index"), self._rows, 0.0)
+        other = self._walk(index)
         scans = not instead.parts
         welcome = scans and (covering or self._forced or self._grouped)
         if not self._order or self.direction(other) is None or not (welcome or covering or self._limit is not None):
@@ -496,13 +537,14 @@ class _Chooser:
         needed = self._rows
         if self._limit is not None and self._limit <= expected:
             needed = self._limit * self._rows // expected
-        if covering and self._covers(instead.path.index, entry=True) and not scans and expected < needed:
+        searches = isinstance(instead.path, Path) and not scans and self._covers(instead.path.index, entry=True)
+        if covering and searches and expected < needed:
             return None
         per_key = self._table.statistics.rows_per_key(index, len(index.definition.columns))
-        pages = needed / per_key * min(per_key * _PAGE, self._table_pages)
-        reading = self._table_pages if scans else instead.reading
+        pages = needed / per_key * min(per_key * PAGE, self._pages.whole)
+        reading = self._pages.whole if scans else instead.reading
         if self._read is not None and instead.path.access != "ref":  # what is read in vain is looked at too
-            reading += (instead.rows - self._left(instead.rows)) * _ROW
+            reading += (instead.rows - self._left(instead)) * ROW
         if not welcome and pages >= reading:
             return None
         ranges = [each for each in self._ranges if each.path.index is index]
@@ -525,102 +567,10 @@ class _Chooser:
         columns = definition.columns if definition.clustered else definition.place
         return self._read is not None and self._read <= set(columns)
 
-    @property
-    def _table_pages(self) -> float:
-        """What reading all pages of the table costs."""
-        leaves = math.ceil(self._rows / self._rows_per_page)
-        return (leaves + (leaves > 1)) * _PAGE
 
-    @property
-    def _rows_per_page(self) -> float:
-        return _PAGE_SIZE / (_width(self._table, range(len(self._table.columns))) + _HEADER)
-
-    def _clustered(self, ranges: int, rows: int) -> float:
-        """What reading rows by the clustered index costs: a page for a range, and those that they fill."""
-        return _PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
-
-    def _entries(self, index: Index, rows: int) -> float:
-        """What reading so many entries of an index costs: the server takes its pages to be half full."""
-        key = _width(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
-        per_page = _PAGE_SIZE // 2 // key + 1
-        return (rows + per_page - 1) / per_page * _PAGE
-
-
-def _searchable(index: Index) -> Sequence[int]:
-    """The columns that a search may go by: with those of the primary key at the end, unless it is unique."""
-    return index.definition.columns if index.definition.unique else index.definition.place
-
-
-def _ranges(table: Table, index: Index, spans: dict[int, Span]) -> tuple[list[Range], int]:
-    """The ranges of an index that are left of its columns, and how many columns narrow them."""
-    prefixes: list[Key] = [()]
-    columns = _searchable(index)
-    parts = 0
-    for column in columns:
-        span = spans.get(column)
-        if span is None or not span.narrows:
-            break
-        parts += 1
-        if span.points is None:
-            nullable = table.columns[column].nullable
-            behind = [spans[each] for each in takewhile(spans.__contains__, columns[parts:])]
-            return [_interval(prefix, span, behind, nullable=nullable) for prefix in prefixes], parts
-        prefixes = [(*prefix, point) for prefix, point in product(prefixes, span.points)]
-    return [Range(prefix, prefix, exact=True) for prefix in prefixes], parts
-
-
-def _closed(alternatives: Sequence[dict[int, Span]], index: Index) -> Sequence[dict[int, Span]]:
-    """Alternatives of which one is an interval of the first column, and another the value at its open end: as one.
-
-    That is so if they say the same of the columns behind it, which then narrow the interval.
-    """
-    first, *behind = _searchable(index)
-    found: list[dict[int, Span]] = []
-    for each in alternatives:
-        for at, other in enumerate(found):
-            if first in each and first in other and all(each.get(column) == other.get(column) for column in behind):
-                span = each[first].closed(other[first]) or other[first].closed(each[first])
-                if span is not None:
-                    found[at] = {**each, first: span}
-                    break
-        else:
-            found.append(each)
-    return found
-
-
-def _united(alternatives: Iterable[Sequence[Range]]) -> tuple[list[Range], int]:
-    """The ranges of alternatives together, in order, those that overlap as one; and how many columns narrow them."""
-    ranges = sorted(dict.fromkeys(chain.from_iterable(alternatives)), key=lambda each: (each.start, each.stop))
-    found: list[Range] = []
-    for each in ranges:
-        if found and each.start <= found[-1].stop:
-            found[-1] = found[-1].until(each)
-        else:
-            found.append(each)
-    return found, max(len(end or ()) for each in found for end in (each.low, each.high))
-
-
-def _interval(prefix: Key, span: Span, behind: Sequence[Span], *, nullable: bool) -> Range:
-    """An interval of a column; what is ``behind`` it, in the next columns, can only narrow its ends, if they are in."""
-    if span.low is not None:
-        low, low_included = _end(prefix, [span, *behind], -1)
-    else:
-        low, low_included = ((*prefix, NULL), False) if nullable else (prefix, True)
-    high, high_included = _end(prefix, [span, *behind], 1)
-    return Range(low or None, high or None, low_included, high_included)
-
-
-def _end(prefix: Key, spans: Iterable[Span], side: int) -> tuple[Key, bool]:
-    """How far a range goes to one side, the lower (-1) or the upper (1), and whether its end is in it."""
-    end = prefix
-    for span in spans:
-        at, included = span.end(side)
-        if at is None:
-            break
-        end = (*end, at)
-        if not included:
-            return end, False
-    return end, True
+def _finds_null_last(path: Path) -> bool:
+    """Whether it looks up a value and then NULL, which is no index's order."""
+    return path.access == "ref" and len(path.ranges) > 1
 
 
 def _backward(path: Path, order: set[int]) -> Path:
@@ -632,14 +582,6 @@ def _backward(path: Path, order: set[int]) -> Path:
         for each in reversed(path.ranges)
     )
     return replace(path, descending=True, ranges=ranges)
-
-
-def _count(index: Index, span: Range) -> int:
-    return index.count(span.low, span.high, low_included=span.low_included, high_included=span.high_included)
-
-
-def _width(table: Table, columns: Iterable[int]) -> int:
-    return sum(table.columns[at].type.size + table.columns[at].nullable for at in columns)
 
 
 def _pushed(conditions: Conditions, path: Path, env: Env) -> Callable[[Sequence[Value]], bool] | None:

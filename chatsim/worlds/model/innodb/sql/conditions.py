@@ -19,6 +19,7 @@ __all__ = ["Conditions", "Span", "conjuncts"]
 
 Conjunct: TypeAlias = exp.Expr
 
+_IS_NULL = "is null"
 _LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LAST = "\U0010ffff"  # behind every text that begins alike
@@ -157,7 +158,7 @@ class Conditions:
             case exp.Or():
                 yield from self._one_of(node)
             case exp.Is(expression=exp.Null()):
-                yield from self._compared(node.this, "<=>", [node.expression])
+                yield from self._compared(node.this, _IS_NULL, [node.expression])
             case exp.Not(this=exp.Is(expression=exp.Null())):
                 yield from self._compared(node.this.this, "not null", [])
             case _ if (operator := _OPERATORS.get(type(node))) is not None:
@@ -170,6 +171,18 @@ class Conditions:
         one_each = len(sides) == len(list(node.flatten()))
         if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
             yield _Term(sides[0].column, "in", [value for side in sides for value in side.values])
+        elif one_each and (term := self._or_null(sides)) is not None:
+            yield term
+
+    def _or_null(self, sides: Sequence[_Term]) -> _Term | None:
+        """The term, if one side says that a column equals a value and the other that it is NULL."""
+        if {side.column for side in sides} != {sides[0].column} or [side.operator for side in sides].count("=") != 1:
+            return None
+        nullable = self.table.columns[sides[0].column].nullable
+        values = [side.values[0] for side in sorted(sides, key=lambda side: side.operator != "=")]
+        if len(sides) != 2 or {side.operator for side in sides} != {"=", _IS_NULL} or not nullable:
+            return None
+        return _Term(sides[0].column, "or null", values[:1])
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
@@ -191,7 +204,7 @@ class Conditions:
 
     def rank(self) -> int:
         """How late to read it: 0 with a unique key, 1 what has no index, 2 for an equality, 3 for less, 4 for all."""
-        equal = {term.column for term in self._terms if term.operator in ("=", "<=>")}
+        equal = {term.column for term in self._terms if term.operator in ("=", "<=>", _IS_NULL)}
         asked = {term.column for term in self._terms}
         if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
             return 0
@@ -257,11 +270,19 @@ class Conditions:
                 return [spans]
         return found
 
+    def choices(self, env: Env) -> list[list[dict[int, Span]]]:
+        """Of each OR, what its possible sides leave of each column, whatever else is asked."""
+        found = []
+        for choice in self._choices:
+            sides = [self._narrowed({}, terms, env) for terms in choice]
+            found.append([each for each in sides if each and not any(span.points == () for span in each.values())])
+        return found
+
     def _narrowed(self, spans: dict[int, Span], terms: Iterable[_Term], env: Env) -> dict[int, Span] | None:
         found = dict(spans)
         for term in terms:
             values = [value(env) for value in term.values]
-            if values == [None] and term.operator != "<=>":
+            if values == [None] and term.operator not in ("<=>", _IS_NULL, "or null"):
                 if term.lenient:
                     continue
                 return None
@@ -277,12 +298,14 @@ class Span:
     Attributes:
         points: the order keys that it may have, maybe none; None for an interval.
         equal: it was said to be one value, not one of several.
+        or_null: it was said to be NULL or one value: its two points.
         low, high: the interval's ends; None where it has none.
         not_null: NULL is out of it.
     """
 
     points: tuple[object, ...] | None = None
     equal: bool = False
+    or_null: bool = False
     low: Any | None = None
     high: Any | None = None
     low_included: bool = True
@@ -319,10 +342,13 @@ class Span:
             keys = [_key_of(table, column, value, operator) for value in values]
         except UnusableError:
             return self
-        if operator in ("=", "in", "<=>"):
-            wanted = {key for key in keys if key is not None and (key is not NULL or operator == "<=>")}
+        if operator == "or null":
+            points = tuple(sorted(key for key in {NULL, *keys} - {None} if self.has(key)))  # type: ignore[type-var]
+            return replace(self, points=points, or_null=len(points) == 2)
+        if operator in ("=", "in", "<=>", _IS_NULL):
+            wanted = {key for key in keys if key is not None and (key is not NULL or operator in ("<=>", _IS_NULL))}
             points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
-            return replace(self, points=points, equal=self.equal or len(keys) == 1)
+            return replace(self, points=points, equal=self.equal or len(keys) == 1, or_null=False)
         return replace(self, not_null=True)._with_end(keys[0], operator).left()  # noqa: SLF001 - it is one of its kind
 
     def _like(self, kind: ColumnType, pattern: Value) -> Span:

@@ -10,7 +10,8 @@ from sqlglot import exp
 
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.locks import NotGrantedError, Patience
-from chatsim.worlds.model.innodb.scan import Path, Reading, Scan
+from chatsim.worlds.model.innodb.merge import Merge, Walk
+from chatsim.worlds.model.innodb.scan import Path, Reading
 from chatsim.worlds.model.innodb.sql.access import Hints, choose, extreme
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
@@ -342,6 +343,7 @@ class _Walk:
         self._grouped = select.grouped
         self._each = each
         self._given = 0
+        self._different: set[tuple[object, ...]] = set()
         self._ordered = False
         self._passed_over = False  # the row found last was before the OFFSET, and is not kept for anything
         self._known: set[int] = set()
@@ -393,7 +395,7 @@ class _Walk:
         self._known.discard(at)
         return self._enough()
 
-    def _chosen(self, at: int, conditions: Conditions) -> tuple[Path, bool] | None:
+    def _chosen(self, at: int, conditions: Conditions) -> tuple[Path | Merge, bool] | None:
         """The path to a table's rows, and whether it gives the wanted order; None when there can be none."""
         select, env = self._select, self._env
         alone = len(select.sequence) == 1
@@ -407,9 +409,9 @@ class _Walk:
             view=self._run.rows.trx.view,
         )
 
-    async def _opened(self, path: Path) -> Scan:
+    async def _opened(self, path: Path | Merge) -> Walk:
         """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
-        scan = Scan(self._run.rows, path, self._reading)
+        scan = path.open(self._run.rows, self._reading)
         if (mode := self._reading.mode) is not None:
             await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")
         return scan
@@ -430,7 +432,7 @@ class _Walk:
 
     async def _scan(
         self,
-        path: Path,
+        path: Path | Merge,
         ordered: bool,  # noqa: FBT001 - of `choose`
         *,
         at: int,
@@ -465,11 +467,7 @@ class _Walk:
 
     def _enough(self) -> bool:
         stops = self._limit is not None and not self._grouped and (self._ordered or not self._select.order)
-        return (
-            stops
-            and not self._select.node.args.get("distinct")
-            and self._given >= cast("int", self._limit) + self._offset
-        )
+        return stops and self._given >= cast("int", self._limit) + self._offset
 
     async def _found(self) -> bool:
         select, env = self._select, self._env
@@ -479,6 +477,8 @@ class _Walk:
             for at, (_, aggregate) in enumerate(select.aggregates):
                 states[at] = aggregate.add(states[at], env)
             return False
+        if select.node.args.get("distinct") and not self._is_new():
+            return False
         self._given += 1
         streams = not select.node.args.get("distinct") and (self._ordered or not select.order)
         self._passed_over = streams and self._given <= self._offset
@@ -487,6 +487,16 @@ class _Walk:
         elif self._given > self._offset:
             await self._each(tuple(output(env) for output in select.outputs))
         return self._enough()
+
+    def _is_new(self) -> bool:
+        """Whether no row given before is the same."""
+        row = tuple(
+            place(output(self._env), kind)
+            for output, kind in zip(self._select.outputs, self._select.kinds, strict=True)
+        )
+        known = row in self._different
+        self._different.add(row)
+        return not known
 
     def _give(self) -> None:
         env, select = self._env, self._select

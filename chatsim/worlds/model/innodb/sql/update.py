@@ -10,7 +10,7 @@ from sqlglot import exp
 from chatsim.chat.ports import database_error
 from chatsim.worlds.model.innodb.foreign import check_parents, settle_children
 from chatsim.worlds.model.innodb.rows import DuplicateError
-from chatsim.worlds.model.innodb.scan import Hit, Reading, Scan
+from chatsim.worlds.model.innodb.scan import Hit, Reading
 from chatsim.worlds.model.innodb.sql.access import Hints, choose
 from chatsim.worlds.model.innodb.sql.common import (
     Answer,
@@ -62,23 +62,24 @@ class _Target:
         """
         env = run.env(1)
         limit = number(self.limit, env)
-        everything = set(range(len(self.table.columns)))
+        touched = {column for _, column in self.scope.read} | (written or set())
         found = choose(
             *(self.conditions, env, self.hints),
-            read=everything,
+            read=touched,
             ordering=self.ordering or (),
             limit=limit,
             pushes=False,
+            intersects=written is not None,
             view=run.rows.trx.view,
         )
         if found is None or limit == 0:
             return
         path, ordered = found
-        moves = bool(written and written & set(path.index.definition.place))
+        moves = bool(written and written & path.columns)
         orders = self._orders(env)
         sorts = orders and (not ordered or self.ordering is None)
         semi_consistent = written is not None and not sorts and not run.rows.trx.locks_gaps
-        scan = Scan(run.rows, path, Reading("X", semi_consistent=semi_consistent))
+        scan = path.open(run.rows, Reading("X", semi_consistent=semi_consistent))
         await run.rows.lock_table(self.table, "IX")
         later: list[Hit] | None = [] if sorts or moves or (orders and written is not None) else None
         found_rows = 0
