@@ -53,7 +53,7 @@ class Intersection:
 
     def keys(self, rows: Rows, reading: Reading) -> _Agreeing:
         """A walk for the keys of the rows alone."""
-        return _Agreeing([_keys(path, rows, reading) for path in self.paths], self.within)
+        return _Agreeing([_keys(path, rows, reading) for path in self.paths], self.within, reading)
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,10 @@ def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
 class _Agreeing:
     """What all children come to: the one that is behind goes on until it has caught up."""
 
-    def __init__(self, children: Sequence[Scan], within: Sequence[Range]) -> None:
+    def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
         self._children = children
         self._within = within
+        self._locks = reading.mode is not None
 
     @property
     def examined(self) -> int:
@@ -162,7 +163,8 @@ class _Agreeing:
                     other.let_go()
                 there = [child]
                 candidate = await self._next(child, found) if found else None
-        return candidate and Hit(candidate.record, candidate.record.row)
+        # an entry that is locked knows some of the columns of a row that can't change; else it is the row that is seen
+        return Hit(candidate.record, candidate.record.row) if candidate and self._locks else candidate
 
     async def _next(self, child: Scan, hit: Hit | None = None) -> Hit | None:
         """The next row of a child that is in the pieces asked for, ``hit`` if that is."""

@@ -96,6 +96,20 @@ def test_of_an_intersection_only_rows_are_looked_up_that_all_indexes_have():
     assert there(body, [(n, n % 4, n % 3, 0) for n in range(1, 21)]) == ([(7, 3, 1, 0), (19, 3, 1, 0)], 2)
 
 
+def test_a_plain_read_by_indexes_that_have_all_it_wants_sees_its_snapshot():
+    async def body(engine, admin):
+        session = EngineSession(engine)
+        await session.run("BEGIN")
+        sql = "SELECT a, b, id FROM t WHERE a = 3 AND b = 1"
+        before = await rows_of(session, sql)
+        await admin.run("UPDATE t SET a = 2, b = 2 WHERE id = 7")
+        return before, await rows_of(session, sql), await rows_of(admin, sql)
+
+    before, again, now = there(body, [(n, n % 4, n % 3, 0) for n in range(1, 21)])
+    assert before == again == [(3, 1, 7), (3, 1, 19)]
+    assert now == [(3, 1, 19)]
+
+
 VALUE = st.none() | st.integers(0, 3)
 HOLDS = {
     "= 1": lambda value: value == 1,

@@ -36,6 +36,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from itertools import takewhile
 
 from sqlglot import exp
@@ -260,9 +261,16 @@ class _Chooser:
         self._intersects = wanted.intersects
         self._forced = forced
         self._rows = max(table.statistics.rows, 1)
-        self._pages = Pages(table, self._rows)
-        self._merges = Merges(table, known, self._rows, self._pages, wanted.touched)
+        self._touched = wanted.touched
         self._ranges: list[Way[Path]] = []
+
+    @cached_property
+    def _pages(self) -> Pages:
+        return Pages(self._table, self._rows)
+
+    @cached_property
+    def _merges(self) -> Merges:
+        return Merges(self._table, self._searched_by, self._rows, self._pages, self._touched)
 
     # -- 2
 
@@ -441,11 +449,11 @@ class _Chooser:
             ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
         scan = self._scan()
         if isinstance(way.path, Merge):
-            return self._alone(Way(way.path, way.rows, way.reading, way.parts), scan)
+            return self._alone(way, scan)
         below = min(self._limited_cost, scan.cost) if scan.path.access == "index" else self._limited_cost
         return self._best_range(ranges, below) or way
 
-    def _alone(self, merged: Way[Merge], scan: Way[Path]) -> Way[Path | Merge]:
+    def _alone(self, merged: Way[Path | Merge], scan: Way[Path]) -> Way[Path | Merge]:
         """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
         asked = {column for sides in self._choices for side in sides for column in side}.union(self._spans)
         one = [each for each in self._indexes if each.definition.columns[0] in asked]
