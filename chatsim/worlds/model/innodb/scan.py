@@ -66,6 +66,8 @@ class Range:
         """It and one that begins within it."""
         if other.stop <= self.stop:
             return self
+        if other.start == self.start:
+            return other
         return Range(self.low, other.high, self.low_included, other.high_included)
 
     def begun(self, key: Key) -> bool:

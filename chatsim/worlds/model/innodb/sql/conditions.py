@@ -221,7 +221,7 @@ class Conditions:
         return all(isinstance(each, kinds) and list(self._term(each)) for each in self.wanted)
 
     def within(self, index: Index, beside: int = 0) -> list[Function]:
-        """Those of the conditions that name only this table's columns that are in ``index``.
+        """What can be told of the conditions by this table's columns that are in ``index``.
 
         Args:
             index: which.
@@ -229,17 +229,26 @@ class Conditions:
                 of; but not IS NULL.
         """
         place = index.definition.place
-        found = []
-        for each in self.wanted:
-            columns = [self._scope.column(column) for column in each.find_all(exp.Column)]
-            if not columns or not all(at == self.at and column in place for at, column in columns):
-                continue
-            if each.find(exp.Tuple):
-                continue  # rows are compared where the row is
-            searched = all(column in place[:beside] for _, column in columns)
-            if not searched or (isinstance(each, exp.Is) and isinstance(each.expression, exp.Null)):
-                found.append(self._scope.compile(each))
-        return found
+        parts = [part for each in self.wanted if (part := self._told(each, place, place[:beside])) is not None]
+        return [self._scope.compile(part) for part in parts]
+
+    def _told(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
+        """The part of a condition that is only about columns of an index: of an OR, something of each side."""
+        if isinstance(node, exp.Paren):
+            return self._told(node.this, place, searched)
+        if isinstance(node, exp.Or | exp.And):
+            sides = [self._told(each, place, ()) for each in (node.left, node.right)]
+            known = [each for each in sides if each is not None]
+            if len(known) == 2:
+                return type(node)(this=exp.paren(known[0]), expression=exp.paren(known[1]))
+            return known[0] if known and isinstance(node, exp.And) else None
+        columns = [self._scope.column(column) for column in node.find_all(exp.Column)]
+        if not columns or not all(at == self.at and column in place for at, column in columns):
+            return None
+        if node.find(exp.Tuple):
+            return None  # rows are compared where the row is
+        is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
+        return node if is_null or not all(column in searched for _, column in columns) else None
 
     # -- with values
 
