@@ -27,6 +27,7 @@ from chatsim.worlds.model.innodb.sql.common import (
 from chatsim.worlds.model.innodb.sql.conditions import Conditions, conjuncts
 from chatsim.worlds.model.innodb.sql.derived import Derived, base_tables, derived_table, with_queries
 from chatsim.worlds.model.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
+from chatsim.worlds.model.innodb.sql.outer import rejects_null
 from chatsim.worlds.model.innodb.values import ColumnType, Value, place
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Select:
             [(each.alias_or_name, _source(each, find)) for each in sources], strict=strict, grouping=True
         )
         self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
+        for at in sorted(self.outer, reverse=True):  # the last first, since what it asks then may be of another
+            if any(rejects_null(scope, at, each) for each in wanted):
+                wanted += self.outer.pop(at)
         self.names: list[str] = []
         self._given = self._given_nodes()
         self.outputs = [scope.compile(each) for each in self._given]
