@@ -49,8 +49,13 @@ class FarNetwork:
     @asynccontextmanager
     async def relay(self, near: Address, far: Address) -> AsyncIterator[Address]:
         """Bind ``near`` for the block: what connects to it reaches ``far``, over the distance."""
+        carrying = set[asyncio.Task[object]]()
 
         async def accept(here: Stream) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            carrying.add(task)
+            task.add_done_callback(carrying.discard)
             with suppress(OSError):  # nobody is there: who has connected sees that the connection ends
                 there = await self.connect(far)
                 ways = [asyncio.create_task(_carry(here, there)), asyncio.create_task(_carry(there, here))]
@@ -66,6 +71,9 @@ class FarNetwork:
             yield listener.address
         finally:
             await listener.close()
+            for task in carrying:
+                task.cancel()
+            await asyncio.gather(*carrying, return_exceptions=True)
 
 
 async def _carry(source: Stream, target: Stream) -> None:
@@ -118,10 +126,13 @@ class _FarStream:
         self._up.finish()
         self._down.abandon()
         self._taking.cancel()
-        await asyncio.wait([self._sending, self._taking])
-        with suppress(ConnectionError, asyncio.CancelledError):
-            self._sending.result()
-        await self._stream.close()
+        try:
+            await asyncio.wait([self._sending, self._taking])
+            with suppress(ConnectionError, asyncio.CancelledError):
+                self._sending.result()
+        finally:  # also when nobody waits any longer for what is under way
+            self._sending.cancel()
+            await self._stream.close()
 
     async def _send(self) -> None:
         try:

@@ -114,6 +114,56 @@ def test_when_one_end_of_what_is_relayed_closes_the_other_sees_the_end():
     relayed(body, accept)
 
 
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.25, 0.35])
+def test_who_leaves_while_something_is_under_way_leaves_nothing_open(after):
+    there, ended = [], []
+
+    async def accept(stream):
+        there.append(stream)
+        while await stream.read(1):
+            pass
+        ended.append(stream)
+
+    async def whole():
+        network = Near()
+        listener = await network.listen(Address("here", 0), accept)
+        async with FarNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
+            stream = await network.connect(near)
+            await stream.write(b"hello\n")
+            await asyncio.sleep(after)
+            await stream.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert [task for task in left if "accept" not in repr(task)] == []
+        await asyncio.sleep(1)
+        await listener.close()
+
+    run(whole())
+    assert there == ended
+
+
+def test_a_close_that_nobody_waits_for_any_longer_closes_all_the_same():
+    ended = asyncio.Event()
+
+    async def accept(stream):
+        while await stream.read(1):
+            pass
+        ended.set()
+
+    async def whole():
+        network = Near()
+        listener = await network.listen(Address("here", 0), accept)
+        stream = await FarNetwork(network, Distance(rtt=10.0)).connect(listener.address)
+        await stream.write(b"hello\n")
+        closing = asyncio.create_task(stream.close())
+        await asyncio.sleep(1)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await ended.wait()
+        await listener.close()
+
+    run(whole())
+
+
 def test_where_nobody_is_to_relay_to_the_connection_ends():
     async def body(stream):
         assert await stream.read(1) == b""
