@@ -1,7 +1,9 @@
 """Several indexes walked for one table: its rows are those that all of them have, or any of them.
 
 A child of a merge reads entries for the keys of their rows alone. What it locks is what a search of that index locks;
-the row is looked up by its key when it is known to be one. Source: MySQL manual, "Index Merge Optimization".
+the row is looked up by its key when it is known to be one. Children that are walked side by side are handles of their
+own in the server, which don't know of NOWAIT and SKIP LOCKED: they wait. And a row that is skipped when it is looked up
+is taken for the end. Sources: MySQL manual, "Index Merge Optimization"; tests/conformance/schedules/index-merge.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import heapq
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from chatsim.worlds.model.innodb.locks import Patience
 from chatsim.worlds.model.innodb.scan import Hit, Path, Range, Reading, Scan
 
 if TYPE_CHECKING:
@@ -48,12 +51,15 @@ class Intersection:
 
     def open(self, rows: Rows, reading: Reading) -> Walk:
         """A walk. Raises as `Scan` does."""
-        keys = self.keys(rows, reading)
-        return keys if self.covering else _Found(keys, rows, self.table, reading)
+        if not self.covering:
+            return _Found(self.keys(rows, reading), rows, self.table, reading)
+        first, *others = self.paths  # the first has the statement's own handle, since no row is looked up by it
+        children = [_keys(first, rows, reading), *(_keys(path, rows, _patient(reading)) for path in others)]
+        return _Agreeing(children, self.within, reading)
 
     def keys(self, rows: Rows, reading: Reading) -> _Agreeing:
         """A walk for the keys of the rows alone."""
-        return _Agreeing([_keys(path, rows, reading) for path in self.paths], self.within, reading)
+        return _Agreeing([_keys(path, rows, _patient(reading)) for path in self.paths], self.within, reading)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Union:
     def open(self, rows: Rows, reading: Reading) -> Walk:
         """A walk. Raises as `Scan` does."""
         children = [
-            _keys(part, rows, reading) if isinstance(part, Path) else part.keys(rows, _child(reading))
+            _keys(part, rows, _patient(reading)) if isinstance(part, Path) else part.keys(rows, reading)
             for part in self.parts
         ]
         return _Found(_United(children), rows, self.table, reading)
@@ -124,6 +130,10 @@ def _columns(paths: Sequence[Path]) -> set[int]:
 
 def _child(reading: Reading) -> Reading:
     return replace(reading, semi_consistent=False)
+
+
+def _patient(reading: Reading) -> Reading:
+    return replace(reading, patience=Patience.WAIT)
 
 
 def _keys(path: Path, rows: Rows, reading: Reading) -> Scan:
@@ -186,7 +196,8 @@ class _United:
 
     def __init__(self, children: Sequence[Scan | _Agreeing]) -> None:
         self._children = children
-        self._heads: list[tuple[Key, int, Hit]] | None = None
+        self._heads: list[tuple[Key, int, Scan | _Agreeing, Hit]] = []
+        self._advanced = 0
         self._last: Record | None = None
 
     @property
@@ -194,22 +205,22 @@ class _United:
         return sum(child.examined for child in self._children)
 
     async def next(self) -> Hit | None:
-        if self._heads is None:
-            self._heads = []
-            for number, child in enumerate(self._children):
-                if (hit := await child.next()) is not None:
-                    heapq.heappush(self._heads, (hit.record.key, number, hit))
+        if not self._advanced:
+            for child in self._children:
+                await self._advance(child)
         while self._heads:
-            _, number, hit = self._heads[0]
-            following = await self._children[number].next()
-            if following is None:
-                heapq.heappop(self._heads)
-            else:
-                heapq.heapreplace(self._heads, (following.record.key, number, following))
+            _, _, child, hit = heapq.heappop(self._heads)
+            await self._advance(child)
             if hit.record is not self._last:
                 self._last = hit.record
                 return hit
         return None
+
+    async def _advance(self, child: Scan | _Agreeing) -> None:
+        self._advanced += 1
+        if (hit := await child.next()) is not None:
+            # of those with the same key the one that came last is the first
+            heapq.heappush(self._heads, (hit.record.key, -self._advanced, child, hit))
 
 
 class _Collected:
@@ -274,6 +285,7 @@ class _Found:
             self._looked_up += self._current.examined
             if found is not None:
                 return found
+            self._done = self._reading.patience is Patience.SKIP_LOCKED and not hit.record.deleted
         self._current = self._last
         return await self._last.next() if self._last else None
 

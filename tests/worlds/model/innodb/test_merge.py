@@ -1,5 +1,7 @@
 """Several indexes walked for one table: each row once, in its order, and locked as each of them locks."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,19 +172,35 @@ def test_at_read_committed_what_not_all_indexes_have_is_let_go_again():
     assert locked("UPDATE t SET c = 9 WHERE a = 1 AND b = 1") > kept
 
 
-def test_one_that_may_not_wait_says_so_and_keeps_what_it_had():
+def beside(sql, locked):
+    """What comes of a statement while somebody else has rows locked, and of the locks when it is over."""
+
     async def body(engine, admin):
         await admin.run("BEGIN")
-        await admin.run("SELECT * FROM t WHERE id = 8 FOR UPDATE")
+        await admin.run(f"SELECT * FROM t WHERE {locked} FOR UPDATE")
         session = EngineSession(engine)
         await session.run("BEGIN")
-        with pytest.raises(DatabaseError) as refused:
-            await session.run(f"SELECT * FROM t WHERE {UNION} FOR UPDATE NOWAIT")
-        assert refused.value.errno == 3572
-        found = await rows_of(session, f"SELECT id FROM t WHERE {UNION} FOR UPDATE SKIP LOCKED")
+        asked = asyncio.create_task(rows_of(session, sql))
+        await asyncio.sleep(1)
+        waits = not asked.done()
+        await admin.run("COMMIT")
+        (found,) = await asyncio.gather(asked, return_exceptions=True)
         await session.run("ROLLBACK")
-        await admin.run("ROLLBACK")
         assert list(engine.data_locks()) == []
-        return found
+        return waits, found.errno if isinstance(found, DatabaseError) else [row[0] for row in found]
 
-    assert there(body) == [(1,), (2,), (5,), (9,)]
+    return there(body)
+
+
+@pytest.mark.parametrize("how", ["NOWAIT", "SKIP LOCKED"])
+def test_walked_side_by_side_they_wait_for_a_row_whatever_the_statement_says(how):
+    assert beside(f"SELECT * FROM t WHERE {UNION} FOR UPDATE {how}", "id = 5") == (True, [1, 2, 5, 8, 9])
+
+
+def test_a_row_that_is_looked_up_is_not_waited_for_and_skipped_is_the_end():
+    assert beside(f"SELECT * FROM t WHERE {UNION} FOR SHARE NOWAIT", "id = 5") == (False, 3572)
+    assert beside(f"SELECT * FROM t WHERE {UNION} FOR SHARE SKIP LOCKED", "id = 5") == (False, [1, 2])
+
+
+def test_walked_one_after_the_other_they_skip_what_is_locked():
+    assert beside(f"SELECT * FROM t WHERE {SORTED} FOR UPDATE SKIP LOCKED", "id = 5") == (False, [2, 3, 7, 8])

@@ -7,6 +7,7 @@ and DELETE none is.
 1. Only indexes that FORCE INDEX or USE INDEX names are looked at, and none that IGNORE INDEX does. One that was made
    after the transaction's snapshot is not searched unless it is forced, which is an error then (1412).
 2. A unique index of whose columns each equals one value (not NULL) finds the row at once: `const`. PRIMARY goes first.
+   In an UPDATE or DELETE it is a range like others, and has to be the cheapest.
 3. The cheapest `range` of an index is a candidate if it is cheaper than a scan of the shortest covering index; where
    there is none, than one of the table with 2.1 put on top, or with FORCE INDEX at any cost. A range costs a page for
    each of its intervals and each row; by PRIMARY for each interval and the pages that the rows fill; by a covering
@@ -140,7 +141,7 @@ def choose(
     )
     known = [each for each in indexes if hints.forced or view is None or view.sees(each.made)]
     chooser = _Chooser(conditions.table, indexes, known, wanted, forced=hints.forced)
-    way: Way[Path | Merge] = chooser.const() or (chooser.of_select() if pushes else chooser.of_change())
+    way = chooser.of_select() if pushes else chooser.of_change()
     direction = chooser.direction(way)
     path = way.path
     if isinstance(path, Merge):
@@ -288,6 +289,8 @@ class _Chooser:
 
     def of_select(self) -> Way[Path | Merge]:
         """The way of a SELECT."""
+        if (const := self.const()) is not None:
+            return const
         self._ranges = self._all_ranges()
         scan = self._scan()
         way = self._searched(scan)
@@ -302,7 +305,8 @@ class _Chooser:
         limited = self._limit is not None and self._limit < self._rows
         best = self._best(self._limited_cost if limited else self._avoided(scan))
         if best is not None:
-            return best
+            const = self.const()
+            return const if const and isinstance(best.path, Path) and best.path.index is const.path.index else best
         return scan if self._limit is None else self._ordered(scan)
 
     # -- 3
