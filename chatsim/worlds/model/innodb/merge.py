@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from chatsim.worlds.model.innodb.locks import Patience
 from chatsim.worlds.model.innodb.scan import Hit, Path, Range, Reading, Scan
@@ -123,6 +123,8 @@ class SortedUnion:
 
 Merge: TypeAlias = Intersection | Union | SortedUnion
 
+W = TypeVar("W", bound="Scan | _Agreeing")
+
 
 def _columns(paths: Sequence[Path]) -> set[int]:
     return {column for path in paths for column in path.index.definition.place}
@@ -144,17 +146,24 @@ def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
     return any(span.begun(key) and not span.ended(key) for span in ranges)
 
 
-class _Agreeing:
-    """What all children come to: the one that is behind goes on until it has caught up."""
+class _Walks(Generic[W]):
+    """Several walks that make one."""
 
-    def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
+    def __init__(self, children: Sequence[W]) -> None:
         self._children = children
-        self._within = within
-        self._locks = reading.mode is not None
 
     @property
     def examined(self) -> int:
         return sum(child.examined for child in self._children)
+
+
+class _Agreeing(_Walks[Scan]):
+    """What all children come to: the one that is behind goes on until it has caught up."""
+
+    def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
+        super().__init__(children)
+        self._within = within
+        self._locks = reading.mode is not None
 
     async def next(self) -> Hit | None:
         at, there = 0, [self._children[0]]
@@ -191,18 +200,14 @@ class _Agreeing:
         self._children[0].let_go()
 
 
-class _United:
+class _United(_Walks["Scan | _Agreeing"]):
     """What any child comes to, each row once, in the order of their keys."""
 
     def __init__(self, children: Sequence[Scan | _Agreeing]) -> None:
-        self._children = children
+        super().__init__(children)
         self._heads: list[tuple[Key, int, Scan | _Agreeing, Hit]] = []
         self._advanced = 0
         self._last: Record | None = None
-
-    @property
-    def examined(self) -> int:
-        return sum(child.examined for child in self._children)
 
     async def next(self) -> Hit | None:
         if not self._advanced:
@@ -223,17 +228,13 @@ class _United:
             heapq.heappush(self._heads, (hit.record.key, -self._advanced, child, hit))
 
 
-class _Collected:
+class _Collected(_Walks[Scan]):
     """What any child has, sorted when all have been walked."""
 
     def __init__(self, children: Sequence[Scan], passed: Sequence[Range]) -> None:
-        self._children = children
+        super().__init__(children)
         self._passed = passed
         self._found: list[Hit] | None = None
-
-    @property
-    def examined(self) -> int:
-        return sum(child.examined for child in self._children)
 
     async def next(self) -> Hit | None:
         if self._found is None:
