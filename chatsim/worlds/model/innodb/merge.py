@@ -74,7 +74,6 @@ class Union:
 
     table: Table
     parts: Sequence[Path | Intersection]
-    covering: bool = False
     access: str = "index_merge"
 
     @property
@@ -105,7 +104,6 @@ class SortedUnion:
     table: Table
     paths: Sequence[Path]
     clustered: Path | None = None
-    covering: bool = False
     access: str = "index_merge"
 
     @property

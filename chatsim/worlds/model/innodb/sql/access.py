@@ -448,12 +448,12 @@ class _Chooser:
         """A range instead, where there is a LIMIT that is below what is expected."""
         if self._limit is None or self._limit >= self._left(way):
             return way
-        ranges = self._ranges
-        if self._order:
-            ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
         scan = self._scan()
         if isinstance(way.path, Merge):
             return self._alone(way, scan)
+        ranges = self._ranges
+        if self._order:
+            ranges = [each for each in ranges if each.rows < self._rows and self.direction(each) is not None]
         below = min(self._limited_cost, scan.cost) if scan.path.access == "index" else self._limited_cost
         return self._best_range(ranges, below) or way
 

@@ -43,6 +43,7 @@ class _Partial:
         covered: the columns that are known then.
         entries: what the entries cost.
         pages: what the rows cost.
+        within: ranges of the clustered index that rows have to be in; none if that is not asked.
     """
 
     ways: tuple[Way[Path], ...]
@@ -50,6 +51,12 @@ class _Partial:
     covered: frozenset[int]
     entries: float
     pages: float
+    within: Sequence[Range] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows that is, one at least."""
+        return max(int(self.left), 1)
 
     @property
     def cost(self) -> float:
@@ -79,20 +86,24 @@ class Merges:
 
     def intersection(self, ranges: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
         """The cheapest of ordered searches, if it costs less than ``below``."""
+        best = self._intersected(ranges, below)
+        return None if best is None else Way(self._path(best), best.rows, best.cost, 1)
+
+    def _path(self, partial: _Partial) -> Intersection:
+        paths = [way.path for way in partial.ways]
+        return Intersection(self._table, paths, partial.within, covering=self._covers(partial))
+
+    def _intersected(self, ranges: Sequence[Way[Path]], below: float) -> _Partial | None:
         ordered = [way for way in ranges if _is_ordered(way.path)]
         clustered = next((way for way in ordered if way.path.index.definition.clustered), None)
         best = self._agreed([way for way in ordered if way is not clustered])
         if len(ordered) < 2 or best is None or best.cost >= below:
             return None
-        within: Sequence[Range] = ()
         if clustered is not None and not self._covers(best):
             narrower = self._within(best, clustered)
             if narrower is not None and narrower.cost < best.cost:
-                best, within = narrower, clustered.path.ranges
-        if not within and len(best.ways) < 2:
-            return None
-        path = Intersection(self._table, [way.path for way in best.ways], within, covering=self._covers(best))
-        return Way(path, max(int(best.left), 1), best.cost, 1)
+                best = narrower
+        return best if best.within or len(best.ways) > 1 else None
 
     def _agreed(self, ways: list[Way[Path]]) -> _Partial | None:
         """The cheapest that adds one search after the other."""
@@ -121,7 +132,8 @@ class Merges:
         left = so_far.left * share
         compared = sum(way.rows for way in so_far.ways) * COMPARE
         pages = self._pages.sweep(int(left))
-        return _Partial(so_far.ways, left, so_far.covered, so_far.entries + compared, pages)
+        entries = so_far.entries + compared
+        return _Partial(so_far.ways, left, so_far.covered, entries, pages, clustered.path.ranges)
 
     def _adds(self, so_far: _Partial, way: Way[Path]) -> frozenset[int]:
         """The columns that a search would add to those that are known."""
@@ -202,13 +214,13 @@ class Merges:
         cost, rows, shared = 0.0, 0, 1.0
         for group, child in zip(groups, children, strict=True):
             alone = PAGE * (1 + child.rows) + child.rows * ROW
-            within = self.intersection(self._asked(group), alone) if len(group) == 1 else None
-            part, entries, count = child.path, child.reading, child.rows
-            if within is not None and isinstance(within.path, Intersection):
-                parts.append(within.path)
-                entries, count = within.reading - self._pages.sweep(within.rows), within.rows
+            within = self._intersected(self._asked(group), alone) if len(group) == 1 else None
+            if within is not None:
+                parts.append(self._path(within))
+                entries, count = within.entries, within.rows
             else:
-                parts.append(part)
+                parts.append(child.path)
+                entries, count = child.reading, child.rows
             cost, rows, shared = cost + entries, rows + count, shared * count / self._rows
         rows -= int(shared * self._rows)
         cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))
