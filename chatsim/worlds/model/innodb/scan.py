@@ -289,7 +289,7 @@ class Scan:
                 self._new.clear()
             step: Hit | _Step
             if record.is_supremum:
-                step = await self._supremum(record, starting=starting)
+                step = await self._supremum(record, starting=starting and record is before)
             elif self._exact(span) and record.key[: len(span.low or ())] != span.low:
                 if self._gaps:
                     await self._lock(record, LockKind.GAP)

@@ -34,7 +34,7 @@ index: not this rule.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -47,10 +47,13 @@ from chatsim.worlds.model.innodb.index import Index
 from chatsim.worlds.model.innodb.merge import Merge
 from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
-from chatsim.worlds.model.innodb.sql.conditions import Conditions, Span
+from chatsim.worlds.model.innodb.sql.conditions import Conditions
 from chatsim.worlds.model.innodb.sql.expressions import Env, is_true
+from chatsim.worlds.model.innodb.sql.intervals import after
 from chatsim.worlds.model.innodb.sql.merging import Merges
-from chatsim.worlds.model.innodb.sql.ranges import end, ranges_of
+from chatsim.worlds.model.innodb.sql.ranges import bound, ranges_of
+from chatsim.worlds.model.innodb.sql.searches import Searches
+from chatsim.worlds.model.innodb.sql.spans import Span
 from chatsim.worlds.model.innodb.sql.ways import PAGE, ROW, Pages, Way, counted, searchable, width
 from chatsim.worlds.model.innodb.transactions import ReadView
 from chatsim.worlds.model.innodb.values import NULL, Key, Value
@@ -127,16 +130,15 @@ def choose(
     """
     spans = conditions.spans(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
-    if spans is None or _is_impossible(spans, indexes):
+    if spans is None or any(span.equal and span.points == () for span in spans.values()):
         return None
-    alternatives = [each for each in conditions.alternatives(spans, env) if not _is_impossible(each, indexes)]
-    if not alternatives:
+    searches = conditions.searches(env, indexes)
+    if searches.impossible:
         return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
     wanted = _Wanted(
-        *(spans, alternatives, read if pushes else None, read, order, limit),
+        *(spans, searches, read if pushes else None, read, order, limit),
         grouped=grouped,
-        choices=conditions.choices(env),
         intersects=intersects,
     )
     known = [each for each in indexes if hints.forced or view is None or view.sees(each.made)]
@@ -179,11 +181,9 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
         if None in points:
             continue
         span = spans.get(column, Span())
-        low, low_included = end(points, [span], -1)
-        skips_nulls = span.end(-1)[0] is None and conditions.table.columns[column].nullable
-        if skips_nulls:
-            low, low_included = (*points, NULL), False
-        high, high_included = end(points, [span], 1)
+        skips_nulls = span.is_open_below and span.points is None and conditions.table.columns[column].nullable
+        low, low_included = bound(points, after(NULL) if skips_nulls else span.first, 0)
+        high, high_included = bound(points, span.last, -1)
         if greatest:
             ranges = [Range(None, high or None, high_included=high_included)]
         else:
@@ -193,12 +193,6 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
         path = Path(conditions.table, index, [], descending=greatest, covering=covering, access="range")
         return [replace(path, ranges=[each]) for each in ranges]
     return []
-
-
-def _is_impossible(spans: dict[int, Span], indexes: Iterable[Index]) -> bool:
-    """Whether the server sees that no row can be meant: by an index, or by a column that equals one value."""
-    indexed = {column for each in indexes for column in searchable(each)}
-    return any(span.points == () and (span.equal or column in indexed) for column, span in spans.items())
 
 
 class _Direction(Enum):
@@ -214,24 +208,22 @@ class _Wanted:
 
     Attributes:
         spans: what the conditions leave of its columns.
-        alternatives: what each side of an OR leaves of them; the spans alone if there is none.
+        searches: what they leave of its indexes.
         read: the columns that are read; None where no index may do instead of the row.
         touched: those that are read or written.
         order: the wanted order, without columns that have one value only.
         limit: how many rows are wanted.
         grouped: the order is wanted for groups.
-        choices: of each OR, what its sides leave of the columns, whatever else is asked.
         intersects: several indexes may be searched for what all of them have.
     """
 
     spans: dict[int, Span]
-    alternatives: Sequence[dict[int, Span]]
+    searches: Searches
     read: set[int] | None
     touched: set[int]
     order: Sequence[tuple[int, bool]]
     limit: int | None
     grouped: bool
-    choices: Sequence[Sequence[dict[int, Span]]]
     intersects: bool
 
 
@@ -253,12 +245,11 @@ class _Chooser:
         self._indexes = indexes
         self._searched_by = known
         self._spans = wanted.spans
-        self._alternatives = wanted.alternatives
+        self._searches = wanted.searches
         self._read = wanted.read
         self._order = wanted.order
         self._limit = wanted.limit
         self._grouped = wanted.grouped
-        self._choices = wanted.choices
         self._intersects = wanted.intersects
         self._forced = forced
         self._rows = max(table.statistics.rows, 1)
@@ -340,7 +331,7 @@ class _Chooser:
 
     def _range(self, index: Index) -> Way[Path] | None:
         """What the conditions leave of an index, if they leave out any."""
-        found = ranges_of(self._table, index, self._alternatives)
+        found = ranges_of(self._searches.by.get(index))
         if found is None:
             return None
         ranges, parts = found
@@ -374,7 +365,7 @@ class _Chooser:
         best: Way[Path | Merge] | None = self._best_range(self._ranges, below)
         if self._intersects:
             best = self._merges.intersection(self._ranges, best.reading if best else below) or best
-        for sides in self._choices:
+        for sides in self._searches.merges:
             best = self._merges.union(sides, best.reading if best else below) or best
         return best
 
@@ -459,8 +450,7 @@ class _Chooser:
 
     def _alone(self, merged: Way[Path | Merge], scan: Way[Path]) -> Way[Path | Merge]:
         """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
-        asked = {column for sides in self._choices for side in sides for column in side}.union(self._spans)
-        one = [each for each in self._indexes if each.definition.columns[0] in asked]
+        one = [each for each in self._indexes if each in self._searches]
         if not any(self.direction(self._walk(each)) is not None for each in one):
             return merged
         ranges = [each for each in self._ranges if self.direction(each) is not None]

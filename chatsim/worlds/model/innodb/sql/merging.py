@@ -6,9 +6,9 @@ or any search of the clustered index.
 * An intersection needs two ordered searches of all conditions. They are added the most selective first, as long as that
   makes it cheaper; the clustered index only says which rows to pass over. It costs the entries of all, and the pages of
   the rows left.
-* A union needs an OR, no index that can be asked for all its sides, and one for each; sides that share one are one
-  child. It costs the entries of all children, the pages of the rows and the comparisons that it takes to merge or, if a
-  child is not ordered, to sort them.
+* A union needs an OR, and sides of it that have no index in common (`searches`): each is a child. It costs the entries
+  of all children, the pages of the rows and the comparisons that it takes to merge or, if a child is not ordered, to
+  sort them.
 
 Each has to be cheaper than what is known before. Sources: MySQL manual, "Index Merge Optimization"; the figures in the
 server's optimizer trace.
@@ -24,13 +24,11 @@ from chatsim.worlds.model.innodb.index import Index
 from chatsim.worlds.model.innodb.merge import Intersection, Merge, SortedUnion, Union
 from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
-from chatsim.worlds.model.innodb.sql.conditions import Span
 from chatsim.worlds.model.innodb.sql.ranges import ranges_of
+from chatsim.worlds.model.innodb.sql.searches import Searches
 from chatsim.worlds.model.innodb.sql.ways import COMPARE, PAGE, ROW, Pages, Way, counted
 
 __all__ = ["Merges"]
-
-Spans = dict[int, Span]
 
 
 @dataclass(frozen=True)
@@ -159,40 +157,22 @@ class Merges:
 
     # -- one of several conditions holds
 
-    def union(self, alternatives: Sequence[Spans], below: float) -> Way[Merge] | None:
+    def union(self, sides: Sequence[Searches], below: float) -> Way[Merge] | None:
         """That of the sides of an OR, if it costs less than ``below``."""
-        groups = self._groups(alternatives)
-        if groups is None or len(groups) < 2:
-            return None
-        children = [self._child(group, below) for group in groups]
+        children = [self._child(side, below) for side in sides]
         found = [child for child in children if child is not None]
         cost = sum(child.reading for child in found)
         if len(found) < len(children) or cost > below or self._too_many(found, below):
             return None
         if all(_is_ordered(child.path) for child in found):
-            return self._merged(groups, found, below)
+            return self._merged(sides, found, below)
         return self._sorted(found, cost, below)
 
-    def _groups(self, alternatives: Sequence[Spans]) -> list[list[Spans]] | None:
-        """The sides, those that one index can be asked for together; None if there is one without any."""
-        groups: list[tuple[list[Spans], set[Index]]] = []
-        for spans in alternatives:
-            indexes = {index for index in self._indexes if ranges_of(self._table, index, [spans])}
-            if not indexes:
-                return None
-            for at, (group, shared) in enumerate(groups):
-                if shared & indexes:
-                    groups[at] = [*group, spans], shared & indexes
-                    break
-            else:
-                groups.append(([spans], indexes))
-        return [group for group, _ in groups]
-
-    def _asked(self, group: Sequence[Spans]) -> list[Way[Path]]:
-        """The searches of all indexes that can be asked for all of a group, for the keys of the rows alone."""
+    def _asked(self, side: Searches) -> list[Way[Path]]:
+        """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
         found = []
         for index in self._indexes:
-            if (spans := ranges_of(self._table, index, group)) is not None:
+            if (spans := ranges_of(side.by.get(index))) is not None:
                 ranges, parts = spans
                 rows = sum(max(counted(index, each), 1) for each in ranges)
                 clustered = index.definition.clustered
@@ -201,20 +181,20 @@ class Merges:
                 found.append(Way(path, rows, pages + rows * ROW + 0.01, parts))
         return found
 
-    def _child(self, group: Sequence[Spans], below: float) -> Way[Path] | None:
-        best = min(self._asked(group), key=lambda way: way.reading, default=None)
+    def _child(self, side: Searches, below: float) -> Way[Path] | None:
+        best = min(self._asked(side), key=lambda way: way.reading, default=None)
         return best if best is not None and best.reading < below else None
 
     def _too_many(self, children: Sequence[Way[Path]], below: float) -> bool:
         return sum(child.rows for child in children) >= self._rows and below < math.inf
 
-    def _merged(self, groups: Sequence[list[Spans]], children: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
+    def _merged(self, sides: Sequence[Searches], children: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
         """All children are ordered: they are walked side by side."""
         parts: list[Path | Intersection] = []
         cost, rows, shared = 0.0, 0, 1.0
-        for group, child in zip(groups, children, strict=True):
+        for side, child in zip(sides, children, strict=True):
             alone = PAGE * (1 + child.rows) + child.rows * ROW
-            within = self._intersected(self._asked(group), alone) if len(group) == 1 else None
+            within = self._intersected(self._asked(side), alone)
             if within is not None:
                 parts.append(self._path(within))
                 entries, count = within.entries, within.rows
