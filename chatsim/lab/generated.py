@@ -44,7 +44,7 @@ _MOST_STEPS = 14
 _AUTO = "AUTO_INCREMENT"
 _DEADLOCK = 1213
 _LOCKS_AGREE = 0.98
-_AGAIN = 5
+_AGAIN = 2
 """So often the server must repeat what the model does not do, before the model is blamed."""
 _DRAWN_AGAIN = 5
 """So many smaller schedules are drawn for each that patience allows to play on the server; many come to the same."""
