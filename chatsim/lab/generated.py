@@ -44,7 +44,7 @@ _MOST_STEPS = 14
 _AUTO = "AUTO_INCREMENT"
 _DEADLOCK = 1213
 _LOCKS_AGREE = 0.98
-_AGAIN = 2
+_AGAIN = 5
 """So often the server must repeat what the model does not do, before the model is blamed."""
 _DRAWN_AGAIN = 5
 """So many smaller schedules are drawn for each that patience allows to play on the server; many come to the same."""
@@ -746,15 +746,11 @@ class Search:
     def _shrunk(self, number: int, found: Disagreement) -> Disagreement:
         """The smallest schedule that differs in the same way, as far as patience goes."""
         tried: dict[bytes, Disagreement | None] = {}
-        interrupts: list[KeyboardInterrupt] = []  # Hypothesis would take one for another failure, and shrink that
 
         def disagrees(drawn: Schedule) -> None:
             key = _content(drawn)
-            if key not in tried and not interrupts and len(tried) < self._patience * _DRAWN_AGAIN:
-                try:
-                    tried[key] = self._like(found, drawn, self._patience)
-                except KeyboardInterrupt as error:
-                    interrupts.append(error)
+            if key not in tried and len(tried) < self._patience * _DRAWN_AGAIN:
+                tried[key] = self._like(found, drawn, self._patience)
             if smaller := tried.get(key):
                 raise _DisagreesError(smaller)
 
@@ -767,8 +763,6 @@ class Search:
             found = error.found
         except Flaky:
             pass
-        if interrupts:
-            raise interrupts[0]
         return self._without_needless_steps(found)
 
     def _like(self, found: Disagreement, drawn: Schedule, patience: int) -> Disagreement | None:

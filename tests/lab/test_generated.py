@@ -214,17 +214,24 @@ def test_where_the_server_disagrees_with_itself_nobody_is_wrong():
     assert report.unsettled >= 1
 
 
-def test_after_ctrl_c_what_had_been_found_is_there():
-    turns = iter(range(100_000))
+@pytest.mark.parametrize("at", [12, 13, 24, 40])
+def test_after_ctrl_c_what_had_been_found_is_there_and_nothing_more_is_played(at):
+    played = []
 
     def interrupted(schedule):
-        if next(turns) == 12:
+        played.append("server")
+        if played.count("server") == at:
             raise KeyboardInterrupt
         return play(schedule)
 
+    def model(schedule):
+        played.append("model")
+        return deaf(schedule)
+
     report = Report()
     with pytest.raises(KeyboardInterrupt):
-        Search(interrupted, deaf, seed=1).run(MANY, report, progress=False)
+        Search(interrupted, model, seed=1).run(MANY, report, progress=False)
+    assert (played[-1], played.count("server")) == ("server", at)
     assert len(report.disagreements) >= 1
 
 
