@@ -494,3 +494,26 @@ def test_a_row_of_many_takes_the_time_of_a_statement_in_the_model(tmp_path):
         return asyncio.get_running_loop().time() - begun
 
     assert run(body()) == 3 * COSTS.statement + COSTS.commit
+
+
+def test_of_a_database_that_cant_be_opened_no_thread_is_left(tmp_path):
+    async def body():
+        before = set(threading.enumerate())
+        with pytest.raises(LocalStoreError, match="unable to open database file"):
+            await SqliteStore(str(tmp_path / "nowhere" / "local.db")).execute("SELECT 1")
+        assert set(threading.enumerate()) == before
+
+    asyncio.run(body())
+
+
+def test_of_an_opening_that_is_cancelled_no_thread_is_left(tmp_path):
+    async def body():
+        before = set(threading.enumerate())
+        opening = asyncio.create_task(SqliteStore(str(tmp_path / "local.db")).execute("SELECT 1"))
+        await turns(1)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert set(threading.enumerate()) == before
+
+    asyncio.run(body())

@@ -36,7 +36,7 @@ class SqliteStore:
         async with self._turn:
             try:
                 if self._connection is None:
-                    self._connection = await aiosqlite.connect(self._path, isolation_level=None)
+                    self._connection = await _opened(self._path)
                 return await _all_or_none(self._connection, statements)
             except ERRORS as error:
                 raise LocalStoreError(f"{self._path}: {error}") from error
@@ -47,6 +47,18 @@ class SqliteStore:
             connection, self._connection = self._connection, None
             if connection is not None:
                 await connection.close()
+
+
+async def _opened(path: str) -> aiosqlite.Connection:
+    connection = aiosqlite.connect(path, isolation_level=None)
+    opening = asyncio.ensure_future(connection)
+    try:
+        return await asyncio.shield(opening)
+    except BaseException:  # a cancellation, too: what the thread has opened is closed
+        with suppress(*ERRORS):
+            await (await opening).close()
+        connection._thread.join()  # noqa: SLF001  # told to end, it answers to this loop, and must not outlive that
+        raise
 
 
 async def _all_or_none(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Rows]:
