@@ -33,22 +33,20 @@ def named(path):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(mysql_url):
-    """One world for all; its server, the session's own, purges at once for as long."""
+    """One world for all; its server, the session's own, purges as soon as it is let for as long."""
     async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
-        frequency, recalculation = (
-            await world.admin.execute(
-                "SELECT @@GLOBAL.innodb_purge_rseg_truncate_frequency, @@GLOBAL.innodb_stats_auto_recalc"
-            )
+        batch, recalculation = (
+            await world.admin.execute("SELECT @@GLOBAL.innodb_purge_batch_size, @@GLOBAL.innodb_stats_auto_recalc")
         ).rows[0]
-        setting = "SET GLOBAL innodb_purge_rseg_truncate_frequency = {}, GLOBAL innodb_stats_auto_recalc = {}"
+        setting = "SET GLOBAL innodb_purge_batch_size = {}, GLOBAL innodb_stats_auto_recalc = {}"
         await world.admin.execute(setting.format(1, 0))
         yield world
-        await world.admin.execute(setting.format(frequency, recalculation))
+        await world.admin.execute(setting.format(batch, recalculation))
 
 
 TIMES = 3
 """So often is a schedule played on MySQL in which a session was woken: it races with whoever woke it for a moment, and
-may find a lock, or a deleted row, that is gone the next time."""
+may find a lock that is gone the next time."""
 
 
 def agrees(schedule, outcome):

@@ -1,13 +1,12 @@
 """Schedules on a real server: a connection for each session, a look at the locks after each step.
 
 A step has settled when every statement that has not ended waits for a lock, by the server's own tables, in no circle: a
-circle is a deadlock that the server has yet to see. Nothing here sleeps for luck.
+circle is a deadlock that the server has yet to see. Then `purge` does what it can. Nothing here sleeps for luck.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import cast
 
 from chatsim.chat.ports import DatabaseError
 from chatsim.worlds.mysql import driver
+from chatsim.worlds.mysql.purge import Purge
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.schedule import (
     AWAIT,
@@ -31,12 +31,6 @@ from chatsim.worlds.schedule import (
 from chatsim.worlds.world import WorldError
 
 __all__ = ["play"]
-
-_AT_REST = 60
-"""So many equal readings of an idle purge, one after the other, and it has done what an open read view lets it do."""
-
-_STUCK = 400
-"""The same where no view is open: it has only to wake."""
 
 _FOR_GOOD = 200
 """So many equal readings of who waits for whom, and a circle among them is none for InnoDB, which follows one other for
@@ -68,14 +62,6 @@ _LOCKS = f"""
       FROM performance_schema.data_locks l JOIN owners o ON o.trx = l.ENGINE_TRANSACTION_ID
      WHERE l.OBJECT_SCHEMA = DATABASE()"""  # noqa: S608
 
-_VIEW = "Trx read view will not see trx with id"
-
-_PURGE = re.compile(
-    r"Purge done for trx's n:o < (\d+).*state: (.*)\n"
-    r"History list length (\d+)"
-)
-"""How far purge has come, what it does, and what is left to do."""
-
 
 async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
     """Run a schedule in the world's schema, whose tables it replaces.
@@ -95,6 +81,11 @@ async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
     except DatabaseError as error:
         raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
     async with AsyncExitStack() as stack:
+        keeper = await driver.connect(world.url, world.schema)
+        stack.push_async_callback(keeper.close)
+        purge = Purge(keeper)
+        await purge.prepare()
+        await purge.go_on()
         players = {}
         for name in schedule.sessions:
             session = await driver.connect(world.url, world.schema)
@@ -105,10 +96,8 @@ async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
             )
             players[name] = _Player(name, session)
         if schedule.purge == "held":
-            keeper = await driver.connect(world.url, world.schema)
-            stack.push_async_callback(keeper.close)
-            await keeper.script("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        stage = _Stage(world, players)
+            await purge.hold()
+        stage = _Stage(world, players, purge if schedule.purge == "eager" else None)
         stack.push_async_callback(stage.clear)
         steps = [await stage.step(each) for each in schedule.steps]
     return Outcome(steps, await _final(world))
@@ -154,14 +143,17 @@ class _Player:
 class _Stage:
     """The sessions of a schedule on a server."""
 
-    def __init__(self, world: MySQLWorld, players: dict[str, _Player]) -> None:
+    def __init__(self, world: MySQLWorld, players: dict[str, _Player], purge: Purge | None) -> None:
         self._admin = world.admin
+        self._purge = purge  # it may go on after each step
         self._players = players
         self._names = {player.session.connection_id: name for name, player in players.items()}
         self._ended: list[Completed] = []  # in the order of their ends
 
     async def step(self, step: Step) -> StepOutcome:
         player = self._players[step.session]
+        if self._purge is not None:
+            await self._purge.hold()
         if step.sql == AWAIT:
             if player.pending is not None:
                 await player.pending
@@ -198,7 +190,8 @@ class _Stage:
             equal = equal + 1 if (blocked, waiting) == before else 0
             before = blocked, waiting
             if all(name in blocked for name in waiting) and (equal >= _FOR_GOOD or not _circle(blocked)):
-                await self._purge()
+                if self._purge is not None:
+                    await self._purge.go_on()
                 again = await self._waits()
                 self._collect()
                 if again == blocked and waiting == [p.name for p in self._players.values() if p.pending]:
@@ -226,21 +219,6 @@ class _Stage:
         one, other = self._names.get(waiter), self._names.get(holder)  # type: ignore[call-overload]
         if one is not None and other is not None:
             found.setdefault((one, on), set()).add(other)
-
-    async def _purge(self) -> None:
-        """Wait until purge has done what it can."""
-        readings: list[tuple[str, ...]] = []
-        while True:
-            status = str((await self._admin.execute("SHOW ENGINE INNODB STATUS")).rows[0][2])
-            match = _PURGE.search(status)
-            assert match is not None, status
-            _, state, length = match.groups()
-            if length == "0":
-                return
-            readings.append(match.groups())
-            enough = _AT_REST if _VIEW in status else _STUCK
-            if len(readings) >= enough and len(set(readings[-enough:])) == 1 and "idle" in state:
-                return
 
     async def _locks(self) -> list[LockRow]:
         rows = (await self._admin.execute(_LOCKS)).rows

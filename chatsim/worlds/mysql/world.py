@@ -291,11 +291,9 @@ class MySQLWorld:
         await self._count_out_admin()
 
     async def steady(self) -> None:
-        """Have an own server purge at once, and keep its plans; a named server is left as it is."""
+        """Have an own server purge as soon as it is let, and keep its plans; a named server is left as it is."""
         if self._server.own:
-            await self.admin.script(
-                "SET GLOBAL innodb_purge_rseg_truncate_frequency = 1; SET GLOBAL innodb_stats_auto_recalc = OFF"
-            )
+            await self.admin.script("SET GLOBAL innodb_purge_batch_size = 1; SET GLOBAL innodb_stats_auto_recalc = OFF")
 
     async def empty(self) -> None:
         """Make the schema anew, without tables."""

@@ -1,0 +1,98 @@
+"""Purge on a real server, seen by the delete-marked records that a lock on all of an index still meets."""
+
+import types
+
+import pytest
+import pytest_asyncio
+
+from chatsim.chat.ports import Rows
+from chatsim.worlds.mysql import driver
+from chatsim.worlds.mysql.purge import Purge
+from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.world import WorldError
+
+
+@pytest_asyncio.fixture
+async def world(mysql_url):
+    async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
+        await world.admin.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+        yield world
+
+
+@pytest_asyncio.fixture
+async def session(world):
+    session = await driver.connect(world.url, world.schema)
+    yield session
+    await session.close()
+
+
+@pytest_asyncio.fixture
+async def purge(world):
+    session = await driver.connect(world.url, world.schema)
+    purge = Purge(session)
+    await purge.prepare()
+    yield purge
+    await session.close()
+
+
+async def met(world, session):
+    """The records of ``t``, deleted ones too."""
+    await session.script("BEGIN; SELECT * FROM t FOR UPDATE")
+    locks = await world.admin.execute(
+        "SELECT LOCK_DATA FROM performance_schema.data_locks WHERE OBJECT_SCHEMA = ? AND LOCK_TYPE = 'RECORD'",
+        (world.schema,),
+    )
+    await session.script("ROLLBACK")
+    return sorted(str(data) for (data,) in locks.rows if data != "supremum pseudo-record")
+
+
+async def test_what_is_deleted_stays_while_it_is_held_and_is_gone_when_it_has_gone_on(world, session, purge):
+    await session.execute("INSERT INTO t VALUES (1), (2), (3)")
+    await purge.hold()
+    await session.execute("DELETE FROM t WHERE id = 2")
+    other = Purge(session)
+    await other.prepare()
+    await other.go_on()
+    assert await met(world, session) == ["1", "2", "3"]
+    await purge.go_on()
+    assert await met(world, session) == ["1", "3"]
+
+
+async def test_each_time_all_is_gone(world, session, purge):
+    for number in range(100):
+        await purge.hold()
+        await session.script(f"INSERT INTO t VALUES ({number}); DELETE FROM t")
+        await purge.go_on()
+        assert await met(world, session) == []
+
+
+async def test_what_another_session_may_still_read_stays(world, session, purge):
+    await session.execute("INSERT INTO t VALUES (1), (2)")
+    reader = await driver.connect(world.url, world.schema)
+    await session.execute("DELETE FROM t WHERE id = 1")
+    await purge.go_on()
+    await reader.script("BEGIN; SELECT * FROM t")
+    await purge.hold()
+    await session.execute("DELETE FROM t WHERE id = 2")
+    await purge.go_on()
+    assert await met(world, session) == ["2"]
+    await reader.execute("ROLLBACK")
+    await purge.go_on()
+    assert await met(world, session) == []
+    await reader.close()
+
+
+async def test_it_may_go_on_without_having_been_held_and_twice(world, session, purge):
+    await session.script("INSERT INTO t VALUES (1); DELETE FROM t")
+    await purge.go_on()
+    await purge.go_on()
+    assert await met(world, session) == []
+
+
+async def test_a_server_that_does_not_purge_is_named():
+    async def script(_):
+        status = "Trx id counter 5\nPurge done for trx's n:o < 4 undo n:o < 0 state: stopped\nHistory list length 1"
+        return [Rows(), Rows([(7,)]), Rows([("InnoDB", "", status)])]
+
+    with pytest.raises(WorldError, match="its purge is stopped"):
+        await Purge(types.SimpleNamespace(script=script)).go_on()
