@@ -232,6 +232,17 @@ class Locks:
         record.locks.clear()
         self._look()
 
+    def replaced(self, record: Record) -> None:
+        """A record has been taken out of its page and put back, as it takes more room now, or less.
+
+        Who waits for it has been moved with it, out and back, each time to a new structure; the two old ones stay with
+        the transaction, empty, and weigh.
+        """
+        for lock in record.locks:
+            if lock.waiting:
+                lock.trx.locks += [RecordLock(lock.trx, record.index, lock.mode, lock.kind, 0) for _ in range(2)]
+                record.index.structures += 2
+
     # -- ends
 
     def release_all(self, trx: Transaction) -> None:

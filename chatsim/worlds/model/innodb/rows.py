@@ -138,10 +138,10 @@ class Rows:
             if not _moved(table.clustered, old, row):
                 await self._lock_changed(record)
                 table.logged(row)
-                marked = put = self._note(table, record, write(record, self.trx, row, deleted=False))
+                marked = put = self._write(table, record, row, deleted=False)
             else:
                 await self._lock_changed(record)
-                marked = self._note(table, record, write(record, self.trx, old, deleted=True))
+                marked = self._write(table, record, old, deleted=True)
                 table.logged(row)
                 put = await self._insert_clustered(table, row)
             for index in table.secondary:
@@ -158,7 +158,7 @@ class Rows:
         row = record.row
         try:
             await self._lock_changed(record)
-            change = self._note(table, record, write(record, self.trx, row, deleted=True))
+            change = self._write(table, record, row, deleted=True)
             for index in table.secondary:
                 await self._mark_entry(change, index, table.key(index, row))
         except Exception:
@@ -180,6 +180,10 @@ class Rows:
         change = Change(table, record, before)
         self.trx.changes.append(change)
         return change
+
+    def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> Change:
+        before = write(table, record, self.trx, self.locks, row, deleted=deleted)
+        return self._note(table, record, before)
 
     async def _lock_changed(self, record: Record) -> None:
         while await self.lock(record, "X", LockKind.RECORD, implicit=True) is None:
@@ -204,7 +208,7 @@ class Rows:
             if not found.deleted:
                 raise DuplicateError(table, index, key, [row[at] for at in index.definition.columns])
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
-                return self._note(table, found, write(found, self.trx, row, deleted=False))
+                return self._write(table, found, row, deleted=False)
 
     async def _insert_entry(self, change: Change, index: Index, row: Sequence[Value]) -> None:
         table = change.table

@@ -179,6 +179,11 @@ class Table:
         self.logged_number = 0
         self.statistics = Statistics()
 
+    def resized(self, old: Sequence[Value], new: Sequence[Value]) -> bool:
+        """Whether a row that becomes another one takes more room in a column, or less."""
+        kept = zip(self.columns, old, new, strict=True)
+        return any(column.type.stored(before) != column.type.stored(after) for column, before, after in kept)
+
     def order(self, column: int, value: Value) -> object:
         """What a column's value is sorted by."""
         return NULL if value is None else self.columns[column].type.order(value)

@@ -45,11 +45,20 @@ class Change:
     entries: list[tuple[Record, Act, Transaction | None]] = field(default_factory=list)
 
 
-def write(record: Record, trx: Transaction, row: Sequence[Value], *, deleted: bool) -> Version:
+def write(
+    table: Table, record: Record, trx: Transaction, locks: Locks, row: Sequence[Value], *, deleted: bool
+) -> Version:
     """Make a clustered record something else; what it was is kept behind it, and returned."""
     before = Version(record.row, record.writer, record.deleted, record.older)
-    record.row, record.writer, record.deleted, record.older = row, trx, deleted, before
+    _put(table, record, locks, row)
+    record.writer, record.deleted, record.older = trx, deleted, before
     return before
+
+
+def _put(table: Table, record: Record, locks: Locks, row: Sequence[Value]) -> None:
+    if record.locks and table.resized(record.row, row):
+        locks.replaced(record)
+    record.row = row
 
 
 def take_back(trx: Transaction, since: int, locks: Locks, purged: int, *, partial: bool) -> None:
@@ -73,8 +82,8 @@ def take_back(trx: Transaction, since: int, locks: Locks, purged: int, *, partia
         if protect:
             locks.make_explicit(record)
         if before is not None:
-            record.row, record.writer, record.deleted = before.row, before.writer, before.deleted
-            record.older = before.older
+            _put(change.table, record, locks, before.row)
+            record.writer, record.deleted, record.older = before.writer, before.deleted, before.older
         writer = record.writer
         forgotten = writer is None or (not writer.active and writer.serial <= purged)
         if before is None or (before.deleted and forgotten):

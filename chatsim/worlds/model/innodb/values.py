@@ -191,6 +191,10 @@ class ColumnType:
                 return None
             raise UnusableError from error
 
+    def stored(self, value: Value) -> int | None:
+        """The bytes that a record keeps a value in; None for NULL."""
+        return None if value is None else self.size
+
     def number(self, value: Value) -> int | float | Decimal:
         """What a value that is not NULL is where a number is wanted."""
         return as_number(value)
@@ -324,6 +328,10 @@ class Text(ColumnType):
             raise UnusableError
         return self.order(value)
 
+    def stored(self, value: Value) -> int | None:
+        """The text's own bytes; CHAR keeps room for as many characters as are declared."""
+        return None if value is None else max(len(as_text(value).encode()), self.length if self.trimmed else 0)
+
     @property
     def zero(self) -> Value:
         """The empty text."""
@@ -353,6 +361,10 @@ class Binary(ColumnType):
         if not isinstance(value, str | bytes):
             raise UnusableError
         return super().sought(value, operator)
+
+    def stored(self, value: Value) -> int | None:
+        """So many as there are."""
+        return len(value) if isinstance(value, bytes) else None
 
     @property
     def zero(self) -> Value:
