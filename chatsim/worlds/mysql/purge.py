@@ -2,9 +2,9 @@
 
 Left to itself, it begins within a second of a commit, beside statements whose gaps hang on it. A read view keeps it
 from what a step commits. Let go on, it comes again and again until there is nothing left, which the server counts, and
-commits wake it. With a binary log it leaves alone what has a GTID that is not in its table yet, which a flush of the logs
-brings there. (MySQL manual, "Purge Configuration", "InnoDB INFORMATION_SCHEMA Metrics Table" and "mysql.gtid_executed
-Table".)
+commits wake it. Where there is a binary log, it leaves alone what has a GTID that its table has not yet: a flush of the
+logs brings it there. (MySQL manual, "Purge Configuration", "InnoDB INFORMATION_SCHEMA Metrics Table" and
+"mysql.gtid_executed Table".)
 """
 
 from __future__ import annotations

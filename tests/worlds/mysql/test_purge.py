@@ -1,6 +1,7 @@
 """Purge on a real server, seen by the delete-marked records that a lock on all of an index still meets."""
 
 import types
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -12,27 +13,23 @@ from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import WorldError
 
 
-@pytest_asyncio.fixture
-async def world(mysql_url):
-    async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
+@asynccontextmanager
+async def opened(servers):
+    """A world with a table, a session, and the purge."""
+    async with MySQLWorld(servers) as world:
         await world.admin.execute("CREATE TABLE t (id INT PRIMARY KEY)")
-        yield world
+        session, keeper = [await driver.connect(world.url, world.schema) for _ in range(2)]
+        purge = Purge(keeper)
+        await purge.prepare()
+        yield world, session, purge
+        await keeper.close()
+        await session.close()
 
 
 @pytest_asyncio.fixture
-async def session(world):
-    session = await driver.connect(world.url, world.schema)
-    yield session
-    await session.close()
-
-
-@pytest_asyncio.fixture
-async def purge(world):
-    session = await driver.connect(world.url, world.schema)
-    purge = Purge(session)
-    await purge.prepare()
-    yield purge
-    await session.close()
+async def server(mysql_url):
+    async with opened(Servers(mysql_url=mysql_url)) as server:
+        yield server
 
 
 async def met(world, session):
@@ -46,7 +43,8 @@ async def met(world, session):
     return sorted(str(data) for (data,) in locks.rows if data != "supremum pseudo-record")
 
 
-async def test_what_is_deleted_stays_while_it_is_held_and_is_gone_when_it_has_gone_on(world, session, purge):
+async def test_what_is_deleted_stays_while_it_is_held_and_is_gone_when_it_has_gone_on(server):
+    world, session, purge = server
     await session.execute("INSERT INTO t VALUES (1), (2), (3)")
     await purge.hold()
     await session.execute("DELETE FROM t WHERE id = 2")
@@ -58,15 +56,26 @@ async def test_what_is_deleted_stays_while_it_is_held_and_is_gone_when_it_has_go
     assert await met(world, session) == ["1", "3"]
 
 
-async def test_each_time_all_is_gone(world, session, purge):
-    for number in range(100):
+async def test_each_time_all_is_gone(server):
+    await come_and_go(*server, times=100)
+
+
+@pytest.mark.needs("apt")
+async def test_with_a_binary_log_it_is_gone_too():
+    async with opened(Servers(mysql_via="unpacked", mysql_url=None, profile="durable")) as server:
+        await come_and_go(*server, times=20)
+
+
+async def come_and_go(world, session, purge, *, times):
+    for number in range(times):
         await purge.hold()
         await session.script(f"INSERT INTO t VALUES ({number}); DELETE FROM t")
         await purge.go_on()
         assert await met(world, session) == []
 
 
-async def test_what_another_session_may_still_read_stays(world, session, purge):
+async def test_what_another_session_may_still_read_stays(server):
+    world, session, purge = server
     await session.execute("INSERT INTO t VALUES (1), (2)")
     reader = await driver.connect(world.url, world.schema)
     await session.execute("DELETE FROM t WHERE id = 1")
@@ -82,7 +91,8 @@ async def test_what_another_session_may_still_read_stays(world, session, purge):
     await reader.close()
 
 
-async def test_it_may_go_on_without_having_been_held_and_twice(world, session, purge):
+async def test_it_may_go_on_without_having_been_held_and_twice(server):
+    world, session, purge = server
     await session.script("INSERT INTO t VALUES (1); DELETE FROM t")
     await purge.go_on()
     await purge.go_on()
