@@ -34,7 +34,7 @@ index: not this rule.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -61,6 +61,7 @@ from chatsim.worlds.model.innodb.values import NULL, Key, Value
 __all__ = ["Hints", "choose", "extreme"]
 
 _SCAN = 2.1  # what the server puts on top of a scan of a table
+_LEAST_LEFT = 0.05  # of a row: what conditions leave at the least
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def choose(
         return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
     wanted = _Wanted(
-        *(spans, searches, read if pushes else None, read, order, limit),
+        *(spans, searches, conditions.share, read if pushes else None, read, order, limit),
         grouped=grouped,
         intersects=intersects,
     )
@@ -209,6 +210,7 @@ class _Wanted:
     Attributes:
         spans: what the conditions leave of its columns.
         searches: what they leave of its indexes.
+        share: which part of so many rows they are taken to leave, those on some columns apart.
         read: the columns that are read; None where no index may do instead of the row.
         touched: those that are read or written.
         order: the wanted order, without columns that have one value only.
@@ -219,6 +221,7 @@ class _Wanted:
 
     spans: dict[int, Span]
     searches: Searches
+    share: Callable[[int, Collection[int]], float]
     read: set[int] | None
     touched: set[int]
     order: Sequence[tuple[int, bool]]
@@ -246,6 +249,7 @@ class _Chooser:
         self._searched_by = known
         self._spans = wanted.spans
         self._searches = wanted.searches
+        self._share = wanted.share
         self._read = wanted.read
         self._order = wanted.order
         self._limit = wanted.limit
@@ -462,12 +466,18 @@ class _Chooser:
         return min((each.rows for each in self._ranges), default=self._rows)
 
     def _left(self, way: Way[Path | Merge]) -> float:
-        """How many of its rows all conditions are thought to leave."""
+        """How many of its rows all conditions are thought to leave: what an index can tell, and guesses of the rest."""
         if isinstance(way.path, Merge):
             return way.rows
-        ranged = {column for each in self._ranges for column in each.path.index.definition.place[: each.parts]}
-        shares = [span.share for column, span in self._spans.items() if column not in ranged]
-        return min(way.rows, self._expected) * math.prod(shares)
+        told = set(way.path.index.definition.place[: way.parts])
+        share = 1.0
+        for each in self._ranges:
+            columns = {*each.path.index.definition.place[: each.parts]}
+            if not columns & told:
+                share *= min(each.rows / self._rows, 1)
+                told |= columns
+        share = max(share * self._share(self._rows, told), 1 / self._rows)
+        return max(way.rows * share, _LEAST_LEFT)
 
     # -- 6
 

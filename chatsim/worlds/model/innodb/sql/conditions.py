@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from math import prod
 from operator import and_, or_
 from typing import TypeAlias
 
@@ -72,7 +73,24 @@ class _Term:
     def known(self, env: Env) -> list[Value] | None:
         """The values; None if nothing stands so to them, since they are NULL."""
         values = [value(env) for value in self.values]
-        return None if values == [None] and self.operator not in ("<=>", IS_NULL, "or null") else values
+        in_vain = None in values if self.operator == "between" else values == [None]
+        return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
+
+    def share(self, rows: int) -> float:
+        """Which part of so many rows the server takes it to leave, for want of an index to look at."""
+        equal = max(1 / rows, 0.1)
+        match self.operator:
+            case "=" | "<=>" | "is null":
+                return equal
+            case "not null":
+                return 1 - equal
+            case "in":
+                return min(len(self.values) * equal, 0.5)
+            case "not in":
+                return 1 - (equal if len(self.values) == 1 else min(len(self.values) * equal, 0.5))
+            case "between" | "like":
+                return max(1 / rows, 1 / 9)
+        return max(1 / rows, 1 / 3)
 
 
 @dataclass(frozen=True)
@@ -153,8 +171,7 @@ class Conditions:
     def _term(self, node: Conjunct) -> Iterable[_Term]:
         match node:
             case exp.Between():
-                yield from self._compared(node.this, ">=", [node.args["low"]], beside=node.args["high"])
-                yield from self._compared(node.this, "<=", [node.args["high"]], beside=node.args["low"])
+                yield from self._compared(node.this, "between", [node.args["low"], node.args["high"]])
             case exp.Like(expression=exp.Literal() | exp.Placeholder()) if not node.args.get("negate"):
                 yield from self._compared(node.this, "like", [node.expression])
             case exp.In() if node.expressions:
@@ -254,6 +271,25 @@ class Conditions:
             return None  # rows are compared where the row is
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
+
+    def share(self, rows: int, beside: Collection[int]) -> float:
+        """Which part of so many rows the conditions are taken to leave (MySQL manual, "Condition Filtering").
+
+        Args:
+            rows: how many there are.
+            beside: columns whose conditions do not count.
+        """
+        return self._share(self._asked, rows, beside)
+
+    def _share(self, asked: _Asked, rows: int, beside: Collection[int]) -> float:
+        match asked:
+            case _All(parts):
+                return prod(self._share(each, rows, beside) for each in parts)
+            case _Any(parts):
+                return 1 - prod(1 - self._share(each, rows, beside) for each in parts)
+            case _Term(column):
+                return 1 if column in beside else asked.share(rows)
+        return 1
 
     # -- with values
 

@@ -150,6 +150,7 @@ class _Numbers:
         self._expected = expected
         self._start = 0
         self._next = 0
+        self._before = 0  # the next one before a row had a number of its own
         self._end = 0
         self._reservations = 0
         self._left = 0  # how many rows there are to come, as far as is known
@@ -168,10 +169,10 @@ class _Numbers:
         return self._next - 1
 
     def tried(self, number: int, *, used: bool) -> None:
-        """A row was tried; if it is not there, its value, unless that was its own, is the next row's."""
+        """A row was tried; if it is not there, the next one gets what this one would have got."""
         self._left = max(self._left - 1, 0)
-        if number and not used:
-            self._next = number
+        if not used:
+            self._next = number or self._before
 
     def changed(self, generated: int, number: int) -> None:
         """The row in the way of one with a ``generated`` value has been given a ``number`` instead.
@@ -186,6 +187,7 @@ class _Numbers:
 
     def passed(self, number: int) -> None:
         """A row has been given a number of its own; those behind it in this statement are greater."""
+        self._before = self._next
         if self._end and number >= self._next:
             self._next = number + 1
 

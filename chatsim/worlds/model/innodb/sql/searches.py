@@ -30,10 +30,9 @@ class Searches:
     @classmethod
     def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> Searches:
         """What is left of those of the indexes that have a column, by what is left of that."""
-        if not left:
-            return NOTHING
         places = [(each, searchable(each)) for each in indexes]
-        return cls({each: Intervals(place.index(column), left) for each, place in places if column in place})
+        by = {each: Intervals(place.index(column), left) for each, place in places if column in place}
+        return cls(by) if left or not by else NOTHING  # what no index is asked is not known to be impossible
 
     def __bool__(self) -> bool:
         """Whether anything is left out."""

@@ -57,14 +57,6 @@ class Span:
         """Whether there is no value that is too small for it."""
         return self.first <= _BEHIND_NULL
 
-    @property
-    def share(self) -> float:
-        """Which part of the rows the server takes to be left by it, where it has no index to look at."""
-        if self.points is not None:
-            return min(len(self.points) * 0.1, 0.5)
-        ends = (not self.is_open_below) + (self.stop != END)
-        return 1 / 3**ends if ends else 0.9
-
     def pieces(self, column: Column) -> list[Interval]:
         """It as intervals of the column."""
         if self.points is not None:
@@ -112,9 +104,11 @@ class Span:
         return (self.points is None or key in self.points) and self.start <= before(key) < self.stop
 
 
-def _ends(operator: str, key: object = NULL) -> tuple[Cut, Cut]:
-    """Between which places a column is that stands so to a value, or is not NULL."""
+def _ends(operator: str, key: object = NULL, high: object = NULL) -> tuple[Cut, Cut]:
+    """Between which places a column is that stands so to a value, or two, or is not NULL."""
     match operator:
+        case "between":
+            return before(key), after(high)
         case ">=":
             return before(key), END
         case ">":

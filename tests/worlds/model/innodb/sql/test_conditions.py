@@ -218,3 +218,27 @@ def test_alternatives_of_different_indexes_are_searched_together(merges, where, 
 def test_what_is_asked_of_no_column_is_known_beforehand(spans):
     assert spans("k = 1 AND 1 = 0") is None
     assert spans("k = 1 AND 1 = 1")[K].point == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "share"),  # the manual's "Condition Filtering": guesses where no index tells
+    [
+        *(("v = 3", 0.1), ("v <=> 3", 0.1), ("v IS NULL", 0.1), ("v <> 3", 0.9), ("v IS NOT NULL", 0.9)),
+        *(("v IN (1, 2, 3)", 0.3), ("v NOT IN (1, 2, 3)", 0.7), ("v IN (1, 2, 3, 4, 5, 6, 7)", 0.5)),
+        *(("v > 1", 1 / 3), ("v > 1 AND v < 5", 1 / 9), ("v BETWEEN 1 AND 5", 1 / 9)),
+        *(("v = 3 OR v > 5", 0.1 + 1 / 3 - 0.1 / 3), ("v = 3 OR v + 1 = 5", 1), ("v + 1 = 5", 1)),
+        *(("k = 3", 1), ("k = 3 AND v = 3", 0.1), ("k = 3 OR v = 3", 1)),
+    ],
+)
+def test_a_share_of_the_rows_is_guessed_of_what_no_index_tells(asked, where, share):
+    assert asked(where).share(100, {K}) == pytest.approx(share)
+
+
+def test_of_few_rows_a_value_has_a_greater_share(asked):
+    shares = {"v = 3": 0.5, "v <> 3": 0.5, "v > 3": 0.5, "v BETWEEN 1 AND 3": 0.5, "v IN (1, 2)": 0.5}
+    assert {where: asked(where).share(2, set()) for where in shares} == shares
+
+
+def test_between_ends_that_are_the_wrong_way_round_there_is_nothing(spans):
+    assert spans("k BETWEEN 4 AND 2")[K].points == ()
+    assert spans("k BETWEEN NULL AND 2") is None

@@ -47,14 +47,3 @@ def test_a_pattern_leaves_what_begins_as_it_does():
     span = Span(start=left.start, stop=left.stop)
     assert [text for text in ("aa", "ab", "abzz", "ac") if span.has(text)] == ["ab", "abzz"]
     assert pieces(NAME, "like", [r"a\%b"]) == [Interval(before("a%b"), after("a%b"))]
-
-
-@pytest.mark.parametrize(
-    ("conditions", "share"),  # the manual's "Condition Filtering": guesses where no index tells
-    [([("=", [3])], 0.1), ([("in", [1, 2, 3])], 0.3), ([(">", [1])], 1 / 3), ([(">", [1]), ("<", [5])], 1 / 9)],
-)
-def test_a_share_of_the_rows_is_guessed(conditions, share):
-    span = Span()
-    for operator, values in conditions:
-        span = span.narrowed(NUMBER, operator, values)
-    assert span.share == pytest.approx(share)
