@@ -198,13 +198,12 @@ class Conditions:
 
     def _or_null(self, sides: Sequence[_Term]) -> _Term | None:
         """The term, if one side says that a column equals a value and the other that it is NULL."""
-        if {side.column for side in sides} != {sides[0].column} or [side.operator for side in sides].count("=") != 1:
+        column = sides[0].column
+        kinds = sorted(side.operator for side in sides)
+        if kinds != ["=", IS_NULL] or sides[1].column != column or not self.table.columns[column].nullable:
             return None
-        nullable = self.table.columns[sides[0].column].nullable
-        values = [side.values[0] for side in sorted(sides, key=lambda side: side.operator != "=")]
-        if len(sides) != 2 or {side.operator for side in sides} != {"=", IS_NULL} or not nullable:
-            return None
-        return _Term(sides[0].column, "or null", values[:1])
+        values = next(side.values for side in sides if side.operator == "=")
+        return _Term(column, "or null", values)
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None

@@ -88,6 +88,7 @@ def test_a_column_beside_another_of_the_table_or_in_an_expression_is_not_asked(s
     assert spans("k = v") == {}
     assert spans("k + 1 = 2") == {}
     assert spans("k = 1 OR v = 2") == {}
+    assert spans("k = 1 OR k IS NOT NULL") == {}
 
 
 def test_pairs_in_parentheses_are_taken_apart(spans):
