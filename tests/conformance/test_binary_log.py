@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from chatsim.worlds.model import schedules as in_model
@@ -39,13 +40,19 @@ def victim(outcome):
 @pytest.mark.parametrize(("log_bin", "dies"), [(True, "a"), (False, "b")])
 def test_the_model_weighs_an_update_that_changes_nothing_by_whether_there_is_a_binary_log(log_bin, dies):
     assert victim(in_model.play(SCHEDULE, log_bin=log_bin)) == dies
+    said = msgspec.structs.replace(SCHEDULE, server={"log_bin": int(log_bin)})
+    assert victim(in_model.play(said, log_bin=not log_bin)) == dies
 
 
 @pytest.mark.needs("apt")
-@pytest.mark.parametrize(("profile", "dies"), [("durable", "a"), ("quick", "b")])
-def test_so_does_the_server(profile, dies):
+@pytest.mark.parametrize(
+    ("profile", "server", "dies"), [("durable", {}, "a"), ("quick", {}, "b"), ("durable", {"log_bin": 0}, "b")]
+)
+def test_so_does_the_server(profile, server, dies):
+    settings = tuple((name, str(value)) for name, value in server.items())
+
     async def body():
-        async with MySQLWorld(Servers(mysql_via="unpacked", mysql_url=None, profile=profile)) as world:
-            return await on_mysql.play(world, SCHEDULE)
+        async with MySQLWorld(Servers(mysql_via="unpacked", profile=profile, settings=settings)) as world:
+            return await on_mysql.play(world, msgspec.structs.replace(SCHEDULE, server=server))
 
     assert victim(asyncio.run(body())) == dies

@@ -23,7 +23,7 @@ _EPOCH = 1_700_000_000.0
 
 
 def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
-    """Run a schedule on an engine of its own, with or without a binary log.
+    """Run a schedule on an engine of its own, with or without a binary log if the schedule does not say.
 
     Raises:
         WorldError: the model can't run it; the message names what it has not.
@@ -34,7 +34,8 @@ def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
 async def _play(schedule: Schedule, *, log_bin: bool) -> Outcome:
     clock = current_loop().time
     mode = int(schedule.server.get("innodb_autoinc_lock_mode", 2))
-    if unknown := set(schedule.server) - {"innodb_autoinc_lock_mode"}:
+    log_bin = bool(int(schedule.server.get("log_bin", log_bin)))
+    if unknown := set(schedule.server) - {"innodb_autoinc_lock_mode", "log_bin"}:
         raise WorldError(f"{schedule.id} asks for a setting {min(unknown)!r}, which the model has not")
     engine = Engine(lambda: _EPOCH + clock(), autoinc_lock_mode=mode, log_bin=log_bin, purges=False)
     admin = EngineSession(engine)

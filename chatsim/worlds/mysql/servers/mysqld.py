@@ -48,6 +48,12 @@ _OPTIONS: dict[Profile, tuple[str, ...]] = {
 }
 
 
+def _option(name: str, value: str) -> str:
+    if (name, value) == ("log_bin", "0"):
+        return "--skip-log-bin"  # the option of the variable's name is a file's
+    return f"--{name.replace('_', '-')}={value}"
+
+
 @dataclass(frozen=True)
 class MySQL:
     """The `Service` for MySQL.
@@ -69,7 +75,7 @@ class MySQL:
     @property
     def options(self) -> tuple[str, ...]:
         """The server's options for all of these."""
-        return (*self.profile.options, *(f"--{name.replace('_', '-')}={value}" for name, value in self.settings))
+        return (*self.profile.options, *(_option(*setting) for setting in self.settings))
 
     def verify(self, url: str) -> None:
         """Log in at ``url`` and make sure that it is MySQL. Raises `ServerError`."""
