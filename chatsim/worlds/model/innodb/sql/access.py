@@ -54,7 +54,7 @@ from chatsim.worlds.model.innodb.sql.merging import Merges
 from chatsim.worlds.model.innodb.sql.ranges import bound, ranges_of
 from chatsim.worlds.model.innodb.sql.searches import Searches
 from chatsim.worlds.model.innodb.sql.spans import Span
-from chatsim.worlds.model.innodb.sql.ways import PAGE, ROW, Pages, Way, counted, searchable, width
+from chatsim.worlds.model.innodb.sql.ways import PAGE, ROW, Pages, Way, expected, is_unique, searchable, width
 from chatsim.worlds.model.innodb.transactions import ReadView
 from chatsim.worlds.model.innodb.values import NULL, Key, Value
 
@@ -351,10 +351,9 @@ class _Chooser:
 
     def _within(self, index: Index, span: Range) -> int:
         """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
-        if not self._forced or len(self._indexes) > 1 or self._read is None or NULL in (span.high or ()):
-            return max(counted(index, span), 1)
-        if span.exact and index.definition.unique and len(span.low or ()) == len(index.definition.columns):
-            return 1
+        looks = not self._forced or len(self._indexes) > 1 or self._read is None or NULL in (span.high or ())
+        if looks or is_unique(index, span):
+            return expected(index, span)
         return max(int(self._table.statistics.rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
 
     @staticmethod
@@ -399,7 +398,7 @@ class _Chooser:
             parts = len(keys[0])
             if parts and not any(each.path.index is index and each.parts > parts for each in self._ranges):
                 spans = [Range(points, points, exact=True) for points in keys]
-                rows = sum(max(counted(index, span), 1) for span in spans)
+                rows = sum(expected(index, span) for span in spans)
                 path = Path(self._table, index, spans, covering=self._covers(index), access="ref")
                 found.append(Way(path, rows, self._ref_pages(index, rows), parts))
         return min(found, key=lambda each: each.cost, default=None)

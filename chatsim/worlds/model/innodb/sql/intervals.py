@@ -116,13 +116,15 @@ def either(one: Intervals | None, other: Intervals | None) -> Intervals | None:
 
 
 def _with(pieces: Sequence[Interval], new: Interval) -> list[Interval]:
-    """Pieces and one more, which may overlap some."""
+    """Pieces and one more, which may overlap some. One that has is not joined with what only touches its end."""
     found: list[Interval] = []
     rest: Interval | None = new
+    overlapped = False
     for at, each in enumerate(pieces):
         if rest is None or each.stop < rest.start:
             found.append(each)
-        elif each.behind == rest.behind and rest.start <= each.stop and each.start <= rest.stop:
+        elif each.behind == rest.behind and each.start <= rest.stop and not (overlapped and each.start == rest.stop):
+            overlapped = overlapped or (each.start < rest.stop and rest.start < each.stop)
             rest = Interval(min(each.start, rest.start), max(each.stop, rest.stop), rest.behind)
             if each.stop > new.stop:
                 return [*found, rest, *pieces[at + 1 :]]

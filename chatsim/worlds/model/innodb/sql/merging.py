@@ -26,7 +26,7 @@ from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
 from chatsim.worlds.model.innodb.sql.ranges import ranges_of
 from chatsim.worlds.model.innodb.sql.searches import Searches
-from chatsim.worlds.model.innodb.sql.ways import COMPARE, PAGE, ROW, Pages, Way, counted
+from chatsim.worlds.model.innodb.sql.ways import COMPARE, PAGE, ROW, Pages, Way, counted, expected
 
 __all__ = ["Merges"]
 
@@ -174,7 +174,7 @@ class Merges:
         for index in self._indexes:
             if (spans := ranges_of(side.by.get(index))) is not None:
                 ranges, parts = spans
-                rows = sum(max(counted(index, each), 1) for each in ranges)
+                rows = sum(expected(index, each) for each in ranges)
                 clustered = index.definition.clustered
                 pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
                 path = Path(self._table, index, ranges, covering=True, access="range")

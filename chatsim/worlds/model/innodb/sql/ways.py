@@ -11,6 +11,7 @@ from chatsim.worlds.model.innodb.index import Index
 from chatsim.worlds.model.innodb.merge import Merge
 from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
+from chatsim.worlds.model.innodb.values import NULL
 
 __all__ = ["COMPARE", "PAGE", "ROW", "Pages", "Way", "counted", "searchable", "width"]
 
@@ -92,6 +93,17 @@ def searchable(index: Index) -> Sequence[int]:
 def counted(index: Index, span: Range) -> int:
     """How many records a range has."""
     return index.count(span.low, span.high, low_included=span.low_included, high_included=span.high_included)
+
+
+def expected(index: Index, span: Range) -> int:
+    """How many rows the server expects in a range: of a unique key one, else what it counts there, but one at least."""
+    return 1 if is_unique(index, span) else max(counted(index, span), 1)
+
+
+def is_unique(index: Index, span: Range) -> bool:
+    """Whether a range is a unique key; with NULL in it there may be many."""
+    whole = span.exact and len(span.low or ()) == len(index.definition.columns)
+    return whole and index.definition.unique and NULL not in (span.low or ())
 
 
 def width(table: Table, columns: Iterable[int]) -> int:
