@@ -56,7 +56,7 @@ def write(
 
 
 def _put(table: Table, record: Record, locks: Locks, row: Sequence[Value]) -> None:
-    if record.locks and table.resized(record.row, row):
+    if any(lock.waiting for lock in record.locks) and table.resized(record.row, row):
         locks.replaced(record)
     record.row = row
 
