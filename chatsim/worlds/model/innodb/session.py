@@ -211,12 +211,11 @@ class EngineSession:
     def view(self) -> ReadView | None:
         """What plain reads see; None for the newest."""
         trx = self._transaction()
-        if trx.isolation is Isolation.READ_UNCOMMITTED:
-            return None
-        if trx.isolation is Isolation.READ_COMMITTED:
+        if trx.isolation in (Isolation.READ_UNCOMMITTED, Isolation.READ_COMMITTED):
             if self._statement_view is None:
                 self._statement_view = self.engine.history.view(trx)
-            return self._statement_view
+            uncommitted = trx.isolation is Isolation.READ_UNCOMMITTED  # a view is opened, which purge minds
+            return None if uncommitted else self._statement_view
         if trx.view is None:
             trx.view = self.engine.history.view(trx)
         return trx.view
