@@ -187,23 +187,23 @@ class Conditions:
                 yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
 
     def _one_of(self, node: exp.Or) -> Iterable[_Term]:
-        """The term, if each side says which values one and the same column may have."""
+        """The terms, if each side says which values one column may have, or one of two that it is a value, or NULL."""
         nodes = _sides(node)
         sides = [term for each in nodes for term in self._term(each)]
         one_each = len(sides) == len(nodes)
         if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
             yield _Term(sides[0].column, "in", [value for side in sides for value in side.values])
-        elif one_each and (term := self._or_null(sides)) is not None:
-            yield term
+        elif len(nodes) == 2:
+            one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
+            yield from self._or_null(one, other)
+            yield from self._or_null(other, one)
 
-    def _or_null(self, sides: Sequence[_Term]) -> _Term | None:
-        """The term, if one side says that a column equals a value and the other that it is NULL."""
-        column = sides[0].column
-        kinds = sorted(side.operator for side in sides)
-        if kinds != ["=", IS_NULL] or sides[1].column != column or not self.table.columns[column].nullable:
-            return None
-        values = next(side.values for side in sides if side.operator == "=")
-        return _Term(column, "or null", values)
+    def _or_null(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
+        """The terms, if one side says that a column equals a value, and the other that it is NULL."""
+        nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
+        for term in equal:
+            if term.operator == "=" and term.column in nulls:
+                yield _Term(term.column, "or null", term.values)
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None

@@ -249,3 +249,15 @@ def test_of_few_rows_a_value_has_a_greater_share(asked):
 def test_between_ends_that_are_the_wrong_way_round_there_is_nothing(spans):
     assert spans("k BETWEEN 4 AND 2")[K].points == ()
     assert spans("k BETWEEN NULL AND 2") is None
+
+
+@pytest.mark.parametrize(
+    "where", ["k = 3 OR k IS NULL", "k IS NULL AND v > 1 OR k = 3", "k IS NULL OR k = 3 AND v < 9"]
+)
+def test_a_value_or_null_are_two_points(spans, where):
+    assert (spans(where)[K].points, spans(where)[K].or_null) == ((NULL, 3), True)
+
+
+@pytest.mark.parametrize("where", ["k > 3 OR k IS NULL", "v = 3 OR k IS NULL", "k = 3 OR k IS NULL OR k = 4"])
+def test_a_range_another_column_or_a_third_side_are_not(spans, where):
+    assert spans(where) == {}
