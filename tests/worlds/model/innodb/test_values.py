@@ -269,3 +269,17 @@ def test_where_a_text_is_wanted_a_value_is_as_mysql_shows_it(value, text):
 def test_texts_that_are_the_same_to_a_collation_have_the_same_place_in_an_index(pair):
     left, right = pair
     assert operator.eq(collate(left), collate(right)) is operator.eq(NAME.order(left), NAME.order(right))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sizes"),
+    [
+        (TINY, (1, 127, None), (1, 1, None)),
+        (COLOUR, ("red", "Green", None), (1, 1, None)),
+        (NAME, ("", "ab", "é", None), (0, 2, 2, None)),
+        (Text(20, 3, binary=False, padded=False, trimmed=True), ("", "ab", "ééé"), (3, 3, 6)),
+        (BYTES, (b"", b"abc", None), (0, 3, None)),
+    ],
+)
+def test_what_a_record_keeps_a_value_in_hangs_on_it_where_the_length_does(column, values, sizes):
+    assert tuple(map(column.stored, values)) == sizes
