@@ -544,12 +544,12 @@ class _Chooser:
         welcome = scans and (covering or self._forced or self._grouped)
         if not self._order or self.direction(other) is None or not (welcome or covering or self._limit is not None):
             return None
-        expected = instead.rows if instead.path.access == "ref" or self._read is None else self._expected
+        likely = instead.rows if instead.path.access == "ref" or self._read is None else self._expected
         needed = self._rows
-        if self._limit is not None and self._limit <= expected:
-            needed = self._limit * self._rows // expected
+        if self._limit is not None and self._limit <= likely:
+            needed = self._limit * self._rows // likely
         searches = isinstance(instead.path, Path) and not scans and self._covers(instead.path.index, entry=True)
-        if covering and searches and expected < needed:
+        if covering and searches and likely < needed:
             return None
         per_key = self._table.statistics.rows_per_key(index, len(index.definition.columns))
         pages = needed / per_key * min(per_key * PAGE, self._pages.whole)

@@ -13,7 +13,7 @@ from chatsim.worlds.model.innodb.scan import Path, Range
 from chatsim.worlds.model.innodb.schema import Table
 from chatsim.worlds.model.innodb.values import NULL
 
-__all__ = ["COMPARE", "PAGE", "ROW", "Pages", "Way", "counted", "searchable", "width"]
+__all__ = ["COMPARE", "PAGE", "ROW", "Pages", "Way", "counted", "expected", "is_unique", "searchable", "width"]
 
 PAGE, ROW, COMPARE = 0.25, 0.1, 0.05
 """mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at, a comparison of keys."""
