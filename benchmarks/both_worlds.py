@@ -26,10 +26,10 @@ from typing import TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from chatsim.lab.catchup import DIRECT, CatchUp
-from chatsim.lab.race import Race
-from chatsim.lab.result import Result, Variant
-from chatsim.lab.workload import IDS, PATTERNS
+from chatsim.experiments.catchup.experiment import DIRECT, CatchUp
+from chatsim.experiments.creation.experiment import Race
+from chatsim.experiments.creation.workload import IDS, PATTERNS
+from chatsim.experiments.result import Result, Variant
 from chatsim.worlds.model.world import Model
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import World

@@ -16,7 +16,7 @@ from rooms import by_room
 from tqdm.auto import tqdm
 
 from chatsim.chat.creation import named
-from chatsim.lab.race import Race
+from chatsim.experiments.creation.experiment import Race
 from chatsim.worlds.mysql.world import MySQLWorld
 
 ROOMS = {

@@ -12,7 +12,7 @@ import pytest
 from tqdm.auto import tqdm
 
 from chatsim.chat.creation import STRATEGIES, named
-from chatsim.lab.race import Race
+from chatsim.experiments.creation.experiment import Race
 
 CLIENTS = 16
 ROUNDS = 5

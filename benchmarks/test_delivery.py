@@ -15,8 +15,8 @@ import pytest
 from tqdm.auto import tqdm
 
 from chatsim.chat.client.connection import Client
-from chatsim.lab.delivery import HOPS, Delivery, converse
-from chatsim.lab.result import percentile
+from chatsim.experiments.delivery.experiment import HOPS, Delivery, converse
+from chatsim.experiments.result import percentile
 from chatsim.worlds.cluster import MISSED_REPORTS
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.mysql.nodes import node_processes

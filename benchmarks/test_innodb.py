@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatsim.worlds.deadlock import LockKind
-from chatsim.worlds.model import schedules
-from chatsim.worlds.model.innodb.locks import Locks
-from chatsim.worlds.model.innodb.schema import Index, IndexDefinition
-from chatsim.worlds.model.innodb.transactions import Isolation, Transaction
-from chatsim.worlds.schedule import read
+from chatsim.conformance import in_model as schedules
+from chatsim.conformance.schedule import read
+from chatsim.db.deadlock import LockKind
+from chatsim.innodb.storage.dictionary import Index, IndexDefinition
+from chatsim.innodb.storage.locks import Locks
+from chatsim.innodb.storage.mvcc import Isolation, Transaction
 
 ROWS, TRANSACTIONS = 1_000, 20
 CORPUS = Path(__file__).parent.parent / "tests" / "conformance" / "schedules"

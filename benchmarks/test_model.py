@@ -15,9 +15,9 @@ from statistics import median
 import simpy
 from crowds import crowded
 
-from chatsim.lab.crowd import Crowd, summary
-from chatsim.worlds.model.links import Constant, Link, Topology
-from chatsim.worlds.model.loop import run
+from chatsim.experiments.crowd import Crowd, summary
+from chatsim.simulation.links import Constant, Link, Topology
+from chatsim.simulation.loop import run
 
 PAIRS = 100
 TRIPS = 200

@@ -23,7 +23,7 @@ from chatsim.chat.paging import DEFAULTS, STRATEGIES
 from chatsim.chat.protocol import HistoryText, LoadMessagesReply, LoadMessagesRequest
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.lab.lists import SCHEMA, lists
+from chatsim.experiments.paging.lists import SCHEMA, lists
 from chatsim.worlds.cluster import cluster
 
 MESSAGES, PAGE, ROUNDS = 100_000, 100, 5

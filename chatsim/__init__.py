@@ -30,17 +30,16 @@ from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
 from chatsim.chat.paging import STRATEGIES as PAGING_STRATEGIES
 from chatsim.chat.paging.strategy import Page, PagingStrategy, paging_strategy
-from chatsim.lab.catchup import CatchUp
-from chatsim.lab.delivery import PATHS, PEERS, PRESENCE, Delivery
-from chatsim.lab.pages import Pages
-from chatsim.lab.race import BadParameterError, Race
-from chatsim.lab.report import Report
-from chatsim.lab.result import Result, compare
-from chatsim.worlds.model import schedules as in_model
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.schedule import Outcome, Schedule
+from chatsim.experiments.catchup.experiment import CatchUp
+from chatsim.experiments.creation.experiment import BadParameterError, Race
+from chatsim.experiments.delivery.experiment import PATHS, PEERS, PRESENCE, Delivery
+from chatsim.experiments.paging.experiment import Pages
+from chatsim.experiments.report import Report
+from chatsim.experiments.result import Result, compare
 from chatsim.worlds.model.world import Model, ModelWorld
-from chatsim.worlds.mysql import schedules as on_mysql
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.schedule import Outcome, Schedule
 
 __all__ = [
     "Model",

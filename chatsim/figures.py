@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from chatsim.worlds.deadlock import Deadlock, Lock, Participant
-    from chatsim.worlds.schedule import LockRow, Outcome, Schedule, StepOutcome
+    from chatsim.conformance.schedule import LockRow, Outcome, Schedule, StepOutcome
+    from chatsim.db.deadlock import Deadlock, Lock, Participant
 
 __all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "wait_for_graph"]
 

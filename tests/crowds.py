@@ -12,12 +12,12 @@ from scripted import scripted
 from chatsim.chat.creation import named
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.lab import history
-from chatsim.lab.crowd import Crowd
+from chatsim.experiments import history
+from chatsim.experiments.crowd import Crowd
+from chatsim.simulation.links import Link, Lognormal, Topology
+from chatsim.simulation.loop import run
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.links import Link, Lognormal, Topology
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.site import ModelSite
 
 RANDOM = Topology(link=Link(Lognormal(median=0.02, sigma=0.5), bandwidth=1e6))

@@ -1,6 +1,6 @@
 """A model network with one link between everybody, for tests in virtual time."""
 
-from chatsim.worlds.model.links import Constant, Link, Topology
+from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.worlds.model.network import ModelNetwork
 
 HERE = "127.0.0.2"

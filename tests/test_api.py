@@ -7,8 +7,8 @@ import pytest
 
 import chatsim
 from chatsim.chat.creation import STRATEGIES, CreationStrategy
-from chatsim.lab.race import BadParameterError
-from chatsim.worlds.schedule import BadScheduleError
+from chatsim.conformance.schedule import BadScheduleError
+from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.world import WorldError
 
 PUBLIC = [

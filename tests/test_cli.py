@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from chatsim.chat.creation import STRATEGIES
 from chatsim.cli import main
-from chatsim.worlds.model import schedules as in_model
+from chatsim.conformance import in_model
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers.private import without_password
 

@@ -9,9 +9,9 @@ from matplotlib.path import Path
 from matplotlib.text import Annotation
 
 from chatsim import figures
-from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
-from chatsim.worlds.model.schedules import play
-from chatsim.worlds.schedule import Schedule
+from chatsim.conformance.in_model import play
+from chatsim.conformance.schedule import Schedule
+from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
 
 mpl.use("Agg")
 

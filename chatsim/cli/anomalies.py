@@ -12,10 +12,9 @@ from rich.table import Table
 
 from chatsim.chat.ports import Isolation
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.lab.anomalies import ANOMALIES, matrix
-from chatsim.lab.race import BadParameterError
-from chatsim.worlds.model import schedules as in_model
-from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.anomalies import ANOMALIES, matrix
+from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 __all__ = ["anomalies"]

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from chatsim.cli.common import UNSAFE, one_sentence
 from chatsim.cli.experiment import Where, folder, report_out, run, world_options
-from chatsim.lab.catchup import CatchUp
-from chatsim.lab.race import BadParameterError
+from chatsim.experiments.catchup.experiment import CatchUp
+from chatsim.experiments.creation.experiment import BadParameterError
 
 __all__ = ["catchup"]
 

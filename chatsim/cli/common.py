@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 
-from chatsim.chat.catchup import UnknownCursorError
 from chatsim.chat.client.cache import WrongOwnerError
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.ports import DatabaseError, LocalStoreError
 from chatsim.chat.server.limits import BadLimitError
-from chatsim.lab.race import BadParameterError
-from chatsim.worlds.model.determinism import DivergenceError
+from chatsim.conformance.schedule import BadScheduleError
+from chatsim.experiments.catchup.cursors import UnknownCursorError
+from chatsim.experiments.creation.experiment import BadParameterError
+from chatsim.simulation.determinism import DivergenceError
 from chatsim.worlds.mysql.driver import BadUrlError
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
-from chatsim.worlds.schedule import BadScheduleError
 from chatsim.worlds.world import WorldError
 
 __all__ = [

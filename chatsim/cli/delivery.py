@@ -12,7 +12,7 @@ from rich.console import Console
 
 from chatsim.cli.common import one_sentence
 from chatsim.cli.experiment import Where, folder, report_out, run, world_options
-from chatsim.lab.delivery import HOPS, PATHS, PEERS, PRESENCE, Delivery
+from chatsim.experiments.delivery.experiment import HOPS, PATHS, PEERS, PRESENCE, Delivery
 
 __all__ = ["delivery"]
 

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.cli.common import FAILED, INTERRUPTED, OUR_ERRORS, server_options
-from chatsim.lab.race import BadParameterError
-from chatsim.lab.report import Report
+from chatsim.experiments.creation.experiment import BadParameterError
+from chatsim.experiments.report import Report
 from chatsim.worlds.model.world import Model, ModelWorld
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import World

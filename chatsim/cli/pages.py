@@ -12,9 +12,9 @@ from rich.console import Console
 from chatsim.chat.paging.strategy import WHATS
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence
 from chatsim.cli.experiment import Where, folder, report_out, run, world_options
-from chatsim.lab.pages import DEPTHS, Pages
-from chatsim.lab.race import BadParameterError
-from chatsim.lab.walks import WRITERS
+from chatsim.experiments.creation.experiment import BadParameterError
+from chatsim.experiments.paging.experiment import DEPTHS, Pages
+from chatsim.experiments.paging.walks import WRITERS
 
 __all__ = ["pages"]
 

@@ -17,10 +17,10 @@ from chatsim.chat.creation import NOOP, STRATEGIES
 from chatsim.chat.retry import POLICIES
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence
 from chatsim.cli.experiment import Where, folder, number, run, world_options
-from chatsim.lab import workload
-from chatsim.lab.race import LAYERS, BadParameterError, Race
-from chatsim.lab.result import Result
-from chatsim.worlds.deadlock import Deadlock
+from chatsim.db.deadlock import Deadlock
+from chatsim.experiments.creation import workload
+from chatsim.experiments.creation.experiment import LAYERS, BadParameterError, Race
+from chatsim.experiments.result import Result
 
 __all__ = ["race", "strategies"]
 

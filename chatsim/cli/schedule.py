@@ -21,13 +21,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
-from chatsim.lab.generated import Play, Report, Search
-from chatsim.lab.race import BadParameterError
-from chatsim.lab.schedules import LEVELS, Comparison, compare
-from chatsim.worlds.model import schedules as in_model
-from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.comparing import LEVELS, Comparison, compare
+from chatsim.conformance.drawing import Play, Report, Search
+from chatsim.conformance.schedule import BadScheduleError, Completed, Outcome, Schedule, read
+from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.schedule import BadScheduleError, Completed, Outcome, Schedule, read
 from chatsim.worlds.world import WorldError
 
 __all__ = ["schedule"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from chatsim.chat.ports import Stream
 
@@ -12,7 +13,10 @@ __all__ = ["serve"]
 _log = logging.getLogger(__name__)
 
 
-async def serve(accept: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:
+S = TypeVar("S", bound=Stream)
+
+
+async def serve(accept: Callable[[S], Awaitable[None]], stream: S) -> None:
     """Run ``accept`` and close its stream; an error in it costs this connection, and is logged."""
     try:
         await accept(stream)

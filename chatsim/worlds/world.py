@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatsim.chat.ports import Database, Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
-from chatsim.worlds.deadlock import Deadlock
+from chatsim.db.deadlock import Deadlock
 
 __all__ = ["Costs", "Distance", "PeerGroup", "Reads", "Shared", "Sharing", "Site", "World", "WorldError"]
 

@@ -1,6 +1,6 @@
 """Write into schedules what a real MySQL makes of them: ``python tests/conformance/record.py FILE...``.
 
-A file says what to play (`chatsim.worlds.schedule`); ``expected``, ``mysql``, ``concurrent_wakeups`` and
+A file says what to play (`chatsim.conformance.schedule`); ``expected``, ``mysql``, ``concurrent_wakeups`` and
 ``unstable_locks_at`` are filled in, or replaced, and the file is written anew in the one layout that all of them have.
 The server is the one that chatsim finds for itself, see ``chatsim mysql``.
 """
@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from chatsim.lab.schedules import without_row_ids
-from chatsim.worlds.mysql.schedules import play
+from chatsim.conformance.comparing import without_row_ids
+from chatsim.conformance.on_mysql import play
+from chatsim.conformance.schedule import Outcome, Schedule, StepOutcome, read
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.schedule import Outcome, Schedule, StepOutcome, read
 from chatsim.worlds.world import WorldError
 
 TIMES = 3

@@ -5,10 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from chatsim.worlds.model import schedules as in_model
-from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.schedule import Schedule, Step
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.schedule import Schedule, Step
 
 STEPS = (
     ("a", "BEGIN"),

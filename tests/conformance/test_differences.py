@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chatsim.lab.schedules import compare
-from chatsim.worlds.model import schedules as in_model
-from chatsim.worlds.schedule import read
+from chatsim.conformance import in_model
+from chatsim.conformance.comparing import compare
+from chatsim.conformance.schedule import read
 
 DIFFERENCES = sorted(Path(__file__).with_name("differences").glob("*.json"))
 FIDELITY = Path(__file__).parents[2] / "docs" / "fidelity.md"

@@ -9,9 +9,8 @@ import os
 import msgspec
 import pytest
 
-from chatsim.lab.generated import Report, Search
-from chatsim.worlds.model import schedules as in_model
-from chatsim.worlds.mysql import schedules as on_mysql
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.drawing import Report, Search
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from chatsim.lab.schedules import compare
-from chatsim.worlds.model.schedules import play as play_in_the_model
-from chatsim.worlds.mysql.schedules import play as play_on_mysql
+from chatsim.conformance.comparing import compare
+from chatsim.conformance.in_model import play as play_in_the_model
+from chatsim.conformance.on_mysql import play as play_on_mysql
+from chatsim.conformance.schedule import read
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.schedule import read
 from chatsim.worlds.world import WorldError
 
 ROOT = Path(__file__).parent / "schedules"

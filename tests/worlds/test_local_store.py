@@ -7,9 +7,9 @@ import threading
 import pytest
 
 from chatsim.chat.ports import LocalStoreError, Many, Rows
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.mysql.local_store import SqliteStore
 
 COSTS = StoreCosts(statement=0.25, commit=1.0)

@@ -6,9 +6,9 @@ import secrets
 import pytest
 
 from chatsim.chat.ports import LocksTimeoutError
+from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess import locks as polling
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.site import ModelSite
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 

@@ -8,7 +8,7 @@ import pytest
 from echo import ask, read_line, serve
 
 from chatsim.chat.ports import Address
-from chatsim.worlds.model.loop import run
+from chatsim.simulation.loop import run
 from chatsim.worlds.mysql import tcp
 from chatsim.worlds.mysql.far import FarNetwork
 from chatsim.worlds.mysql.tcp import TcpNetwork

@@ -25,11 +25,11 @@ from chatsim.chat.protocol import (
     ReadNotice,
     TextsNotice,
 )
+from chatsim.simulation.loop import run
 from chatsim.worlds import peers
 from chatsim.worlds import peers_pb2 as pb
 from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.site import ModelSite
 from chatsim.worlds.mysql.grpc_peers import GrpcPeers

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from chatsim.chat.protocol import FROM_CLIENT
-from chatsim.worlds.model.links import Topology
+from chatsim.simulation.links import Topology
 from chatsim.worlds.world import WorldError
 
 __all__ = ["DatabaseCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts"]

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Isolation, Rows
-from chatsim.worlds.model.innodb.engine import Engine
-from chatsim.worlds.model.innodb.session import EngineSession
-from chatsim.worlds.model.machines import Machine
+from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.session import EngineSession
+from chatsim.simulation.machines import Machine
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from chatsim.innodb.sql.executor.common import Answer
+    from chatsim.innodb.storage.mvcc import Transaction
     from chatsim.worlds.model.costs import DatabaseCosts
-    from chatsim.worlds.model.innodb.sql.common import Answer
-    from chatsim.worlds.model.innodb.transactions import Transaction
     from chatsim.worlds.model.network import ModelNetwork
 
 __all__ = ["AdminSession", "ModelDatabase", "ModelServer", "ModelSession"]

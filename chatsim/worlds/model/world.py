@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatsim.chat import schema as schemas
+from chatsim.simulation.determinism import run_twice
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, ModelServer
-from chatsim.worlds.model.determinism import run_twice
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.site import ModelSite
 from chatsim.worlds.world import Reads
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from chatsim.chat.ports import Database, Session
-    from chatsim.worlds.deadlock import Deadlock
+    from chatsim.db.deadlock import Deadlock
     from chatsim.worlds.world import Costs
 
 __all__ = ["Model", "ModelWorld"]
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class ModelWorld(ModelSite):
-    """The `World` in virtual time; made within `chatsim.worlds.model.loop.run`.
+    """The `World` in virtual time; made within `chatsim.simulation.loop.run`.
 
     Args:
         costs: what things cost.

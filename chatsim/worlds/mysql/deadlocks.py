@@ -14,7 +14,7 @@ from itertools import count, pairwise
 from typing import TypeAlias, cast
 
 from chatsim.chat.ports import DatabaseError, Session
-from chatsim.worlds.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Mode, Participant
+from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Mode, Participant
 
 __all__ = ["KeyColumns", "key_columns", "latest", "parse"]
 

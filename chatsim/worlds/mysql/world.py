@@ -27,7 +27,7 @@ from chatsim.chat.ports import (
     Session,
     Tokens,
 )
-from chatsim.worlds.deadlock import Deadlock
+from chatsim.db.deadlock import Deadlock
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp

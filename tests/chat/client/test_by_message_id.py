@@ -17,8 +17,8 @@ from chatsim.chat.protocol import (
     LoadThreadsRequest,
     Thread,
 )
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 
 ME, OTHER = 7, 8
 PAGE = 2

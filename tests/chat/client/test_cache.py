@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.mysql.local_store import SqliteStore
 
 STRANGER = 9

@@ -34,7 +34,7 @@ from chatsim.chat.protocol import (
     ThreadTexts,
     encode,
 )
-from chatsim.worlds.model.loop import run
+from chatsim.simulation.loop import run
 
 ANYWHERE = Address("127.0.0.1", 0)
 NEVER = 1e9

@@ -52,9 +52,9 @@ from chatsim.chat.protocol import (
     TextsNotice,
     ThreadStatesRequest,
 )
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 
 THREAD = 5
 A_WHILE = 3.0  # for what takes no more than some requests, and a reconnect

@@ -9,9 +9,9 @@ from chatsim.chat.client.messenger import Messenger, Patience, Status
 from chatsim.chat.creation import named
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.simulation.loop import run
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.world import ModelWorld
 
 DEVICES = {"phone of 1": 1, "tablet of 1": 1, "phone of 2": 2}

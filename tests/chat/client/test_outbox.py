@@ -15,8 +15,8 @@ from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
 from chatsim.chat.client.outbox import AstrayError, Outbox, TextTooLongError, unique_id
 from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextRequest
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 
 THREAD = 5
 

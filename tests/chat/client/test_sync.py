@@ -22,8 +22,8 @@ from chatsim.chat.protocol import (
     ThreadStatesReply,
     ThreadStatesRequest,
 )
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
-from chatsim.worlds.model.loop import run
 
 THREAD = 5
 

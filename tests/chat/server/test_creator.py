@@ -13,7 +13,7 @@ from chatsim.chat.ports import DatabaseError, Isolation, LocksTimeoutError, data
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.stats import Stats
-from chatsim.worlds.model.loop import run
+from chatsim.simulation.loop import run
 
 AT_ONCE = Retry("at once", 10)
 NEVER = Retry("never", 0)

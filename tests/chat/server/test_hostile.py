@@ -25,12 +25,12 @@ from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.innodb.server.engine import Engine
+from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.database import AdminSession
-from chatsim.worlds.model.innodb.engine import Engine
-from chatsim.worlds.model.loop import run
 
 ADDRESS = Address("127.0.0.1", 9000)
 LATENCY = 0.001

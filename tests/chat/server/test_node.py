@@ -34,9 +34,9 @@ from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
-from chatsim.worlds.model.loop import run
 
 ANYWHERE = Address("127.0.0.1", 0)
 NEVER = 1e9

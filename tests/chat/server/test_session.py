@@ -23,7 +23,7 @@ from chatsim.chat.protocol import (
 )
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.session import Session, SessionEndedError
-from chatsim.worlds.model.loop import current_loop, run
+from chatsim.simulation.loop import current_loop, run
 
 ADDRESS = Address("127.0.0.1", 9000)
 FAREWELL = OfflineNotice(0, 0)

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from chatsim.chat.protocol import FROM_CLIENT
+from chatsim.simulation.links import Constant, Lognormal
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.links import Constant, Lognormal
 from chatsim.worlds.world import WorldError
 
 GOOD = """

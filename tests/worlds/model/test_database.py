@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from chatsim.chat.ports import ConnectionLostError, DatabaseError, DeadlockError, DuplicateKeyError, Isolation
+from chatsim.simulation.links import Constant, Link, Topology
+from chatsim.simulation.loop import current_loop, run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, ModelServer
-from chatsim.worlds.model.links import Constant, Link, Topology
-from chatsim.worlds.model.loop import current_loop, run
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.world import Costs, WorldError
 

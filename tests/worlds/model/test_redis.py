@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from chatsim.chat.ports import Device, LocksError, RegistryError
+from chatsim.simulation.links import Constant, Link, Topology
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts, RedisCosts
-from chatsim.worlds.model.links import Constant, Link, Topology
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.redis import ModelKeys
 from chatsim.worlds.model.site import ModelSite
 

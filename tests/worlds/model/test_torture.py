@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from chatsim.worlds.model.loop import ModelLoop, run
+from chatsim.simulation.loop import ModelLoop, run
 
 REAL_UNITS = (0.01, 0.1)  # seconds; where the first is too short for a busy machine, the next one counts
 MODEL_UNIT = 36_000.0  # ten hours

@@ -8,12 +8,12 @@ import pytest
 
 from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import DatabaseError, DeadlockError
-from chatsim.lab.checks import Word
-from chatsim.lab.race import Race
-from chatsim.lab.result import Result
+from chatsim.experiments.checks import Word
+from chatsim.experiments.creation.experiment import Race
+from chatsim.experiments.result import Result
+from chatsim.simulation.determinism import DivergenceError
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.determinism import DivergenceError
-from chatsim.worlds.model.loop import run
 from chatsim.worlds.model.world import Model, ModelWorld
 from chatsim.worlds.world import Costs, WorldError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatsim.chat.ports import Rows, database_error
-from chatsim.worlds.deadlock import SUPREMUM, Lock, LockKind
+from chatsim.db.deadlock import SUPREMUM, Lock, LockKind
 from chatsim.worlds.mysql import deadlocks
 
 SCHEMA = "deadlock_rec"

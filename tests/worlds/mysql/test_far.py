@@ -6,8 +6,8 @@ import pytest
 from echo import read_line, serve
 
 from chatsim.chat.ports import Address
-from chatsim.worlds.model.links import Constant, Link
-from chatsim.worlds.model.loop import run
+from chatsim.simulation.links import Constant, Link
+from chatsim.simulation.loop import run
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.mysql.far import FarNetwork
 from chatsim.worlds.world import Distance

@@ -1,0 +1,173 @@
+"""Schedules in the model: an engine's session for each, in virtual time; settled is when nothing is left to run now."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from chatsim.chat.ports import DatabaseError, Isolation
+from chatsim.conformance.schedule import AWAIT, Blocked, Completed, FinalTable, Outcome, StepOutcome, plain
+from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.session import EngineSession
+from chatsim.simulation.loop import current_loop, run
+from chatsim.worlds.world import WorldError
+
+if TYPE_CHECKING:
+    from chatsim.conformance.schedule import LockRow, Schedule, Step
+
+__all__ = ["play"]
+
+_INSTANT = 1e-9
+_EPOCH = 1_700_000_000.0
+
+
+def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
+    """Run a schedule on an engine of its own, with or without a binary log if the schedule does not say.
+
+    Raises:
+        WorldError: the model can't run it; the message names what it has not.
+    """
+    return run(_play(schedule, log_bin=log_bin))
+
+
+async def _play(schedule: Schedule, *, log_bin: bool) -> Outcome:
+    clock = current_loop().time
+    mode = int(schedule.server.get("innodb_autoinc_lock_mode", 2))
+    log_bin = bool(int(schedule.server.get("log_bin", log_bin)))
+    if unknown := set(schedule.server) - {"innodb_autoinc_lock_mode", "log_bin"}:
+        raise WorldError(f"{schedule.id} asks for a setting {min(unknown)!r}, which the model has not")
+    engine = Engine(lambda: _EPOCH + clock(), autoinc_lock_mode=mode, log_bin=log_bin, purges=False)
+    admin = EngineSession(engine)
+    try:
+        for sql in schedule.setup:
+            await admin.run(sql)
+    except (DatabaseError, NotImplementedError) as error:
+        raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
+    engine.purge()
+    for table in engine.tables.values():
+        table.analyze()
+    stage = _Stage(engine, schedule)
+    try:
+        steps = [await stage.step(each) for each in schedule.steps]
+    except NotImplementedError as error:
+        raise WorldError(f"{schedule.id}: {error}") from error
+    finally:
+        stage.clear()
+    return Outcome(steps, _final(engine, admin))
+
+
+@dataclass
+class _Player:
+    """A session, and what it has under way."""
+
+    name: str
+    session: EngineSession
+    step: int = 0
+    pending: asyncio.Task[Completed] | None = None
+
+    async def run(self, step: Step) -> Completed:
+        try:
+            (*_, answer) = await self.session.run(step.sql)
+        except DatabaseError as error:
+            return Completed(self.name, step.n, "error", errno=error.errno, message=error.message)
+        warnings = sorted({errno for errno, _ in answer.warnings}) or None
+        if answer.rows is None:
+            return Completed(
+                *(self.name, step.n, "ok"),
+                affected=answer.affected,
+                insert_id=answer.insert_id or None,
+                warnings=warnings,
+            )
+        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
+
+
+class _Stage:
+    """The sessions of a schedule on an engine."""
+
+    def __init__(self, engine: Engine, schedule: Schedule) -> None:
+        self._engine = engine
+        self._players: dict[str, _Player] = {}
+        for name in schedule.sessions:
+            session = EngineSession(engine)
+            session.isolation = Isolation(schedule.isolation)
+            session.lock_wait_timeout = schedule.lock_wait_timeout
+            self._players[name] = _Player(name, session)
+        self._names = {player.session.connection_id: name for name, player in self._players.items()}
+        self._keeper = EngineSession(engine)
+        if schedule.purge == "held":
+            self._keeper.in_transaction = True
+            self._keeper.view()
+        self._ended: list[Completed] = []
+
+    async def step(self, step: Step) -> StepOutcome:
+        player = self._players[step.session]
+        if step.sql == AWAIT:
+            if player.pending is not None:
+                await asyncio.wait([player.pending])
+        elif player.pending is not None:
+            raise WorldError(f"step {step.n} goes to {step.session}, which waits")
+        else:
+            player.step = step.n
+            player.pending = asyncio.create_task(player.run(step))
+            player.pending.add_done_callback(lambda task: self._end(player, task))
+        await asyncio.sleep(_INSTANT)
+        while self._engine.purge():  # noqa: ASYNC110 - which may have let somebody go; the time is virtual
+            await asyncio.sleep(_INSTANT)
+        ended, self._ended = self._ended, []
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        blocked = {
+            self._names[each.session]: Blocked(
+                self._players[self._names[each.session]].step,
+                each.on,  # type: ignore[arg-type]
+                sorted(self._names[other] for other in each.by if other in self._names) if each.on == "lock" else [],
+            )
+            for each in self._engine.data_lock_waits()
+            if each.session in self._names
+        }
+        return StepOutcome(step.n, ended, dict(sorted(blocked.items())), self._locks())
+
+    def clear(self) -> None:
+        """End all sessions."""
+        players = sorted(self._players.values(), key=lambda each: each.pending is None)  # nobody is let go meanwhile
+        for player in players:
+            if player.pending is not None:
+                player.pending.cancel()
+            player.session.close()
+        self._keeper.close()
+        self._engine.purge()
+
+    def _end(self, player: _Player, task: asyncio.Task[Completed]) -> None:
+        player.pending = None
+        if not task.cancelled():
+            self._ended.append(task.exception() or task.result())  # type: ignore[arg-type]
+
+    def _locks(self) -> list[LockRow]:
+        found = {
+            (
+                *(self._names[each.session], each.table, each.index, "RECORD" if each.index else "TABLE"),
+                *(each.mode, "GRANTED" if each.granted else "WAITING", each.data),
+            )
+            for each in self._engine.data_locks()
+            if each.session in self._names
+        }
+        return cast("list[LockRow]", sorted(found, key=lambda row: [part or "" for part in row]))
+
+
+def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
+    final = {}
+    for name in sorted(engine.tables):
+        table = engine.tables[name]
+        shown = [at for at in range(len(table.columns)) if at != table.hidden]
+        rows = []
+        record = table.clustered.supremum.following
+        while not record.is_supremum:
+            if not record.deleted:
+                rows.append(tuple(record.row[at] for at in shown))
+            record = record.following
+        table.opened(admin.connection_id)
+        following = table.next_number if table.auto is not None else None
+        final[table.name] = FinalTable([table.columns[at].name for at in shown], plain(rows), following)
+    return final

@@ -1,0 +1,273 @@
+"""Schedules on a real server: a connection for each session, a look at the locks after each step.
+
+A step has settled when every statement that has not ended waits for a lock, by the server's own tables, in no circle: a
+circle is a deadlock that the server has yet to see. Then `purge` does what it can. Nothing here sleeps for luck.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import cast
+
+from chatsim.chat.ports import DatabaseError
+from chatsim.conformance.schedule import (
+    AWAIT,
+    Blocked,
+    Completed,
+    FinalTable,
+    LockRow,
+    Outcome,
+    Schedule,
+    Step,
+    StepOutcome,
+    plain,
+)
+from chatsim.worlds.mysql import driver
+from chatsim.worlds.mysql.purge import Purge
+from chatsim.worlds.mysql.world import MySQLWorld
+from chatsim.worlds.world import WorldError
+
+__all__ = ["play"]
+
+_FOR_GOOD = 200
+"""So many equal readings of who waits for whom, and a circle among them is none for InnoDB, which follows one other for
+each that waits: it stands until a wait times out."""
+
+# A record lock that was implicit is told as of the thread that has made it explicit, the waiter's; a table lock, which
+# every transaction with record locks has, is its own. (INNODB_TRX is a cache that does not move while it is asked.)
+_OWNERS = """
+    SELECT DISTINCT l.ENGINE_TRANSACTION_ID AS trx, t.PROCESSLIST_ID AS id FROM performance_schema.data_locks l
+      JOIN performance_schema.threads t ON t.THREAD_ID = l.THREAD_ID WHERE l.LOCK_TYPE = 'TABLE'"""
+
+_LOCK_WAITS = f"""
+    WITH owners AS ({_OWNERS})
+    SELECT DISTINCT w.id, b.id FROM performance_schema.data_lock_waits d
+      JOIN owners w ON w.trx = d.REQUESTING_ENGINE_TRANSACTION_ID
+      JOIN owners b ON b.trx = d.BLOCKING_ENGINE_TRANSACTION_ID"""  # noqa: S608
+
+_METADATA_WAITS = """
+    SELECT w.PROCESSLIST_ID, b.PROCESSLIST_ID, p.OBJECT_TYPE FROM performance_schema.metadata_locks p
+      JOIN performance_schema.metadata_locks g ON g.LOCK_STATUS = 'GRANTED' AND g.OWNER_THREAD_ID <> p.OWNER_THREAD_ID
+       AND g.OBJECT_TYPE = p.OBJECT_TYPE AND g.OBJECT_SCHEMA <=> p.OBJECT_SCHEMA AND g.OBJECT_NAME <=> p.OBJECT_NAME
+      JOIN performance_schema.threads w ON w.THREAD_ID = p.OWNER_THREAD_ID
+      JOIN performance_schema.threads b ON b.THREAD_ID = g.OWNER_THREAD_ID
+     WHERE p.LOCK_STATUS = 'PENDING'"""
+
+_LOCKS = f"""
+    WITH owners AS ({_OWNERS})
+    SELECT o.id, l.OBJECT_NAME, l.INDEX_NAME, l.LOCK_TYPE, l.LOCK_MODE, l.LOCK_STATUS, l.LOCK_DATA
+      FROM performance_schema.data_locks l JOIN owners o ON o.trx = l.ENGINE_TRANSACTION_ID
+     WHERE l.OBJECT_SCHEMA = DATABASE()"""  # noqa: S608
+
+
+async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
+    """Run a schedule in the world's schema, whose tables it replaces.
+
+    Raises:
+        WorldError: the server is not set as the schedule needs it, or the setup fails.
+        DatabaseError: a connection is lost.
+    """
+    await _check(world, schedule)
+    await world.steady()
+    await world.empty()
+    try:
+        for sql in schedule.setup:
+            await world.admin.execute(sql)
+        for table in await _tables(world):
+            await world.admin.execute(f"ANALYZE TABLE {table}")
+    except DatabaseError as error:
+        raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
+    async with AsyncExitStack() as stack:
+        keeper = await driver.connect(world.url, world.schema)
+        stack.push_async_callback(keeper.close)
+        purge = Purge(keeper)
+        await purge.prepare()
+        await purge.go_on()
+        players = {}
+        for name in schedule.sessions:
+            session = await driver.connect(world.url, world.schema)
+            stack.push_async_callback(session.close)
+            await session.script(
+                f"SET SESSION transaction_isolation = '{schedule.isolation.replace(' ', '-')}';"
+                f" SET SESSION innodb_lock_wait_timeout = {schedule.lock_wait_timeout}"
+            )
+            players[name] = _Player(name, session)
+        if schedule.purge == "held":
+            await purge.hold()
+        stage = _Stage(world, players, purge if schedule.purge == "eager" else None)
+        stack.push_async_callback(stage.clear)
+        steps = [await stage.step(each) for each in schedule.steps]
+    return Outcome(steps, await _final(world))
+
+
+async def _check(world: MySQLWorld, schedule: Schedule) -> None:
+    for name, wanted in schedule.server.items():
+        if not name.isidentifier():
+            raise WorldError(f"{schedule.id} asks for a setting {name!r}")
+        there = (await world.admin.execute(f"SELECT @@{name}")).rows[0][0]
+        if str(there) != str(wanted):
+            raise WorldError(f"{schedule.id} needs a server with {name} = {wanted}; this one has {there}")
+
+
+@dataclass
+class _Player:
+    """A session, and what it has under way."""
+
+    name: str
+    session: driver.MySQLSession
+    step: int = 0
+    pending: asyncio.Task[Completed] | None = None
+
+    async def run(self, step: Step) -> Completed:
+        try:
+            answer = await self.session.answer(step.sql)
+        except DatabaseError as error:
+            return Completed(self.name, step.n, "error", errno=error.errno, message=error.message)
+        warnings = None
+        if answer.warnings:
+            shown = await self.session.answer("SHOW WARNINGS")
+            warnings = sorted({int(str(code)) for _, code, _ in shown.rows or ()})
+        if answer.rows is None:
+            return Completed(
+                *(self.name, step.n, "ok"),
+                affected=answer.affected,
+                insert_id=answer.insert_id or None,
+                warnings=warnings,
+            )
+        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
+
+
+class _Stage:
+    """The sessions of a schedule on a server."""
+
+    def __init__(self, world: MySQLWorld, players: dict[str, _Player], purge: Purge | None) -> None:
+        self._admin = world.admin
+        self._purge = purge  # it may go on after each step
+        self._players = players
+        self._names = {player.session.connection_id: name for name, player in players.items()}
+        self._ended: list[Completed] = []  # in the order of their ends
+
+    async def step(self, step: Step) -> StepOutcome:
+        player = self._players[step.session]
+        if self._purge is not None:
+            await self._purge.hold()
+        if step.sql == AWAIT:
+            if player.pending is not None:
+                await player.pending
+        elif player.pending is not None:
+            raise WorldError(f"step {step.n} goes to {step.session}, which waits")
+        else:
+            player.step = step.n
+            player.pending = asyncio.create_task(player.run(step))
+        blocked = await self._settle()
+        ended, self._ended = self._ended, []
+        return StepOutcome(step.n, ended, blocked, await self._locks())
+
+    async def clear(self) -> None:
+        """End all sessions, and wait until the server has rolled back what they had begun."""
+        waiting = [player for player in self._players.values() if player.pending is not None]
+        await self._kill(waiting)  # these first, so that nobody is let go by another's end
+        await asyncio.gather(*(player.pending for player in waiting if player.pending), return_exceptions=True)
+        await self._kill(player for player in self._players.values() if player not in waiting)
+        there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({', '.join(map(str, self._names))})"  # noqa: S608
+        while (await self._admin.execute(there)).rows:
+            pass
+
+    async def _kill(self, players: Iterable[_Player]) -> None:
+        for player in players:
+            with suppress(DatabaseError):  # it has ended by itself
+                await self._admin.execute(f"KILL {player.session.connection_id}")
+
+    async def _settle(self) -> dict[str, Blocked]:
+        before, equal = None, 0
+        while True:
+            blocked = await self._waits()
+            self._collect()
+            waiting = [player.name for player in self._players.values() if player.pending is not None]
+            equal = equal + 1 if (blocked, waiting) == before else 0
+            before = blocked, waiting
+            if all(name in blocked for name in waiting) and (equal >= _FOR_GOOD or not _circle(blocked)):
+                if self._purge is not None:
+                    await self._purge.go_on()
+                again = await self._waits()
+                self._collect()
+                if again == blocked and waiting == [p.name for p in self._players.values() if p.pending]:
+                    return {name: blocked[name] for name in waiting}
+
+    def _collect(self) -> None:
+        for player in self._players.values():
+            if player.pending is not None and player.pending.done():
+                self._ended.append(player.pending.result())
+                player.pending = None
+
+    async def _waits(self) -> dict[str, Blocked]:
+        """Who waits, by the server's tables, for whom; only sessions of this schedule."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for waiter, holder in (await self._admin.execute(_LOCK_WAITS)).rows:
+            self._note(found, waiter, holder, "lock")
+        for waiter, holder, kind in (await self._admin.execute(_METADATA_WAITS)).rows:
+            self._note(found, waiter, holder, "user_lock" if kind == "USER LEVEL LOCK" else "metadata_lock")
+        return {
+            name: Blocked(self._players[name].step, on, sorted(by))  # type: ignore[arg-type]
+            for (name, on), by in sorted(found.items())
+        }
+
+    def _note(self, found: dict[tuple[str, str], set[str]], waiter: object, holder: object, on: str) -> None:
+        one, other = self._names.get(waiter), self._names.get(holder)  # type: ignore[call-overload]
+        if one is not None and other is not None:
+            found.setdefault((one, on), set()).add(other)
+
+    async def _locks(self) -> list[LockRow]:
+        rows = (await self._admin.execute(_LOCKS)).rows
+        locks = [(self._names[row[0]], *row[1:]) for row in rows if row[0] in self._names]
+        return cast("list[LockRow]", sorted(locks, key=lambda row: [part or "" for part in row]))
+
+
+def _circle(blocked: dict[str, Blocked]) -> bool:
+    """Whether somebody waits for themselves, through others, in InnoDB: it sees only its own locks."""
+    waits = {name: each.by for name, each in blocked.items() if each.on == "lock"}
+    for start, direct in waits.items():
+        seen: set[str] = set()
+        reach = list(direct)
+        while reach:
+            name = reach.pop()
+            if name == start:
+                return True
+            if name not in seen:
+                reach += waits.get(name, [])
+            seen.add(name)
+    return False
+
+
+async def _tables(world: MySQLWorld) -> list[str]:
+    rows = await world.admin.execute(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME"
+    )
+    return [str(name) for (name,) in rows.rows]
+
+
+async def _final(world: MySQLWorld) -> dict[str, FinalTable]:
+    await world.admin.execute("SET SESSION information_schema_stats_expiry = 0")
+    final = {}
+    for table in await _tables(world):
+        columns = await world.admin.execute(
+            "SELECT COLUMN_NAME, COLUMN_KEY, EXTRA FROM information_schema.COLUMNS"
+            " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
+            (table,),
+        )
+        keys = [f"`{name}`" for name, key, _ in columns.rows if key == "PRI"]
+        order = f" ORDER BY {', '.join(keys)}" if keys else ""
+        rows = await world.admin.execute(f"SELECT * FROM `{table}`{order}")  # noqa: S608
+        following = None
+        if any("auto_increment" in str(extra) for _, _, extra in columns.rows):
+            following = await world.admin.execute(
+                "SELECT AUTO_INCREMENT FROM information_schema.TABLES"
+                " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+                (table,),
+            )
+        names = [str(name) for name, _, _ in columns.rows]
+        final[table] = FinalTable(names, plain(rows.rows), following.scalar() if following else None)
+    return final

@@ -1,0 +1,1 @@
+"""How soon a text is acknowledged, pushed and read."""

@@ -1,0 +1,57 @@
+"""What it costs to write a message so that lists can be read by activity: two rows more for each member."""
+
+from __future__ import annotations
+
+import asyncio
+from statistics import median
+
+from chatsim.chat.ports import Session
+from chatsim.chat.server.store.threads import written
+from chatsim.experiments.paging.lists import SCHEMA
+from chatsim.worlds.loading import add_users, insert
+from chatsim.worlds.world import World
+
+__all__ = ["price"]
+
+_MEMBERS = (2, 500)
+_TIMES = 20
+
+_WRITE = """
+    BEGIN; SELECT last_seq FROM chat_thread WHERE id = ? FOR UPDATE;
+    INSERT INTO chat_message (thread_id, seq, sender_id, content) VALUES (?, ?, ?, 'hello');
+    UPDATE chat_thread SET last_seq = ?, last_message_id = LAST_INSERT_ID() WHERE id = ?"""
+
+
+async def price(world: World) -> str:
+    """A line for each number of members: rows written and time, without what `by_activity` reads and with it.
+
+    It makes the tables anew. A message is one transaction, in one round trip, straight on the database.
+    """
+    lines = [f"A message, one round trip, the median of {_TIMES}:"]
+    await world.install(SCHEMA)
+    await add_users(world.admin, range(1, max(_MEMBERS) + 1))
+    async with world.database(1) as database, database.session() as tx:
+        for thread, members in enumerate(_MEMBERS, start=1):
+            await insert(world.admin, "chat_thread (id, type)", [(thread, "group")])
+            alone = await _write(tx, thread, 0, [])
+            shared = await _write(tx, thread, _TIMES + 1, [*range(1, members + 1)])
+            lines.append(
+                f"{members:,} members: {alone[0]:,.0f} rows written and {alone[1] * 1e3:,.2f} ms for itself,"
+                f" {shared[0]:,.0f} and {shared[1] * 1e3:,.2f} ms with each member's rows"
+            )
+    return "\n".join(lines)
+
+
+async def _write(tx: Session, thread: int, begin: int, members: list[int]) -> tuple[float, float]:
+    """How many rows a message changes, and the seconds that it takes; the first one is not counted."""
+    clock = asyncio.get_running_loop().time
+    found = []
+    for seq in range(begin + 1, begin + _TIMES + 2):
+        sql, args = written(thread, members, 1, 1) if members else ("DO 0", [])
+        begun = clock()
+        done = await tx.script(f"{_WRITE}; {sql}; COMMIT", (thread, thread, seq, 1, seq, thread, *args))
+        took = clock() - begun
+        message, kept, *noted, _ = (rows.affected for rows in done[2:])
+        found.append((message + kept + sum(noted) / 2, took))  # a row that is updated instead counts twice
+    rows, seconds = zip(*found[1:], strict=True)
+    return median(rows), median(seconds)

@@ -1,0 +1,1 @@
+"""People talk while servers are killed: is everything there once, for both?"""

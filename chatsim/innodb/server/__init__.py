@@ -1,0 +1,1 @@
+"""Sessions, and the server that they belong to."""

@@ -1,0 +1,1 @@
+"""What statements do along their access paths."""

@@ -1,0 +1,123 @@
+"""Tables that a query makes for the length of a statement: those of WITH, and those in parentheses in FROM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from sqlglot import exp
+
+from chatsim.chat.ports import database_error
+from chatsim.innodb.sql.executor.common import Execution, Find, refuse
+from chatsim.innodb.storage.dictionary import Column, Table
+from chatsim.innodb.storage.values import ColumnType, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+__all__ = ["Derived", "Query", "base_tables", "derived_table", "with_queries"]
+
+_UNKNOWN = ColumnType(8)
+
+
+class Query(Protocol):
+    """What reads rows.
+
+    Attributes:
+        names: of its columns.
+        kinds: the types of the columns that they come from; None for those that come from none.
+    """
+
+    names: list[str]
+    kinds: list[ColumnType | None]
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables of the schema that it reads."""
+        ...
+
+    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
+        """Its rows. Raises a `DatabaseError`."""
+        ...
+
+
+class Derived(Table):
+    """What a query gives, as a table: without an index, and seen by nobody else.
+
+    The query is run when the first row is wanted, and once only, however often its name stands in the statement; it
+    locks what its own clauses say, not what those around it say.
+
+    Args:
+        name: what the statement calls it.
+        query: what makes its rows.
+        names: what its columns are called; as the query calls them if empty.
+
+    Raises:
+        DatabaseError: the names don't fit.
+    """
+
+    def __init__(self, name: str, query: Query, names: Sequence[str]) -> None:
+        if names and len(names) != len(query.names):
+            raise database_error(
+                1353,
+                "In definition of view, derived table or common table expression, SELECT list"
+                " and column names list have different column counts",
+            )
+        called = list(names or query.names)
+        lowered = [each.lower() for each in called]
+        if twice := next((each for at, each in enumerate(lowered) if each in lowered[:at]), None):
+            raise database_error(1060, f"Duplicate column name '{twice}'")
+        columns = [
+            Column(each, kind or _UNKNOWN, nullable=True) for each, kind in zip(called, query.kinds, strict=True)
+        ]
+        super().__init__(name, columns, [])
+        self.query = query
+
+    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
+        """Its rows, made at the first time."""
+        if self not in run.derived:
+            run.derived[self] = await self.query.read(run)
+        return run.derived[self]
+
+
+def with_queries(node: exp.With, find: Find, query: Callable[[exp.Expr, Find], Query]) -> Find:
+    """How tables are found where the queries of a WITH have names, too.
+
+    Args:
+        node: the WITH.
+        find: how they are found outside of it.
+        query: prepares a query.
+
+    Raises:
+        NotImplementedError: it is recursive.
+        DatabaseError: two have one name, or one makes no sense.
+    """
+    refuse(node, "recursive")
+    known: dict[str, Table] = {}
+
+    def found(name: str) -> Table:
+        return known.get(name.lower()) or find(name)
+
+    for each in node.expressions:
+        if each.alias.lower() in known:
+            raise database_error(1066, f"Not unique table/alias: '{each.alias}'")
+        known[each.alias.lower()] = Derived(each.alias, query(each.this, found), _names(each))
+    return found
+
+
+def derived_table(node: exp.Subquery, find: Find, query: Callable[[exp.Expr, Find], Query]) -> Derived:
+    """The table that a query in parentheses makes. Raises as `with_queries` does."""
+    if not node.alias:
+        raise database_error(1248, "Every derived table must have its own alias")
+    return Derived(node.alias, query(node.this, find), _names(node))
+
+
+def base_tables(tables: Iterable[Table]) -> list[Table]:
+    """The tables of the schema among them, and those that the others are made of."""
+    found: list[Table] = []
+    for each in tables:
+        found += each.query.tables if isinstance(each, Derived) else [each]
+    return found
+
+
+def _names(node: exp.Subquery | exp.CTE) -> list[str]:
+    return [each.name for each in node.args["alias"].columns]

@@ -1,0 +1,75 @@
+"""Statements about rows, prepared once per text.
+
+Each finds its rows by scans (`scan`) along paths (`access`), and does to them what it says (`rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.executor.common import refuse
+from chatsim.innodb.sql.executor.insert import Insert
+from chatsim.innodb.sql.executor.select import query
+from chatsim.innodb.sql.executor.update import Delete, Update
+from chatsim.innodb.sql.expressions import unsupported
+
+if TYPE_CHECKING:
+    from chatsim.db.deadlock import Mode
+    from chatsim.innodb.sql.executor.common import Answer, Execution, Find
+    from chatsim.innodb.storage.dictionary import Table
+
+__all__ = ["Statement", "prepare"]
+
+
+class Statement(Protocol):
+    """A prepared statement.
+
+    Attributes:
+        duplicates: how it locks rows that are in the way of one that it inserts.
+    """
+
+    duplicates: Mode
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes rows, or locks them as if it did."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Those that it names."""
+        ...
+
+    async def run(self, run: Execution) -> Answer:
+        """Do it. Raises a `DatabaseError`; what it has changed by then is for the caller to undo."""
+        ...
+
+
+def prepare(node: exp.Expr, find: Find) -> Statement | None:
+    """A statement about rows; None if it is of another kind.
+
+    Args:
+        node: its syntax.
+        find: gives a table by its name.
+
+    Raises:
+        NotImplementedError: there is something in it that the model does not understand.
+        DatabaseError: it makes no sense.
+    """
+    for table in node.find_all(exp.Table):
+        refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")
+    if (hint := node.find(exp.Hint)) is not None:
+        raise unsupported(hint, "the optimizer takes no hints but of indexes")
+    match node:
+        case exp.Query():
+            return query(node, find)
+        case exp.Insert():
+            return Insert(node, find)
+        case exp.Update():
+            return Update(node, find)
+        case exp.Delete():
+            return Delete(node, find)
+    return None

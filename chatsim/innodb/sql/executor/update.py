@@ -1,0 +1,199 @@
+"""UPDATE and DELETE: rows found, locked, and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlglot import exp
+
+from chatsim.chat.ports import database_error
+from chatsim.innodb.sql.executor.common import (
+    Answer,
+    Execution,
+    Find,
+    assigned,
+    assignments,
+    columns_of,
+    count,
+    in_order,
+    number,
+    refuse,
+    truth,
+)
+from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.optimizer.access import Hints, choose
+from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
+from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
+from chatsim.innodb.storage.rows import DuplicateError
+from chatsim.innodb.storage.scan import Hit, Reading
+
+if TYPE_CHECKING:
+    from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["Delete", "Update"]
+
+
+class _Target:
+    """The one table of an UPDATE or DELETE, and which of its rows are meant."""
+
+    def __init__(self, node: exp.Update | exp.Delete, find: Find) -> None:
+        if not isinstance(node.this, exp.Table) or node.this.args.get("joins"):
+            raise unsupported(node, "several tables")
+        self.table = find(node.this.name)
+        self.scope = Scope([(node.this.alias_or_name, self.table)], strict=True)
+        self.hints = Hints.of(self.table, node.this)
+        wanted = conjuncts(node.args.get("where"))
+        self.filters = [self.scope.compile(each) for each in wanted]
+        self.conditions = Conditions(self.scope, 0, (), wanted)
+        order = node.args.get("order")
+        by = order.expressions if order else []
+        self.order = [(self.scope.place(each.this), bool(each.args.get("desc"))) for each in by]
+        self.ordering = columns_of(self.scope, [each.this for each in by], [down for _, down in self.order])
+        self.limit = count(node.args.get("limit"), self.scope)
+
+    async def each(self, run: Execution, act: Callable[[Hit], Any], written: set[int] | None = None) -> None:
+        """Lock and visit the rows meant.
+
+        An UPDATE tells the columns that it has ``written``: it finds all rows before it visits the first where it might
+        meet one again, or where there is an order.
+        """
+        env = run.env(1)
+        limit = number(self.limit, env)
+        touched = {column for _, column in self.scope.read} | (written or set())
+        found = choose(
+            *(self.conditions, env, self.hints),
+            read=touched,
+            ordering=self.ordering or (),
+            limit=limit,
+            pushes=False,
+            intersects=written is not None,
+            view=run.rows.trx.view,
+        )
+        if found is None or limit == 0:
+            return
+        path, ordered = found
+        moves = bool(written and written & path.columns)
+        orders = self._orders(env)
+        sorts = orders and (not ordered or self.ordering is None)
+        semi_consistent = written is not None and not sorts and not run.rows.trx.locks_gaps
+        scan = path.open(run.rows, Reading("X", semi_consistent=semi_consistent))
+        await run.rows.lock_table(self.table, "IX")
+        later: list[Hit] | None = [] if sorts or moves or (orders and written is not None) else None
+        found_rows = 0
+        hit = await scan.next()
+        while hit is not None:
+            env.rows[0] = hit.row
+            if not truth(self.filters, env):
+                scan.let_go()
+            elif hit.guessed:
+                hit = await scan.again()
+                continue
+            else:
+                found_rows += 1
+                if later is None:
+                    await act(hit)
+                else:
+                    later.append(hit)
+                if found_rows == limit and not sorts:
+                    break
+            hit = await scan.next()
+        run.answer.examined += scan.examined
+        if later is not None:
+            await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
+
+    def _orders(self, env: Env) -> bool:
+        """Whether there is an order that says anything: by columns that have one value it does not."""
+        if self.ordering is None:
+            return bool(self.order)
+        spans = self.conditions.spans(env) or {}
+        return any(column not in spans or spans[column].point is None for column, _ in self.ordering)
+
+    async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
+        for hit in hits:
+            await act(Hit(hit.record, hit.record.row))
+
+    def _in_order(self, hits: list[Hit], env: Env) -> list[Hit]:
+        def key(hit: Hit) -> list[Value]:
+            env.rows[0] = hit.row
+            return [function(env) for function, _ in self.order]
+
+        return in_order(hits, [down for _, down in self.order], key)
+
+
+class Update:
+    """UPDATE of one table."""
+
+    duplicates: Mode = "S"
+    writes = True
+
+    def __init__(self, node: exp.Update, find: Find) -> None:
+        refuse(node, "from_", "with_", "returning")
+        self._target = _Target(node, find)
+        before = set(self._target.scope.read)
+        self._assignments = assignments(self._target.scope, self._target.table, node.expressions)
+        read = {at for _, at in self._target.scope.read | before}
+        # what is only written is not read, and so can't be seen to be what it was
+        self._comparable = {at for at, _ in self._assignments} <= read
+        self._written = {at for at, _ in self._assignments}
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The one that it changes."""
+        return [self._target.table]
+
+    async def run(self, run: Execution) -> Answer:
+        """Change rows."""
+        table, env = self._target.table, run.env(1)
+
+        async def act(hit: Hit) -> None:
+            env.rows[0] = hit.row
+            row = assigned(self._assignments, table, env, run.answer.affected + 1)
+            if row == hit.row and (self._comparable or run.session.reads_whole_rows):
+                return
+            if not await settle_children(run.rows, table, hit.row, row):
+                return
+            await check_parents(run.rows, table, row, hit.row)
+            try:
+                await run.rows.update(table, hit.record, row)
+            except DuplicateError as error:
+                raise database_error(1062, str(error)) from error
+            if row != hit.row:
+                run.answer.affected += 1
+                if table.auto is not None and table.auto in self._written:
+                    table.numbered(cast("int", row[table.auto]))
+
+        await self._target.each(run, act, self._written)
+        run.answer.insert_id = run.session.named_insert_id or 0
+        return run.answer
+
+
+class Delete:
+    """DELETE from one table."""
+
+    duplicates: Mode = "S"
+    writes = True
+
+    def __init__(self, node: exp.Delete, find: Find) -> None:
+        refuse(node, "tables", "returning", "with_")
+        self._target = _Target(node, find)
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The one that it deletes from."""
+        return [self._target.table]
+
+    async def run(self, run: Execution) -> Answer:
+        """Delete rows."""
+
+        async def act(hit: Hit) -> None:
+            if hit.record.deleted or not await settle_children(run.rows, self._target.table, hit.row, None):
+                return
+            if not hit.record.deleted:  # a row that is its own child has gone with itself
+                await run.rows.delete(self._target.table, hit.record)
+            run.answer.affected += 1
+
+        await self._target.each(run, act)
+        return run.answer

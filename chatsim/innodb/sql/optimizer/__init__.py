@@ -1,0 +1,1 @@
+"""Which access path a statement takes, and what that costs."""

@@ -1,0 +1,341 @@
+"""What a statement asks of a table, as far as an index can be asked: columns compared with what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+from operator import and_, or_
+from typing import TypeAlias
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
+from chatsim.innodb.sql.optimizer.searches import NOTHING, Searches
+from chatsim.innodb.sql.optimizer.spans import IS_NULL, Span, pieces
+from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.values import Value
+
+__all__ = ["Conditions", "conjuncts"]
+
+Conjunct: TypeAlias = exp.Expr
+
+
+def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
+    """The conditions of which all have to hold."""
+    if node is None:
+        return []
+    if isinstance(node, exp.Where | exp.Paren):
+        return conjuncts(node.this)
+    if isinstance(node, exp.And):
+        return [*conjuncts(node.left), *conjuncts(node.right)]
+    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
+        pairs = zip(node.left.expressions, node.right.expressions, strict=True)
+        return [exp.EQ(this=left, expression=right) for left, right in pairs]
+    if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
+        return conjuncts(other)
+    return [node]
+
+
+def _negated(node: exp.Expr) -> exp.Expr | None:
+    """What is true where a condition is false, and NULL where it is NULL; None where that is said by NOT alone."""
+    match node:
+        case exp.Or():
+            return exp.And(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.And():
+            return exp.Or(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.Not(this=exp.Expr() as inner):
+            return inner
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() if not isinstance(node.left, exp.Tuple):
+            return _OPPOSITES[type(node)](this=node.left, expression=node.right)
+    return None
+
+
+_OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.EQ: exp.NEQ,
+    exp.NEQ: exp.EQ,
+    exp.LT: exp.GTE,
+    exp.GTE: exp.LT,
+    exp.GT: exp.LTE,
+    exp.LTE: exp.GT,
+}
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A condition that an index can be asked: a column, compared with what is known when it is read."""
+
+    column: int
+    operator: str
+    values: Sequence[Function]
+
+    def known(self, env: Env) -> list[Value] | None:
+        """The values; None if nothing stands so to them, since they are NULL."""
+        values = [value(env) for value in self.values]
+        in_vain = None in values if self.operator == "between" else values == [None]
+        return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
+
+    def share(self, rows: int) -> float:
+        """Which part of so many rows the server takes it to leave, for want of an index to look at."""
+        equal = max(1 / rows, 0.1)
+        match self.operator:
+            case "=" | "<=>" | "is null":
+                return equal
+            case "not null":
+                return 1 - equal
+            case "in":
+                return min(len(self.values) * equal, 0.5)
+            case "not in":
+                return 1 - (equal if len(self.values) == 1 else min(len(self.values) * equal, 0.5))
+            case "between" | "like":
+                return max(1 / rows, 1 / 9)
+        return max(1 / rows, 1 / 3)
+
+
+@dataclass(frozen=True)
+class _All:
+    """Conditions that all have to hold."""
+
+    parts: Sequence[_Asked]
+
+
+@dataclass(frozen=True)
+class _Any:
+    """Conditions of which one has to hold."""
+
+    parts: Sequence[_Asked]
+
+
+_Asked: TypeAlias = "_Term | _All | _Any | Function"
+"""What is asked: at the ends terms, and what is known beforehand to hold or not."""
+
+_FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_OPERATORS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NullSafeEQ: "<=>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+
+
+class Conditions:
+    """What a statement asks of one of its tables, as far as an index can be asked.
+
+    Args:
+        scope: the statement's tables.
+        at: which of them.
+        known: the tables whose rows are known when this one is read.
+        wanted: the conditions.
+    """
+
+    def __init__(self, scope: Scope, at: int, known: Iterable[int], wanted: Iterable[Conjunct]) -> None:
+        self._scope = scope
+        self.at = at
+        self._known = set(known)
+        self.table = scope.tables[at][1]
+        self.wanted = list(wanted)
+        self._terms = [term for each in self.wanted for term in self._term(each)]
+        self._constant = [scope.compile(each) for each in self.wanted if _is_constant(each)]
+        self._asked = self._all(self.wanted)
+
+    def _all(self, nodes: Iterable[Conjunct]) -> _All:
+        return _All([part for each in nodes for part in self._parts(each)])
+
+    def _parts(self, node: Conjunct) -> list[_Asked]:
+        """What a condition asks: all of it has to hold."""
+        match node:
+            case exp.Paren():
+                return self._parts(node.this)
+            case exp.Or():
+                return [_Any([self._all(conjuncts(side)) for side in _sides(node)])]
+            case exp.In(this=exp.Tuple()):
+                pairs = [conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions]
+                return [_Any([self._all(pair) for pair in pairs])]
+            case exp.Not(this=exp.Between() as between):
+                column, low, high = between.this, between.args["low"], between.args["high"]
+                below = [*self._compared(column, "<", [low], beside=high)]
+                return [_Any([*below, *self._compared(column, ">", [high], beside=low)])] if below else []
+        return [self._scope.compile(node)] if _is_constant(node) else [*self._denied(node), *self._term(node)]
+
+    def _denied(self, node: Conjunct) -> Iterable[_Term]:
+        """The term, if values are named that a column does not have."""
+        if isinstance(node, exp.NEQ):
+            found = list(self._compared(node.this, "not in", [node.expression]))
+            yield from found or self._compared(node.expression, "not in", [node.this])
+        elif isinstance(node, exp.Not) and isinstance(node.this, exp.In) and node.this.expressions:
+            yield from self._compared(node.this.this, "not in", node.this.expressions)
+
+    def _term(self, node: Conjunct) -> Iterable[_Term]:
+        match node:
+            case exp.Between():
+                yield from self._compared(node.this, "between", [node.args["low"], node.args["high"]])
+            case exp.Like(expression=exp.Literal() | exp.Placeholder()) if not node.args.get("negate"):
+                yield from self._compared(node.this, "like", [node.expression])
+            case exp.In() if node.expressions:
+                yield from self._compared(node.this, "in", node.expressions)
+            case exp.Or():
+                yield from self._one_of(node)
+            case exp.Is(expression=exp.Null()):
+                yield from self._compared(node.this, IS_NULL, [node.expression])
+            case exp.Not(this=exp.Is(expression=exp.Null())):
+                yield from self._compared(node.this.this, "not null", [])
+            case _ if (operator := _OPERATORS.get(type(node))) is not None:
+                found = list(self._compared(node.this, operator, [node.expression]))
+                yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
+
+    def _one_of(self, node: exp.Or) -> Iterable[_Term]:
+        """The terms, if each side says which values one column may have, or one of two that it is a value, or NULL."""
+        nodes = _sides(node)
+        sides = [term for each in nodes for term in self._term(each)]
+        one_each = len(sides) == len(nodes)
+        if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
+            yield _Term(sides[0].column, "in", [value for side in sides for value in side.values])
+        elif len(nodes) == 2:
+            one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
+            yield from self._or_null(one, other)
+            yield from self._or_null(other, one)
+
+    def _or_null(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
+        """The terms, if one side says that a column equals a value, and the other that it is NULL."""
+        nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
+        for term in equal:
+            if term.operator == "=" and term.column in nulls:
+                yield _Term(term.column, "or null", term.values)
+
+    def _compared(
+        self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
+    ) -> Iterable[_Term]:
+        """The term, if ``left`` is a column and the rest is known when it is read."""
+        column = self._column(left)
+        rest = [*right, beside] if beside is not None else right
+        if column is not None and all(self._is_known(each) for each in rest):
+            yield _Term(column, operator, [self._scope.compile(each) for each in right])
+
+    def _column(self, node: exp.Expr) -> int | None:
+        if not isinstance(node, exp.Column):
+            return None
+        at, column = self._scope.column(node)
+        return column if at == self.at else None
+
+    def _is_known(self, node: exp.Expr) -> bool:
+        return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
+
+    def rank(self) -> int:
+        """How late to read it: 0 with a unique key, 1 what has no index, 2 for an equality, 3 for less, 4 for all."""
+        equal = {term.column for term in self._terms if term.operator in ("=", "<=>", IS_NULL)}
+        asked = {term.column for term in self._terms}
+        if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
+            return 0
+        if not self.table.indexes:
+            return 1
+        if any(each.definition.columns[0] in equal for each in self.table.indexes):
+            return 2
+        return 3 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 4
+
+    @property
+    def simple(self) -> bool:
+        """Whether all that is asked is that columns equal a value or lie between two."""
+        kinds = (*_OPERATORS, exp.Between, exp.Is)
+        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.wanted)
+
+    def within(self, index: Index, beside: int = 0) -> list[Function]:
+        """What can be told of the conditions by this table's columns that are in ``index``.
+
+        Args:
+            index: which.
+            beside: those are left out that are only about so many of its first columns, which a search has the values
+                of; but not IS NULL.
+        """
+        place = index.definition.place
+        parts = [part for each in self.wanted if (part := self._told(each, place, place[:beside])) is not None]
+        return [self._scope.compile(part) for part in parts]
+
+    def _told(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
+        """The part of a condition that is only about columns of an index: of an OR, something of each side."""
+        if isinstance(node, exp.Paren):
+            return self._told(node.this, place, searched)
+        if isinstance(node, exp.Or | exp.And):
+            sides = [self._told(each, place, ()) for each in (node.left, node.right)]
+            known = [each for each in sides if each is not None]
+            if len(known) == 2:
+                return type(node)(this=exp.paren(known[0]), expression=exp.paren(known[1]))
+            return known[0] if known and isinstance(node, exp.And) else None
+        columns = [self._scope.column(column) for column in node.find_all(exp.Column)]
+        if not columns or not all(at == self.at and column in place for at, column in columns):
+            return None
+        if node.find(exp.Tuple):
+            return None  # rows are compared where the row is
+        is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
+        return node if is_null or not all(column in searched for _, column in columns) else None
+
+    def share(self, rows: int, beside: Collection[int]) -> float:
+        """Which part of so many rows the conditions are taken to leave (MySQL manual, "Condition Filtering").
+
+        Args:
+            rows: how many there are.
+            beside: columns whose conditions do not count.
+        """
+        return self._share(self._asked, rows, beside)
+
+    def _share(self, asked: _Asked, rows: int, beside: Collection[int]) -> float:
+        match asked:
+            case _All(parts):
+                return prod(self._share(each, rows, beside) for each in parts)
+            case _Any(parts):
+                return 1 - prod(1 - self._share(each, rows, beside) for each in parts)
+            case _Term(column):
+                return 1 if column in beside else asked.share(rows)
+        return 1
+
+    # -- with values
+
+    def spans(self, env: Env) -> dict[int, Span] | None:
+        """What the conditions leave of each column, with the values that are known now.
+
+        None where something is compared with NULL, or what is asked of no column does not hold.
+        """
+        if not all(is_true(each(env)) for each in self._constant):
+            return None
+        found: dict[int, Span] = {}
+        for term in self._terms:
+            values = term.known(env)
+            if values is None:
+                return None
+            span = found.get(term.column, Span())
+            found[term.column] = span.narrowed(self.table.columns[term.column], term.operator, values)
+        return found
+
+    def searches(self, env: Env, indexes: Sequence[Index]) -> Searches:
+        """What the conditions leave of indexes, with the values that are known now."""
+        return self._searches(self._asked, env, indexes)
+
+    def _searches(self, asked: _Asked, env: Env, indexes: Sequence[Index]) -> Searches:
+        match asked:
+            case _All(parts):
+                return reduce(and_, [self._searches(each, env, indexes) for each in parts], Searches())
+            case _Any(parts):
+                return reduce(or_, [self._searches(each, env, indexes) for each in parts])
+            case _Term(column):
+                values = asked.known(env)
+                if values is None:
+                    return NOTHING
+                left = pieces(self.table.columns[column], asked.operator, values)
+                return Searches() if left is None else Searches.of(column, left, indexes)
+        return Searches() if is_true(asked(env)) else NOTHING
+
+
+def _sides(node: exp.Expr) -> list[exp.Expr]:
+    """Those of an OR, and of ORs that are its sides."""
+    if isinstance(node, exp.Paren):
+        return _sides(node.this)
+    return [*_sides(node.left), *_sides(node.right)] if isinstance(node, exp.Or) else [node]
+
+
+def _is_constant(node: Conjunct) -> bool:
+    """Whether a condition is the same for each row, as far as it can be told beforehand."""
+    return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Boolean, exp.Literal, exp.Is)) and not any(
+        isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter) for each in node.walk()
+    )

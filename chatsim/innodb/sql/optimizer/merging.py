@@ -1,0 +1,234 @@
+"""When several indexes are searched for one table, and what that is thought to cost.
+
+A search is *ordered* when its entries come in the order of their rows' keys: one value for each of the index's columns,
+or any search of the clustered index.
+
+* An intersection needs two ordered searches of all conditions. They are added the most selective first, as long as that
+  makes it cheaper; the clustered index only says which rows to pass over. It costs the entries of all, and the pages of
+  the rows left.
+* A union needs an OR, and sides of it that have no index in common (`searches`): each is a child. It costs the entries
+  of all children, the pages of the rows and the comparisons that it takes to merge or, if a child is not ordered, to
+  sort them.
+
+Each has to be cheaper than what is known before. Sources: MySQL manual, "Index Merge Optimization"; the figures in the
+server's optimizer trace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chatsim.innodb.sql.optimizer.ranges import ranges_of
+from chatsim.innodb.sql.optimizer.searches import Searches
+from chatsim.innodb.sql.optimizer.ways import COMPARE, PAGE, ROW, Pages, Way, counted, expected
+from chatsim.innodb.storage.dictionary import Table
+from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion, Union
+from chatsim.innodb.storage.scan import Path, Range
+
+__all__ = ["Merges"]
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """An intersection as far as it goes.
+
+    Attributes:
+        ways: the searches so far.
+        left: how many rows they are thought to leave.
+        covered: the columns that are known then.
+        entries: what the entries cost.
+        pages: what the rows cost.
+        within: ranges of the clustered index that rows have to be in; none if that is not asked.
+    """
+
+    ways: tuple[Way[Path], ...]
+    left: float
+    covered: frozenset[int]
+    entries: float
+    pages: float
+    within: Sequence[Range] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows that is, one at least."""
+        return max(int(self.left), 1)
+
+    @property
+    def cost(self) -> float:
+        return self.entries + self.pages
+
+
+class Merges:
+    """The merges of a table's indexes.
+
+    Args:
+        table: the table.
+        indexes: those that may be searched.
+        rows: how many rows the table is thought to have.
+        pages: what reading costs.
+        touched: the columns that the statement reads or writes.
+    """
+
+    def __init__(self, table: Table, indexes: Sequence[Index], rows: int, pages: Pages, touched: set[int]) -> None:
+        self._table = table
+        self._indexes = indexes
+        self._rows = rows
+        self._pages = pages
+        # any entry has its row's key
+        self._touched = frozenset(touched - set(table.clustered.definition.columns))
+
+    # -- all conditions hold
+
+    def intersection(self, ranges: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
+        """The cheapest of ordered searches, if it costs less than ``below``."""
+        best = self._intersected(ranges, below)
+        return None if best is None else Way(self._path(best), best.rows, best.cost, 1)
+
+    def _path(self, partial: _Partial) -> Intersection:
+        paths = [way.path for way in partial.ways]
+        return Intersection(self._table, paths, partial.within, covering=self._covers(partial))
+
+    def _intersected(self, ranges: Sequence[Way[Path]], below: float) -> _Partial | None:
+        ordered = [way for way in ranges if _is_ordered(way.path)]
+        clustered = next((way for way in ordered if way.path.index.definition.clustered), None)
+        best = self._agreed([way for way in ordered if way is not clustered])
+        if len(ordered) < 2 or best is None or best.cost >= below:
+            return None
+        if clustered is not None and not self._covers(best):
+            narrower = self._within(best, clustered)
+            if narrower is not None and narrower.cost < best.cost:
+                best = narrower
+        return best if best.within or len(best.ways) > 1 else None
+
+    def _agreed(self, ways: list[Way[Path]]) -> _Partial | None:
+        """The cheapest that adds one search after the other."""
+        now, best = _Partial((), self._rows, frozenset(), 0.0, 0.0), None
+        while ways and not (now.ways and self._covers(now)):
+            way = min(ways, key=lambda each: (-len(self._adds(now, each)), each.rows))
+            ways.remove(way)
+            share = self._share(now, way)
+            if share == 1:
+                continue
+            left = now.left * share
+            covered = now.covered | self._adds(now, way)
+            entries = now.entries + self._pages.entries(way.path.index, way.rows)
+            now = _Partial((*now.ways, way), left, covered, entries, 0.0)
+            if not self._covers(now):
+                now = _Partial(now.ways, left, covered, entries, self._pages.sweep(int(left)))
+            if best is None or now.cost < best.cost:
+                best = now
+        return best
+
+    def _within(self, so_far: _Partial, clustered: Way[Path]) -> _Partial | None:
+        """With the rows passed over that are not in ranges of the clustered index, which costs comparisons."""
+        share = self._share(so_far, clustered)
+        if share == 1:
+            return None
+        left = so_far.left * share
+        compared = sum(way.rows for way in so_far.ways) * COMPARE
+        pages = self._pages.sweep(int(left))
+        entries = so_far.entries + compared
+        return _Partial(so_far.ways, left, so_far.covered, entries, pages, clustered.path.ranges)
+
+    def _adds(self, so_far: _Partial, way: Way[Path]) -> frozenset[int]:
+        """The columns that a search would add to those that are known."""
+        return (self._touched & frozenset(way.path.index.definition.columns)) - so_far.covered
+
+    def _covers(self, partial: _Partial) -> bool:
+        return self._touched <= partial.covered
+
+    def _share(self, so_far: _Partial, way: Way[Path]) -> float:
+        """Which part of the rows a search leaves, of those that the columns known have left already."""
+        index, (span, *_) = way.path.index, way.path.ranges
+        share, known, before = 1.0, index.definition.columns[0] in so_far.covered, float(self._rows)
+        for at, column in enumerate(index.definition.columns[: way.parts]):
+            if (column in so_far.covered) != known:
+                known = not known
+                start = (span.low or ())[:at]
+                records = float(counted(index, Range(start, start, exact=True)))
+                if known:
+                    share, before = share * records / before, math.inf
+                else:
+                    before = records
+        return share if known else share * way.rows / before
+
+    # -- one of several conditions holds
+
+    def union(self, sides: Sequence[Searches], below: float) -> Way[Merge] | None:
+        """That of the sides of an OR, if it costs less than ``below``."""
+        children = [self._child(side, below) for side in sides]
+        found = [child for child in children if child is not None]
+        cost = sum(child.reading for child in found)
+        if len(found) < len(children) or cost > below or self._too_many(found, below):
+            return None
+        if all(_is_ordered(child.path) for child in found):
+            return self._merged(sides, found, below)
+        return self._sorted(found, cost, below)
+
+    def _asked(self, side: Searches) -> list[Way[Path]]:
+        """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
+        found = []
+        for index in self._indexes:
+            if (spans := ranges_of(side.by.get(index))) is not None:
+                ranges, parts = spans
+                rows = sum(expected(index, each) for each in ranges)
+                clustered = index.definition.clustered
+                pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
+                path = Path(self._table, index, ranges, covering=True, access="range")
+                found.append(Way(path, rows, pages + rows * ROW + 0.01, parts))
+        return found
+
+    def _child(self, side: Searches, below: float) -> Way[Path] | None:
+        best = min(self._asked(side), key=lambda way: way.reading, default=None)
+        return best if best is not None and best.reading < below else None
+
+    def _too_many(self, children: Sequence[Way[Path]], below: float) -> bool:
+        return sum(child.rows for child in children) >= self._rows and below < math.inf
+
+    def _merged(self, sides: Sequence[Searches], children: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
+        """All children are ordered: they are walked side by side."""
+        parts: list[Path | Intersection] = []
+        cost, rows, shared = 0.0, 0, 1.0
+        for side, child in zip(sides, children, strict=True):
+            alone = PAGE * (1 + child.rows) + child.rows * ROW
+            within = self._intersected(self._asked(side), alone)
+            if within is not None:
+                parts.append(self._path(within))
+                entries, count = within.entries, within.rows
+            else:
+                parts.append(child.path)
+                entries, count = child.reading, child.rows
+            cost, rows, shared = cost + entries, rows + count, shared * count / self._rows
+        rows -= int(shared * self._rows)
+        cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))
+        return Way(Union(self._table, parts), rows, cost, 1) if cost < below else None
+
+    def _sorted(self, children: Sequence[Way[Path]], cost: float, below: float) -> Way[Merge] | None:
+        """One child is not ordered: the keys of the rows are sorted."""
+        clustered = next((child for child in children if child.path.index.definition.clustered), None)
+        others = [child for child in children if child is not clustered]
+        rows = sum(child.rows for child in others)
+        cost += (COMPARE * rows if clustered else 0.0) + self._pages.sweep(rows)
+        cost += COMPARE * 2 * _log2_factorial(rows + 1)
+        if cost >= below:
+            return None
+        path = SortedUnion(self._table, [child.path for child in others], clustered.path if clustered else None)
+        return Way(path, sum(child.rows for child in children), cost, 1)
+
+
+def _is_ordered(path: Path) -> bool:
+    """Whether its entries come in the order of their rows' keys."""
+    definition = path.index.definition
+    if definition.clustered:
+        return True
+    span, *others = path.ranges
+    low, high, count = span.low or (), span.high or (), len(definition.columns)
+    return not others and len(low) >= count and low[:count] == high[:count]
+
+
+def _log2_factorial(n: int) -> float:
+    """By Stirling's formula."""
+    return (math.log(2 * math.pi * n) / 2 + n * math.log(n / math.e)) / math.log(2)

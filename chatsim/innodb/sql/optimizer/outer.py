@@ -1,0 +1,40 @@
+"""Outer joins that are none, since rows without a match are not wanted: manual, "Outer Join Simplification"."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.expressions import Scope
+
+__all__ = ["rejects_null"]
+
+
+def rejects_null(scope: Scope, at: int, node: exp.Expr) -> bool:
+    """Whether a condition can't be true of rows where the columns of the ``at``-th table are all NULL."""
+    rejects = False
+    match node:
+        case exp.Paren():
+            rejects = rejects_null(scope, at, node.this)
+        case exp.And():
+            rejects = rejects_null(scope, at, node.left) or rejects_null(scope, at, node.right)
+        case exp.Or():
+            rejects = rejects_null(scope, at, node.left) and rejects_null(scope, at, node.right)
+        case exp.Not(this=exp.Is(expression=exp.Null()) as is_null):
+            rejects = _is_null(scope, at, is_null.this)
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
+            rejects = _is_null(scope, at, node.left) or _is_null(scope, at, node.right)
+        case exp.In() | exp.Between() | exp.Like():
+            rejects = _is_null(scope, at, node.this)
+    return rejects
+
+
+def _is_null(scope: Scope, at: int, node: exp.Expr) -> bool:
+    """Whether a value is NULL where the table's columns are."""
+    match node:
+        case exp.Column():
+            return scope.column(node)[0] == at
+        case exp.Paren() | exp.Neg():
+            return _is_null(scope, at, node.this)
+        case exp.Add() | exp.Sub() | exp.Mul():
+            return _is_null(scope, at, node.left) or _is_null(scope, at, node.right)
+    return False

@@ -1,0 +1,65 @@
+"""The pieces of an index that are read, by what is left of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Intervals
+from chatsim.innodb.storage.scan import Range
+from chatsim.innodb.storage.values import Key
+
+__all__ = ["bound", "ranges_of"]
+
+
+def ranges_of(left: Intervals | None) -> tuple[list[Range], int] | None:
+    """The ranges, in order, and how many of the index's columns narrow them; None if its first column does not.
+
+    Args:
+        left: what is left of an index.
+    """
+    if left is None or left.part > 0:
+        return None
+    ranges, parts = zip(*_ranges((), left), strict=True)
+    return list(ranges), max(parts)
+
+
+def _ranges(prefix: Key, left: Intervals) -> Iterator[tuple[Range, int]]:
+    for each in left.pieces:
+        behind = _next(left, each.behind)
+        if (point := each.point) is None:
+            low, low_included = _extended(prefix, each.start, behind, 0)
+            high, high_included = _extended(prefix, each.stop, behind, -1)
+            yield Range(low or None, high or None, low_included, high_included), left.part + 1
+        elif behind is None:
+            key = (*prefix, *point)
+            yield Range(key, key, exact=True), left.part + 1
+        else:
+            yield from _ranges((*prefix, *point), behind)
+
+
+def _next(left: Intervals, behind: Intervals | None) -> Intervals | None:
+    """What is left of the very next column."""
+    return behind if behind is not None and behind.part == left.part + 1 else None
+
+
+def _extended(prefix: Key, cut: Cut, behind: Intervals | None, end: int) -> tuple[Key, bool]:
+    """How far a range goes, and whether its end is in it: what is behind an interval narrows an end that is in it."""
+    key, included = bound(prefix, cut, end)
+    if included and len(key) > len(prefix) and behind is not None:
+        piece = behind.pieces[end]
+        return _extended(key, piece.stop if end else piece.start, _next(behind, piece.behind), end)
+    return key, included
+
+
+def bound(prefix: Key, cut: Cut, end: int) -> tuple[Key, bool]:
+    """A place in a column as a key, and whether records with that key are within the range.
+
+    Args:
+        prefix: the values of the columns before.
+        cut: the place.
+        end: it is where a range begins (0) or where it ends (-1).
+    """
+    if cut in (START, END):
+        return prefix, True
+    value, behind = cut
+    return (*prefix, value), (behind == 1) == (end == -1)

@@ -1,0 +1,150 @@
+"""What conditions leave of one column: some values, or an interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, after, before
+from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.values import NULL, Text, UnusableError, Value, as_text
+
+__all__ = ["IS_NULL", "Span", "pieces"]
+
+IS_NULL = "is null"
+_LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_LAST = "\U0010ffff"  # behind every text that begins alike
+_BEHIND_NULL = after(NULL)
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is left of a column: some values, or an interval.
+
+    Attributes:
+        points: the order keys that it may have, maybe none; None for an interval.
+        equal: it was said to be one value, not one of several.
+        or_null: it was said to be NULL or one value: its two points.
+        start, stop: where the interval begins and ends.
+    """
+
+    points: tuple[object, ...] | None = None
+    equal: bool = False
+    or_null: bool = False
+    start: Cut = START
+    stop: Cut = END
+
+    @property
+    def point(self) -> object | None:
+        """The one value that it may have."""
+        return self.points[0] if self.equal and self.points else None
+
+    @property
+    def first(self) -> Cut:
+        """The place before all that it may have."""
+        return before(self.points[0]) if self.points else self.start
+
+    @property
+    def last(self) -> Cut:
+        """The place after all that it may have."""
+        return after(self.points[-1]) if self.points else self.stop
+
+    @property
+    def is_open_below(self) -> bool:
+        """Whether there is no value that is too small for it."""
+        return self.first <= _BEHIND_NULL
+
+    def pieces(self, column: Column) -> list[Interval]:
+        """It as intervals of the column."""
+        if self.points is not None:
+            return [Interval(before(each), after(each)) for each in self.points]
+        open_below = self.is_open_below and not column.nullable
+        return [Interval(START if open_below else self.start, self.stop)]
+
+    def narrowed(self, column: Column, operator: str, values: Sequence[Value]) -> Span:
+        """With one more condition on the column: how it stands to values."""
+        if operator == "like":
+            return self._like(column, values[0])
+        try:
+            keys = [_key_of(column, value, operator) for value in values]
+        except UnusableError:
+            return self
+        if operator == "or null":
+            points = tuple(sorted(key for key in {NULL, *keys} - {None} if self.has(key)))  # type: ignore[type-var]
+            return replace(self, points=points, or_null=len(points) == 2)
+        if operator in ("=", "in", "<=>", IS_NULL):
+            wanted = {key for key in keys if key is not None and (key is not NULL or operator in ("<=>", IS_NULL))}
+            points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
+            return replace(self, points=points, equal=self.equal or len(keys) == 1, or_null=False)
+        return self._between(*_ends(operator, *keys))
+
+    def _like(self, column: Column, pattern: Value) -> Span:
+        """With a LIKE: of a text with what stands before its first wildcard; equal to that, if there is none."""
+        found = _LIKE.match(as_text(pattern))
+        assert found is not None
+        plain = column.type.order(_ESCAPED.sub(r"\1", found["plain"])) if isinstance(column.type, Text) else ""
+        if not isinstance(plain, str) or not plain:
+            return self
+        return self._between(before(plain), after(plain + (_LAST if found["rest"] else "")))
+
+    def _between(self, start: Cut, stop: Cut) -> Span:
+        """With what lies between two places, an interval of one value or none as that."""
+        if self.points is not None:
+            return replace(self, points=tuple(each for each in self.points if start <= before(each) < stop))
+        left = Interval(max(self.start, start), min(self.stop, stop))
+        if left.start >= left.stop:
+            return replace(self, points=())
+        return replace(self, points=left.point, equal=left.point is not None, start=left.start, stop=left.stop)
+
+    def has(self, key: object) -> bool:
+        """Whether a value is in it."""
+        return (self.points is None or key in self.points) and self.start <= before(key) < self.stop
+
+
+def _ends(operator: str, key: object = NULL, high: object = NULL) -> tuple[Cut, Cut]:
+    """Between which places a column is that stands so to a value, or two, or is not NULL."""
+    match operator:
+        case "between":
+            return before(key), after(high)
+        case ">=":
+            return before(key), END
+        case ">":
+            return after(key), END
+        case "<=":
+            return _BEHIND_NULL, after(key)
+        case "<":
+            return _BEHIND_NULL, before(key)
+    return _BEHIND_NULL, END
+
+
+def pieces(column: Column, operator: str, values: Sequence[Value]) -> list[Interval] | None:
+    """What one condition leaves of a column; None is all of it."""
+    if operator == "not in":
+        return _between_values(column, values)
+    left = Span().narrowed(column, operator, values).pieces(column)
+    return None if left == [Interval(START, END)] else left
+
+
+def _between_values(column: Column, values: Sequence[Value]) -> list[Interval] | None:
+    """All but some values, and NULL. Of several, the server looks at those only that it can look for."""
+    keys = set()
+    for value in values:
+        try:
+            keys |= {_key_of(column, value, "<")} - {NULL}
+        except UnusableError:
+            continue
+    ends = [START if not column.nullable else _BEHIND_NULL]
+    for key in sorted(keys):  # type: ignore[type-var]
+        ends += [before(key), after(key)]
+    ends.append(END)
+    return [Interval(*each) for each in list(pairwise(ends))[::2]] if keys else None
+
+
+def _key_of(column: Column, value: Value, operator: str) -> object:
+    """What an index has for a value; None if no row can equal it."""
+    if value is None:
+        return NULL
+    return column.type.sought(value, operator)

@@ -1,0 +1,1 @@
+"""Records, indexes, locks, versions, undo, purge, scans, foreign keys: the storage engine."""

@@ -1,0 +1,226 @@
+"""Foreign keys: a child needs its parent, a parent that goes takes its children along or stays.
+
+A statement looks after them before it writes a row: for the parents of a row to be, for the children of a row that is
+to go or to change. So does MySQL 9.7, in its SQL layer, by ordinary locking reads of one index each; in older servers
+the storage engine did it, between one index entry and the next.
+
+Source: MySQL manual, "FOREIGN KEY Constraints"; docs/fidelity.md.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from chatsim.chat.ports import DatabaseError, database_error
+from chatsim.innodb.storage.rows import DuplicateError
+from chatsim.innodb.storage.scan import Path, Range, Reading, Scan
+from chatsim.innodb.storage.values import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.dictionary import ForeignKey, Table
+    from chatsim.innodb.storage.index import Index, Record
+    from chatsim.innodb.storage.rows import Rows
+    from chatsim.innodb.storage.scan import Hit
+    from chatsim.innodb.storage.values import Key, Value
+
+__all__ = ["check_parents", "settle_children"]
+
+_DEEPEST = 15
+"""A cascade of so many steps is refused."""
+
+
+async def check_parents(
+    rows: Rows,
+    table: Table,
+    row: Sequence[Value],
+    before: Sequence[Value] | None = None,
+    *,
+    but: ForeignKey | None = None,
+) -> None:
+    """See to it that a row to be has its parents, and that they stay.
+
+    Args:
+        rows: what the transaction locks with.
+        table: of the row.
+        row: what it is to be.
+        before: what it is; None if there is no such row yet.
+        but: a constraint that is not looked at: its parent's new key, which the row has taken, is yet to be written.
+
+    Raises:
+        DatabaseError: there is no such parent (1452), or the wait for it failed.
+    """
+    for constraint in sorted(table.parents, key=lambda each: each.name):
+        values = _of(row, constraint.columns)
+        if constraint is but or None in values or (before is not None and values == _of(before, constraint.columns)):
+            continue
+        key = _key(constraint.parent, constraint.parent_columns, values)
+        if before is None and constraint.parent is table and key == _key_of(table, constraint.parent_columns, row):
+            continue  # a new row may be its own parent
+        scan = await _search(rows, constraint.parent, constraint.parent_index, key, "S")
+        if await scan.next() is None:
+            raise database_error(
+                1452, f"Cannot add or update a child row: a foreign key constraint fails ({_told(constraint)})"
+            )
+
+
+async def settle_children(
+    rows: Rows, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, goes: bool = False
+) -> bool:
+    """Have the children of a row that is to go, or to change, follow it; or see to it that there are none.
+
+    In MySQL it is no error when a cascade waits too long for one of the row's own children: the row stays as it is,
+    the statement goes on, and the children that the cascade came to before stay changed.
+
+    Args:
+        rows: what the transaction locks with.
+        table: of the row.
+        old: what it is.
+        new: what it is to be; None if it is to go.
+        goes: it is deleted even though there is a ``new`` one: that replaces it.
+
+    Returns:
+        Whether the row is to be written.
+
+    Raises:
+        DatabaseError: a child wants its parent to stay (1451), or can't follow it.
+    """
+    try:
+        await _Cascade(rows).settle(table, old, new, goes=goes or new is None)
+    except _TimeoutError:
+        return False
+    return True
+
+
+class _TimeoutError(Exception):
+    """A cascade has waited too long for a child of the row that it began with."""
+
+
+class _Cascade:
+    """What one row's going, or changing, brings about.
+
+    Args:
+        rows: what the transaction locks with.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._depth = 0
+
+    async def settle(self, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, goes: bool) -> None:
+        """See to the children of a row, in the order in which their constraints were made."""
+        self._depth += 1
+        for constraint in table.children:
+            values = _of(old, constraint.parent_columns)
+            after = None if new is None else _of(new, constraint.parent_columns)
+            if None in values or values == after:
+                continue
+            rule = constraint.on_delete if goes else constraint.on_update
+            if rule == "RESTRICT":
+                await self._refuse(constraint, values)
+            else:
+                await self._follow(constraint, values, after if rule == "CASCADE" else None, goes=goes)
+        self._depth -= 1
+
+    async def _refuse(self, constraint: ForeignKey, values: Sequence[Value]) -> None:
+        key = _key(constraint.child, constraint.columns, values)
+        scan = await _search(self._rows, constraint.child, constraint.index, key, "S")
+        if await scan.next() is not None:
+            raise _still_referred_to(constraint)
+
+    async def _follow(
+        self, constraint: ForeignKey, values: Sequence[Value], taken: Sequence[Value] | None, *, goes: bool
+    ) -> None:
+        """Change the children of a key, one by one: each is written first, then its own relatives are seen to."""
+        rows, child = self._rows, constraint.child
+        scan = await _search(rows, child, constraint.index, _key(child, constraint.columns, values), "X")
+        while (hit := await self._next(scan)) is not None:
+            if self._depth == _DEEPEST:
+                raise database_error(3008, f"Foreign key cascade delete/update exceeds max depth of {_DEEPEST}.")
+            if goes and constraint.on_delete == "CASCADE":
+                with self._silent():
+                    await rows.delete(child, hit.record)
+                await self.settle(child, hit.row, None, goes=True)
+            elif not goes and child is constraint.parent:
+                raise _still_referred_to(constraint)  # an update does not cascade within a table
+            else:
+                await self._change(constraint, hit.record, hit.row, taken)
+
+    async def _next(self, scan: Scan) -> Hit | None:
+        with self._silent():
+            return await scan.next()
+
+    @contextmanager
+    def _silent(self) -> Iterator[None]:
+        """A wait for the first row's own children, or for room to write them, is given up without an error."""
+        try:
+            yield
+        except DatabaseError as error:
+            if self._depth == 1 and error.errno == 1205:
+                raise _TimeoutError from error
+            raise
+
+    async def _change(
+        self, constraint: ForeignKey, record: Record, old: Sequence[Value], taken: Sequence[Value] | None
+    ) -> None:
+        """Give a child another key, or none."""
+        rows, child = self._rows, constraint.child
+        row = list(old)
+        for at, value in zip(constraint.columns, taken or [None] * len(constraint.columns), strict=True):
+            row[at] = value
+        try:
+            with self._silent():
+                await rows.update(child, record, tuple(row))
+        except DuplicateError as duplicate:
+            raise _duplicate(constraint, taken or (), duplicate) from duplicate
+        await check_parents(rows, child, row, old, but=constraint)
+        await self.settle(child, old, row, goes=False)
+
+
+async def _search(rows: Rows, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
+    """A locking read of what of an index begins with a key."""
+    await rows.lock_table(table, "IS" if mode == "S" else "IX")
+    return Scan(rows, Path(table, index, (Range(key, key, exact=True),), covering=True, access="ref"), Reading(mode))
+
+
+def _key(table: Table, columns: Sequence[int], values: Sequence[Value]) -> Key:
+    return tuple(table.order(at, value) for at, value in zip(columns, values, strict=True))
+
+
+def _key_of(table: Table, columns: Sequence[int], row: Sequence[Value]) -> Key:
+    return _key(table, columns, _of(row, columns))
+
+
+def _of(row: Sequence[Value], columns: Sequence[int]) -> list[Value]:
+    return [row[at] for at in columns]
+
+
+def _still_referred_to(constraint: ForeignKey) -> DatabaseError:
+    return database_error(
+        1451, f"Cannot delete or update a parent row: a foreign key constraint fails ({_told(constraint)})"
+    )
+
+
+def _duplicate(constraint: ForeignKey, values: Sequence[Value], duplicate: DuplicateError) -> DatabaseError:
+    record = "-".join("NULL" if value is None else as_text(value) for value in values)
+    return database_error(
+        1761,
+        f"Foreign key constraint for table '{constraint.parent.name}', record '{record}' would lead to a duplicate"
+        f" entry in table '{duplicate.table.name}', key '{duplicate.index.definition.name}'",
+    )
+
+
+def _told(constraint: ForeignKey) -> str:
+    def names(table: Table, columns: Sequence[int]) -> str:
+        return ", ".join(f"`{table.columns[at].name}`" for at in columns)
+
+    rules = {"DELETE": constraint.on_delete, "UPDATE": constraint.on_update}
+    return (
+        f"`{constraint.child.name}`, CONSTRAINT `{constraint.name}` FOREIGN KEY"
+        f" ({names(constraint.child, constraint.columns)}) REFERENCES `{constraint.parent.name}`"
+        f" ({names(constraint.parent, constraint.parent_columns)})"
+        + "".join(f" ON {event} {rule}" for event, rule in rules.items() if rule != "RESTRICT")
+    )

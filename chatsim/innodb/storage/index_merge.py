@@ -1,0 +1,300 @@
+"""Several indexes walked for one table: its rows are those that all of them have, or any of them.
+
+A child of a merge reads entries for the keys of their rows alone. What it locks is what a search of that index locks;
+the row is looked up by its key when it is known to be one. Children that are walked side by side are handles of their
+own in the server, which don't know of NOWAIT and SKIP LOCKED: they wait. And a row that is skipped when it is looked up
+is taken for the end. Sources: MySQL manual, "Index Merge Optimization"; tests/conformance/schedules/index-merge.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from chatsim.innodb.storage.locks import Patience
+from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.index import Record
+    from chatsim.innodb.storage.rows import Rows
+    from chatsim.innodb.storage.values import Key
+
+__all__ = ["Intersection", "Merge", "SortedUnion", "Union", "Walk"]
+
+
+@dataclass(frozen=True)
+class Intersection:
+    """The rows that all indexes have, each walked in the order of the rows' keys, side by side.
+
+    Attributes:
+        table: which.
+        paths: one for each index.
+        within: pieces of the clustered index that the rows have to be in; none if that is not asked.
+        covering: the indexes together have all columns that are read: no row is looked up.
+        access: what EXPLAIN calls it.
+    """
+
+    table: Table
+    paths: Sequence[Path]
+    within: Sequence[Range] = ()
+    covering: bool = False
+    access: str = "index_merge"
+
+    @property
+    def columns(self) -> set[int]:
+        """Those that it searches by."""
+        return _columns(self.paths)
+
+    def open(self, rows: Rows, reading: Reading) -> Walk:
+        """A walk. Raises as `Scan` does."""
+        if not self.covering:
+            return _Found(self.keys(rows, reading), rows, self.table, reading)
+        first, *others = self.paths  # the first has the statement's own handle, since no row is looked up by it
+        children = [_keys(first, rows, reading), *(_keys(path, rows, _patient(reading)) for path in others)]
+        return _Agreeing(children, self.within, reading)
+
+    def keys(self, rows: Rows, reading: Reading) -> _Agreeing:
+        """A walk for the keys of the rows alone."""
+        return _Agreeing([_keys(path, rows, _patient(reading)) for path in self.paths], self.within, reading)
+
+
+@dataclass(frozen=True)
+class Union:
+    """The rows that any of the children has, each walked in the order of the rows' keys, side by side.
+
+    Attributes:
+        table: which.
+        parts: the children.
+        access: what EXPLAIN calls it.
+    """
+
+    table: Table
+    parts: Sequence[Path | Intersection]
+    access: str = "index_merge"
+
+    @property
+    def columns(self) -> set[int]:
+        """Those that it searches by."""
+        return set().union(*(_columns([part]) if isinstance(part, Path) else part.columns for part in self.parts))
+
+    def open(self, rows: Rows, reading: Reading) -> Walk:
+        """A walk. Raises as `Scan` does."""
+        children = [
+            _keys(part, rows, _patient(reading)) if isinstance(part, Path) else part.keys(rows, reading)
+            for part in self.parts
+        ]
+        return _Found(_United(children), rows, self.table, reading)
+
+
+@dataclass(frozen=True)
+class SortedUnion:
+    """The rows that any index has: one after the other is walked to its end, and the keys are sorted.
+
+    Attributes:
+        table: which.
+        paths: one for each secondary index.
+        clustered: of the clustered index, walked when all other rows have been; they are passed over before.
+        access: what EXPLAIN calls it.
+    """
+
+    table: Table
+    paths: Sequence[Path]
+    clustered: Path | None = None
+    access: str = "index_merge"
+
+    @property
+    def columns(self) -> set[int]:
+        """Those that it searches by."""
+        return _columns([*self.paths, *([self.clustered] if self.clustered else [])])
+
+    def open(self, rows: Rows, reading: Reading) -> Walk:
+        """A walk. Raises as `Scan` does."""
+        passed = self.clustered.ranges if self.clustered else ()
+        last = Scan(rows, self.clustered, _child(reading)) if self.clustered else None
+        keys = _Collected([_keys(path, rows, reading) for path in self.paths], passed)
+        return _Found(keys, rows, self.table, reading, last)
+
+
+Merge: TypeAlias = Intersection | Union | SortedUnion
+
+W = TypeVar("W", bound="Scan | _Agreeing")
+
+
+def _columns(paths: Sequence[Path]) -> set[int]:
+    return {column for path in paths for column in path.index.definition.place}
+
+
+def _child(reading: Reading) -> Reading:
+    return replace(reading, semi_consistent=False)
+
+
+def _patient(reading: Reading) -> Reading:
+    return replace(reading, patience=Patience.WAIT)
+
+
+def _keys(path: Path, rows: Rows, reading: Reading) -> Scan:
+    return Scan(rows, replace(path, covering=True, pushed=None), _child(reading))
+
+
+def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
+    return any(span.begun(key) and not span.ended(key) for span in ranges)
+
+
+class _Walks(Generic[W]):
+    """Several walks that make one."""
+
+    def __init__(self, children: Sequence[W]) -> None:
+        self._children = children
+
+    @property
+    def examined(self) -> int:
+        return sum(child.examined for child in self._children)
+
+
+class _Agreeing(_Walks[Scan]):
+    """What all children come to: the one that is behind goes on until it has caught up."""
+
+    def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
+        super().__init__(children)
+        self._within = within
+        self._locks = reading.mode is not None
+
+    async def next(self) -> Hit | None:
+        at, there = 0, [self._children[0]]
+        candidate = await self._next(self._children[0])
+        while candidate is not None and len(there) < len(self._children):
+            at = (at + 1) % len(self._children)
+            child = self._children[at]
+            found = await child.next()
+            while found is not None and found.record.key < candidate.record.key:
+                child.let_go()
+                found = await child.next()
+            if found is not None and found.record is candidate.record:
+                there.append(child)
+            else:
+                for other in there:  # the candidate is none
+                    other.let_go()
+                there = [child]
+                candidate = await self._next(child, found) if found else None
+        # an entry that is locked knows some of the columns of a row that can't change; else it is the row that is seen
+        return Hit(candidate.record, candidate.record.row) if candidate and self._locks else candidate
+
+    async def _next(self, child: Scan, hit: Hit | None = None) -> Hit | None:
+        """The next row of a child that is in the pieces asked for, ``hit`` if that is."""
+        hit = hit or await child.next()
+        while hit is not None and self._within and not _is_in(hit.record.key, self._within):
+            child.let_go()
+            hit = await child.next()
+        return hit
+
+    async def again(self) -> Hit | None:
+        return await self.next()
+
+    def let_go(self) -> None:
+        self._children[0].let_go()
+
+
+class _United(_Walks["Scan | _Agreeing"]):
+    """What any child comes to, each row once, in the order of their keys."""
+
+    def __init__(self, children: Sequence[Scan | _Agreeing]) -> None:
+        super().__init__(children)
+        self._heads: list[tuple[Key, int, Scan | _Agreeing, Hit]] = []
+        self._advanced = 0
+        self._last: Record | None = None
+
+    async def next(self) -> Hit | None:
+        if not self._advanced:
+            for child in self._children:
+                await self._advance(child)
+        while self._heads:
+            _, _, child, hit = heapq.heappop(self._heads)
+            await self._advance(child)
+            if hit.record is not self._last:
+                self._last = hit.record
+                return hit
+        return None
+
+    async def _advance(self, child: Scan | _Agreeing) -> None:
+        self._advanced += 1
+        if (hit := await child.next()) is not None:
+            # of those with the same key the one that came last is the first
+            heapq.heappush(self._heads, (hit.record.key, -self._advanced, child, hit))
+
+
+class _Collected(_Walks[Scan]):
+    """What any child has, sorted when all have been walked."""
+
+    def __init__(self, children: Sequence[Scan], passed: Sequence[Range]) -> None:
+        super().__init__(children)
+        self._passed = passed
+        self._found: list[Hit] | None = None
+
+    async def next(self) -> Hit | None:
+        if self._found is None:
+            found: dict[Key, Hit] = {}
+            for child in self._children:
+                while (hit := await child.next()) is not None:
+                    if not _is_in(hit.record.key, self._passed):
+                        found[hit.record.key] = hit
+            self._found = [found[key] for key in sorted(found, reverse=True)]
+        return self._found.pop() if self._found else None
+
+
+class _Found:
+    """The rows of keys, each looked up; and what a last walk finds."""
+
+    def __init__(
+        self,
+        keys: _Agreeing | _United | _Collected,
+        rows: Rows,
+        table: Table,
+        reading: Reading,
+        last: Scan | None = None,
+    ) -> None:
+        self._keys = keys
+        self._rows = rows
+        self._table = table
+        self._reading = _child(reading)
+        self._last = last
+        self._current: Scan | None = None
+        self._looked_up = 0
+        self._done = False
+
+    @property
+    def examined(self) -> int:
+        return self._keys.examined + self._looked_up + (self._last.examined if self._last else 0)
+
+    async def next(self) -> Hit | None:
+        while not self._done:
+            hit = await self._keys.next()
+            if hit is None:
+                self._done = True
+                break
+            key = hit.record.key
+            path = Path(
+                self._table, self._table.clustered, [Range(key, key, exact=True)], covering=True, access="const"
+            )
+            self._current = Scan(self._rows, path, self._reading)
+            found = await self._current.next()
+            self._looked_up += self._current.examined
+            if found is not None:
+                return found
+            self._done = self._reading.patience is Patience.SKIP_LOCKED and not hit.record.deleted
+        self._current = self._last
+        return await self._last.next() if self._last else None
+
+    async def again(self) -> Hit | None:
+        return await self.next()
+
+    def let_go(self) -> None:
+        if self._current is not None:
+            self._current.let_go()
+
+
+Walk: TypeAlias = Scan | _Agreeing | _Found
+"""What is walked: its rows one by one."""

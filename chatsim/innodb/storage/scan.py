@@ -1,0 +1,454 @@
+"""The interpreter of access paths: it walks an index and does to each record met what the path says.
+
+Everything that a search locks comes out of `Scan._locked`: which kind of lock, on which record; nothing else in the
+model knows what "a range on a secondary index" locks. Sources: MySQL manual, "InnoDB Locking", "Locks Set by Different
+SQL Statements in InnoDB", "Index Condition Pushdown Optimization"; docs/fidelity.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from chatsim.chat.ports import database_error
+from chatsim.db.deadlock import LockKind, Mode
+from chatsim.innodb.storage.index import HIGHEST
+from chatsim.innodb.storage.locks import Grant, NotGrantedError, Patience
+from chatsim.innodb.storage.mvcc import visible
+from chatsim.innodb.storage.values import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.index import Index, Record
+    from chatsim.innodb.storage.mvcc import ReadView, Version
+    from chatsim.innodb.storage.rows import Rows
+    from chatsim.innodb.storage.values import Key, Value
+
+__all__ = ["Hit", "Path", "Range", "Reading", "Scan"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """A piece of an index, between two keys or prefixes of keys; None where it has no end.
+
+    Attributes:
+        low: where it begins.
+        high: where it ends.
+        low_included: records that begin with ``low`` are in it.
+        high_included: records that begin with ``high`` are.
+        exact: all records in it begin with ``low``, which is ``high``.
+    """
+
+    low: Key | None = None
+    high: Key | None = None
+    low_included: bool = True
+    high_included: bool = True
+    exact: bool = False
+
+    @property
+    def start(self) -> Key:
+        """Where it begins among keys: no key in it is before that, and none is equal that is not in it."""
+        if self.low is None:
+            return ()
+        return self.low if self.low_included else (*self.low, HIGHEST)
+
+    @property
+    def stop(self) -> Key:
+        """Where it ends among keys, likewise."""
+        if self.high is None:
+            return (HIGHEST,)
+        return (*self.high, HIGHEST) if self.high_included else self.high
+
+    def until(self, other: Range) -> Range:
+        """It and one that begins within it."""
+        if other.stop <= self.stop:
+            return self
+        if other.start == self.start:
+            return other
+        return Range(self.low, other.high, self.low_included, other.high_included)
+
+    def begun(self, key: Key) -> bool:
+        """Whether ``key`` is not before it."""
+        if self.low is None:
+            return True
+        start = key[: len(self.low)]
+        return start >= self.low if self.low_included else start > self.low
+
+    def ended(self, key: Key) -> bool:
+        """Whether ``key`` is behind it."""
+        if self.high is None:
+            return False
+        start = key[: len(self.high)]
+        return start > self.high if self.high_included else start >= self.high
+
+
+@dataclass(frozen=True)
+class Path:
+    """How a statement gets at the rows of one table.
+
+    Attributes:
+        table: which.
+        index: the index it walks.
+        ranges: the pieces of it, in order.
+        descending: it walks from high to low.
+        covering: the index has all columns that the statement reads.
+        pushed: a condition on the index's columns that is looked at before the row is; None where the server looks
+            at rows only. It is given the row as far as the index knows it.
+        access: what EXPLAIN calls it: const, ref, range, index, ALL.
+    """
+
+    table: Table
+    index: Index
+    ranges: Sequence[Range]
+    descending: bool = False
+    covering: bool = False
+    pushed: Callable[[Sequence[Value]], bool] | None = None
+    access: str = "ALL"
+
+    @property
+    def columns(self) -> set[int]:
+        """Those that it searches by."""
+        return {*self.index.definition.place}
+
+    def open(self, rows: Rows, reading: Reading) -> Scan:
+        """A walk along it. Raises as `Scan` does."""
+        return Scan(rows, self, reading)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a search reads.
+
+    Attributes:
+        mode: the lock that it takes; None for a consistent read.
+        view: what a consistent read sees; None for the newest, committed or not.
+        patience: what it does about rows that others have locked.
+        semi_consistent: it looks at what a locked row last was, before it waits for it (UPDATE at READ COMMITTED).
+    """
+
+    mode: Mode | None = None
+    view: ReadView | None = None
+    patience: Patience = Patience.WAIT
+    semi_consistent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A row found.
+
+    Attributes:
+        record: its clustered record.
+        row: its columns, as the reader sees them.
+        guessed: it is locked by another, and shown as it last was: read it `Scan.again` if it is wanted.
+    """
+
+    record: Record
+    row: Sequence[Value]
+    guessed: bool = False
+
+
+class _Step(Enum):
+    """How a walk goes on."""
+
+    ON = "to the next record"
+    END = "the range has ended"
+
+
+class Scan:
+    """One walk along a path.
+
+    Args:
+        rows: what the transaction locks with.
+        path: the way.
+        reading: how it reads.
+
+    Raises:
+        DatabaseError: the index was made after the snapshot of the transaction (1412).
+
+    Attributes:
+        examined: how many records it has looked at.
+    """
+
+    def __init__(self, rows: Rows, path: Path, reading: Reading) -> None:
+        if rows.trx.view is not None and not rows.trx.view.sees(path.index.made):
+            raise database_error(1412, "Table definition has changed, please retry transaction")
+        self._rows = rows
+        self._path = path
+        self._reading = reading
+        self._index = path.index
+        self._ranges = iter(path.ranges)
+        self._range: Range | None = None
+        self._at: Record | None = None  # the record met last
+        self._met = False  # ... and dealt with
+        self._opening = True  # no row of the range has been found yet
+        self._unique = False  # the range is one key of a unique index
+        self._down = path.descending  # it is walked from high to low; one key is looked up
+        self._passed = False  # the record met last was behind the range, and locked by another or deleted
+        self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
+        self._guessed_beyond = False  # the range ended at a row that was guessed: the next is waited for
+        self._new: list[Record] = []  # locked by the last step, and not before
+        self._gaps = reading.mode is not None and rows.trx.locks_gaps
+        self.examined = 0
+
+    async def next(self) -> Hit | None:
+        """The next row, or None at the end.
+
+        Raises:
+            DeadlockError, LockWaitTimeoutError: it waited for a row, and that came of it.
+            NotGrantedError: another has locked it, and the reading is not to wait.
+        """
+        while True:
+            if self._range is None:
+                self._range = next(self._ranges, None)
+                if self._range is None:
+                    return None
+                await self._open(self._range)
+            semi_consistent = self._reading.semi_consistent and not self._guessed_beyond
+            self._guessed_beyond = False
+            hit = await self._walk(self._range, semi_consistent=semi_consistent)
+            if hit is not None:
+                self._opening = False
+                return hit
+            self._range = None
+
+    async def again(self) -> Hit | None:
+        """The row that was guessed, now locked; or the next, if it is gone."""
+        assert self._range is not None
+        self._met = False
+        hit = await self._walk(self._range, semi_consistent=False)
+        if hit is None:
+            self._range = None
+        return hit or await self.next()
+
+    def let_go(self) -> None:
+        """The last row was not wanted: at READ COMMITTED it is not kept locked."""
+        if not self._rows.trx.locks_gaps and self._reading.mode is not None:
+            for record in self._new:
+                self._rows.locks.unlock(self._rows.trx, record, self._reading.mode)
+        self._new.clear()
+
+    # -- where it is
+
+    async def _open(self, span: Range) -> None:
+        index, path = self._index, self._path
+        definition = index.definition
+        width = len(definition.columns)
+        self._unique = (
+            span.exact
+            and definition.unique
+            and span.low is not None
+            and len(span.low) >= width
+            and (definition.clustered or NULL not in span.low)
+        )
+        self._new.clear()
+        self._passed = self._stop_found = self._met = False
+        self._opening = True
+        # one key of all the index's columns is looked up forwards, also on a way down through several
+        looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
+        self._down = path.descending and not looked_up
+        if not self._down:
+            low = span.low or ()
+            self._at = index.at_or_after(low) if span.low_included or not low else index.after(low)
+            return
+        if span.high is None:
+            self._at = index.supremum
+            return
+        while True:
+            behind = index.after(span.high) if span.high_included else index.at_or_after(span.high)
+            if not self._gaps or await self._lock(behind, LockKind.GAP) is not None:
+                break
+        self._at = None if behind.previous.is_supremum else behind.previous
+
+    def _here(self) -> Record:
+        """The record to deal with: where it is, the next one if that has been dealt with or is gone."""
+        at = self._at
+        if at is None:  # before the first one
+            return self._index.supremum
+        if at.gone:
+            at = self._index.at_or_after(at.key)
+            if self._down:
+                at = at.previous
+        elif self._met:
+            at = at.previous if self._down else at.following
+        self._at, self._met = at, True
+        return at
+
+    # -- what it does to a record
+
+    async def _walk(self, span: Range, *, semi_consistent: bool) -> Hit | None:
+        """On to the next row in the range; None at its end."""
+        if self._unique and not self._opening:
+            return None
+        while True:
+            starting, before = not self._met, self._at
+            record = self._here()
+            if not starting or record is not before:  # else it was an entry whose row had to be waited for
+                self._new.clear()
+            step: Hit | _Step
+            if record.is_supremum:
+                step = await self._supremum(record, starting=starting and record is before)
+            elif self._exact(span) and record.key[: len(span.low or ())] != span.low:
+                if self._gaps:
+                    await self._lock(record, LockKind.GAP)
+                return None
+            elif self._reading.mode is None:
+                self._count()
+                step = self._consistent(record, span)
+            else:
+                self._count()
+                step = await self._locking(record, span, semi_consistent=semi_consistent)
+            if step is _Step.END:
+                return None
+            if isinstance(step, Hit):
+                return step
+
+    def _count(self) -> None:
+        self.examined += 1
+        self._index.reads += 1
+
+    async def _supremum(self, record: Record, *, starting: bool) -> _Step:
+        if self._at is None:
+            return _Step.END
+        if self._gaps and (starting or not self._down) and not self._passed:
+            await self._lock(record, LockKind.NEXT_KEY)
+        return _Step.ON if self._down and starting else _Step.END
+
+    def _consistent(self, record: Record, span: Range) -> Hit | _Step:
+        """What a plain read does with a record: it locks nothing, and looks for the version that it sees."""
+        if self._out(record, span):
+            return _Step.END
+        row = self._seen(record)
+        return _Step.ON if row is None else Hit(self._path.table.row_of(record), row)
+
+    async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
+        """What a locking read does with a record: lock it, skip it if it is deleted, look at its row."""
+        kind = self._locked(record, span)
+        if kind is None:
+            return _Step.END
+        definition, path, out = self._index.definition, self._path, self._out(record, span)
+        guesses = semi_consistent and not self._unique and definition.clustered
+        got = await self._try(record, kind, Patience.SKIP_LOCKED if guesses else self._reading.patience)
+        self._passed = False
+        if got is not True:
+            return self._guessed(record, out=out) if got is None and guesses else self._later(got, out=out)
+        self._stop_found = self._stop_found or self._stops(record, span)
+        if kind is LockKind.GAP:
+            return _Step.END
+        if record.deleted:
+            self._passed = out and path.pushed is None
+            self.let_go()
+            return _Step.END if definition.clustered and self._unique else _Step.ON
+        if path.pushed is not None and (out or not path.pushed(self._known(record))):
+            self.let_go()
+            return _Step.END if out else _Step.ON
+        return await self._row_of(record, out=out)
+
+    async def _row_of(self, record: Record, *, out: bool) -> Hit | _Step:
+        """From a locked record on to its row, which is locked as well unless the index has all that is wanted."""
+        covered = not self._index.definition.clustered and self._reading.mode == "S" and self._path.covering
+        row = record
+        if not self._index.definition.clustered:
+            row = self._path.table.row_of(record)
+            if not covered:
+                got = await self._try(row, LockKind.RECORD, self._reading.patience)
+                if got is not True:
+                    return self._later(got, out=out)
+        if out:
+            if not self._down:  # going down, the server does not let go of the row that it stops at
+                self.let_go()
+            return _Step.END
+        if covered:
+            return Hit(row, self._known(record))
+        if row.deleted:
+            self.let_go()
+            return _Step.ON
+        return Hit(row, row.row)
+
+    async def _try(self, record: Record, kind: LockKind, patience: Patience) -> bool | None:
+        """Lock a record: True when that is done, False after a wait, None when it is to be skipped."""
+        try:
+            granted = await self._lock(record, kind, patience)
+        except NotGrantedError:
+            if patience is Patience.NOWAIT:
+                raise
+            return None
+        if granted is Grant.NEW:
+            self._new.append(record)
+        return granted is not None
+
+    def _later(self, got: bool | None, *, out: bool) -> _Step:  # noqa: FBT001 - what `_try` gave
+        """After a wait the same record is dealt with anew, for much may have changed; a locked one is passed over."""
+        if got is False:
+            self._met = False
+        self._passed = got is None and out and self._path.pushed is None
+        return _Step.ON
+
+    def _guessed(self, record: Record, *, out: bool) -> Hit | _Step:
+        """A locked row, as it was when it was last committed."""
+        version = _committed(record)
+        if version is None or version.deleted:
+            return _Step.ON
+        self._guessed_beyond = out and self._down  # the server does not tell the engine that it is not wanted
+        return _Step.END if out else Hit(record, version.row, guessed=True)
+
+    def _exact(self, span: Range) -> bool:
+        """Whether it stops before a record that is not in the range; that it reaches the first by a key is exact."""
+        return span.exact or (self._opening and self._path.access == "ref")
+
+    def _out(self, record: Record, span: Range) -> bool:
+        return not span.begun(record.key) if self._down else span.ended(record.key)
+
+    def _locked(self, record: Record, span: Range) -> LockKind | None:
+        """What a locking search locks of a record that it meets; None: nothing, since nothing can come behind."""
+        definition = self._index.definition
+        if not self._gaps or (self._unique and not record.deleted):
+            return LockKind.RECORD
+        if not definition.clustered or self._down:
+            return LockKind.NEXT_KEY
+        if self._opening and span.low_included and record.key == span.low:
+            return LockKind.RECORD  # no row can come before it that the range begins with
+        high = span.high
+        if high is None or record.key[: len(high)] < high:
+            return LockKind.NEXT_KEY
+        if record.key[: len(high)] > high:
+            return None if self._stop_found else LockKind.GAP
+        return LockKind.NEXT_KEY if span.high_included else LockKind.GAP
+
+    def _stops(self, record: Record, span: Range) -> bool:
+        """Whether a record is the one that the range ends at: no other can be in it."""
+        high, width = span.high, len(self._index.definition.columns)
+        return self._index.definition.clustered and not self._down and record.key == high and len(high) == width
+
+    async def _lock(self, record: Record, kind: LockKind, patience: Patience = Patience.WAIT) -> Grant | None:
+        assert self._reading.mode is not None
+        return await self._rows.lock(record, self._reading.mode, kind, patience=patience)
+
+    def _seen(self, record: Record) -> Sequence[Value] | None:
+        """What a consistent read sees of a record."""
+        view, path = self._reading.view, self._path
+        if self._index.definition.clustered:
+            return visible(record, view)
+        if view is None:
+            return None if record.deleted else path.table.row_of(record).row
+        row = visible(path.table.row_of(record), view)
+        if row is None or path.table.key(self._index, row) != record.key:
+            return None
+        return row
+
+    def _known(self, entry: Record) -> Sequence[Value]:
+        """The row as far as an entry knows it."""
+        row: list[Value] = [None] * len(self._path.table.columns)
+        for at, value in zip(entry.index.definition.place, entry.row, strict=True):
+            row[at] = value
+        return row
+
+
+def _committed(record: Record) -> Record | Version | None:
+    """What a row was when it was last committed."""
+    version: Record | Version | None = record
+    while version is not None and version.writer is not None and version.writer.active:
+        version = version.older
+    return version

@@ -1,0 +1,64 @@
+"""What the optimizer believes of a table (MySQL manual, "Configuring Optimizer Statistics for InnoDB").
+
+The server counts rows as statements go, roughly, and distinct values only in ANALYZE TABLE. From both it makes the rows
+of a key, and not anew for each statement, but when a session first opens the table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatsim.innodb.storage.index import Index
+
+__all__ = ["Statistics"]
+
+_SAMPLE = 100  # entries of an index that are looked at, where nothing was analyzed
+
+
+class Statistics:
+    """Of one table.
+
+    Attributes:
+        rows: how many there are thought to be: inserts count, deletes too, rollbacks do not.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._rows_when_opened = 0
+        self._distinct: Final[dict[Index, list[int]]] = {}
+        self._open: Counter[int] = Counter()
+
+    def analyze(self, indexes: Iterable[Index]) -> None:
+        """Count the rows, and for each index how many values its first columns have; every session opens it again."""
+        self._open.clear()
+        for index in indexes:
+            entries = [record.key for record in index if not record.deleted]
+            self._distinct[index] = [
+                len({key[:width] for key in entries}) for width in range(1, len(index.definition.place) + 1)
+            ]
+            if index.definition.clustered:
+                self.rows = len(entries)
+
+    def opened(self, session: int, times: int) -> bool:
+        """A statement of a session names the table so many times: whether the session had to open it for that.
+
+        It keeps it open for the statements to come.
+        """
+        if times <= self._open[session]:
+            return False
+        self._open[session] = times
+        self._rows_when_opened = self.rows
+        return True
+
+    def rows_per_key(self, index: Index, width: int) -> float:
+        """How many rows there are thought to be to a value of the first ``width`` columns of an index."""
+        if index not in self._distinct:
+            keys = [record.key[:width] for record in islice(index, _SAMPLE)]
+            return len(keys) / len(set(keys)) if keys else 1.0
+        distinct = self._distinct[index][width - 1] if width else 1
+        return max(self._rows_when_opened / max(distinct, 1), 1.0)

@@ -1,0 +1,62 @@
+"""Hermitage's anomalies: what the server's isolation levels prevent, and that the model prevents the same."""
+
+import asyncio
+
+import pytest
+
+from chatsim.chat.ports import Isolation
+from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance.anomalies import ANOMALIES, arrange, matrix
+from chatsim.worlds.mysql.world import MySQLWorld
+
+
+@pytest.fixture(scope="module")
+def modelled():
+    return matrix(in_model.play, in_model.play)
+
+
+def lowest_that_prevents(found, name):
+    return next((level for level in Isolation if not found[name][level.value]), None)
+
+
+def test_each_level_prevents_what_the_one_below_it_does(modelled):
+    for row in modelled.values():
+        happens = list(row.values())
+        assert happens == sorted(happens, reverse=True)
+
+
+def test_a_dirty_write_is_prevented_at_any_level(modelled):
+    assert lowest_that_prevents(modelled, "G0") is Isolation.READ_UNCOMMITTED
+
+
+@pytest.mark.parametrize("name", ["G1a", "G1b", "G1c", "OTV"])
+def test_what_is_not_committed_is_seen_at_read_uncommitted_only(modelled, name):
+    assert lowest_that_prevents(modelled, name) is Isolation.READ_COMMITTED
+
+
+@pytest.mark.parametrize("name", ["PMP", "G-single"])
+def test_a_snapshot_holds_from_repeatable_read_on(modelled, name):
+    assert lowest_that_prevents(modelled, name) is Isolation.REPEATABLE_READ
+
+
+@pytest.mark.parametrize("name", ["PMP, writing", "G-single, writing", "P4", "G2-item", "G2"])
+def test_a_snapshot_does_not_hold_for_what_is_written(modelled, name):
+    assert lowest_that_prevents(modelled, name) is Isolation.SERIALIZABLE
+
+
+def test_who_waits_goes_on_later_and_who_is_refused_no_further():
+    (lost_update,) = [each for each in ANOMALIES if each.name == "P4"]
+    schedule, numbers = arrange(lost_update, Isolation.SERIALIZABLE, in_model.play)
+    ended = [each for step in in_model.play(schedule).steps for each in step.completed]
+    assert [each.errno for each in ended if each.result == "error"] == [1213]
+    assert len(numbers) == len(schedule.steps) == len(lost_update.steps) - 1  # the victim does not commit
+
+
+async def test_the_matrix_of_mysql_is_that_of_the_model(mysql_url, modelled):
+    async with MySQLWorld() as world:
+        loop = asyncio.get_running_loop()
+
+        def play(schedule):
+            return asyncio.run_coroutine_threadsafe(on_mysql.play(world, schedule), loop).result()
+
+        assert await asyncio.to_thread(matrix, play, in_model.play) == modelled

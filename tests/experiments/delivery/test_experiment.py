@@ -1,0 +1,142 @@
+"""What becomes of texts, timed hop by hop: on one node and across, however presence is kept and peers are reached."""
+
+import json
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+import chatsim
+from chatsim.cli import main
+from chatsim.experiments.creation.experiment import BadParameterError
+from chatsim.experiments.delivery.experiment import HOPS, Delivery, Hops
+from chatsim.simulation.links import Constant, Link, Topology
+from chatsim.simulation.loop import run
+from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.model.world import ModelWorld
+from chatsim.worlds.world import Sharing
+
+COLUMNS = {"path", "presence", "peers", "hop", "world", "p50_ms", "p95_ms", "p99_ms", "per_s", "lost"}
+LATENCY = 0.05
+
+
+def modelled(parameters, *, before=lambda _: None):
+    """The rows of a run in the model, on links of one latency, by path, presence, peers and hop."""
+    costs = msgspec.structs.replace(ModelCosts.read(), network=Topology(link=Link(Constant(LATENCY))))
+
+    async def body():
+        world = ModelWorld(costs, seed=1)
+        before(world)
+        report = parameters.report("model")
+        await parameters.run(world, report, progress=False)
+        return report
+
+    report = run(body())
+    return {(row["path"], row["presence"], row["peers"], row["hop"]): row for row in report.rows}
+
+
+def test_there_is_a_row_for_each_path_way_and_hop():
+    rows = modelled(Delivery(pairs=2, texts=4))
+    assert list(rows) == [
+        (path, presence, peers, hop)
+        for presence in ("process", "redis")
+        for peers in ("process", "grpc")
+        for path in ("same", "across")
+        for hop in HOPS
+    ]
+    for row in rows.values():
+        assert set(row) >= COLUMNS
+        assert (row["world"], row["lost"], row["p50_ms"]) == ("model", 0, None), "eight texts carry no percentile"
+        assert row["per_s"] > 0
+
+
+def test_each_crossing_of_the_network_is_seen_in_its_hop_and_in_no_other():
+    rows = modelled(Delivery(pairs=2, texts=10))
+
+    def took(path, presence, peers, hop):
+        """In crossings of the network."""
+        return round(rows[path, presence, peers, hop]["p50_ms"] / LATENCY / 1e3)
+
+    base = took("same", "process", "process", "acknowledged")
+    assert base == took("across", "redis", "grpc", "acknowledged"), "nobody's acknowledgement waits for the telling"
+    for presence, lookup in (("process", 0), ("redis", 2)):
+        for peers, hop in (("process", 0), ("grpc", 1)):
+            assert took("same", presence, peers, "pushed") == base + lookup
+            assert took("across", presence, peers, "pushed") == base + lookup + hop
+            assert took("across", presence, peers, "read") - took("same", presence, peers, "read") == hop
+
+
+def test_what_nobody_was_told_is_counted_and_not_timed():
+    rows = modelled(
+        Delivery(pairs=1, texts=20, paths="across", presence="redis", peers="grpc"),
+        before=lambda world: world.network.part("node1", "node2"),
+    )
+    lost = {hop: rows["across", "redis", "grpc", hop]["lost"] for hop in HOPS}
+    assert lost == {"acknowledged": 0, "pushed": 20, "read": 20}
+    assert rows["across", "redis", "grpc", "acknowledged"]["p50_ms"] is not None
+    assert rows["across", "redis", "grpc", "pushed"]["p50_ms"] is None
+
+
+def test_percentiles_are_given_only_as_far_as_the_sample_carries_them():
+    hops = [Hops(number / 1e3, None if number % 2 else number / 1e3, 0.001) for number in range(1, 101)]
+    rows = Delivery(texts=100, pairs=1).rows("model", "same", Sharing(), 2.0, hops)
+    acknowledged, pushed, _ = rows
+    assert (acknowledged["p50_ms"], acknowledged["p95_ms"], acknowledged["p99_ms"]) == (
+        pytest.approx(50.5),
+        pytest.approx(95.05),
+        None,
+    )
+    assert (pushed["lost"], pushed["p50_ms"], pushed["p95_ms"]) == (50, pytest.approx(51), None)
+    assert acknowledged["per_s"] == 50
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"presence": "memcached"}, "unknown presence 'memcached'; there are: process, redis"),
+        ({"peers": ["grpc", "smtp"]}, "unknown peers 'smtp'; there are: process, grpc"),
+        ({"paths": "up"}, "unknown paths 'up'; there are: same, across"),
+        ({"paths": ()}, "paths is empty; there are: same, across"),
+        ({"nodes": 0}, "nodes is 0; it must be at least 1"),
+        ({"texts": 0}, "texts is 0; it must be at least 1"),
+        ({"nodes": 1}, "the path 'across' needs two nodes"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_named(wrong, sentence):
+    with pytest.raises(BadParameterError) as raised:
+        Delivery(**wrong)
+    assert str(raised.value) == sentence
+
+
+def test_a_run_repeats_itself_in_the_model():
+    parameters = {"pairs": 2, "texts": 10, "presence": "redis", "peers": "grpc", "progress": False}
+    first, second = (
+        chatsim.run(chatsim.delivery(world=chatsim.Model(check_determinism=True), **parameters)) for _ in range(2)
+    )
+    assert first.rows == second.rows
+
+
+def test_on_a_real_server_with_a_real_redis_and_grpc(mysql_url, redis_url, tmp_path):
+    report = chatsim.run(chatsim.delivery(pairs=2, texts=5, presence="redis", peers="grpc", progress=False))
+    assert [(row["path"], row["hop"], row["lost"]) for row in report.rows] == [
+        (path, hop, 0) for path in ("same", "across") for hop in HOPS
+    ]
+    assert "presence redis, peers grpc" in report.conditions()
+    assert (report.save(tmp_path) / "summary.png").exists()
+
+
+def test_the_command_prints_a_line_of_json_for_each_row():
+    words = ["delivery", "--world", "model", "--json", "--pairs", "2", "--texts", "10", "--peers", "grpc"]
+    result = CliRunner().invoke(main, [*words, "--presence", "process"])
+    assert result.exit_code == 0
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(rows) == 6
+    assert all(set(row) >= COLUMNS for row in rows)
+    table = CliRunner().invoke(main, [*words[:3], *words[4:], "--presence", "process"])
+    assert "Delivering texts" in table.stdout
+    assert "None" not in table.stdout
+
+
+def test_the_command_names_what_makes_no_sense():
+    result = CliRunner().invoke(main, ["delivery", "--nodes", "1"])
+    assert (result.exit_code, result.stderr) == (2, "Error: the path 'across' needs two nodes\n")

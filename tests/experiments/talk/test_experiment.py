@@ -1,0 +1,100 @@
+"""People talk while the database server is killed, again and again: what was acknowledged is there once, for both."""
+
+import asyncio
+import os
+from functools import partial
+
+import psutil
+import pytest
+
+from chatsim.experiments.talk.experiment import Talk
+from chatsim.worlds.model.world import Model
+from chatsim.worlds.mysql.nodes import node_processes
+from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
+from chatsim.worlds.world import Sharing
+
+SEEDS = int(os.environ.get("CHATSIM_TEST_SEEDS", "60"))
+
+
+def in_model(talk):
+    return Model().run(talk.run, seed=talk.seed)
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.timeout(600)
+async def test_a_server_that_is_killed_twenty_times_costs_no_text_and_doubles_none(tmp_path):
+    talk = Talk(pairs=2, texts=100, crashes=20, pause=0.1, patience=120)
+    async with MySQLWorld(Servers(mysql_via="unpacked", mysql_url=None)) as world:
+        told = await talk.run(world, tmp_path)
+    assert told.wrong == []
+    assert (told.crashes, len(told.said)) == (20, 400)
+
+
+@pytest.mark.timeout(3_600)
+def test_so_it_is_in_the_model_whatever_the_seed():
+    cut_off = 0
+    for seed in range(1, SEEDS + 1):
+        talk = Talk(texts=8, crashes=2, down=0.3, seed=seed, patience=600)
+        told = in_model(talk)
+        assert told.wrong == [], f"repeat with {talk}"
+        assert (told.crashes, len(told.said)) == (2, 16)
+        cut_off += told.cut_off
+    assert cut_off > SEEDS / 4  # they are killed in the middle of something, not in between
+
+
+@pytest.mark.timeout(3_600)
+def test_nor_does_a_killed_node_or_redis_cost_a_text_or_leave_anybody_online_in_the_model():
+    for seed in range(1, SEEDS + 1):
+        talk = Talk(texts=8, crashes=4, faults=("node", "redis"), down=0.5, seed=seed, patience=600, lapses=True)
+        told = in_model(talk)
+        assert told.wrong == [], f"repeat with {talk}"
+        assert (told.crashes, len(told.said)) == (4, 16)
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.timeout(900)
+async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_four_processes(
+    tmp_path, mysql_url, monkeypatch
+):
+    monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container can't be killed
+    talk = Talk(pairs=2, texts=150, nodes=4, crashes=40, faults=("node", "redis"), pause=0.2, patience=120)
+    async with MySQLWorld() as world:
+        words = ["--tables", "hardened", "--host", LOOPBACK]
+        url = await world.redis_url()
+        sharing = Sharing("redis", "grpc")
+        processes = partial(node_processes, world, nodes=4, port=0, words=words, redis_url=url, sharing=sharing)
+        told = await talk.run(world, tmp_path, processes)
+    assert told.wrong == []
+    assert (told.crashes, len(told.said)) == (40, 600)
+    assert not [each for each in psutil.Process().children(recursive=True) if "chatsim.cli" in each.cmdline()]
+
+
+def test_one_seed_is_one_story():
+    talk = Talk(texts=5, crashes=2, down=0.3, seed=3)
+    assert in_model(talk) == in_model(talk)
+
+
+def tampering(change):
+    """A talk at whose end somebody changes the tables behind everybody's back."""
+
+    class Tampered(Talk):
+        async def _break(self, world, house, rng, told):
+            while (await world.admin.execute("SELECT COUNT(*) FROM chat_message")).scalar() < 2 * self.texts:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await world.admin.script(change)
+
+    return Tampered
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        ("DELETE FROM chat_message WHERE seq = 4", "was sent, and is not stored"),
+        ("UPDATE chat_message SET content = 'forged' WHERE seq = 4", "is stored, and nobody sent it"),
+        ("UPDATE chat_message SET seq = 11 WHERE seq = 4", "has not what is stored of thread"),
+    ],
+)
+def test_what_is_wrong_is_found(change, finding):
+    told = in_model(tampering(change)(texts=5, crashes=0, patience=5))
+    assert any(finding in sentence for sentence in told.wrong)

@@ -1,0 +1,49 @@
+"""What one condition leaves of a column, as pieces of an index."""
+
+import pytest
+
+from chatsim.innodb.sql.optimizer.intervals import END, START, Interval, after, before
+from chatsim.innodb.sql.optimizer.spans import Span, pieces
+from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.values import NULL, Integer, Text
+
+NUMBER = Column("n", Integer(4, -(2**31), 2**31 - 1), nullable=True)
+COUNTED = Column("c", NUMBER.type, nullable=False)
+NAME = Column("name", Text(80, 20, binary=True, padded=False), nullable=True)
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "left"),
+    [
+        ("<", [3], [(after(NULL), before(3))]),
+        (">=", [3], [(before(3), END)]),
+        ("in", [5, 3, 5], [(before(3), after(3)), (before(5), after(5))]),
+        ("not in", [5, 3], [(after(NULL), before(3)), (after(3), before(5)), (after(5), END)]),
+        ("is null", [None], [(before(NULL), after(NULL))]),
+        ("not null", [], [(after(NULL), END)]),
+        ("=", [2.5], []),  # no integer is that
+        ("<", [2.5], [(after(NULL), before(2.5))]),
+    ],
+)
+def test_a_condition_leaves_intervals(operator, values, left):
+    assert pieces(NUMBER, operator, values) == [Interval(*each) for each in left]
+
+
+def test_where_there_is_no_null_an_interval_begins_at_the_start():
+    assert pieces(COUNTED, "<", [3]) == [Interval(START, before(3))]
+    assert pieces(COUNTED, "not in", [3]) == [Interval(START, before(3)), Interval(after(3), END)]
+
+
+def test_what_says_nothing_of_the_order_leaves_all():
+    assert pieces(COUNTED, "not null", []) is None
+    assert pieces(NAME, "=", [3]) is None  # a text is compared with a number as a number
+    assert pieces(NAME, "not in", [3, 4]) is None
+    assert pieces(NUMBER, "not in", [None, None]) is None
+    assert pieces(NAME, "like", ["%a"]) is None
+
+
+def test_a_pattern_leaves_what_begins_as_it_does():
+    (left,) = pieces(NAME, "like", ["ab%c"])
+    span = Span(start=left.start, stop=left.stop)
+    assert [text for text in ("aa", "ab", "abzz", "ac") if span.has(text)] == ["ab", "abzz"]
+    assert pieces(NAME, "like", [r"a\%b"]) == [Interval(before("a%b"), after("a%b"))]

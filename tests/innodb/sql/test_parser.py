@@ -1,0 +1,166 @@
+"""A text becomes statements: split where they end, its placeholders numbered, what is no SQL refused."""
+
+import pytest
+from sqlglot import exp
+
+from chatsim.chat.ports import DatabaseError
+from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint, parse
+
+
+def texts(sql):
+    return [each.meta["text"] for each in parse(sql)]
+
+
+def placeholders(sql):
+    """The numbers of each statement's placeholders, in the order of its text."""
+    return [
+        sorted(node.meta["number"] for node in statement.find_all(exp.Placeholder) if "number" in node.meta)
+        for statement in parse(sql)
+    ]
+
+
+# --- statements
+
+
+@pytest.mark.parametrize(
+    ("sql", "statements"),
+    [
+        ("SELECT 1", ["SELECT 1"]),
+        ("SELECT 1;", ["SELECT 1"]),
+        (" SELECT 1 ;\n SELECT 2 ", ["SELECT 1", "SELECT 2"]),
+        (";;SELECT 1;;", ["SELECT 1"]),
+        ("BEGIN; UPDATE t SET a = ';'; COMMIT", ["BEGIN", "UPDATE t SET a = ';'", "COMMIT"]),
+        ("SELECT 'a;b', `c;d`", ["SELECT 'a;b', `c;d`"]),
+        ("SELECT 1 -- one; not two", ["SELECT 1"]),
+        ("SELECT 1 # one; not two", ["SELECT 1"]),
+        ("/* first; */ SELECT 1", ["SELECT 1"]),
+    ],
+)
+def test_a_text_is_split_where_its_statements_end_not_within_a_text_a_name_or_a_comment(sql, statements):
+    assert texts(sql) == statements
+
+
+@pytest.mark.parametrize("sql", ["", "  \n", ";", " ; ; "])
+def test_a_text_without_a_statement_has_none(sql):
+    assert parse(sql) == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("SELECT 1", exp.Select),
+        ("SELECT 1 UNION ALL SELECT 2", exp.Union),
+        ("INSERT INTO t VALUES (1)", exp.Insert),
+        ("UPDATE t SET a = 1", exp.Update),
+        ("DELETE FROM t", exp.Delete),
+        ("CREATE TABLE t (id INT)", exp.Create),
+        ("DROP TABLE t", exp.Drop),
+        ("ALTER TABLE t ADD COLUMN a INT", exp.Alter),
+        ("TRUNCATE TABLE t", exp.TruncateTable),
+        ("SET @a = 1", exp.Set),
+        ("BEGIN", exp.Transaction),
+        ("START TRANSACTION", exp.Transaction),
+        ("COMMIT", exp.Commit),
+        ("ROLLBACK", exp.Rollback),
+    ],
+)
+def test_a_statement_is_of_its_kind(sql, kind):
+    (statement,) = parse(sql)
+    assert isinstance(statement, kind)
+
+
+def test_replace_is_an_insert_that_replaces():
+    for sql in ("REPLACE INTO t VALUES (1)", "replace t (a) SELECT 1"):
+        (statement,) = parse(sql)
+        assert isinstance(statement, exp.Insert)
+        assert statement.args["replace"]
+    (plain,) = parse("INSERT INTO t VALUES (1)")
+    assert not plain.args.get("replace")
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "name"),
+    [
+        ("SAVEPOINT s1", Savepoint, "s1"),
+        ("savepoint `a b`", Savepoint, "a b"),
+        ("RELEASE SAVEPOINT s1", Release, "s1"),
+    ],
+)
+def test_savepoints_are_set_and_released_by_name(sql, kind, name):
+    (statement,) = parse(sql)
+    assert isinstance(statement, kind)
+    assert statement.name == name
+
+
+def test_rolling_back_to_a_savepoint_names_it():
+    named = [parse(sql)[0].args["savepoint"].name for sql in ("ROLLBACK TO s1", "ROLLBACK TO SAVEPOINT s1")]
+    assert named == ["s1", "s1"]
+
+
+def test_do_has_expressions_and_analyze_has_tables():
+    (do,) = parse("DO 1, RELEASE_LOCK('a')")
+    (analyze,) = parse("ANALYZE TABLE t, u")
+    assert isinstance(do, Do)
+    assert isinstance(analyze, Analyze)
+    assert len(do.expressions) == 2
+    assert [each.name for each in analyze.expressions] == ["t", "u"]
+
+
+def test_a_transaction_with_a_consistent_snapshot_says_so():
+    (statement,) = parse("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    assert statement.args["modes"] == ["WITH CONSISTENT SNAPSHOT"]
+
+
+# --- placeholders
+
+
+@pytest.mark.parametrize(
+    ("sql", "numbers"),
+    [
+        ("SELECT 1", [[]]),
+        ("SELECT ?, ?", [[0, 1]]),
+        ("SELECT ?; SELECT '?'; SELECT ?, ?", [[0], [], [1, 2]]),
+        ("INSERT INTO t (a) VALUES (?), (?) ON DUPLICATE KEY UPDATE a = ?", [[0, 1, 2]]),
+    ],
+)
+def test_placeholders_are_numbered_through_the_whole_text(sql, numbers):
+    assert placeholders(sql) == numbers
+
+
+def test_placeholders_are_numbered_as_the_text_has_them_not_as_the_tree_does():
+    (statement,) = parse("SELECT a + ? FROM t JOIN u ON u.a = ? WHERE t.b = ? AND t.c = ? ORDER BY a LIMIT ? OFFSET ?")
+
+    def number(node):
+        return node.find(exp.Placeholder).meta["number"]
+
+    assert number(statement.expressions[0]) == 0
+    assert number(statement.args["joins"][0]) == 1
+    assert [number(each) for each in (statement.args["where"].this.left, statement.args["where"].this.right)] == [2, 3]
+    assert [number(statement.args[part]) for part in ("limit", "offset")] == [4, 5]
+
+
+def test_the_offset_comes_first_where_the_text_has_it_first():
+    (statement,) = parse("SELECT a FROM t LIMIT ?, ?")
+    assert [statement.args[part].expression.meta["number"] for part in ("offset", "limit")] == [0, 1]
+
+
+# --- what is no SQL
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELEC 1",
+        "SELECT 1 +",
+        "SELECT (1",
+        "SELECT 'abc",
+        "INSERT INTO",
+        "SELECT 1; FROM t WHERE",
+    ],
+)
+def test_what_is_no_sql_is_refused_with_the_text(sql):
+    with pytest.raises(DatabaseError) as caught:
+        parse(sql)
+    assert caught.value.errno == 1064
+    assert caught.value.message.startswith("You have an error in your SQL syntax")
+    assert sql in caught.value.message

@@ -1,0 +1,456 @@
+"""Who conflicts with whom, who waits for whom, who is let go first, who dies: record locks, without statements."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatsim.chat.ports import DeadlockError, Isolation
+from chatsim.db.deadlock import LockKind
+from chatsim.innodb.storage.dictionary import Column, IndexDefinition, Table
+from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.locks import Grant, Locks, NotGrantedError, Patience, RecordLock
+from chatsim.innodb.storage.mvcc import Transaction
+from chatsim.innodb.storage.values import Integer
+
+RECORD, GAP, NEXT_KEY, INSERT = LockKind.RECORD, LockKind.GAP, LockKind.NEXT_KEY, LockKind.INSERT_INTENTION
+REQUESTS = [*itertools.product("SX", (RECORD, GAP, NEXT_KEY)), ("X", INSERT)]
+
+
+class Stage:
+    """The locks of one index with a few records, and what deadlocks there were."""
+
+    def __init__(self, *keys):
+        self.deadlocks = []
+        self.locks = Locks(lambda cycle, victim: self.deadlocks.append((list(cycle), victim)))
+        definition = IndexDefinition("PRIMARY", (0,), unique=True, clustered=True, place=(0,))
+        self.index = Index(definition)
+        self.table = Table("t", [Column("id", Integer(4, 0, 99), nullable=False)], [self.index])
+        for key in keys or (10, 20, 30):
+            self.index.insert((key,), (key,), None)
+        self._numbers = itertools.count(1)
+
+    def __getitem__(self, key):
+        return self.index.supremum if key is None else self.index.get((key,))
+
+    def trx(self, weight=0, level=Isolation.REPEATABLE_READ):
+        trx = Transaction(next(self._numbers), level)
+        trx.changes += [None] * weight
+        return trx
+
+    def ask(self, trx, key, mode, kind):
+        """Whether it is granted at once."""
+        if kind is INSERT:
+            return self.locks.insertion(trx, self[key]) is None
+        return not isinstance(self.locks.record(trx, self[key], mode, kind), RecordLock)
+
+    def held(self, trx):
+        """What a transaction has, as mode, kind and key."""
+        return {
+            (lock.mode, lock.kind.value, record.key[0] if record.key else None)
+            for lock in trx.locks
+            for record in lock.records
+            if not lock.waiting
+        }
+
+    def clear(self):
+        """No lock is left anywhere."""
+        record = self.index.supremum
+        while not record.locks and not (record := record.following).is_supremum:
+            pass
+        return not record.locks and not self.locks._waiting and not self.locks._moved
+
+
+@pytest.fixture
+def stage():
+    return Stage()
+
+
+def conflict(wanted, held, *, supremum):
+    """MySQL manual, InnoDB Locking: gaps are shared, an intention to insert waits for whatever covers the gap."""
+    (wanted_mode, wanted_kind), (held_mode, held_kind) = wanted, held
+    if wanted_mode == held_mode == "S" or held_kind is INSERT:
+        return False
+    if wanted_kind is INSERT:
+        return held_kind is not RECORD
+    return GAP not in (wanted_kind, held_kind) and not supremum
+
+
+# --- what conflicts with what
+
+
+@pytest.mark.parametrize("supremum", [False, True], ids=["record", "supremum"])
+@pytest.mark.parametrize("wanted", REQUESTS, ids="-".join)
+@pytest.mark.parametrize("held", REQUESTS, ids="-".join)
+def test_a_request_waits_for_what_it_conflicts_with(stage, held, wanted, supremum):
+    key = None if supremum else 20
+    if supremum and RECORD in (held[1], wanted[1]):
+        return  # there is none
+    one, other, first = stage.trx(), stage.trx(), stage.trx()
+    if held[1] is INSERT:  # only one that had to wait is there to be seen
+        stage.ask(first, key, "X", GAP)
+        stage.ask(one, key, *held)
+        stage.locks.release_all(first)
+    assert held[1] is INSERT or stage.ask(one, key, *held)
+    assert one.waiting is None
+    assert stage.ask(other, key, *wanted) is not conflict(wanted, held, supremum=supremum)
+    assert (other.blocker is one) == (other.waiting is not None)
+
+
+@pytest.mark.parametrize("wanted", REQUESTS, ids="-".join)
+@pytest.mark.parametrize("held", REQUESTS[:-1], ids="-".join)
+def test_nobody_waits_for_himself(stage, held, wanted):
+    trx = stage.trx()
+    assert stage.ask(trx, 20, *held)
+    assert stage.ask(trx, 20, *wanted)
+    assert trx.waiting is None
+
+
+def test_locks_on_different_records_do_not_conflict(stage):
+    assert all(stage.ask(stage.trx(), key, "X", NEXT_KEY) for key in (10, 20, 30))
+
+
+# --- own locks are subtracted
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "after"),
+    [
+        (("X", RECORD), ("S", RECORD), [("X", "record", 20)]),
+        (("X", NEXT_KEY), ("S", GAP), [("X", "next-key", 20)]),
+        (("X", NEXT_KEY), ("X", RECORD), [("X", "next-key", 20)]),
+        (("X", RECORD), ("S", NEXT_KEY), [("X", "record", 20), ("S", "gap", 20)]),
+        (("X", RECORD), ("X", NEXT_KEY), [("X", "record", 20), ("X", "gap", 20)]),
+        (("S", RECORD), ("X", RECORD), [("S", "record", 20), ("X", "record", 20)]),
+        (("S", NEXT_KEY), ("X", GAP), [("S", "next-key", 20), ("X", "gap", 20)]),
+        (("X", GAP), ("X", RECORD), [("X", "gap", 20), ("X", "record", 20)]),
+        (("X", GAP), ("X", NEXT_KEY), [("X", "gap", 20), ("X", "next-key", 20)]),
+    ],
+    ids=str,
+)
+def test_only_what_one_does_not_have_is_asked_for(stage, held, wanted, after):
+    trx = stage.trx()
+    stage.ask(trx, 20, *held)
+    stage.ask(trx, 20, *wanted)
+    assert stage.held(trx) == set(after)
+
+
+def test_who_has_the_record_gets_its_gap_though_others_wait_for_the_record(stage):
+    one, other = stage.trx(), stage.trx()
+    stage.ask(one, 20, "X", RECORD)
+    assert not stage.ask(other, 20, "X", NEXT_KEY)
+    assert stage.ask(one, 20, "S", NEXT_KEY)
+    assert not stage.deadlocks
+
+
+def test_asking_twice_gives_one_lock_and_says_so(stage):
+    trx = stage.trx()
+    assert stage.locks.record(trx, stage[20], "X", RECORD) is Grant.NEW
+    assert stage.locks.record(trx, stage[20], "X", RECORD) is Grant.HELD
+    assert (len(trx.locks), trx.weight, len(stage[20].locks)) == (1, 1, 1)
+
+
+def test_records_locked_in_one_mode_and_kind_are_one_structure_and_weigh_1(stage):
+    trx = stage.trx()
+    for key in (10, 20, 30):
+        stage.ask(trx, key, "X", NEXT_KEY)
+    assert trx.weight == 1
+    stage.ask(trx, 10, "S", GAP)
+    stage.ask(trx, None, "S", NEXT_KEY)
+    assert trx.weight == 2
+
+
+# --- implicit locks
+
+
+def test_who_has_written_a_record_gets_its_lock_when_somebody_asks(stage):
+    writer, other = stage.trx(), stage.trx()
+    stage[20].writer = writer
+    assert stage.held(writer) == set()
+    assert not stage.ask(other, 20, "S", RECORD)
+    assert stage.held(writer) == {("X", "record", 20)}
+
+
+def test_of_a_transaction_that_has_ended_no_lock_is_implied(stage):
+    writer = stage.trx()
+    stage[20].writer, writer.active = writer, False
+    assert stage.ask(stage.trx(), 20, "X", RECORD)
+
+
+@pytest.mark.parametrize("patience", [Patience.NOWAIT, Patience.SKIP_LOCKED])
+def test_who_does_not_wait_is_refused_and_leaves_nothing(stage, patience):
+    one, waiter, other = stage.trx(), stage.trx(), stage.trx()
+    stage.ask(one, 20, "S", RECORD)
+    assert stage.locks.record(other, stage[20], "S", RECORD, patience=patience) is Grant.NEW
+    stage.locks.release_all(other)
+    stage.ask(waiter, 20, "X", RECORD)
+    with pytest.raises(NotGrantedError):
+        stage.locks.record(other, stage[20], "S", RECORD, patience=patience)
+    assert other.locks == []
+    assert stage.locks.waits == 1
+
+
+# --- the queue
+
+
+def test_a_shared_request_waits_behind_an_exclusive_one_that_waits(stage):
+    reader, writer, late = stage.trx(), stage.trx(), stage.trx()
+    stage.ask(reader, 20, "S", RECORD)
+    assert not stage.ask(writer, 20, "X", RECORD)
+    assert not stage.ask(late, 20, "S", RECORD)
+    assert stage.locks.waiting_for(late) == [writer]
+    stage.locks.release_all(reader)
+    assert (writer.waiting, late.blocker) == (None, writer)
+
+
+def test_who_waits_is_told_with_all_whom_it_waits_for(stage):
+    readers, writer = [stage.trx() for _ in range(3)], stage.trx()
+    for reader in readers:
+        stage.ask(reader, 20, "S", RECORD)
+    stage.ask(writer, 20, "X", RECORD)
+    assert set(stage.locks.waiting_for(writer)) == set(readers)
+    for reader in readers:
+        assert writer.waiting is not None
+        stage.locks.release_all(reader)
+    assert writer.waiting is None
+    assert stage.locks.waiting_for(writer) == []
+
+
+def test_waiters_of_equal_weight_are_let_go_in_the_order_they_came(stage):
+    queue = [stage.trx() for _ in range(5)]
+    for trx in queue:
+        stage.ask(trx, 20, "X", RECORD)
+    for at, trx in enumerate(queue):
+        assert [each.waiting is None for each in queue[at:]] == [True, *[False] * (4 - at)]
+        stage.locks.release_all(trx)
+    assert stage.clear()
+
+
+def test_all_shared_requests_are_let_go_at_once(stage):
+    writer, *readers = (stage.trx() for _ in range(4))
+    stage.ask(writer, 20, "X", RECORD)
+    for trx in readers:
+        stage.ask(trx, 20, "S", RECORD)
+    stage.locks.release_all(writer)
+    assert {trx.waiting for trx in readers} == {None}
+
+
+def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
+    holder, older, weighty, behind = (stage.trx() for _ in range(4))
+    stage.ask(weighty, 10, "X", RECORD)
+    stage.ask(holder, 20, "X", RECORD)
+    stage.ask(older, 20, "X", RECORD)
+    stage.ask(weighty, 20, "X", RECORD)
+    stage.ask(behind, 10, "X", RECORD)
+    stage.locks.release_all(holder)
+    assert weighty.waiting is None
+    assert older.blocker is weighty
+
+
+def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(stage):
+    one, other = stage.trx(), stage.trx()
+    stage.ask(one, 20, "S", RECORD)
+    assert not stage.ask(other, 20, "X", NEXT_KEY)
+    assert stage.ask(one, 20, "X", RECORD)
+    assert not stage.deadlocks
+    stage.locks.release_all(one)
+    assert other.waiting is None
+
+
+def test_an_intention_to_insert_passes_nobody_who_waits_for_the_gap_as_well(stage):
+    one, other = stage.trx(), stage.trx()
+    stage.ask(one, 20, "S", RECORD)
+    assert not stage.ask(other, 20, "X", NEXT_KEY)
+    assert not stage.ask(one, 20, "X", INSERT)
+    assert [victim for _, victim in stage.deadlocks] == [other]
+
+
+def test_an_intention_passes_a_request_for_the_record_alone(stage):
+    one, other = stage.trx(), stage.trx()
+    stage.ask(one, 20, "S", RECORD)
+    assert not stage.ask(other, 20, "X", RECORD)
+    assert stage.ask(one, 20, "X", INSERT)
+
+
+def test_a_gap_is_had_past_an_intention_that_waits_which_then_waits_for_both(stage):
+    one, inserter, late = stage.trx(), stage.trx(), stage.trx()
+    stage.ask(one, 20, "X", GAP)
+    assert not stage.ask(inserter, 20, "X", INSERT)
+    assert stage.ask(late, 20, "S", GAP)
+    stage.locks.release_all(one)
+    assert inserter.blocker is late
+    stage.locks.release_all(late)
+    assert stage.held(inserter) == {("X", "insert intention", 20)}
+
+
+def test_a_request_taken_back_lets_those_behind_it_go(stage):
+    reader, writer, late = stage.trx(), stage.trx(), stage.trx()
+    stage.ask(reader, 20, "S", RECORD)
+    stage.ask(writer, 20, "X", RECORD)
+    stage.ask(late, 20, "S", RECORD)
+    stage.locks.cancel(writer.waiting)
+    assert (writer.waiting, writer.locks, late.waiting) == (None, [], None)
+
+
+def test_a_record_given_up_is_free_and_the_others_of_its_structure_are_not(stage):
+    one, other = stage.trx(), stage.trx()
+    for key in (10, 20):
+        stage.ask(one, key, "X", RECORD)
+    stage.ask(other, 10, "X", RECORD)
+    stage.locks.unlock(one, stage[10], "X")
+    assert other.waiting is None
+    assert stage.held(one) == {("X", "record", 20)}
+
+
+# --- records that come and go
+
+
+def test_a_record_that_comes_splits_the_gaps_that_it_is_in(stage):
+    gap, whole, row, end = (stage.trx() for _ in range(4))
+    stage.ask(gap, 20, "S", GAP)
+    stage.ask(row, 20, "X", RECORD)
+    stage.ask(whole, 30, "X", NEXT_KEY)
+    stage.ask(end, None, "X", NEXT_KEY)
+    for key in (15, 25, 35):
+        stage.locks.inserted(stage.index.insert((key,), (key,), None))
+    assert stage.held(gap) == {("S", "gap", 20), ("S", "gap", 15)}
+    assert stage.held(whole) == {("X", "next-key", 30), ("X", "gap", 25)}
+    assert stage.held(row) == {("X", "record", 20)}
+    assert stage.held(end) == {("X", "next-key", None), ("X", "gap", 35)}
+
+
+def test_a_record_that_goes_leaves_its_locks_to_the_gap_and_who_waits_tries_again(stage):
+    record, gap, waiter, reader = *(stage.trx() for _ in range(3)), stage.trx(level=Isolation.READ_COMMITTED)
+    stage.ask(reader, 20, "S", RECORD)
+    stage.ask(record, 20, "S", RECORD)
+    stage.ask(gap, 20, "X", GAP)
+    assert not stage.ask(waiter, 20, "X", NEXT_KEY)
+    gone = stage[20]
+    stage.index.remove(gone)
+    stage.locks.removed(gone)
+    assert (gone.locks, waiter.waiting) == ([], None)
+    assert [stage.held(each) for each in (record, gap, waiter, reader)] == [
+        {("S", "gap", 30)},
+        {("X", "gap", 30)},
+        {("X", "gap", 30)},
+        set(),
+    ]
+
+
+def test_at_read_committed_only_a_uniqueness_check_leaves_its_locks_to_the_gap(stage):
+    checker = stage.trx(level=Isolation.READ_COMMITTED)
+    checker.heir_to_all = True
+    stage.ask(checker, 30, "S", NEXT_KEY)
+    gone = stage[30]
+    stage.index.remove(gone)
+    stage.locks.removed(gone)
+    assert stage.held(checker) == {("S", "next-key", None)}
+
+
+# --- deadlocks
+
+
+@pytest.mark.parametrize(
+    ("weights", "dies"),
+    [
+        ((0, 0), 1),  # who closes the cycle, when all weigh the same
+        ((0, 1), 0),
+        ((1, 0), 1),
+        ((0, 0, 0), 2),
+        ((0, 0, 5), 1),  # the closer is heavier: the last of the others, from the one that it waits for
+        ((5, 0, 5), 1),
+        ((0, 5, 5), 0),
+        ((0, 5, 5, 0), 3),
+        ((0, 5, 0, 5), 2),
+    ],
+)
+def test_the_lightest_dies_and_of_several_the_last_before_the_one_who_closed_the_cycle(weights, dies):
+    stage = Stage(*range(len(weights)))
+    ring = [stage.trx(weight) for weight in weights]
+    for at, trx in enumerate(ring):
+        stage.ask(trx, at, "X", RECORD)
+    for at, trx in enumerate(ring):
+        assert not stage.deadlocks
+        assert not stage.ask(trx, (at + 1) % len(ring), "X", RECORD)
+    ((cycle, victim),) = stage.deadlocks
+    assert cycle == ring
+    assert victim is ring[dies]
+    assert isinstance(victim.doom, DeadlockError)
+    assert victim.waiting is None
+    assert all(each.waiting for each in ring if each is not victim)
+    assert (stage.locks.deadlocks, stage.locks.waits) == (1, len(ring))
+    stage.locks.release_all(victim)
+    assert ring[dies - 1].waiting is None
+
+
+def test_one_request_may_close_several_cycles_one_after_the_other(stage):
+    holder, *waiters = stage.trx(weight=9), stage.trx(), stage.trx()
+    stage.ask(holder, 10, "X", RECORD)
+    for trx in waiters:
+        stage.ask(trx, 20, "S", RECORD)
+        stage.ask(trx, 10, "X", RECORD)
+    assert not stage.ask(holder, 20, "X", RECORD)
+    for trx in waiters:
+        if trx.doom is not None:
+            stage.locks.release_all(trx)
+    assert {victim for _, victim in stage.deadlocks} == set(waiters)
+    for trx in waiters:
+        stage.locks.release_all(trx)
+    assert holder.waiting is None
+
+
+# --- whatever is asked for and let go
+
+REQUEST = st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 2, 3, None]), st.sampled_from(REQUESTS))
+EVENT = st.one_of(REQUEST, REQUEST, REQUEST, st.tuples(st.sampled_from(["end", "cancel", "unlock"]), st.integers(0, 4)))
+
+
+def in_order(stage):
+    """No two granted locks conflict, everybody who waits has somebody to wait for, and nobody waits for himself."""
+    for key in (0, 1, 2, 3, None):
+        granted = [lock for lock in stage[key].locks if not lock.waiting]
+        assert stage[key].locks[: len(granted)] == granted
+        for one, other in itertools.combinations(granted, 2):
+            if one.trx is not other.trx and INSERT not in (one.kind, other.kind):
+                wanted, held = (one.mode, one.kind), (other.mode, other.kind)
+                assert not conflict(wanted, held, supremum=key is None)
+    for trx in stage.locks._waiting:
+        assert trx.waiting in trx.locks
+        assert trx.blocker in stage.locks.waiting_for(trx)
+        path = [trx]
+        while path[-1].blocker is not None:
+            assert path[-1].blocker not in path
+            path.append(path[-1].blocker)
+    return True
+
+
+@settings(max_examples=300)
+@given(events=st.lists(EVENT, max_size=60))
+def test_no_granted_pair_conflicts_and_nobody_waits_for_nobody(events):
+    stage = Stage(0, 1, 2, 3)
+    trxs = [stage.trx() for _ in range(5)]
+    for event in events:
+        if event[0] == "end" and trxs[event[1]].waiting is None:
+            stage.locks.release_all(trxs[event[1]])
+            trxs[event[1]] = stage.trx()
+        elif event[0] == "cancel" and trxs[event[1]].waiting is not None:
+            stage.locks.cancel(trxs[event[1]].waiting)
+        elif event[0] == "unlock" and trxs[event[1]].waiting is None:
+            stage.locks.unlock(trxs[event[1]], stage[1], "X")
+        elif isinstance(event[0], int):
+            at, key, (mode, kind) = event
+            if trxs[at].waiting is None and (key is not None or kind is not RECORD):
+                stage.ask(trxs[at], key, mode, kind)
+        for at, trx in enumerate(trxs):
+            if trx.doom is not None:
+                stage.locks.release_all(trx)
+                trxs[at] = stage.trx()
+        assert in_order(stage)
+    while trxs:
+        ready = [trx for trx in trxs if trx.waiting is None]
+        assert ready
+        stage.locks.release_all(ready[0])
+        trxs.remove(ready[0])
+        assert in_order(stage)
+    assert stage.clear()

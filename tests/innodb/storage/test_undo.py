@@ -1,0 +1,398 @@
+"""What is taken back was never there, and what nobody can see any more is purged: neither leaves anything behind."""
+
+import asyncio
+import gc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatsim.chat.ports import DatabaseError, Isolation
+from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.session import EngineSession
+from chatsim.innodb.storage.mvcc import Transaction, Version
+from chatsim.simulation.loop import current_loop, run
+
+TABLE = "CREATE TABLE t (id INT PRIMARY KEY, u INT, k INT, v INT, UNIQUE KEY by_u (u), KEY by_k (k, u))"
+ROWS = "INSERT INTO t VALUES (1, 1, 1, 1), (2, 2, 1, 2), (3, 3, NULL, 3), (4, NULL, 2, 4)"
+
+
+def there(body, **settings):
+    """Run a test with an engine that has the table, in virtual time; gives what the test gives."""
+
+    async def main():
+        engine = Engine(current_loop().time, **{"purges": False} | settings)
+        admin = EngineSession(engine)
+        for sql in (TABLE, ROWS):
+            await admin.run(sql)
+        engine.purge()
+        return await body(engine, admin)
+
+    return run(main())
+
+
+def records(index):
+    record = index.supremum.following
+    while not record.is_supremum:
+        yield record
+        record = record.following
+
+
+def chain(record):
+    found = [(tuple(record.row), record.writer, record.deleted)]
+    version = record.older
+    while version is not None:
+        found.append((tuple(version.row), version.writer, version.deleted))
+        version = version.older
+    return found
+
+
+def state(engine):
+    """All that an engine keeps of its tables: each index's records, with every version, its writer and its marks."""
+    return {
+        (table.name, index.definition.name): [(record.key, chain(record)) for record in records(index)]
+        for table in engine.tables.values()
+        for index in table.indexes
+    }
+
+
+def shape(engine):
+    """The keys in each index of the table, the delete-marked ones in parentheses."""
+    return {
+        index.definition.name: [f"({each.key[0]})" if each.deleted else f"{each.key[0]}" for each in records(index)]
+        for index in engine.tables["t"].indexes
+    }
+
+
+def nothing_is_locked(engine):
+    for table in engine.tables.values():
+        assert not table.holders
+        assert not table.queue
+        for index in table.indexes:
+            assert [record for record in (*records(index), index.supremum) if record.locks] == []
+    return engine.data_locks() == []
+
+
+def consistent(engine):
+    """Every row that is there has one live entry in each index; no other entry is alive."""
+    for table in engine.tables.values():
+        rows = [record.row for record in records(table.clustered) if not record.deleted]
+        for index in table.secondary:
+            live = [record.key for record in records(index) if not record.deleted]
+            assert sorted(map(repr, live)) == sorted(repr(table.key(index, row)) for row in rows)
+    return True
+
+
+async def ignoring_errors(session, sql):
+    try:
+        await session.run(sql)
+    except DatabaseError as error:
+        if error.errno not in (1062, 1305):
+            raise
+
+
+# --- taken back
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO t VALUES (9, 9, 9, 9)",
+        "UPDATE t SET v = 9",
+        "UPDATE t SET u = u + 10, k = 7",
+        "UPDATE t SET id = id + 10",
+        "UPDATE t SET k = 5 WHERE id = 1; UPDATE t SET k = 1 WHERE id = 1",
+        "DELETE FROM t",
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 1, 1, 1)",
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 7, 7, 7); DELETE FROM t WHERE id = 1",
+        "REPLACE INTO t VALUES (1, 2, 3, 4)",
+        "INSERT INTO t VALUES (9, 1, 0, 0) ON DUPLICATE KEY UPDATE id = 8",
+    ],
+)
+@pytest.mark.parametrize("level", [Isolation.REPEATABLE_READ, Isolation.READ_COMMITTED])
+def test_a_rollback_leaves_every_index_as_it_was_and_no_lock(change, level):
+    async def body(engine, admin):
+        session, before = EngineSession(engine), state(engine)
+        session.isolation = level
+        await session.run(f"BEGIN; {change}")
+        assert state(engine) != before
+        await session.run("ROLLBACK")
+        assert state(engine) == before
+        assert nothing_is_locked(engine)
+        assert not engine.purge()
+
+    there(body)
+
+
+def test_back_to_a_savepoint_what_came_before_it_stays():
+    async def body(engine, admin):
+        await admin.run("BEGIN; UPDATE t SET u = 11 WHERE id = 1; SAVEPOINT s")
+        before = state(engine)
+        await admin.run("UPDATE t SET u = 12, k = 9 WHERE id = 1; DELETE FROM t WHERE id = 2; ROLLBACK TO s")
+        assert state(engine) == before
+        await admin.run("COMMIT")
+        (answer,) = await admin.run("SELECT u FROM t ORDER BY id")
+        assert [u for (u,) in answer.rows] == [11, 2, 3, None]
+
+    there(body)
+
+
+def test_a_savepoint_can_be_gone_back_to_again_and_those_set_after_it_are_gone():
+    async def body(engine, admin):
+        await admin.run("BEGIN; SAVEPOINT a")
+        before = state(engine)
+        for _ in range(2):
+            await admin.run("DELETE FROM t WHERE id = 1; SAVEPOINT b; DELETE FROM t WHERE id = 2; ROLLBACK TO a")
+            assert state(engine) == before
+        with pytest.raises(DatabaseError, match=r"SAVEPOINT b does not exist") as caught:
+            await admin.run("ROLLBACK TO b")
+        assert caught.value.errno == 1305
+
+    there(body)
+
+
+def test_a_statement_that_fails_in_the_middle_leaves_none_of_its_rows_and_all_of_those_before_it():
+    async def body(engine, admin):
+        await admin.run("BEGIN; INSERT INTO t VALUES (8, 8, 8, 8)")
+        before = state(engine)
+        for sql in ("INSERT INTO t VALUES (5, 5, 5, 5), (6, 1, 6, 6)", "UPDATE t SET u = 8 WHERE id < 3"):
+            with pytest.raises(DatabaseError, match=r"Duplicate entry .* for key 't.by_u'"):
+                await admin.run(sql)
+            assert state(engine) == before
+        assert len(admin.trx.changes) == 1
+
+    there(body)
+
+
+@pytest.mark.parametrize(("level", "left"), [("REPEATABLE READ", ["X,GAP 3", "X,GAP 3"]), ("READ COMMITTED", [])])
+def test_what_is_taken_back_stays_locked_as_a_gap_at_repeatable_read(level, left):
+    async def body(engine, admin):
+        await admin.run("DELETE FROM t WHERE id = 2")
+        engine.purge()
+        session = EngineSession(engine)
+        session.isolation = Isolation(level)
+        await session.run("BEGIN; SELECT * FROM t WHERE id = 1 FOR SHARE; SAVEPOINT s")
+        await session.run("INSERT INTO t VALUES (2, 2, 7, 2); ROLLBACK TO s")
+        locks = [f"{each.mode} {each.data.split(',')[0]}" for each in engine.data_locks() if each.index]
+        assert [each for each in locks if "GAP 3" in each] == left
+
+    there(body)
+
+
+STATEMENTS = st.one_of(
+    st.builds(
+        "INSERT INTO t VALUES ({0}, {1}, {2}, {3})".format, *[st.sampled_from([*range(1, 6), "NULL"])] * 4
+    ).filter(lambda sql: "(NULL" not in sql),
+    st.builds("INSERT IGNORE INTO t VALUES ({0}, {1}, 1, 1), ({2}, {3}, 2, 2)".format, *[st.integers(1, 6)] * 4),
+    st.builds("REPLACE INTO t VALUES ({0}, {1}, {2}, 0)".format, *[st.integers(1, 6)] * 3),
+    st.builds(
+        "INSERT INTO t VALUES ({0}, {1}, 1, 1) ON DUPLICATE KEY UPDATE u = {2}, k = {3}".format,
+        *[st.integers(1, 6)] * 4,
+    ),
+    st.builds("UPDATE t SET u = {0}, v = v + 1 WHERE id = {1}".format, *[st.integers(1, 6)] * 2),
+    st.builds("UPDATE t SET k = {0} WHERE k >= {1}".format, st.sampled_from([1, 2, "NULL"]), st.integers(1, 3)),
+    st.builds("UPDATE t SET id = {0} WHERE u = {1}".format, *[st.integers(1, 6)] * 2),
+    st.builds("DELETE FROM t WHERE id = {0}".format, st.integers(1, 6)),
+    st.builds("DELETE FROM t WHERE k = {0}".format, st.integers(1, 2)),
+    st.sampled_from(["SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO a", "ROLLBACK TO b", "RELEASE SAVEPOINT a"]),
+)
+LEVELS = st.sampled_from([Isolation.REPEATABLE_READ, Isolation.READ_COMMITTED])
+
+
+@settings(max_examples=100)
+@given(
+    history=st.lists(STATEMENTS, max_size=5),
+    kept=st.booleans(),
+    undone=st.lists(STATEMENTS, min_size=1, max_size=8),
+    level=LEVELS,
+)
+def test_a_rollback_restores_everything_whatever_was_done_and_whatever_is_not_purged(history, kept, undone, level):
+    async def body(engine, admin):
+        if kept:
+            await EngineSession(engine).run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        for sql in history:
+            await ignoring_errors(admin, sql)
+        engine.purge()
+        before, session = state(engine), EngineSession(engine)
+        session.isolation = level
+        await session.run("BEGIN")
+        for sql in undone:
+            await ignoring_errors(session, sql)
+            assert consistent(engine)
+        await session.run("ROLLBACK")
+        assert state(engine) == before
+        assert nothing_is_locked(engine)
+
+    there(body)
+
+
+@settings(max_examples=100)
+@given(done=st.lists(st.tuples(STATEMENTS, st.booleans()), max_size=12), level=LEVELS)
+def test_when_all_is_purged_only_the_rows_are_left(done, level):
+    async def body(engine, admin):
+        admin.isolation = level
+        for sql, together in done:
+            if together and not admin.in_transaction:
+                await admin.run("BEGIN")
+            await ignoring_errors(admin, sql)
+            if not together:
+                await admin.run("COMMIT")
+        await admin.run("COMMIT")
+        (answer,) = await admin.run("SELECT * FROM t ORDER BY id")
+        engine.purge()
+        found = state(engine)
+        assert found["t", "PRIMARY"] == [((row[0],), [(row, None, False)]) for row in answer.rows]
+        assert [len(each) for each in found.values()] == [len(answer.rows)] * 3
+        assert consistent(engine)
+        assert nothing_is_locked(engine)
+
+    there(body)
+
+
+# --- purge
+
+
+def test_what_a_view_wants_is_kept_until_the_view_is_closed():
+    async def body(engine, admin):
+        reader = EngineSession(engine)
+        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await admin.run("UPDATE t SET u = 11 WHERE id = 1")
+        await admin.run("DELETE FROM t WHERE id = 2")
+        held = {
+            "PRIMARY": ["1", "(2)", "3", "4"],
+            "by_u": ["NULL", "(1)", "(2)", "3", "11"],
+            "by_k": ["NULL", "(1)", "1", "(1)", "2"],
+        }
+        assert {name: sorted(keys) for name, keys in shape(engine).items()} == {
+            name: sorted(keys) for name, keys in held.items()
+        }
+        assert not engine.purge()
+        await reader.run("COMMIT")
+        assert engine.purge()
+        assert shape(engine) == {"PRIMARY": ["1", "3", "4"], "by_u": ["NULL", "3", "11"], "by_k": ["NULL", "1", "2"]}
+        assert not engine.purge()
+
+    there(body)
+
+
+def test_a_view_keeps_only_what_was_committed_after_it():
+    async def body(engine, admin):
+        await admin.run("DELETE FROM t WHERE id = 1")
+        reader = EngineSession(engine)
+        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await admin.run("DELETE FROM t WHERE id = 2")
+        assert engine.purge()
+        assert shape(engine)["PRIMARY"] == ["(2)", "3", "4"]
+
+    there(body)
+
+
+def test_a_row_that_came_back_under_its_old_key_is_not_purged():
+    async def body(engine, admin):
+        await admin.run("UPDATE t SET u = 9 WHERE id = 1")
+        await admin.run("UPDATE t SET u = 1 WHERE id = 1")
+        await admin.run("DELETE FROM t WHERE id = 2")
+        await admin.run("INSERT INTO t VALUES (2, 2, 1, 2)")
+        engine.purge()
+        assert shape(engine)["by_u"] == ["NULL", "1", "2", "3"]
+        assert consistent(engine)
+
+    there(body)
+
+
+def test_versions_are_cut_off_behind_the_one_that_the_oldest_view_sees():
+    async def body(engine, admin):
+        def length():
+            return len(chain(engine.tables["t"].clustered.get((1,))))
+
+        for _ in range(20):
+            await admin.run("UPDATE t SET v = v + 1 WHERE id = 1")
+        assert length() == 21
+        reader = EngineSession(engine)
+        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        for _ in range(5):
+            await admin.run("UPDATE t SET v = v + 1 WHERE id = 1")
+        engine.purge()
+        assert length() == 6
+        await reader.run("COMMIT")
+        engine.purge()
+        assert length() == 1
+
+    there(body)
+
+
+def test_nothing_of_a_purged_or_undone_change_is_left_in_memory():
+    async def body(engine, admin):
+        for number in range(50):
+            await admin.run(f"BEGIN; INSERT INTO t VALUES ({100 + number}, {100 + number}, 3, 3)")
+            await admin.run("UPDATE t SET v = v + 1, k = 3 - k WHERE id < 3")
+            await admin.run("COMMIT" if number % 2 else "ROLLBACK")
+            await admin.run(f"DELETE FROM t WHERE id = {100 + number}")
+            engine.purge()
+        gc.collect()
+        mine = [each for each in gc.get_objects() if isinstance(each, Version)]
+        assert mine == []
+        transactions = [each for each in gc.get_objects() if isinstance(each, Transaction)]
+        assert [each for each in transactions if each.changes or each.locks or each.view or each.shapes] == []
+        assert len(transactions) <= sum(len(index) for index in engine.tables["t"].indexes)
+
+    there(body)
+
+
+def test_a_server_that_purges_by_itself_does_so_soon_after_a_commit():
+    async def body(engine, admin):
+        await admin.run("DELETE FROM t WHERE id = 1")
+        assert shape(engine)["PRIMARY"] == ["(1)", "2", "3", "4"]
+        await asyncio.sleep(0.02)
+        assert shape(engine)["PRIMARY"] == ["2", "3", "4"]
+
+    there(body, purges=True)
+
+
+def test_purge_wakes_who_waits_for_a_record_that_goes_and_hands_its_gap_on():
+    async def body(engine, admin):
+        keeper, holder = EngineSession(engine), EngineSession(engine)
+        await keeper.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await admin.run("DELETE FROM t WHERE id = 2")
+        await holder.run("BEGIN; SELECT * FROM t WHERE id >= 2 FOR UPDATE")
+        await keeper.run("COMMIT")
+        engine.purge()
+        locks = {(each.mode, each.data) for each in engine.data_locks() if each.index}
+        assert locks == {("X", "3"), ("X,GAP", "3"), ("X", "4"), ("X", "supremum pseudo-record")}
+
+    there(body)
+
+
+def test_an_entry_of_a_row_that_came_back_and_went_again_before_it_had_the_entry_is_not_left():
+    async def body(engine, admin):
+        keeper, holder, inserter = (EngineSession(engine) for _ in range(3))
+        await keeper.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await admin.run("DELETE FROM t WHERE id = 2")
+        await holder.run("BEGIN; SELECT * FROM t WHERE u = 2 FOR UPDATE")
+        inserter.lock_wait_timeout = 1
+        inserting = asyncio.create_task(inserter.run("INSERT INTO t VALUES (2, 2, 5, 5)"))
+        await asyncio.sleep(0.5)
+        await keeper.run("COMMIT")
+        engine.purge()
+        with pytest.raises(DatabaseError, match="Lock wait timeout"):
+            await inserting
+        await holder.run("COMMIT")
+        engine.purge()
+        assert shape(engine) == {"PRIMARY": ["1", "3", "4"], "by_u": ["NULL", "1", "3"], "by_k": ["NULL", "1", "2"]}
+        (answer,) = await admin.run("SELECT id FROM t FORCE INDEX (by_u) WHERE u > 0")
+        assert answer.rows == [(1,), (3,)]
+
+    there(body)
+
+
+def test_an_entry_is_spelled_again_as_it_was():
+    async def body(engine, admin):
+        await admin.run(
+            "CREATE TABLE w (id INT PRIMARY KEY, k VARCHAR(5), KEY by_k (k)); INSERT INTO w VALUES (1, 'a')"
+        )
+        engine.purge()
+        before = state(engine)
+        await admin.run("BEGIN; UPDATE w SET k = 'b'; UPDATE w SET k = 'A'; ROLLBACK")
+        assert state(engine) == before
+
+    there(body)
