@@ -14,10 +14,10 @@ import pytest
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.ports import Isolation
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store import threads
+from chatsim.db.session import Isolation
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.world import Model

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-from chatsim.chat.ports import Rows
+from chatsim.db.session import Rows
 
 ROUND_TRIP = 0.001
 

@@ -12,17 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chatsim.chat.ports import (
-    ConnectionLostError,
-    DatabaseError,
-    DuplicateKeyError,
-    Isolation,
-    Locks,
-    LocksError,
-    LocksTimeoutError,
-    Rows,
-    Session,
-)
+from chatsim.chat.ports import Locks, LocksError, LocksTimeoutError
+from chatsim.db.errors import ConnectionLostError, DatabaseError, DuplicateKeyError
+from chatsim.db.session import Isolation, Rows, Session
 
 __all__ = [
     "NOOP",

@@ -1,10 +1,9 @@
 """What the chat system needs of the world it runs in.
 
-A world (`chatsim.worlds`) implements these protocols; the system imports nothing else of it. Rows come from
-`Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`, proofs of a login from `Tokens`;
-nodes know of each other's users by `Presence`, of each other by `Directory`, and reach each other by `Peers`; a client
-keeps what it knows in a `LocalStore`. Time is the running event loop's. Errors are named here once; each world
-translates its driver's.
+A world (`chatsim.worlds`) implements these protocols and `chatsim.db.session.Database`; the system imports nothing else
+of it. Rows come from `Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`, proofs of a
+login from `Tokens`; nodes know of each other's users by `Presence`, of each other by `Directory`, reach each other by
+`Peers`; a client keeps what it knows in a `LocalStore`. Time is the running event loop's.
 """
 
 from __future__ import annotations
@@ -12,27 +11,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from chatsim.chat.protocol import Message
+    from chatsim.db.session import Rows
 
 __all__ = [
     "Address",
-    "ConnectionLostError",
-    "Database",
-    "DatabaseError",
-    "DeadlockError",
     "Device",
     "Directory",
-    "DuplicateKeyError",
-    "Isolation",
     "Listener",
     "LocalStore",
     "LocalStoreError",
-    "LockNotAvailableError",
-    "LockWaitTimeoutError",
     "Locks",
     "LocksError",
     "LocksTimeoutError",
@@ -44,84 +35,11 @@ __all__ = [
     "Peers",
     "Presence",
     "RegistryError",
-    "Rows",
-    "Session",
     "Statement",
     "Stream",
     "TokenError",
     "Tokens",
-    "database_error",
 ]
-
-
-class Isolation(StrEnum):
-    """A transaction isolation level, spelled as ``SET TRANSACTION ISOLATION LEVEL`` wants it."""
-
-    READ_UNCOMMITTED = "READ UNCOMMITTED"
-    READ_COMMITTED = "READ COMMITTED"
-    REPEATABLE_READ = "REPEATABLE READ"
-    SERIALIZABLE = "SERIALIZABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """The outcome of one statement.
-
-    Attributes:
-        rows: what it read, one tuple per row, in the order of the select list.
-        affected: how many rows it changed; MySQL counts an updated row twice in ``ON DUPLICATE KEY UPDATE``.
-        last_id: the first AUTO_INCREMENT value it took, or the argument of its ``LAST_INSERT_ID(x)``; else 0.
-    """
-
-    rows: Sequence[tuple[object, ...]] = ()
-    affected: int = 0
-    last_id: int = 0
-
-    def scalar(self) -> int | None:
-        """The first column of the first row as an integer, or None when nothing (or NULL) was read."""
-        if not self.rows or self.rows[0][0] is None:
-            return None
-        return int(str(self.rows[0][0]))
-
-
-class Session(Protocol):
-    """One leased connection. In autocommit until `begin`. ``?`` marks an argument's place in the SQL."""
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open, as far as the server has said."""
-        ...
-
-    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
-        """Run one statement in one round trip. Raises a `DatabaseError`."""
-        ...
-
-    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
-        """Run several statements, separated by ``;``, in one round trip; the first error ends it and is raised."""
-        ...
-
-    async def begin(self, isolation: Isolation | None = None) -> None:
-        """Open a transaction, at another isolation level than the session's if one is named."""
-        ...
-
-    async def commit(self) -> None:
-        """Commit. A `ConnectionLostError` here leaves the outcome unknown."""
-        ...
-
-    async def rollback(self) -> None:
-        """Roll back; harmless when no transaction is open."""
-        ...
-
-
-class Database(Protocol):
-    """A node's pool of connections to the one database."""
-
-    def session(self, isolation: Isolation | None = None) -> AbstractAsyncContextManager[Session]:
-        """Lease a connection, its sessions' level set to ``isolation`` (the server's default when None).
-
-        A connection that comes back with an open transaction is closed, never handed on.
-        """
-        ...
 
 
 class Locks(Protocol):
@@ -359,51 +277,6 @@ class LocalStore(Protocol):
         ...
 
 
-class DatabaseError(Exception):
-    """What a database refused, by MySQL's error number. `database_error` picks the subclass."""
-
-    title: ClassVar[str] = ""
-
-    def __init__(self, errno: int, message: str) -> None:
-        super().__init__(errno, message)
-        self.errno = errno
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.errno}{self.title and f' ({self.title})'}: {self.message}"
-
-
-class DeadlockError(DatabaseError):
-    """1213: this transaction was the victim and is gone, all of it."""
-
-    title = "deadlock"
-
-
-class LockWaitTimeoutError(DatabaseError):
-    """1205: the statement is gone; the transaction and its other locks are still there."""
-
-    title = "lock wait timeout"
-
-
-class DuplicateKeyError(DatabaseError):
-    """1062: a unique index has that key already; only the statement is gone."""
-
-    title = "duplicate key"
-
-
-class LockNotAvailableError(DatabaseError):
-    """3572: NOWAIT met a lock; only the statement is gone."""
-
-    title = "lock not available"
-
-
-class ConnectionLostError(DatabaseError):
-    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown. 2003: there is none."""
-
-    title = "connection lost"
-    errnos: ClassVar = frozenset({2003, 2006, 2013})
-
-
 class LocksError(Exception):
     """A lock of the `Locks` port could not be had, for the reason in the message."""
 
@@ -418,17 +291,3 @@ class LocksTimeoutError(LocksError):
 
     def __str__(self) -> str:
         return f"lock timeout: {self.name} was held by others for {self.seconds:g} s"
-
-
-_BY_ERRNO: dict[int, type[DatabaseError]] = {
-    1062: DuplicateKeyError,
-    1205: LockWaitTimeoutError,
-    1213: DeadlockError,
-    **dict.fromkeys(ConnectionLostError.errnos, ConnectionLostError),
-    3572: LockNotAvailableError,
-}
-
-
-def database_error(errno: int, message: str) -> DatabaseError:
-    """The error class for MySQL's ``errno`` (Server Error Message Reference; 20xx: Client Error Message Reference)."""
-    return _BY_ERRNO.get(errno, DatabaseError)(errno, message)

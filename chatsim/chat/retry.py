@@ -13,13 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from chatsim.chat.ports import (
-    ConnectionLostError,
-    DatabaseError,
-    DeadlockError,
-    DuplicateKeyError,
-    LockWaitTimeoutError,
-)
+from chatsim.db.errors import ConnectionLostError, DatabaseError, DeadlockError, DuplicateKeyError, LockWaitTimeoutError
 
 __all__ = ["POLICIES", "RETRIED", "Retry"]
 

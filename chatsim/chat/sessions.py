@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatsim.chat.ports import Isolation, Rows, Session
+from chatsim.db.session import Isolation, Rows, Session
 
 __all__ = ["Passing"]
 

@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from chatsim.chat.ports import Isolation
 from chatsim.cli.common import one_sentence, server_options
 from chatsim.conformance import in_model, on_mysql
 from chatsim.conformance.anomalies import ANOMALIES, matrix
+from chatsim.db.session import Isolation
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 

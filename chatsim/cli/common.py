@@ -11,9 +11,10 @@ import click
 
 from chatsim.chat.client.cache import WrongOwnerError
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
-from chatsim.chat.ports import DatabaseError, LocalStoreError
+from chatsim.chat.ports import LocalStoreError
 from chatsim.chat.server.limits import BadLimitError
 from chatsim.conformance.schedule import BadScheduleError
+from chatsim.db.errors import DatabaseError
 from chatsim.experiments.catchup.cursors import UnknownCursorError
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.simulation.determinism import DivergenceError

@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
-from chatsim.chat.ports import DatabaseError
 from chatsim.cli.common import mysql_url_option, one_sentence, profile_option
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql import migrate as migrations
 from chatsim.worlds.mysql.servers import background, debian

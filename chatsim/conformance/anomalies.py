@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatsim.chat.ports import Isolation
 from chatsim.conformance.schedule import Completed, Outcome, Schedule, Step
+from chatsim.db.session import Isolation
 
 __all__ = ["ANOMALIES", "Anomaly", "arrange", "happened", "matrix"]
 

@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from chatsim.chat.ports import DatabaseError, Isolation
 from chatsim.conformance.schedule import AWAIT, Blocked, Completed, FinalTable, Outcome, StepOutcome, plain
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import current_loop, run

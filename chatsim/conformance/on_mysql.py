@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
-from chatsim.chat.ports import DatabaseError
 from chatsim.conformance.schedule import (
     AWAIT,
     Blocked,
@@ -25,6 +24,7 @@ from chatsim.conformance.schedule import (
     StepOutcome,
     plain,
 )
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
 from chatsim.worlds.mysql.world import MySQLWorld

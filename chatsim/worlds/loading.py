@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chatsim.chat.ports import Session
+from chatsim.db.session import Session
 
 __all__ = ["add_users", "insert"]
 

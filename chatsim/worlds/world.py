@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatsim.chat.ports import Database, Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Session, Tokens
+from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
 from chatsim.db.deadlock import Deadlock
+from chatsim.db.session import Database, Session
 
 __all__ = ["Costs", "Distance", "PeerGroup", "Reads", "Shared", "Sharing", "Site", "World", "WorldError"]
 

@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack
 import pytest
 
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, UnknownStrategyError, creation_strategy, named
-from chatsim.chat.ports import DatabaseError, Isolation, LocksTimeoutError
+from chatsim.chat.ports import LocksTimeoutError
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Isolation
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
 ALL = [*STRATEGIES]

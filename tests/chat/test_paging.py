@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.paging import DEFAULTS, STRATEGIES, named
 from chatsim.chat.paging.strategy import Page, page_of, paging_strategy
-from chatsim.chat.ports import DatabaseError
 from chatsim.chat.server.store.threads import written
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.world import Model
 from chatsim.worlds.mysql.world import MySQLWorld, Servers

@@ -8,7 +8,9 @@ import pytest
 
 import chatsim.chat
 from chatsim.chat import ports
-from chatsim.chat.ports import Address, DatabaseError, Rows, database_error
+from chatsim.chat.ports import Address
+from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.session import Rows
 
 HOME = Path(chatsim.chat.__file__).parent
 MODULES = sorted(HOME.rglob("*.py"))

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from chatsim.chat.ports import Isolation
 from chatsim.conformance import in_model, on_mysql
 from chatsim.conformance.anomalies import ANOMALIES, arrange, matrix
+from chatsim.db.session import Isolation
 from chatsim.worlds.mysql.world import MySQLWorld
 
 

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from chatsim.chat.ports import LocalStoreError, Many, Rows
+from chatsim.chat.ports import LocalStoreError, Many
+from chatsim.db.session import Rows
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-from chatsim.chat.ports import LocalStore, Many, Rows
+from chatsim.chat.ports import LocalStore, Many
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState, ThreadTexts
+from chatsim.db.session import Rows
 
 __all__ = ["Cache", "Excerpt", "Head", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
 

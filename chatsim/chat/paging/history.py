@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatsim.chat.paging.strategy import Page, paging_strategy
-from chatsim.chat.ports import Session
+from chatsim.db.session import Session
 
 __all__ = ["by_time", "by_time_and_id", "keyset", "keyset_newest_first", "offset"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatsim.chat.creation import StrategyError
-from chatsim.chat.ports import DatabaseError, Session
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Session
 
 __all__ = ["ORDERS", "WHATS", "Page", "PagingStrategy", "page_of", "paging_strategy"]
 

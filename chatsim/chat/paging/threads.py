@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatsim.chat.paging.strategy import Page, paging_strategy
-from chatsim.chat.ports import Session
+from chatsim.db.session import Session
 
 __all__ = ["by_activity", "offset", "source_cte", "three_ranges", "union_limited"]
 

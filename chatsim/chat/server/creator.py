@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chatsim.chat.creation import CreationStrategy, attempt
-from chatsim.chat.ports import Database, Locks
+from chatsim.chat.ports import Locks
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.stats import Stats
+from chatsim.db.session import Database
 
 __all__ = ["Creator"]
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from chatsim.chat.ports import (
     Address,
-    ConnectionLostError,
-    Database,
     Device,
     Directory,
     Listener,
@@ -26,7 +24,6 @@ from chatsim.chat.ports import (
     Stream,
     Tokens,
 )
-from chatsim.chat.ports import Session as DatabaseSession
 from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, ProtocolError
 from chatsim.chat.server import handlers
 from chatsim.chat.server.creator import Creator
@@ -36,6 +33,9 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import Session
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.store.texts import Texts
+from chatsim.db.errors import ConnectionLostError
+from chatsim.db.session import Database
+from chatsim.db.session import Session as DatabaseSession
 
 __all__ = ["Node", "Services"]
 

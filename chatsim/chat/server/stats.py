@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 
 __all__ = ["Stats"]
 

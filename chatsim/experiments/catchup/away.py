@@ -22,7 +22,7 @@ from chatsim.chat.client import by_message_id, sync
 from chatsim.chat.client.cache import Cache
 from chatsim.chat.client.connection import Client, ClientError
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.ports import LocalStore, Session, Stream
+from chatsim.chat.ports import LocalStore, Stream
 from chatsim.chat.protocol import (
     CatchUpPart,
     CatchUpRequest,
@@ -39,6 +39,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import HardenedTexts, SeedTexts, Texts
+from chatsim.db.session import Session
 from chatsim.experiments.checks import Word
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert

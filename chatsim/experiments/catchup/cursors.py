@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chatsim.chat.ports import Isolation, Session
 from chatsim.chat.server.store.texts import Batch, HardenedTexts, SeedTexts
 from chatsim.chat.server.store.threads import changed
+from chatsim.db.session import Isolation, Session
 
 __all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found", "UnknownCursorError", "cursors"]
 

@@ -19,10 +19,11 @@ from typing import Never
 import numpy as np
 from tqdm.auto import tqdm
 
-from chatsim.chat.ports import Database, DatabaseError
 from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.store.texts import Batch
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Database
 from chatsim.experiments.catchup.cursors import Cursor, CursorKind, Found
 from chatsim.experiments.checks import Word
 from chatsim.experiments.together import side_by_side

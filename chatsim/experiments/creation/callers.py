@@ -12,17 +12,10 @@ import numpy as np
 
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import CreationStrategy, attempt
-from chatsim.chat.ports import (
-    Address,
-    ConnectionLostError,
-    Database,
-    DatabaseError,
-    Locks,
-    LocksError,
-    Session,
-    database_error,
-)
+from chatsim.chat.ports import Address, Locks, LocksError
 from chatsim.chat.retry import Retry
+from chatsim.db.errors import ConnectionLostError, DatabaseError, database_error
+from chatsim.db.session import Database, Session
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.worlds.world import WorldError
 

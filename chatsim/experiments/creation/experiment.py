@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import CreationStrategy, named
-from chatsim.chat.ports import Session
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.stats import Stats
+from chatsim.db.session import Session
 from chatsim.experiments.checks import PrivateChats, check_creation
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import Caller, StackCaller, StoreCaller, devices

@@ -25,7 +25,6 @@ from chatsim.chat.creation import named as creation_named
 from chatsim.chat.paging import DEFAULTS, named
 from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
 from chatsim.chat.paging.threads import by_activity
-from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import (
     LoadMessagesReply,
     LoadMessagesRequest,
@@ -35,6 +34,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.sessions import Passing
+from chatsim.db.session import Rows, Session
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.paging.lists import SCHEMA, Lists, lists
 from chatsim.experiments.paging.plans import compared

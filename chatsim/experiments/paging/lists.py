@@ -15,8 +15,8 @@ from typing import Never
 import numpy as np
 from tqdm.auto import tqdm
 
-from chatsim.chat.ports import Session
 from chatsim.chat.server.store.threads import changed, written
+from chatsim.db.session import Session
 from chatsim.worlds.loading import add_users, insert
 
 __all__ = ["SCHEMA", "Lists", "LongHistories", "ManyThreads", "lists"]

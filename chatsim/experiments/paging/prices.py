@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from statistics import median
 
-from chatsim.chat.ports import Session
 from chatsim.chat.server.store.threads import written
+from chatsim.db.session import Session
 from chatsim.experiments.paging.lists import SCHEMA
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World

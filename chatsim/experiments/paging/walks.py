@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from chatsim.chat.paging.strategy import PagingStrategy, page_of
-from chatsim.chat.ports import Session
+from chatsim.db.session import Session
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.paging.lists import Lists
 

@@ -23,9 +23,10 @@ from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import DEADLINE
 from chatsim.chat.client.messenger import Enter, Messenger, Patience, Status
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.ports import Address, ConnectionLostError
+from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.db.errors import ConnectionLostError
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World

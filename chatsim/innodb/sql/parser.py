@@ -12,7 +12,8 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.mysql import MySQLParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from chatsim.chat.ports import Isolation, database_error
+from chatsim.db.errors import database_error
+from chatsim.db.session import Isolation
 
 __all__ = ["Analyze", "Do", "Release", "Savepoint", "parse", "placeholders"]
 

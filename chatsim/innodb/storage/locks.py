@@ -15,8 +15,8 @@ from enum import Enum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from chatsim.chat.ports import database_error
 from chatsim.db.deadlock import LockKind, Mode
+from chatsim.db.errors import database_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

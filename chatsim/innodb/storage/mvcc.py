@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import Isolation
+from chatsim.db.session import Isolation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

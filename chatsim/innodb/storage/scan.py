@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import database_error
 from chatsim.db.deadlock import LockKind, Mode
+from chatsim.db.errors import database_error
 from chatsim.innodb.storage.index import HIGHEST
 from chatsim.innodb.storage.locks import Grant, NotGrantedError, Patience
 from chatsim.innodb.storage.mvcc import visible

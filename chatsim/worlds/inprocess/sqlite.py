@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from chatsim.chat.ports import Rows
+from chatsim.db.session import Rows
 
 __all__ = ["ERRORS", "outcome"]
 

@@ -10,7 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import Isolation, Rows
+from chatsim.db.session import Isolation, Rows
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.machines import Machine

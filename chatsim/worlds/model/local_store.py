@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import LocalStoreError, Many, Rows, Statement
+from chatsim.chat.ports import LocalStoreError, Many, Statement
+from chatsim.db.session import Rows
 from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Locks, Network, Peer
+    from chatsim.chat.ports import Locks, Network, Peer
+    from chatsim.db.session import Database
     from chatsim.worlds.model.costs import ModelCosts
     from chatsim.worlds.world import Distance
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from chatsim.chat.ports import Database, Session
     from chatsim.db.deadlock import Deadlock
+    from chatsim.db.session import Database, Session
     from chatsim.worlds.world import Costs
 
 __all__ = ["Model", "ModelWorld"]

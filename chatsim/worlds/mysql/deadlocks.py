@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TypeAlias, cast
 
-from chatsim.chat.ports import DatabaseError, Session
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Mode, Participant
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Session
 
 __all__ = ["KeyColumns", "key_columns", "latest", "parse"]
 

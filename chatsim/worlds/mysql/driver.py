@@ -17,7 +17,9 @@ import asyncmy
 from asyncmy.constants import CLIENT
 from asyncmy.errors import Error as DriverError
 
-from chatsim.chat.ports import Address, Isolation, Rows, database_error
+from chatsim.chat.ports import Address
+from chatsim.db.errors import database_error
+from chatsim.db.session import Isolation, Rows
 from chatsim.worlds.mysql.servers.private import without_password
 
 __all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "address", "connect", "mogrify"]

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import aiosqlite
 
-from chatsim.chat.ports import LocalStoreError, Many, Rows, Statement
+from chatsim.chat.ports import LocalStoreError, Many, Statement
+from chatsim.db.session import Rows
 from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
 
 __all__ = ["SqliteStore"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import DatabaseError, Session
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Session
 
 __all__ = ["MigrationError", "migrate"]
 

@@ -16,22 +16,14 @@ from typing import TextIO
 import numpy as np
 
 from chatsim.chat.creation import CreationStrategy
-from chatsim.chat.ports import (
-    Address,
-    DatabaseError,
-    Directory,
-    Locks,
-    LocksError,
-    NodeStatus,
-    Presence,
-    Tokens,
-)
+from chatsim.chat.ports import Address, Directory, Locks, LocksError, NodeStatus, Presence, Tokens
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
 from chatsim.worlds.doors import Doors
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers

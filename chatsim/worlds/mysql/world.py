@@ -15,19 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.ports import (
-    Address,
-    ConnectionLostError,
-    DatabaseError,
-    Directory,
-    Locks,
-    LocksError,
-    Network,
-    Presence,
-    Session,
-    Tokens,
-)
+from chatsim.chat.ports import Address, Directory, Locks, LocksError, Network, Presence, Tokens
 from chatsim.db.deadlock import Deadlock
+from chatsim.db.errors import ConnectionLostError, DatabaseError
+from chatsim.db.session import Session
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlocks, driver, tcp

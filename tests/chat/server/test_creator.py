@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from chatsim.chat.creation import StrategyError, creation_strategy
-from chatsim.chat.ports import DatabaseError, Isolation, LocksTimeoutError, database_error
+from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.stats import Stats
+from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.session import Isolation
 from chatsim.simulation.loop import run
 
 AT_ONCE = Retry("at once", 10)

@@ -11,7 +11,7 @@ import pytest
 
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
 from chatsim.chat.creation import StrategyError, creation_strategy
-from chatsim.chat.ports import Address, DatabaseError, DeadlockError, NodeStatus, Rows, database_error
+from chatsim.chat.ports import Address, NodeStatus
 from chatsim.chat.protocol import (
     FROM_SERVER,
     CreatePrivateChatReply,
@@ -34,6 +34,8 @@ from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.db.errors import DatabaseError, DeadlockError, database_error
+from chatsim.db.session import Rows
 from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, DeadlockError
 from chatsim.db.deadlock import SUPREMUM, LockKind
+from chatsim.db.errors import ConnectionLostError, DatabaseError, DeadlockError
 from chatsim.innodb.server.engine import DataLock, Engine, Wait
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import run

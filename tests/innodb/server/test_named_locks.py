@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.named_locks import CycleError, NamedLocks
 from chatsim.innodb.server.session import EngineSession

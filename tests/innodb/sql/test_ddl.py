@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.storage.values import Integer

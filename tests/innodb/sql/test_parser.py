@@ -3,7 +3,7 @@
 import pytest
 from sqlglot import exp
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint, parse
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsim.chat.ports import DatabaseError, Isolation
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import current_loop, run

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatsim.chat.ports import DeadlockError, Isolation
 from chatsim.db.deadlock import LockKind
+from chatsim.db.errors import DeadlockError
+from chatsim.db.session import Isolation
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition, Table
 from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.locks import Grant, Locks, NotGrantedError, Patience, RecordLock

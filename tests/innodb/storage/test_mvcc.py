@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError, DeadlockError, Isolation
+from chatsim.db.errors import DatabaseError, DeadlockError
+from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.storage.dictionary import IndexDefinition

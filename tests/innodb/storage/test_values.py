@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.storage.values import (
     NULL,
     BadValueError,

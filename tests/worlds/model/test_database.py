@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from chatsim.chat.ports import ConnectionLostError, DatabaseError, DeadlockError, DuplicateKeyError, Isolation
+from chatsim.db.errors import ConnectionLostError, DatabaseError, DeadlockError, DuplicateKeyError
+from chatsim.db.session import Isolation
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import current_loop, run
 from chatsim.worlds.model.costs import ModelCosts

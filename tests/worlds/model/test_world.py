@@ -7,7 +7,7 @@ from datetime import UTC
 import pytest
 
 from chatsim.chat.creation import creation_strategy
-from chatsim.chat.ports import DatabaseError, DeadlockError
+from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.experiments.checks import Word
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.result import Result

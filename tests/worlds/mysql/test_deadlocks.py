@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from chatsim.chat.ports import Rows, database_error
 from chatsim.db.deadlock import SUPREMUM, Lock, LockKind
+from chatsim.db.errors import database_error
+from chatsim.db.session import Rows
 from chatsim.worlds.mysql import deadlocks
 
 SCHEMA = "deadlock_rec"

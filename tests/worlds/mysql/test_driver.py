@@ -10,16 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatsim.chat.ports import (
+from chatsim.db.errors import (
     ConnectionLostError,
     DatabaseError,
     DeadlockError,
     DuplicateKeyError,
-    Isolation,
     LockNotAvailableError,
     LockWaitTimeoutError,
-    Rows,
 )
+from chatsim.db.session import Isolation, Rows
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.driver import BadUrlError, MySQLDatabase, Work, literal, mogrify
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from chatsim.chat.ports import Rows
+from chatsim.db.session import Rows
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
 from chatsim.worlds.mysql.world import MySQLWorld, Servers

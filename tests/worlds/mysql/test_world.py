@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis.asyncio
 
-from chatsim.chat.ports import DeadlockError, LocksError, LocksTimeoutError
+from chatsim.chat.ports import LocksError, LocksTimeoutError
+from chatsim.db.errors import DeadlockError
 from chatsim.worlds.inprocess import locks as polling
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks

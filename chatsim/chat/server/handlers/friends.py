@@ -22,9 +22,9 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import friends, profiles
 
 if TYPE_CHECKING:
-    from chatsim.chat.ports import Session as DatabaseSession
     from chatsim.chat.server.node import Node
     from chatsim.chat.server.session import Session
+    from chatsim.db.session import Session as DatabaseSession
 
 __all__: list[str] = []
 

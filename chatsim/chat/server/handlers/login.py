@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import DatabaseError, NoTokenError, RegistryError, TokenError
+from chatsim.chat.ports import NoTokenError, RegistryError, TokenError
 from chatsim.chat.protocol import (
     ErrorCode,
     HeartbeatReply,
@@ -16,6 +16,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers.table import handles
 from chatsim.chat.server.session import Session, SessionEndedError
 from chatsim.chat.server.store import profiles
+from chatsim.db.errors import DatabaseError
 
 if TYPE_CHECKING:
     from chatsim.chat.server.node import Node

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chatsim.chat.ports import DatabaseError, LocksError
+from chatsim.chat.ports import LocksError
 from chatsim.chat.protocol import REPLY, ErrorCode, Message
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.db.errors import DatabaseError
 
 if TYPE_CHECKING:
     from chatsim.chat.server.node import Node

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatsim.chat.ports import ConnectionLostError
 from chatsim.chat.protocol import (
     LARGEST_BODY,
     LARGEST_ID,
@@ -24,12 +23,13 @@ from chatsim.chat.server.handlers.table import handles
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Batch
+from chatsim.db.errors import ConnectionLostError
 
 if TYPE_CHECKING:
-    from chatsim.chat.ports import Session as DatabaseSession
     from chatsim.chat.server.node import Node
     from chatsim.chat.server.session import Session
     from chatsim.chat.server.store.texts import Appended
+    from chatsim.db.session import Session as DatabaseSession
 
 __all__: list[str] = []
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatsim.chat.ports import Isolation, Session
 from chatsim.chat.protocol import ErrorCode, NumberedText, OutgoingText
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.texts import Batch, Texts
+from chatsim.db.session import Isolation, Session
 
 __all__ = ["WELCOME", "Friendship", "accept", "apply", "require"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from chatsim.chat.ports import Session
 from chatsim.chat.protocol import LARGEST_ID, FriendApplication, FriendEntry, LoginReply, SearchUserReply
 from chatsim.chat.server.store.rows import fitting, structs
+from chatsim.db.session import Session
 
 __all__ = ["card", "profile", "search"]
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatsim.chat.paging import DEFAULTS
-from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import (
     ErrorCode,
     HistoryReply,
@@ -23,6 +22,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.threads import written
+from chatsim.db.session import Rows, Session
 
 __all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
 

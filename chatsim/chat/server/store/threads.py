@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatsim.chat.paging import DEFAULTS
-from chatsim.chat.ports import Rows, Session
 from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import structs
 from chatsim.chat.sessions import Passing
+from chatsim.db.session import Rows, Session
 
 __all__ = ["MembersOnly", "changed", "joined", "mark_read", "require", "states", "threads", "written"]
 

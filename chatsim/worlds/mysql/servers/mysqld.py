@@ -15,7 +15,7 @@ import filelock
 from testcontainers.community.mysql import MySqlContainer
 from testcontainers.core.container import DockerContainer
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import debian, private
 from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError

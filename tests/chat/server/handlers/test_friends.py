@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from houses import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.chat.ports import database_error
+from chatsim.db.errors import database_error
 
 BOTH = ("seed", "hardened")
 WELCOME = "We are friends now!"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from houses import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.chat.ports import ConnectionLostError, database_error
+from chatsim.db.errors import ConnectionLostError, database_error
 
 BOTH = ("seed", "hardened")
 ROUND_TRIPS = 2  # of a batch: a look, with the lock; then the rows, with the commit

@@ -7,18 +7,18 @@ import pytest
 from houses import ANN, BOB, in_both_worlds
 
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.ports import (
-    ConnectionLostError,
-    DeadlockError,
-    DuplicateKeyError,
-    Isolation,
-    LockWaitTimeoutError,
-    database_error,
-)
 from chatsim.chat.protocol import ErrorCode, OutgoingText
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import friends
 from chatsim.chat.server.store.texts import TEXTS, Batch
+from chatsim.db.errors import (
+    ConnectionLostError,
+    DeadlockError,
+    DuplicateKeyError,
+    LockWaitTimeoutError,
+    database_error,
+)
+from chatsim.db.session import Isolation
 from chatsim.worlds.loading import add_users, insert
 
 BOTH = ("seed", "hardened")

@@ -5,10 +5,10 @@ import itertools
 import pytest
 from houses import ANN, BOB, CAT, DAN, in_both_worlds
 
-from chatsim.chat.ports import Isolation
 from chatsim.chat.protocol import FROM_SERVER, Decoder, ErrorCode, OutgoingText, encode
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.texts import TEXTS, Batch
+from chatsim.db.session import Isolation
 from chatsim.worlds.loading import insert
 
 BOTH = ("seed", "hardened")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError, Isolation
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import run

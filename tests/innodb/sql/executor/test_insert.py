@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chatsim.chat.ports import DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import run

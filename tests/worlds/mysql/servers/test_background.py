@@ -14,8 +14,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from chatsim.chat.ports import DatabaseError
 from chatsim.cli import main
+from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
