@@ -181,7 +181,7 @@ async def for_update(tx: Session, low: int, high: int) -> int:
 
 @creation_strategy(isolation=Isolation.READ_COMMITTED)
 async def for_update_read_committed(tx: Session, low: int, high: int) -> int:
-    """Bets that without gap locks the unique key alone will do, by error 1062 and a retry. No orphans."""
+    """Bets that without gap locks the unique key alone will do, by a duplicate key and a retry. No orphans."""
     return await _source(tx, low, high)
 
 
@@ -205,7 +205,7 @@ async def unordered(tx: Session, uid: int, other: int) -> int:
 
 @creation_strategy()
 async def insert_first(tx: Session, low: int, high: int) -> int:
-    """Bets that most requests create: insert, and on 1062 roll back and read the winner's. No orphans."""
+    """Bets that most requests create: insert, and on a duplicate key roll back and read the winner's. No orphans."""
     await tx.begin()
     try:
         thread = await _insert(tx, low, high)
@@ -311,7 +311,7 @@ async def redis_lock(tx: Session, low: int, high: int, locks: Locks) -> int:
 
 @creation_strategy(isolation=Isolation.READ_COMMITTED)
 async def one_round_trip(tx: Session, low: int, high: int) -> int:
-    """Bets that most requests create: one script inserts and commits; on 1062 a second one reads. No orphans."""
+    """Bets that most requests create: one script inserts and commits; a second one reads a duplicate. No orphans."""
     try:
         _, thread, _, _ = await tx.script(f"BEGIN; {_NEW_THREAD}; {_NEW_CHAT_OF_LAST_THREAD}; COMMIT", (low, high))
     except DuplicateKeyError:
@@ -337,7 +337,7 @@ def _found(rows: Rows, low: int, high: int) -> int:
     """The thread that the unique key says is there; a dirty answer (deleted since) is a refusal like any other."""
     thread = rows.scalar()
     if thread is None:
-        raise DuplicateKeyError(1062, f"the pair ({low}, {high}) was there and is gone")
+        raise DuplicateKeyError(None, f"the pair ({low}, {high}) was there and is gone")
     return thread
 
 

@@ -1,7 +1,8 @@
-"""What a database refuses, each error a class of its own kind."""
+"""What a database refuses, each error a class of its own kind; `chatsim.db.mysql` has the numbers."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 __all__ = [
@@ -9,66 +10,71 @@ __all__ = [
     "DatabaseError",
     "DeadlockError",
     "DuplicateKeyError",
+    "Kind",
     "LockNotAvailableError",
     "LockWaitTimeoutError",
-    "database_error",
 ]
 
 
+class Kind(StrEnum):
+    """What an error means, whatever number the engine gives it."""
+
+    DEADLOCK = "deadlock"
+    LOCK_TIMEOUT = "lock wait timeout"
+    DUPLICATE_KEY = "duplicate key"
+    LOCK_NOT_AVAILABLE = "lock not available"
+    CONNECTION_LOST = "connection lost"
+    NODE_LOST = "node lost"
+    OTHER = "other"
+
+
 class DatabaseError(Exception):
-    """What a database refused, by MySQL's error number. `database_error` picks the subclass."""
+    """What a database refused.
 
-    title: ClassVar[str] = ""
+    Attributes:
+        kind: what it means.
+        errno: the engine's number; None where no engine has said it.
+        message: the engine's text.
+    """
 
-    def __init__(self, errno: int, message: str) -> None:
+    kind: ClassVar[Kind] = Kind.OTHER
+
+    def __init__(self, errno: int | None, message: str) -> None:
         super().__init__(errno, message)
         self.errno = errno
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.errno}{self.title and f' ({self.title})'}: {self.message}"
+        if self.errno is None:
+            return f"{self.kind}: {self.message}"
+        return f"{self.errno}{f' ({self.kind})' if self.kind is not Kind.OTHER else ''}: {self.message}"
 
 
 class DeadlockError(DatabaseError):
-    """1213: this transaction was the victim and is gone, all of it."""
+    """This transaction was the victim and is gone, all of it."""
 
-    title = "deadlock"
+    kind = Kind.DEADLOCK
 
 
 class LockWaitTimeoutError(DatabaseError):
-    """1205: the statement is gone; the transaction and its other locks are still there."""
+    """The statement is gone; the transaction and its other locks are still there."""
 
-    title = "lock wait timeout"
+    kind = Kind.LOCK_TIMEOUT
 
 
 class DuplicateKeyError(DatabaseError):
-    """1062: a unique index has that key already; only the statement is gone."""
+    """A unique index has that key already; only the statement is gone."""
 
-    title = "duplicate key"
+    kind = Kind.DUPLICATE_KEY
 
 
 class LockNotAvailableError(DatabaseError):
-    """3572: NOWAIT met a lock; only the statement is gone."""
+    """NOWAIT met a lock; only the statement is gone."""
 
-    title = "lock not available"
+    kind = Kind.LOCK_NOT_AVAILABLE
 
 
 class ConnectionLostError(DatabaseError):
-    """2006, 2013: the connection is gone; whether a commit in flight took effect is unknown. 2003: there is none."""
+    """The connection is gone, or there is none; whether a commit in flight took effect is unknown."""
 
-    title = "connection lost"
-    errnos: ClassVar = frozenset({2003, 2006, 2013})
-
-
-_BY_ERRNO: dict[int, type[DatabaseError]] = {
-    1062: DuplicateKeyError,
-    1205: LockWaitTimeoutError,
-    1213: DeadlockError,
-    **dict.fromkeys(ConnectionLostError.errnos, ConnectionLostError),
-    3572: LockNotAvailableError,
-}
-
-
-def database_error(errno: int, message: str) -> DatabaseError:
-    """The error class for MySQL's ``errno`` (Server Error Message Reference; 20xx: Client Error Message Reference)."""
-    return _BY_ERRNO.get(errno, DatabaseError)(errno, message)
+    kind = Kind.CONNECTION_LOST

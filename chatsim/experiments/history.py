@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from chatsim.db.errors import Kind
+
 __all__ = ["Operation", "Outcome", "frame", "read", "write"]
 
 
@@ -39,7 +41,7 @@ class Operation:
         end: when its outcome was known.
         outcome: how it ended.
         attempts: how often it was tried.
-        refusals: MySQL's error number of every refusal met, in order.
+        refusals: the kind of every refusal met, in order.
         thread: the thread id that the caller got, or None.
         reason: the last refusal in words, unless it ended well.
     """
@@ -53,7 +55,7 @@ class Operation:
     end: float
     outcome: Outcome
     attempts: int
-    refusals: tuple[int, ...]
+    refusals: tuple[Kind, ...]
     thread: int | None
     reason: str = ""
 
@@ -94,7 +96,7 @@ def read(path: Path) -> list[tuple[dict[str, str], Operation]]:
         try:
             fields = json.loads(line)
             own = {name: fields.pop(name) for name in Operation.__dataclass_fields__}
-            own |= {"outcome": Outcome(own["outcome"]), "refusals": tuple(own["refusals"])}
+            own |= {"outcome": Outcome(own["outcome"]), "refusals": tuple(map(Kind, own["refusals"]))}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}, line {number}: not an operation ({error!r})") from error
         records.append((fields, Operation(**own)))

@@ -22,6 +22,7 @@ from scipy import stats
 from chatsim import figures
 from chatsim.chat.server.stats import Stats
 from chatsim.db.deadlock import Deadlock
+from chatsim.db.errors import Kind
 from chatsim.experiments import history
 from chatsim.experiments.checks import Verdict
 from chatsim.experiments.history import Operation, Outcome
@@ -86,7 +87,7 @@ class Variant:
         good = [operation for operation in self.operations if operation.outcome is Outcome.OK]
         latencies = np.array([(operation.end - operation.intended) * 1e3 for operation in good])
         services = np.array([(operation.end - operation.start) * 1e3 for operation in good])
-        causes = Counter(errno for operation in self.operations for errno in operation.refusals) + self.stats.refusals
+        causes = Counter(kind for operation in self.operations for kind in operation.refusals) + self.stats.refusals
         retries = sum(operation.attempts - 1 for operation in self.operations) + self.stats.retries
         return {
             "operations": count,
@@ -97,13 +98,13 @@ class Variant:
             "service_p50_ms": percentile(services, 50),
             "service_p99_ms": percentile(services, 99),
             "retries_per_op": retries / max(count, 1),
-            "deadlocks_per_op": causes[1213] / max(count, 1),
+            "deadlocks_per_op": causes[Kind.DEADLOCK] / max(count, 1),
             "duplicate_pairs": self.verdict.duplicate_pairs,
             "orphan_threads": self.orphans,
             "verdict": self.verdict.word.value,
             "why": self.verdict.why,
             "failed": count - len(good),
-            "refusals": {str(errno): times for errno, times in sorted(causes.items())},
+            "refusals": {kind.value: times for kind, times in sorted(causes.items())},
             **{
                 f"{name}_per_op": None if total is None else total / max(count, 1)
                 for name, total in asdict(self.costs).items()

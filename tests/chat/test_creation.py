@@ -10,7 +10,7 @@ import pytest
 
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, UnknownStrategyError, creation_strategy, named
 from chatsim.chat.ports import LocksTimeoutError
-from chatsim.db.errors import DatabaseError
+from chatsim.db.errors import DatabaseError, Kind
 from chatsim.db.session import Isolation
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
@@ -423,7 +423,7 @@ async def test_a_dirty_answer_is_a_refusal_like_any_other(world):
     async with world.database(1) as database, database.session() as tx:
         with pytest.raises(DatabaseError, match=r"the pair \(10, 20\) was there and is gone") as raised:
             await STRATEGIES["one_round_trip"](Forgetful(tx), *ONE)
-    assert raised.value.errno == 1062
+    assert raised.value.kind is Kind.DUPLICATE_KEY
 
 
 def test_every_strategy_says_what_it_bets_on_and_whether_it_leaves_orphans():

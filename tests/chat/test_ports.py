@@ -9,7 +9,8 @@ import pytest
 import chatsim.chat
 from chatsim.chat import ports
 from chatsim.chat.ports import Address
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows
 
 HOME = Path(chatsim.chat.__file__).parent

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from chatsim.chat.retry import POLICIES, RETRIED, Retry
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 
 MENDED = [1213, 1205, 1062, 2006, 2013]
 NOT_MENDED = [3572, 1064, 1146]

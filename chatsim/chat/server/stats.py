@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chatsim.db.errors import DatabaseError
+from chatsim.db.errors import DatabaseError, Kind
 
 __all__ = ["Stats"]
 
@@ -18,18 +18,18 @@ class Stats:
     Attributes:
         requests: how many of each message id.
         retries: how often a creation was tried again.
-        refusals: how often the database refused a creation, by MySQL's error number.
+        refusals: how often the database refused a creation, by kind.
         crash: the first error that no handler expected.
     """
 
     requests: Counter[int] = field(default_factory=Counter)
     retries: int = 0
-    refusals: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[Kind] = field(default_factory=Counter)
     crash: Exception | None = None
 
     def refused(self, error: DatabaseError) -> None:
         """Count a refusal."""
-        self.refusals[error.errno] += 1
+        self.refusals[error.kind] += 1
 
     @classmethod
     def sum(cls, parts: Iterable[Stats]) -> Stats:

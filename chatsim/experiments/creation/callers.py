@@ -14,7 +14,7 @@ from chatsim.chat.client.connection import Client, ClientError, DisconnectedErro
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import Address, Locks, LocksError
 from chatsim.chat.retry import Retry
-from chatsim.db.errors import ConnectionLostError, DatabaseError, database_error
+from chatsim.db.errors import ConnectionLostError, DatabaseError, Kind
 from chatsim.db.session import Database, Session
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.worlds.world import WorldError
@@ -27,6 +27,12 @@ __all__ = ["Caller", "StackCaller", "StoreCaller", "devices"]
 
 _DEADLINE = 120.0
 """Seconds after which a request through the stack counts as lost, and its connection with it."""
+
+
+class NodeLostError(ConnectionLostError):
+    """A node does not answer any more; whether what it was asked took effect is unknown."""
+
+    kind = Kind.NODE_LOST
 
 
 class Caller(ABC):
@@ -108,7 +114,7 @@ class Caller(ABC):
             end=end - begun,
             outcome=outcome,
             attempts=attempts,
-            refusals=tuple(error.errno for error in refusals),
+            refusals=tuple(error.kind for error in refusals),
             thread=thread,
             reason=reason,
         )
@@ -213,7 +219,7 @@ class StackCaller(Caller):
 
     def _in_doubt(self) -> bool:
         # the reply says only that it failed; a node that has lost the database knows no more itself
-        return any(errno in ConnectionLostError.errnos for errno in self._cluster.stats.refusals)
+        return Kind.CONNECTION_LOST in self._cluster.stats.refusals
 
     async def _log_in(self, uid: int, address: Address | None = None) -> Client:
         return await self._cluster.log_in(uid, address, deadline=_DEADLINE, machine=f"client{self._number}")
@@ -229,7 +235,7 @@ class StackCaller(Caller):
             await self._devices[device].close()  # so that a late one is not asked again behind itself
             if crash := self._cluster.stats.crash:
                 raise crash from error
-            raise database_error(2013, str(error)) from error
+            raise NodeLostError(None, str(error)) from error
 
 
 def devices(nodes: int, rank: int, calls: Iterable[Pair]) -> list[tuple[int, int]]:

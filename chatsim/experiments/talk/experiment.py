@@ -26,7 +26,7 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.db.errors import ConnectionLostError
+from chatsim.db.errors import Kind
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World
@@ -172,7 +172,7 @@ class Talk:
             told.wrong += await _wrong(world, members, told.said)
             await inside.aclose()
             if isinstance(house, Cluster):
-                told.cut_off = sum(house.stats.refusals[errno] for errno in ConnectionLostError.errnos)
+                told.cut_off = house.stats.refusals[Kind.CONNECTION_LOST]
                 told.wrong += await self._online(house, uids)
         return told
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.named_locks import NamedLocks
 from chatsim.innodb.server.process import Process

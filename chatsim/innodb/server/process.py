@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

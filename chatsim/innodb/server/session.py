@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from chatsim.db.errors import DatabaseError, DeadlockError, database_error
+from chatsim.db.errors import DatabaseError, DeadlockError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.named_locks import CycleError
 from chatsim.innodb.sql import ddl

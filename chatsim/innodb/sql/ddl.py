@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 
 from sqlglot import exp
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Context, Env, Scope, is_true, unsupported
 from chatsim.innodb.storage.dictionary import Column, ForeignKey, IndexDefinition, Table
 from chatsim.innodb.storage.index import Index

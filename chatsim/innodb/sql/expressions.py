@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sqlglot import exp
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.dictionary import Table
 from chatsim.innodb.storage.values import (
     Binary,

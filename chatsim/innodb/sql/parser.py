@@ -12,7 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.mysql import MySQLParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 
 __all__ = ["Analyze", "Do", "Release", "Savepoint", "parse", "placeholders"]

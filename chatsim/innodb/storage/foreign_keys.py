@@ -12,7 +12,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import Path, Range, Reading, Scan
 from chatsim.innodb.storage.values import as_text

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from chatsim.db.deadlock import LockKind, Mode
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatsim.db.deadlock import LockKind
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.locks import Grant, Patience, RecordLock, TableLock
 from chatsim.innodb.storage.undo import Act, Change, take_back, write
 from chatsim.innodb.storage.values import NULL, as_text

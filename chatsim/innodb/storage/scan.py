@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from chatsim.db.deadlock import LockKind, Mode
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.index import HIGHEST
 from chatsim.innodb.storage.locks import Grant, NotGrantedError, Patience
 from chatsim.innodb.storage.mvcc import visible

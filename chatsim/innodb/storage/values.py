@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import TypeAlias, cast
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 
 __all__ = [
     "NULL",

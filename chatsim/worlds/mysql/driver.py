@@ -18,7 +18,7 @@ from asyncmy.constants import CLIENT
 from asyncmy.errors import Error as DriverError
 
 from chatsim.chat.ports import Address
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
 from chatsim.worlds.mysql.servers.private import without_password
 

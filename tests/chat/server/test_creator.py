@@ -13,7 +13,8 @@ from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.stats import Stats
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError, Kind
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.simulation.loop import run
 
@@ -148,13 +149,19 @@ async def test_a_connection_that_was_lost_is_given_back_as_it_is():
 
 
 @in_virtual_time
-async def test_refusals_are_counted_by_their_number_and_tries_after_the_first_as_retries():
+async def test_refusals_are_counted_by_kind_and_tries_after_the_first_as_retries():
     stats = Stats()
     await created(Pool(1213, 1062, 1205, 1213), stats=stats)
-    assert (stats.retries, stats.refusals) == (4, Counter({1213: 2, 1062: 1, 1205: 1}))
+    assert (stats.retries, stats.refusals) == (
+        4,
+        Counter({Kind.DEADLOCK: 2, Kind.DUPLICATE_KEY: 1, Kind.LOCK_TIMEOUT: 1}),
+    )
     await created(Pool(), stats=stats)
     await created(Pool(1213), stats=stats)
-    assert (stats.retries, stats.refusals) == (5, Counter({1213: 3, 1062: 1, 1205: 1}))
+    assert (stats.retries, stats.refusals) == (
+        5,
+        Counter({Kind.DEADLOCK: 3, Kind.DUPLICATE_KEY: 1, Kind.LOCK_TIMEOUT: 1}),
+    )
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3])
@@ -174,7 +181,7 @@ async def test_what_another_try_can_not_mend_is_not_tried_again():
     pool, stats = Pool(1213, 1064), Stats()
     with pytest.raises(DatabaseError, match="1064"):
         await created(pool, stats=stats)
-    assert (stats.retries, stats.refusals) == (1, Counter({1213: 1, 1064: 1}))
+    assert (stats.retries, stats.refusals) == (1, Counter({Kind.DEADLOCK: 1, Kind.OTHER: 1}))
 
 
 @in_virtual_time
@@ -182,7 +189,7 @@ async def test_a_connection_that_can_not_be_had_is_a_refused_try():
     pool, stats = NoConnections(2013, 2006), Stats()
     assert await created(pool, retry=EVERY_SECOND, stats=stats) == 102
     assert pool.log[0] == ("lease 1", 2)
-    assert (stats.retries, stats.refusals) == (2, Counter({2013: 1, 2006: 1}))
+    assert (stats.retries, stats.refusals) == (2, Counter({Kind.CONNECTION_LOST: 2}))
 
 
 @in_virtual_time
@@ -199,7 +206,7 @@ async def test_a_lock_that_can_not_be_had_is_raised_at_once_and_is_no_refusal_of
     pool, stats = Pool(1213, LocksTimeoutError("chat:1:2", 5)), Stats()
     with pytest.raises(LocksTimeoutError):
         await created(pool, stats=stats)
-    assert (stats.retries, stats.refusals) == (1, Counter({1213: 1}))
+    assert (stats.retries, stats.refusals) == (1, Counter({Kind.DEADLOCK: 1}))
     assert pool.happened[-2:] == ["rollback 2", "return 2"]
 
 
@@ -245,7 +252,7 @@ async def test_a_creation_that_is_cancelled_gives_its_connection_back_and_counts
         async with asyncio.timeout(5):
             await created(pool, strategy=waits, stats=stats)
     assert pool.leased == 0
-    assert (stats.retries, stats.refusals) == (1, Counter({1213: 1}))
+    assert (stats.retries, stats.refusals) == (1, Counter({Kind.DEADLOCK: 1}))
 
 
 @in_virtual_time
@@ -256,7 +263,7 @@ async def test_creations_beside_each_other_keep_their_connections_and_their_coun
         *(creator.create(pool, 1, other, stats) for other in range(2, 8)), return_exceptions=True
     )
     assert [thread for thread in outcomes if isinstance(thread, int)] == [105, 106, 107]
-    assert (stats.retries, stats.refusals) == (0, Counter({1213: 3}))
+    assert (stats.retries, stats.refusals) == (0, Counter({Kind.DEADLOCK: 3}))
 
 
 def test_the_stats_of_several_nodes_add_up_and_name_the_first_crash():

@@ -34,7 +34,8 @@ from chatsim.chat.server.creator import Creator
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
-from chatsim.db.errors import DatabaseError, DeadlockError, database_error
+from chatsim.db.errors import DatabaseError, DeadlockError, Kind
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows
 from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
@@ -957,7 +958,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_its_request_is_no_crash(c
 
 
 @in_virtual_time
-async def test_stats_count_requests_by_id_retries_and_refusals_by_number():
+async def test_stats_count_requests_by_id_retries_and_refusals_by_kind():
     house = House()
     node = await house.node()
     client = await house.log_in(node, 1)
@@ -971,7 +972,7 @@ async def test_stats_count_requests_by_id_retries_and_refusals_by_number():
     await client.request(HeartbeatRequest(1), HeartbeatReply)
     assert node.stats.requests == {1005: 1, 1027: 4, 1025: 1, 1023: 1}
     assert node.stats.retries == 2
-    assert node.stats.refusals == {1213: 2, 1062: 1, 1064: 1}
+    assert node.stats.refusals == {Kind.DEADLOCK: 2, Kind.DUPLICATE_KEY: 1, Kind.OTHER: 1}
     assert node.stats.crash is None
     assert house.database.asked == [(1, 2), (1, 2), (1, 3), (1, 3), (1, 4), (1, 5)]
 

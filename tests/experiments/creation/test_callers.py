@@ -9,7 +9,7 @@ import pytest
 from chatsim.chat.creation import StrategyError, creation_strategy
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.retry import POLICIES, Retry
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.experiments.creation.callers import StoreCaller
 from chatsim.experiments.history import Outcome

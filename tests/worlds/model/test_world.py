@@ -268,7 +268,7 @@ def test_a_race_gives_the_verdicts_that_the_strategies_deserve():
 def test_without_retry_a_strategy_that_deadlocks_has_errors():
     (variant,) = raced(strategies="for_update", retry="none").variants
     assert variant.verdict.word is Word.ERRORS
-    assert set(variant.measures()["refusals"]) == {"1213"}
+    assert set(variant.measures()["refusals"]) == {"deadlock"}
     assert variant.deadlock is not None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatsim.db.deadlock import SUPREMUM, Lock, LockKind
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows
 from chatsim.worlds.mysql import deadlocks
 

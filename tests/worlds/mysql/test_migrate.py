@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from chatsim.chat import schema
 from chatsim.cli import main
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.worlds.mysql.migrate import MigrationError, migrate
 from chatsim.worlds.mysql.world import MySQLWorld
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from sqlglot import exp
 
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Context, Env, Function, Scope, compare, is_true, unsupported
 from chatsim.innodb.storage.values import BadValueError, Value
 

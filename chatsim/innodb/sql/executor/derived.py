@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.common import Execution, Find, refuse
 from chatsim.innodb.storage.dictionary import Column, Table
 from chatsim.innodb.storage.values import ColumnType, Value

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
 
-from chatsim.db.errors import DatabaseError, database_error
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.common import (
     Answer,
     Execution,

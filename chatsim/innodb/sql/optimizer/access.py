@@ -42,7 +42,7 @@ from itertools import takewhile
 
 from sqlglot import exp
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Env, is_true
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.intervals import after

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from houses import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.db.errors import ConnectionLostError, database_error
+from chatsim.db.errors import ConnectionLostError, Kind
+from chatsim.db.mysql import database_error
 
 BOTH = ("seed", "hardened")
 ROUND_TRIPS = 2  # of a batch: a look, with the lock; then the rows, with the commit
@@ -89,7 +90,7 @@ async def test_when_the_node_tries_again_it_stores_and_tells_once(house, at, beh
     assert number == 1019
     assert notice["chat_datas"] == reply["chat_datas"]
     assert await house.rows("SELECT content FROM chat_message ORDER BY seq") == [("a",), ("b",)]
-    assert house.cluster.stats.refusals == {2013: 1}
+    assert house.cluster.stats.refusals == {Kind.CONNECTION_LOST: 1}
 
 
 @in_both_worlds()

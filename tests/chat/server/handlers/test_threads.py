@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from houses import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.db.errors import database_error
+from chatsim.db.mysql import database_error
 from chatsim.worlds.loading import add_users
 
 BOTH = ("seed", "hardened")

@@ -11,13 +11,8 @@ from chatsim.chat.protocol import ErrorCode, OutgoingText
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import friends
 from chatsim.chat.server.store.texts import TEXTS, Batch
-from chatsim.db.errors import (
-    ConnectionLostError,
-    DeadlockError,
-    DuplicateKeyError,
-    LockWaitTimeoutError,
-    database_error,
-)
+from chatsim.db.errors import ConnectionLostError, DeadlockError, DuplicateKeyError, Kind, LockWaitTimeoutError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.worlds.loading import add_users, insert
 
@@ -313,5 +308,5 @@ async def test_an_acceptance_whose_connection_is_lost_anywhere_is_made_once(hous
         if not spoiled.paced.stopped.is_set():
             break
         at += 1
-    assert house.cluster.stats.refusals == {2013: at}
+    assert house.cluster.stats.refusals == {Kind.CONNECTION_LOST: at}
     assert at >= 5
