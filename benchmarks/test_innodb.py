@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatsim.conformance import in_model as schedules
+from chatsim.conformance import model_player as schedules
 from chatsim.conformance.schedule import read
 from chatsim.db.deadlock import LockKind
 from chatsim.innodb.storage.dictionary import Index, IndexDefinition

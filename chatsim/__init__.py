@@ -30,7 +30,7 @@ from chatsim import figures
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy
 from chatsim.chat.paging import STRATEGIES as PAGING_STRATEGIES
 from chatsim.chat.paging.strategy import Page, PagingStrategy, paging_strategy
-from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.schedule import Outcome, Schedule
 from chatsim.experiments.catchup.experiment import CatchUp
 from chatsim.experiments.creation.experiment import BadParameterError, Race
@@ -324,11 +324,11 @@ async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> Outcome:
         WorldError: the world can't be had, or can't play it.
     """
     if world == "model":
-        return await asyncio.to_thread(in_model.play, schedule)
+        return await asyncio.to_thread(model_player.play, schedule)
     if world != "mysql" and not isinstance(world, MySQL):
         raise BadParameterError(f"unknown world {world!r}; there are: mysql, model")
     async with MySQLWorld(world if isinstance(world, MySQL) else None) as server:
-        return await on_mysql.play(server, schedule)
+        return await mysql_player.play(server, schedule)
 
 
 def strategies() -> dict[str, CreationStrategy]:

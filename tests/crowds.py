@@ -18,7 +18,7 @@ from chatsim.simulation.links import Link, Lognormal, Topology
 from chatsim.simulation.loop import run
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 
 RANDOM = Topology(link=Link(Lognormal(median=0.02, sigma=0.5), bandwidth=1e6))
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from chatsim.chat.creation import STRATEGIES
 from chatsim.cli import main
-from chatsim.conformance import in_model
+from chatsim.conformance import model_player
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers.private import without_password
 
@@ -418,7 +418,7 @@ def test_what_does_not_go_together_is_one_sentence_and_status_2(words, sentence)
 
 @on_the_server
 def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monkeypatch, tmp_path, mysql_url):
-    whole, logs = in_model.play, set()
+    whole, logs = model_player.play, set()
 
     def deaf(schedule, *, log_bin):
         logs.add(log_bin)
@@ -427,7 +427,7 @@ def test_drawn_schedules_are_counted_and_what_differs_is_printed_as_a_file(monke
             outcome, steps=[msgspec.structs.replace(step, locks=[]) for step in outcome.steps]
         )
 
-    monkeypatch.setattr(in_model, "play", deaf)
+    monkeypatch.setattr(model_player, "play", deaf)
     result = chatsim("schedule", "--generate", 3, "--check", "--sessions", 2)
     monkeypatch.undo()
     *lines, who, rows, locks = result.stdout.splitlines()

@@ -9,7 +9,7 @@ from matplotlib.path import Path
 from matplotlib.text import Annotation
 
 from chatsim import figures
-from chatsim.conformance.in_model import play
+from chatsim.conformance.model_player import play
 from chatsim.conformance.schedule import Schedule
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.anomalies import ANOMALIES, matrix
 from chatsim.db.session import Isolation
 from chatsim.experiments.creation.experiment import BadParameterError
@@ -39,18 +39,22 @@ def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
     with one_sentence():
         if world == "model" and servers != Servers():
             raise BadParameterError("which server to use is said for --world mysql; the model has none")
-        version, found = ("the model", matrix(in_model.play, in_model.play)) if world == "model" else _on_mysql(servers)
+        version, found = _in_model() if world == "model" else _on_mysql(servers)
     if markdown:
         _print_markdown(found)
     else:
         _show(found, version)
 
 
+def _in_model() -> tuple[str, dict[str, dict[str, bool]]]:
+    return "the model", matrix(model_player.play, model_player.play)
+
+
 def _on_mysql(servers: Servers) -> tuple[str, dict[str, dict[str, bool]]]:
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(servers).__aenter__())
         try:
-            found = matrix(lambda schedule: runner.run(on_mysql.play(world, schedule)), in_model.play)
+            found = matrix(lambda schedule: runner.run(mysql_player.play(world, schedule)), model_player.play)
         finally:
             runner.run(world.__aexit__())
     return f"MySQL {world.environment['server_version']}", found

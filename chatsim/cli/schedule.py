@@ -21,8 +21,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
-from chatsim.conformance import in_model, on_mysql
-from chatsim.conformance.comparing import LEVELS, Comparison, compare
+from chatsim.conformance import model_player, mysql_player
+from chatsim.conformance.comparison import LEVELS, Comparison, compare
 from chatsim.conformance.drawing import Play, Report, Search
 from chatsim.conformance.schedule import BadScheduleError, Completed, Outcome, Schedule, read
 from chatsim.experiments.creation.experiment import BadParameterError
@@ -150,7 +150,7 @@ def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
         world = runner.run(MySQLWorld(servers).__aenter__())
         try:
             has_log = bool(cast("dict[str, int]", world.environment["settings"])["log_bin"])
-            yield lambda script: runner.run(on_mysql.play(world, script)), has_log
+            yield lambda script: runner.run(mysql_player.play(world, script)), has_log
         finally:
             runner.run(world.__aexit__())
 
@@ -160,7 +160,7 @@ def _play(
 ) -> tuple[list[tuple[Schedule, Outcome]], list[str]]:
     """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
     if world == "model":
-        return _play_all(scripts, in_model.play, strict=strict)
+        return _play_all(scripts, model_player.play, strict=strict)
     found: dict[int, Outcome] = {}
     skipped: list[str] = []
     for settings in dict.fromkeys(_settings(script) for script in scripts):  # an own server for each
@@ -199,7 +199,7 @@ def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool
     report = Report()
     try:
         with _mysql(servers) as (play, log_bin), _interruptible(play) as stoppable:
-            Search(stoppable, partial(in_model.play, log_bin=log_bin), **draws).run(count, report)
+            Search(stoppable, partial(model_player.play, log_bin=log_bin), **draws).run(count, report)
     except KeyboardInterrupt:
         return True, report
     return False, report

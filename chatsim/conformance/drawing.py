@@ -26,7 +26,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.errors import Flaky
 from tqdm.auto import tqdm
 
-from chatsim.conformance.comparing import LEVELS, Comparison, compare, without_row_ids
+from chatsim.conformance.comparison import LEVELS, Comparison, compare, without_row_ids
 from chatsim.conformance.schedule import Completed, Outcome, Schedule, Step, StepOutcome
 from chatsim.worlds.world import WorldError
 

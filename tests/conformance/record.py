@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from chatsim.conformance.comparing import without_row_ids
-from chatsim.conformance.on_mysql import play
+from chatsim.conformance.comparison import without_row_ids
+from chatsim.conformance.mysql_player import play
 from chatsim.conformance.schedule import Outcome, Schedule, StepOutcome, read
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import WorldError

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.anomalies import ANOMALIES, arrange, matrix
 from chatsim.db.session import Isolation
 from chatsim.worlds.mysql.world import MySQLWorld
@@ -12,7 +12,7 @@ from chatsim.worlds.mysql.world import MySQLWorld
 
 @pytest.fixture(scope="module")
 def modelled():
-    return matrix(in_model.play, in_model.play)
+    return matrix(model_player.play, model_player.play)
 
 
 def lowest_that_prevents(found, name):
@@ -46,8 +46,8 @@ def test_a_snapshot_does_not_hold_for_what_is_written(modelled, name):
 
 def test_who_waits_goes_on_later_and_who_is_refused_no_further():
     (lost_update,) = [each for each in ANOMALIES if each.name == "P4"]
-    schedule, numbers = arrange(lost_update, Isolation.SERIALIZABLE, in_model.play)
-    ended = [each for step in in_model.play(schedule).steps for each in step.completed]
+    schedule, numbers = arrange(lost_update, Isolation.SERIALIZABLE, model_player.play)
+    ended = [each for step in model_player.play(schedule).steps for each in step.completed]
     assert [each.errno for each in ended if each.result == "error"] == [1213]
     assert len(numbers) == len(schedule.steps) == len(lost_update.steps) - 1  # the victim does not commit
 
@@ -57,6 +57,6 @@ async def test_the_matrix_of_mysql_is_that_of_the_model(mysql_url, modelled):
         loop = asyncio.get_running_loop()
 
         def play(schedule):
-            return asyncio.run_coroutine_threadsafe(on_mysql.play(world, schedule), loop).result()
+            return asyncio.run_coroutine_threadsafe(mysql_player.play(world, schedule), loop).result()
 
-        assert await asyncio.to_thread(matrix, play, in_model.play) == modelled
+        assert await asyncio.to_thread(matrix, play, model_player.play) == modelled

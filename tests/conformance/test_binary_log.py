@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.schedule import Schedule, Step
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
@@ -38,9 +38,9 @@ def victim(outcome):
 
 @pytest.mark.parametrize(("log_bin", "dies"), [(True, "a"), (False, "b")])
 def test_the_model_weighs_an_update_that_changes_nothing_by_whether_there_is_a_binary_log(log_bin, dies):
-    assert victim(in_model.play(SCHEDULE, log_bin=log_bin)) == dies
+    assert victim(model_player.play(SCHEDULE, log_bin=log_bin)) == dies
     said = msgspec.structs.replace(SCHEDULE, server={"log_bin": int(log_bin)})
-    assert victim(in_model.play(said, log_bin=not log_bin)) == dies
+    assert victim(model_player.play(said, log_bin=not log_bin)) == dies
 
 
 @pytest.mark.needs("apt")
@@ -52,6 +52,6 @@ def test_so_does_the_server(profile, server, dies):
 
     async def body():
         async with MySQLWorld(Servers(mysql_via="unpacked", profile=profile, settings=settings)) as world:
-            return await on_mysql.play(world, msgspec.structs.replace(SCHEDULE, server=server))
+            return await mysql_player.play(world, msgspec.structs.replace(SCHEDULE, server=server))
 
     assert victim(asyncio.run(body())) == dies

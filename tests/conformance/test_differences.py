@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from chatsim.conformance import in_model
-from chatsim.conformance.comparing import compare
+from chatsim.conformance import model_player
+from chatsim.conformance.comparison import compare
 from chatsim.conformance.schedule import read
 
 DIFFERENCES = sorted(Path(__file__).with_name("differences").glob("*.json"))
@@ -15,7 +15,7 @@ FIDELITY = Path(__file__).parents[2] / "docs" / "fidelity.md"
 @pytest.mark.parametrize("path", DIFFERENCES, ids=lambda path: path.stem)
 def test_the_model_still_differs(path):
     schedule = read(path)
-    assert not compare(schedule, in_model.play(schedule)).agrees, "it agrees: move it into the corpus"
+    assert not compare(schedule, model_player.play(schedule)).agrees, "it agrees: move it into the corpus"
 
 
 def test_the_document_names_each_and_no_other():

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from chatsim.conformance.comparing import without_row_ids
+from chatsim.conformance.comparison import without_row_ids
 from chatsim.conformance.drawing import Report, Search, completed
-from chatsim.conformance.in_model import play
+from chatsim.conformance.model_player import play
 from chatsim.conformance.schedule import Blocked, Completed, Outcome, Schedule, Step, StepOutcome
 from chatsim.worlds.world import WorldError
 

@@ -9,7 +9,7 @@ import os
 import msgspec
 import pytest
 
-from chatsim.conformance import in_model, on_mysql
+from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.drawing import Report, Search
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 
@@ -24,7 +24,7 @@ def play(mysql_url):
     """How a schedule is played on MySQL, all of them in one world."""
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(Servers(mysql_url=mysql_url)).__aenter__())
-        yield lambda schedule: runner.run(on_mysql.play(world, schedule))
+        yield lambda schedule: runner.run(mysql_player.play(world, schedule))
         runner.run(world.__aexit__())
 
 
@@ -36,7 +36,7 @@ def play(mysql_url):
 )
 def test_the_model_does_what_mysql_does(play, count, foreign_keys):
     report = Report()
-    search = Search(play, in_model.play, seed=SEED, foreign_keys=foreign_keys, patience=PATIENCE)
+    search = Search(play, model_player.play, seed=SEED, foreign_keys=foreign_keys, patience=PATIENCE)
     search.run(count, report, progress=False)
     told = "\n".join(f"{each}\n{msgspec.json.encode(each.schedule).decode()}" for each in report.disagreements)
     assert report.agrees, f"of {report.played}, differ at each level {report.differing}:\n{told}"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from chatsim.conformance.comparing import compare
-from chatsim.conformance.in_model import play as play_in_the_model
-from chatsim.conformance.on_mysql import play as play_on_mysql
+from chatsim.conformance.comparison import compare
+from chatsim.conformance.model_player import play as play_in_the_model
+from chatsim.conformance.mysql_player import play as play_on_mysql
 from chatsim.conformance.schedule import read
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import WorldError

@@ -18,7 +18,7 @@ from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import run
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.mysql.world import MySQLWorld
 
 SMALL = Crowd(100, seconds=60, arrival=5)

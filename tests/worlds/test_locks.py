@@ -9,7 +9,7 @@ from chatsim.chat.ports import LocksTimeoutError
 from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess import locks as polling
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 
 

@@ -10,7 +10,7 @@ from echo import ask, read_line, serve
 from chatsim.chat.ports import Address
 from chatsim.simulation.loop import run
 from chatsim.worlds.mysql import tcp
-from chatsim.worlds.mysql.far import FarNetwork
+from chatsim.worlds.mysql.delayed_network import FarNetwork
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.world import Distance
 

@@ -31,7 +31,7 @@ from chatsim.worlds import peers_pb2 as pb
 from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.peers import LinkPeers
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.mysql.grpc_peers import GrpcPeers
 
 DEVICE = Device(2**40, "of node 2", "node2")

@@ -17,7 +17,7 @@ from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisPresence, RedisRegistry, RedisTokens
 from chatsim.worlds.mysql.world import Servers
 from chatsim.worlds.world import Sharing

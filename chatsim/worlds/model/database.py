@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from chatsim.db.session import Isolation, Rows
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.simulation.machines import Machine
+from chatsim.simulation.cpu import Machine
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:

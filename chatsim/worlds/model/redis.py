@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import LocksError, RegistryError
+from chatsim.simulation.cpu import Machine
 from chatsim.simulation.loop import current_loop
-from chatsim.simulation.machines import Machine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -13,7 +13,7 @@ from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, ModelServer
-from chatsim.worlds.model.site import ModelSite
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.world import Reads
 
 if TYPE_CHECKING:

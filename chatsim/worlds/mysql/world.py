@@ -21,8 +21,8 @@ from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
-from chatsim.worlds.mysql import deadlocks, driver, tcp
-from chatsim.worlds.mysql.far import FarNetwork
+from chatsim.worlds.mysql import deadlock_report, driver, tcp
+from chatsim.worlds.mysql.delayed_network import FarNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -482,7 +482,7 @@ class MySQLWorld:
         being measured (``docs/findings.md``).
         """
         try:
-            latest = await deadlocks.latest(self.admin)
+            latest = await deadlock_report.latest(self.admin)
         except ValueError as error:
             _log.warning("a deadlock report could not be understood: %s\n%s", error, "\n".join(error.__notes__))
             return None

@@ -5,7 +5,7 @@ What is locked here was seen on a server.
 
 import pytest
 
-from chatsim.conformance.in_model import play
+from chatsim.conformance.model_player import play
 from chatsim.conformance.schedule import AWAIT, Schedule, Step
 
 RR, RC, SERIALIZABLE = "REPEATABLE READ", "READ COMMITTED", "SERIALIZABLE"

@@ -9,8 +9,8 @@ from chatsim.chat.ports import Device, LocksError, RegistryError
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts, RedisCosts
+from chatsim.worlds.model.platform import ModelSite
 from chatsim.worlds.model.redis import ModelKeys
-from chatsim.worlds.model.site import ModelSite
 
 COSTS = msgspec.structs.replace(
     ModelCosts.read(), network=Topology(link=Link(Constant(0.5))), redis=RedisCosts(command=0.25)

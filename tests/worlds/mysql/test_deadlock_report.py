@@ -7,7 +7,7 @@ import pytest
 from chatsim.db.deadlock import SUPREMUM, Lock, LockKind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows
-from chatsim.worlds.mysql import deadlocks
+from chatsim.worlds.mysql import deadlock_report
 
 SCHEMA = "deadlock_rec"
 COLUMNS = {(SCHEMA, "private_chat", "uniq_private_thread"): 2, (SCHEMA, "seat", "by_name"): 1}
@@ -22,7 +22,7 @@ def unique(kind, key, mode="X"):
 
 
 def test_strangers_in_one_gap():
-    deadlock = deadlocks.parse(recorded("strangers"), COLUMNS)
+    deadlock = deadlock_report.parse(recorded("strangers"), COLUMNS)
     one, two = deadlock.participants
     assert (one.number, two.number, deadlock.victim) == (1, 2, 2)
     assert one.statement == "INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (3, 30, 31)"
@@ -34,7 +34,7 @@ def test_strangers_in_one_gap():
 
 
 def test_strangers_at_the_end_of_the_index():
-    deadlock = deadlocks.parse(recorded("supremum"), COLUMNS)
+    deadlock = deadlock_report.parse(recorded("supremum"), COLUMNS)
     for one in deadlock.participants:
         assert one.holds == (unique(LockKind.NEXT_KEY, SUPREMUM),)
         assert one.waits == unique(LockKind.INSERT_INTENTION, SUPREMUM)
@@ -42,7 +42,7 @@ def test_strangers_at_the_end_of_the_index():
 
 
 def test_a_cycle_of_three():
-    deadlock = deadlocks.parse(recorded("three_way"))
+    deadlock = deadlock_report.parse(recorded("three_way"))
     assert [(waiter, holder, lock.record) for waiter, holder, lock in deadlock.waits_for()] == [
         (1, 2, "(3)"),
         (2, 3, "(1)"),
@@ -57,14 +57,14 @@ def test_a_cycle_of_three():
 
 
 def test_three_inserts_of_one_key_the_first_rolls_back():
-    deadlock = deadlocks.parse(recorded("duplicates"))
+    deadlock = deadlock_report.parse(recorded("duplicates"))
     for one in deadlock.participants:
         assert one.holds == (Lock("private_chat", "PRIMARY", "S", LockKind.NEXT_KEY, SUPREMUM),)
         assert one.waits == Lock("private_chat", "PRIMARY", "X", LockKind.INSERT_INTENTION, SUPREMUM)
 
 
 def test_a_waiting_request_is_not_held():
-    one, two = deadlocks.parse(recorded("queue")).participants
+    one, two = deadlock_report.parse(recorded("queue")).participants
     assert one.holds == ()
     assert one.waits == Lock("t", "PRIMARY", "X", LockKind.NEXT_KEY, "(20)")
     assert two.holds == (Lock("t", "PRIMARY", "X", LockKind.RECORD, "(20)"),)
@@ -72,26 +72,26 @@ def test_a_waiting_request_is_not_held():
 
 
 def test_several_records_of_one_lock_and_keys_of_text():
-    one, two = deadlocks.parse(recorded("text_keys"), COLUMNS).participants
+    one, two = deadlock_report.parse(recorded("text_keys"), COLUMNS).participants
     assert [lock.record for lock in one.holds] == ["('ann')"]
     assert [lock.record for lock in two.holds] == [SUPREMUM, "('it's')"]
 
 
 def test_without_the_number_of_columns_the_primary_key_follows():
-    one, two = deadlocks.parse(recorded("text_keys")).participants
+    one, two = deadlock_report.parse(recorded("text_keys")).participants
     assert one.holds[0].record == "('ann', 1)"
     assert two.holds[1].record == "('it's', -4)"
-    assert deadlocks.parse(recorded("strangers")).participants[0].waits.record == "(90, 95, 2)"
+    assert deadlock_report.parse(recorded("strangers")).participants[0].waits.record == "(90, 95, 2)"
 
 
 def test_null_hex_and_empty_text():
-    one, two = deadlocks.parse(recorded("odd_keys")).participants
+    one, two = deadlock_report.parse(recorded("odd_keys")).participants
     assert one.holds[0].record == "(NULL, 5, 0x99bb6ed5ed, 4, 'é')"
     assert two.holds[0].record == "('')"
 
 
 def test_a_key_that_innodb_cut():
-    one, _ = deadlocks.parse(recorded("long_keys")).participants
+    one, _ = deadlock_report.parse(recorded("long_keys")).participants
     assert one.holds[0].record == f"('{'a;' * 15}…')"
 
 
@@ -112,26 +112,26 @@ def test_a_key_that_innodb_cut():
 )
 def test_values(column, dumped, value):
     text = recorded("strangers").replace("len 8; hex 000000000000005a", f"len {len(dumped) // 2}; hex {dumped}")
-    assert deadlocks.parse(text, COLUMNS).participants[0].waits.record == f"({value}, 95)", column
+    assert deadlock_report.parse(text, COLUMNS).participants[0].waits.record == f"({value}, 95)", column
 
 
 def test_a_statement_keeps_its_blank_lines():
     text = recorded("strangers").replace("VALUES (3, 30, 31)", "VALUES\n\n(3, 30, 31)\n-- *** mine")
-    assert deadlocks.parse(text).participants[0].statement.endswith("VALUES\n\n(3, 30, 31)\n-- *** mine")
+    assert deadlock_report.parse(text).participants[0].statement.endswith("VALUES\n\n(3, 30, 31)\n-- *** mine")
 
 
 def test_names_with_backticks_and_partitions():
     odd = "index a b of table `deadlock_rec`.`pri``vate` /* Partition `p0` */ trx"
     text = recorded("strangers").replace("index uniq_private_thread of table `deadlock_rec`.`private_chat` trx", odd)
-    waits = deadlocks.parse(text).participants[0].waits
+    waits = deadlock_report.parse(text).participants[0].waits
     assert (waits.table, waits.index) == ("pri`vate", "a b")
 
 
 def test_records_of_a_busy_page():
     shown_elsewhere, shown_nowhere = recorded("busy_page_shown_elsewhere"), recorded("busy_page_shown_nowhere")
     assert "heap no 39\n" in shown_elsewhere
-    assert {row["record"] for row in deadlocks.parse(shown_elsewhere).rows()} == {"(51, 52, 1097)"}
-    assert {row["record"] for row in deadlocks.parse(shown_nowhere).rows()} == {"heap no 39"}
+    assert {row["record"] for row in deadlock_report.parse(shown_elsewhere).rows()} == {"(51, 52, 1097)"}
+    assert {row["record"] for row in deadlock_report.parse(shown_nowhere).rows()} == {"heap no 39"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_records_of_a_busy_page():
 def test_a_text_that_is_not_understood(old, new, message):
     text = recorded("strangers").replace(old, new)
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the message is compared below
-        deadlocks.parse(text)
+        deadlock_report.parse(text)
     assert message in str(raised.value)
 
 
@@ -181,25 +181,25 @@ STATISTICS = [(*index, columns) for index, columns in COLUMNS.items()]
 
 async def test_latest():
     session = Scripted({"STATUS": [("InnoDB", "", recorded("strangers"))], "statistics": STATISTICS})
-    deadlock = await deadlocks.latest(session)
+    deadlock = await deadlock_report.latest(session)
     assert deadlock.participants[0].waits.record == "(90, 95)"
     assert deadlock.raw.splitlines()[1] == "*** (1) TRANSACTION:"
     assert deadlock.raw.endswith("*** WE ROLL BACK TRANSACTION (2)\n")
 
 
 async def test_no_latest_deadlock():
-    assert await deadlocks.latest(Scripted({"STATUS": [("InnoDB", "", "nothing yet")]})) is None
+    assert await deadlock_report.latest(Scripted({"STATUS": [("InnoDB", "", "nothing yet")]})) is None
 
 
 async def test_latest_without_the_privilege():
-    assert await deadlocks.latest(Scripted({"STATUS": database_error(1227, "need PROCESS")})) is None
+    assert await deadlock_report.latest(Scripted({"STATUS": database_error(1227, "need PROCESS")})) is None
     lost = database_error(2013, "lost")
     with pytest.raises(type(lost)):
-        await deadlocks.latest(Scripted({"STATUS": lost}))
+        await deadlock_report.latest(Scripted({"STATUS": lost}))
 
 
 async def test_a_report_that_is_not_understood_is_kept_with_the_error():
     odd = recorded("strangers").replace("RECORD LOCKS", "TABLE LOCK")
     with pytest.raises(ValueError, match="expected a record lock") as raised:
-        await deadlocks.latest(Scripted({"STATUS": [("InnoDB", "", odd)], "statistics": []}))
+        await deadlock_report.latest(Scripted({"STATUS": [("InnoDB", "", odd)], "statistics": []}))
     assert "TABLE LOCK" in raised.value.__notes__[0]

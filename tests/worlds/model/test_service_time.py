@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsim.chat.ports import Address
+from chatsim.simulation.cpu import Machine
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import run
-from chatsim.simulation.machines import Machine
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.model.work import WorkedNetwork
+from chatsim.worlds.model.service_time import WorkedNetwork
 
 SERVICE = {1005: 1.0, 1023: 0.25}
 LATENCY = 0.5

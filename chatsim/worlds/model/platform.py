@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chatsim.simulation.cpu import Machine
 from chatsim.simulation.links import Constant, Link, Lognormal
 from chatsim.simulation.loop import current_loop
-from chatsim.simulation.machines import Machine
 from chatsim.worlds.inprocess.locks import PollingLocks
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import SignedTokens
@@ -18,7 +18,7 @@ from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
-from chatsim.worlds.model.work import WorkedNetwork
+from chatsim.worlds.model.service_time import WorkedNetwork
 from chatsim.worlds.world import Shared, Sharing
 
 if TYPE_CHECKING:

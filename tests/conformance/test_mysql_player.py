@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatsim.conformance.on_mysql import play
+from chatsim.conformance.mysql_player import play
 from chatsim.conformance.schedule import Schedule, Step
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError

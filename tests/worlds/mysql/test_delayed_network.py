@@ -9,7 +9,7 @@ from chatsim.chat.ports import Address
 from chatsim.simulation.links import Constant, Link
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.mysql.far import FarNetwork
+from chatsim.worlds.mysql.delayed_network import FarNetwork
 from chatsim.worlds.world import Distance
 
 

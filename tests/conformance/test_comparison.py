@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from chatsim.conformance.comparing import compare
+from chatsim.conformance.comparison import compare
 from chatsim.conformance.schedule import Blocked, Completed, FinalTable, Outcome, Schedule, Step, StepOutcome
 
 GAP = ("a", "t", "PRIMARY", "RECORD", "X,GAP", "GRANTED", "4")

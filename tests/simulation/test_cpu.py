@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from chatsim.simulation.cpu import Machine
 from chatsim.simulation.loop import run
-from chatsim.simulation.machines import Machine
 
 
 def now():

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from chatsim.chat.ports import Address, Listener, Network, Stream
-    from chatsim.simulation.machines import Machine
+    from chatsim.simulation.cpu import Machine
 
 __all__ = ["WorkedNetwork"]
 
