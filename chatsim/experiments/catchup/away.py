@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from chatsim.chat.client import by_message_id, sync
+from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache
 from chatsim.chat.client.connection import Client, ClientError
 from chatsim.chat.creation import STRATEGIES
@@ -40,6 +40,7 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import HardenedTexts, SeedTexts, Texts
 from chatsim.db.session import Session
+from chatsim.experiments.catchup import by_message_id
 from chatsim.experiments.checks import Word
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert

@@ -23,7 +23,7 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         cores: how many.
-        service: seconds of a core for each request, by the name of its class in ``chat/protocol.py``.
+        service: seconds of a core for each request, by the name of its class in ``chat/protocol``.
     """
 
     cores: int

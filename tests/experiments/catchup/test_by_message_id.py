@@ -6,7 +6,6 @@ import functools
 import pytest
 from chatting import FREE, Device, PowerCutError
 
-from chatsim.chat.client.by_message_id import Ledger, catch_up
 from chatsim.chat.client.connection import DisconnectedError
 from chatsim.chat.client.sync import StuckError
 from chatsim.chat.protocol import (
@@ -17,6 +16,7 @@ from chatsim.chat.protocol import (
     LoadThreadsRequest,
     Thread,
 )
+from chatsim.experiments.catchup.by_message_id import Ledger, catch_up
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
 

@@ -1,7 +1,7 @@
 """The source's way to catch up: the thread list page by page, then one thread after another, by message ids.
 
-System document, 1.6 and S9. It is what the lab compares `sync` with: it asks every thread, quiet or not, and what a
-reader of message ids loses, it loses.
+System document, 1.6 and S9. The experiment compares `chatsim.chat.client.sync` with it: it asks for every thread, also
+for those without anything new, and it loses the messages that every reader of message ids loses.
 """
 
 from __future__ import annotations

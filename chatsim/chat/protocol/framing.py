@@ -1,0 +1,95 @@
+"""The frame codec: bytes in, messages out, no I/O.
+
+A frame is a header of four bytes, message id and body length, both unsigned 16-bit big-endian; then the body, a JSON
+object in UTF-8 (system document, 3.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from functools import cache
+
+import msgspec
+
+from chatsim.chat.protocol.parts import Message
+
+__all__ = ["LARGEST_BODY", "REQUEST_LIMIT", "Decoder", "MessageTooLongError", "ProtocolError", "encode"]
+
+LARGEST_BODY = 65_535
+"""What the header's length can say, in bytes."""
+
+REQUEST_LIMIT = 2_048
+"""The source's limit for a body that a client sends, in bytes."""
+
+_HEADER = struct.Struct(">HH")
+
+
+class ProtocolError(Exception):
+    """The peer broke the protocol, for the reason in the message; the connection is over."""
+
+
+class MessageTooLongError(ValueError):
+    """A message's body is longer than the header can say."""
+
+
+def encode(message: Message) -> bytes:
+    """The frame of a message. Raises `MessageTooLongError`."""
+    body = msgspec.json.encode(message)
+    if len(body) > LARGEST_BODY:
+        raise MessageTooLongError(
+            f"message {message.ID} has {len(body)} bytes, more than the {LARGEST_BODY} of a frame"
+        )
+    return _HEADER.pack(message.ID, len(body)) + body
+
+
+@cache
+def _decoder(message: type[Message]) -> msgspec.json.Decoder[Message]:
+    """One for all connections: it has no state, and takes longer to make than to use."""
+    return msgspec.json.Decoder(message)
+
+
+class Decoder:
+    """Turns what a peer sends into messages.
+
+    Args:
+        known: what that peer may send, `FROM_CLIENT` or `FROM_SERVER`.
+        limit: the most bytes of a body.
+    """
+
+    def __init__(self, known: Mapping[int, type[Message]], limit: int = LARGEST_BODY) -> None:
+        self._decoders = {number: _decoder(message) for number, message in known.items()}
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        self._buffer += data
+
+    def next_message(self) -> Message | None:
+        """The next whole message, or None until more has arrived.
+
+        Raises:
+            ProtocolError: what has arrived is no message; it stays so.
+        """
+        if len(self._buffer) < _HEADER.size:
+            return None
+        number, length = _HEADER.unpack_from(self._buffer)
+        if number not in self._decoders:
+            raise ProtocolError(f"unknown message id {number}")
+        if length > self._limit:
+            raise ProtocolError(f"message {number} has {length} bytes, more than the {self._limit} allowed")
+        end = _HEADER.size + length
+        if len(self._buffer) < end:
+            return None
+        try:
+            message = self._decoders[number].decode(memoryview(self._buffer)[_HEADER.size : end])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(f"message {number}: {error}") from error
+        del self._buffer[:end]
+        return message
+
+    def end(self) -> None:
+        """The peer has closed. Raises `ProtocolError` if that was within a frame."""
+        if self._buffer:
+            raise ProtocolError(f"the connection ended within a frame, after {len(self._buffer)} bytes of it")

@@ -1,0 +1,113 @@
+"""Messages about users: looking for one, applying for a friendship, accepting it."""
+
+from __future__ import annotations
+
+from chatsim.chat.protocol.parts import Id, Message, Part
+
+__all__ = [
+    "AddFriendNotice",
+    "AddFriendReply",
+    "AddFriendRequest",
+    "AuthFriendNotice",
+    "AuthFriendReply",
+    "AuthFriendRequest",
+    "FirstText",
+    "SearchUserReply",
+    "SearchUserRequest",
+]
+
+
+class SearchUserRequest(Message, frozen=True):
+    """Look for a user; ``uid`` is what was typed: digits are an id, anything else a name."""
+
+    ID = 1007
+    uid: str
+
+
+class SearchUserReply(Message, frozen=True):
+    """The user that was found. No such user: an error 1011."""
+
+    ID = 1008
+    error: int
+    uid: Id = 0
+    name: str = ""
+    nick: str = ""
+    desc: str = ""
+    sex: int = 0
+    icon: str = ""
+
+
+class AddFriendRequest(Message, frozen=True):
+    """Apply for a friendship; ``applyname`` is the greeting, ``bakname`` the name one gives the other."""
+
+    ID = 1009
+    uid: Id
+    applyname: str
+    bakname: str
+    touid: Id
+
+
+class AddFriendReply(Message, frozen=True):
+    """The application is stored."""
+
+    ID = 1010
+    error: int
+
+
+class AddFriendNotice(Message, frozen=True):
+    """Somebody applies for a friendship."""
+
+    ID = 1011
+    error: int
+    applyuid: Id
+    name: str
+    desc: str
+    icon: str
+    sex: int
+    nick: str
+
+
+class FirstText(Part, frozen=True):
+    """One of the messages that open a friendship's thread."""
+
+    sender: Id
+    msg_id: Id
+    thread_id: Id
+    unique_id: str
+    msg_content: str
+
+
+class AuthFriendRequest(Message, frozen=True):
+    """Accept an application; ``back`` is the name one gives the other."""
+
+    ID = 1013
+    fromuid: Id
+    touid: Id
+    back: str
+
+
+class AuthFriendReply(Message, frozen=True):
+    """The friendship, to who accepted it: the other's profile, and the thread's first messages."""
+
+    ID = 1014
+    error: int
+    uid: Id = 0
+    name: str = ""
+    nick: str = ""
+    icon: str = ""
+    sex: int = 0
+    chat_datas: tuple[FirstText, ...] = ()
+
+
+class AuthFriendNotice(Message, frozen=True):
+    """The friendship, to who had applied for it."""
+
+    ID = 1015
+    error: int
+    fromuid: Id
+    touid: Id
+    name: str
+    nick: str
+    icon: str
+    sex: int
+    chat_datas: tuple[FirstText, ...]

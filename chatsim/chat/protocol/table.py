@@ -1,0 +1,95 @@
+"""The table of messages: which ids a client may send, which a server, and what answers what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatsim.chat.protocol.catchup import CatchUpPart, CatchUpReply, CatchUpRequest
+from chatsim.chat.protocol.friends import (
+    AddFriendNotice,
+    AddFriendReply,
+    AddFriendRequest,
+    AuthFriendNotice,
+    AuthFriendReply,
+    AuthFriendRequest,
+    SearchUserReply,
+    SearchUserRequest,
+)
+from chatsim.chat.protocol.login import HeartbeatReply, HeartbeatRequest, LoginReply, LoginRequest, OfflineNotice
+from chatsim.chat.protocol.parts import Message
+from chatsim.chat.protocol.texts import (
+    HistoryReply,
+    HistoryRequest,
+    LoadMessagesReply,
+    LoadMessagesRequest,
+    TextNotice,
+    TextReply,
+    TextRequest,
+    TextsNotice,
+)
+from chatsim.chat.protocol.threads import (
+    CreatePrivateChatReply,
+    CreatePrivateChatRequest,
+    LoadThreadsReply,
+    LoadThreadsRequest,
+    ReadNotice,
+    ReadReply,
+    ReadRequest,
+    ThreadNotice,
+    ThreadStatesReply,
+    ThreadStatesRequest,
+)
+
+__all__ = ["FROM_CLIENT", "FROM_SERVER", "REPLY"]
+
+
+def _by_id(*messages: type[Message]) -> Mapping[int, type[Message]]:
+    return {message.ID: message for message in messages}
+
+
+FROM_CLIENT = _by_id(
+    LoginRequest,
+    SearchUserRequest,
+    AddFriendRequest,
+    AuthFriendRequest,
+    TextRequest,
+    HeartbeatRequest,
+    LoadThreadsRequest,
+    CreatePrivateChatRequest,
+    LoadMessagesRequest,
+    HistoryRequest,
+    ThreadStatesRequest,
+    ReadRequest,
+    CatchUpRequest,
+)
+"""What a client may send, by message id."""
+
+FROM_SERVER = _by_id(
+    LoginReply,
+    SearchUserReply,
+    AddFriendReply,
+    AddFriendNotice,
+    AuthFriendReply,
+    AuthFriendNotice,
+    TextReply,
+    TextNotice,
+    OfflineNotice,
+    HeartbeatReply,
+    LoadThreadsReply,
+    CreatePrivateChatReply,
+    LoadMessagesReply,
+    HistoryReply,
+    ThreadStatesReply,
+    ReadReply,
+    ReadNotice,
+    TextsNotice,
+    ThreadNotice,
+    CatchUpReply,
+    CatchUpPart,
+)
+"""What a server may send, by message id."""
+
+REPLY: Mapping[type[Message], type[Message]] = {
+    request: FROM_SERVER[number + 1] for number, request in FROM_CLIENT.items()
+}
+"""What answers a request. Replies carry no request's number: they come in the order of the requests."""
