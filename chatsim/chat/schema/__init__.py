@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from chatsim.db import text
+
 __all__ = ["migrations", "names", "statements"]
 
 
@@ -18,15 +20,10 @@ def names() -> list[str]:
 
 def statements(name: str) -> list[str]:
     """The statements of schema ``name``, in order. Raises `FileNotFoundError` when there is no such schema."""
-    return _statements(files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+    return list(text.statements(files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")))
 
 
 def migrations() -> dict[str, list[str]]:
     """The statements of each migration, by its name, in order."""
     found = sorted(files(__name__).joinpath("migrations").iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".sql"): _statements(file.read_text(encoding="utf-8")) for file in found}
-
-
-def _statements(text: str) -> list[str]:
-    code = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("--"))
-    return [statement.strip() for statement in code.split(";\n") if statement.strip()]
+    return {file.name.removesuffix(".sql"): list(text.statements(file.read_text(encoding="utf-8"))) for file in found}

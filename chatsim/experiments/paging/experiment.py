@@ -35,6 +35,7 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.sessions import Passing
 from chatsim.db.session import Rows, Session
+from chatsim.db.text import placeholders, statements
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.paging.lists import SCHEMA, Lists, lists
 from chatsim.experiments.paging.plans import compared
@@ -340,8 +341,8 @@ class _Told(Passing):
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         rest = list(args)
-        for each in sql.split(";"):
-            count = each.count("?")
+        for each in statements(sql):
+            count = placeholders(each)
             self.asked.append((each, rest[:count]))
             del rest[:count]
         return await self.tx.script(sql, args)

@@ -14,12 +14,13 @@ from sqlglot import exp
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
+from chatsim.db.text import fill, placeholders
 from chatsim.innodb.server.named_locks import CycleError
 from chatsim.innodb.sql import ddl
 from chatsim.innodb.sql.executor.common import Answer, Execution
 from chatsim.innodb.sql.executor.statements import Statement
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
-from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint, placeholders
+from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
 from chatsim.innodb.storage.mvcc import Transaction
 from chatsim.innodb.storage.rows import Rows
 from chatsim.innodb.storage.values import as_number, as_text
@@ -163,12 +164,8 @@ class EngineSession:
         if self._running is None:
             return ""
         node, args = self._running
-        pieces = node.meta["text"].split("?")
         numbers = sorted(each.meta["number"] for each in node.find_all(exp.Placeholder))
-        if len(pieces) != len(numbers) + 1:  # there is one in a text
-            return str(node.meta["text"])
-        values = [*(_literal(args[number]) for number in numbers), ""]
-        return "".join(piece + value for piece, value in zip(pieces, values, strict=True))
+        return fill(node.meta["text"], [_literal(args[number]) for number in numbers])
 
     @property
     def open(self) -> bool:

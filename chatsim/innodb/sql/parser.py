@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import ClassVar
 
@@ -10,12 +10,13 @@ from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.mysql import MySQLParser
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
+from chatsim.db.text import statements
 
-__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse", "placeholders"]
+__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse"]
 
 
 class Savepoint(exp.Expression):
@@ -42,6 +43,10 @@ class Do(exp.Expression):
     arg_types: ClassVar = {"expressions": True}
 
 
+# sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
+# which is overridden, and _index, _tokens, _advance, _parse_insert, _parse_id_var, _parse_csv, _parse_assignment and
+# _parse_table_parts, its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS.
+# And the modules parsers.mysql and tokenizer_core themselves.
 class _Parser(MySQLParser):
     """MySQL's, with the statements that transactions are made of."""
 
@@ -120,7 +125,7 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
     found = []
     number = 0
     try:
-        for text in _texts(sql, dialect.tokenize(sql)):
+        for text in statements(sql):
             (statement,) = dialect.parse(text)
             assert statement is not None
             statement.meta["text"] = text
@@ -133,24 +138,3 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
         said = error.errors[0]["description"] if isinstance(error, ParseError) and error.errors else str(error)
         raise database_error(1064, f"You have an error in your SQL syntax: {said} in: {sql.strip()}") from None
     return tuple(found)
-
-
-@lru_cache(maxsize=4096)
-def placeholders(sql: str) -> int:
-    """How many arguments a text wants. Raises as `parse`."""
-    return sum(isinstance(each, exp.Placeholder) for node in parse(sql) for each in node.walk())
-
-
-def _texts(sql: str, tokens: list[Token]) -> Iterator[str]:
-    """The texts between the semicolons."""
-    begun: Token | None = None
-    last: Token | None = None
-    for token in tokens:
-        if token.token_type == TokenType.SEMICOLON:
-            if begun is not None and last is not None:
-                yield sql[begun.start : last.end + 1]
-            begun = None
-        else:
-            begun, last = begun or token, token
-    if begun is not None and last is not None:
-        yield sql[begun.start : last.end + 1]

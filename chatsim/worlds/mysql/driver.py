@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from asyncmy.errors import Error as DriverError
 from chatsim.chat.ports import Address
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
+from chatsim.db.text import fill
 from chatsim.worlds.mysql.servers.private import without_password
 
 __all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "address", "connect", "mogrify"]
@@ -249,31 +249,9 @@ def parameters(url: str) -> dict[str, Any]:
     }
 
 
-# a quoted string or a comment passes whole, so that only a bare ? is an argument's place
-_TOKEN = re.compile(
-    r"""('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|--\s[^\n]*|\#[^\n]*|/\*.*?\*/)|\?""", re.DOTALL
-)
-
-
-@lru_cache(maxsize=1024)
-def _pieces(sql: str) -> tuple[str, ...]:
-    pieces, start = [], 0
-    for match in _TOKEN.finditer(sql):
-        if match[1] is None:
-            pieces.append(sql[start : match.start()])
-            start = match.end()
-    return (*pieces, sql[start:])
-
-
 def mogrify(sql: str, args: Sequence[object]) -> str:
     """``sql`` with its ``?`` replaced by literals. Raises `ValueError` when their number does not match."""
-    pieces = _pieces(sql)
-    if len(pieces) != len(args) + 1:
-        raise ValueError(f"{len(args)} arguments for {len(pieces) - 1} placeholders in: {sql.strip()}")
-    parts = [pieces[0]]
-    for value, piece in zip(args, pieces[1:], strict=True):
-        parts += (literal(value), piece)
-    return "".join(parts)
+    return fill(sql, [literal(value) for value in args])
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\0": "\\0", "\n": "\\n", "\r": "\\r", "\x1a": "\\Z"})

@@ -406,3 +406,14 @@ def test_a_snapshot_is_too_old_for_a_column_that_came_later():
     )
     assert said[2].startswith("1412: ")
     assert said[-1] == [(None,)]
+
+
+# --- its statement, as a report of a deadlock shows it
+
+
+def test_the_text_of_its_statement_has_the_arguments_in_their_places():
+    async def body(_, session):
+        await session.run("SELECT 1; SELECT '?', a + ? /* ? */ FROM t WHERE id = ?", (1, "it's"))
+        return session.statement
+
+    assert play(body, sessions=1) == "SELECT '?', a + 1 /* ? */ FROM t WHERE id = 'it''s'"

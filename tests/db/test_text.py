@@ -1,0 +1,100 @@
+"""SQL text: where statements end and arguments go, whatever quotes and comments have in them."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sqlglot.dialects.mysql import MySQL
+from sqlglot.errors import TokenError
+from sqlglot.tokenizer_core import TokenType
+
+from chatsim.db.text import fill, placeholders, statements
+
+# --- statements
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("", []),
+        (" ;; \n;", []),
+        ("SELECT 1", ["SELECT 1"]),
+        (" SELECT 1 ;\n SELECT 2; ", ["SELECT 1", "SELECT 2"]),
+        ("SELECT 'a;b?', ?", ["SELECT 'a;b?', ?"]),
+        ("""'it''s;', "say "";", 'a\\';', `c``;d`; x""", ["""'it''s;', "say "";", 'a\\';', `c``;d`""", "x"]),
+        ("SELECT 'a\\\\'; x", ["SELECT 'a\\\\'", "x"]),
+        ("SELECT 1 -- one; two\n, 2; x", ["SELECT 1 -- one; two\n, 2", "x"]),
+        ("SELECT 1 --\n, 2; x", ["SELECT 1 --\n, 2", "x"]),
+        ("SELECT 1--2; x", ["SELECT 1--2", "x"]),
+        ("SELECT 1 # one; two\n, 2; x", ["SELECT 1 # one; two\n, 2", "x"]),
+        ("SELECT /* a; 'b */ 1; x", ["SELECT /* a; 'b */ 1", "x"]),
+        ("/* first; */ SELECT 1; -- last;", ["SELECT 1"]),
+        ("SELECT 4 / 2 - 1; x", ["SELECT 4 / 2 - 1", "x"]),
+        ("SELECT 'a; b", ["SELECT 'a; b"]),
+        ("SELECT 1 /* a; b", ["SELECT 1"]),
+    ],
+)
+def test_a_semicolon_ends_a_statement_unless_a_string_a_name_or_a_comment_has_it(sql, found):
+    assert list(statements(sql)) == found
+
+
+# --- placeholders
+
+
+@pytest.mark.parametrize(
+    ("sql", "count"),
+    [
+        ("", 0),
+        ("SELECT ?, ?", 2),
+        ("SELECT ?; SELECT ?", 2),
+        ("""SELECT 'it''s ?', "?", `?`, 'a\\'?' """, 0),
+        ("SELECT ? -- it's ?\n, ? # ?\n, ? /* ? '*/", 3),
+        ("SELECT 1 --\n, ?", 1),
+        ("SELECT 5--?", 1),
+        ("SELECT 5--", 0),
+        ("SELECT '?", 0),
+    ],
+)
+def test_a_question_mark_takes_an_argument_unless_a_string_a_name_or_a_comment_has_it(sql, count):
+    assert placeholders(sql) == count
+
+
+def test_literals_are_put_where_the_arguments_go():
+    assert fill("SELECT ?, '?' -- ?\n, ?", ["'a?'", "NULL"]) == "SELECT 'a?', '?' -- ?\n, NULL"
+
+
+@pytest.mark.parametrize("literals", [[], ["1"], ["1", "2", "3"]])
+def test_a_wrong_number_of_literals_is_refused_with_the_text(literals):
+    with pytest.raises(ValueError, match=rf"{len(literals)} arguments for 2 placeholders in: SELECT \?, \?"):
+        fill(" SELECT ?, ? ", literals)
+
+
+# --- against the parser's tokens
+
+PARTS = st.sampled_from(
+    [
+        *("SELECT", "a", "1", "'", "''", '"', '""', "`", "\\", "\\'", '\\"', "--", "-- ", "--\t", "-", "#", "/*", "*/"),
+        *("/", "*", "; ", ";", " ? ", "\n", " ", "é", ",", "(", ")", "=", "%", "_"),
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(parts=st.lists(PARTS, max_size=25))
+@example(parts=["SELECT", " ", "1", " ", "--", "\n", " ? "])
+def test_it_reads_a_text_as_the_tokenizer_of_the_models_parser_does(parts):
+    sql = "".join(parts)
+    try:
+        found = MySQL().tokenize(sql)
+    except TokenError:  # a string does not end
+        return
+    texts, begun = [], None
+    for token in found:
+        if token.token_type is not TokenType.SEMICOLON:
+            begun, end = token.start if begun is None else begun, token.end
+        elif begun is not None:
+            texts.append(sql[begun : end + 1])
+            begun = None
+    if begun is not None:
+        texts.append(sql[begun : end + 1])
+    assert list(statements(sql)) == texts
+    assert placeholders(sql) == sum(token.token_type is TokenType.PLACEHOLDER for token in found)
