@@ -1,4 +1,4 @@
-"""The source's story of two people on two servers (system document, 1.5), for whatever lets people in."""
+"""The source's story of two people on two servers (docs/source.md, 1.5), for whatever lets people in."""
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -1,4 +1,4 @@
-"""The story of the system document, 1.6 to 1.8, from end to end: ``chatsim serve`` on a real MySQL, met over TCP.
+"""The story of docs/source.md, 1.6 to 1.8, from end to end: ``chatsim serve`` on a real MySQL, met over TCP.
 
 People find each other, become friends, talk, go away, come back and have everything once. It is played by a client
 that shares no code with chatsim (`foreign.Person`), and by chatsim's own `Messenger`.

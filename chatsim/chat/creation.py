@@ -161,7 +161,7 @@ async def _find_or_insert(tx: Session, low: int, high: int) -> int:
 
 
 async def _source(tx: Session, first: int, second: int) -> int:
-    """The source's transaction, statement by statement (system document, D3)."""
+    """The source's transaction, statement by statement (docs/source.md, D3)."""
     await tx.begin()
     thread = (await tx.execute(_FIND + " FOR UPDATE", (first, second))).scalar()
     if thread is None:

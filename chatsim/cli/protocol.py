@@ -36,7 +36,7 @@ _INTRODUCTION = f"""\
 This page is what `chatsim protocol --markdown` prints; a test compares the two.
 
 **A frame** is a header of four bytes, message id and length of the body, both unsigned 16-bit big-endian; then the
-body, a JSON object in UTF-8 (system document, 3.2). A body has at most {LARGEST_BODY:,} bytes, a request's at most
+body, a JSON object in UTF-8 (docs/source.md, 3.2). A body has at most {LARGEST_BODY:,} bytes, a request's at most
 {REQUEST_LIMIT:,} unless the server is told otherwise (`chatsim serve --request-bytes`). Keys that a reader does not
 know are passed over; all that are named here have to be there, but for those that may be left out. An *id* is a number
 from 0 to {LARGEST_ID}.
@@ -47,7 +47,7 @@ what a server says unasked comes in between, never within a frame. A client that
 let go; so is one for which more than {Limits.queue_bytes:,} bytes wait. Who asks is known from the session: a request
 with a key that says so, and names somebody else, is answered with an error {int(ErrorCode.UID_INVALID)}.
 
-**Numbers, keys and types are the source's** (system document, 1.2, 3.3, 3.4). What it has no message for has an id from
+**Numbers, keys and types are the source's** (docs/source.md, 1.2, 3.3, 3.4). What it has no message for has an id from
 {_OURS} up, as have errors that it has no code for. A client of the source's need not know of any of that: it is told
 of texts by message 1019. One that says `feed` in its login is told by message 1109, and of what has been read by 1107.
 """

@@ -38,7 +38,7 @@ __all__ = ["node", "serve"]
 _FIRST_UID = 1001
 _LAST_PORT = 65_535
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-_POOL = 5  # the source's: system document, 3.10
+_POOL = 5  # the source's: docs/source.md, 3.10
 
 _NODE_OPTIONS = (
     click.option(

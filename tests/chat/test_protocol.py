@@ -62,7 +62,7 @@ BODIES = {
     1114: {"error": 0},
     1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED]}]},
 }
-"""What each message looks like (system document, 1.2 and 3.6); from 1101 up those that the source has not."""
+"""What each message looks like (docs/source.md, 1.2 and 3.6); from 1101 up those that the source has not."""
 
 
 def frame(number, body):

@@ -34,7 +34,7 @@ from chatsim.chat.protocol import (
 __all__ = ["DEADLINE", "HEARTBEAT", "Client", "ClientError", "DisconnectedError", "LateError", "RefusedError"]
 
 HEARTBEAT = 10.0
-"""Seconds between two heartbeats (system document, 3.7)."""
+"""Seconds between two heartbeats (docs/source.md, 3.7)."""
 
 DEADLINE = 10.0
 """Seconds that a request may take."""

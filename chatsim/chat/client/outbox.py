@@ -30,7 +30,7 @@ class TextTooLongError(ValueError):
 
 
 def unique_id(rng: np.random.Generator) -> str:
-    """A name for a text, unlike any other: a random UUID in braces, as the source's (system document, C20)."""
+    """A name for a text, unlike any other: a random UUID in braces, as the source's (docs/source.md, C20)."""
     raw = bytearray(rng.bytes(16))
     raw[6] = raw[6] & 0x0F | 0x40  # RFC 9562: version 4
     raw[8] = raw[8] & 0x3F | 0x80  # and its variant

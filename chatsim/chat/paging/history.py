@@ -1,7 +1,7 @@
 """A thread's messages, page by page.
 
 Entries are (message_id, sender_id, content, created_at). Whoever writes into a thread locks its row first, so that no
-message appears behind a cursor that has passed it (system document, P4); what the bets are about is what a place is.
+message appears behind a cursor that has passed it (docs/source.md, P4); what the bets are about is what a place is.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Entries are (thread_id, type, user1_id, user2_id), a group's user ids being 0; `by_activity` says more. All but that
 one bet that a thread whose id is below the cursor has been there all the time: who joins an older group does not find
-it by reading on (system document, P3).
+it by reading on (docs/source.md, P3).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ __all__ = ["ErrorCode"]
 
 
 class ErrorCode(IntEnum):
-    """The values of a reply's ``error``: the source's (system document, 3.4), and from 1101 up those it has none for.
+    """The values of a reply's ``error``: the source's (docs/source.md, 3.4), and from 1101 up those it has none for.
 
     Those that end in ``FAILED`` are the server's trouble: the same request may succeed later.
 

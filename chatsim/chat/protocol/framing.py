@@ -1,7 +1,7 @@
 """The frame codec: bytes in, messages out, no I/O.
 
 A frame is a header of four bytes, message id and body length, both unsigned 16-bit big-endian; then the body, a JSON
-object in UTF-8 (system document, 3.2).
+object in UTF-8 (docs/source.md, 3.2).
 """
 
 from __future__ import annotations

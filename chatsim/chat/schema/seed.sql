@@ -1,4 +1,4 @@
--- The source's tables with its exact columns and keys: system document, 1.1 (S1 to S5).
+-- The source's tables with its exact columns and keys: docs/source.md, 1.1 (S1 to S5).
 CREATE TABLE chat_message (
   message_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   thread_id BIGINT UNSIGNED NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE group_chat_member (
   KEY idx_user_threads (user_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- The tables that the source relies on: system document, 3.9.
+-- The tables that the source relies on: docs/source.md, 3.9.
 CREATE TABLE user (
   id INT NOT NULL AUTO_INCREMENT,
   uid INT NOT NULL DEFAULT 0,

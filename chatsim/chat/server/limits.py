@@ -21,7 +21,7 @@ class Limits:
     Attributes:
         devices: whether a user may have several sessions; else a login ends the one before, on every node that shares
             this one's presence.
-        expiry: the seconds of silence after which a session has ended (system document, 3.7).
+        expiry: the seconds of silence after which a session has ended (docs/source.md, 3.7).
         request_bytes: the most bytes of a request's body; the source's limit, up to 65,535.
         queue_bytes: the most bytes that wait to be sent to one session; when there are more, it ends.
         rate: the requests per second that a session may send in the long run; what is above has to wait.
@@ -29,7 +29,7 @@ class Limits:
         grace: the seconds that running requests have when the node closes.
         report: the seconds between two reports of a node to the directory.
         strangers: whether users who are no friends may open a chat with each other and write into it.
-        text_characters: the most characters of one text; the source's limit (system document, C21).
+        text_characters: the most characters of one text; the source's limit (docs/source.md, C21).
 
     Raises:
         BadLimitError: a value is not allowed.

@@ -27,7 +27,7 @@ class StatusServer:
     """Knows the live nodes, and how many are logged in on each.
 
     A node reports its load now and then; between two reports the logins that were sent to it count as load, too, so
-    that a crowd spreads (the source's went to one server until the next report: system document, N1).
+    that a crowd spreads (the source's went to one server until the next report: docs/source.md, N1).
 
     Args:
         directory: where nodes report.

@@ -1,7 +1,7 @@
 """The source's way to catch up: the thread list page by page, then one thread after another, by message ids.
 
-System document, 1.6 and S9. The experiment compares `chatsim.chat.client.sync` with it: it asks for every thread, also
-for those without anything new, and it loses the messages that every reader of message ids loses.
+See docs/source.md, 1.6 and S9. The experiment compares `chatsim.chat.client.sync` with it: it asks for every thread,
+also for those without anything new, and it loses the messages that every reader of message ids loses.
 """
 
 from __future__ import annotations
@@ -116,6 +116,6 @@ async def _thread(
         await ledger.keep(thread_id, page.chat_datas, page.last_message_id)
         stored([text.msg_id for text in page.chat_datas])
         more = page.load_more
-        if more and page.last_message_id <= cursor:  # it would go on for ever: system document, P11
+        if more and page.last_message_id <= cursor:  # it would go on for ever: docs/source.md, P11
             raise StuckError(f"the history of thread {thread_id} does not go on after message {cursor}")
         cursor = page.last_message_id

@@ -1,9 +1,9 @@
 """How a client knows what it has not seen yet: kinds of cursor, each with how messages are written for it.
 
 AUTO_INCREMENT hands out a message's id when it is inserted; the row appears when its transaction commits. Of two
-transactions the one with the smaller id may commit last, and a reader that has gone past it never looks back (system
-document, P3, P4). Kinds differ in nothing but how they keep that from happening; each says in its docstring what it
-bets on, what a writer pays, and what a reader.
+transactions the one with the smaller id may commit last, and a reader that has gone past it never looks back
+(docs/source.md, P3, P4). Kinds differ in nothing but how they keep that from happening; each says in its docstring what
+it bets on, what a writer pays, and what a reader.
 
 A kind writes a batch of texts in one transaction, and reads what is new to a user. The cursor is a number for each
 thread, or for kinds that number a user's news, one for the user, under the key `USER`. Only those can tell of anything
@@ -107,7 +107,7 @@ def _consecutive(first: int, count: int) -> range:
 async def _write_as_the_source(tx: Session, batch: Batch) -> Sequence[int]:
     await tx.begin()
     ids = []
-    for text in batch.texts:  # a round trip each: system document, D6
+    for text in batch.texts:  # a round trip each: docs/source.md, D6
         insert, args = _stored(Batch(batch.thread, batch.sender, batch.receiver, [text]))
         ids.append((await tx.execute(insert, args)).last_id)
     await tx.commit()

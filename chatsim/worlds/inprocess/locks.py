@@ -1,4 +1,4 @@
-"""The `Locks` port as the source does it (system document, 3.8), on any store of keys that expire."""
+"""The `Locks` port as the source does it (docs/source.md, 3.8), on any store of keys that expire."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkPeers"]
 
-_PORT = 50055  # the source's: system document, 3.1
+_PORT = 50055  # the source's: docs/source.md, 3.1
 _HEAD = struct.Struct(">IBBI")  # call, method; gRPC's length-prefixed message: not compressed, so many bytes
 _BY_NUMBER = {method.number: method for method in METHODS.values()}
 

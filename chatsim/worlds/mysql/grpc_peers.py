@@ -1,4 +1,4 @@
-"""The `Peers` port over gRPC: the source's ChatService (system document, 1.5), between servers on one machine."""
+"""The `Peers` port over gRPC: the source's ChatService (docs/source.md, 1.5), between servers on one machine."""
 
 from __future__ import annotations
 

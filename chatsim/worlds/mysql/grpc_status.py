@@ -1,4 +1,4 @@
-"""The status server as the source's StatusService, over gRPC (system document, 1.5 X1 and 3.6)."""
+"""The status server as the source's StatusService, over gRPC (docs/source.md, 1.5 X1 and 3.6)."""
 
 from __future__ import annotations
 

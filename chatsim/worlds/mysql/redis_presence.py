@@ -1,6 +1,6 @@
 """What servers know together, in a real Redis: the `Presence`, `Directory` and `Tokens` ports.
 
-The keys are the source's (system document, 3.5), and those that it has no need of, since a user has one session there:
+The keys are the source's (docs/source.md, 3.5), and those that it has no need of, since a user has one session there:
 
     ===================  ==========  ============================================================  ====================
     key                  type        what it has                                                   lapses

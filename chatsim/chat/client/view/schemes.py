@@ -1,4 +1,4 @@
-"""How the rows of the open conversation follow the cache: the source's three plans (system document, V3 to V5).
+"""How the rows of the open conversation follow the cache: the source's three plans (docs/source.md, V3 to V5).
 
 All show the same. They differ in what they read, and what they tell, when another conversation is opened and when the
 open one has news.

@@ -78,5 +78,5 @@ async def _accept(node: Node, session: Session, request: AuthFriendRequest) -> M
 
 
 async def _known(tx: DatabaseSession, uid: int) -> SearchUserReply:
-    """What others may know of a user; one without a profile is still a user (system document, A8)."""
+    """What others may know of a user; one without a profile is still a user (docs/source.md, A8)."""
     return await profiles.card(tx, uid) or SearchUserReply(0, uid)

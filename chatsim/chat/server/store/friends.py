@@ -13,7 +13,7 @@ from chatsim.db.session import Isolation, Session
 __all__ = ["WELCOME", "Friendship", "accept", "apply", "require"]
 
 WELCOME = "We are friends now!"
-"""What the accepter says by default (system document, D4)."""
+"""What the accepter says by default (docs/source.md, D4)."""
 
 _PENDING, _ACCEPTED = 0, 1
 
@@ -72,7 +72,7 @@ async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back:
     """Make the two friends, in one transaction; if they are, say how they were made.
 
     The friends' rows are written in the order of the ids, so that two who accept each other wait for one another and
-    don't deadlock (system document, T5); whoever comes second finds the thread of the first.
+    don't deadlock (docs/source.md, T5); whoever comes second finds the thread of the first.
 
     Raises:
         DuplicateKeyError: the pair's thread was created meanwhile; another try finds it.

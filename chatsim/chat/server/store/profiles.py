@@ -10,7 +10,7 @@ from chatsim.db.session import Session
 
 __all__ = ["card", "profile", "search"]
 
-_APPLICATIONS = 10  # system document, 3.6
+_APPLICATIONS = 10  # docs/source.md, 3.6
 _FRIENDS = 1_000
 _MOST_DIGITS = len(str(LARGEST_ID))
 

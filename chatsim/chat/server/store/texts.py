@@ -1,7 +1,7 @@
 """Where messages are, in each schema: written behind the thread's row lock, read by cursor.
 
 Whoever writes into a thread first locks its row. So the numbers, and the message ids, that a thread's messages get
-become visible in their order, and nothing that commits late hides behind a reader's cursor (system document, P4).
+become visible in their order, and nothing that commits late hides behind a reader's cursor (docs/source.md, P4).
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ async def test_nor_do_two_deadlock_between_the_two_rows_that_make_them_friends(h
 
 
 def as_the_source_accepts(accepter, applicant):
-    """The system document's D4: the friend's rows in the order of who accepts, the pair as it comes."""
+    """D4 of docs/source.md: the friend's rows in the order of who accepts, the pair as it comes."""
 
     async def accept(tx):
         await tx.begin(Isolation.REPEATABLE_READ)

@@ -219,7 +219,7 @@ async def test_a_reader_between_two_writers_misses_nothing_wherever_one_overtake
 
 @in_both_worlds("seed")
 async def test_as_the_source_does_it_a_reader_between_two_writers_misses_a_message(house):
-    """P4: what the test above is to find. The system document's D6 locks nothing."""
+    """P4: what the test above is to find. D6 of docs/source.md locks nothing."""
     thread = await house.talking(ANN, BOB)
     row = "INSERT INTO chat_message (thread_id, sender_id, recv_id, content) VALUES (?, ?, ?, 'hello')"
     missed = set()
