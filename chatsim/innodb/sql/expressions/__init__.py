@@ -1,0 +1,13 @@
+"""SQL expressions, compiled once per statement into functions of the rows at hand (MySQL manual, "Expressions").
+
+`Scope` says what names mean and compiles; `operands`, `operators` and `functions` know how each kind of expression is
+compiled; `comparison` and `arithmetic` know what is done with values; `environment` is what the functions are given.
+"""
+
+from chatsim.innodb.sql.expressions import functions, operands, operators  # noqa: F401 - each registers its expressions
+from chatsim.innodb.sql.expressions.arithmetic import divide
+from chatsim.innodb.sql.expressions.comparison import compare, is_true
+from chatsim.innodb.sql.expressions.environment import Context, Env, Function, Unsupported, unsupported
+from chatsim.innodb.sql.expressions.scope import Scope
+
+__all__ = ["Context", "Env", "Function", "Scope", "Unsupported", "compare", "divide", "is_true", "unsupported"]

@@ -1,0 +1,93 @@
+"""How values are compared: manual, "Type Conversion in Expression Evaluation" and "Collation Coercibility"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.storage.values import Binary, ColumnType, Text, Value, as_moment, as_number, collate
+
+__all__ = ["Number", "common_collation", "compare", "is_true"]
+
+Number: TypeAlias = Callable[[Value], int | float | Decimal]
+"""Makes a number of a value."""
+
+
+def is_true(value: object) -> bool:
+    """Whether a condition holds; NULL does not."""
+    if value is None:
+        return False
+    if isinstance(value, str | bytes):
+        return as_number(value) != 0
+    return bool(value)
+
+
+def compare(left: Value, right: Value, by: ColumnType | None = None, number: Number = as_number) -> int:
+    """-1, 0 or 1, of values that are not NULL, by the rules of "Type Conversion in Expression Evaluation".
+
+    Args:
+        left: the one.
+        right: the other.
+        by: the type whose collation two texts are compared by.
+        number: makes a number of a text that is compared with one.
+    """
+    if type(left) is int and type(right) is int:
+        return (left > right) - (left < right)
+    a: Any
+    b: Any
+    if isinstance(left, str | bytes) and isinstance(right, str | bytes):
+        a, b = _collated(left, right, by)
+    elif isinstance(left, date) and isinstance(right, date):
+        a, b = _moment(left), _moment(right)
+    elif isinstance(left, date) and isinstance(right, str):
+        a, b = _moment(left), _moment_of(right)
+    elif isinstance(left, str) and isinstance(right, date):
+        a, b = _moment_of(left), _moment(right)
+    else:
+        a, b = number(left), number(right)
+        if isinstance(a, float) or isinstance(b, float):
+            a, b = float(a), float(b)
+    return int(a > b) - int(a < b)
+
+
+def _collated(left: str | bytes, right: str | bytes, by: ColumnType | None) -> tuple[object, object]:
+    """What two texts are compared by: bytes among them make it bytes, unless a column has a collation."""
+    if isinstance(by, Text):
+        return by.order(left), by.order(right)
+    if isinstance(by, Binary) or isinstance(left, bytes) or isinstance(right, bytes):
+        return _bytes(left), _bytes(right)
+    return collate(left), collate(right)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def _moment(value: date) -> datetime:
+    return value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001
+
+
+def _moment_of(text: str) -> datetime:
+    try:
+        return as_moment(text)
+    except ValueError:
+        raise database_error(1525, f"Incorrect DATETIME value: '{text}'") from None
+
+
+def common_collation(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
+    """The type whose collation texts of several have: bytes before texts by code points before others."""
+    found = {(each.binary, each.padded): each for each in kinds if isinstance(each, Text)}
+    binary = _first([each for each in kinds if isinstance(each, Binary)])
+    exact = _first([each for each in found.values() if each.binary])
+    if binary is not None or exact is not None:
+        return binary or exact
+    if len(found) > 1:
+        raise database_error(1267, "Illegal mix of collations")
+    return _first(list(found.values()))
+
+
+def _first(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
+    return next(iter(kinds), None)

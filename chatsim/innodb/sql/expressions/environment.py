@@ -1,0 +1,66 @@
+"""What an expression is evaluated on, and how a construct is refused that the model does not understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from sqlglot import exp
+
+from chatsim.innodb.storage.values import Value
+
+__all__ = ["Context", "Env", "Function", "Unsupported", "unsupported"]
+
+Unsupported: TypeAlias = NotImplementedError
+"""A statement is outside of what the model understands; the message names the construct."""
+
+
+class Context(Protocol):
+    """What an expression may ask of its session."""
+
+    variables: dict[str, Value]
+    last_insert_id: int
+    named_insert_id: int | None
+    connection_id: int
+
+    def now(self) -> datetime:
+        """The moment at which the statement began."""
+        ...
+
+    def system_variable(self, name: str) -> Value:
+        """The value of ``@@name``."""
+        ...
+
+    def advisory(self, function: str, arguments: Sequence[Value]) -> Value:
+        """What a function about advisory locks gives that does not wait."""
+        ...
+
+
+@dataclass(slots=True)
+class Env:
+    """What an expression is evaluated on.
+
+    Attributes:
+        session: the session.
+        args: of the placeholders.
+        rows: the current row of each table of the statement.
+        inserted: the row that an INSERT wanted to put there: ``VALUES(column)``.
+        found: what has been found out beforehand, by the node of the expression: aggregates, locks, subqueries.
+    """
+
+    session: Context
+    args: Sequence[Any]
+    rows: list[Sequence[Value]] = field(default_factory=list)
+    inserted: Sequence[Value] = ()
+    found: dict[int, Value] = field(default_factory=dict)
+
+
+Function: TypeAlias = Callable[[Env], Any]
+
+
+def unsupported(node: exp.Expr | str, why: str = "") -> NotImplementedError:
+    """The refusal of a construct, by name."""
+    shown = node if isinstance(node, str) else f"{type(node).__name__}: {node.sql('mysql')}"
+    return NotImplementedError(f"the model's SQL has no {shown}{why and f' ({why})'}")

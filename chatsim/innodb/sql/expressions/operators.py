@@ -1,0 +1,225 @@
+"""Operators: manual, "Comparison Functions and Operators", "Logical Operators", "String Comparison Functions"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike
+from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
+from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
+from chatsim.innodb.sql.expressions.scope import Scope, compiled
+from chatsim.innodb.storage.values import Binary, Text, Value, as_text, collate
+
+_of = compiled.register
+
+_COMPARISONS: Mapping[type[exp.Expr], Callable[[int], bool]] = {
+    exp.EQ: lambda sign: sign == 0,
+    exp.NEQ: lambda sign: sign != 0,
+    exp.LT: lambda sign: sign < 0,
+    exp.LTE: lambda sign: sign <= 0,
+    exp.GT: lambda sign: sign > 0,
+    exp.GTE: lambda sign: sign >= 0,
+}
+
+
+@_of(exp.Paren)
+def _paren(node: exp.Paren, scope: Scope) -> Function:
+    return scope.compile(node.this)
+
+
+@_of(exp.Alias)
+def _alias(node: exp.Alias, scope: Scope) -> Function:
+    return scope.compile(node.this)
+
+
+@_of(exp.EQ)
+@_of(exp.NEQ)
+@_of(exp.LT)
+@_of(exp.LTE)
+@_of(exp.GT)
+@_of(exp.GTE)
+def _comparison(node: exp.Binary, scope: Scope) -> Function:
+    if isinstance(node.left, exp.Tuple):
+        return _tuples(node, scope)
+    left, right, holds = scope.compile(node.left), scope.compile(node.right), _COMPARISONS[type(node)]
+    compare = scope.comparison(node.left, node.right)
+
+    def value(env: Env) -> int | None:
+        a, b = left(env), right(env)
+        return None if a is None or b is None else int(holds(compare(a, b)))
+
+    return value
+
+
+def _tuples(node: exp.Binary, scope: Scope) -> Function:
+    """A comparison of rows: the first columns that differ decide."""
+    if isinstance(node, exp.NEQ) or not isinstance(node.right, exp.Tuple):
+        raise unsupported(node)
+    left, right = node.left.expressions, node.right.expressions
+    if len(left) != len(right):
+        raise database_error(1241, f"Operand should contain {len(left)} column(s)")
+    if isinstance(node, exp.EQ):
+        return scope.compile(exp.and_(*(exp.EQ(this=a, expression=b) for a, b in zip(left, right, strict=True))))
+    strict = exp.LT if isinstance(node, exp.LT | exp.LTE) else exp.GT
+    *pairs, (a, b) = zip(left, right, strict=True)
+    found: exp.Expr = type(node)(this=a, expression=b)
+    for a, b in reversed(pairs):
+        beyond, level = strict(this=a, expression=b), exp.EQ(this=a, expression=b)
+        found = exp.Or(this=beyond, expression=exp.And(this=level, expression=found))
+    return scope.compile(found)
+
+
+@_of(exp.NullSafeEQ)
+def _same(node: exp.NullSafeEQ, scope: Scope) -> Function:
+    left, right = scope.compile(node.left), scope.compile(node.right)
+    compare = scope.comparison(node.left, node.right)
+
+    def value(env: Env) -> int:
+        a, b = left(env), right(env)
+        return int(a is b is None or (a is not None and b is not None and compare(a, b) == 0))
+
+    return value
+
+
+@_of(exp.And)
+def _and(node: exp.And, scope: Scope) -> Function:
+    left, right = scope.compile(node.left), scope.compile(node.right)
+
+    def value(env: Env) -> int | None:
+        a = left(env)
+        if a is not None and not is_true(a):
+            return 0
+        b = right(env)
+        if b is not None and not is_true(b):
+            return 0
+        return None if a is None or b is None else 1
+
+    return value
+
+
+@_of(exp.Or)
+def _or(node: exp.Or, scope: Scope) -> Function:
+    left, right = scope.compile(node.left), scope.compile(node.right)
+
+    def value(env: Env) -> int | None:
+        a = left(env)
+        if is_true(a):
+            return 1
+        b = right(env)
+        if is_true(b):
+            return 1
+        return None if a is None or b is None else 0
+
+    return value
+
+
+@_of(exp.Not)
+def _not(node: exp.Not, scope: Scope) -> Function:
+    inner = scope.compile(node.this)
+
+    def value(env: Env) -> int | None:
+        a = inner(env)
+        return None if a is None else int(not is_true(a))
+
+    return value
+
+
+@_of(exp.Is)
+def _is(node: exp.Is, scope: Scope) -> Function:
+    inner = scope.compile(node.this)
+    if isinstance(node.expression, exp.Null):
+        return lambda env: int(inner(env) is None)
+    wanted = bool(node.expression.this)
+    return lambda env: int(inner(env) is not None and is_true(inner(env)) == wanted)
+
+
+@_of(exp.Between)
+def _between(node: exp.Between, scope: Scope) -> Function:
+    low = exp.GTE(this=node.this, expression=node.args["low"])
+    return scope.compile(exp.And(this=low, expression=exp.LTE(this=node.this, expression=node.args["high"])))
+
+
+@_of(exp.In)
+def _in(node: exp.In, scope: Scope) -> Function:
+    if not node.expressions:
+        raise unsupported(node, "a subquery")
+    if isinstance(node.this, exp.Tuple):
+        return scope.compile(exp.or_(*(exp.EQ(this=node.this, expression=each) for each in node.expressions)))
+    inner = scope.compile(node.this)
+    members = [(scope.compile(each), scope.comparison(node.this, each)) for each in node.expressions]
+
+    def value(env: Env) -> int | None:
+        a = inner(env)
+        if a is None:
+            return None
+        values = [(member(env), compare) for member, compare in members]
+        if any(b is not None and compare(a, b) == 0 for b, compare in values):
+            return 1
+        return None if any(b is None for b, _ in values) else 0
+
+    return value
+
+
+@_of(exp.Escape)
+def _escaped(node: exp.Escape, scope: Scope) -> Function:
+    if not isinstance(node.this, exp.Like) or not isinstance(node.expression, exp.Literal):
+        raise unsupported(node)
+    return _liked(node.this, node.expression.name, scope)
+
+
+@_of(exp.Like)
+def _like(node: exp.Like, scope: Scope) -> Function:
+    return _liked(node, "\\", scope)
+
+
+def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
+    inner, pattern, wanted = scope.compile(node.this), scope.compile(node.expression), not node.args.get("negate")
+    kind = common_collation([scope.kind(node.this), scope.kind(node.expression)])
+    exact = isinstance(kind, Binary) or (isinstance(kind, Text) and kind.binary)
+
+    def value(env: Env) -> int | None:
+        a, b = inner(env), pattern(env)
+        if a is None or b is None:
+            return None
+        fold = str if exact or isinstance(a, bytes) else collate
+        found = re.fullmatch(_pattern(as_text(b), escape, fold), fold(as_text(a)), re.DOTALL)
+        return int((found is not None) == wanted)
+
+    return value
+
+
+@_of(exp.Add)
+@_of(exp.Sub)
+@_of(exp.Mul)
+@_of(exp.Div)
+@_of(exp.IntDiv)
+@_of(exp.Mod)
+def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
+    left, right, operate = scope.number(node.left), scope.number(node.right), ARITHMETIC[type(node)]
+
+    def value(env: Env) -> Value:
+        a, b = left(env), right(env)
+        if a is None or b is None:
+            return None
+        return operate(*alike(a, b))
+
+    return value
+
+
+@_of(exp.Neg)
+def _negative(node: exp.Neg, scope: Scope) -> Function:
+    inner = scope.number(node.this)
+    return lambda env: None if (a := inner(env)) is None else -a
+
+
+def _pattern(text: str, escape: str, fold: Callable[[str], str]) -> str:
+    """A LIKE's pattern as a regular expression: after ``escape``, % and _ are what they are."""
+    pieces = re.finditer(rf"{re.escape(escape)}(?P<plain>.)|(?P<any>[%_])|(?P<other>.)", text, re.DOTALL)
+    return "".join(
+        {"%": ".*", "_": "."}[each["any"]] if each["any"] else re.escape(fold(each["plain"] or each["other"]))
+        for each in pieces
+    )

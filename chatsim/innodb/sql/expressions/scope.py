@@ -1,0 +1,144 @@
+"""The tables whose columns an expression may name, and its compilation into a function of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import singledispatch
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
+from chatsim.innodb.sql.expressions.environment import Function, unsupported
+from chatsim.innodb.storage.dictionary import Table
+from chatsim.innodb.storage.values import (
+    Binary,
+    ColumnType,
+    Decimals,
+    Doubles,
+    Enumeration,
+    Integer,
+    Text,
+    Value,
+    as_exact_number,
+    as_number,
+    place,
+)
+
+__all__ = ["Scope", "compiled"]
+
+_COLLATED = (
+    *(exp.Concat, exp.Left, exp.Lower, exp.Upper, exp.If, exp.Case, exp.Coalesce),
+    *(exp.Nullif, exp.Least, exp.Greatest, exp.Min, exp.Max),
+)
+"""What gives a text with the collation of the texts that it is made of."""
+
+
+@dataclass
+class Scope:
+    """The tables whose columns an expression may name.
+
+    Attributes:
+        tables: with the names that the statement gives them, in order.
+        inserted: the name that an INSERT gives the row that it wanted to put there.
+        read: the columns that have been named, by the number of their table.
+        strict: a text that is no number may not stand for one, since the statement changes rows.
+        grouping: there may be aggregates.
+        aggregates: those that there are.
+    """
+
+    tables: Sequence[tuple[str, Table]] = ()
+    inserted: str = ""
+    read: set[tuple[int, int]] = field(default_factory=set)
+    strict: bool = False
+    grouping: bool = False
+    aggregates: list[exp.Expr] = field(default_factory=list)
+
+    def column(self, node: exp.Column) -> tuple[int, int]:
+        """Which table's which column a name means. Raises a `DatabaseError`."""
+        name, wanted = node.name.lower(), node.table.lower()
+        found = [
+            (at, table.numbers[name])
+            for at, (called, table) in enumerate(self.tables)
+            if name in table.numbers and wanted in ("", called.lower())
+        ]
+        if not found:
+            raise database_error(1054, f"Unknown column '{node.sql('mysql').replace('`', '')}' in 'field list'")
+        if len(found) > 1:
+            raise database_error(1052, f"Column '{name}' in field list is ambiguous")
+        self.read.add(found[0])
+        return found[0]
+
+    def kind(self, node: exp.Expr) -> ColumnType | None:
+        """The type of the column that an expression's value comes from, or whose collation it has; None: of none."""
+        if isinstance(node, exp.Column):
+            if self.inserted and node.table.lower() == self.inserted:
+                node = exp.column(node.this, table=self.tables[0][0])
+            table, at = self.column(node)
+            return self.tables[table][1].columns[at].type
+        if isinstance(node, exp.Paren | exp.Alias):
+            return self.kind(node.this)
+        if isinstance(node, _COLLATED):
+            kinds = [kind for each in node.find_all(exp.Column) if isinstance(kind := self.kind(each), Text | Binary)]
+            return common_collation(kinds)
+        return None
+
+    def comparison(self, *nodes: exp.Expr) -> Callable[[Value, Value], int]:
+        """How values of the first expression are compared with values of the others: by their columns' collation.
+
+        A member of an ENUM is its number to a number.
+
+        Raises:
+            DatabaseError: collations don't go together; or it is strict, and a text that is no number is compared with
+                a column of numbers (1292).
+        """
+        kinds = [self.kind(each) for each in nodes]
+        by, left, right = common_collation(kinds), kinds[0], kinds[1] if len(kinds) > 1 else None
+        as_one = self._as_number
+        if any(isinstance(kind, Integer | Decimals | Doubles) for kind in kinds):
+            for node in nodes:  # which is found out before any row is looked at
+                if isinstance(node, exp.Literal) and node.is_string:
+                    as_one(node.name)
+        if not isinstance(left, Enumeration) and not isinstance(right, Enumeration):
+            return lambda a, b: compare(a, b, by, as_one)
+
+        def compared(a: Value, b: Value) -> int:
+            numeric = not (isinstance(a, str | bytes) and isinstance(b, str | bytes))
+            if numeric and isinstance(left, Enumeration):
+                a = left.number(a)
+            if numeric and isinstance(right, Enumeration):
+                b = right.number(b)
+            return compare(a, b, by, as_one)
+
+        return compared
+
+    @property
+    def _as_number(self) -> Number:
+        return as_exact_number if self.strict else as_number
+
+    def number(self, node: exp.Expr) -> Function:
+        """A function that gives an expression's value as a number, or NULL."""
+        inner, kind = self.compile(node), self.kind(node)
+        convert: Callable[[Value], Value] = kind.number if isinstance(kind, Enumeration) else self._as_number
+        return lambda env: None if (a := inner(env)) is None else convert(a)
+
+    def place(self, node: exp.Expr) -> Function:
+        """A function that gives what rows are sorted or grouped by that go by an expression."""
+        inner, kind = self.compile(node), self.kind(node)
+        return lambda env: place(inner(env), kind)
+
+    def compile(self, node: exp.Expr) -> Function:
+        """A function that gives the expression's value.
+
+        Raises:
+            NotImplementedError: there is something in it that the model does not understand.
+            DatabaseError: it names a column that there is not.
+        """
+        return compiled(node, self)
+
+
+@singledispatch
+def compiled(node: exp.Expr, _: Scope) -> Function:
+    """A function that gives the value of an expression of some kind; each kind registers how it is made."""
+    raise unsupported(node)
