@@ -13,7 +13,7 @@ import time
 import uuid
 from contextlib import suppress
 
-CHATSIM = [sys.executable, "-m", "chatsim.cli"]
+CHATSIM = [sys.executable, "-m", "chatsim"]
 _HEADER = struct.Struct(">HH")
 _PATIENCE = 15.0  # seconds that nothing here should take; a silent session ends after 20
 _STARTING = 120.0  # seconds that programs have to begin, on a machine that is busy

@@ -1,7 +1,11 @@
 """What a notebook imports: these names, and nothing else."""
 
+import ast
 import inspect
 import re
+from importlib.metadata import version
+from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -11,20 +15,38 @@ from chatsim.conformance.schedule import BadScheduleError
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.world import WorldError
 
-PUBLIC = [
-    *("Model", "MySQL", "Page", "Report", "Result", "Schedule", "catchup", "compare", "creation_strategy"),
-    *("delivery", "figures", "pages", "paging_strategies", "paging_strategy", "play", "race", "run", "strategies"),
-]
-
-
-def test_the_public_names_are_these():
-    assert sorted(chatsim.__all__) == PUBLIC
-
 
 def test_the_docstrings_list_is_exactly_what_is_public():
     listed = re.findall(r"^- `(\w+)`: ", chatsim.__doc__, re.MULTILINE)
-    assert sorted(listed) == sorted(chatsim.__all__)
+    assert sorted(listed) == chatsim.__all__
     assert len(set(listed)) == len(listed)
+
+
+def test_dir_names_all_that_is_public():
+    assert {*chatsim.__all__, "__version__"} <= {*dir(chatsim)}
+
+
+def test_a_type_checker_is_told_of_the_same_names_and_modules_as_are_imported():
+    tree = ast.parse(Path(chatsim.__file__).read_text())
+    (checked,) = (each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING")
+    imports = [each for each in checked.body if isinstance(each, ast.ImportFrom)]
+    told = {
+        (name.asname or name.name): resolve_name(f"{each.module}:{name.name}")
+        for each in imports
+        for name in each.names
+    }
+    assert sorted(told) == chatsim.__all__
+    for name, value in told.items():
+        assert getattr(chatsim, name) is value, name
+
+
+def test_a_name_that_is_not_there_is_an_ordinary_error():
+    with pytest.raises(AttributeError, match=r"^module 'chatsim' has no attribute 'rase'$"):
+        chatsim.rase  # noqa: B018
+
+
+def test_the_version_is_that_of_the_package():
+    assert chatsim.__version__ == version("chatsim")
 
 
 def test_every_public_name_is_there_and_says_what_it_is():

@@ -45,7 +45,7 @@ KEYS = {
     "why",
 }
 SMALL = ["--clients", "4", "--rounds", "5"]
-CHATSIM = [sys.executable, "-c", "from chatsim.cli import main; main()"]
+CHATSIM = [sys.executable, "-m", "chatsim"]
 
 
 def chatsim(*words):
@@ -73,8 +73,9 @@ def said(result):
 def commands(command=main, path=()):
     yield path
     if isinstance(command, click.Group):
-        for name, each in sorted(command.commands.items()):
-            yield from commands(each, (*path, name))
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*path, name))
 
 
 @pytest.fixture

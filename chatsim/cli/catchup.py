@@ -57,7 +57,7 @@ __all__ = ["catchup"]
 @click.option("--must-pass", default="", help="Cursors; exit status 1 unless all rows with these are safe.")
 @world_options
 def catchup(out: Path | None, must_pass: str, rtt: str, *, as_json: bool, **options: Any) -> None:
-    """Let a client that was away catch up, with each cursor and protocol: how soon, at what price, and is all there?
+    """Let a client that was away catch up, with each cursor and protocol: how soon, at what price, is all there?
 
     Exit status: 0; 1 when a cursor of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """

@@ -9,52 +9,57 @@ from typing import Any
 
 import click
 
-from chatsim.chat.client.cache import WrongOwnerError
-from chatsim.chat.creation import StrategyError, UnknownStrategyError
-from chatsim.chat.ports import LocalStoreError
-from chatsim.chat.server.limits import BadLimitError
-from chatsim.conformance.schedule import BadScheduleError
-from chatsim.db.errors import DatabaseError
-from chatsim.experiments.catchup.cursors import UnknownCursorError
-from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.simulation.determinism import DivergenceError
-from chatsim.worlds.mysql.driver import BadUrlError
-from chatsim.worlds.mysql.servers import background, debian, ladder, private
+from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
-from chatsim.worlds.world import WorldError
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
-    "OUR_ERRORS",
     "UNSAFE",
     "mysql_url_option",
     "one_sentence",
+    "our_errors",
     "profile_option",
     "server_options",
 ]
 
-OUR_ERRORS = (
-    BadLimitError,
-    BadParameterError,
-    BadScheduleError,
-    BadUrlError,
-    DatabaseError,
-    DivergenceError,
-    LocalStoreError,
-    StrategyError,
-    UnknownCursorError,
-    UnknownStrategyError,
-    WorldError,
-    WrongOwnerError,
-    background.AlreadyRunningError,
-    debian.FetchError,
-    ladder.ServerError,
-    private.StartError,
-)
 UNSAFE = 1
 FAILED = 2
 INTERRUPTED = 130
+
+
+def our_errors() -> tuple[type[Exception], ...]:
+    """The errors whose message is all that a user needs; imported only when something has been raised."""
+    from chatsim.chat.client.cache import WrongOwnerError
+    from chatsim.chat.creation import StrategyError, UnknownStrategyError
+    from chatsim.chat.ports import LocalStoreError
+    from chatsim.chat.server.limits import BadLimitError
+    from chatsim.conformance.schedule import BadScheduleError
+    from chatsim.db.errors import DatabaseError
+    from chatsim.experiments.catchup.cursors import UnknownCursorError
+    from chatsim.simulation.determinism import DivergenceError
+    from chatsim.worlds.mysql.driver import BadUrlError
+    from chatsim.worlds.mysql.servers import background, debian, private
+    from chatsim.worlds.world import BadParameterError, WorldError
+
+    return (
+        BadLimitError,
+        BadParameterError,
+        BadScheduleError,
+        BadUrlError,
+        DatabaseError,
+        DivergenceError,
+        LocalStoreError,
+        StrategyError,
+        UnknownCursorError,
+        UnknownStrategyError,
+        WorldError,
+        WrongOwnerError,
+        background.AlreadyRunningError,
+        debian.FetchError,
+        ladder.ServerError,
+        private.StartError,
+    )
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def one_sentence() -> Iterator[None]:
     """Turn an error that chatsim raises into one sentence and exit status 2."""
     try:
         yield
-    except OUR_ERRORS as error:
+    except our_errors() as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(FAILED)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chatsim.cli.common import FAILED, INTERRUPTED, OUR_ERRORS, server_options
+from chatsim.cli.common import FAILED, INTERRUPTED, our_errors, server_options
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.report import Report
 from chatsim.worlds.model.world import Model, ModelWorld
@@ -113,7 +113,7 @@ def run(
             asyncio.run(on_server())
     except KeyboardInterrupt:
         return INTERRUPTED, "Interrupted; what had finished is above."
-    except OUR_ERRORS as error:
+    except our_errors() as error:
         return FAILED, f"Error: {error}"
     return 0, ""
 

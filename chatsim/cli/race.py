@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.creation import NOOP, STRATEGIES
+from chatsim.chat.creation import NOOP
 from chatsim.chat.retry import POLICIES
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence
 from chatsim.cli.experiment import Where, folder, number, run, world_options
@@ -22,7 +22,7 @@ from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.experiment import LAYERS, BadParameterError, Race
 from chatsim.experiments.result import Result
 
-__all__ = ["race", "strategies"]
+__all__ = ["race"]
 
 
 @click.command()
@@ -166,13 +166,3 @@ def _lock_table(deadlock: Deadlock) -> Table:
     for row in rows:
         table.add_row(*(escape(str(value)) for value in row.values()))
     return table
-
-
-@click.command()
-def strategies() -> None:
-    """List the creation strategies, each with its bet."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table("name", "isolation", "what it bets on; whether it leaves orphans")
-    for strategy in (*STRATEGIES.values(), NOOP):
-        table.add_row(strategy.name, strategy.isolation.value, strategy.bet)
-    console.print(table)

@@ -12,7 +12,22 @@ from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peer
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.session import Database, Session
 
-__all__ = ["Costs", "Distance", "PeerGroup", "Reads", "Shared", "Sharing", "Site", "World", "WorldError"]
+__all__ = [
+    "BadParameterError",
+    "Costs",
+    "Distance",
+    "PeerGroup",
+    "Reads",
+    "Shared",
+    "Sharing",
+    "Site",
+    "World",
+    "WorldError",
+]
+
+
+class BadParameterError(ValueError):
+    """A parameter makes no sense; the message names it, its value and what is allowed."""
 
 
 class WorldError(Exception):

@@ -30,7 +30,7 @@ from chatsim.experiments.result import Result, Variant, describe_machine
 from chatsim.experiments.together import side_by_side
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.world import Costs, World
+from chatsim.worlds.world import BadParameterError, Costs, World
 
 __all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
 
@@ -38,10 +38,6 @@ LAYERS = ("store", "stack")
 """Callers straight on the database; or clients, wire and nodes before it."""
 
 _WARM_UP_ROUNDS = 20
-
-
-class BadParameterError(ValueError):
-    """A parameter of an experiment makes no sense; the message names it, its value and what is allowed."""
 
 
 @dataclass(frozen=True)

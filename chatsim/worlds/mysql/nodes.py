@@ -151,7 +151,7 @@ async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
     if not settings.strategy.uses_locks:
         return None
     url = _redis(settings, f"the strategy {settings.strategy.name}")
-    from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
+    from chatsim.worlds.mysql.redis_locks import RedisLocks  # an optional extra
 
     locks = RedisLocks(url)
     stack.push_async_callback(locks.close)
@@ -282,7 +282,7 @@ class _NodeProcess:
     async def start(self) -> None:
         """Start it, and wait until it listens. Raises `WorldError`."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "chatsim.cli", "node", "--reports", "--name", self._name, *self._words),
+            *(sys.executable, "-m", "chatsim", "node", "--reports", "--name", self._name, *self._words),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -29,7 +29,7 @@ async def registry(
     Raises:
         WorldError: it can't be used.
     """
-    from chatsim.worlds.mysql import redis_presence as shared  # noqa: PLC0415 - an optional extra
+    from chatsim.worlds.mysql import redis_presence as shared  # an optional extra
 
     connections = shared.RedisRegistry(url, prefix)
     stack.push_async_callback(connections.close)
@@ -47,7 +47,7 @@ async def registry(
 def grpc_peers(directory: Directory) -> PeerGroup:
     """Nodes that reach each other by gRPC, where the directory says. Raises `WorldError` without the extra for it."""
     try:
-        from chatsim.worlds.mysql.grpc_peers import GrpcGroup  # noqa: PLC0415 - an optional extra
+        from chatsim.worlds.mysql.grpc_peers import GrpcGroup  # an optional extra
     except ImportError as error:
         raise WorldError(_NO_GRPC) from error
     return GrpcGroup(directory)
@@ -56,7 +56,7 @@ def grpc_peers(directory: Directory) -> PeerGroup:
 def grpc_status(status: StatusServer) -> AbstractAsyncContextManager[Address]:
     """The status server by gRPC, for the block. Raises `WorldError` without the extra for it."""
     try:
-        from chatsim.worlds.mysql.grpc_status import status_service  # noqa: PLC0415 - an optional extra
+        from chatsim.worlds.mysql.grpc_status import status_service  # an optional extra
     except ImportError as error:
         raise WorldError(_NO_GRPC) from error
     return status_service(status)

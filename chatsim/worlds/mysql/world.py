@@ -115,9 +115,9 @@ class Servers:
     def redis(self) -> ladder.Server:
         """A Redis that answers. Raises `WorldError`."""
         try:
-            import redis  # noqa: F401, PLC0415 - an optional extra
+            import redis  # noqa: F401 - an optional extra
 
-            from chatsim.worlds.mysql.servers.redisd import Redis  # noqa: PLC0415
+            from chatsim.worlds.mysql.servers.redisd import Redis
         except ImportError as error:
             raise WorldError("a Redis needs the extra 'redis': pip install 'chatsim[redis]'") from error
         return _climb(Redis(), self.redis_url or os.environ.get(Redis.variable), None)
@@ -356,7 +356,7 @@ class MySQLWorld:
         """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
         if self._locks is None:
             url = await self.redis_url()
-            from chatsim.worlds.mysql.redis_locks import RedisLocks  # noqa: PLC0415 - an optional extra
+            from chatsim.worlds.mysql.redis_locks import RedisLocks  # an optional extra
 
             self._locks = RedisLocks(url)
             self._stack.push_async_callback(self._locks.close)

@@ -67,7 +67,7 @@ async def test_forty_kills_of_nodes_and_redis_cost_no_text_and_double_none_acros
         told = await talk.run(world, tmp_path, processes)
     assert told.wrong == []
     assert (told.crashes, len(told.said)) == (40, 600)
-    assert not [each for each in psutil.Process().children(recursive=True) if "chatsim.cli" in each.cmdline()]
+    assert not [each for each in psutil.Process().children(recursive=True) if "chatsim" in each.cmdline()]
 
 
 def test_one_seed_is_one_story():

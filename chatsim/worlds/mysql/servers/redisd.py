@@ -29,7 +29,7 @@ class Redis:
 
     def verify(self, url: str) -> None:
         """Ping ``url``. Raises `ServerError`."""
-        import redis  # noqa: PLC0415 - an optional extra
+        import redis  # an optional extra
 
         try:
             with redis.Redis.from_url(url, socket_timeout=5) as client:
@@ -62,7 +62,7 @@ class Redis:
 
     def container(self) -> tuple[DockerContainer, Callable[[], str]]:
         """A container of the pinned image."""
-        from testcontainers.community.redis import RedisContainer  # noqa: PLC0415 - it imports the extra
+        from testcontainers.community.redis import RedisContainer  # it imports the extra
 
         container = RedisContainer(self.image)
 

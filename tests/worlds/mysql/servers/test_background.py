@@ -58,7 +58,7 @@ def call():
 
 def command(*words):
     """The command line in a process of its own."""
-    script = [sys.executable, "-c", "from chatsim.cli import main; main()", *words]
+    script = [sys.executable, "-m", "chatsim", *words]
     return subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
 
 

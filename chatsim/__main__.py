@@ -1,4 +1,4 @@
-"""``python -m chatsim.cli`` is ``chatsim``."""
+"""``python -m chatsim`` is ``chatsim``."""
 
 from chatsim.cli import main
 

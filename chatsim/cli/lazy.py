@@ -1,0 +1,45 @@
+"""A group of commands that imports a command's module only when the command is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+__all__ = ["LazyGroup"]
+
+
+class LazyGroup(click.Group):
+    """A group whose help page needs none of its commands.
+
+    Args:
+        homes: by a command's name: the module that has it under that name, and the first sentence of its help.
+        settings: those of a `click.Group`.
+    """
+
+    def __init__(self, *, homes: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.homes = homes
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        """All names, in alphabetical order."""
+        return sorted(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's interface
+        """Import a command; None if there is none of that name."""
+        if cmd_name not in self.homes:
+            return None
+        module, _ = self.homes[cmd_name]
+        command = getattr(import_module(module), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, as `click.Group` does, from the sentences in the table."""
+        names = self.list_commands(ctx)
+        room = formatter.width - 6 - max(map(len, names))
+        rows = [(name, click.Command(name, help=self.homes[name][1]).get_short_help_str(room)) for name in names]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

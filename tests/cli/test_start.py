@@ -1,0 +1,64 @@
+"""A command starts at once: what it does not need is not imported."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from chatsim.cli import main
+
+HEAVY = {
+    *("asyncmy", "docker", "google.protobuf", "grpc", "hypothesis", "matplotlib", "numpy", "pandas", "prompt_toolkit"),
+    *("pyarrow", "redis", "rich", "scipy", "simpy", "sqlglot", "testcontainers", "tqdm"),
+}
+PROGRAM = """
+import sys
+try:
+    {}
+except SystemExit as end:
+    assert not end.code, end.code
+print("loaded:", *sys.modules)
+"""
+
+
+def loaded(statement):
+    """The modules that are loaded when a statement has run in a new interpreter."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM.format(statement)], check=True, capture_output=True, text=True)
+    return {*done.stdout.rpartition("loaded:")[2].split()}
+
+
+def command(*words):
+    return f"from chatsim.cli import main; main({[*words]}, prog_name='chatsim')"
+
+
+def test_importing_chatsim_imports_no_other_module_of_it():
+    modules = loaded("import chatsim")
+    assert {name for name in modules if name.partition(".")[0] == "chatsim"} == {"chatsim"}
+    assert not modules & {*HEAVY, "asyncio", "click"}
+
+
+def test_the_errors_cost_no_library():
+    assert not loaded("import chatsim; chatsim.WorldError, chatsim.DeadlockError, chatsim.BadParameterError") & HEAVY
+
+
+def test_the_page_of_all_commands_imports_none():
+    modules = loaded(command("--help"))
+    assert {name for name in modules if name.startswith("chatsim.")} == {"chatsim.cli", "chatsim.cli.lazy"}
+    assert not modules & {*HEAVY, "asyncio"}
+
+
+def test_the_strategies_are_listed_without_a_database():
+    assert not loaded(command("strategies")) & (HEAVY - {"rich"})
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_the_page_of_all_commands_says_what_each_says_of_itself(name):
+    _, sentence = main.homes[name]
+    assert main.get_command(click.Context(main), name).get_short_help_str(limit=1_000) == sentence
+
+
+def test_a_command_that_is_not_there_is_named():
+    done = subprocess.run([sys.executable, "-m", "chatsim", "rase"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "No such command 'rase'" in done.stderr
