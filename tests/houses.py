@@ -7,7 +7,6 @@ import json
 import re
 import struct
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -292,11 +291,10 @@ class House:
 
     def spoil(self, at, node=0, **how):
         """Have the node's next database session stop, or fail, before its round trip number ``at``; see `Paced`."""
-        there = self.cluster.nodes[node]
-        database = there.services.database
-        spoiled = Spoiled(database.whole if isinstance(database, Spoiled) else database, at, **how)
-        there.services = replace(there.services, database=spoiled)
-        return spoiled
+        database = self.cluster.nodes[node].database
+        whole = database.pool.whole if isinstance(database.pool, Spoiled) else database.pool
+        database.pool = Spoiled(whole, at, **how)
+        return database.pool
 
     async def close(self):
         """Close all devices."""

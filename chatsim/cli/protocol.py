@@ -22,7 +22,7 @@ from chatsim.chat.protocol import (
     Id,
     Message,
 )
-from chatsim.chat.server.handlers import HANDLERS
+from chatsim.chat.server.handlers.table import HANDLERS
 from chatsim.chat.server.limits import Limits
 
 __all__ = ["protocol"]
@@ -147,9 +147,9 @@ def _whose(number: int) -> str:
 def _keys(part: type[msgspec.Struct]) -> str:
     """Each key with its type; which one says who asks, which one may be left out."""
     notes: dict[str | None, str] = {}
-    if issubclass(part, Message) and part in HANDLERS:
+    if issubclass(part, Message) and part.ID in HANDLERS:
         notes = {each.name: ", may be left out" for each in msgspec.structs.fields(part) if not each.required}
-        notes[HANDLERS[part].asker] = ", who asks"
+        notes[HANDLERS[part.ID].asker] = ", who asks"
     return "; ".join(f"`{name}` {_type(kind)}{notes.get(name, '')}" for name, kind in _kinds(part).items())
 
 

@@ -21,8 +21,10 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import LARGEST_BODY
 from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.status import StatusServer
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.cli.common import one_sentence, server_options
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.inprocess.tokens import LIFETIME
@@ -251,10 +253,7 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
             pool=options["pool"],
             token_key=None if sharing.registry == "redis" else _key(_variable(TOKEN_KEY)),
             token_lifetime=options["token_lifetime"],
-            strategy=STRATEGIES[options["strategy"]],
-            retry=POLICIES[options["retry"]],
-            limits=_limits(options),
-            tables=options["tables"],
+            config=_config(options),
             redis_url=os.environ.get(REDIS_URL),
             sharing=sharing,
         )
@@ -297,6 +296,18 @@ def _run_until_told(main: Coroutine[Any, Any, None]) -> None:
 
     with suppress(asyncio.CancelledError):
         asyncio.run(run())
+
+
+def _config(options: dict[str, Any]) -> NodeConfig:
+    strategy = STRATEGIES[options["strategy"]]
+    return NodeConfig(
+        strategy=strategy,
+        retry=POLICIES[options["retry"]],
+        isolation=strategy.isolation,
+        texts=TEXTS[options["tables"]],
+        limits=_limits(options),
+        rng=np.random.default_rng(),
+    )
 
 
 def _limits(options: dict[str, Any]) -> Limits:

@@ -13,7 +13,7 @@ import numpy as np
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Presence, RegistryError
 from chatsim.chat.retry import Retry
-from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
@@ -119,18 +119,23 @@ async def cluster(
             if number in lives:  # it has been killed
                 await lives[number].aclose()
             services = Services(
-                *(site.at(name), pools[number], shared.tokens, shared.presence(name)),
-                *(shared.directory, shared.peers.of(name)),
+                network=site.at(name),
+                database=pools[number],
+                tokens=shared.tokens,
+                presence=shared.presence(name),
+                directory=shared.directory,
+                peers=shared.peers.of(name),
+                locks=await site.locks(nodes * pool, name) if strategy.uses_locks else None,
             )
-            locks = await site.locks(nodes * pool, name) if strategy.uses_locks else None
-            node = Node(
-                name,
-                services,
-                creator=Creator(strategy, retry, locks, rngs[number]),
+            config = NodeConfig(
+                strategy=strategy,
+                retry=retry,
+                isolation=strategy.isolation,
                 texts=texts or TEXTS[schema],
                 limits=limits,
                 rng=rngs[number],
             )
+            node = Node(name, services, config)
             life = lives[number] = await stack.enter_async_context(AsyncExitStack())
             await life.enter_async_context(shared.peers.heard(name, node))
             where = Address(host or site.host(name), port and port + number)

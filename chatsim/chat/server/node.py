@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Awaitable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from chatsim.chat.ports import (
     Address,
     Device,
     Directory,
     Listener,
+    Locks,
     Network,
     NodeStatus,
     Peers,
@@ -24,26 +23,21 @@ from chatsim.chat.ports import (
     Stream,
     Tokens,
 )
-from chatsim.chat.protocol import ErrorCode, LoginRequest, Message, ProtocolError
-from chatsim.chat.server import handlers
-from chatsim.chat.server.creator import Creator
-from chatsim.chat.server.delivery import Delivery
-from chatsim.chat.server.limits import Limits
-from chatsim.chat.server.refusal import RefusalError
-from chatsim.chat.server.session import Session
+from chatsim.chat.protocol import ErrorCode, Message, ProtocolError
+from chatsim.chat.server.config import NodeConfig
+from chatsim.chat.server.database import NodeDatabase
+from chatsim.chat.server.fanout import FanOut
+from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login
+from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
-from chatsim.chat.server.store.texts import Texts
-from chatsim.db.errors import ConnectionLostError
 from chatsim.db.session import Database
-from chatsim.db.session import Session as DatabaseSession
 
 __all__ = ["Node", "Services"]
 
 _log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-_KNOWN = {request.ID: request for request in handlers.HANDLERS}
+_REQUESTS = {number: handler.request for number, handler in HANDLERS.items()}
 _REFRESHES = 4
 """How often presence is refreshed within its expiry."""
 
@@ -58,7 +52,8 @@ class Services:
         tokens: what a login is checked with.
         presence: which node a user is on.
         directory: where it reports.
-        peers: the other nodes.
+        peers: how the other nodes are reached.
+        locks: mutual exclusion outside the database, if its creation strategy uses it.
     """
 
     network: Network
@@ -67,6 +62,7 @@ class Services:
     presence: Presence
     directory: Directory
     peers: Peers
+    locks: Locks | None = None
 
 
 class Node:
@@ -75,42 +71,41 @@ class Node:
     Args:
         name: its name, unlike any other node's.
         services: what it needs of the world.
-        creator: how it creates private chats.
-        texts: the schema's messages.
-        limits: what sessions may do.
-        rng: where session ids come from.
+        config: how it works.
 
     Attributes:
-        name, services, creator, texts, limits: as given.
+        name: as given.
         stats: what it has met.
-        delivery: how it tells users what happens.
+        database: how it uses the database.
+        fan_out: how it pushes notices to users.
     """
 
-    def __init__(
-        self,
-        name: str,
-        services: Services,
-        *,
-        creator: Creator,
-        texts: Texts,
-        limits: Limits,
-        rng: np.random.Generator,
-    ) -> None:
+    def __init__(self, name: str, services: Services, config: NodeConfig) -> None:
         self.name = name
-        self.services = services
-        self.creator = creator
-        self.texts = texts
-        self.limits = limits
         self.stats = Stats()
-        self._rng = rng
+        self._services = services
+        self._limits = config.limits
+        self._rng = config.rng
         self._listener: Listener | None = None
-        self._sessions: dict[Session, asyncio.Task[None]] = {}
-        self._devices: dict[str, Session] = {}
+        self._sessions: dict[ClientSession, asyncio.Task[None]] = {}
+        self._devices: dict[str, ClientSession] = {}
         self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
         self._cut_off: set[str] = set()  # from presence, from the directory
-        self.delivery = Delivery(name, self._devices, services.presence, services.peers, self._spawn)
+        self.database = NodeDatabase(services.database, services.locks, config, self.stats)
+        self.fan_out = FanOut(name, self._devices, services.presence, services.peers, self._spawn)
+        self._context = Context(
+            node=name,
+            lease=self.database.lease,
+            transact=self.database.transact,
+            create=self.database.create,
+            texts=config.texts,
+            fan_out=self.fan_out,
+            limits=config.limits,
+            check_token=services.tokens.check,
+            log_in=self._log_in,
+        )
 
     @property
     def address(self) -> Address:
@@ -130,9 +125,9 @@ class Node:
             OSError: the address can't be had.
             RegistryError: nobody can be told.
         """
-        self._listener = await self.services.network.listen(address, self._accept)
+        self._listener = await self._services.network.listen(address, self._accept)
         try:
-            await self.services.directory.announce(self._status(1))
+            await self._services.directory.announce(self._status(1))
         except RegistryError:
             await self._listener.close()
             raise
@@ -144,44 +139,16 @@ class Node:
         await self._listener.close()
         await self._cancel(self._watches)
         with suppress(RegistryError):  # then it lapses
-            await self.services.directory.withdraw(self.name)
+            await self._services.directory.withdraw(self.name)
         left = 0
         try:
-            async with asyncio.timeout(self.limits.grace):
+            async with asyncio.timeout(self._limits.grace):
                 while left := len(self._sessions):
                     await self._end(list(self._sessions), f"{self.name} closes", ErrorCode.RPC_FAILED)
                     await asyncio.gather(*self._sessions.values(), return_exceptions=True)
         except TimeoutError:
             _log.warning("%s closes with %d sessions still at work", self.name, left)
         await self._cancel([*self._sessions.values(), *self._beside])
-
-    def lease(self) -> AbstractAsyncContextManager[DatabaseSession]:
-        """A connection of the pool, at the one level that this node uses: to change it would be a round trip."""
-        return self.services.database.session(self.creator.strategy.isolation)
-
-    async def transact(self, work: Callable[[DatabaseSession], Awaitable[T]]) -> T:
-        """Do work on a leased connection, under the retry policy; what it leaves open is rolled back.
-
-        Raises:
-            DatabaseError: the last try was refused.
-            RefusalError: it is none of the database's business.
-        """
-
-        async def once() -> T:
-            async with self.lease() as tx:
-                try:
-                    return await work(tx)
-                finally:
-                    if tx.in_transaction:
-                        with suppress(ConnectionLostError):
-                            await tx.rollback()
-
-        return await self.creator.retry.run(once, self.creator.rng, self.stats.refused)
-
-    def needs_numbers(self) -> None:
-        """Raise a `RefusalError` where messages have no numbers."""
-        if not self.texts.numbered:
-            raise RefusalError(ErrorCode.NOT_IN_THIS_SCHEMA, "the seed's messages have no numbers")
 
     async def kill(self) -> None:
         """Drop everything at once and tell nobody, as a crash would."""
@@ -199,13 +166,13 @@ class Node:
 
     async def pushed(self, device: Device, notice: Message) -> bool:
         """One of this node's sessions is to be told something; returns whether it is there."""
-        return self.delivery.push(device, notice)
+        return self.fan_out.push(device, notice)
 
-    async def enter(self, session: Session, uid: int) -> None:
-        """Note that ``session`` is ``uid``'s from now on; those that have to give way are kicked.
+    async def _log_in(self, session: ClientSession, uid: int) -> None:
+        """Note that ``session`` is ``uid``'s from now on, and kick the sessions that have to give way to it.
 
         Raises:
-            RegistryError: it can't be noted.
+            RegistryError: presence can't be told.
         """
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
         session.device = device
@@ -215,15 +182,15 @@ class Node:
         session.present = True
 
     async def _enter(self, device: Device) -> None:
-        for other in await self.services.presence.enter(device, alone=not self.limits.devices):
-            self._spawn(self.services.peers.kick(other))
+        for other in await self._services.presence.enter(device, alone=not self._limits.devices):
+            self._spawn(self._services.peers.kick(other))
 
     async def _accept(self, stream: Stream) -> None:
         if self._killed:  # in between
             return
         task = asyncio.current_task()
         assert task is not None
-        session = Session(stream, _KNOWN, self.limits, self._spawn)
+        session = ClientSession(stream, _REQUESTS, self._limits, self._spawn)
         self._sessions[session] = task
         try:
             self._ended(session, await session.serve(self._answer))
@@ -236,50 +203,48 @@ class Node:
             del self._sessions[session]
             await self._leave(session)
 
-    async def _answer(self, session: Session, request: Message) -> Message:
-        if (session.device is None) != isinstance(request, LoginRequest):
-            when = "before the login" if session.device is None else "after the login"
-            raise ProtocolError(f"message {request.ID} {when}")
+    async def _answer(self, session: ClientSession, request: Message) -> Message:
+        check_login(session, request)
         self.stats.requests[request.ID] += 1
-        return await handlers.answer(self, session, request)
+        return await answer(self._context, session, request)
 
-    async def _leave(self, session: Session) -> None:
+    async def _leave(self, session: ClientSession) -> None:
         if session.device and not self._killed:
             self._devices.pop(session.device.session, None)
             with suppress(RegistryError):  # then it lapses
-                await self.services.presence.leave(session.device)
+                await self._services.presence.leave(session.device)
 
-    def _ended(self, session: Session, reason: str, level: int = logging.INFO) -> None:
+    def _ended(self, session: ClientSession, reason: str, level: int = logging.INFO) -> None:
         who = f"user {session.device.uid}" if session.device else "a client"
         _log.log(level, "%s: the session of %s at %s has ended: %s", self.name, who, session.peer, reason)
 
-    async def _end(self, sessions: Sequence[Session], reason: str, code: ErrorCode) -> None:
+    async def _end(self, sessions: Sequence[ClientSession], reason: str, code: ErrorCode) -> None:
         await asyncio.gather(*(session.end(reason, code) for session in sessions))
 
     async def _report(self) -> None:
         report = 1
         while True:
-            await asyncio.sleep(self.limits.report)
+            await asyncio.sleep(self._limits.report)
             report += 1
-            await self._tried("the directory", self.services.directory.announce(self._status(report)))
+            await self._tried("the directory", self._services.directory.announce(self._status(report)))
 
     async def _refresh(self) -> None:
         """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
         while True:
-            await asyncio.sleep(self.limits.expiry / _REFRESHES)
+            await asyncio.sleep(self._limits.expiry / _REFRESHES)
             await self._tried("presence", self._refresh_all())
 
     async def _refresh_all(self) -> None:
         devices = [session.device for session in self._devices.values() if session.device and session.present]
-        for device in await self.services.presence.refresh(devices):
+        for device in await self._services.presence.refresh(devices):
             if device.session not in self._devices:
                 continue  # it has left meanwhile
-            if not self.limits.devices and await self.services.presence.find(device.uid):
+            if not self._limits.devices and await self._services.presence.find(device.uid):
                 await self.kicked(device)
             else:  # it has lapsed, or presence has forgotten everybody: the session is there all the same
                 await self._enter(device)
                 if device.session not in self._devices:
-                    await self.services.presence.leave(device)
+                    await self._services.presence.leave(device)
 
     async def _tried(self, whom: str, telling: Awaitable[None]) -> None:
         """Wait for what is told again and again; says once that it can't be, and once that it can be again."""
@@ -295,7 +260,7 @@ class Node:
             self._cut_off.discard(whom)
 
     def _status(self, report: int) -> NodeStatus:
-        return NodeStatus(self.name, self.address, self.sessions, report, self.services.peers.address)
+        return NodeStatus(self.name, self.address, self.sessions, report, self._services.peers.address)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -12,7 +12,7 @@ from chatsim.chat.ports import Address, Device, Stream
 from chatsim.chat.protocol import Decoder, ErrorCode, Message, OfflineNotice, encode
 from chatsim.chat.server.limits import Bucket, Limits
 
-__all__ = ["Session", "SessionEndedError"]
+__all__ = ["ClientSession", "SessionEndedError"]
 
 _CHUNK = 16_384
 
@@ -29,7 +29,7 @@ class SessionEndedError(Exception):
         self.farewell = farewell
 
 
-class Session:
+class ClientSession:
     """Reads requests and writes what answers them, one after the other, and what else there is to say to the client.
 
     Args:
@@ -78,7 +78,7 @@ class Session:
         """The client's address."""
         return self._stream.peer
 
-    async def serve(self, answer: Callable[[Session, Message], Awaitable[Message]]) -> str:
+    async def serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
         """Have requests answered until the session ends; returns why it did.
 
         Raises:
@@ -92,7 +92,7 @@ class Session:
         finally:
             self._watching.cancel()
 
-    async def _serve(self, answer: Callable[[Session, Message], Awaitable[Message]]) -> str:
+    async def _serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
         try:
             while (request := await self._next()) is not None:
                 async with self._turn:

@@ -13,16 +13,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
-import numpy as np
-
-from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Directory, Locks, LocksError, NodeStatus, Presence, Tokens
-from chatsim.chat.retry import Retry
-from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
-from chatsim.chat.server.store.texts import TEXTS
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
 from chatsim.worlds.doors import Doors
@@ -57,9 +52,7 @@ class NodeSettings:
         pool: how many connections.
         token_key: what tokens are signed with, where they are not in a Redis.
         token_lifetime: how long they are good, in seconds.
-        strategy: how it creates private chats.
-        retry: what it does when the database refuses.
-        limits: what sessions may do.
+        config: how it works.
         redis_url: where locks are, if the strategy uses them, and what the servers share.
         sharing: how nodes know of each other's users, and reach each other.
     """
@@ -71,10 +64,7 @@ class NodeSettings:
     pool: int
     token_key: bytes | None
     token_lifetime: int
-    strategy: CreationStrategy
-    retry: Retry
-    limits: Limits
-    tables: str
+    config: NodeConfig
     redis_url: str | None
     sharing: Sharing
 
@@ -93,17 +83,16 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
             await stack.enter_async_context(database)
         except DatabaseError as error:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
-        services = Services(TcpNetwork(), database, tokens, presence, directory, peers.of(settings.name))
-        rng = np.random.default_rng()
-        creator = Creator(settings.strategy, settings.retry, await _locks(settings, stack), rng)
-        node = Node(
-            settings.name,
-            services,
-            creator=creator,
-            texts=TEXTS[settings.tables],
-            limits=settings.limits,
-            rng=rng,
+        services = Services(
+            network=TcpNetwork(),
+            database=database,
+            tokens=tokens,
+            presence=presence,
+            directory=directory,
+            peers=peers.of(settings.name),
+            locks=await _locks(settings, stack),
         )
+        node = Node(settings.name, services, settings.config)
         await stack.enter_async_context(peers.heard(settings.name, node))
         yield await stack.enter_async_context(listening(node, settings.address))
 
@@ -111,7 +100,7 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
 async def _shared(
     settings: NodeSettings, parent: Directory, stack: AsyncExitStack
 ) -> tuple[Tokens, Presence, Directory, PeerGroup]:
-    limits, lifetime = settings.limits, settings.token_lifetime
+    limits, lifetime = settings.config.limits, settings.token_lifetime
     if settings.sharing.registry == "process":
         assert settings.token_key is not None
         tokens = SignedTokens(settings.token_key, time.time, lifetime)
@@ -148,9 +137,9 @@ def _redis(settings: NodeSettings, needed_by: str) -> str:
 
 
 async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
-    if not settings.strategy.uses_locks:
+    if not settings.config.strategy.uses_locks:
         return None
-    url = _redis(settings, f"the strategy {settings.strategy.name}")
+    url = _redis(settings, f"the strategy {settings.config.strategy.name}")
     from chatsim.worlds.mysql.redis_locks import RedisLocks  # an optional extra
 
     locks = RedisLocks(url)

@@ -11,7 +11,7 @@ import pytest
 from houses import ANN, BOB, CAT, in_both_worlds
 
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER
-from chatsim.chat.server.handlers import HANDLERS
+from chatsim.chat.server.handlers.table import HANDLERS
 
 LONG = "好" * 256  # a character more than a name may have
 NOBODY = 4711
@@ -141,12 +141,16 @@ reading_changes_nothing = {1007, 1023, 1025, 1029, 1101, 1103, 1113}
 
 def test_no_request_is_without_a_row():
     assert {*ROWS, 1005} == {*FROM_CLIENT}
-    assert {*HANDLERS} == {*FROM_CLIENT.values()}
+    assert {number: handler.request for number, handler in HANDLERS.items()} == FROM_CLIENT
 
 
 def test_a_request_that_says_who_asks_is_checked_against_the_session():
-    said = {request.ID: handler.asker for request, handler in HANDLERS.items() if request.ID in ROWS}
-    assert said == {number: row.asker for number, row in ROWS.items()}
+    askers = {number: handler.asker for number, handler in HANDLERS.items() if number in ROWS}
+    assert askers == {number: row.asker for number, row in ROWS.items()}
+
+
+def test_nothing_but_a_login_may_come_before_the_login():
+    assert [number for number, handler in HANDLERS.items() if handler.is_login] == [1005]
 
 
 class Refusals:

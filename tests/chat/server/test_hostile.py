@@ -21,7 +21,7 @@ from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, REQUEST_LIMIT, Thread
 from chatsim.chat.retry import Retry
-from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
@@ -140,15 +140,15 @@ async def place(**limits):
     tables = Tables()
     await tables.fill()
     services = Services(network, tables, tokens, presence, MemoryDirectory(3 * limits.report), peers)
-    chance = np.random.default_rng(1)
-    node = Node(
-        "node1",
-        services,
-        creator=Creator(pairs, Retry("none", 0), None, chance),
+    config = NodeConfig(
+        strategy=pairs,
+        retry=Retry("none", 0),
+        isolation=pairs.isolation,
         texts=TEXTS["hardened"],
         limits=limits,
-        rng=chance,
+        rng=np.random.default_rng(1),
     )
+    node = Node("node1", services, config)
     peers.nodes[node.name] = node
     await node.open(ADDRESS)
     yield Place(node, network, presence, tokens)

@@ -30,7 +30,7 @@ from chatsim.chat.protocol import (
     encode,
 )
 from chatsim.chat.retry import Retry
-from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
@@ -135,21 +135,20 @@ class House:
         self.presence = MemoryPresence(EXPIRY)
         self.directory = MemoryDirectory(3 * self.limits.report)
         self.peers = ProcessPeers()
-        self._creator = (strategy, retry)
+        self._strategy, self._retry = strategy, retry
         self._seeds = iter(range(100))
 
     async def node(self, name="node1"):
-        strategy, retry = self._creator
-        rng = np.random.default_rng(next(self._seeds))
-        services = Services(self.network, self.database, self.tokens, self.presence, self.directory, self.peers)
-        node = Node(
-            name,
-            services,
-            creator=Creator(strategy, retry, None, rng),
+        config = NodeConfig(
+            strategy=self._strategy,
+            retry=self._retry,
+            isolation=self._strategy.isolation,
             texts=TEXTS["seed"],
             limits=self.limits,
-            rng=rng,
+            rng=np.random.default_rng(next(self._seeds)),
         )
+        services = Services(self.network, self.database, self.tokens, self.presence, self.directory, self.peers)
+        node = Node(name, services, config)
         self.peers.nodes[name] = node
         await node.open(ANYWHERE)
         return node

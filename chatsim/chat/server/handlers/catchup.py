@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 
@@ -18,15 +18,12 @@ from chatsim.chat.protocol import (
     NumberedText,
     ThreadTexts,
 )
-from chatsim.chat.server.handlers.table import handles
+from chatsim.chat.server.handlers.context import Context
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import threads as store
 
-if TYPE_CHECKING:
-    from chatsim.chat.server.node import Node
-    from chatsim.chat.server.session import Session
-
-__all__: list[str] = []
+__all__ = ["catch_up"]
 
 _AT_ONCE = 16
 """Threads that are read in one round trip to the database."""
@@ -38,18 +35,18 @@ _ENVELOPE = 64
 """Bytes of a part, and of each thread in it, beside the messages."""
 
 
-@handles(CatchUpRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
-async def _catch_up(node: Node, session: Session, request: CatchUpRequest) -> Message:
-    node.needs_numbers()
+async def catch_up(context: Context, session: ClientSession, request: CatchUpRequest) -> Message:
+    """Send what the client lacks of many threads, in parts as full as a frame can be."""
+    context.require_numbers()
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
-    async with node.lease() as tx:
+    async with context.lease() as tx:
         await store.require(tx, session.uid, request.threads)
     left = deque(zip(request.threads, request.after, request.below, strict=True))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
-        async with node.lease() as tx:  # and given back before the client takes its time
-            found = await node.texts.between(tx, places, _ROWS)
+        async with context.lease() as tx:  # and given back before the client takes its time
+            found = await context.texts.between(tx, places, _ROWS)
         left.extendleft(
             (thread, texts[-1].seq, below)
             for (thread, _, below), texts in zip(reversed(places), reversed(found), strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatsim.chat.protocol import (
     AddFriendNotice,
     AddFriendReply,
@@ -17,31 +15,28 @@ from chatsim.chat.protocol import (
     SearchUserReply,
     SearchUserRequest,
 )
-from chatsim.chat.server.handlers.table import handles
+from chatsim.chat.server.handlers.context import Context
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import friends, profiles
+from chatsim.db.session import Session
 
-if TYPE_CHECKING:
-    from chatsim.chat.server.node import Node
-    from chatsim.chat.server.session import Session
-    from chatsim.db.session import Session as DatabaseSession
-
-__all__: list[str] = []
+__all__ = ["accept", "apply", "search"]
 
 _LONGEST_NAME = 255
 
 
-@handles(SearchUserRequest)
-async def _search(node: Node, session: Session, request: SearchUserRequest) -> Message:  # noqa: ARG001
-    async with node.lease() as tx:
+async def search(context: Context, _session: ClientSession, request: SearchUserRequest) -> Message:
+    """Look for a user by id or name."""
+    async with context.lease() as tx:
         found = await profiles.search(tx, request.uid)
     if found is None:
         raise RefusalError(ErrorCode.UID_INVALID, f"there is no user {request.uid!r}")
     return found
 
 
-@handles(AddFriendRequest, asker="uid", failed=ErrorCode.FRIENDS_FAILED)
-async def _apply(node: Node, session: Session, request: AddFriendRequest) -> Message:  # noqa: ARG001
+async def apply(context: Context, _session: ClientSession, request: AddFriendRequest) -> Message:
+    """Store an application for a friendship, and push it to the user that it is for."""
     uid, to = request.uid, request.touid
     if uid == to:
         raise RefusalError(ErrorCode.UID_INVALID, "nobody is a friend of their own")
@@ -49,34 +44,34 @@ async def _apply(node: Node, session: Session, request: AddFriendRequest) -> Mes
         if len(text) > _LONGEST_NAME:
             raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(text)} characters, more than {_LONGEST_NAME}")
 
-    async def apply(tx: DatabaseSession) -> SearchUserReply:
+    async def store(tx: Session) -> SearchUserReply:
         await friends.apply(tx, uid, to, request.applyname, request.bakname)
-        return await _known(tx, uid)
+        return await _card(tx, uid)
 
-    who = await node.transact(apply)
-    node.delivery.tell(to, AddFriendNotice(0, uid, who.name, request.applyname, who.icon, who.sex, who.nick))
+    who = await context.transact(store)
+    context.fan_out.push_to_user(to, AddFriendNotice(0, uid, who.name, request.applyname, who.icon, who.sex, who.nick))
     return AddFriendReply(ErrorCode.SUCCESS)
 
 
-@handles(AuthFriendRequest, asker="fromuid", failed=ErrorCode.FRIENDS_FAILED)
-async def _accept(node: Node, session: Session, request: AuthFriendRequest) -> Message:
+async def accept(context: Context, session: ClientSession, request: AuthFriendRequest) -> Message:
+    """Make two users friends; both are pushed the messages that their thread begins with."""
     accepter, applicant = request.fromuid, request.touid
     if len(request.back) > _LONGEST_NAME:
         raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(request.back)} characters, more than {_LONGEST_NAME}")
 
-    async def accept(tx: DatabaseSession) -> tuple[friends.Friendship, SearchUserReply, SearchUserReply]:
-        made = await friends.accept(tx, node.texts, accepter, applicant, request.back)
-        return made, await _known(tx, accepter), await _known(tx, applicant)
+    async def store(tx: Session) -> tuple[friends.Friendship, SearchUserReply, SearchUserReply]:
+        made = await friends.accept(tx, context.texts, accepter, applicant, request.back)
+        return made, await _card(tx, accepter), await _card(tx, applicant)
 
-    made, me, other = await node.transact(accept)
+    made, me, other = await context.transact(store)
     opening = tuple(FirstText(text.sender, text.message_id, made.thread, "", text.content) for text in made.opening)
     if made.fresh:
-        for told, card in ((applicant, me), (accepter, other)):
+        for subscriber, card in ((applicant, me), (accepter, other)):
             notice = AuthFriendNotice(0, accepter, applicant, card.name, card.nick, card.icon, card.sex, opening)
-            node.delivery.tell(told, notice, but=session)
+            context.fan_out.push_to_user(subscriber, notice, but=session)
     return AuthFriendReply(ErrorCode.SUCCESS, applicant, other.name, other.nick, other.icon, other.sex, opening)
 
 
-async def _known(tx: DatabaseSession, uid: int) -> SearchUserReply:
+async def _card(tx: Session, uid: int) -> SearchUserReply:
     """What others may know of a user; one without a profile is still a user (docs/source.md, A8)."""
     return await profiles.card(tx, uid) or SearchUserReply(0, uid)

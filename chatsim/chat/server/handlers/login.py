@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatsim.chat.ports import NoTokenError, RegistryError, TokenError
 from chatsim.chat.protocol import (
     ErrorCode,
@@ -13,27 +11,24 @@ from chatsim.chat.protocol import (
     LoginRequest,
     Message,
 )
-from chatsim.chat.server.handlers.table import handles
-from chatsim.chat.server.session import Session, SessionEndedError
+from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.session import ClientSession, SessionEndedError
 from chatsim.chat.server.store import profiles
 from chatsim.db.errors import DatabaseError
 
-if TYPE_CHECKING:
-    from chatsim.chat.server.node import Node
-
-__all__: list[str] = []
+__all__ = ["heartbeat", "log_in"]
 
 
-@handles(LoginRequest)
-async def _log_in(node: Node, session: Session, request: LoginRequest) -> Message:
+async def log_in(context: Context, session: ClientSession, request: LoginRequest) -> Message:
+    """Log a user in whose token is good; the reply is their profile. Any other login ends the session."""
     try:
-        await node.services.tokens.check(request.uid, request.token)
-        async with node.lease() as tx:
+        await context.check_token(request.uid, request.token)
+        async with context.lease() as tx:
             reply = await profiles.profile(tx, request.uid)
         if reply is None:
             raise _refusal(request, "no such user", ErrorCode.UID_INVALID)
         session.feed = request.feed
-        await node.enter(session, request.uid)
+        await context.log_in(session, request.uid)
     except NoTokenError as error:
         raise _refusal(request, error, ErrorCode.UID_INVALID) from error
     except TokenError as error:
@@ -47,6 +42,6 @@ def _refusal(request: LoginRequest, reason: object, code: ErrorCode) -> SessionE
     return SessionEndedError(f"login as {request.uid}: {reason}", LoginReply(code))
 
 
-@handles(HeartbeatRequest, asker="fromuid")
-async def _heartbeat(node: Node, session: Session, request: HeartbeatRequest) -> Message:  # noqa: ARG001
+async def heartbeat(_context: Context, _session: ClientSession, _request: HeartbeatRequest) -> Message:
+    """Say that the server is still there."""
     return HeartbeatReply(ErrorCode.SUCCESS)

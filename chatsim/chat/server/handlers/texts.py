@@ -1,8 +1,6 @@
-"""Texts: stored, acknowledged, then told to those they are for; and read again, page by page."""
+"""Texts: stored, acknowledged, then pushed to those they are for; and read again, page by page."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,48 +17,44 @@ from chatsim.chat.protocol import (
     TextRequest,
     TextsNotice,
 )
-from chatsim.chat.server.handlers.table import handles
+from chatsim.chat.server.handlers.context import Context
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import threads as store
-from chatsim.chat.server.store.texts import Batch
+from chatsim.chat.server.store.texts import Appended, Batch
 from chatsim.db.errors import ConnectionLostError
+from chatsim.db.session import Session
 
-if TYPE_CHECKING:
-    from chatsim.chat.server.node import Node
-    from chatsim.chat.server.session import Session
-    from chatsim.chat.server.store.texts import Appended
-    from chatsim.db.session import Session as DatabaseSession
-
-__all__: list[str] = []
+__all__ = ["history", "load", "send"]
 
 _LONGEST_NAME = 64
 _A_TIME = "2038-01-19 03:14:07"
 
 
-@handles(TextRequest, asker="fromuid", failed=ErrorCode.SEND_FAILED)
-async def _send(node: Node, session: Session, request: TextRequest) -> Message:
-    _check(request, node.limits.text_characters)
+async def send(context: Context, session: ClientSession, request: TextRequest) -> Message:
+    """Store a batch of texts, acknowledge it, and push it to both members of the thread."""
+    _check(request, context.limits.text_characters)
     thread, sender, receiver = request.thread_id, request.fromuid, request.touid
     batch = Batch(thread, sender, receiver, request.text_array)
     unsure = False  # whether an earlier try may have stored them after all
 
-    async def send(tx: DatabaseSession) -> Appended:
+    async def store_batch(tx: Session) -> Appended:
         nonlocal unsure
         try:
-            return await node.texts.send(tx, batch, friends=not node.limits.strangers)
+            return await context.texts.send(tx, batch, friends=not context.limits.strangers)
         except ConnectionLostError:
             unsure = True
             raise
 
-    done = await node.transact(send)
-    if news := done.texts if unsure else done.fresh:
-        notice = TextsNotice(thread, sender, receiver, news)
-        node.delivery.tell(receiver, notice)
+    stored = await context.transact(store_batch)
+    if pushed := stored.texts if unsure else stored.fresh:
+        notice = TextsNotice(thread, sender, receiver, pushed)
+        context.fan_out.push_to_user(receiver, notice)
         # a client with a feed takes its own texts from there, too, with their numbers
-        node.delivery.tell(sender, notice, but=None if session.feed else session)
+        context.fan_out.push_to_user(sender, notice, but=None if session.feed else session)
     acknowledged = tuple(
         AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, each.chat_time)
-        for each in done.texts
+        for each in stored.texts
     )
     return TextReply(ErrorCode.SUCCESS, sender, receiver, thread, acknowledged)
 
@@ -90,16 +84,16 @@ def _size_of_notice(request: TextRequest) -> int:
     return len(msgspec.json.encode(TextsNotice(request.thread_id, request.fromuid, request.touid, texts)))
 
 
-@handles(LoadMessagesRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
-async def _load_messages(node: Node, session: Session, request: LoadMessagesRequest) -> Message:
-    async with node.lease() as tx:
+async def load(context: Context, session: ClientSession, request: LoadMessagesRequest) -> Message:
+    """A page of a thread's messages, by message id."""
+    async with context.lease() as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
-        return await node.texts.after(readable, request.thread_id, request.message_id)
+        return await context.texts.after(readable, request.thread_id, request.message_id)
 
 
-@handles(HistoryRequest, failed=ErrorCode.LOAD_CHAT_FAILED)
-async def _history(node: Node, session: Session, request: HistoryRequest) -> Message:
-    node.needs_numbers()
-    async with node.lease() as tx:
+async def history(context: Context, session: ClientSession, request: HistoryRequest) -> Message:
+    """A page of a thread's messages, by number."""
+    context.require_numbers()
+    async with context.lease() as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
-        return await node.texts.beside(readable, request.thread_id, request.seq, backward=request.backward)
+        return await context.texts.beside(readable, request.thread_id, request.seq, backward=request.backward)

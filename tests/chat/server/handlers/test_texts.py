@@ -141,7 +141,7 @@ async def test_an_acknowledgement_waits_for_no_peer(house, what):
     """SD6."""
     thread = await house.talking(ANN, BOB)
     ann, _ = await house.enter(ANN, 0), await house.enter(BOB, 1)
-    setattr(house.cluster.nodes[0].delivery, what, Hanging())
+    setattr(house.cluster.nodes[0].fan_out, what, Hanging())
     for content in "abc":
         assert (await ann.ask(*texts(thread, content)))["error"] == 0
 

@@ -1,4 +1,4 @@
-"""A node's creations: each try leases a connection of its own, refusals are counted and tried again, or raised."""
+"""A node's transactions and creations: each try has a connection of its own; refusals are counted, and tried again."""
 
 import asyncio
 import functools
@@ -10,9 +10,14 @@ import pytest
 
 from chatsim.chat.creation import StrategyError, creation_strategy
 from chatsim.chat.ports import LocksTimeoutError
+from chatsim.chat.protocol import ErrorCode
 from chatsim.chat.retry import Retry
-from chatsim.chat.server.creator import Creator
+from chatsim.chat.server.config import NodeConfig
+from chatsim.chat.server.database import NodeDatabase
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.server.store.texts import TEXTS
 from chatsim.db.errors import DatabaseError, Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
@@ -112,9 +117,87 @@ async def mine(tx, low, high):
     return 100 * low + high
 
 
-async def created(pool, *, strategy=mine, retry=AT_ONCE, locks=None, stats=None):
-    creator = Creator(strategy, retry, locks, np.random.default_rng(1))
-    return await creator.create(pool, 2, 1, stats if stats is not None else Stats())
+def database(pool, *, strategy=mine, retry=AT_ONCE, isolation=Isolation.REPEATABLE_READ, locks=None, stats=None):
+    config = NodeConfig(
+        strategy=strategy,
+        retry=retry,
+        isolation=isolation,
+        texts=TEXTS["seed"],
+        limits=Limits(),
+        rng=np.random.default_rng(1),
+    )
+    return NodeDatabase(pool, locks, config, stats if stats is not None else Stats())
+
+
+async def created(pool, **options):
+    return await database(pool, **options).create(2, 1)
+
+
+# --- transactions
+
+
+async def ends(tx):
+    await tx.begin()
+    await tx.commit()
+    return "done"
+
+
+async def leaves_open(tx):
+    await tx.begin()
+    return "done"
+
+
+@in_virtual_time
+async def test_a_lease_is_at_the_level_of_the_node_and_not_at_that_of_its_strategy():
+    pool = Pool()
+    async with database(pool, isolation=Isolation.SERIALIZABLE).lease():
+        assert pool.leased == 1
+    assert pool.levels == [Isolation.SERIALIZABLE]
+
+
+@in_virtual_time
+async def test_a_transaction_is_at_the_level_of_the_node_and_returns_what_its_work_returns():
+    pool, stats = Pool(), Stats()
+    assert await database(pool, isolation=Isolation.SERIALIZABLE, stats=stats).transact(ends) == "done"
+    assert pool.happened == ["lease 1", "begin 1", "commit 1", "return 1"]
+    assert pool.levels == [Isolation.SERIALIZABLE]
+    assert stats == Stats()
+
+
+@in_virtual_time
+async def test_a_transaction_that_was_left_open_is_rolled_back_before_its_connection_goes_back():
+    pool = Pool()
+    assert await database(pool).transact(leaves_open) == "done"
+    assert pool.happened == ["lease 1", "begin 1", "rollback 1", "return 1"]
+
+
+@in_virtual_time
+async def test_a_refused_transaction_is_tried_again_on_another_connection_after_the_pause_and_counted():
+    pool, stats = Pool(1213, 1205), Stats()
+    assert await database(pool, retry=EVERY_SECOND, stats=stats).transact(ends) == "done"
+    assert pool.log == [
+        *((what, 0) for what in ("lease 1", "begin 1", "commit 1", "rollback 1", "return 1")),
+        *((what, 1) for what in ("lease 2", "begin 2", "commit 2", "rollback 2", "return 2")),
+        *((what, 2) for what in ("lease 3", "begin 3", "commit 3", "return 3")),
+    ]
+    assert stats.refusals == Counter({Kind.DEADLOCK: 1, Kind.LOCK_TIMEOUT: 1})
+    assert stats.retries == 0, "these are of creations"
+
+
+@in_virtual_time
+async def test_a_transaction_that_refuses_by_itself_is_rolled_back_and_not_tried_again():
+    async def refuses(tx):
+        await tx.begin()
+        raise RefusalError(ErrorCode.NOT_FRIENDS, "no")
+
+    pool, stats = Pool(), Stats()
+    with pytest.raises(RefusalError):
+        await database(pool, stats=stats).transact(refuses)
+    assert pool.happened == ["lease 1", "begin 1", "rollback 1", "return 1"]
+    assert stats == Stats()
+
+
+# --- creations
 
 
 @in_virtual_time
@@ -258,10 +341,8 @@ async def test_a_creation_that_is_cancelled_gives_its_connection_back_and_counts
 @in_virtual_time
 async def test_creations_beside_each_other_keep_their_connections_and_their_counts_apart():
     pool, stats = Pool(1213, 1213, 1213), Stats()
-    creator = Creator(mine, NEVER, None, np.random.default_rng(1))
-    outcomes = await asyncio.gather(
-        *(creator.create(pool, 1, other, stats) for other in range(2, 8)), return_exceptions=True
-    )
+    node = database(pool, retry=NEVER, stats=stats)
+    outcomes = await asyncio.gather(*(node.create(1, other) for other in range(2, 8)), return_exceptions=True)
     assert [thread for thread in outcomes if isinstance(thread, int)] == [105, 106, 107]
     assert (stats.retries, stats.refusals) == (0, Counter({Kind.DEADLOCK: 3}))
 

@@ -1,4 +1,4 @@
-"""How what happens reaches the devices of those whom it concerns, on whatever node they are."""
+"""Fan-out: how a notice reaches the devices of the users whom it concerns, whatever node they are on."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from chatsim.chat.protocol import (
     TextsNotice,
     ThreadNotice,
 )
-from chatsim.chat.server.session import Session
+from chatsim.chat.server.session import ClientSession
 
-__all__ = ["Delivery"]
+__all__ = ["FanOut"]
 
 _log = logging.getLogger(__name__)
 
 
-class Delivery:
-    """Tells users, beside whatever asked for it: nobody's reply waits for it.
+class FanOut:
+    """Pushes notices to the devices of users, in tasks of its own: no reply waits for a push.
 
-    A device that can't be reached is not told. It has what it missed from its next catch-up: what is told was stored
-    before. One that stays online catches up by itself now and then: it has a text at most `Patience.resync` of its
-    messenger after it was stored, and the time that a look takes.
+    A push that does not reach its device is lost, and nothing is lost with it: whatever is pushed was stored before, so
+    the device gets it with its next catch-up. A device that stays online catches up from time to time: it has a text at
+    most the `Patience.resync` of its messenger after it was stored, and the time that this catch-up takes.
 
     Args:
         node: this node's name.
-        sessions: this node's, by the device's session id.
+        sessions: this node's sessions, by the device's session id.
         presence: which nodes a user is on.
-        peers: the other nodes.
-        spawn: runs a coroutine beside.
+        peers: how the other nodes are reached.
+        spawn: runs a coroutine as a task.
     """
 
     def __init__(
         self,
         node: str,
-        sessions: Mapping[str, Session],
+        sessions: Mapping[str, ClientSession],
         presence: Presence,
         peers: Peers,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -52,16 +52,16 @@ class Delivery:
         self._peers = peers
         self._spawn = spawn
 
-    def tell(self, uid: int, notice: Message, *, but: Session | None = None) -> None:
-        """Tell all devices of a user, ``but`` one that knows already."""
-        self._spawn(self._tell(uid, notice, but))
+    def push_to_user(self, uid: int, notice: Message, *, but: ClientSession | None = None) -> None:
+        """Push a notice to all devices of a user, except ``but``, which has asked for what happened."""
+        self._spawn(self._push_to_user(uid, notice, but))
 
-    async def _tell(self, uid: int, notice: Message, but: Session | None) -> None:
+    async def _push_to_user(self, uid: int, notice: Message, but: ClientSession | None) -> None:
         try:
             devices = await self._presence.find(uid)
         except RegistryError as error:
-            what = type(notice).__name__
-            _log.warning("%s: user %d is told of a %s on this node only: %s", self._node, uid, what, error)
+            kind = type(notice).__name__
+            _log.warning("%s: a %s is pushed to user %d on this node only: %s", self._node, kind, uid, error)
             devices = [each.device for each in self._sessions.values() if each.device and each.uid == uid]
         for device in devices:
             if device.node != self._node:
@@ -70,7 +70,7 @@ class Delivery:
                 self.push(device, notice)
 
     def push(self, device: Device, notice: Message) -> bool:
-        """Tell one of this node's devices, if it is still there; returns whether it is."""
+        """Push a notice to one of this node's devices; returns whether the device has a session here."""
         session = self._sessions.get(device.session)
         if session and (message := _in_dialect(notice, device.uid, feed=session.feed)):
             session.push(message)
@@ -78,14 +78,14 @@ class Delivery:
 
 
 def _in_dialect(notice: Message, uid: int, *, feed: bool) -> Message | None:
-    """A notice as ``uid``'s client understands it, or None if it has no use for it."""
+    """The notice in the form that ``uid``'s client understands, or None if it understands none."""
     if feed:
         return notice
     match notice:
         case ReadNotice() | ThreadNotice():
             return None
         case AuthFriendNotice(fromuid=accepter) if accepter == uid:
-            return None  # the source's takes whoever has accepted for the friend
+            return None  # the source's client takes whoever has accepted for the new friend
         case TextsNotice():
             texts = tuple(
                 AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, each.chat_time)

@@ -1,0 +1,84 @@
+"""A node's use of the database: leased connections, and transactions and creations under the retry policy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import TypeVar
+
+from chatsim.chat.creation import attempt
+from chatsim.chat.ports import Locks
+from chatsim.chat.server.config import NodeConfig
+from chatsim.chat.server.stats import Stats
+from chatsim.db.errors import ConnectionLostError
+from chatsim.db.session import Database, Session
+
+__all__ = ["NodeDatabase"]
+
+T = TypeVar("T")
+
+
+class NodeDatabase:
+    """The database as one node uses it.
+
+    Args:
+        pool: the node's connections.
+        locks: the `Locks` port, if the creation strategy uses one.
+        config: the node's configuration.
+        stats: where refusals and retries are counted.
+
+    Attributes:
+        pool: as given.
+    """
+
+    def __init__(self, pool: Database, locks: Locks | None, config: NodeConfig, stats: Stats) -> None:
+        self.pool = pool
+        self._locks = locks
+        self._config = config
+        self._stats = stats
+
+    def lease(self) -> AbstractAsyncContextManager[Session]:
+        """Lease a connection at the node's isolation level."""
+        return self.pool.session(self._config.isolation)
+
+    async def transact(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Do ``work`` on a leased connection, again if the retry policy says so; what it leaves open is rolled back.
+
+        Raises:
+            DatabaseError: the last try was refused.
+            RefusalError: ``work`` has refused for a reason that is not the database's.
+        """
+
+        async def once() -> T:
+            async with self.lease() as tx:
+                try:
+                    return await work(tx)
+                finally:
+                    if tx.in_transaction:
+                        with suppress(ConnectionLostError):
+                            await tx.rollback()
+
+        return await self._config.retry.run(once, self._config.rng, self._stats.refused)
+
+    async def create(self, uid: int, other: int) -> int:
+        """Create the private chat of ``uid`` and ``other``, or find it; return its thread.
+
+        Each try leases a connection, and gives it back before the pause that follows.
+
+        Raises:
+            DatabaseError, LocksError: the last try was refused.
+            StrategyError: the strategy is broken.
+        """
+        strategy = self._config.strategy
+        tries = 0
+
+        async def once() -> int:
+            nonlocal tries
+            tries += 1
+            async with self.pool.session(strategy.isolation) as tx:
+                return await attempt(strategy, tx, uid, other, self._locks)
+
+        try:
+            return await self._config.retry.run(once, self._config.rng, self._stats.refused)
+        finally:
+            self._stats.retries += tries - 1
