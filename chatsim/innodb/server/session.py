@@ -17,7 +17,7 @@ from chatsim.db.session import Isolation
 from chatsim.db.text import fill, placeholders
 from chatsim.innodb.server.named_locks import CycleError
 from chatsim.innodb.sql import ddl
-from chatsim.innodb.sql.executor.common import Answer, Execution
+from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.statements import Statement
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from chatsim.innodb.sql.executor.common import Answer
+    from chatsim.innodb.sql.executor.execution import Answer
     from chatsim.innodb.storage.mvcc import Transaction
     from chatsim.worlds.model.costs import DatabaseCosts
     from chatsim.worlds.model.network import ModelNetwork

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.common import Execution, Find, refuse
+from chatsim.innodb.sql.executor.clauses import refuse
+from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
 from chatsim.innodb.storage.dictionary import Column, Table
 from chatsim.innodb.storage.values import ColumnType, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["Derived", "Query", "base_tables", "derived_table", "with_queries"]
+__all__ = ["Derived", "base_tables", "derived_table", "with_queries"]
 
 _UNKNOWN = ColumnType(8)
-
-
-class Query(Protocol):
-    """What reads rows.
-
-    Attributes:
-        names: of its columns.
-        kinds: the types of the columns that they come from; None for those that come from none.
-    """
-
-    names: list[str]
-    kinds: list[ColumnType | None]
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """The tables of the schema that it reads."""
-        ...
-
-    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows. Raises a `DatabaseError`."""
-        ...
 
 
 class Derived(Table):
@@ -79,7 +59,7 @@ class Derived(Table):
         return run.derived[self]
 
 
-def with_queries(node: exp.With, find: Find, query: Callable[[exp.Expr, Find], Query]) -> Find:
+def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
     """How tables are found where the queries of a WITH have names, too.
 
     Args:
@@ -104,7 +84,7 @@ def with_queries(node: exp.With, find: Find, query: Callable[[exp.Expr, Find], Q
     return found
 
 
-def derived_table(node: exp.Subquery, find: Find, query: Callable[[exp.Expr, Find], Query]) -> Derived:
+def derived_table(node: exp.Subquery, find: Find, query: PrepareQuery) -> Derived:
     """The table that a query in parentheses makes. Raises as `with_queries` does."""
     if not node.alias:
         raise database_error(1248, "Every derived table must have its own alias")

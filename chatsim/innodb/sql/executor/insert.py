@@ -9,17 +9,17 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.common import (
-    Answer,
-    Execution,
-    Find,
-    assigned,
-    assignments,
-    hold_checks,
-    refuse,
-    store,
+from chatsim.innodb.sql.executor.assignment import (
+    apply_assignments,
+    check_constraints,
+    compile_assignments,
+    stored_value,
 )
-from chatsim.innodb.sql.executor.select import Each, Select, Union, query
+from chatsim.innodb.sql.executor.clauses import refuse
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
+from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.select import Each, Select
+from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.expressions import Function, Scope
 from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
 from chatsim.innodb.storage.rows import DuplicateError
@@ -50,7 +50,7 @@ class Insert:
         self.columns = every if names is None else [table.numbers[name.lower()] for name in names]
         self.replace = bool(node.args.get("replace"))
         self.ignore = bool(node.args.get("ignore"))
-        self.source: Select | Union | None = None
+        self.source: Select | UnionQuery | None = None
         self.values: list[list[Function | None]] = []
         source = node.expression
         alias = ""
@@ -68,7 +68,7 @@ class Insert:
         beside = self.source.scope.tables if isinstance(self.source, Select) else ()
         scope = Scope([(table.name, table), *beside], inserted=alias.lower(), strict=not self.ignore)
         conflict = node.args.get("conflict")
-        self.updates = assignments(scope, table, conflict.expressions) if conflict else None
+        self.updates = compile_assignments(scope, table, conflict.expressions) if conflict else None
         self.beside = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
             self.source.give((at - 1, column) for at, column in self.beside)
@@ -286,7 +286,7 @@ class _Writing:
                 table.next_row_id += 1
             else:
                 row[at] = self._stored(table.columns[at], value, number)
-        hold_checks(table, row)
+        check_constraints(table, row)
         return tuple(row), generates
 
     def _numbered(self, row: tuple[Value, ...], number: int, *, generates: bool) -> tuple[tuple[Value, ...], int]:
@@ -304,7 +304,7 @@ class _Writing:
             if not column.has_default:
                 return self._complain(1364, f"Field '{column.name}' doesn't have a default value", column.type.zero)
             return column.default() if callable(column.default) else column.default
-        return store(column, value, number, self._complain if self._insert.ignore else None)
+        return stored_value(column, value, number, self._complain if self._insert.ignore else None)
 
     def _complain(self, errno: int, message: str, instead: Value) -> Value:
         if not self._insert.ignore:
@@ -329,7 +329,7 @@ class _Writing:
         env.rows[0] = hit.row
         env.rows += insert.rows_beside(self.beside)
         assert insert.updates is not None
-        row = assigned(insert.updates, table, env, number)
+        row = apply_assignments(insert.updates, table, env, number)
         if table.auto is not None:
             self._last = cast("int", row[table.auto])
             if generated and table.auto in {at for at, _ in insert.updates}:

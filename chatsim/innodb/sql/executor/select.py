@@ -3,54 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.common import (
-    Answer,
-    Execution,
-    Find,
-    columns_of,
-    count,
-    in_order,
-    number,
-    refuse,
-    truth,
-)
-from chatsim.innodb.sql.executor.derived import Derived, base_tables, derived_table, with_queries
-from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
-from chatsim.innodb.sql.optimizer.access import Hints, choose, extreme
+from chatsim.innodb.sql.executor.aggregate import Aggregate
+from chatsim.innodb.sql.executor.clauses import all_true, compile_limit, limit_value, ordering_columns, refuse
+from chatsim.innodb.sql.executor.derived import Derived, base_tables, derived_table
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
+from chatsim.innodb.sql.executor.nested_loop import NestedLoop
+from chatsim.innodb.sql.expressions import Function, Scope, unsupported
+from chatsim.innodb.sql.optimizer.access_path import Hints
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
-from chatsim.innodb.sql.optimizer.outer import rejects_null
-from chatsim.innodb.storage.index_merge import Merge, Walk
+from chatsim.innodb.sql.optimizer.outer_join import rejects_null
 from chatsim.innodb.storage.locks import NotGrantedError, Patience
-from chatsim.innodb.storage.scan import Path, Reading
-from chatsim.innodb.storage.values import ColumnType, Value, place
+from chatsim.innodb.storage.scan import Reading
+from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
     from chatsim.innodb.storage.dictionary import Table
 
-__all__ = ["Each", "Select", "Union", "query"]
+__all__ = ["Each", "Select"]
 
 Each = Callable[[tuple[Value, ...]], Awaitable[None]]
 """What is done with a row that is read."""
-
-
-def query(node: exp.Expr, find: Find, *, strict: bool = False) -> Select | Union:
-    """A statement that reads, or with ``strict`` what an INSERT reads. Raises as `prepare` does."""
-    if node.args.get("with_"):
-        find = with_queries(node.args["with_"], find, query)
-    if isinstance(node, exp.Subquery) and not node.alias:
-        return query(node.this, find, strict=strict)
-    if isinstance(node, exp.Union):
-        return Union(node, find, strict=strict)
-    if isinstance(node, exp.Select):
-        return Select(node, find, strict=strict)
-    raise unsupported(node)
 
 
 class Select:
@@ -58,7 +36,7 @@ class Select:
 
     duplicates: Mode = "S"
 
-    def __init__(self, node: exp.Select, find: Find, *, strict: bool = False) -> None:
+    def __init__(self, node: exp.Select, find: Find, query: PrepareQuery, *, strict: bool = False) -> None:
         refuse(node, "windows", "qualify", "operation_modifiers", "hint")
         sources = [node.args["from_"].this] if node.args.get("from_") else []
         wanted = conjuncts(node.args.get("where"))
@@ -77,7 +55,7 @@ class Select:
             sources = []
         self.node = node
         self.scope = scope = Scope(
-            [(each.alias_or_name, _source(each, find)) for each in sources], strict=strict, grouping=True
+            [(each.alias_or_name, _source(each, find, query)) for each in sources], strict=strict, grouping=True
         )
         self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
         for at in sorted(self.outer, reverse=True):  # the last first, since what it asks then may be of another
@@ -93,9 +71,9 @@ class Select:
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
         self.wanted = wanted
         self._arrange(node)
-        self.limit = count(node.args.get("limit"), scope)
-        self.offset = count(node.args.get("offset"), scope)
-        self.aggregates = [(id(each), _Aggregate(each, scope)) for each in scope.aggregates]
+        self.limit = compile_limit(node.args.get("limit"), scope)
+        self.offset = compile_limit(node.args.get("offset"), scope)
+        self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
         if self.having and not self.grouped:
             raise unsupported("HAVING without groups")
         self.extremes = [] if self.groups is not None else _extremes(scope)
@@ -116,14 +94,14 @@ class Select:
         grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
         self.groups = [scope.place(each) for each in grouped_by] if group else None
         ascending = [False] * len(grouped_by)
-        self.grouping = (columns_of(scope, grouped_by, ascending) or []) if alone else []
+        self.grouping = (ordering_columns(scope, grouped_by, ascending) or []) if alone else []
         scope.grouping = True
         by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
         self.having = [scope.compile(self._had(each)) for each in conjuncts(having and having.this)]
-        self.ordering = columns_of(scope, by, self.directions) if alone else None
+        self.ordering = ordering_columns(scope, by, self.directions) if alone else None
 
     @property
     def tables(self) -> Sequence[Table]:
@@ -175,14 +153,14 @@ class Select:
             name, *seconds = [function(env) for function in arguments]
             env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
         mode = self.mode or run.mode
-        limit, offset = number(self.limit, env), number(self.offset, env) or 0
-        if not self.scope.tables and not truth((function for _, function in self.filters), env):
+        limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
+        if not self.scope.tables and not all_true((function for _, function in self.filters), env):
             return []
         view = run.session.view() if self.scope.tables and not mode else None
         if view is not None and not all(view.sees(table.altered) for table in self.tables):
             raise database_error(1412, "Table definition has changed, please retry transaction")
         reading = Reading(mode, view, self.patience)
-        walk = _Walk(self, run, env, reading, limit=limit, offset=offset, each=each)
+        walk = NestedLoop(self, run, env, reading, limit=limit, offset=offset, each=each)
         try:
             if not await walk.extremes():
                 await walk.table(0)
@@ -273,7 +251,7 @@ def _column(table: int, at: int) -> Function:
     return lambda env: env.rows[table][at]
 
 
-def _source(node: exp.Expr, find: Find) -> Table:
+def _source(node: exp.Expr, find: Find, query: PrepareQuery) -> Table:
     """A table of FROM, or what a query there makes."""
     if isinstance(node, exp.Subquery):
         return derived_table(node, find, query)
@@ -320,325 +298,6 @@ def _locking(node: exp.Select) -> tuple[Mode | None, Patience]:
     wait = locks[0].args.get("wait")
     patience = Patience.WAIT if wait is None else Patience.NOWAIT if wait is True else Patience.SKIP_LOCKED
     return "X" if locks[0].args.get("update") else "S", patience
-
-
-class _Walk:
-    """One run of a SELECT through its tables."""
-
-    def __init__(
-        self,
-        select: Select,
-        run: Execution,
-        env: Env,
-        reading: Reading,
-        *,
-        limit: int | None,
-        offset: int,
-        each: Each | None,
-    ) -> None:
-        self._select = select
-        self._run = run
-        self._env = env
-        self._reading = reading
-        self._limit = limit
-        self._offset = offset
-        self._rows: list[tuple[tuple[Value, ...], tuple[Value, ...]]] = []  # what to sort by, what to give
-        self._groups: dict[tuple[Any, ...], tuple[list[Any], list[Sequence[Value]]]] = {}
-        self._grouped = select.grouped
-        self._each = each
-        self._given = 0
-        self._different: set[tuple[object, ...]] = set()
-        self._ordered = False
-        self._passed_over = False  # the row found last was before the OFFSET, and is not kept for anything
-        self._known: set[int] = set()
-        self.examined = 0
-
-    async def extremes(self) -> bool:
-        """Read the least and the greatest values that are wanted from the end of an index; whether that can be done."""
-        select, env = self._select, self._env
-        if not select.extremes:
-            return False
-        ((_, conditions),) = select.sequence
-        paths = [extreme(conditions, env, select.hints[0], each, select.columns_read(0)) for each in select.extremes]
-        if not all(paths):
-            return False
-        states = [each.start() for _, each in select.aggregates]
-        wanted = [function for _, function in select.filters]
-        for at, (_, aggregate) in enumerate(select.aggregates):
-            for path in paths[at]:
-                scan = await self._opened(path)
-                hit = await scan.next()
-                self.examined += scan.examined
-                if hit is not None:
-                    env.rows[0] = hit.row
-                    if truth(wanted, env):
-                        states[at] = aggregate.add(states[at], env)
-                        break
-        self._groups[()] = states, [(None,) * len(conditions.table.columns)]
-        return True
-
-    async def table(self, level: int) -> bool:
-        """Read one table, and those behind it for each of its rows; True when no more rows are wanted."""
-        select = self._select
-        if level == len(select.sequence):
-            return await self._found()
-        at, conditions = select.sequence[level]
-        self._known.add(at)
-        ready = [
-            function
-            for tables, function in select.filters
-            if tables <= self._known and (at in tables or (level == 0 and not tables))
-        ]
-        if isinstance(conditions.table, Derived):
-            matched = await self._all(conditions.table, at=at, level=level, ready=ready)
-        else:
-            chosen = self._chosen(at, conditions)
-            matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
-        if at in select.matches and not matched:
-            await self._without(at, level, ready)
-        self._known.discard(at)
-        return self._enough()
-
-    def _chosen(self, at: int, conditions: Conditions) -> tuple[Path | Merge, bool] | None:
-        """The path to a table's rows, and whether it gives the wanted order; None when there can be none."""
-        select, env = self._select, self._env
-        alone = len(select.sequence) == 1
-        whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
-        return choose(
-            *(conditions, env, select.hints[at]),
-            read=select.columns_read(at),
-            ordering=select.grouping if self._grouped else (select.ordering or ()) if alone else (),
-            limit=cast("int", self._limit) + self._offset if whole else None,
-            grouped=bool(select.grouping),
-            view=self._run.rows.trx.view,
-        )
-
-    async def _opened(self, path: Path | Merge) -> Walk:
-        """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
-        scan = path.open(self._run.rows, self._reading)
-        if (mode := self._reading.mode) is not None:
-            await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")
-        return scan
-
-    async def _all(self, table: Derived, *, at: int, level: int, ready: Sequence[Function]) -> bool:
-        """Go through the rows that a query has made; whether any matched."""
-        select, env = self._select, self._env
-        matches = select.matches.get(at, ())
-        matched = False
-        for row in await table.read(self._run):
-            self.examined += 1
-            env.rows[at] = row
-            if truth(matches, env):
-                matched = True
-                if truth(ready, env) and await self.table(level + 1):
-                    break
-        return matched
-
-    async def _scan(
-        self,
-        path: Path | Merge,
-        ordered: bool,  # noqa: FBT001 - of `choose`
-        *,
-        at: int,
-        level: int,
-        ready: Sequence[Function],
-    ) -> bool:
-        """Walk along a path; whether any row matched."""
-        select, env = self._select, self._env
-        self._ordered = ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
-        scan = await self._opened(path)
-        matches = select.matches.get(at, ())
-        matched = False
-        while (hit := await scan.next()) is not None:
-            env.rows[at] = hit.row
-            wanted = truth(matches, env)
-            matched = matched or wanted
-            if not (wanted and truth(ready, env)):
-                if path.access != "const":  # that was read before the conditions were looked at
-                    scan.let_go()
-            elif await self.table(level + 1):
-                break
-            elif self._passed_over and path.access != "const":
-                scan.let_go()
-        self.examined += scan.examined
-        return matched
-
-    async def _without(self, at: int, level: int, ready: Sequence[Function]) -> None:
-        """Go on with NULL for the columns of a table that is joined from the left and has no row that matches."""
-        self._env.rows[at] = (None,) * len(self._select.scope.tables[at][1].columns)
-        if truth(ready, self._env):
-            await self.table(level + 1)
-
-    def _enough(self) -> bool:
-        stops = self._limit is not None and not self._grouped and (self._ordered or not self._select.order)
-        return stops and self._given >= cast("int", self._limit) + self._offset
-
-    async def _found(self) -> bool:
-        select, env = self._select, self._env
-        if self._grouped:
-            key = tuple(function(env) for function in select.groups or ())
-            states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
-            for at, (_, aggregate) in enumerate(select.aggregates):
-                states[at] = aggregate.add(states[at], env)
-            return False
-        if select.node.args.get("distinct") and not self._is_new():
-            return False
-        self._given += 1
-        streams = not select.node.args.get("distinct") and (self._ordered or not select.order)
-        self._passed_over = streams and self._given <= self._offset
-        if self._each is None or select.node.args.get("distinct") or (select.order and not self._ordered):
-            self._give()
-        elif self._given > self._offset:
-            await self._each(tuple(output(env) for output in select.outputs))
-        return self._enough()
-
-    def _is_new(self) -> bool:
-        """Whether no row given before is the same."""
-        row = tuple(
-            place(output(self._env), kind)
-            for output, kind in zip(self._select.outputs, self._select.kinds, strict=True)
-        )
-        known = row in self._different
-        self._different.add(row)
-        return not known
-
-    def _give(self) -> None:
-        env, select = self._env, self._select
-        given = tuple(output(env) for output in select.outputs)
-        self._rows.append((tuple(function(env) for function in select.order), given))
-
-    def result(self) -> list[tuple[Value, ...]]:
-        """The rows, grouped, sorted and cut."""
-        select, env = self._select, self._env
-        if self._grouped:
-            if not self._groups and select.groups is None:
-                self._groups[()] = (
-                    [each.start() for _, each in select.aggregates],
-                    [(None,) * len(table.columns) for _, table in select.scope.tables],
-                )
-            for states, members in self._groups.values():
-                env.rows = list(members)
-                for (number, aggregate), state in zip(select.aggregates, states, strict=True):
-                    env.found[number] = aggregate.end(state)
-                if truth(select.having, env):
-                    self._give()
-        rows = self._rows
-        if select.order and not self._ordered:
-            rows = in_order(rows, select.directions, lambda each: each[0])
-        given = [each for _, each in rows]
-        if select.node.args.get("distinct"):
-            given = _different(given, select.kinds)
-        return given[self._offset : None if self._limit is None else self._offset + self._limit]
-
-
-class _Aggregate:
-    """COUNT, MIN, MAX, SUM or AVG."""
-
-    def __init__(self, node: exp.Expr, scope: Scope) -> None:
-        self._distinct = isinstance(node.this, exp.Distinct)
-        if self._distinct:
-            if not isinstance(node, exp.Count) or len(node.this.expressions) != 1:
-                raise unsupported(node)
-            node = exp.Count(this=node.this.expressions[0])
-        self._kind = type(node)
-        star = isinstance(node.this, exp.Star)
-        self._by = None if star else scope.kind(node.this)
-        value = scope.number if self._kind in (exp.Sum, exp.Avg) else scope.compile
-        self._value: Function = (lambda _: 1) if star else value(node.this)
-
-    def start(self) -> Any:
-        return (0, set() if self._distinct else None)
-
-    def add(self, state: Any, env: Env) -> Any:
-        count, so_far = state
-        value = self._value(env)
-        if value is None:
-            return state
-        if self._distinct:
-            so_far.add(place(value, self._by))
-            return len(so_far), so_far
-        if self._kind in (exp.Min, exp.Max):
-            sign = 0 if so_far is None else compare(value, so_far, self._by)
-            better = so_far is None or (sign < 0 if self._kind is exp.Min else sign > 0)
-            return count + 1, value if better else so_far
-        if self._kind is exp.Count:
-            return count + 1, None
-        number = Decimal(value) if isinstance(value, int) else value
-        return count + 1, number if so_far is None else so_far + number
-
-    def end(self, state: Any) -> Value:
-        count, so_far = state
-        if self._kind is exp.Count:
-            return cast("int", count)
-        if self._kind is exp.Avg and so_far is not None:
-            return divide(so_far, Decimal(count)) if isinstance(so_far, Decimal) else cast("float", so_far / count)
-        return cast("Value", so_far)
-
-
-class Union:
-    """UNION of SELECTs, sorted and cut as a whole."""
-
-    duplicates: Mode = "S"
-
-    def __init__(self, node: exp.Union, find: Find, *, strict: bool = False) -> None:
-        refuse(node, "locks")
-        self._parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
-        first, second = self._parts
-        if len(first.names) != len(second.names):
-            raise database_error(1222, "The used SELECT statements have a different number of columns")
-        self.names: list[str] = first.names
-        self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
-        self._distinct = bool(node.args.get("distinct"))
-        scope = Scope()
-        self._limit, self._offset = count(node.args.get("limit"), scope), count(node.args.get("offset"), scope)
-        order = node.args.get("order")
-        self._order = [self._place(each.this) for each in order.expressions] if order else []
-        self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
-
-    def _place(self, node: exp.Expr) -> int:
-        """Which column an ORDER BY means."""
-        if isinstance(node, exp.Literal) and node.name.isdigit() and 1 <= int(node.name) <= len(self.names):
-            return int(node.name) - 1
-        lowered = [name.lower() for name in self.names]
-        if not isinstance(node, exp.Column) or node.table:
-            raise unsupported(node, "ORDER BY something else than a column of a UNION")
-        if node.name.lower() not in lowered:
-            raise database_error(1054, f"Unknown column '{node.name}' in 'order clause'")
-        return lowered.index(node.name.lower())
-
-    @property
-    def writes(self) -> bool:
-        """Whether a part of it locks rows as if it changed them."""
-        return any(part.writes for part in self._parts)
-
-    @property
-    def tables(self) -> Sequence[Table]:
-        """Those that it reads, in the schema."""
-        return [table for part in self._parts for table in part.tables]
-
-    async def run(self, run: Execution) -> Answer:
-        """Read."""
-        run.answer.rows = await self.read(run)
-        return run.answer
-
-    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows."""
-        rows = [row for part in self._parts for row in await part.read(run)]
-        if self._distinct:
-            rows = _different(rows, self.kinds)
-        if self._order:
-            rows = in_order(rows, self._directions, lambda row: [place(row[at], self.kinds[at]) for at in self._order])
-        env = run.env()
-        limit, offset = number(self._limit, env), number(self._offset, env) or 0
-        return rows[offset : None if limit is None else offset + limit]
-
-
-def _different(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:
-    """Of rows that are the same the first."""
-    first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
-    for row in rows:
-        first.setdefault(tuple(map(place, row, kinds)), row)
-    return list(first.values())
 
 
 def _not_available(error: NotGrantedError) -> Exception:

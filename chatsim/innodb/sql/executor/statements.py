@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
-from chatsim.innodb.sql.executor.common import refuse
+from chatsim.innodb.sql.executor.clauses import refuse
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.insert import Insert
-from chatsim.innodb.sql.executor.select import query
+from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.update import Delete, Update
 from chatsim.innodb.sql.expressions import unsupported
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.sql.executor.common import Answer, Execution, Find
     from chatsim.innodb.storage.dictionary import Table
 
 __all__ = ["Statement", "prepare"]

@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.common import (
-    Answer,
-    Execution,
-    Find,
-    assigned,
-    assignments,
-    columns_of,
-    count,
-    in_order,
-    number,
+from chatsim.innodb.sql.executor.assignment import apply_assignments, compile_assignments
+from chatsim.innodb.sql.executor.clauses import (
+    all_true,
+    compile_limit,
+    limit_value,
+    ordering_columns,
     refuse,
-    truth,
+    sorted_rows,
 )
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
-from chatsim.innodb.sql.optimizer.access import Hints, choose
+from chatsim.innodb.sql.optimizer.access_path import Hints, choose
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
 from chatsim.innodb.storage.rows import DuplicateError
@@ -51,8 +48,8 @@ class _Target:
         order = node.args.get("order")
         by = order.expressions if order else []
         self.order = [(self.scope.place(each.this), bool(each.args.get("desc"))) for each in by]
-        self.ordering = columns_of(self.scope, [each.this for each in by], [down for _, down in self.order])
-        self.limit = count(node.args.get("limit"), self.scope)
+        self.ordering = ordering_columns(self.scope, [each.this for each in by], [down for _, down in self.order])
+        self.limit = compile_limit(node.args.get("limit"), self.scope)
 
     async def each(self, run: Execution, act: Callable[[Hit], Any], written: set[int] | None = None) -> None:
         """Lock and visit the rows meant.
@@ -61,7 +58,7 @@ class _Target:
         meet one again, or where there is an order.
         """
         env = run.env(1)
-        limit = number(self.limit, env)
+        limit = limit_value(self.limit, env)
         touched = {column for _, column in self.scope.read} | (written or set())
         found = choose(
             *(self.conditions, env, self.hints),
@@ -86,7 +83,7 @@ class _Target:
         hit = await scan.next()
         while hit is not None:
             env.rows[0] = hit.row
-            if not truth(self.filters, env):
+            if not all_true(self.filters, env):
                 scan.let_go()
             elif hit.guessed:
                 hit = await scan.again()
@@ -108,7 +105,7 @@ class _Target:
         """Whether there is an order that says anything: by columns that have one value it does not."""
         if self.ordering is None:
             return bool(self.order)
-        spans = self.conditions.spans(env) or {}
+        spans = self.conditions.column_ranges(env) or {}
         return any(column not in spans or spans[column].point is None for column, _ in self.ordering)
 
     async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
@@ -120,7 +117,7 @@ class _Target:
             env.rows[0] = hit.row
             return [function(env) for function, _ in self.order]
 
-        return in_order(hits, [down for _, down in self.order], key)
+        return sorted_rows(hits, [down for _, down in self.order], key)
 
 
 class Update:
@@ -133,7 +130,7 @@ class Update:
         refuse(node, "from_", "with_", "returning")
         self._target = _Target(node, find)
         before = set(self._target.scope.read)
-        self._assignments = assignments(self._target.scope, self._target.table, node.expressions)
+        self._assignments = compile_assignments(self._target.scope, self._target.table, node.expressions)
         read = {at for _, at in self._target.scope.read | before}
         # what is only written is not read, and so can't be seen to be what it was
         self._comparable = {at for at, _ in self._assignments} <= read
@@ -150,7 +147,7 @@ class Update:
 
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
-            row = assigned(self._assignments, table, env, run.answer.affected + 1)
+            row = apply_assignments(self._assignments, table, env, run.answer.affected + 1)
             if row == hit.row and (self._comparable or run.session.reads_whole_rows):
                 return
             if not await settle_children(run.rows, table, hit.row, row):

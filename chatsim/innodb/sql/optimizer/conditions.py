@@ -12,8 +12,8 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
-from chatsim.innodb.sql.optimizer.searches import NOTHING, Searches
-from chatsim.innodb.sql.optimizer.spans import IS_NULL, Span, pieces
+from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, pieces
+from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.values import Value
 
@@ -76,7 +76,7 @@ class _Term:
         in_vain = None in values if self.operator == "between" else values == [None]
         return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
 
-    def share(self, rows: int) -> float:
+    def selectivity(self, rows: int) -> float:
         """Which part of so many rows the server takes it to leave, for want of an index to look at."""
         equal = max(1 / rows, 0.1)
         match self.operator:
@@ -271,60 +271,60 @@ class Conditions:
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
 
-    def share(self, rows: int, beside: Collection[int]) -> float:
+    def selectivity(self, rows: int, beside: Collection[int]) -> float:
         """Which part of so many rows the conditions are taken to leave (MySQL manual, "Condition Filtering").
 
         Args:
             rows: how many there are.
             beside: columns whose conditions do not count.
         """
-        return self._share(self._asked, rows, beside)
+        return self._selectivity(self._asked, rows, beside)
 
-    def _share(self, asked: _Asked, rows: int, beside: Collection[int]) -> float:
+    def _selectivity(self, asked: _Asked, rows: int, beside: Collection[int]) -> float:
         match asked:
             case _All(parts):
-                return prod(self._share(each, rows, beside) for each in parts)
+                return prod(self._selectivity(each, rows, beside) for each in parts)
             case _Any(parts):
-                return 1 - prod(1 - self._share(each, rows, beside) for each in parts)
+                return 1 - prod(1 - self._selectivity(each, rows, beside) for each in parts)
             case _Term(column):
-                return 1 if column in beside else asked.share(rows)
+                return 1 if column in beside else asked.selectivity(rows)
         return 1
 
     # -- with values
 
-    def spans(self, env: Env) -> dict[int, Span] | None:
+    def column_ranges(self, env: Env) -> dict[int, ColumnRange] | None:
         """What the conditions leave of each column, with the values that are known now.
 
         None where something is compared with NULL, or what is asked of no column does not hold.
         """
         if not all(is_true(each(env)) for each in self._constant):
             return None
-        found: dict[int, Span] = {}
+        found: dict[int, ColumnRange] = {}
         for term in self._terms:
             values = term.known(env)
             if values is None:
                 return None
-            span = found.get(term.column, Span())
+            span = found.get(term.column, ColumnRange())
             found[term.column] = span.narrowed(self.table.columns[term.column], term.operator, values)
         return found
 
-    def searches(self, env: Env, indexes: Sequence[Index]) -> Searches:
+    def range_tree(self, env: Env, indexes: Sequence[Index]) -> RangeTree:
         """What the conditions leave of indexes, with the values that are known now."""
-        return self._searches(self._asked, env, indexes)
+        return self._range_tree(self._asked, env, indexes)
 
-    def _searches(self, asked: _Asked, env: Env, indexes: Sequence[Index]) -> Searches:
+    def _range_tree(self, asked: _Asked, env: Env, indexes: Sequence[Index]) -> RangeTree:
         match asked:
             case _All(parts):
-                return reduce(and_, [self._searches(each, env, indexes) for each in parts], Searches())
+                return reduce(and_, [self._range_tree(each, env, indexes) for each in parts], RangeTree())
             case _Any(parts):
-                return reduce(or_, [self._searches(each, env, indexes) for each in parts])
+                return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
             case _Term(column):
                 values = asked.known(env)
                 if values is None:
                     return NOTHING
                 left = pieces(self.table.columns[column], asked.operator, values)
-                return Searches() if left is None else Searches.of(column, left, indexes)
-        return Searches() if is_true(asked(env)) else NOTHING
+                return RangeTree() if left is None else RangeTree.of(column, left, indexes)
+        return RangeTree() if is_true(asked(env)) else NOTHING
 
 
 def _sides(node: exp.Expr) -> list[exp.Expr]:

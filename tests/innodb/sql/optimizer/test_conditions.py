@@ -40,13 +40,13 @@ def asked(session):
 
 
 @pytest.fixture(scope="module")
-def spans(session, asked):
-    return lambda where: asked(where).spans(Env(session, (), [()]))
+def column_ranges(session, asked):
+    return lambda where: asked(where).column_ranges(Env(session, (), [()]))
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(OPERATORS)), st.integers(0, 5)), min_size=1, max_size=4))
-def test_a_span_has_the_values_of_which_all_comparisons_hold(spans, comparisons):
-    found = spans(" AND ".join(f"k {sign} {number}" for sign, number in comparisons))[K]
+def test_a_span_has_the_values_of_which_all_comparisons_hold(column_ranges, comparisons):
+    found = column_ranges(" AND ".join(f"k {sign} {number}" for sign, number in comparisons))[K]
     wanted = [value for value in VALUES if all(OPERATORS[sign](value, number) for sign, number in comparisons)]
     assert [value for value in VALUES if found.has(value)] == wanted
 
@@ -66,33 +66,33 @@ def test_a_span_has_the_values_of_which_all_comparisons_hold(spans, comparisons)
         ("3 = k", (3,)),
     ],
 )
-def test_values_that_are_named_are_points(spans, where, points):
-    assert spans(where)[K].points == points
+def test_values_that_are_named_are_points(column_ranges, where, points):
+    assert column_ranges(where)[K].points == points
 
 
-def test_only_what_was_said_to_be_one_value_is_one(spans):
-    assert spans("k = 3")[K].point == 3
-    assert spans("k IN (3, 3)")[K].point is None
+def test_only_what_was_said_to_be_one_value_is_one(column_ranges):
+    assert column_ranges("k = 3")[K].point == 3
+    assert column_ranges("k IN (3, 3)")[K].point is None
 
 
 @pytest.mark.parametrize(("where", "has_null"), [("k > 1", False), ("k IS NOT NULL", False), ("k IS NULL", True)])
-def test_a_comparison_rules_null_out(spans, where, has_null):
-    assert spans(where)[K].has(NULL) is has_null
+def test_a_comparison_rules_null_out(column_ranges, where, has_null):
+    assert column_ranges(where)[K].has(NULL) is has_null
 
 
-def test_nothing_equals_null(spans):
-    assert spans("k = NULL") is None
+def test_nothing_equals_null(column_ranges):
+    assert column_ranges("k = NULL") is None
 
 
-def test_a_column_beside_another_of_the_table_or_in_an_expression_is_not_asked(spans):
-    assert spans("k = v") == {}
-    assert spans("k + 1 = 2") == {}
-    assert spans("k = 1 OR v = 2") == {}
-    assert spans("k = 1 OR k IS NOT NULL") == {}
+def test_a_column_beside_another_of_the_table_or_in_an_expression_is_not_asked(column_ranges):
+    assert column_ranges("k = v") == {}
+    assert column_ranges("k + 1 = 2") == {}
+    assert column_ranges("k = 1 OR v = 2") == {}
+    assert column_ranges("k = 1 OR k IS NOT NULL") == {}
 
 
-def test_pairs_in_parentheses_are_taken_apart(spans):
-    found = spans("(k, v) = (1, 2)")
+def test_pairs_in_parentheses_are_taken_apart(column_ranges):
+    found = column_ranges("(k, v) = (1, 2)")
     assert (found[K].point, found[V].point) == (1, 2)
 
 
@@ -109,10 +109,10 @@ def ranges(session, asked):
 
     def found(where, index="by_k"):
         indexes = {each.definition.name: each for each in session.engine.table("t").indexes}
-        searches = asked(where).searches(Env(session, (), [()]), list(indexes.values()))
-        if searches.impossible:
+        range_tree = asked(where).range_tree(Env(session, (), [()]), list(indexes.values()))
+        if range_tree.impossible:
             return "nothing"
-        left = ranges_of(searches.by.get(indexes[index]))
+        left = ranges_of(range_tree.by.get(indexes[index]))
         return None if left is None else [said(each) for each in left[0]]
 
     return found
@@ -193,10 +193,10 @@ def merges(session, asked):
     """Of each OR the first columns of the indexes that its sides can be searched by."""
 
     def found(where):
-        searches = asked(where).searches(Env(session, (), [()]), session.engine.table("t").indexes)
+        range_tree = asked(where).range_tree(Env(session, (), [()]), session.engine.table("t").indexes)
         return [
             [sorted(index.definition.name for index in side.by if index in side) for side in sides]
-            for sides in searches.merges
+            for sides in range_tree.merges
         ]
 
     return found
@@ -222,13 +222,13 @@ def test_alternatives_of_different_indexes_are_searched_together(merges, where, 
     assert merges(where) == found
 
 
-def test_what_is_asked_of_no_column_is_known_beforehand(spans):
-    assert spans("k = 1 AND 1 = 0") is None
-    assert spans("k = 1 AND 1 = 1")[K].point == 1
+def test_what_is_asked_of_no_column_is_known_beforehand(column_ranges):
+    assert column_ranges("k = 1 AND 1 = 0") is None
+    assert column_ranges("k = 1 AND 1 = 1")[K].point == 1
 
 
 @pytest.mark.parametrize(
-    ("where", "share"),  # the manual's "Condition Filtering": guesses where no index tells
+    ("where", "selectivity"),  # the manual's "Condition Filtering": guesses where no index tells
     [
         *(("v = 3", 0.1), ("v <=> 3", 0.1), ("v IS NULL", 0.1), ("v <> 3", 0.9), ("v IS NOT NULL", 0.9)),
         *(("v IN (1, 2, 3)", 0.3), ("v NOT IN (1, 2, 3)", 0.7), ("v IN (1, 2, 3, 4, 5, 6, 7)", 0.5)),
@@ -237,27 +237,27 @@ def test_what_is_asked_of_no_column_is_known_beforehand(spans):
         *(("k = 3", 1), ("k = 3 AND v = 3", 0.1), ("k = 3 OR v = 3", 1)),
     ],
 )
-def test_a_share_of_the_rows_is_guessed_of_what_no_index_tells(asked, where, share):
-    assert asked(where).share(100, {K}) == pytest.approx(share)
+def test_a_share_of_the_rows_is_guessed_of_what_no_index_tells(asked, where, selectivity):
+    assert asked(where).selectivity(100, {K}) == pytest.approx(selectivity)
 
 
 def test_of_few_rows_a_value_has_a_greater_share(asked):
-    shares = {"v = 3": 0.5, "v <> 3": 0.5, "v > 3": 0.5, "v BETWEEN 1 AND 3": 0.5, "v IN (1, 2)": 0.5}
-    assert {where: asked(where).share(2, set()) for where in shares} == shares
+    selectivities = {"v = 3": 0.5, "v <> 3": 0.5, "v > 3": 0.5, "v BETWEEN 1 AND 3": 0.5, "v IN (1, 2)": 0.5}
+    assert {where: asked(where).selectivity(2, set()) for where in selectivities} == selectivities
 
 
-def test_between_ends_that_are_the_wrong_way_round_there_is_nothing(spans):
-    assert spans("k BETWEEN 4 AND 2")[K].points == ()
-    assert spans("k BETWEEN NULL AND 2") is None
+def test_between_ends_that_are_the_wrong_way_round_there_is_nothing(column_ranges):
+    assert column_ranges("k BETWEEN 4 AND 2")[K].points == ()
+    assert column_ranges("k BETWEEN NULL AND 2") is None
 
 
 @pytest.mark.parametrize(
     "where", ["k = 3 OR k IS NULL", "k IS NULL AND v > 1 OR k = 3", "k IS NULL OR k = 3 AND v < 9"]
 )
-def test_a_value_or_null_are_two_points(spans, where):
-    assert (spans(where)[K].points, spans(where)[K].or_null) == ((NULL, 3), True)
+def test_a_value_or_null_are_two_points(column_ranges, where):
+    assert (column_ranges(where)[K].points, column_ranges(where)[K].or_null) == ((NULL, 3), True)
 
 
 @pytest.mark.parametrize("where", ["k > 3 OR k IS NULL", "v = 3 OR k IS NULL", "k = 3 OR k IS NULL OR k = 4"])
-def test_a_range_another_column_or_a_third_side_are_not(spans, where):
-    assert spans(where) == {}
+def test_a_range_another_column_or_a_third_side_are_not(column_ranges, where):
+    assert column_ranges(where) == {}

@@ -4,8 +4,8 @@ import pytest
 
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.innodb.sql.executor import select, update
-from chatsim.innodb.sql.optimizer import access
+from chatsim.innodb.sql.executor import nested_loop, update
+from chatsim.innodb.sql.optimizer import access_path
 from chatsim.simulation.loop import run
 
 FOUR = [
@@ -29,9 +29,9 @@ def chosen(monkeypatch):
     """What is chosen for a statement, in words: access, index, and how it is walked."""
 
     def choose(*args, **kwargs):
-        raise _Chosen(access.choose(*args, **kwargs))
+        raise _Chosen(access_path.choose(*args, **kwargs))
 
-    monkeypatch.setattr(select, "choose", choose)
+    monkeypatch.setattr(nested_loop, "choose", choose)
     monkeypatch.setattr(update, "choose", choose)
 
     async def ask(setup, sql):

@@ -20,15 +20,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chatsim.innodb.sql.optimizer.cost_model import COMPARE, PAGE, ROW, Candidate, PageReads, counted, expected
+from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
-from chatsim.innodb.sql.optimizer.searches import Searches
-from chatsim.innodb.sql.optimizer.ways import COMPARE, PAGE, ROW, Pages, Way, counted, expected
 from chatsim.innodb.storage.dictionary import Table
 from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion, Union
 from chatsim.innodb.storage.scan import Path, Range
 
-__all__ = ["Merges"]
+__all__ = ["IndexMerges"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Partial:
     """An intersection as far as it goes.
 
     Attributes:
-        ways: the searches so far.
+        candidates: the searches so far.
         left: how many rows they are thought to leave.
         covered: the columns that are known then.
         entries: what the entries cost.
@@ -44,7 +44,7 @@ class _Partial:
         within: ranges of the clustered index that rows have to be in; none if that is not asked.
     """
 
-    ways: tuple[Way[Path], ...]
+    candidates: tuple[Candidate[Path], ...]
     left: float
     covered: frozenset[int]
     entries: float
@@ -61,7 +61,7 @@ class _Partial:
         return self.entries + self.pages
 
 
-class Merges:
+class IndexMerges:
     """The merges of a table's indexes.
 
     Args:
@@ -72,7 +72,7 @@ class Merges:
         touched: the columns that the statement reads or writes.
     """
 
-    def __init__(self, table: Table, indexes: Sequence[Index], rows: int, pages: Pages, touched: set[int]) -> None:
+    def __init__(self, table: Table, indexes: Sequence[Index], rows: int, pages: PageReads, touched: set[int]) -> None:
         self._table = table
         self._indexes = indexes
         self._rows = rows
@@ -82,82 +82,82 @@ class Merges:
 
     # -- all conditions hold
 
-    def intersection(self, ranges: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
+    def intersection(self, ranges: Sequence[Candidate[Path]], below: float) -> Candidate[Merge] | None:
         """The cheapest of ordered searches, if it costs less than ``below``."""
         best = self._intersected(ranges, below)
-        return None if best is None else Way(self._path(best), best.rows, best.cost, 1)
+        return None if best is None else Candidate(self._path(best), best.rows, best.cost, 1)
 
     def _path(self, partial: _Partial) -> Intersection:
-        paths = [way.path for way in partial.ways]
+        paths = [candidate.path for candidate in partial.candidates]
         return Intersection(self._table, paths, partial.within, covering=self._covers(partial))
 
-    def _intersected(self, ranges: Sequence[Way[Path]], below: float) -> _Partial | None:
-        ordered = [way for way in ranges if _is_ordered(way.path)]
-        clustered = next((way for way in ordered if way.path.index.definition.clustered), None)
-        best = self._agreed([way for way in ordered if way is not clustered])
+    def _intersected(self, ranges: Sequence[Candidate[Path]], below: float) -> _Partial | None:
+        ordered = [candidate for candidate in ranges if _is_ordered(candidate.path)]
+        clustered = next((candidate for candidate in ordered if candidate.path.index.definition.clustered), None)
+        best = self._agreed([candidate for candidate in ordered if candidate is not clustered])
         if len(ordered) < 2 or best is None or best.cost >= below:
             return None
         if clustered is not None and not self._covers(best):
             narrower = self._within(best, clustered)
             if narrower is not None and narrower.cost < best.cost:
                 best = narrower
-        return best if best.within or len(best.ways) > 1 else None
+        return best if best.within or len(best.candidates) > 1 else None
 
-    def _agreed(self, ways: list[Way[Path]]) -> _Partial | None:
+    def _agreed(self, candidates: list[Candidate[Path]]) -> _Partial | None:
         """The cheapest that adds one search after the other."""
         now, best = _Partial((), self._rows, frozenset(), 0.0, 0.0), None
-        while ways and not (now.ways and self._covers(now)):
-            way = min(ways, key=lambda each: (-len(self._adds(now, each)), each.rows))
-            ways.remove(way)
-            share = self._share(now, way)
-            if share == 1:
+        while candidates and not (now.candidates and self._covers(now)):
+            candidate = min(candidates, key=lambda each: (-len(self._adds(now, each)), each.rows))
+            candidates.remove(candidate)
+            selectivity = self._selectivity(now, candidate)
+            if selectivity == 1:
                 continue
-            left = now.left * share
-            covered = now.covered | self._adds(now, way)
-            entries = now.entries + self._pages.entries(way.path.index, way.rows)
-            now = _Partial((*now.ways, way), left, covered, entries, 0.0)
+            left = now.left * selectivity
+            covered = now.covered | self._adds(now, candidate)
+            entries = now.entries + self._pages.entries(candidate.path.index, candidate.rows)
+            now = _Partial((*now.candidates, candidate), left, covered, entries, 0.0)
             if not self._covers(now):
-                now = _Partial(now.ways, left, covered, entries, self._pages.sweep(int(left)))
+                now = _Partial(now.candidates, left, covered, entries, self._pages.sweep(int(left)))
             if best is None or now.cost < best.cost:
                 best = now
         return best
 
-    def _within(self, so_far: _Partial, clustered: Way[Path]) -> _Partial | None:
+    def _within(self, so_far: _Partial, clustered: Candidate[Path]) -> _Partial | None:
         """With the rows passed over that are not in ranges of the clustered index, which costs comparisons."""
-        share = self._share(so_far, clustered)
-        if share == 1:
+        selectivity = self._selectivity(so_far, clustered)
+        if selectivity == 1:
             return None
-        left = so_far.left * share
-        compared = sum(way.rows for way in so_far.ways) * COMPARE
+        left = so_far.left * selectivity
+        compared = sum(candidate.rows for candidate in so_far.candidates) * COMPARE
         pages = self._pages.sweep(int(left))
         entries = so_far.entries + compared
-        return _Partial(so_far.ways, left, so_far.covered, entries, pages, clustered.path.ranges)
+        return _Partial(so_far.candidates, left, so_far.covered, entries, pages, clustered.path.ranges)
 
-    def _adds(self, so_far: _Partial, way: Way[Path]) -> frozenset[int]:
+    def _adds(self, so_far: _Partial, candidate: Candidate[Path]) -> frozenset[int]:
         """The columns that a search would add to those that are known."""
-        return (self._touched & frozenset(way.path.index.definition.columns)) - so_far.covered
+        return (self._touched & frozenset(candidate.path.index.definition.columns)) - so_far.covered
 
     def _covers(self, partial: _Partial) -> bool:
         return self._touched <= partial.covered
 
-    def _share(self, so_far: _Partial, way: Way[Path]) -> float:
+    def _selectivity(self, so_far: _Partial, candidate: Candidate[Path]) -> float:
         """Which part of the rows a search leaves, of those that the columns known have left already."""
-        index, (span, *_) = way.path.index, way.path.ranges
-        share, known, before = 1.0, index.definition.columns[0] in so_far.covered, float(self._rows)
-        for at, column in enumerate(index.definition.columns[: way.parts]):
+        index, (span, *_) = candidate.path.index, candidate.path.ranges
+        selectivity, known, before = 1.0, index.definition.columns[0] in so_far.covered, float(self._rows)
+        for at, column in enumerate(index.definition.columns[: candidate.parts]):
             if (column in so_far.covered) != known:
                 known = not known
                 start = (span.low or ())[:at]
                 records = float(counted(index, Range(start, start, exact=True)))
                 if known:
-                    share, before = share * records / before, math.inf
+                    selectivity, before = selectivity * records / before, math.inf
                 else:
                     before = records
-        return share if known else share * way.rows / before
+        return selectivity if known else selectivity * candidate.rows / before
 
     # -- one of several conditions holds
 
-    def union(self, sides: Sequence[Searches], below: float) -> Way[Merge] | None:
+    def union(self, sides: Sequence[RangeTree], below: float) -> Candidate[Merge] | None:
         """That of the sides of an OR, if it costs less than ``below``."""
         children = [self._child(side, below) for side in sides]
         found = [child for child in children if child is not None]
@@ -168,7 +168,7 @@ class Merges:
             return self._merged(sides, found, below)
         return self._sorted(found, cost, below)
 
-    def _asked(self, side: Searches) -> list[Way[Path]]:
+    def _asked(self, side: RangeTree) -> list[Candidate[Path]]:
         """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
         found = []
         for index in self._indexes:
@@ -178,17 +178,19 @@ class Merges:
                 clustered = index.definition.clustered
                 pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
                 path = Path(self._table, index, ranges, covering=True, access="range")
-                found.append(Way(path, rows, pages + rows * ROW + 0.01, parts))
+                found.append(Candidate(path, rows, pages + rows * ROW + 0.01, parts))
         return found
 
-    def _child(self, side: Searches, below: float) -> Way[Path] | None:
-        best = min(self._asked(side), key=lambda way: way.reading, default=None)
+    def _child(self, side: RangeTree, below: float) -> Candidate[Path] | None:
+        best = min(self._asked(side), key=lambda candidate: candidate.reading, default=None)
         return best if best is not None and best.reading < below else None
 
-    def _too_many(self, children: Sequence[Way[Path]], below: float) -> bool:
+    def _too_many(self, children: Sequence[Candidate[Path]], below: float) -> bool:
         return sum(child.rows for child in children) >= self._rows and below < math.inf
 
-    def _merged(self, sides: Sequence[Searches], children: Sequence[Way[Path]], below: float) -> Way[Merge] | None:
+    def _merged(
+        self, sides: Sequence[RangeTree], children: Sequence[Candidate[Path]], below: float
+    ) -> Candidate[Merge] | None:
         """All children are ordered: they are walked side by side."""
         parts: list[Path | Intersection] = []
         cost, rows, shared = 0.0, 0, 1.0
@@ -204,9 +206,9 @@ class Merges:
             cost, rows, shared = cost + entries, rows + count, shared * count / self._rows
         rows -= int(shared * self._rows)
         cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))
-        return Way(Union(self._table, parts), rows, cost, 1) if cost < below else None
+        return Candidate(Union(self._table, parts), rows, cost, 1) if cost < below else None
 
-    def _sorted(self, children: Sequence[Way[Path]], cost: float, below: float) -> Way[Merge] | None:
+    def _sorted(self, children: Sequence[Candidate[Path]], cost: float, below: float) -> Candidate[Merge] | None:
         """One child is not ordered: the keys of the rows are sorted."""
         clustered = next((child for child in children if child.path.index.definition.clustered), None)
         others = [child for child in children if child is not clustered]
@@ -216,7 +218,7 @@ class Merges:
         if cost >= below:
             return None
         path = SortedUnion(self._table, [child.path for child in others], clustered.path if clustered else None)
-        return Way(path, sum(child.rows for child in children), cost, 1)
+        return Candidate(path, sum(child.rows for child in children), cost, 1)
 
 
 def _is_ordered(path: Path) -> bool:

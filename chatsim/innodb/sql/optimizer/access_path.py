@@ -44,13 +44,22 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Env, is_true
+from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.cost_model import (
+    PAGE,
+    ROW,
+    Candidate,
+    PageReads,
+    expected,
+    is_unique,
+    searchable,
+    width,
+)
+from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.intervals import after
-from chatsim.innodb.sql.optimizer.merging import Merges
+from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import bound, ranges_of
-from chatsim.innodb.sql.optimizer.searches import Searches
-from chatsim.innodb.sql.optimizer.spans import Span
-from chatsim.innodb.sql.optimizer.ways import PAGE, ROW, Pages, Way, expected, is_unique, searchable, width
 from chatsim.innodb.storage.dictionary import Table
 from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.index_merge import Merge
@@ -129,16 +138,16 @@ def choose(
         intersects: several indexes may be searched for what all of them have; not for DELETE.
         view: the snapshot of the transaction.
     """
-    spans = conditions.spans(env)
+    spans = conditions.column_ranges(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
     if spans is None or any(span.equal and span.points == () for span in spans.values()):
         return None
-    searches = conditions.searches(env, indexes)
+    searches = conditions.range_tree(env, indexes)
     if searches.impossible:
         return None
     order = [(column, down) for column, down in ordering if column not in spans or spans[column].point is None]
     wanted = _Wanted(
-        *(spans, searches, conditions.share, read if pushes else None, read, order, limit),
+        *(spans, searches, conditions.selectivity, read if pushes else None, read, order, limit),
         grouped=grouped,
         intersects=intersects,
     )
@@ -170,7 +179,7 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
         read: the columns that the statement reads.
     """
     column, greatest = of
-    spans = conditions.spans(env) if conditions.simple else None
+    spans = conditions.column_ranges(env) if conditions.simple else None
     if spans is None or any(span.points == () for span in spans.values()):
         return []
     for index in filter(hints.permits, conditions.table.indexes):
@@ -178,10 +187,10 @@ def extreme(conditions: Conditions, env: Env, hints: Hints, of: tuple[int, bool]
         before = tuple(takewhile(lambda each: each != column, definition.place))
         if before == definition.place or set(spans) - {*before, column}:
             continue
-        points = tuple(spans.get(each, Span()).point for each in before)
+        points = tuple(spans.get(each, ColumnRange()).point for each in before)
         if None in points:
             continue
-        span = spans.get(column, Span())
+        span = spans.get(column, ColumnRange())
         skips_nulls = span.is_open_below and span.points is None and conditions.table.columns[column].nullable
         low, low_included = bound(points, after(NULL) if skips_nulls else span.first, 0)
         high, high_included = bound(points, span.last, -1)
@@ -210,7 +219,7 @@ class _Wanted:
     Attributes:
         spans: what the conditions leave of its columns.
         searches: what they leave of its indexes.
-        share: which part of so many rows they are taken to leave, those on some columns apart.
+        selectivity: which part of so many rows they are taken to leave, those on some columns apart.
         read: the columns that are read; None where no index may do instead of the row.
         touched: those that are read or written.
         order: the wanted order, without columns that have one value only.
@@ -219,9 +228,9 @@ class _Wanted:
         intersects: several indexes may be searched for what all of them have.
     """
 
-    spans: dict[int, Span]
-    searches: Searches
-    share: Callable[[int, Collection[int]], float]
+    spans: dict[int, ColumnRange]
+    searches: RangeTree
+    selectivity: Callable[[int, Collection[int]], float]
     read: set[int] | None
     touched: set[int]
     order: Sequence[tuple[int, bool]]
@@ -249,7 +258,7 @@ class _Chooser:
         self._searched_by = known
         self._spans = wanted.spans
         self._searches = wanted.searches
-        self._share = wanted.share
+        self._selectivity = wanted.selectivity
         self._read = wanted.read
         self._order = wanted.order
         self._limit = wanted.limit
@@ -258,31 +267,31 @@ class _Chooser:
         self._forced = forced
         self._rows = max(table.statistics.rows, 1)
         self._touched = wanted.touched
-        self._ranges: list[Way[Path]] = []
+        self._ranges: list[Candidate[Path]] = []
 
     @cached_property
-    def _pages(self) -> Pages:
-        return Pages(self._table, self._rows)
+    def _pages(self) -> PageReads:
+        return PageReads(self._table, self._rows)
 
     @cached_property
-    def _merges(self) -> Merges:
-        return Merges(self._table, self._searched_by, self._rows, self._pages, self._touched)
+    def _merges(self) -> IndexMerges:
+        return IndexMerges(self._table, self._searched_by, self._rows, self._pages, self._touched)
 
     # -- 2
 
-    def const(self) -> Way[Path] | None:
+    def const(self) -> Candidate[Path] | None:
         """The one row that a unique index finds."""
         for index in self._indexes:
             columns = index.definition.columns
             points = self._equal(columns)
             if index.definition.unique and len(points) == len(columns) and NULL not in points:
                 path = Path(self._table, index, [Range(points, points, exact=True)], covering=self._covers(index))
-                return Way(replace(path, access="const"), 1, 0.0, len(columns))
+                return Candidate(replace(path, access="const"), 1, 0.0, len(columns))
         return None
 
     # -- the rule for each kind of statement
 
-    def of_select(self) -> Way[Path | Merge]:
+    def of_select(self) -> Candidate[Path | Merge]:
         """The way of a SELECT."""
         if (const := self.const()) is not None:
             return const
@@ -293,7 +302,7 @@ class _Chooser:
             way = self._limited(way)
         return self._ordered(way)
 
-    def of_change(self) -> Way[Path | Merge]:
+    def of_change(self) -> Candidate[Path | Merge]:
         """The way of an UPDATE or DELETE."""
         self._ranges = self._all_ranges()
         scan = self._table_scan()
@@ -306,19 +315,19 @@ class _Chooser:
 
     # -- 3
 
-    def _scan(self) -> Way[Path]:
+    def _scan(self) -> Candidate[Path]:
         """The shortest covering index, or the whole table."""
         index = self._shortest()
         if index is None:
             return self._table_scan()
         path = Path(self._table, index, [Range()], covering=True, access="index")
-        return Way(path, self._rows, self._pages.entries(index, self._rows))
+        return Candidate(path, self._rows, self._pages.entries(index, self._rows))
 
-    def _table_scan(self) -> Way[Path]:
+    def _table_scan(self) -> Candidate[Path]:
         clustered = self._table.clustered
-        return Way(Path(self._table, clustered, [Range()], covering=True), self._rows, self._pages.whole)
+        return Candidate(Path(self._table, clustered, [Range()], covering=True), self._rows, self._pages.whole)
 
-    def _avoided(self, scan: Way[Path]) -> float:
+    def _avoided(self, scan: Candidate[Path]) -> float:
         """What a scan of the table is said to cost when there are ranges."""
         return math.inf if self._forced else scan.cost + _SCAN
 
@@ -330,10 +339,10 @@ class _Chooser:
             return min(others, key=lambda each: width(self._table, each.definition.columns))
         return covering[0] if covering else None
 
-    def _all_ranges(self) -> list[Way[Path]]:
+    def _all_ranges(self) -> list[Candidate[Path]]:
         return [way for index in self._searched_by if (way := self._range(index)) is not None]
 
-    def _range(self, index: Index) -> Way[Path] | None:
+    def _range(self, index: Index) -> Candidate[Path] | None:
         """What the conditions leave of an index, if they leave out any."""
         found = ranges_of(self._searches.by.get(index))
         if found is None:
@@ -347,7 +356,7 @@ class _Chooser:
             pages = self._pages.entries(index, rows)
         else:
             pages = (len(ranges) + rows) * PAGE
-        return Way(path, rows, pages + rows * ROW + 0.01, parts)
+        return Candidate(path, rows, pages + rows * ROW + 0.01, parts)
 
     def _within(self, index: Index, span: Range) -> int:
         """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
@@ -357,22 +366,22 @@ class _Chooser:
         return max(int(self._table.statistics.rows_per_key(index, len(span.low or ()))), 1) if span.exact else 1
 
     @staticmethod
-    def _best_range(ranges: Sequence[Way[Path]], below: float) -> Way[Path] | None:
+    def _best_range(ranges: Sequence[Candidate[Path]], below: float) -> Candidate[Path] | None:
         best = min(ranges, key=lambda each: each.reading, default=None)
         return best if best is not None and best.reading < below else None
 
     # -- 4
 
-    def _best(self, below: float) -> Way[Path | Merge] | None:
+    def _best(self, below: float) -> Candidate[Path | Merge] | None:
         """The cheapest of all searches but equalities, if it costs less than ``below``: a range, or several indexes."""
-        best: Way[Path | Merge] | None = self._best_range(self._ranges, below)
+        best: Candidate[Path | Merge] | None = self._best_range(self._ranges, below)
         if self._intersects:
             best = self._merges.intersection(self._ranges, best.reading if best else below) or best
         for sides in self._searches.merges:
             best = self._merges.union(sides, best.reading if best else below) or best
         return best
 
-    def _searched(self, scan: Way[Path]) -> Way[Path | Merge]:
+    def _searched(self, scan: Candidate[Path]) -> Candidate[Path | Merge]:
         """The best of the ranges, the equalities, and the scan."""
         below = scan.cost if scan.path.access == "index" else self._avoided(scan)
         best = self._best(below)
@@ -385,12 +394,12 @@ class _Chooser:
         return ref if same else self._either(ref, best)
 
     @staticmethod
-    def _either(ref: Way[Path], other: Way[Path | Merge]) -> Way[Path | Merge]:
+    def _either(ref: Candidate[Path], other: Candidate[Path | Merge]) -> Candidate[Path | Merge]:
         if ref.rows < other.rows and ref.reading <= other.reading:
             return ref
         return other if other.cost < ref.cost else ref
 
-    def _ref(self) -> Way[Path] | None:
+    def _ref(self) -> Candidate[Path] | None:
         """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
         found = []
         for index in self._searched_by:
@@ -400,7 +409,7 @@ class _Chooser:
                 spans = [Range(points, points, exact=True) for points in keys]
                 rows = sum(expected(index, span) for span in spans)
                 path = Path(self._table, index, spans, covering=self._covers(index), access="ref")
-                found.append(Way(path, rows, self._ref_pages(index, rows), parts))
+                found.append(Candidate(path, rows, self._ref_pages(index, rows), parts))
         return min(found, key=lambda each: each.cost, default=None)
 
     def _ref_pages(self, index: Index, rows: int) -> float:
@@ -438,7 +447,7 @@ class _Chooser:
         """What the server says that a scan costs where it prefers not to have one."""
         return self._rows * (PAGE + ROW) + 2
 
-    def _limited(self, way: Way[Path | Merge]) -> Way[Path | Merge]:
+    def _limited(self, way: Candidate[Path | Merge]) -> Candidate[Path | Merge]:
         """A range instead, where there is a LIMIT that is below what is expected."""
         if self._limit is None or self._limit >= self._left(way):
             return way
@@ -451,7 +460,7 @@ class _Chooser:
         below = min(self._limited_cost, scan.cost) if scan.path.access == "index" else self._limited_cost
         return self._best_range(ranges, below) or way
 
-    def _alone(self, merged: Way[Path | Merge], scan: Way[Path]) -> Way[Path | Merge]:
+    def _alone(self, merged: Candidate[Path | Merge], scan: Candidate[Path]) -> Candidate[Path | Merge]:
         """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
         one = [each for each in self._indexes if each in self._searches]
         if not any(self.direction(self._walk(each)) is not None for each in one):
@@ -464,23 +473,23 @@ class _Chooser:
         """How many rows the narrowest range has."""
         return min((each.rows for each in self._ranges), default=self._rows)
 
-    def _left(self, way: Way[Path | Merge]) -> float:
+    def _left(self, way: Candidate[Path | Merge]) -> float:
         """How many of its rows all conditions are thought to leave: what an index can tell, and guesses of the rest."""
         if isinstance(way.path, Merge):
             return way.rows
         told = set(way.path.index.definition.place[: way.parts])
-        share = 1.0
+        selectivity = 1.0
         for each in self._ranges:
             columns = {*each.path.index.definition.place[: each.parts]}
             if not columns & told:
-                share *= min(each.rows / self._rows, 1)
+                selectivity *= min(each.rows / self._rows, 1)
                 told |= columns
-        share = max(share * self._share(self._rows, told), 1 / self._rows)
-        return max(way.rows * share, _LEAST_LEFT)
+        selectivity = max(selectivity * self._selectivity(self._rows, told), 1 / self._rows)
+        return max(way.rows * selectivity, _LEAST_LEFT)
 
     # -- 6
 
-    def direction(self, way: Way[Path | Merge]) -> _Direction | None:
+    def direction(self, way: Candidate[Path | Merge]) -> _Direction | None:
         """How to walk a way to have the wanted order; None if it does not give it."""
         if not self._order or way.path.access == "const":
             return _Direction.FORWARD
@@ -497,7 +506,7 @@ class _Chooser:
             return None
         return _Direction.BACKWARD if self._order[0][1] else _Direction.FORWARD
 
-    def _ordered(self, way: Way[Path | Merge]) -> Way[Path | Merge]:
+    def _ordered(self, way: Candidate[Path | Merge]) -> Candidate[Path | Merge]:
         """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
         path = way.path
         if self.direction(way) is not None or isinstance(path, Merge) or _finds_null_last(path):
@@ -510,7 +519,7 @@ class _Chooser:
             return way
         return min(found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)))
 
-    def _like_it(self, path: Path, way: Way[Path | Merge]) -> Way[Path] | None:
+    def _like_it(self, path: Path, way: Candidate[Path | Merge]) -> Candidate[Path] | None:
         """A search by the same columns of another index that gives the wanted order; the shortest such index."""
         by = path.index.definition.columns[: way.parts]
         if len(by) < max(way.parts, 1):
@@ -523,21 +532,21 @@ class _Chooser:
         ]
         return min(found, key=lambda each: width(self._table, each.path.index.definition.columns), default=None)
 
-    def _search(self, index: Index, like: Path, way: Way[Path | Merge]) -> Way[Path] | None:
+    def _search(self, index: Index, like: Path, way: Candidate[Path | Merge]) -> Candidate[Path] | None:
         """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
         ranges = [each for each in self._ranges if each.path.index is index]
         if like.access != "ref":
             return self._best_range(ranges, self._worth_a_range)
         longer = [each for each in ranges if each.parts > way.parts]
         path = replace(like, index=index, covering=self._covers(index))
-        return next(iter(longer), Way(path, way.rows, way.reading, way.parts))
+        return next(iter(longer), Candidate(path, way.rows, way.reading, way.parts))
 
-    def _walk(self, index: Index) -> Way[Path]:
+    def _walk(self, index: Index) -> Candidate[Path]:
         """All of an index, from one end to the other."""
         path = Path(self._table, index, [Range()], covering=self._covers(index), access="index")
-        return Way(path, self._rows, 0.0)
+        return Candidate(path, self._rows, 0.0)
 
-    def _in_order(self, index: Index, instead: Way[Path | Merge]) -> Way[Path] | None:
+    def _in_order(self, index: Index, instead: Candidate[Path | Merge]) -> Candidate[Path] | None:
         covering = self._covers(index)
         other = self._walk(index)
         scans = not instead.parts

@@ -6,7 +6,7 @@ from sqlglot import parse_one
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.expressions import Scope
-from chatsim.innodb.sql.optimizer.outer import rejects_null
+from chatsim.innodb.sql.optimizer.outer_join import rejects_null
 from chatsim.simulation.loop import run
 
 TABLES = ("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "CREATE TABLE s (id INT PRIMARY KEY, b INT, w VARCHAR(9))")

@@ -11,7 +11,7 @@ from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, af
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import NULL, Text, UnusableError, Value, as_text
 
-__all__ = ["IS_NULL", "Span", "pieces"]
+__all__ = ["IS_NULL", "ColumnRange", "pieces"]
 
 IS_NULL = "is null"
 _LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
@@ -21,7 +21,7 @@ _BEHIND_NULL = after(NULL)
 
 
 @dataclass(frozen=True)
-class Span:
+class ColumnRange:
     """What is left of a column: some values, or an interval.
 
     Attributes:
@@ -64,7 +64,7 @@ class Span:
         open_below = self.is_open_below and not column.nullable
         return [Interval(START if open_below else self.start, self.stop)]
 
-    def narrowed(self, column: Column, operator: str, values: Sequence[Value]) -> Span:
+    def narrowed(self, column: Column, operator: str, values: Sequence[Value]) -> ColumnRange:
         """With one more condition on the column: how it stands to values."""
         if operator == "like":
             return self._like(column, values[0])
@@ -81,7 +81,7 @@ class Span:
             return replace(self, points=points, equal=self.equal or len(keys) == 1, or_null=False)
         return self._between(*_ends(operator, *keys))
 
-    def _like(self, column: Column, pattern: Value) -> Span:
+    def _like(self, column: Column, pattern: Value) -> ColumnRange:
         """With a LIKE: of a text with what stands before its first wildcard; equal to that, if there is none."""
         found = _LIKE.match(as_text(pattern))
         assert found is not None
@@ -90,7 +90,7 @@ class Span:
             return self
         return self._between(before(plain), after(plain + (_LAST if found["rest"] else "")))
 
-    def _between(self, start: Cut, stop: Cut) -> Span:
+    def _between(self, start: Cut, stop: Cut) -> ColumnRange:
         """With what lies between two places, an interval of one value or none as that."""
         if self.points is not None:
             return replace(self, points=tuple(each for each in self.points if start <= before(each) < stop))
@@ -124,7 +124,7 @@ def pieces(column: Column, operator: str, values: Sequence[Value]) -> list[Inter
     """What one condition leaves of a column; None is all of it."""
     if operator == "not in":
         return _between_values(column, values)
-    left = Span().narrowed(column, operator, values).pieces(column)
+    left = ColumnRange().narrowed(column, operator, values).pieces(column)
     return None if left == [Interval(START, END)] else left
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from chatsim.innodb.sql.optimizer.cost_model import searchable
 from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals, both, either
-from chatsim.innodb.sql.optimizer.ways import searchable
 from chatsim.innodb.storage.index import Index
 
-__all__ = ["NOTHING", "Searches"]
+__all__ = ["NOTHING", "RangeTree"]
 
 
 @dataclass(frozen=True)
-class Searches:
+class RangeTree:
     """What may be searched for the rows of which a condition holds; each alone finds all of them.
 
     Attributes:
@@ -28,7 +28,7 @@ class Searches:
     impossible: bool = False
 
     @classmethod
-    def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> Searches:
+    def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> RangeTree:
         """What is left of those of the indexes that have a column, by what is left of that."""
         places = [(each, searchable(each)) for each in indexes]
         by = {each: Intervals(place.index(column), left) for each, place in places if column in place}
@@ -44,7 +44,7 @@ class Searches:
         within = any(index in side for sides in self.merges for side in sides)
         return within or (left is not None and left.part == 0)
 
-    def __and__(self, other: Searches) -> Searches:
+    def __and__(self, other: RangeTree) -> RangeTree:
         """What is left where both conditions have to hold."""
         if self.impossible or other.impossible:
             return NOTHING
@@ -53,45 +53,45 @@ class Searches:
             by[index] = both(by.get(index), left) or left
         if any(not left.pieces for left in by.values()):
             return NOTHING
-        return Searches(by, self.merges + other.merges)
+        return RangeTree(by, self.merges + other.merges)
 
-    def __or__(self, other: Searches) -> Searches:
+    def __or__(self, other: RangeTree) -> RangeTree:
         """What is left where one has to. Where a side has an index to itself, its merges are forgotten."""
         if self.impossible or other.impossible:
             return other if self.impossible else self
         one, two = (replace(each, merges=()) if each.by else each for each in (self, other))
         if not one or not two:
-            return Searches()
+            return RangeTree()
         if one._shares(two):
             shared = {index: either(one.by[index], left) for index, left in two.by.items() if index in one.by}
-            return Searches({index: left for index, left in shared.items() if left is not None})
+            return RangeTree({index: left for index, left in shared.items() if left is not None})
         if one.merges and two.merges:  # of each the first
             merges: _Merges = (one.merges[0],)
             for side in two.merges[0]:
                 merges = _with(merges, side)
-            return Searches(merges=merges)
+            return RangeTree(merges=merges)
         one, two = (two, one) if two.merges else (one, two)
         one, two = (each._beginning() for each in (one, two))  # noqa: SLF001
         if not one or not two:
-            return Searches()
-        return Searches(merges=_with(one.merges or ((one,),), two))
+            return RangeTree()
+        return RangeTree(merges=_with(one.merges or ((one,),), two))
 
-    def _shares(self, other: Searches) -> bool:
+    def _shares(self, other: RangeTree) -> bool:
         """Whether an index is left for both, by the same of its columns."""
         return any(index in self.by and self.by[index].part == left.part for index, left in other.by.items())
 
-    def _beginning(self) -> Searches:
+    def _beginning(self) -> RangeTree:
         """Without the indexes of which the first column is not asked."""
         return replace(self, by={index: left for index, left in self.by.items() if left.part == 0})
 
 
-_Merges: TypeAlias = tuple[tuple[Searches, ...], ...]
+_Merges: TypeAlias = tuple[tuple[RangeTree, ...], ...]
 
-NOTHING = Searches(impossible=True)
+NOTHING = RangeTree(impossible=True)
 
 
-def _with(merges: _Merges, side: Searches) -> _Merges:
-    """Merges with one more side: together with one that has an index of it, or beside all; useless ones go."""
+def _with(merges: _Merges, side: RangeTree) -> _Merges:
+    """IndexMerges with one more side: together with one that has an index of it, or beside all; useless ones go."""
     found = []
     for sides in merges:
         at = next((at for at, each in enumerate(sides) if each._shares(side)), None)  # noqa: SLF001

@@ -13,7 +13,18 @@ from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import Path, Range
 from chatsim.innodb.storage.values import NULL
 
-__all__ = ["COMPARE", "PAGE", "ROW", "Pages", "Way", "counted", "expected", "is_unique", "searchable", "width"]
+__all__ = [
+    "COMPARE",
+    "PAGE",
+    "ROW",
+    "Candidate",
+    "PageReads",
+    "counted",
+    "expected",
+    "is_unique",
+    "searchable",
+    "width",
+]
 
 PAGE, ROW, COMPARE = 0.25, 0.1, 0.05
 """mysql.engine_cost and mysql.server_cost: a page in memory, a row looked at, a comparison of keys."""
@@ -29,7 +40,7 @@ P_co = TypeVar("P_co", bound="Path | Merge", covariant=True)
 
 
 @dataclass(frozen=True)
-class Way(Generic[P_co]):
+class Candidate(Generic[P_co]):
     """A way to the rows.
 
     Attributes:
@@ -50,7 +61,7 @@ class Way(Generic[P_co]):
         return self.reading + self.rows * ROW
 
 
-class Pages:
+class PageReads:
     """What it costs to read a table's pages.
 
     Args:

@@ -4,7 +4,7 @@ import pytest
 
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.innodb.sql.optimizer.merging import Merges
+from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.storage.index_merge import Intersection, SortedUnion, Union
 from chatsim.innodb.storage.scan import Path
 from chatsim.simulation.loop import run
@@ -31,7 +31,7 @@ def considered(monkeypatch):
         return ask
 
     for name in ("intersection", "union"):
-        monkeypatch.setattr(Merges, name, noted(getattr(Merges, name)))
+        monkeypatch.setattr(IndexMerges, name, noted(getattr(IndexMerges, name)))
 
     async def ask(sql, count):
         session = EngineSession(Engine(lambda: 0.0))

@@ -2,8 +2,8 @@
 
 import pytest
 
+from chatsim.innodb.sql.optimizer.column_range import ColumnRange, pieces
 from chatsim.innodb.sql.optimizer.intervals import END, START, Interval, after, before
-from chatsim.innodb.sql.optimizer.spans import Span, pieces
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import NULL, Integer, Text
 
@@ -44,6 +44,6 @@ def test_what_says_nothing_of_the_order_leaves_all():
 
 def test_a_pattern_leaves_what_begins_as_it_does():
     (left,) = pieces(NAME, "like", ["ab%c"])
-    span = Span(start=left.start, stop=left.stop)
+    span = ColumnRange(start=left.start, stop=left.stop)
     assert [text for text in ("aa", "ab", "abzz", "ac") if span.has(text)] == ["ab", "abzz"]
     assert pieces(NAME, "like", [r"a\%b"]) == [Interval(before("a%b"), after("a%b"))]

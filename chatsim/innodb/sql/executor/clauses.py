@@ -1,0 +1,86 @@
+"""What the clauses of several kinds of statements mean: WHERE, ORDER BY, LIMIT, and those that are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, is_true, unsupported
+
+if TYPE_CHECKING:
+    from chatsim.db.errors import DatabaseError
+
+__all__ = ["all_true", "compile_limit", "limit_value", "ordering_columns", "refuse", "sorted_rows"]
+
+
+def refuse(node: exp.Expr, *parts: str) -> None:
+    """Refuse a statement that has one of these parts. Raises `NotImplementedError`."""
+    for part in parts:
+        if node.args.get(part):
+            raise unsupported(f"{type(node).__name__.upper()} with {part.strip('_').upper()}")
+
+
+def compile_limit(node: exp.Expr | None, scope: Scope) -> Function | None:
+    """The number of a LIMIT or OFFSET, as a function."""
+    if node is None:
+        return None
+    wanted = node.expression
+    if not isinstance(wanted, exp.Placeholder) and not (isinstance(wanted, exp.Literal) and wanted.name.isdigit()):
+        raise _no_count(wanted.sql("mysql"))
+    if isinstance(wanted, exp.Literal) and wanted.is_string:
+        raise _no_count(wanted.sql("mysql"))
+    return scope.compile(wanted)
+
+
+def limit_value(function: Function | None, env: Env) -> int | None:
+    """Its value, None where there is none."""
+    if function is None:
+        return None
+    found = function(env)
+    if not isinstance(found, int) or found < 0:
+        raise _no_count(repr(found))
+    return found
+
+
+def _no_count(shown: str) -> DatabaseError:
+    return database_error(1064, f"You have an error in your SQL syntax: LIMIT or OFFSET is no number of rows: {shown}")
+
+
+def all_true(functions: Iterable[Function], env: Env) -> bool:
+    """Whether all conditions hold."""
+    return all(is_true(function(env)) for function in functions)
+
+
+def sorted_rows(rows: list[Any], directions: Sequence[bool], key: Callable[[Any], Sequence[Any]]) -> list[Any]:
+    """Rows in order of keys, which `place` has made; NULL is less than anything."""
+
+    def order(left: Any, right: Any) -> int:
+        for down, a, b in zip(directions, key(left), key(right), strict=True):
+            if a is None or b is None:
+                sign = (a is not None) - (b is not None)
+            else:
+                sign = (a > b) - (a < b) if type(a) is type(b) else compare(a, b)
+            if sign:
+                return -sign if down else sign
+        return 0
+
+    return sorted(rows, key=cmp_to_key(order))
+
+
+def ordering_columns(
+    scope: Scope, nodes: Iterable[exp.Expr], directions: Iterable[bool]
+) -> list[tuple[int, bool]] | None:
+    """The columns of the first table that an ORDER BY goes by; None if it goes by anything else."""
+    found: list[tuple[int, bool]] = []
+    for node, down in zip(nodes, directions, strict=True):
+        if not isinstance(node, exp.Column):
+            return None
+        at, column = scope.column(node)
+        if at != 0:
+            return None
+        found.append((column, down))
+    return found

@@ -1,0 +1,26 @@
+"""What reads rows: a SELECT, or a UNION of several, with the tables that WITH names."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.executor.derived import with_queries
+from chatsim.innodb.sql.executor.execution import Find
+from chatsim.innodb.sql.executor.select import Select
+from chatsim.innodb.sql.executor.union import UnionQuery
+from chatsim.innodb.sql.expressions import unsupported
+
+__all__ = ["query"]
+
+
+def query(node: exp.Expr, find: Find, *, strict: bool = False) -> Select | UnionQuery:
+    """A statement that reads, or with ``strict`` what an INSERT reads. Raises as `prepare` does."""
+    if node.args.get("with_"):
+        find = with_queries(node.args["with_"], find, query)
+    if isinstance(node, exp.Subquery) and not node.alias:
+        return query(node.this, find, strict=strict)
+    if isinstance(node, exp.Union):
+        return UnionQuery(node, find, query, strict=strict)
+    if isinstance(node, exp.Select):
+        return Select(node, find, query, strict=strict)
+    raise unsupported(node)

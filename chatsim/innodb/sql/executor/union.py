@@ -1,0 +1,88 @@
+"""UNION: the rows of several queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, sorted_rows
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
+from chatsim.innodb.sql.expressions import Scope, unsupported
+from chatsim.innodb.storage.values import ColumnType, Value, place
+
+if TYPE_CHECKING:
+    from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.dictionary import Table
+
+__all__ = ["UnionQuery", "distinct_rows"]
+
+
+class UnionQuery:
+    """UNION of SELECTs, sorted and cut as a whole."""
+
+    duplicates: Mode = "S"
+
+    def __init__(self, node: exp.Union, find: Find, query: PrepareQuery, *, strict: bool = False) -> None:
+        refuse(node, "locks")
+        self._parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
+        first, second = self._parts
+        if len(first.names) != len(second.names):
+            raise database_error(1222, "The used SELECT statements have a different number of columns")
+        self.names: list[str] = first.names
+        self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
+        self._distinct = bool(node.args.get("distinct"))
+        scope = Scope()
+        self._limit = compile_limit(node.args.get("limit"), scope)
+        self._offset = compile_limit(node.args.get("offset"), scope)
+        order = node.args.get("order")
+        self._order = [self._place(each.this) for each in order.expressions] if order else []
+        self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+
+    def _place(self, node: exp.Expr) -> int:
+        """Which column an ORDER BY means."""
+        if isinstance(node, exp.Literal) and node.name.isdigit() and 1 <= int(node.name) <= len(self.names):
+            return int(node.name) - 1
+        lowered = [name.lower() for name in self.names]
+        if not isinstance(node, exp.Column) or node.table:
+            raise unsupported(node, "ORDER BY something else than a column of a UNION")
+        if node.name.lower() not in lowered:
+            raise database_error(1054, f"Unknown column '{node.name}' in 'order clause'")
+        return lowered.index(node.name.lower())
+
+    @property
+    def writes(self) -> bool:
+        """Whether a part of it locks rows as if it changed them."""
+        return any(part.writes for part in self._parts)
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """Those that it reads, in the schema."""
+        return [table for part in self._parts for table in part.tables]
+
+    async def run(self, run: Execution) -> Answer:
+        """Read."""
+        run.answer.rows = await self.read(run)
+        return run.answer
+
+    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
+        """Its rows."""
+        rows = [row for part in self._parts for row in await part.read(run)]
+        if self._distinct:
+            rows = distinct_rows(rows, self.kinds)
+        if self._order:
+            by = [(at, self.kinds[at]) for at in self._order]
+            rows = sorted_rows(rows, self._directions, lambda row: [place(row[at], kind) for at, kind in by])
+        env = run.env()
+        limit, offset = limit_value(self._limit, env), limit_value(self._offset, env) or 0
+        return rows[offset : None if limit is None else offset + limit]
+
+
+def distinct_rows(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:
+    """Of rows that are the same the first."""
+    first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
+    for row in rows:
+        first.setdefault(tuple(map(place, row, kinds)), row)
+    return list(first.values())
