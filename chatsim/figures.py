@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from chatsim.conformance.schedule import LockRow, Outcome, Schedule, StepOutcome
+    from chatsim.conformance.schedule import LockRow, Schedule, ScheduleOutcome, StepOutcome
     from chatsim.db.deadlock import Deadlock, Lock, Participant
 
 __all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "wait_for_graph"]
@@ -313,7 +313,7 @@ def pages(table: pd.DataFrame, caption: str = "") -> Figure:
     return figure
 
 
-def lock_steps(schedule: Schedule, outcome: Outcome, index: str, title: str = "") -> Figure:
+def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: str = "") -> Figure:
     """Draw the locks on one index after each step of a schedule: a row per step, the index from left to right.
 
     A record is a tick, a gap the space to its left; each session has a line of its own in a row. A bar lies over what
@@ -356,7 +356,7 @@ _AROUND = 0.22  # how far a record's own bar reaches to either side
 class _Scale:
     """Where keys are drawn, and from which row on each is there."""
 
-    def __init__(self, schedule: Schedule, outcome: Outcome, rows: Sequence[Sequence[LockRow]]) -> None:
+    def __init__(self, schedule: Schedule, outcome: ScheduleOutcome, rows: Sequence[Sequence[LockRow]]) -> None:
         keys = sorted({str(row[6]) for step in rows for row in step}, key=_key_order)
         self.places = {key: 2 * at + 1.5 for at, key in enumerate(keys)}
         self.width = 2 * len(keys) + 0.5

@@ -18,17 +18,17 @@ from chatsim.simulation.links import Link, Lognormal, Topology
 from chatsim.simulation.loop import run
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 
 RANDOM = Topology(link=Link(Lognormal(median=0.02, sigma=0.5), bandwidth=1e6))
 
 
-def running(site, *, nodes=4, seed=1, **limits):
-    """A cluster on a site."""
+def running(platform, *, nodes=4, seed=1, **limits):
+    """A cluster on a platform."""
     rngs = [np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(nodes)]
     (strategy,) = named("one_round_trip")
     return cluster(
-        site,
+        platform,
         nodes=nodes,
         pool=5,
         strategy=strategy,
@@ -40,9 +40,9 @@ def running(site, *, nodes=4, seed=1, **limits):
 
 
 async def crowded(crowd, *, nodes=4, seed=1, topology=RANDOM):
-    """The visits of a crowd, on a site of its own."""
+    """The visits of a crowd, on a platform of its own."""
     costs = msgspec.structs.replace(ModelCosts.read(), network=topology)
-    async with running(ModelSite(costs, seed=seed, database=scripted), nodes=nodes, seed=seed) as there:
+    async with running(ModelPlatform(costs, seed=seed, database=scripted), nodes=nodes, seed=seed) as there:
         return await crowd.run(there)
 
 

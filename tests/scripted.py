@@ -38,5 +38,5 @@ class ScriptedDatabase:
 
 @asynccontextmanager
 async def scripted(connections, machine="client"):
-    """What a `ModelSite` makes its pools with."""
+    """What a `ModelPlatform` makes its pools with."""
     yield ScriptedDatabase(connections)

@@ -228,7 +228,7 @@ def test_a_push_that_is_lost_is_heard_of_within_the_time_between_two_looks():
         bob, ann = await there.come(BOB, 0, resync=resync), await there.come(ANN, 1, resync=resync)
         thread = await befriend(ann, bob)
         said = ["Hi!", "We are friends now!"]
-        world.network.part("node1", "node2")
+        world.network.partition("node1", "node2")
         clock = asyncio.get_running_loop().time
         await ann.messenger.send(thread, "lost on the way")
         sent = clock()
@@ -276,7 +276,7 @@ def test_while_redis_is_gone_a_login_is_refused_and_who_is_there_stays():
 
 def test_of_two_sessions_that_come_back_at_once_where_one_is_allowed_one_stays():
     async def rounds(world, there, where, nodes):
-        world.network.part("node1", "node2")  # the kick is lost
+        world.network.partition("node1", "node2")  # the kick is lost
         first = await nodes.log_in(1003, nodes.nodes[0].address, deadline=5)
         second = await nodes.log_in(1003, nodes.nodes[1].address, deadline=5)
         await world.crash_redis(1.0)

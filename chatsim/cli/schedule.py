@@ -24,7 +24,7 @@ from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
 from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
 from chatsim.conformance.drawing import Play, Report, Search
-from chatsim.conformance.schedule import BadScheduleError, Completed, Outcome, Schedule, read
+from chatsim.conformance.schedule import BadScheduleError, Completed, Schedule, ScheduleOutcome, read
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import WorldError
@@ -157,11 +157,11 @@ def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
 
 def _play(
     scripts: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
-) -> tuple[list[tuple[Schedule, Outcome]], list[str]]:
+) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
     """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
     if world == "model":
         return _play_all(scripts, model_player.play, strict=strict)
-    found: dict[int, Outcome] = {}
+    found: dict[int, ScheduleOutcome] = {}
     skipped: list[str] = []
     for settings in dict.fromkeys(_settings(script) for script in scripts):  # an own server for each
         mine = [script for script in scripts if _settings(script) == settings]
@@ -182,7 +182,7 @@ def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
 
 def _play_all(
     scripts: Sequence[Schedule], play: Play, *, strict: bool
-) -> tuple[list[tuple[Schedule, Outcome]], list[str]]:
+) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
     found, skipped = [], []
     for script in scripts:
         try:
@@ -210,7 +210,7 @@ def _interruptible(play: Play) -> Iterator[Play]:
     """Ctrl-C waits for the schedule that is being played: half of one would leave the worlds in disorder."""
     asked = threading.Event()
 
-    def stoppable(script: Schedule) -> Outcome:
+    def stoppable(script: Schedule) -> ScheduleOutcome:
         if asked.is_set():
             raise KeyboardInterrupt
         return play(script)
@@ -255,7 +255,7 @@ def _report(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
         sys.exit(UNSAFE)
 
 
-def _show(script: Schedule, outcome: Outcome) -> None:
+def _show(script: Schedule, outcome: ScheduleOutcome) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table(title=script.title or script.id, title_justify="left", show_lines=True)
     for name in ("step", *script.sessions):

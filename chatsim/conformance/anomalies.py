@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatsim.conformance.schedule import Completed, Outcome, Schedule, Step
+from chatsim.conformance.schedule import Completed, Schedule, ScheduleOutcome, Step
 from chatsim.db.session import Isolation
 
-__all__ = ["ANOMALIES", "Anomaly", "arrange", "happened", "matrix"]
+__all__ = ["ANOMALIES", "IsolationAnomaly", "arrange", "happened", "matrix"]
 
-Play = Callable[[Schedule], Outcome]
+Play = Callable[[Schedule], ScheduleOutcome]
 Results = Mapping[int, Completed]
 
 _SETUP = ["CREATE TABLE test (id INT PRIMARY KEY, value INT) ENGINE=InnoDB", "INSERT INTO test VALUES (1, 10), (2, 20)"]
 
 
 @dataclass(frozen=True)
-class Anomaly:
+class IsolationAnomaly:
     """Something that serial transactions would never show.
 
     Attributes:
@@ -55,7 +55,7 @@ def _worked(results: Results, *steps: int) -> bool:
 
 
 ANOMALIES = [
-    Anomaly(
+    IsolationAnomaly(
         "G0",
         "dirty write: two transactions' writes are interleaved",
         _script("""
@@ -68,7 +68,7 @@ ANOMALIES = [
         """),
         lambda _, final: (final[1], final[2]) in ((11, 22), (12, 21)),
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G1a",
         "aborted read: what is rolled back was read",
         _script("""
@@ -79,7 +79,7 @@ ANOMALIES = [
         """),
         lambda results, _: 101 in _read(results, 4),
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G1b",
         "intermediate read: what was not the last write was read",
         _script("""
@@ -91,7 +91,7 @@ ANOMALIES = [
         """),
         lambda results, _: 101 in _read(results, 4),
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G1c",
         "circular information flow: each has read what the other wrote",
         _script("""
@@ -104,7 +104,7 @@ ANOMALIES = [
         """),
         lambda results, _: _read(results, 5) == [22] and _read(results, 6) == [11],
     ),
-    Anomaly(
+    IsolationAnomaly(
         "OTV",
         "observed transaction vanishes: seen in one row, not in the next",
         _script("""
@@ -120,7 +120,7 @@ ANOMALIES = [
         """),
         lambda results, _: _read(results, 8) == [12] and _read(results, 9) == [19],
     ),
-    Anomaly(
+    IsolationAnomaly(
         "PMP",
         "predicate-many-preceders: a row appears that a condition has not found before",
         _script("""
@@ -132,7 +132,7 @@ ANOMALIES = [
         """),
         lambda results, _: _read(results, 6) == [30],
     ),
-    Anomaly(
+    IsolationAnomaly(
         "PMP, writing",
         "a DELETE meets a row that its transaction's reads do not",
         _script("""
@@ -144,7 +144,7 @@ ANOMALIES = [
         """),
         lambda results, final: _worked(results, 3, 5) and results[3].rows == [[2, 20]] and 1 not in final,
     ),
-    Anomaly(
+    IsolationAnomaly(
         "P4",
         "lost update: both write what they have read before either wrote",
         _script("""
@@ -157,7 +157,7 @@ ANOMALIES = [
         """),
         lambda results, _: _worked(results, 5, 6, 7, 8),
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G-single",
         "read skew: one row from before another transaction, one from after it",
         _script("""
@@ -170,7 +170,7 @@ ANOMALIES = [
         """),
         lambda results, _: _read(results, 3) == [10] and _read(results, 7) == [18],
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G-single, writing",
         "a DELETE misses a row that its transaction's reads show",
         _script("""
@@ -183,7 +183,7 @@ ANOMALIES = [
         """),
         lambda results, _: _read(results, 3) == [10, 20] and _worked(results, 4, 5, 6) and results[7].affected == 0,
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G2-item",
         "write skew: each writes a row that the other has read",
         _script("""
@@ -196,7 +196,7 @@ ANOMALIES = [
         """),
         lambda results, _: _worked(results, 5, 6, 7, 8),
     ),
-    Anomaly(
+    IsolationAnomaly(
         "G2",
         "anti-dependency cycle: each inserts what the other's condition would have found",
         _script("""
@@ -212,7 +212,7 @@ ANOMALIES = [
 ]
 
 
-def arrange(anomaly: Anomaly, level: Isolation, play: Play) -> tuple[Schedule, list[int]]:
+def arrange(anomaly: IsolationAnomaly, level: Isolation, play: Play) -> tuple[Schedule, list[int]]:
     """The anomaly as a schedule at a level: who waits goes on when it can, who was refused no further.
 
     Args:
@@ -243,7 +243,7 @@ def arrange(anomaly: Anomaly, level: Isolation, play: Play) -> tuple[Schedule, l
     return _schedule(anomaly, level, done), numbers
 
 
-def happened(anomaly: Anomaly, outcome: Outcome, numbers: Sequence[int]) -> bool:
+def happened(anomaly: IsolationAnomaly, outcome: ScheduleOutcome, numbers: Sequence[int]) -> bool:
     """Whether an outcome of the schedule that `arrange` made shows the anomaly."""
     ended = {numbers[each.step - 1]: each for step in outcome.steps for each in step.completed}
     final = {int(str(row[0])): int(str(row[1])) for row in outcome.final["test"].rows}
@@ -266,7 +266,7 @@ def matrix(play: Play, arranging: Play) -> dict[str, dict[str, bool]]:
     return found
 
 
-def _schedule(anomaly: Anomaly, level: Isolation, steps: Sequence[Step]) -> Schedule:
+def _schedule(anomaly: IsolationAnomaly, level: Isolation, steps: Sequence[Step]) -> Schedule:
     sessions = list(dict.fromkeys(session for session, _ in anomaly.steps))
     return Schedule(
         id=f"{anomaly.name}, {level.value}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from chatsim.conformance.schedule import Completed, Outcome, Schedule, StepOutcome
+from chatsim.conformance.schedule import Completed, Schedule, ScheduleOutcome, StepOutcome
 
 __all__ = ["LEVELS", "Comparison", "compare", "without_row_ids"]
 
@@ -40,7 +40,7 @@ class Comparison:
 _ROW_ID = re.compile(r"0x[0-9A-F]{12}\b")
 
 
-def without_row_ids(outcome: Outcome) -> Outcome:
+def without_row_ids(outcome: ScheduleOutcome) -> ScheduleOutcome:
     """Say of rows without a primary key which it is of its table's that were locked, 0x000000000001 the first.
 
     A server counts their ids over all of its tables, and so they are not the same the next time.
@@ -61,7 +61,7 @@ def _renamed(data: str, names: dict[str, str]) -> str:
     return _ROW_ID.sub(lambda found: names[found[0]], data)
 
 
-def compare(schedule: Schedule, outcome: Outcome) -> Comparison:
+def compare(schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
     """Compare an outcome with the one that the schedule expects. Raises `ValueError` when it expects none."""
     if schedule.expected is None:
         raise ValueError(f"{schedule.id} does not say what to expect")
@@ -122,7 +122,7 @@ def _locks(wanted: StepOutcome, got: StepOutcome) -> str | None:
     return f"missing {sorted(missing, key=str) or 'none'}; not expected {sorted(extra, key=str) or 'none'}"
 
 
-def _final(wanted: Outcome, got: Outcome) -> str:
+def _final(wanted: ScheduleOutcome, got: ScheduleOutcome) -> str:
     for table in wanted.final.keys() | got.final.keys():
         if wanted.final.get(table) != got.final.get(table):
             return f"at the end {table} was expected to be {wanted.final.get(table)}, is {got.final.get(table)}"

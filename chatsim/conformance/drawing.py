@@ -27,12 +27,12 @@ from hypothesis.errors import Flaky
 from tqdm.auto import tqdm
 
 from chatsim.conformance.comparison import LEVELS, Comparison, compare, without_row_ids
-from chatsim.conformance.schedule import Completed, Outcome, Schedule, Step, StepOutcome
+from chatsim.conformance.schedule import Completed, Schedule, ScheduleOutcome, Step, StepOutcome
 from chatsim.worlds.world import WorldError
 
 __all__ = ["BrokenError", "Disagreement", "Play", "Report", "Search", "completed", "schedules"]
 
-Play = Callable[[Schedule], Outcome]
+Play = Callable[[Schedule], ScheduleOutcome]
 """How a world plays a schedule."""
 
 T = TypeVar("T")
@@ -454,7 +454,7 @@ class BrokenError(Exception):
         self.schedule = schedule
 
 
-def completed(schedule: Schedule, model: Play) -> tuple[Schedule, Outcome]:
+def completed(schedule: Schedule, model: Play) -> tuple[Schedule, ScheduleOutcome]:
     """What of a schedule can be played and has only one outcome, and what the model makes of it.
 
     Steps of sessions that wait are left out. It ends before the first step that wakes two, as who is first is not
@@ -486,7 +486,7 @@ def completed(schedule: Schedule, model: Play) -> tuple[Schedule, Outcome]:
     return msgspec.structs.replace(schedule, steps=kept, sessions=used or schedule.sessions[:1]), outcome
 
 
-def _played(model: Play, schedule: Schedule) -> Outcome:
+def _played(model: Play, schedule: Schedule) -> ScheduleOutcome:
     try:
         return model(schedule)
     except WorldError:
@@ -510,7 +510,7 @@ def _wanted(outcome: StepOutcome, session: str) -> list[object]:
     return [lock for lock in outcome.locks or () if lock[0] == session and lock[-2] == "WAITING"]
 
 
-def _without_loose_ends(steps: Sequence[Step], outcome: Outcome, *, counts: bool) -> list[Step]:
+def _without_loose_ends(steps: Sequence[Step], outcome: ScheduleOutcome, *, counts: bool) -> list[Step]:
     """The steps up to the last after which nobody waits outside of a transaction, nor at all where a table counts."""
     inside: set[str] = set()
     sound = 0
@@ -714,7 +714,7 @@ class Search:
             raise known
         return known
 
-    def _both(self, schedule: Schedule, outcome: Outcome | None) -> Disagreement | _UnsettledError | None:
+    def _both(self, schedule: Schedule, outcome: ScheduleOutcome | None) -> Disagreement | _UnsettledError | None:
         """Play a schedule on the server, and where that is not the model's outcome play it again."""
         schedule, real = self._really(schedule)
         expecting = msgspec.structs.replace(schedule, expected=real)
@@ -731,7 +731,7 @@ class Search:
             return _UnsettledError()
         return Disagreement(expecting, comparison)
 
-    def _really(self, schedule: Schedule) -> tuple[Schedule, Outcome]:
+    def _really(self, schedule: Schedule) -> tuple[Schedule, ScheduleOutcome]:
         """What the server does; without the last steps, if there the model lets a session go on that really waits."""
         while True:
             try:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from chatsim.conformance.schedule import AWAIT, Blocked, Completed, FinalTable, Outcome, StepOutcome, plain
+from chatsim.conformance.schedule import AWAIT, Blocked, Completed, FinalTable, ScheduleOutcome, StepOutcome, plain
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
@@ -23,7 +23,7 @@ _INSTANT = 1e-9
 _EPOCH = 1_700_000_000.0
 
 
-def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
+def play(schedule: Schedule, *, log_bin: bool = False) -> ScheduleOutcome:
     """Run a schedule on an engine of its own, with or without a binary log if the schedule does not say.
 
     Raises:
@@ -32,7 +32,7 @@ def play(schedule: Schedule, *, log_bin: bool = False) -> Outcome:
     return run(_play(schedule, log_bin=log_bin))
 
 
-async def _play(schedule: Schedule, *, log_bin: bool) -> Outcome:
+async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
     clock = current_loop().time
     mode = int(schedule.server.get("innodb_autoinc_lock_mode", 2))
     log_bin = bool(int(schedule.server.get("log_bin", log_bin)))
@@ -55,7 +55,7 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> Outcome:
         raise WorldError(f"{schedule.id}: {error}") from error
     finally:
         stage.clear()
-    return Outcome(steps, _final(engine, admin))
+    return ScheduleOutcome(steps, _final(engine, admin))
 
 
 @dataclass

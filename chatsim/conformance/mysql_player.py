@@ -18,8 +18,8 @@ from chatsim.conformance.schedule import (
     Completed,
     FinalTable,
     LockRow,
-    Outcome,
     Schedule,
+    ScheduleOutcome,
     Step,
     StepOutcome,
     plain,
@@ -63,7 +63,7 @@ _LOCKS = f"""
      WHERE l.OBJECT_SCHEMA = DATABASE()"""  # noqa: S608
 
 
-async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
+async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
     """Run a schedule in the world's schema, whose tables it replaces.
 
     Raises:
@@ -100,7 +100,7 @@ async def play(world: MySQLWorld, schedule: Schedule) -> Outcome:
         stage = _Stage(world, players, purge if schedule.purge == "eager" else None)
         stack.push_async_callback(stage.clear)
         steps = [await stage.step(each) for each in schedule.steps]
-    return Outcome(steps, await _final(world))
+    return ScheduleOutcome(steps, await _final(world))
 
 
 async def _check(world: MySQLWorld, schedule: Schedule) -> None:
@@ -123,12 +123,12 @@ class _Player:
 
     async def run(self, step: Step) -> Completed:
         try:
-            answer = await self.session.answer(step.sql)
+            answer = await self.session.run(step.sql)
         except DatabaseError as error:
             return Completed(self.name, step.n, "error", errno=error.errno, message=error.message)
         warnings = None
         if answer.warnings:
-            shown = await self.session.answer("SHOW WARNINGS")
+            shown = await self.session.run("SHOW WARNINGS")
             warnings = sorted({int(str(code)) for _, code, _ in shown.rows or ()})
         if answer.rows is None:
             return Completed(

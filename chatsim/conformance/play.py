@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from chatsim.conformance import model_player, mysql_player
-from chatsim.conformance.schedule import Outcome, Schedule
+from chatsim.conformance.schedule import Schedule, ScheduleOutcome
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.mysql.world import Servers as MySQL
 from chatsim.worlds.world import BadParameterError
@@ -13,7 +13,7 @@ from chatsim.worlds.world import BadParameterError
 __all__ = ["play"]
 
 
-async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> Outcome:
+async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> ScheduleOutcome:
     """Play a script of several sessions, statement by statement, and look at the locks after each.
 
     Args:

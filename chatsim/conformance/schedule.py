@@ -15,8 +15,8 @@ __all__ = [
     "Blocked",
     "Completed",
     "FinalTable",
-    "Outcome",
     "Schedule",
+    "ScheduleOutcome",
     "Step",
     "StepOutcome",
     "plain",
@@ -108,7 +108,7 @@ class FinalTable(msgspec.Struct, frozen=True, omit_defaults=True):
     next_auto_increment: int | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ScheduleOutcome(msgspec.Struct, frozen=True):
     """What came of a schedule."""
 
     steps: list[StepOutcome]
@@ -143,7 +143,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     setup: list[str] = msgspec.field(default_factory=list)
     sessions: list[str]
     steps: list[Step]
-    expected: Outcome | None = None
+    expected: ScheduleOutcome | None = None
     mysql: str = ""
     concurrent_wakeups: list[int] = msgspec.field(default_factory=list)
     unstable_locks_at: list[int] = msgspec.field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Machines: cores that work takes time on."""
+"""A processor: work takes time on one of its cores, and waits for a free one. It is a SimPy `Resource`."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from simpy.resources.resource import Request, Resource
 
 from chatsim.simulation.loop import current_loop
 
-__all__ = ["Machine"]
+__all__ = ["CPU"]
 
 
-class _Turns(deque[Request]):
-    """Who waits for a core. SimPy takes the first off a list, which moves all the others: a crowd costs its square."""
+class _Queue(deque[Request]):
+    """The queue for a core. SimPy removes the first from a list, which moves all others: n waiters cost n² steps."""
 
     def pop(self, at: int) -> Request:  # type: ignore[override]  # as a list's, which is what SimPy calls
         if at != 0:
-            raise IndexError(f"only the first is let in, not number {at}")
+            raise IndexError(f"only the first is taken from the queue, not number {at}")
         return self.popleft()
 
 
 class _Cores(Resource):
-    PutQueue = _Turns
+    PutQueue = _Queue
 
 
-class Machine:
-    """A number of cores; work waits for one of them, first come, first served.
+class CPU:
+    """A number of cores. Work waits for one of them, first come, first served.
 
     Args:
         cores: how many.
 
     Attributes:
-        worked: the seconds of work done so far, by all cores.
+        busy_seconds: how long the cores have worked so far, all cores added up.
     """
 
     def __init__(self, cores: int) -> None:
         self._loop = current_loop()
         self._cores = _Cores(self._loop.env, cores)
-        self.worked = 0.0
+        self.busy_seconds = 0.0
 
     async def work(self, seconds: float) -> None:
-        """Have one core busy for so long."""
-        with self._cores.request() as turn:
-            await self._loop.wait(turn)
+        """Keep one core busy for ``seconds``, once one is free."""
+        with self._cores.request() as request:
+            await self._loop.wait(request)
             await asyncio.sleep(seconds)
-            self.worked += seconds
+            self.busy_seconds += seconds

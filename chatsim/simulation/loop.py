@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     _ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
-__all__ = ["ModelLoop", "StalledError", "current_loop", "run"]
+__all__ = ["SimPyEventLoop", "StalledError", "current_loop", "run"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -77,7 +77,7 @@ def run(
     Raises:
         StalledError: ``main`` waits for something that can't happen any more.
     """
-    loop = ModelLoop(env, bar=bar, trace=trace)  # type: ignore[abstract]  # the rest of its methods is filled in below
+    loop = SimPyEventLoop(env, bar=bar, trace=trace)  # type: ignore[abstract]  # the rest of its methods is filled in below
     with _running_loop_set_aside(), _rare_collections(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             return runner.run(main)
@@ -85,10 +85,10 @@ def run(
             loop.cancel_all()
 
 
-def current_loop() -> ModelLoop:
+def current_loop() -> SimPyEventLoop:
     """The model's loop this code runs in. Raises `RuntimeError` outside of the model."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, ModelLoop):
+    if not isinstance(loop, SimPyEventLoop):
         raise RuntimeError(f"not in virtual time: the running loop is {loop!r}")  # noqa: TRY004 - a state, not a type
     return loop
 
@@ -111,7 +111,7 @@ class StalledError(RuntimeError):
         return f"at {self.now:g} s nothing is left to happen, and yet there wait:{tasks}"
 
 
-class ModelLoop(asyncio.AbstractEventLoop):
+class SimPyEventLoop(asyncio.AbstractEventLoop):
     """The event loop of a SimPy environment.
 
     What takes the real world (threads, sockets, signals, processes) raises a `NotImplementedError` that names it.
@@ -437,9 +437,9 @@ def _absent(name: str) -> Callable[..., object]:
 
 
 # Whatever else asyncio asks of a loop, in this version of Python or a later one, needs the real world.
-for _name in vars(asyncio.AbstractEventLoop).keys() - vars(ModelLoop).keys():
+for _name in vars(asyncio.AbstractEventLoop).keys() - vars(SimPyEventLoop).keys():
     if not _name.startswith("_"):
-        setattr(ModelLoop, _name, _absent(_name))
+        setattr(SimPyEventLoop, _name, _absent(_name))
 
 
 @contextmanager

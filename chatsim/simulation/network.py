@@ -1,4 +1,7 @@
-"""A network in virtual time: hosts, the links between them, connections, and what can happen to those."""
+"""A network in virtual time: hosts, the links between them, connections, and the faults that can befall them.
+
+It is generic over its addresses: any hashable value with a host and a port will do.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from chatsim.simulation.links import Link, Topology
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Address", "Host", "Listener", "Network", "Stream"]
+__all__ = ["Endpoint", "SimulatedHost", "SimulatedListener", "SimulatedNetwork", "SimulatedStream"]
 
 
-class Address(Protocol):
-    """A host and a port, as a hashable value; whoever makes a network says of which class."""
+class Endpoint(Protocol):
+    """A host and a port, as a hashable value. Whoever makes a network chooses the class."""
 
     @property
     def host(self) -> str:
@@ -32,25 +35,25 @@ class Address(Protocol):
         ...
 
 
-A = TypeVar("A", bound=Address)
+A = TypeVar("A", bound=Endpoint)
 
-Accept: TypeAlias = "Callable[[Stream[A]], Awaitable[None]]"
+Accept: TypeAlias = "Callable[[SimulatedStream[A]], Awaitable[None]]"
 """What a listener does with a connection; the connection is its to close."""
 
 _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
 
 
-class Network(Generic[A]):
-    """Hosts by name, and what lies between them.
+class SimulatedNetwork(Generic[A]):
+    """Hosts by name, and the links between them.
 
-    A connection takes one round trip to open, and so does a refusal. Leave to write more comes back at once when
-    the peer reads: an acknowledgement costs nothing.
+    To open a connection takes one round trip, and so does a refusal. When the peer reads, the writer may write more
+    at once: acknowledgements take neither time nor bandwidth.
 
     Args:
         address: makes an address of a host and a port.
         topology: which link is between which hosts.
         window: how many bytes one direction of a connection holds, written and not yet read, before a writer waits.
-        rng: for latencies.
+        rng: draws the latencies.
     """
 
     def __init__(
@@ -65,77 +68,81 @@ class Network(Generic[A]):
         self._topology = topology or Topology()
         self._window = window
         self._rng = np.random.default_rng(0) if rng is None else rng
-        self._lines: dict[tuple[str, str], _Line] = {}
-        self._far: dict[str, Link] = {}
-        self._listeners: dict[A, Listener[A]] = {}
+        self._channels: dict[tuple[str, str], _Channel] = {}
+        self._placed: dict[str, Link] = {}
+        self._listeners: dict[A, SimulatedListener[A]] = {}
         self._ports = itertools.count(_FIRST_FREE_PORT)
 
-    def host(self, name: str) -> Host[A]:
+    def host(self, name: str) -> SimulatedHost[A]:
         """The network as seen from the host ``name``."""
-        return Host(self, name)
+        return SimulatedHost(self, name)
 
-    def remove(self, host: str, link: Link) -> None:
-        """Have ``link`` lie between a host and every other, for connections from now on."""
-        self._far[host] = link
-        self._lines = {ends: line for ends, line in self._lines.items() if host not in ends}
+    def place(self, host: str, link: Link) -> None:
+        """Put ``link`` between a host and every other host, for connections that are opened from now on."""
+        self._placed[host] = link
+        self._channels = {ends: channel for ends, channel in self._channels.items() if host not in ends}
 
     def cut(self, one: str, other: str) -> None:
-        """Break the connections between two hosts: both ends learn of it at once."""
-        for line in self._both(one, other):
-            line.cut()
+        """Break all connections between two hosts. Both ends see a `ConnectionResetError` at once."""
+        for channel in self._both_ways(one, other):
+            channel.cut()
 
-    def part(self, one: str, other: str) -> None:
-        """Let nothing through between two hosts, and nobody know, until `heal`: what is written meanwhile is late.
+    def partition(self, one: str, other: str) -> None:
+        """Let nothing through between two hosts until `heal`. Neither end is told, and no connection breaks.
 
-        What was written before is under way, and arrives.
+        What was written before still arrives; what is written meanwhile arrives after `heal`.
         """
-        for line in self._both(one, other):
-            line.stop()
+        for channel in self._both_ways(one, other):
+            channel.hold()
 
     def heal(self, one: str, other: str) -> None:
-        """End what `part` began."""
-        for line in self._both(one, other):
-            line.start()
+        """End a `partition`."""
+        for channel in self._both_ways(one, other):
+            channel.release()
 
     def slow(self, one: str, other: str, factor: float) -> None:
-        """Make latency, and the time that bytes take to be sent, ``factor`` times what they are by the topology.
+        """Multiply the latency between two hosts, and the time that bytes take to be sent, by ``factor``.
 
         Raises:
             ValueError: the factor is not above 0.
         """
         if not factor > 0:
             raise ValueError(f"factor is {factor}; it must be above 0")
-        for line in self._both(one, other):
-            line.slowness = factor
+        for channel in self._both_ways(one, other):
+            channel.slowness = factor
 
-    def _both(self, one: str, other: str) -> tuple[_Line, _Line]:
-        return self.line(one, other), self.line(other, one)
+    def _both_ways(self, one: str, other: str) -> tuple[_Channel, _Channel]:
+        return self._channel(one, other), self._channel(other, one)
 
-    def line(self, here: str, there: str) -> _Line:
-        """The line from one host to another."""
-        line = self._lines.get((here, there))
-        if line is None:
-            far = self._far.get(here) or self._far.get(there)
-            link = far if far and here != there else self._topology.find(here, there)
-            line = self._lines[here, there] = _Line(link, self._rng)
-        return line
+    def _channel(self, here: str, there: str) -> _Channel:
+        """The channel that carries what ``here`` sends to ``there``."""
+        channel = self._channels.get((here, there))
+        if channel is None:
+            placed = self._placed.get(here) or self._placed.get(there)
+            link = placed if placed and here != there else self._topology.find(here, there)
+            channel = self._channels[here, there] = _Channel(link, self._rng)
+        return channel
 
-    def listen(self, address: A, accept: Accept[A]) -> Listener[A]:
+    async def transit(self, here: str, there: str) -> None:
+        """Wait as long as a message without a size takes from one host to another."""
+        await self._channel(here, there).transit()
+
+    def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
         """Bind ``address``. Raises `OSError` when it is in use."""
         if address.port == 0:
-            address = self._free(address.host)
+            address = self._free_address(address.host)
         if address in self._listeners:
             raise OSError(EADDRINUSE, f"address in use: {address}")
-        self._listeners[address] = listener = Listener(address, accept, self._listeners)
+        self._listeners[address] = listener = SimulatedListener(address, accept, self._listeners)
         return listener
 
-    async def connect(self, here: str, address: A) -> Stream[A]:
+    async def connect(self, here: str, address: A) -> SimulatedStream[A]:
         """Open a connection from the host ``here``. Raises `ConnectionRefusedError` when nobody listens there."""
-        there, back = self.line(here, address.host), self.line(address.host, here)
-        await there.cross()
-        stream = self._meet(here, address, there, back)
+        there, back = self._channel(here, address.host), self._channel(address.host, here)
+        await there.transit()
+        stream = self._establish(here, address, there, back)
         try:
-            await back.cross()
+            await back.transit()
         except asyncio.CancelledError:
             if stream:
                 await stream.close()
@@ -144,40 +151,40 @@ class Network(Generic[A]):
             raise ConnectionRefusedError(ECONNREFUSED, f"nobody listens at {address}")
         return stream
 
-    def _meet(self, here: str, address: A, there: _Line, back: _Line) -> Stream[A] | None:
-        """Hand the listener at ``address`` its end of a new connection and return the other end."""
+    def _establish(self, here: str, address: A, there: _Channel, back: _Channel) -> SimulatedStream[A] | None:
+        """Hand the listener at ``address`` its end of a new connection, and return the other end."""
         listener = self._listeners.get(address)
         if listener is None:
             return None
-        out, home = _Pipe(there, back, self._window), _Pipe(back, there, self._window)
-        listener.admit(Stream(out, home, self._free(here)))
-        return Stream(home, out, address)
+        request, reply = _Pipe(there, back, self._window), _Pipe(back, there, self._window)
+        listener.admit(SimulatedStream(request, reply, self._free_address(here)))
+        return SimulatedStream(reply, request, address)
 
-    def _free(self, host: str) -> A:
-        """An address of ``host`` that nobody has had."""
+    def _free_address(self, host: str) -> A:
+        """An address of ``host`` that was not used before."""
         return next(a for port in self._ports if (a := self._address(host, port)) not in self._listeners)
 
 
-class Host(Generic[A]):
+class SimulatedHost(Generic[A]):
     """The network as seen from one host."""
 
-    def __init__(self, network: Network[A], name: str) -> None:
+    def __init__(self, network: SimulatedNetwork[A], name: str) -> None:
         self._network = network
         self._name = name
 
-    async def listen(self, address: A, accept: Accept[A]) -> Listener[A]:
-        """Bind ``address``; see `Network.listen`."""
+    async def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
+        """Bind ``address``; see `SimulatedNetwork.listen`."""
         return self._network.listen(address, accept)
 
-    async def connect(self, address: A) -> Stream[A]:
-        """Open a connection; see `Network.connect`."""
+    async def connect(self, address: A) -> SimulatedStream[A]:
+        """Open a connection; see `SimulatedNetwork.connect`."""
         return await self._network.connect(self._name, address)
 
 
-class Listener(Generic[A]):
+class SimulatedListener(Generic[A]):
     """A bound address that accepts connections until closed."""
 
-    def __init__(self, address: A, accept: Accept[A], listeners: dict[A, Listener[A]]) -> None:
+    def __init__(self, address: A, accept: Accept[A], listeners: dict[A, SimulatedListener[A]]) -> None:
         self._address = address
         self._accept = accept
         self._listeners = listeners
@@ -187,11 +194,11 @@ class Listener(Generic[A]):
         """The address in use, with the real port."""
         return self._address
 
-    def admit(self, stream: Stream[A]) -> asyncio.Task[None]:
-        """Start the accept coroutine for a new connection; the model's loop keeps its tasks alive."""
+    def admit(self, stream: SimulatedStream[A]) -> asyncio.Task[None]:
+        """Start the accept coroutine for a new connection. The loop keeps its tasks alive."""
         return asyncio.create_task(self._accepted(stream), name=f"{self._address} from {stream.peer}")
 
-    async def _accepted(self, stream: Stream[A]) -> None:
+    async def _accepted(self, stream: SimulatedStream[A]) -> None:
         await self._accept(stream)
 
     async def close(self) -> None:
@@ -200,11 +207,11 @@ class Listener(Generic[A]):
             del self._listeners[self._address]
 
 
-class _Line:
-    """One direction between two hosts: sends one thing after the other, and delivers them after the link's latency.
+class _Channel:
+    """One direction between two hosts. It sends one message after the other, and each arrives after the latency.
 
     Attributes:
-        slowness: a factor to the link's times.
+        slowness: a factor by which the link's times are multiplied.
     """
 
     __slots__ = ("_held", "_link", "_pipes", "_rng", "_sent_at", "slowness")
@@ -224,7 +231,7 @@ class _Line:
         self._pipes.pop(pipe, None)
 
     def carry(self, pipe: _Pipe | None, size: int, callback: Callable[..., None], *args: object) -> None:
-        """Call ``callback`` when ``size`` bytes have arrived; never before what the same pipe was given earlier."""
+        """Call ``callback`` when ``size`` bytes have arrived. The messages of one pipe arrive in their order."""
         if self._held is not None:
             self._held.append((pipe, size, callback, args))
             return
@@ -236,16 +243,16 @@ class _Line:
             pipe.latest = arrival = max(arrival, pipe.latest)
         loop.call_at(arrival, callback, *args)
 
-    async def cross(self) -> None:
-        """Wait as long as something without a size is under way."""
+    async def transit(self) -> None:
+        """Wait as long as a message without a size takes."""
         there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.carry(None, 0, _set, there)
         await there
 
-    def stop(self) -> None:
+    def hold(self) -> None:
         self._held = deque() if self._held is None else self._held
 
-    def start(self) -> None:
+    def release(self) -> None:
         held, self._held = self._held or (), None
         for pipe, size, callback, args in held:
             self.carry(pipe, size, callback, *args)
@@ -260,7 +267,7 @@ def _set(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class Stream(Generic[A]):
+class SimulatedStream(Generic[A]):
     """One end of a connection: the pipe it reads and the pipe it writes."""
 
     def __init__(self, inbound: _Pipe, outbound: _Pipe, peer: A) -> None:
@@ -288,15 +295,15 @@ class Stream(Generic[A]):
 
 
 class _Pipe:
-    """One direction of a connection; what one end does, the other end sees when the line has carried it."""
+    """One direction of a connection. The other end sees what one end does when the channel has carried it there."""
 
-    def __init__(self, line: _Line, back: _Line, window: int) -> None:
+    def __init__(self, channel: _Channel, back: _Channel, window: int) -> None:
         self.latest = 0.0  # when the latest of what is under way arrives
-        self._line = line
+        self._channel = channel
         self._back = back
         self._window = window
         self._unread = bytearray()
-        self._untaken = 0  # bytes written and not yet read, wherever they are
+        self._outstanding = 0  # bytes written and not yet read, under way or arrived
         self._finished = False  # nothing more comes out
         self._closed = False  # nothing more goes in
         self._broken = False  # because the reader has closed
@@ -304,7 +311,7 @@ class _Pipe:
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        line.open(self)
+        channel.open(self)
 
     async def read(self, limit: int) -> bytes:
         while not (self._unread or self._finished):
@@ -314,8 +321,8 @@ class _Pipe:
             raise ConnectionResetError(ECONNRESET, "the connection was lost")
         data = bytes(self._unread[:limit])
         del self._unread[:limit]
-        self._untaken -= len(data)
-        if self._untaken <= self._window:
+        self._outstanding -= len(data)
+        if self._outstanding <= self._window:
             self._writable.set()
         return data
 
@@ -323,28 +330,28 @@ class _Pipe:
         """Send ``data`` as a whole, so that writers don't mix, then wait until the window has room again."""
         if self._closed:
             raise ConnectionResetError(ECONNRESET, "the connection is closed")
-        self._untaken += len(data)
-        self._line.carry(self, len(data), self._arrive, bytes(data))
-        if self._untaken > self._window:
+        self._outstanding += len(data)
+        self._channel.carry(self, len(data), self._arrive, bytes(data))
+        if self._outstanding > self._window:
             self._writable.clear()
             await self._writable.wait()
         if self._broken:
             raise ConnectionResetError(ECONNRESET, "the peer has closed the connection")
 
     def finish(self) -> None:
-        """The writer closes: its end follows what it wrote."""
+        """The writer closes: the end of the stream arrives after what was written."""
         if not self._closed:
             self._close()
-            self._line.carry(self, 0, self._end)
+            self._channel.carry(self, 0, self._end)
 
     def abandon(self) -> None:
-        """The reader closes: it sees the end now, the writer when word has reached it."""
+        """The reader closes: it sees the end now, and the writer when the message has crossed the network."""
         if not self._broken:
             self._end()
             self._back.carry(None, 0, self._break)
 
     def cut(self) -> None:
-        """A fault: what is under way is lost, and both ends know."""
+        """Break the connection: what is under way is lost, and both ends see it at once."""
         self._cut = True
         self._unread.clear()
         self._end()
@@ -370,6 +377,6 @@ class _Pipe:
         self._forget()
 
     def _forget(self) -> None:
-        """Nothing can be cut any more when both ends know of the end."""
+        """A pipe whose two ends are closed has nothing left that could be cut."""
         if self._finished and self._closed:
-            self._line.forget(self)
+            self._channel.forget(self)

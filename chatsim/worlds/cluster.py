@@ -20,7 +20,7 @@ from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
 from chatsim.worlds.doors import Doors
-from chatsim.worlds.world import Sharing, Site, WorldError
+from chatsim.worlds.world import Platform, Sharing, WorldError
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
 
@@ -74,7 +74,7 @@ async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
 
 @asynccontextmanager
 async def cluster(
-    site: Site,
+    platform: Platform,
     *,
     nodes: int,
     pool: int,
@@ -91,7 +91,7 @@ async def cluster(
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
     Args:
-        site: where they run; its tables are there.
+        platform: where they run; its tables are there.
         nodes: how many.
         pool: connections to the database, for each.
         strategy: how they create private chats.
@@ -102,16 +102,18 @@ async def cluster(
         host: where they listen; the host of each one's machine when None.
         port: the first one's port, the others' follow; any free ones when 0.
         texts: how they keep messages; as the schema does by default when None.
-        sharing: how they know of each other's users and reach each other; as is usual on the site when None.
+        sharing: how they know of each other's users and reach each other; as is usual on the platform when None.
 
     Raises:
         WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
     """
     dead = MISSED_REPORTS * limits.report
     async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(site.shared(sharing, expiry=limits.expiry, dead=dead))
+        shared = await stack.enter_async_context(platform.shared(sharing, expiry=limits.expiry, dead=dead))
         running: list[Node] = []
-        pools = [await stack.enter_async_context(site.database(pool, f"node{number + 1}")) for number in range(nodes)]
+        pools = [
+            await stack.enter_async_context(platform.database(pool, f"node{number + 1}")) for number in range(nodes)
+        ]
         lives: dict[int, AsyncExitStack] = {}
 
         async def begin(number: int) -> None:
@@ -119,13 +121,13 @@ async def cluster(
             if number in lives:  # it has been killed
                 await lives[number].aclose()
             services = Services(
-                network=site.at(name),
+                network=platform.at(name),
                 database=pools[number],
                 tokens=shared.tokens,
                 presence=shared.presence(name),
                 directory=shared.directory,
                 peers=shared.peers.of(name),
-                locks=await site.locks(nodes * pool, name) if strategy.uses_locks else None,
+                locks=await platform.locks(nodes * pool, name) if strategy.uses_locks else None,
             )
             config = NodeConfig(
                 strategy=strategy,
@@ -138,11 +140,11 @@ async def cluster(
             node = Node(name, services, config)
             life = lives[number] = await stack.enter_async_context(AsyncExitStack())
             await life.enter_async_context(shared.peers.heard(name, node))
-            where = Address(host or site.host(name), port and port + number)
+            where = Address(host or platform.host(name), port and port + number)
             await life.enter_async_context(listening(node, where))
             running[number:] = [node, *running[number + 1 :]]
 
         for number in range(nodes):
             await begin(number)
         status = StatusServer(shared.directory, shared.tokens)
-        yield Cluster(status, site, running, shared.presence(_STATUS), begin)
+        yield Cluster(status, platform, running, shared.presence(_STATUS), begin)

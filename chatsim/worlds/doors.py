@@ -11,7 +11,7 @@ from chatsim.chat.client.messenger import Enter
 from chatsim.chat.ports import Address, RegistryError
 from chatsim.chat.protocol import LoginReply, Message
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
-from chatsim.worlds.world import Site
+from chatsim.worlds.world import Platform
 
 __all__ = ["Doors"]
 
@@ -22,11 +22,11 @@ class Doors:
 
     Attributes:
         status: the status server.
-        site: where the clients run.
+        platform: where the clients run.
     """
 
     status: StatusServer
-    site: Site
+    platform: Platform
 
     async def log_in(
         self, uid: int, address: Address | None = None, *, deadline: float, machine: str = "client"
@@ -63,7 +63,7 @@ class Doors:
         except (NoNodeError, RegistryError) as error:
             raise DisconnectedError(str(error)) from error
         try:
-            client = await Client.connect(self.site.at(machine), ticket.address, deadline=deadline, pushed=pushed)
+            client = await Client.connect(self.platform.at(machine), ticket.address, deadline=deadline, pushed=pushed)
         except DisconnectedError:
             with suppress(RegistryError):  # it will be found out again
                 await self.status.unreachable(ticket.address)

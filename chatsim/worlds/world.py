@@ -17,10 +17,10 @@ __all__ = [
     "Costs",
     "Distance",
     "PeerGroup",
+    "Platform",
     "Reads",
     "Shared",
     "Sharing",
-    "Site",
     "World",
     "WorldError",
 ]
@@ -154,7 +154,7 @@ class Shared:
     peers: PeerGroup
 
 
-class Site(Protocol):
+class Platform(Protocol):
     """A place where nodes and clients run, entered for the length of an experiment."""
 
     name: str
@@ -172,7 +172,7 @@ class Site(Protocol):
         """The network as seen from the machine of that name."""
         ...
 
-    def remove(self, machine: str, distance: Distance) -> None:
+    def place(self, machine: str, distance: Distance) -> None:
         """Have a machine be so far from all others, from now on: for connections that it opens."""
         ...
 
@@ -205,8 +205,8 @@ class Site(Protocol):
         ...
 
 
-class World(Site, Protocol):
-    """A site with what an experiment needs beside the ports that the chat system runs on."""
+class World(Platform, Protocol):
+    """A platform with what an experiment needs beside the ports that the chat system runs on."""
 
     warms_up: bool
     """Whether what runs first takes longer than it would later: caches are cold."""

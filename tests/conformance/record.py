@@ -18,7 +18,7 @@ import msgspec
 
 from chatsim.conformance.comparison import without_row_ids
 from chatsim.conformance.mysql_player import play
-from chatsim.conformance.schedule import Outcome, Schedule, StepOutcome, read
+from chatsim.conformance.schedule import Schedule, ScheduleOutcome, StepOutcome, read
 from chatsim.worlds.mysql.world import MySQLWorld, Servers
 from chatsim.worlds.world import WorldError
 
@@ -29,7 +29,7 @@ _WIDTH = 120
 _DEADLOCK = 1213
 
 
-def recorded(schedule: Schedule, version: str, outcomes: Sequence[Outcome]) -> Schedule:
+def recorded(schedule: Schedule, version: str, outcomes: Sequence[ScheduleOutcome]) -> Schedule:
     """The schedule, expecting the first of the outcomes, and nothing where they differ.
 
     Args:

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from chatsim.conformance.comparison import compare
-from chatsim.conformance.schedule import Blocked, Completed, FinalTable, Outcome, Schedule, Step, StepOutcome
+from chatsim.conformance.schedule import Blocked, Completed, FinalTable, Schedule, ScheduleOutcome, Step, StepOutcome
 
 GAP = ("a", "t", "PRIMARY", "RECORD", "X,GAP", "GRANTED", "4")
-EXPECTED = Outcome(
+EXPECTED = ScheduleOutcome(
     [
         StepOutcome(1, [Completed("a", 1, "ok", affected=1)], {}, [GAP]),
         StepOutcome(2, [], {"b": Blocked(2, "lock", ["a"])}, [GAP]),
@@ -26,7 +26,7 @@ SCHEDULE = Schedule(
 def changed(number, **changes):
     steps = list(EXPECTED.steps)
     steps[number - 1] = msgspec.structs.replace(steps[number - 1], **changes)
-    return Outcome(steps, EXPECTED.final)
+    return ScheduleOutcome(steps, EXPECTED.final)
 
 
 def test_what_is_as_expected_agrees_at_all_levels():
@@ -54,8 +54,8 @@ def test_in_which_order_statements_end_within_a_step_does_not_matter():
             1,
             "step 1: a expected (1, None, None, None)",
         ),
-        (Outcome(EXPECTED.steps, {"t": FinalTable(["id"], [[2]])}), 1, "at the end t was expected to be "),
-        (Outcome(EXPECTED.steps, {}), 1, "at the end t was expected to be "),
+        (ScheduleOutcome(EXPECTED.steps, {"t": FinalTable(["id"], [[2]])}), 1, "at the end t was expected to be "),
+        (ScheduleOutcome(EXPECTED.steps, {}), 1, "at the end t was expected to be "),
         (
             changed(1, locks=[]),
             2,

@@ -6,7 +6,7 @@ import pytest
 from chatsim.conformance.comparison import without_row_ids
 from chatsim.conformance.drawing import Report, Search, completed
 from chatsim.conformance.model_player import play
-from chatsim.conformance.schedule import Blocked, Completed, Outcome, Schedule, Step, StepOutcome
+from chatsim.conformance.schedule import Blocked, Completed, Schedule, ScheduleOutcome, Step, StepOutcome
 from chatsim.worlds.world import WorldError
 
 MANY = 60
@@ -35,7 +35,7 @@ def world(effects):
             blocked |= {name: Blocked(step.n, "lock", by) for name, by in waits.items()}
             done = [Completed(name, step.n, "ok", affected=0) for name in ends]
             steps.append(StepOutcome(step.n, done, dict(blocked), []))
-        return Outcome(steps, {})
+        return ScheduleOutcome(steps, {})
 
     return played
 
@@ -123,7 +123,7 @@ def test_only_sessions_that_do_something_are_left():
 def test_row_ids_are_numbered_as_they_come_up():
     def outcome(*ids):
         locks = [("a", "t", "k", "RECORD", "X", "GRANTED", f"'0x', 0x{each:012X}") for each in ids]
-        return Outcome([StepOutcome(1, [], {}, [("a", "t", None, "TABLE", "IX", "GRANTED", None), *locks])], {})
+        return ScheduleOutcome([StepOutcome(1, [], {}, [("a", "t", None, "TABLE", "IX", "GRANTED", None), *locks])], {})
 
     assert without_row_ids(outcome(0x217, 0x21A)) == without_row_ids(outcome(0x500, 0x501)) == outcome(1, 2)
 
@@ -248,7 +248,7 @@ def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
                 steps.append(StepOutcome(step.n, [], {waiting: Blocked(step.n, "lock", [])}, []))
             else:
                 steps.append(after)
-        return Outcome(steps, {})
+        return ScheduleOutcome(steps, {})
 
     report = searched(slow, play, count=10)
     assert report.differing[0] >= 1

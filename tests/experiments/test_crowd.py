@@ -18,7 +18,7 @@ from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import run
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.world import MySQLWorld
 
 SMALL = Crowd(100, seconds=60, arrival=5)
@@ -38,7 +38,7 @@ def test_everybody_is_in_within_a_few_round_trips_and_stays():
 
 def test_the_status_server_spreads_a_crowd_over_the_nodes_and_heartbeats_keep_it_there():
     async def main():
-        async with running(ModelSite(ModelCosts.read(), seed=1, database=scripted), nodes=5) as there:
+        async with running(ModelPlatform(ModelCosts.read(), seed=1, database=scripted), nodes=5) as there:
             coming = asyncio.create_task(SMALL.run(there))
             await asyncio.sleep(59)
             assert {node.sessions for node in there.nodes} == {20}
@@ -51,7 +51,7 @@ def test_the_status_server_spreads_a_crowd_over_the_nodes_and_heartbeats_keep_it
 
 def test_a_node_that_dies_takes_its_clients_along_and_nobody_else():
     async def main():
-        async with running(ModelSite(ModelCosts.read(), seed=1, database=scripted), nodes=4) as there:
+        async with running(ModelPlatform(ModelCosts.read(), seed=1, database=scripted), nodes=4) as there:
             coming = asyncio.create_task(SMALL.run(there))
             await asyncio.sleep(30)
             await there.nodes[1].kill()
@@ -67,7 +67,7 @@ def test_a_node_that_dies_takes_its_clients_along_and_nobody_else():
 
 def test_without_a_node_everybody_is_told_so():
     async def main():
-        async with running(ModelSite(ModelCosts.read(), seed=1, database=scripted), nodes=1) as there:
+        async with running(ModelPlatform(ModelCosts.read(), seed=1, database=scripted), nodes=1) as there:
             await there.nodes[0].kill()
             await asyncio.sleep(5)
             return await SMALL.run(there)

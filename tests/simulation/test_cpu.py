@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from chatsim.simulation.cpu import Machine
+from chatsim.simulation.cpu import CPU
 from chatsim.simulation.loop import run
 
 
@@ -55,10 +55,10 @@ def recursions(cores, offered, customers, runs, seed):
 
 
 def served(cores, gaps, work):
-    """What customers see on a `Machine`: their waits, the mean number there, and the share of time a core works."""
+    """What customers see on a `CPU`: their waits, the mean number there, and the share of time a core works."""
 
     async def main():
-        machine, loop = Machine(cores), asyncio.get_running_loop()
+        cpu, loop = CPU(cores), asyncio.get_running_loop()
         waits, here, area, since = [], 0, 0.0, 0.0
 
         def count(change):
@@ -69,7 +69,7 @@ def served(cores, gaps, work):
         async def customer(number, seconds):
             arrived = now()
             count(+1)
-            await machine.work(seconds)
+            await cpu.work(seconds)
             count(-1)
             waits[number] = now() - arrived - seconds
 
@@ -79,7 +79,7 @@ def served(cores, gaps, work):
             waits.append(math.nan)
             tasks.append(loop.create_task(customer(number, seconds)))
         await asyncio.wait(tasks)
-        return np.array(waits), area / now(), machine.worked / cores / now()
+        return np.array(waits), area / now(), cpu.busy_seconds / cores / now()
 
     return run(main())
 
@@ -125,34 +125,34 @@ class TestQueue:
 class TestMachine:
     def test_work_on_a_free_core_takes_its_time(self):
         async def main():
-            machine = Machine(1)
-            await machine.work(2.5)
-            assert (now(), machine.worked) == (2.5, 2.5)
+            cpu = CPU(1)
+            await cpu.work(2.5)
+            assert (now(), cpu.busy_seconds) == (2.5, 2.5)
 
         run(main())
 
     @pytest.mark.parametrize(("cores", "ends"), [(1, [1, 2, 3, 4]), (2, [1, 1, 2, 2]), (4, [1, 1, 1, 1])])
     def test_so_many_work_at_once(self, cores, ends):
         async def main():
-            machine, seen = Machine(cores), []
+            cpu, seen = CPU(cores), []
 
             async def work():
-                await machine.work(1)
+                await cpu.work(1)
                 seen.append(now())
 
             await asyncio.gather(*(work() for _ in range(4)))
             assert seen == ends
-            assert machine.worked == 4
+            assert cpu.busy_seconds == 4
 
         run(main())
 
     def test_who_comes_first_is_served_first(self):
         async def main():
-            machine, began = Machine(2), []
+            cpu, began = CPU(2), []
 
             async def work(number):
                 await asyncio.sleep(number / 1000)
-                await machine.work((number * 7919 % 13 + 1) / 10)
+                await cpu.work((number * 7919 % 13 + 1) / 10)
                 began.append((now() - (number * 7919 % 13 + 1) / 10, number))
 
             await asyncio.gather(*map(work, range(100)))
@@ -162,10 +162,10 @@ class TestMachine:
 
     def test_those_of_the_same_instant_are_served_as_they_asked(self):
         async def main():
-            machine, seen = Machine(1), []
+            cpu, seen = CPU(1), []
 
             async def work(number):
-                await machine.work(1)
+                await cpu.work(1)
                 seen.append(number)
 
             await asyncio.gather(*map(work, range(20)))
@@ -175,51 +175,51 @@ class TestMachine:
 
     def test_work_given_up_frees_its_core_and_is_not_counted(self):
         async def main():
-            machine = Machine(1)
+            cpu = CPU(1)
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(machine.work(100), 10)
-            assert machine.worked == 0
-            await machine.work(1)
-            assert (now(), machine.worked) == (11, 1)
+                await asyncio.wait_for(cpu.work(100), 10)
+            assert cpu.busy_seconds == 0
+            await cpu.work(1)
+            assert (now(), cpu.busy_seconds) == (11, 1)
 
         run(main())
 
     def test_the_next_begins_when_work_is_given_up(self):
         async def main():
-            machine = Machine(1)
-            first = asyncio.create_task(machine.work(100))
-            second = asyncio.create_task(machine.work(1))
+            cpu = CPU(1)
+            first = asyncio.create_task(cpu.work(100))
+            second = asyncio.create_task(cpu.work(1))
             await asyncio.sleep(10)
             first.cancel()
             await second
-            assert (now(), machine.worked) == (11, 1)
+            assert (now(), cpu.busy_seconds) == (11, 1)
 
         run(main())
 
     def test_who_gives_up_waiting_is_passed_over(self):
         async def main():
-            machine = Machine(1)
-            first, second, third = (asyncio.create_task(machine.work(1)) for _ in range(3))
+            cpu = CPU(1)
+            first, second, third = (asyncio.create_task(cpu.work(1)) for _ in range(3))
             await asyncio.sleep(0.5)
             second.cancel()
             await asyncio.wait([first, second, third])
-            assert (second.cancelled(), now(), machine.worked) == (True, 2, 2)
+            assert (second.cancelled(), now(), cpu.busy_seconds) == (True, 2, 2)
 
         run(main())
 
     def test_who_gives_up_at_the_instant_of_his_turn_frees_the_core(self):
         async def main():
-            machine = Machine(1)
-            first, second, third = (asyncio.create_task(machine.work(1)) for _ in range(3))
+            cpu = CPU(1)
+            first, second, third = (asyncio.create_task(cpu.work(1)) for _ in range(3))
             first.add_done_callback(lambda _: second.cancel())
             await asyncio.wait([first, second, third])
-            assert (second.cancelled(), now(), machine.worked) == (True, 2, 2)
+            assert (second.cancelled(), now(), cpu.busy_seconds) == (True, 2, 2)
 
         run(main())
 
     def test_machines_do_not_share_cores(self):
         async def main():
-            await asyncio.gather(*(Machine(1).work(1) for _ in range(10)))
+            await asyncio.gather(*(CPU(1).work(1) for _ in range(10)))
             assert now() == 1
 
         run(main())

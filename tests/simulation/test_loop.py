@@ -11,7 +11,7 @@ import time
 import pytest
 import simpy
 
-from chatsim.simulation.loop import ModelLoop, StalledError, current_loop, run
+from chatsim.simulation.loop import SimPyEventLoop, StalledError, current_loop, run
 
 
 def now():
@@ -457,7 +457,7 @@ class TestEnd:
         assert ends == [1]
 
     def test_what_was_ready_at_a_stop_runs_at_once_after_it(self):
-        loop, seen = ModelLoop(), []
+        loop, seen = SimPyEventLoop(), []
         loop.call_soon(loop.stop)
         loop.call_soon(lambda: seen.append(loop.time()))
         loop.run_forever()
@@ -583,7 +583,7 @@ class TestAbsent:
         inherited = [
             name
             for name, method in vars(asyncio.AbstractEventLoop).items()
-            if not name.startswith("__") and getattr(ModelLoop, name) is method
+            if not name.startswith("__") and getattr(SimPyEventLoop, name) is method
         ]
         assert inherited == []
 
@@ -774,13 +774,13 @@ class TestPlace:
         assert run(main()) == ("inner", 1)
 
     def test_with_asyncios_own_runner(self):
-        with asyncio.Runner(loop_factory=ModelLoop) as runner:
+        with asyncio.Runner(loop_factory=SimPyEventLoop) as runner:
             assert runner.run(asyncio.sleep(3600, 1)) == 1
             assert runner.run(asyncio.sleep(3600, 2)) == 2
             assert runner.get_loop().time() == 7200
 
     async def test_a_loop_does_not_start_over_another(self):
-        loop = ModelLoop()
+        loop = SimPyEventLoop()
         with pytest.raises(RuntimeError, match="running in this thread already"):
             loop.run_forever()
         loop.close()

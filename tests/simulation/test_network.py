@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chatsim.simulation.links import Constant, Empirical, Link, Lognormal, Topology
 from chatsim.simulation.loop import run
-from chatsim.simulation.network import Network
+from chatsim.simulation.network import SimulatedNetwork
 
 LATENCY = 0.5
 
@@ -32,7 +32,7 @@ def now():
 def one_link(latency=LATENCY, bandwidth=math.inf, window=2**40, seed=0):
     """A network with the same link between all hosts."""
     latency = Constant(latency) if isinstance(latency, float) else latency
-    return Network(Address, Topology(Link(latency, bandwidth)), window=window, rng=np.random.default_rng(seed))
+    return SimulatedNetwork(Address, Topology(Link(latency, bandwidth)), window=window, rng=np.random.default_rng(seed))
 
 
 async def connected(network, here="client", there="server"):
@@ -166,7 +166,9 @@ class TestTime:
         async def main():
             near, far = Link(Constant(0.25)), Link(Constant(2.0))
             regions = {"client": "east", "server": "west"}
-            network = Network(Address, Topology(regions=regions, between={"east west": near, "west east": far}))
+            network = SimulatedNetwork(
+                Address, Topology(regions=regions, between={"east west": near, "west east": far})
+            )
             client, server = await connected(network)
             assert now() == 2.25
             await client.write(b"x")
@@ -256,7 +258,7 @@ class TestOrder:
     @settings(max_examples=100)
     @given(
         st.lists(
-            st.tuples(st.sampled_from(["write", "part", "heal", "slow"]), st.floats(0, 1), st.integers(1, 20)),
+            st.tuples(st.sampled_from(["write", "partition", "heal", "slow"]), st.floats(0, 1), st.integers(1, 20)),
             max_size=30,
         ),
         st.integers(0, 1000),
@@ -435,7 +437,7 @@ class TestCut:
         async def main():
             network = one_link()
             client, server = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             await client.write(b"lost")
             network.cut("client", "server")
             network.heal("client", "server")
@@ -450,7 +452,7 @@ class TestPartition:
         async def main():
             network = one_link()
             client, server = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             for end in (client, server):
                 await end.write(b"x")
             reading = [asyncio.create_task(end.read(1)) for end in (client, server)]
@@ -465,7 +467,7 @@ class TestPartition:
             client, server = await connected(network)
             for number in range(100):
                 if number == 30:
-                    network.part("client", "server")
+                    network.partition("client", "server")
                 await client.write(number.to_bytes())
                 await asyncio.sleep(0.001)
             network.heal("client", "server")
@@ -481,7 +483,7 @@ class TestPartition:
         async def main():
             network = one_link(bandwidth=1000.0)
             client, server = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             await client.write(bytes(250))
             await client.write(bytes(250))
             await asyncio.sleep(3599)
@@ -495,9 +497,9 @@ class TestPartition:
             network = one_link()
             client, server = await connected(network)
             network.heal("client", "server")
-            network.part("client", "server")
+            network.partition("client", "server")
             await client.write(b"a")
-            network.part("server", "client")
+            network.partition("server", "client")
             await client.write(b"b")
             network.heal("server", "client")
             network.heal("client", "server")
@@ -510,7 +512,7 @@ class TestPartition:
         async def main():
             network = one_link(window=10)
             client, server = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             await client.write(bytes(10))
             writing = asyncio.create_task(client.write(b"x"))
             await asyncio.sleep(3600)
@@ -524,7 +526,7 @@ class TestPartition:
     def test_connecting_hangs_until_the_healing(self):
         async def main():
             network = one_link()
-            network.part("client", "server")
+            network.partition("client", "server")
             connecting = asyncio.create_task(connected(network))
             await asyncio.sleep(3600)
             assert not connecting.done()
@@ -537,7 +539,7 @@ class TestPartition:
     def test_a_refusal_hangs_too(self):
         async def main():
             network = one_link()
-            network.part("client", "server")
+            network.partition("client", "server")
             refused = asyncio.create_task(network.host("client").connect(Address("server", 1)))
             await asyncio.sleep(3600)
             assert not refused.done()
@@ -557,7 +559,7 @@ class TestPartition:
 
             network = one_link()
             listener = await network.host("server").listen(Address("server", 0), accept)
-            network.part("client", "server")
+            network.partition("client", "server")
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(network.host("client").connect(listener.address), 60)
             network.heal("client", "server")
@@ -578,7 +580,7 @@ class TestPartition:
             listener = await network.host("server").listen(Address("server", 0), accept)
             connecting = asyncio.create_task(network.host("client").connect(listener.address))
             await asyncio.sleep(LATENCY / 2)
-            network.part("client", "server")
+            network.partition("client", "server")
             assert await accepted == LATENCY
             await asyncio.sleep(100 - LATENCY)
             assert not connecting.done()
@@ -601,7 +603,7 @@ class TestPartition:
             listener = await network.host("server").listen(Address("server", 0), accept)
             connecting = asyncio.create_task(network.host("client").connect(listener.address))
             await asyncio.sleep(LATENCY * 1.5)
-            network.part("client", "server")
+            network.partition("client", "server")
             connecting.cancel()
             await asyncio.wait([connecting])
             await asyncio.sleep(100 - now())
@@ -615,7 +617,7 @@ class TestPartition:
         async def main():
             network = one_link()
             client, server = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             await client.write(b"last words")
             await client.close()
             reading = asyncio.create_task(read_at(server, 10))
@@ -633,7 +635,7 @@ class TestPartition:
         async def main():
             network = one_link()
             ends = await connected(network)
-            network.part("client", "server")
+            network.partition("client", "server")
             for end in ends:
                 await end.write(b"last words")
                 await end.close()
@@ -648,7 +650,7 @@ class TestPartition:
             network = one_link()
             client, server = await connected(network)
             await client.write(b"x")
-            network.part("client", "server")
+            network.partition("client", "server")
             assert await read_at(server, 1) == 3 * LATENCY
 
         run(main())
@@ -660,7 +662,7 @@ class TestPartition:
             await client.write(b"first")
             await client.write(b"second")
             await asyncio.sleep(1)
-            network.part("client", "server")
+            network.partition("client", "server")
             assert await read(server, 11) == b"firstsecond"
 
         run(main())
@@ -668,7 +670,7 @@ class TestPartition:
     def test_other_hosts_are_not_affected(self):
         async def main():
             network = one_link()
-            network.part("client", "server")
+            network.partition("client", "server")
             for pair in (("laptop", "server"), ("client", "laptop"), ("server", "server"), ("server", "laptop")):
                 here, there = await connected(network, *pair)
                 await here.write(b"hello")

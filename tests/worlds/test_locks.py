@@ -9,7 +9,7 @@ from chatsim.chat.ports import LocksTimeoutError
 from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess import locks as polling
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 
 
@@ -26,8 +26,8 @@ def play(request):
                 await locks.close()
 
     async def on_model(body):
-        site = ModelSite(ModelCosts.read(), seed=1, database=None)
-        await body(await site.locks(1, "node1"), await site.locks(1, "node2"))
+        platform = ModelPlatform(ModelCosts.read(), seed=1, database=None)
+        await body(await platform.locks(1, "node1"), await platform.locks(1, "node2"))
 
     def playing(body):
         if request.param == "model":

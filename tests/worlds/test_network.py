@@ -10,7 +10,7 @@ from echo import ask, read_line, serve
 from chatsim.chat.ports import Address
 from chatsim.simulation.loop import run
 from chatsim.worlds.mysql import tcp
-from chatsim.worlds.mysql.delayed_network import FarNetwork
+from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.world import Distance
 
@@ -27,7 +27,7 @@ def over_model(body):
 
 
 def from_afar(body):
-    asyncio.run(body(FarNetwork(TcpNetwork(), Distance(rtt=0.002, bandwidth=1e9))))
+    asyncio.run(body(DelayedNetwork(TcpNetwork(), Distance(rtt=0.002, bandwidth=1e9))))
 
 
 def in_both_worlds(body):

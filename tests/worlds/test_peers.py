@@ -31,7 +31,7 @@ from chatsim.worlds import peers_pb2 as pb
 from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.peers import LinkPeers
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.grpc_peers import GrpcPeers
 
 DEVICE = Device(2**40, "of node 2", "node2")
@@ -351,8 +351,8 @@ def test_a_peer_that_was_slow_is_told_again_what_comes_after():
 
 def test_a_login_on_one_node_ends_the_session_on_another_across_the_network():
     async def main():
-        site = ModelSite(ModelCosts.read(), seed=1, database=scripted)
-        async with running(site, nodes=2, devices=False) as there:
+        platform = ModelPlatform(ModelCosts.read(), seed=1, database=scripted)
+        async with running(platform, nodes=2, devices=False) as there:
             first = await there.log_in(7, there.nodes[0].address, deadline=5)
             second = await there.log_in(7, there.nodes[1].address, deadline=5)
             await asyncio.sleep(0.01)
@@ -366,15 +366,15 @@ def test_a_login_on_one_node_ends_the_session_on_another_across_the_network():
 
 def test_a_kick_that_a_partition_holds_up_is_made_good_when_presence_is_next_refreshed():
     async def main():
-        site = ModelSite(ModelCosts.read(), seed=1, database=scripted)
-        async with running(site, nodes=2, devices=False) as there:
-            site.network.part("node1", "node2")
+        platform = ModelPlatform(ModelCosts.read(), seed=1, database=scripted)
+        async with running(platform, nodes=2, devices=False) as there:
+            platform.network.partition("node1", "node2")
             first = await there.log_in(7, there.nodes[0].address, deadline=5)
             second = await there.log_in(7, there.nodes[1].address, deadline=5)
             await asyncio.sleep(5.1)
             assert first.ended == "told to go: logged in elsewhere"
             assert second.ended is None
-            site.network.heal("node1", "node2")
+            platform.network.heal("node1", "node2")
             await second.close()
 
     run(main())

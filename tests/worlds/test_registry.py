@@ -17,7 +17,7 @@ from chatsim.simulation.loop import run
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence
 from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisPresence, RedisRegistry, RedisTokens
 from chatsim.worlds.mysql.world import Servers
 from chatsim.worlds.world import Sharing
@@ -45,8 +45,8 @@ async def in_memory(body):
 
 
 async def in_model(body):
-    site = ModelSite(ModelCosts.read(), seed=1, database=None)
-    async with site.shared(Sharing("redis", "grpc"), expiry=EXPIRY, dead=EXPIRY) as shared:
+    platform = ModelPlatform(ModelCosts.read(), seed=1, database=None)
+    async with platform.shared(Sharing("redis", "grpc"), expiry=EXPIRY, dead=EXPIRY) as shared:
         here, there = shared.presence("node1"), shared.presence("node2")
         tokens = SignedTokens(b"key", asyncio.get_running_loop().time, EXPIRY)
         await body(Kept(here, shared.directory, tokens, elsewhere=there))

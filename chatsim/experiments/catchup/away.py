@@ -132,7 +132,7 @@ class Away:
         protocol, clock = PROTOCOLS[self.protocol], asyncio.get_running_loop().time
         tables = Tables(self.threads, self.missed, self.quiet, self.history)
         await tables.load(world, protocol.schema)
-        world.remove(_MACHINE, self.distance)
+        world.place(_MACHINE, self.distance)
         async with AsyncExitStack() as stack:
             there = await stack.enter_async_context(_nodes(world, protocol, self.cursor))
             store = world.local_store(":memory:")

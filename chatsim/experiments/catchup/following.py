@@ -222,7 +222,7 @@ class Following:
         if self.rtt:
             shares = np.random.default_rng(places).uniform(_NEAREST, 1, size=self.writers)
             for name, share in zip(names, shares, strict=True):
-                world.remove(name, Distance(share * self.rtt, jitter=_JITTER))
+                world.place(name, Distance(share * self.rtt, jitter=_JITTER))
         run = _Run(self, asyncio.get_running_loop().time())
         async with AsyncExitStack() as stack:
             pools = [await stack.enter_async_context(world.database(1, name)) for name in names]

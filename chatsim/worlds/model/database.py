@@ -1,7 +1,8 @@
-"""The database server as a machine: what its work costs, and the connections that nodes ask it through.
+"""The database server of the model: what its work costs, and the connections that nodes have to it.
 
-A statement takes time on one of the server's cores, more for each record that it looks at, more still if the record is
-not in the buffer pool; a commit waits until its log is on disk, together with all others that wait then.
+A statement takes time on one of the server's cores, more for each record that it examines, and more still if the record
+is not in the buffer pool. A commit waits until its redo log is on disk; commits that wait together share one write
+(group commit).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from chatsim.db.session import Isolation, Rows
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.simulation.cpu import Machine
+from chatsim.simulation.cpu import CPU
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ class ModelServer:
     """The server: an engine on a machine of its own.
 
     Args:
-        network: what lies between it and who asks.
-        costs: what its work takes.
+        network: connects it with those who ask.
+        costs: how long its work takes.
         clock: seconds since the epoch.
-        rng: which records are not in memory.
+        rng: decides which records are not in memory.
 
     Attributes:
         engine: its tables and locks.
-        machine: its cores.
+        cpu: its cores.
         connections: how many are open.
     """
 
@@ -50,7 +51,7 @@ class ModelServer:
         self, network: ModelNetwork, costs: DatabaseCosts, clock: Callable[[], float], rng: np.random.Generator
     ) -> None:
         self.engine = Engine(clock, log_bin=True)
-        self.machine = Machine(costs.cores)
+        self.cpu = CPU(costs.cores)
         self.connections = 0
         self._network = network
         self._costs = costs
@@ -60,7 +61,7 @@ class ModelServer:
 
     @asynccontextmanager
     async def pool(self, connections: int, host: str) -> AsyncIterator[ModelDatabase]:
-        """So many connections from ``host``. Raises `WorldError` when the server does not take as many."""
+        """A pool of connections from ``host``. Raises `WorldError` when the server does not take as many."""
         if self.connections + connections > self._costs.connections:
             raise WorldError(
                 f"{connections} connections can't be had: the server takes {self._costs.connections:,}"
@@ -75,52 +76,52 @@ class ModelServer:
             database.close()
 
     async def crash(self) -> None:
-        """End as by ``kill -9``: what is under way fails, connections are of no use, none is to be had until `restart`.
+        """End as by ``kill -9``: what is under way fails, all connections are lost, none can be opened until `restart`.
 
-        A commit whose log is on disk is kept, whether it was answered or not; one whose log is not is lost. The tables
-        are as recovery leaves them.
+        A commit whose log is on disk is kept, whether it was answered or not; any other is lost. The tables are as
+        recovery leaves them.
         """
         await self.engine.crash()
-        self._log.lose()
+        self._log.discard()
 
     def restart(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self.engine.restart()
 
-    async def answer(self, session: EngineSession, host: str, sql: str, args: Sequence[object]) -> list[Answer]:
-        """One round trip: what ``host`` asks crosses the network, is worked on, and its answers come back.
+    async def run(self, session: EngineSession, host: str, sql: str, args: Sequence[object]) -> list[Answer]:
+        """Run statements in one round trip: they cross the network, are executed, and the answers come back.
 
         Raises:
             DatabaseError: a statement failed.
             NotImplementedError: the model does not understand one; the message names the construct.
         """
         self._round_trips += 1
-        await self._network.line(host, _HOST).cross()
+        await self._network.transit(host, _HOST)
         try:
             with self.engine.process.working():
-                return await self._worked(session, sql, args)
+                return await self._execute(session, sql, args)
         finally:
-            await self._network.line(_HOST, host).cross()
+            await self._network.transit(_HOST, host)
 
-    async def _worked(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
+    async def _execute(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
         answers: list[Answer] = []
         for at in range(self.engine.count(sql)):
             if not session.closed:
-                await self.machine.work(self._costs.statement)
+                await self.cpu.work(self._costs.statement)
             answers.append(await session.step(sql, at, args))
-            await self._examined(answers[-1].examined)
+            await self._examine(answers[-1].examined)
         return answers
 
     async def connect(self, host: str) -> EngineSession:
         """A new session for ``host``, whose commits wait for the log. Raises a `ConnectionLostError`."""
         if not self.engine.process.up:
-            await self._network.line(host, _HOST).cross()
-            await self._network.line(_HOST, host).cross()
+            await self._network.transit(host, _HOST)
+            await self._network.transit(_HOST, host)
         return EngineSession(self.engine, self._log.flushed)
 
-    async def _examined(self, records: int) -> None:
+    async def _examine(self, records: int) -> None:
         if records:
-            await self.machine.work(records * self._costs.record)
+            await self.cpu.work(records * self._costs.record)
             if misses := int(self._rng.binomial(records, self._costs.misses)):
                 await asyncio.sleep(misses * self._costs.read)
 
@@ -131,7 +132,7 @@ class ModelServer:
 
 
 class _Log:
-    """The redo log: what is committed while it is being written goes to disk together, with the next write."""
+    """The redo log. Commits that come while it is being written share the next write (group commit)."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -154,8 +155,8 @@ class _Log:
         if self._next is None:
             self._writing = None
 
-    def lose(self) -> None:
-        """What is not on disk will never be."""
+    def discard(self) -> None:
+        """Lose what is not on disk yet."""
         for task in (self._writing, self._next):
             if task is not None:
                 task.cancel()
@@ -174,7 +175,7 @@ class ModelDatabase:
     def __init__(self, server: ModelServer, host: str, size: int) -> None:
         self._server = server
         self._host = host
-        self._turns = asyncio.Semaphore(size)
+        self._free = asyncio.Semaphore(size)
         self._idle: list[EngineSession] = []
         self._closed = False
 
@@ -184,7 +185,7 @@ class ModelDatabase:
 
         Raises a `ConnectionLostError` when a new one is needed and the server is down.
         """
-        async with self._turns:
+        async with self._free:
             while self._idle and self._idle[-1].closed:
                 self._idle.pop()
             session = self._idle.pop() if self._idle else await self._server.connect(self._host)
@@ -210,7 +211,7 @@ class ModelSession:
     """The `Session` port: one connection, from a host to the server.
 
     Attributes:
-        busy: a statement is under way; if nobody waits for it any more, the connection is of no use.
+        busy: a statement is under way. If it was cancelled, this stays set and the connection is closed.
     """
 
     def __init__(self, server: ModelServer, session: EngineSession, host: str) -> None:
@@ -237,7 +238,7 @@ class ModelSession:
         """Run several statements in one round trip."""
         self.busy = True
         try:
-            answers = await self._server.answer(self._session, self._host, sql, args)
+            answers = await self._server.run(self._session, self._host, sql, args)
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -260,7 +261,7 @@ class ModelSession:
 
 
 class AdminSession:
-    """A session on the engine itself, whose work takes no time and is not counted."""
+    """A session directly on the engine: its work takes no time and is not counted."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -290,7 +291,7 @@ class AdminSession:
         return [_rows(answer) for answer in answers]
 
     def close(self) -> None:
-        """Roll back what is open, and go."""
+        """Roll back an open transaction, and end the session."""
         self._session.close()
 
     async def begin(self, isolation: Isolation | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The `LocalStore` port in virtual time: SQLite itself, its time charged."""
+"""The `LocalStore` port in virtual time: the standard library's SQLite, whose statements take virtual time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelStore:
 
     Args:
         path: a file, or ``":memory:"``.
-        costs: what it takes.
+        costs: how long statements and commits take.
     """
 
     def __init__(self, path: str, costs: StoreCosts) -> None:

@@ -14,13 +14,13 @@ from chatsim.worlds.accepting import serve
 __all__ = ["ModelNetwork"]
 
 
-class ModelNetwork(network.Network[Address]):
-    """Hosts by name, and what lies between them; `host` gives the `Network` port of one.
+class ModelNetwork(network.SimulatedNetwork[Address]):
+    """Hosts by name, and the links between them; `host` gives the `Network` port of one.
 
     Args:
         topology: which link is between which hosts.
         window: how many bytes one direction of a connection holds, written and not yet read, before a writer waits.
-        rng: for latencies.
+        rng: draws the latencies.
     """
 
     def __init__(
@@ -28,6 +28,6 @@ class ModelNetwork(network.Network[Address]):
     ) -> None:
         super().__init__(Address, topology, window=window, rng=rng)
 
-    def listen(self, address: Address, accept: network.Accept[Address]) -> network.Listener[Address]:
-        """Bind ``address``; an error in ``accept`` costs its connection alone."""
+    def listen(self, address: Address, accept: network.Accept[Address]) -> network.SimulatedListener[Address]:
+        """Bind ``address``. An error in ``accept`` ends that connection only."""
         return super().listen(address, partial(serve, accept))

@@ -1,4 +1,4 @@
-"""The site `model`: machines on hosts of their own, the network between them, in virtual time."""
+"""The platform of the model: machines, each on a host of its own, and the network between them, in virtual time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chatsim.simulation.cpu import Machine
+from chatsim.simulation.cpu import CPU
 from chatsim.simulation.links import Constant, Link, Lognormal
 from chatsim.simulation.loop import current_loop
 from chatsim.worlds.inprocess.locks import PollingLocks
@@ -18,7 +18,7 @@ from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
-from chatsim.worlds.model.service_time import WorkedNetwork
+from chatsim.worlds.model.service_time import ServiceTimeNetwork
 from chatsim.worlds.world import Shared, Sharing
 
 if TYPE_CHECKING:
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from chatsim.worlds.model.costs import ModelCosts
     from chatsim.worlds.world import Distance
 
-__all__ = ["ModelSite"]
+__all__ = ["ModelPlatform"]
 
 _EPOCH = 1_700_000_000.0
-"""The wall time at the beginning of every run, so that tokens are the same in each."""
+"""The wall time at the beginning of every run: tokens have a date in them, and are to be the same in each run."""
 
 
-class ModelSite:
-    """The `Site` of a model; each machine is a host of the same name.
+class ModelPlatform:
+    """The `Platform` of a model; each machine is a host of the same name.
 
     Args:
         costs: what things cost.
-        seed: of the latencies, and of the tokens' key.
+        seed: of the latencies, and of the key of the tokens.
         database: makes a pool of so many connections from a machine.
 
     Attributes:
-        network: what lies between the machines.
-        machines: those that listen, by name.
-        redis: where locks are, and who is where.
+        network: connects the machines.
+        cpus: the processors of the machines that listen, by the machine's name.
+        redis: has the locks, and the presence of users.
         tokens: the proofs of a login.
-        memory: chance for what of the database is not in memory.
+        cache_misses: the random generator that decides which records are not in the database's memory.
     """
 
     name = "model"
@@ -57,12 +57,12 @@ class ModelSite:
     def __init__(
         self, costs: ModelCosts, *, seed: int, database: Callable[[int, str], AbstractAsyncContextManager[Database]]
     ) -> None:
-        latencies, self._chance, self.memory = (
+        latencies, self._chance, self.cache_misses = (
             np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(3)
         )
         self._clock = current_loop().time
         self.network = ModelNetwork(costs.network, rng=latencies)
-        self.machines: dict[str, Machine] = {}
+        self.cpus: dict[str, CPU] = {}
         self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
         self.redis = ModelRedis(self.network, costs.redis)
         self._costs = costs.node
@@ -75,25 +75,25 @@ class ModelSite:
         return _EPOCH + self._clock()
 
     def local_store(self, path: str) -> ModelStore:
-        """SQLite, its time charged."""
+        """SQLite, whose statements take virtual time."""
         return ModelStore(path, self._store)
 
     def at(self, machine: str) -> Network:
-        """The network as seen from ``machine``, which does the work of what its listeners are asked."""
+        """The network as seen from ``machine``, whose CPU does the work of the requests that its listeners get."""
 
-        def working() -> Machine:
-            return self.machines.setdefault(machine, Machine(self._costs.cores))
+        def cpu() -> CPU:
+            return self.cpus.setdefault(machine, CPU(self._costs.cores))
 
-        return WorkedNetwork(self.network.host(machine), working, self._service)
+        return ServiceTimeNetwork(self.network.host(machine), cpu, self._service)
 
-    def remove(self, machine: str, distance: Distance) -> None:
-        """Put it at the end of links of its own."""
+    def place(self, machine: str, distance: Distance) -> None:
+        """Put links of that latency and bandwidth between the machine and all others."""
         delay = distance.rtt / 2
         latency = Lognormal(delay, distance.jitter) if distance.jitter else Constant(delay)
-        self.network.remove(machine, Link(latency, distance.bandwidth))
+        self.network.place(machine, Link(latency, distance.bandwidth))
 
     def host(self, machine: str) -> str:
-        """Its name."""
+        """The machine's name."""
         return machine
 
     def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
@@ -102,18 +102,18 @@ class ModelSite:
 
     @asynccontextmanager
     async def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AsyncIterator[Shared]:
-        """Who is where, in the Redis; each node is a host, and they reach each other over the network.
+        """By default presence is in the Redis, and nodes call each other over the network.
 
-        Tokens are signed, and reports are in the status server's memory, in either way.
+        Tokens are always signed, and the nodes' reports are always in the status server's memory.
         """
         sharing = sharing or Sharing("redis", "grpc")
-        kept = MemoryPresence(expiry)
+        entries = MemoryPresence(expiry)
         in_redis = sharing.registry == "redis"
         if in_redis:
-            self.redis.keep(kept)
+            self.redis.hold(entries)
         yield Shared(
             self.tokens,
-            lambda machine: ModelPresence(self.redis, machine, kept) if in_redis else kept,
+            lambda machine: ModelPresence(self.redis, machine, entries) if in_redis else entries,
             MemoryDirectory(dead),
             _ModelPeers(self.network) if sharing.peers == "grpc" else ProcessPeers(),
         )

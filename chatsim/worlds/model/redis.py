@@ -1,4 +1,4 @@
-"""A Redis, modelled: one core on a host of its own, keys that expire; locks and presence are in it."""
+"""A modelled Redis: one core on a host of its own, with keys that expire. It has the locks and the presence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import LocksError, RegistryError
-from chatsim.simulation.cpu import Machine
+from chatsim.simulation.cpu import CPU
 from chatsim.simulation.loop import current_loop
 
 if TYPE_CHECKING:
@@ -23,63 +23,63 @@ _HOST = "redis"
 
 
 class ModelRedis:
-    """The server: what it is asked crosses the network, waits for its one core, and goes back.
+    """The server. A command crosses the network, waits for the one core, and its answer crosses the network back.
 
     Args:
-        network: what lies between it and who asks.
+        network: connects it with those who ask.
         costs: what a command takes.
 
     Attributes:
-        machine: its core.
+        cpu: its core.
     """
 
     def __init__(self, network: ModelNetwork, costs: RedisCosts) -> None:
-        self.machine = Machine(1)
+        self.cpu = CPU(1)
         self._network = network
         self._costs = costs
-        self._values: dict[str, tuple[str, float]] = {}  # and when each lapses
-        self._kept: list[MemoryPresence] = []
+        self._values: dict[str, tuple[str, float]] = {}  # each with the time when it expires
+        self._held: list[MemoryPresence] = []
         self._running = True
         self._kills = 0
 
-    def keep(self, presence: MemoryPresence) -> None:
-        """Have presence be lost with the server."""
-        self._kept.append(presence)
+    def hold(self, presence: MemoryPresence) -> None:
+        """Hold these entries, which are lost when the server is killed."""
+        self._held.append(presence)
 
     def kill(self) -> None:
-        """End it; it has nothing on disk. Until it starts again, who asks is refused."""
+        """Kill it. Nothing is on disk, so that all is lost; until it starts again, every command fails."""
         self._running = False
         self._kills += 1
         self._values.clear()
-        for presence in self._kept:
+        for presence in self._held:
             presence.forget()
 
     def start(self) -> None:
-        """Begin anew, empty."""
+        """Start it again, empty."""
         self._running = True
 
     @asynccontextmanager
     async def ask(self, host: str, refused: type[Exception]) -> AsyncIterator[None]:
-        """Have a command from ``host`` reach the server; the block is what it does, at once, when its core has time.
+        """Send a command from ``host``. The block is what the command does; it runs when the core has done its work.
 
         Args:
             host: who asks.
-            refused: what is raised when the server is not there; the block is not done then.
+            refused: the exception to raise, instead of running the block, when the server is down.
         """
-        await self._network.line(host, _HOST).cross()
+        await self._network.transit(host, _HOST)
         kills = self._kills
         if self._running:
-            await self.machine.work(self._costs.command)
+            await self.cpu.work(self._costs.command)
         if not self._running or self._kills != kills:
-            await self._network.line(_HOST, host).cross()
+            await self._network.transit(_HOST, host)
             raise refused("Redis can't be used: it has been killed")
         yield
-        await self._network.line(_HOST, host).cross()
+        await self._network.transit(_HOST, host)
 
     def get(self, key: str) -> str | None:
         """The value of a key, at the server, now."""
-        value, lapses = self._values.get(key, ("", 0.0))
-        return value if lapses > current_loop().time() else None
+        value, expires = self._values.get(key, ("", 0.0))
+        return value if expires > current_loop().time() else None
 
     def set(self, key: str, value: str, seconds: float) -> None:
         """Set a key, at the server, now."""
@@ -91,14 +91,14 @@ class ModelRedis:
 
 
 class ModelKeys:
-    """The store of `PollingLocks`, as seen from a host."""
+    """The keys of `PollingLocks`, as seen from a host."""
 
     def __init__(self, redis: ModelRedis, host: str) -> None:
         self._redis = redis
         self._host = host
 
     async def set_if_absent(self, key: str, value: str, seconds: int) -> bool:
-        """Set a key that is not there; whether it was not."""
+        """Set a key, if it does not exist. Returns whether it was set."""
         async with self._redis.ask(self._host, LocksError):
             absent = self._redis.get(key) is None
             if absent:
@@ -113,35 +113,35 @@ class ModelKeys:
 
 
 class ModelPresence:
-    """The `Presence` port of one host: who is where, kept in the Redis, a round trip away.
+    """The `Presence` port of one host. The entries are in the Redis, a round trip away.
 
     Args:
         redis: the server.
-        host: from where it is asked.
-        kept: what it keeps; the same for all hosts.
+        host: whose commands these are.
+        entries: what the Redis holds; the same object for all hosts.
     """
 
-    def __init__(self, redis: ModelRedis, host: str, kept: MemoryPresence) -> None:
+    def __init__(self, redis: ModelRedis, host: str, entries: MemoryPresence) -> None:
         self._redis = redis
         self._host = host
-        self._kept = kept
+        self._entries = entries
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
         """Note a login; see `chatsim.chat.ports.Presence.enter`."""
         async with self._redis.ask(self._host, RegistryError):
-            return await self._kept.enter(device, alone=alone)
+            return await self._entries.enter(device, alone=alone)
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
-        """Keep entries from lapsing; returns those that are not there."""
+        """Keep entries from expiring. Returns those that do not exist."""
         async with self._redis.ask(self._host, RegistryError):
-            return await self._kept.refresh(devices)
+            return await self._entries.refresh(devices)
 
     async def leave(self, device: Device) -> None:
-        """Take an entry away."""
+        """Remove an entry."""
         async with self._redis.ask(self._host, RegistryError):
-            await self._kept.leave(device)
+            await self._entries.leave(device)
 
     async def find(self, uid: int) -> Sequence[Device]:
         """The user's sessions, oldest first."""
         async with self._redis.ask(self._host, RegistryError):
-            return await self._kept.find(uid)
+            return await self._entries.find(uid)

@@ -1,4 +1,4 @@
-"""What a node's messages cost its machine, read off the bytes."""
+"""The CPU time that a node's requests take, recognised by the message ids in the bytes of its connections."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from chatsim.chat.ports import Address, Listener, Network, Stream
-    from chatsim.simulation.cpu import Machine
+    from chatsim.simulation.cpu import CPU
 
-__all__ = ["WorkedNetwork"]
+__all__ = ["ServiceTimeNetwork"]
 
 _HEADER = struct.Struct(">HH")
 
 
-class WorkedNetwork:
-    """A host's `Network`, whose listeners' messages are work for a machine.
+class ServiceTimeNetwork:
+    """A host's `Network` on which each request that arrives takes service time on a CPU.
 
-    The bytes of a request are there to be read when the machine has done the work of that request: all of it, what
-    comes after the reading and the reply included.
+    The bytes of a request can be read once the CPU has done the whole work of that request, including what the node
+    does after it has read it.
 
     Args:
         network: the host's.
-        machine: gives the machine that does the work, when somebody listens.
-        service: seconds of work by message id; other ids are none.
+        cpu: gives the CPU that does the work; it is called when somebody listens.
+        service: seconds of work by message id; other messages take none.
     """
 
-    def __init__(self, network: Network, machine: Callable[[], Machine], service: Mapping[int, float]) -> None:
+    def __init__(self, network: Network, cpu: Callable[[], CPU], service: Mapping[int, float]) -> None:
         self._network = network
-        self._machine = machine
+        self._cpu = cpu
         self._service = service
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
-        machine = self._machine()
+        cpu = self._cpu()
 
-        async def worked(stream: Stream) -> None:
-            await accept(_WorkedStream(stream, machine, self._service))
+        async def accept_delayed(stream: Stream) -> None:
+            await accept(_ServiceTimeStream(stream, cpu, self._service))
 
-        return await self._network.listen(address, worked)
+        return await self._network.listen(address, accept_delayed)
 
     async def connect(self, address: Address) -> Stream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""
         return await self._network.connect(address)
 
 
-class _WorkedStream:
-    def __init__(self, stream: Stream, machine: Machine, service: Mapping[int, float]) -> None:
+class _ServiceTimeStream:
+    def __init__(self, stream: Stream, cpu: CPU, service: Mapping[int, float]) -> None:
         self._stream = stream
-        self._machine = machine
+        self._cpu = cpu
         self._service = service
-        self._unworked: tuple[bytes, float] | None = None  # what was read, and the work that it is
-        self._header = b""  # of a frame, as far as it has come
-        self._body = 0  # bytes of a frame's body that have yet to come
+        self._pending: tuple[bytes, float] | None = None  # bytes received, and the service time that they take
+        self._header = b""  # the part of a frame's header that has arrived
+        self._body = 0  # bytes of a frame's body that have not arrived yet
 
     @property
     def peer(self) -> Address:
         return self._stream.peer
 
     async def read(self, limit: int) -> bytes:
-        if self._unworked is None:
+        if self._pending is None:
             data = await self._stream.read(limit)
-            self._unworked = (data, self._work(data))
-        data, seconds = self._unworked
+            self._pending = (data, self._service_time(data))
+        data, seconds = self._pending
         if seconds:
-            await self._machine.work(seconds)
-        self._unworked = None
+            await self._cpu.work(seconds)
+        self._pending = None
         return data
 
     async def write(self, data: bytes) -> None:
@@ -76,8 +76,8 @@ class _WorkedStream:
     async def close(self) -> None:
         await self._stream.close()
 
-    def _work(self, data: bytes) -> float:
-        """The work of the frames whose headers end in ``data``."""
+    def _service_time(self, data: bytes) -> float:
+        """The service time of the frames whose headers end in ``data``."""
         seconds, at = 0.0, 0
         while at < len(data):
             skipped = min(self._body, len(data) - at)

@@ -1,4 +1,4 @@
-"""The world `model`: the site with its database server, for the length of one run in virtual time."""
+"""The world `model`: the platform with its database server, for the length of one run in virtual time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, ModelServer
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.world import Reads
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ __all__ = ["Model", "ModelWorld"]
 T = TypeVar("T")
 
 
-class ModelWorld(ModelSite):
+class ModelWorld(ModelPlatform):
     """The `World` in virtual time; made within `chatsim.simulation.loop.run`.
 
     Args:
         costs: what things cost.
-        seed: of the latencies, of the tokens' key, and of what is not in memory.
+        seed: of the latencies, of the key of the tokens, and of which records are not in memory.
 
     Attributes:
         server: the database server.
@@ -45,9 +45,9 @@ class ModelWorld(ModelSite):
 
     def __init__(self, costs: ModelCosts, *, seed: int) -> None:
         super().__init__(costs, seed=seed, database=self._pool)
-        self.server = ModelServer(self.network, costs.database, self.wall_time, self.memory)
+        self.server = ModelServer(self.network, costs.database, self.wall_time, self.cache_misses)
         self.admin = AdminSession(self.server.engine)
-        self._told: Deadlock | None = None
+        self._last_deadlock: Deadlock | None = None
 
     def _pool(self, connections: int, machine: str) -> AbstractAsyncContextManager[Database]:
         return self.server.pool(connections, machine)
@@ -74,7 +74,7 @@ class ModelWorld(ModelSite):
             await self.admin.execute(statement)
 
     async def crash(self, down: float) -> None:
-        """Kill the server, and have it recovered so many seconds later."""
+        """Kill the server, and recover it ``down`` seconds later."""
         await self.server.crash()
         await asyncio.sleep(down)
         self.server.restart()
@@ -88,7 +88,7 @@ class ModelWorld(ModelSite):
         return self.server.costs()
 
     async def reads(self) -> Reads:
-        """What has been read so far, by anybody; what is sorted is in no table."""
+        """What has been read so far by all sessions. Sorting is done without temporary tables."""
         counts = {
             f"{table.name}.{index.definition.name}": index.reads
             for table in self.server.engine.tables.values()
@@ -116,9 +116,9 @@ class ModelWorld(ModelSite):
     async def deadlock(self) -> Deadlock | None:
         """The latest deadlock, if it is new."""
         latest = self.server.engine.deadlock
-        if latest is self._told:
+        if latest is self._last_deadlock:
             return None
-        self._told = latest
+        self._last_deadlock = latest
         return latest
 
 
@@ -127,7 +127,7 @@ class Model:
     """How a run in the model is set up.
 
     Attributes:
-        costs: a TOML file of what things cost; what it does not say is as in the defaults.
+        costs: a TOML file of what things cost; what it leaves out is as in the defaults.
         check_determinism: run twice, and stop where the second run differs from the first.
     """
 
@@ -135,11 +135,11 @@ class Model:
     check_determinism: bool = False
 
     def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
-        """Run what ``main`` makes of a world, in virtual time, to its end; blocks the thread meanwhile.
+        """Run ``main`` on a new world, in virtual time, to its end. The thread is blocked meanwhile.
 
         Args:
-            main: the experiment; called twice if determinism is checked.
-            seed: of all chance that is the world's own.
+            main: the experiment. It is called twice if determinism is checked.
+            seed: of everything that the world draws.
 
         Raises:
             WorldError: the costs can't be read.

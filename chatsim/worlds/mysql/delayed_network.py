@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from chatsim.chat.ports import Address, Listener, Network, Stream
     from chatsim.worlds.world import Distance
 
-__all__ = ["FarNetwork"]
+__all__ = ["DelayedNetwork"]
 
 _WINDOW = 65_536
 _CHUNK = 65_536
 
 
-class FarNetwork:
+class DelayedNetwork:
     """Connections from a machine that is far from all others. One direction's bytes share its bandwidth.
 
     Args:
@@ -38,13 +38,13 @@ class FarNetwork:
         """Bind ``address``: who connects is as near as ever."""
         return await self._network.listen(address, accept)
 
-    async def connect(self, address: Address) -> _FarStream:
+    async def connect(self, address: Address) -> _DelayedStream:
         """Open a connection: a round trip."""
         await asyncio.sleep(self._distance.rtt)
         stream = await self._network.connect(address)
         # as much as the wire holds, and a window's worth at its end: less would be slower than the bandwidth
         held = min(self._distance.rtt * self._distance.bandwidth, 2**30) if self._distance.rtt else 0
-        return _FarStream(stream, self._up, self._down, int(held) + _WINDOW)
+        return _DelayedStream(stream, self._up, self._down, int(held) + _WINDOW)
 
     @asynccontextmanager
     async def relay(self, near: Address, far: Address) -> AsyncIterator[Address]:
@@ -98,7 +98,7 @@ class _Wire:
         return self._latest
 
 
-class _FarStream:
+class _DelayedStream:
     """A stream with a queue of bytes under way in each direction."""
 
     def __init__(self, stream: Stream, up: _Wire, down: _Wire, window: int) -> None:

@@ -22,7 +22,16 @@ from chatsim.db.session import Isolation, Rows
 from chatsim.db.text import fill
 from chatsim.worlds.mysql.servers.private import without_password
 
-__all__ = ["Answer", "BadUrlError", "MySQLDatabase", "MySQLSession", "Work", "address", "connect", "mogrify"]
+__all__ = [
+    "BadUrlError",
+    "MySQLDatabase",
+    "MySQLSession",
+    "RequestCounts",
+    "StatementResult",
+    "address",
+    "connect",
+    "mogrify",
+]
 
 _CONNECT_SECONDS = 10.0
 _IN_TRANSACTION = 1
@@ -34,8 +43,8 @@ class BadUrlError(ValueError):
 
 
 @dataclass
-class Work:
-    """What a pool's sessions have asked of the server, counted by the driver.
+class RequestCounts:
+    """How many requests and statements a pool's sessions have sent to the server.
 
     Attributes:
         round_trips: requests sent and answered.
@@ -47,14 +56,14 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """All that the server says of one statement.
+class StatementResult:
+    """All that the server returns for one statement.
 
     Attributes:
-        rows: what was read, or None for a statement that reads nothing.
+        rows: the rows of its result set, or None for a statement that has none.
         affected: how many rows it changed.
-        insert_id: the AUTO_INCREMENT value that it took, or 0.
-        warnings: how many it gave.
+        insert_id: the AUTO_INCREMENT value that it generated, or 0.
+        warnings: how many warnings it caused.
     """
 
     rows: Sequence[tuple[object, ...]] | None
@@ -66,15 +75,15 @@ class Answer:
 class MySQLSession:
     """The `Session` port: one connection, in autocommit until `begin`."""
 
-    def __init__(self, connection: Any, work: Work | None = None, level: str | None = None) -> None:
+    def __init__(self, connection: Any, counts: RequestCounts | None = None, level: str | None = None) -> None:
         self._connection = connection
-        self._work = Work() if work is None else work
+        self._counts = RequestCounts() if counts is None else counts
         self._status = 0
-        self.level = level  # of isolation, as last set here; None: not known
+        self.level = level  # the isolation level that was last set here; None when unknown
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the server said, with its last success, that a transaction is open."""
+        """Whether a transaction is open, as the server reported with its last successful answer."""
         # kept here: asyncmy's own flag stays up when the server's status is 0, as with autocommit off
         return bool(self._status & _IN_TRANSACTION)
 
@@ -93,7 +102,7 @@ class MySQLSession:
         text = mogrify(sql, args) if args else sql
         if _may_set_isolation(sql):
             self.level = None
-        self._work.round_trips += 1
+        self._counts.round_trips += 1
         try:
             await connection.query(text)
             outcomes = [self._outcome()]
@@ -104,15 +113,15 @@ class MySQLSession:
             raise database_error(*_reason(error)) from error
         return outcomes
 
-    async def answer(self, sql: str) -> Answer:
-        """Run one statement, and return all that the server says of it. Raises a `DatabaseError`."""
+    async def run(self, sql: str) -> StatementResult:
+        """Run one statement, and return all that the server returns for it. Raises a `DatabaseError`."""
         await self.script(sql)
         result = self._connection._result  # noqa: SLF001 - see above
         rows = (result.rows or ()) if result.description else None
-        return Answer(rows, result.affected_rows or 0, result.insert_id or 0, result.warning_count or 0)
+        return StatementResult(rows, result.affected_rows or 0, result.insert_id or 0, result.warning_count or 0)
 
     def _outcome(self) -> Rows:
-        self._work.statements += 1
+        self._counts.statements += 1
         result = self._connection._result  # noqa: SLF001 - see above
         self._status = result.server_status or 0
         return Rows(result.rows or (), result.affected_rows or 0, result.insert_id or 0)
@@ -151,16 +160,18 @@ class MySQLDatabase:
         url: ``mysql://user:password@host:port``.
         schema: the schema that its sessions use.
         size: the connections it opens, on entering.
-        work: where what its sessions ask is counted.
-        at: where it connects, if not at the URL's host and port.
+        counts: where the requests of its sessions are counted.
+        at: the address to connect to, if it is not that of the URL.
     """
 
-    def __init__(self, url: str, schema: str, size: int, work: Work | None = None, at: Address | None = None) -> None:
+    def __init__(
+        self, url: str, schema: str, size: int, counts: RequestCounts | None = None, at: Address | None = None
+    ) -> None:
         self._parameters = {**parameters(url), "db": schema} | ({"host": at.host, "port": at.port} if at else {})
         self._size = size
         self._pool: asyncmy.Pool | None = None
         self._levels: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()  # of the connections
-        self._work = Work() if work is None else work
+        self._counts = RequestCounts() if counts is None else counts
 
     async def __aenter__(self) -> Self:
         """Open all connections, so that none is opened within a measured window."""
@@ -182,13 +193,13 @@ class MySQLDatabase:
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[MySQLSession]:
-        """Lease a connection for the block; one left with an open transaction is closed."""
+        """Lease a connection for the block. One that is returned with an open transaction is closed."""
         assert self._pool is not None, "enter the database first"
         try:
             connection = await self._pool.acquire()
         except (DriverError, OSError) as error:
             raise database_error(*_reason(error)) from error
-        session = MySQLSession(connection, self._work, self._levels.get(connection))
+        session = MySQLSession(connection, self._counts, self._levels.get(connection))
         try:
             await session.set_isolation(isolation)
             yield session
@@ -222,13 +233,13 @@ async def connect(url: str, schema: str | None = None) -> MySQLSession:
 
 
 def address(url: str) -> Address:
-    """Where a server is, from its URL. Raises `BadUrlError`."""
+    """A server's host and port, from its URL. Raises `BadUrlError`."""
     found = parameters(url)
     return Address(found["host"], found["port"])
 
 
 def parameters(url: str) -> dict[str, Any]:
-    """What asyncmy wants to know, from a URL. Raises `BadUrlError`."""
+    """The arguments of `asyncmy.connect` for a URL. Raises `BadUrlError`."""
     shown = repr(without_password(url))
     try:
         parts = urlsplit(url)

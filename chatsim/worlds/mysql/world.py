@@ -22,7 +22,7 @@ from chatsim.db.session import Session
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlock_report, driver, tcp
-from chatsim.worlds.mysql.delayed_network import FarNetwork
+from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -156,10 +156,10 @@ class MySQLWorld:
         self._sharings = 0
         self._locks: RedisLocks | None = None
         self._environment: dict[str, object] = {}
-        self._work = driver.Work()
+        self._counts = driver.RequestCounts()
         self._told = ""
         self._network = TcpNetwork()
-        self._far: dict[str, FarNetwork] = {}
+        self._far: dict[str, DelayedNetwork] = {}
         self.token_key = secrets.token_bytes(32)
         self.tokens: Tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
         self._token_lifetime = token_lifetime
@@ -305,7 +305,7 @@ class MySQLWorld:
                 relay = self._far[machine].relay(Address(LOOPBACK, 0), driver.address(self._server.url))
                 at = await stack.enter_async_context(relay)
             try:
-                database = driver.MySQLDatabase(self._server.url, self.schema, connections, self._work, at)
+                database = driver.MySQLDatabase(self._server.url, self.schema, connections, self._counts, at)
                 await stack.enter_async_context(database)
             except DatabaseError as error:
                 raise WorldError(f"{connections} connections can't be had: {error}") from error
@@ -323,9 +323,9 @@ class MySQLWorld:
         """TCP."""
         return self._far.get(machine, self._network)
 
-    def remove(self, machine: str, distance: Distance) -> None:
+    def place(self, machine: str, distance: Distance) -> None:
         """Hold back what its connections carry."""
-        self._far[machine] = FarNetwork(self._network, distance)
+        self._far[machine] = DelayedNetwork(self._network, distance)
 
     def host(self, machine: str) -> str:  # noqa: ARG002
         """Loopback."""
@@ -397,7 +397,7 @@ class MySQLWorld:
         waits = await self._counter(
             "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
         )
-        return Costs(**asdict(self._work), rows_examined=examined, lock_waits=waits)
+        return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits)
 
     async def _examined(self) -> int | None:
         return await self._counter(

@@ -54,7 +54,7 @@ async def fail(world, device, rng):
     if rng.random() < 0.5:
         world.network.cut(device, node)
         return
-    world.network.part(device, node)
+    world.network.partition(device, node)
     await asyncio.sleep(rng.uniform(0, 40))
     world.network.heal(device, node)
 

@@ -69,7 +69,7 @@ def test_each_crossing_of_the_network_is_seen_in_its_hop_and_in_no_other():
 def test_what_nobody_was_told_is_counted_and_not_timed():
     rows = modelled(
         Delivery(pairs=1, texts=20, paths="across", presence="redis", peers="grpc"),
-        before=lambda world: world.network.part("node1", "node2"),
+        before=lambda world: world.network.partition("node1", "node2"),
     )
     lost = {hop: rows["across", "redis", "grpc", hop]["lost"] for hop in HOPS}
     assert lost == {"acknowledged": 0, "pushed": 20, "read": 20}

@@ -9,7 +9,7 @@ from chatsim.chat.ports import Device, LocksError, RegistryError
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts, RedisCosts
-from chatsim.worlds.model.platform import ModelSite
+from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.model.redis import ModelKeys
 
 COSTS = msgspec.structs.replace(
@@ -22,13 +22,13 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-def site():
-    return ModelSite(COSTS, seed=1, database=None)
+def platform():
+    return ModelPlatform(COSTS, seed=1, database=None)
 
 
 def test_a_command_takes_a_round_trip_and_its_work():
     async def main():
-        assert await ModelKeys(site().redis, "node1").set_if_absent("a", "1", 10)
+        assert await ModelKeys(platform().redis, "node1").set_if_absent("a", "1", 10)
         assert now() == 1.25
 
     run(main())
@@ -36,19 +36,19 @@ def test_a_command_takes_a_round_trip_and_its_work():
 
 def test_commands_of_different_hosts_wait_for_the_one_core():
     async def main():
-        there = site()
+        there = platform()
         async with asyncio.TaskGroup() as group:
             for number in range(8):
                 group.create_task(ModelKeys(there.redis, f"node{number}").set_if_absent(f"{number}", "1", 10))
         assert now() == 1 + 8 * 0.25
-        assert there.redis.machine.worked == 2.0
+        assert there.redis.cpu.busy_seconds == 2.0
 
     run(main())
 
 
 def test_a_key_is_set_once_and_again_when_it_has_lapsed_or_was_deleted_by_who_knows_its_value():
     async def main():
-        keys = ModelKeys(site().redis, "node1")
+        keys = ModelKeys(platform().redis, "node1")
         assert await keys.set_if_absent("a", "1", 10)
         assert not await keys.set_if_absent("a", "2", 10)
         await keys.delete_if("a", "2")
@@ -63,7 +63,7 @@ def test_a_key_is_set_once_and_again_when_it_has_lapsed_or_was_deleted_by_who_kn
 
 def test_a_key_whose_answer_is_under_way_is_set_for_everybody_else():
     async def main():
-        there = site()
+        there = platform()
         outcomes = await asyncio.gather(
             *(ModelKeys(there.redis, f"n{i}").set_if_absent("a", f"{i}", 10) for i in range(5))
         )
@@ -75,7 +75,7 @@ def test_a_key_whose_answer_is_under_way_is_set_for_everybody_else():
 @pytest.mark.parametrize("alone", [True, False])
 def test_presence_is_the_same_for_all_machines_and_a_round_trip_away(alone):
     async def main():
-        async with site().shared(None, expiry=20, dead=3) as shared:
+        async with platform().shared(None, expiry=20, dead=3) as shared:
             here, there = shared.presence("node1"), shared.presence("node2")
             assert await here.enter(PHONE, alone=alone) == []
             assert now() == 1.25
@@ -92,7 +92,7 @@ def test_presence_is_the_same_for_all_machines_and_a_round_trip_away(alone):
 
 def test_a_redis_that_is_killed_refuses_until_it_starts_again_and_has_forgotten_everything():
     async def main():
-        there = site()
+        there = platform()
         async with there.shared(None, expiry=100, dead=3) as shared:
             presence, keys = shared.presence("node1"), ModelKeys(there.redis, "node1")
             await presence.enter(PHONE, alone=False)
@@ -110,7 +110,7 @@ def test_a_redis_that_is_killed_refuses_until_it_starts_again_and_has_forgotten_
 
 def test_what_a_redis_that_is_killed_was_about_to_do_is_not_done():
     async def main():
-        there = site()
+        there = platform()
         async with there.shared(None, expiry=100, dead=3) as shared:
             entering = asyncio.create_task(shared.presence("node1").enter(PHONE, alone=False))
             await asyncio.sleep(0.6)  # it is there, and being worked on

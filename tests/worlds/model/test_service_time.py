@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsim.chat.ports import Address
-from chatsim.simulation.cpu import Machine
+from chatsim.simulation.cpu import CPU
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.model.service_time import WorkedNetwork
+from chatsim.worlds.model.service_time import ServiceTimeNetwork
 
 SERVICE = {1005: 1.0, 1023: 0.25}
 LATENCY = 0.5
@@ -29,19 +29,19 @@ def frame(number, body=b""):
 LOGIN, HEARTBEAT, UNKNOWN = frame(1005, b'{"uid": 1}'), frame(1023), frame(4711, bytes(1005))
 
 
-class Site:
+class Node:
     """A machine behind a network, and what its sessions have read, with the time of each piece."""
 
     def __init__(self, cores=1, limit=65536):
         self.network = ModelNetwork(Topology(Link(Constant(LATENCY))))
-        self.machine = Machine(cores)
-        self.worked = WorkedNetwork(self.network.host("node"), lambda: self.machine, SERVICE)
+        self.cpu = CPU(cores)
+        self.service_time = ServiceTimeNetwork(self.network.host("node"), lambda: self.cpu, SERVICE)
         self.limit = limit
         self.seen = []
         self.ended = asyncio.Event()
 
     async def listen(self):
-        self.listener = await self.worked.listen(Address("node", 0), self._accept)
+        self.listener = await self.service_time.listen(Address("node", 0), self._accept)
         return self
 
     async def _accept(self, stream):
@@ -61,15 +61,15 @@ def work_of(*pieces, limit=65536):
     """The work that these pieces are, sent by one session a second after the other and then closed."""
 
     async def main():
-        site = await Site(limit=limit).listen()
-        stream = await site.connect()
+        node = await Node(limit=limit).listen()
+        stream = await node.connect()
         for piece in pieces:
             await stream.write(piece)
             await asyncio.sleep(1)
         await stream.close()
-        await site.ended.wait()
-        assert site.read == b"".join(pieces)
-        return site.machine.worked
+        await node.ended.wait()
+        assert node.read == b"".join(pieces)
+        return node.cpu.busy_seconds
 
     return run(main())
 
@@ -77,16 +77,16 @@ def work_of(*pieces, limit=65536):
 MIXED = LOGIN + HEARTBEAT + UNKNOWN + HEARTBEAT + LOGIN
 
 
-class TestWorkedNetwork:
+class TestServiceTimeNetwork:
     def test_a_request_can_be_read_when_its_work_is_done(self):
         async def main():
-            site = await Site().listen()
-            stream = await site.connect()
+            node = await Node().listen()
+            stream = await node.connect()
             began = now()
             await stream.write(LOGIN)
             await asyncio.sleep(10)
-            assert site.seen == [(began + LATENCY + 1.0, LOGIN)]
-            assert site.machine.worked == 1.0
+            assert node.seen == [(began + LATENCY + 1.0, LOGIN)]
+            assert node.cpu.busy_seconds == 1.0
 
         run(main())
 
@@ -132,100 +132,100 @@ class TestWorkedNetwork:
 
     def test_what_is_sent_back_is_no_work(self):
         async def main():
-            site = Site()
+            node = Node()
 
             async def accept(stream):
                 await stream.read(100)
                 await stream.write(LOGIN)
 
-            listener = await site.worked.listen(Address("node", 0), accept)
-            stream = await site.network.host("client").connect(listener.address)
+            listener = await node.service_time.listen(Address("node", 0), accept)
+            stream = await node.network.host("client").connect(listener.address)
             began = now()
             await stream.write(HEARTBEAT)
             assert await stream.read(100) == LOGIN
             assert now() - began == 2 * LATENCY + 0.25
             assert await stream.read(100) == b""
-            assert site.machine.worked == 0.25
+            assert node.cpu.busy_seconds == 0.25
 
         run(main())
 
     def test_who_connects_from_there_is_not_charged(self):
         async def main():
-            site = Site()
+            node = Node()
 
             async def accept(stream):
                 assert await stream.read(100) == LOGIN
                 await stream.write(LOGIN)
 
-            listener = await site.network.host("other").listen(Address("other", 0), accept)
-            stream = await site.worked.connect(listener.address)
+            listener = await node.network.host("other").listen(Address("other", 0), accept)
+            stream = await node.service_time.connect(listener.address)
             await stream.write(LOGIN)
             assert await stream.read(100) == LOGIN
-            assert (now(), site.machine.worked) == (4 * LATENCY, 0.0)
+            assert (now(), node.cpu.busy_seconds) == (4 * LATENCY, 0.0)
 
         run(main())
 
     @pytest.mark.parametrize(("cores", "times"), [(1, [1.0, 2.0]), (2, [1.0, 1.0])])
     def test_two_sessions_of_a_machine_queue_for_its_cores(self, cores, times):
         async def main():
-            site = await Site(cores).listen()
-            streams = [await site.connect(host) for host in ("laptop", "telephone")]
+            node = await Node(cores).listen()
+            streams = [await node.connect(host) for host in ("laptop", "telephone")]
             began = now()
             for stream in streams:
                 await stream.write(LOGIN)
             await asyncio.sleep(10)
-            assert [time - began - LATENCY for time, _ in site.seen] == times
-            assert site.machine.worked == 2.0
+            assert [time - began - LATENCY for time, _ in node.seen] == times
+            assert node.cpu.busy_seconds == 2.0
 
         run(main())
 
     def test_two_listeners_of_a_machine_share_its_cores(self):
         async def main():
-            site = await Site().listen()
-            other = await site.worked.listen(Address("node", 0), site._accept)
-            streams = [await site.connect(), await site.network.host("client").connect(other.address)]
+            node = await Node().listen()
+            other = await node.service_time.listen(Address("node", 0), node._accept)
+            streams = [await node.connect(), await node.network.host("client").connect(other.address)]
             began = now()
             for stream in streams:
                 await stream.write(LOGIN)
             await asyncio.sleep(10)
-            assert [time - began - LATENCY for time, _ in site.seen] == [1.0, 2.0]
+            assert [time - began - LATENCY for time, _ in node.seen] == [1.0, 2.0]
 
         run(main())
 
     def test_frames_of_one_session_are_worked_on_one_after_the_other(self):
         async def main():
-            site = await Site(cores=4).listen()
-            stream = await site.connect()
+            node = await Node(cores=4).listen()
+            stream = await node.connect()
             began = now()
             await stream.write(LOGIN)
             await stream.write(LOGIN)
             await asyncio.sleep(10)
-            assert [time - began - LATENCY for time, _ in site.seen] == [2.0]
+            assert [time - began - LATENCY for time, _ in node.seen] == [2.0]
 
         run(main())
 
     def test_who_hangs_up_while_his_request_is_worked_on_is_charged_all_the_same(self):
         async def main():
-            site = await Site().listen()
-            stream = await site.connect()
+            node = await Node().listen()
+            stream = await node.connect()
             await stream.write(LOGIN)
             await stream.close()
             await asyncio.sleep(10)
-            assert (site.read, site.ended.is_set(), site.machine.worked) == (LOGIN, True, 1.0)
+            assert (node.read, node.ended.is_set(), node.cpu.busy_seconds) == (LOGIN, True, 1.0)
 
         run(main())
 
     def test_a_read_that_is_given_up_while_the_machine_works_takes_nothing(self):
         async def main():
-            site, data = Site(), []
+            node, data = Node(), []
 
             async def accept(stream):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(stream.read(100), 1.5)
                 data.append(await stream.read(100))
 
-            listener = await site.worked.listen(Address("node", 0), accept)
-            stream = await site.network.host("client").connect(listener.address)
+            listener = await node.service_time.listen(Address("node", 0), accept)
+            stream = await node.network.host("client").connect(listener.address)
             await stream.write(LOGIN)
             await asyncio.sleep(10)
             await stream.close()
@@ -236,18 +236,18 @@ class TestWorkedNetwork:
 
     def test_addresses_are_those_of_the_network_below(self):
         async def main():
-            site, peers = Site(), []
+            node, peers = Node(), []
 
             async def accept(stream):
                 peers.append(stream.peer.host)
 
-            listener = await site.worked.listen(Address("node", 0), accept)
-            stream = await site.network.host("client").connect(listener.address)
+            listener = await node.service_time.listen(Address("node", 0), accept)
+            stream = await node.network.host("client").connect(listener.address)
             assert (peers, stream.peer) == (["client"], listener.address)
             with pytest.raises(OSError, match="address in use"):
-                await site.worked.listen(listener.address, accept)
+                await node.service_time.listen(listener.address, accept)
             await listener.close()
             with pytest.raises(ConnectionRefusedError):
-                await site.network.host("client").connect(listener.address)
+                await node.network.host("client").connect(listener.address)
 
         run(main())

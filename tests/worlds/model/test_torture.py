@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from chatsim.simulation.loop import ModelLoop, run
+from chatsim.simulation.loop import SimPyEventLoop, run
 
 REAL_UNITS = (0.01, 0.1)  # seconds; where the first is too short for a busy machine, the next one counts
 MODEL_UNIT = 36_000.0  # ten hours
@@ -39,7 +39,7 @@ class Teller:
         loop = asyncio.get_running_loop()
         self.began = loop.time() if self.began is None else self.began
         units = (loop.time() - self.began) / self.unit
-        return units if self.new_loop is ModelLoop else int(units / 2 + 0.01) * 2
+        return units if self.new_loop is SimPyEventLoop else int(units / 2 + 0.01) * 2
 
     def at(self, units):
         """The loop's time so many units after the beginning."""
@@ -101,7 +101,7 @@ def play(tale, unit, new_loop):
 
     if not inspect.iscoroutinefunction(tale):
         tale(teller)
-    elif new_loop is ModelLoop:
+    elif new_loop is SimPyEventLoop:
         run(main())
     else:
         asyncio.run(main())
@@ -859,7 +859,7 @@ async def errors_nobody_waits_for_are_reported(t):
 
 @pytest.mark.parametrize("body", STORIES)
 def test_it_goes_as_on_the_real_loop(body):
-    in_virtual_time = play(body, MODEL_UNIT, ModelLoop)
+    in_virtual_time = play(body, MODEL_UNIT, SimPyEventLoop)
     for unit in REAL_UNITS:
         in_real_time = play(body, unit, asyncio.new_event_loop)
         if in_virtual_time == in_real_time:

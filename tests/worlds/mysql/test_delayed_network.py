@@ -9,7 +9,7 @@ from chatsim.chat.ports import Address
 from chatsim.simulation.links import Constant, Link
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.network import ModelNetwork
-from chatsim.worlds.mysql.delayed_network import FarNetwork
+from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.world import Distance
 
 
@@ -26,7 +26,7 @@ class Near:
 async def echo_after(distance, data, network=None):
     """How long it takes to connect, and then until ``data`` is back, in seconds."""
     clock = asyncio.get_running_loop().time
-    far = FarNetwork(Near(), distance) if network is None else network
+    far = DelayedNetwork(Near(), distance) if network is None else network
     listener = await far.listen(Address("here", 0), serve)
     begun = clock()
     stream = await far.connect(listener.address)
@@ -52,7 +52,7 @@ def test_bytes_take_as_long_as_the_bandwidth_says_in_each_direction():
 def test_the_model_puts_a_machine_as_far_away():
     async def body():
         network = ModelNetwork()
-        network.remove("client", Link(Constant(0.1), 1_000))
+        network.place("client", Link(Constant(0.1), 1_000))
         listener = await network.host("here").listen(Address("here", 0), serve)
         clock = asyncio.get_running_loop().time
         begun = clock()
@@ -76,7 +76,7 @@ def relayed(body, accept=serve, *, gone=False):
         listener = await network.listen(Address("here", 0), accept)
         if gone:
             await listener.close()
-        async with FarNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
+        async with DelayedNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
             await body(await network.connect(near))
         await listener.close()
 
@@ -127,7 +127,7 @@ def test_who_leaves_while_something_is_under_way_leaves_nothing_open(after):
     async def whole():
         network = Near()
         listener = await network.listen(Address("here", 0), accept)
-        async with FarNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
+        async with DelayedNetwork(network, Distance(rtt=0.2)).relay(Address("here", 0), listener.address) as near:
             stream = await network.connect(near)
             await stream.write(b"hello\n")
             await asyncio.sleep(after)
@@ -152,7 +152,7 @@ def test_a_close_that_nobody_waits_for_any_longer_closes_all_the_same():
     async def whole():
         network = Near()
         listener = await network.listen(Address("here", 0), accept)
-        stream = await FarNetwork(network, Distance(rtt=10.0)).connect(listener.address)
+        stream = await DelayedNetwork(network, Distance(rtt=10.0)).connect(listener.address)
         await stream.write(b"hello\n")
         closing = asyncio.create_task(stream.close())
         await asyncio.sleep(1)

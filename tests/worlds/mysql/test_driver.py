@@ -20,7 +20,7 @@ from chatsim.db.errors import (
 )
 from chatsim.db.session import Isolation, Rows
 from chatsim.worlds.mysql import driver
-from chatsim.worlds.mysql.driver import BadUrlError, MySQLDatabase, Work, literal, mogrify
+from chatsim.worlds.mysql.driver import BadUrlError, MySQLDatabase, RequestCounts, literal, mogrify
 
 SLEEP = "SELECT SLEEP(60)"
 VALUES = st.one_of(
@@ -181,7 +181,7 @@ async def test_a_script_ends_at_its_first_error(session):
 
 
 async def test_work_counts_requests_and_the_statements_that_ended_well(pool):
-    work = Work()
+    work = RequestCounts()
     async with pool(1, work) as database, database.session() as session:
         work.round_trips = work.statements = 0
         await session.execute("SELECT 1")
@@ -417,7 +417,7 @@ async def test_a_pool_lends_each_connection_to_one_at_a_time(pool):
 
 
 async def test_a_lease_at_the_level_that_its_connection_has_costs_no_round_trip(mysql_url, schema):
-    work = driver.Work()
+    work = driver.RequestCounts()
     async with MySQLDatabase(mysql_url, schema, 1, work) as database:
         for level in (Isolation.READ_COMMITTED, Isolation.READ_COMMITTED, None, None):
             async with database.session(level):

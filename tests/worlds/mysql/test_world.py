@@ -284,7 +284,7 @@ async def test_more_connections_than_the_server_allows_is_a_world_error_and_the_
 
 
 async def test_a_machine_that_was_removed_is_as_far_from_the_database_as_it_says(world):
-    world.remove("writer", Distance(rtt=0.05))
+    world.place("writer", Distance(rtt=0.05))
     clock = asyncio.get_running_loop().time
     async with world.database(1, "writer") as database, database.session() as session:
         begun = clock()
