@@ -1,4 +1,4 @@
-"""``chatsim protocol``: what clients and servers say to each other, as the code has it."""
+"""``chatsim protocol``: the messages between clients and servers, printed from the code that defines them."""
 
 from __future__ import annotations
 
@@ -28,68 +28,72 @@ from chatsim.chat.server.limits import Limits
 __all__ = ["protocol"]
 
 _OURS = 1101
-"""From here up, message ids and errors are not the source's."""
+"""From this number up, message ids and errors are chatsim's own."""
 
 _INTRODUCTION = f"""\
 # The wire
 
-This page is what `chatsim protocol --markdown` prints; a test compares the two.
+This page describes the messages between chat clients and chat servers. `chatsim protocol --markdown` prints it, and a
+test compares the two.
 
-**A frame** is a header of four bytes, message id and length of the body, both unsigned 16-bit big-endian; then the
-body, a JSON object in UTF-8 (docs/source.md, 3.2). A body has at most {LARGEST_BODY:,} bytes, a request's at most
-{REQUEST_LIMIT:,} unless the server is told otherwise (`chatsim serve --request-bytes`). Keys that a reader does not
-know are passed over; all that are named here have to be there, but for those that may be left out. An *id* is a number
-from 0 to {LARGEST_ID}.
+**Frames.** A frame is a header and a body. The header has four bytes: the message id and the length of the body, both
+unsigned 16-bit numbers, big endian. The body is a JSON object in UTF-8 (docs/source.md, 3.2). It has at most
+{LARGEST_BODY:,} bytes. A request has at most {REQUEST_LIMIT:,} bytes, unless the server has another limit
+(`chatsim serve --request-bytes`). A reader ignores keys that it does not know. All keys that are listed below are
+required, except those marked "may be left out". An *id* is a number from 0 to {LARGEST_ID}.
 
-**A connection** begins with a login, and has one. Whatever is no message, or comes before the login, ends it; what is
-refused is answered with an error, and the connection lasts. Requests are answered one after the other, in their order;
-what a server says unasked comes in between, never within a frame. A client that says nothing for {Limits.expiry:g} s is
-let go; so is one for which more than {Limits.queue_bytes:,} bytes wait. Who asks is known from the session: a request
-with a key that says so, and names somebody else, is answered with an error {int(ErrorCode.UID_INVALID)}.
+**Connections.** A connection begins with a login, and has only one. The server closes the connection when it gets
+something that is not a message, or a message before the login. A request that is refused gets a reply with an error,
+and the connection stays open. Requests are answered one after the other, in their order. A server may send notices
+between two replies. It closes the connection of a client that has sent nothing for {Limits.expiry:g} s, and of a client
+for which more than {Limits.queue_bytes:,} bytes are waiting. The server knows the user from the session: if a request
+has a key for its sender ("the sender" below) and names another user, the reply has error {int(ErrorCode.UID_INVALID)}.
 
-**Numbers, keys and types are the source's** (docs/source.md, 1.2, 3.3, 3.4). What it has no message for has an id from
-{_OURS} up, as have errors that it has no code for. A client of the source's need not know of any of that: it is told
-of texts by message 1019. One that says `feed` in its login is told by message 1109, and of what has been read by 1107.
+**Numbers, keys and types** are the source's (docs/source.md, 1.2, 3.3, 3.4). Where the source has no message or no
+error, chatsim has its own, with a number from {_OURS} up. A client that was written for the source does not need to
+know them: it gets new texts as message 1019. A client that sets `feed` in its login gets them as message 1109, and read
+positions as message 1107.
 """
 
 _CHOICES = f"""\
-## What is chosen here
+## Details
 
-**1007 and 1008.** The source says what they are for, and not what is in them. Here a search says what was typed, as
-`uid`: digits are an id, anything else is a name, and of several users of one name the oldest is found. The reply is a
-profile without e-mail and password; where nobody is found it is an error {int(ErrorCode.UID_INVALID)}, and `uid` is 0.
+**Search (1007, 1008).** The source says what these messages are for, but not which keys they have. Here `uid` is what
+the user has typed: digits are a user id, anything else is a name. If several users have the same name, the oldest one
+is found. The reply is a profile without e-mail and password. If nobody is found, `error` is
+{int(ErrorCode.UID_INVALID)} and `uid` is 0.
 
-**1006.** `pwd` is always empty: a password does not leave the server. An application's `desc` is the greeting, as in
-message 1011. Of a list that does not fit into the frame, the end is left out.
+**Login (1006).** `pwd` is always empty, because a password does not leave the server. The `desc` of an application is
+the greeting, as in message 1011. If a list does not fit into the frame, its end is left out.
 
-**Two dialects for a message.** Where it has just been sent (1018, 1019) it is `message_id`, `unique_id`, `content`,
-`status`, `chat_time`; where it is read again (1030) or opens a friendship (1014, 1015) it is `msg_id`, `msg_content`,
-`sender`, `thread_id`, and `unique_id` is the number 0 in 1030, an empty string in 1014 and 1015. Both are kept. The
-messages from {_OURS} up have one for all: it says everything, and has the message's number in its thread, `seq`, which
-counts from 1 and leaves nothing out.
+**Two forms of a message.** A text that has just been sent (1018, 1019) has the keys `message_id`, `unique_id`,
+`content`, `status` and `chat_time`. A text in the history (1030) or in a new friendship (1014, 1015) has the keys
+`msg_id`, `msg_content`, `sender` and `thread_id`; its `unique_id` is the number 0 in 1030, and an empty string in 1014
+and 1015. Both forms are the source's. Messages from {_OURS} up have a single form with all of this, and with the
+message's number in its thread: `seq` starts at 1 and has no gaps.
 
-**`status`** is that of the table: 0 unread, 1 read, 2 recalled. A new message is 0; how far somebody has read is said
-by messages 1105 to 1107, and not by a status on each.
+**Status.** `status` is the value in the table: 0 unread, 1 read, 2 recalled. A new message has 0. Read positions are
+sent as messages 1105 to 1107, and do not change the status of each message.
 
-**A page** (1026, 1030, 1102, 1104) has at most 100 entries, and no more than fit into a frame; `load_more` is true
-whenever there are more, for either reason. The entry next to the cursor is always on it. A page backwards (1102) is in
-ascending order, too.
+**Pages (1026, 1030, 1102, 1104).** A page has at most 100 entries, and not more than fit into a frame. `load_more` is
+true if there are more entries, for either reason. The entry next to the cursor is always on the page. A backward page
+(1102) is in ascending order too.
 
-**A batch of texts** (1017) has one at least, each of 1 to {Limits.text_characters:,} characters, and no two of one
-`unique_id`, which has 1 to 64; and not more than can be told of in a frame. It is stored as a whole before it is
-acknowledged. In the hardened tables a `unique_id` is its sender's name for the message: one that is there already is
-acknowledged with its first `message_id`, and nobody is told again.
-An error {int(ErrorCode.SEND_FAILED)} leaves it open whether it is stored.
+**A batch of texts (1017)** has at least one text. Each text has 1 to {Limits.text_characters:,} characters, and a
+`unique_id` of 1 to 64 characters that no other text of the batch has. The batch has to fit into the frame of the
+notice. The server stores the whole batch before it acknowledges it. In the hardened tables, a `unique_id` identifies a
+message of its sender: if the sender sends it again, the server acknowledges it with the first `message_id`, and sends
+no second notice. After error {int(ErrorCode.SEND_FAILED)} it is not certain whether the batch was stored.
 
-**1113** asks for what is new in many threads at once. It is answered with as many messages 1115 as that takes, each as
-full as a frame can be, and then with its reply: when that is there, everything is.
+**Catch-up (1113).** A client asks for what is new in many threads at once. The server sends as many messages 1115 as
+are needed, each as full as a frame can be, and then the reply 1114. After the reply, the client has everything.
 
-**1014** says who has become a friend, and has the messages that open the thread, also when the applicant is offline,
-and also when it is asked for again. **1015** goes to who had applied; who accepted has it on other devices that have a
-feed.
+**Acceptance (1014, 1015).** Message 1014 has the new friend's profile and the first messages of the thread, also if
+that user is offline, and also if the request is repeated. Message 1015 goes to the user who had applied, and to those
+other devices of the accepting user that have set `feed`.
 
-**1021** ends the connection: `error` 0 when the user has logged in elsewhere and may have one session only,
-{int(ErrorCode.RPC_FAILED)} when the server closes.
+**End of a session (1021).** The connection ends: `error` is 0 if the user has logged in elsewhere and may have one
+session only, and {int(ErrorCode.RPC_FAILED)} if the server is closing.
 """
 
 
@@ -145,11 +149,11 @@ def _whose(number: int) -> str:
 
 
 def _keys(part: type[msgspec.Struct]) -> str:
-    """Each key with its type; which one says who asks, which one may be left out."""
+    """All keys with their types, with a note on the one that names the sender and on those that may be left out."""
     notes: dict[str | None, str] = {}
     if issubclass(part, Message) and part.ID in HANDLERS:
         notes = {each.name: ", may be left out" for each in msgspec.structs.fields(part) if not each.required}
-        notes[HANDLERS[part.ID].asker] = ", who asks"
+        notes[HANDLERS[part.ID].asker] = ", the sender"
     return "; ".join(f"`{name}` {_type(kind)}{notes.get(name, '')}" for name, kind in _kinds(part).items())
 
 
@@ -170,7 +174,7 @@ def _type(kind: Any) -> str:
 
 
 def _parts(whole: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
-    """What is in the lists of a message, and in theirs."""
+    """The structs in the lists of a message, and in the lists of these structs."""
     for kind in _kinds(whole).values():
         if get_origin(kind) is tuple and get_args(kind)[0] != Id:
             part = get_args(kind)[0]
@@ -179,11 +183,11 @@ def _parts(whole: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
 
 
 def _purpose(part: type[msgspec.Struct]) -> str:
-    """The docstring's first paragraph, as Markdown has it."""
+    """The first paragraph of the docstring, as Markdown."""
     first, *_ = (inspect.getdoc(part) or "").split("\n\n")
     return first.replace("\n", " ").replace("``", "`")
 
 
 def _meanings() -> dict[str, str]:
-    """What the docstring says of each error."""
+    """From the name of an error to its description in the docstring."""
     return dict(re.findall(r"^    ([A-Z_]+): (.*)$", inspect.getdoc(ErrorCode) or "", re.MULTILINE))

@@ -45,7 +45,7 @@ def test_every_message_and_every_error_has_a_row_with_all_it_has_to_say():
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
-        ("1017", "`fromuid` id, who asks; `touid` id; `thread_id` id; `text_array` list of `OutgoingText`"),
+        ("1017", "`fromuid` id, the sender; `touid` id; `thread_id` id; `text_array` list of `OutgoingText`"),
         ("1005", "`uid` id; `token` string; `feed` bool, may be left out"),
         (
             "1030",
@@ -69,5 +69,5 @@ def test_without_a_word_it_is_a_table_for_the_terminal():
         "1027",
         "CreatePrivateChatRequest",
         "client",
-        "uid id, who asks; other_id id",
+        "uid id, the sender; other_id id",
     ]

@@ -1,8 +1,8 @@
 """The wire: message ids, payloads and the frame codec.
 
-Ids, keys and types are the source's (docs/source.md, 1.2 and 3.3), so that a client written for its server can talk to
-this one. What the source has no message for has an id from 1101 up, and so have the errors that it has no code for.
-``docs/protocol.md`` has all of them in a table. Everybody imports the names from here; the modules are by topic.
+Ids, keys and types are the source's (docs/source.md, 1.2 and 3.3), so that a client that was written for its server can
+talk to this one. Messages and errors that the source does not have are numbered from 1101 up. ``docs/protocol.md``
+lists all of them. There is a module for each topic; other code imports all names from this package.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ __all__ = ["CatchUpPart", "CatchUpReply", "CatchUpRequest", "ThreadTexts"]
 
 
 class CatchUpRequest(Message, frozen=True):
-    """What is above number ``after[i]`` in thread ``threads[i]``, and below number ``below[i]`` if that is not 0."""
+    """Ask for the messages above ``after[i]`` in thread ``threads[i]``, and below ``below[i]`` if that is not 0."""
 
     ID = 1113
     threads: tuple[Id, ...]
@@ -18,21 +18,21 @@ class CatchUpRequest(Message, frozen=True):
 
 
 class ThreadTexts(Part, frozen=True):
-    """Messages of one thread, by number."""
+    """Messages of one thread, ordered by number."""
 
     thread_id: Id
     texts: tuple[NumberedText, ...]
 
 
 class CatchUpPart(Message, frozen=True):
-    """A part of what a `CatchUpRequest` asks for; as many of them as it takes come before the reply."""
+    """One part of the answer to a `CatchUpRequest`. All parts come before the reply."""
 
     ID = 1115
     threads: tuple[ThreadTexts, ...]
 
 
 class CatchUpReply(Message, frozen=True):
-    """All of it has been sent, in the parts that came before."""
+    """All parts have been sent."""
 
     ID = 1114
     error: int

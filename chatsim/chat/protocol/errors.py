@@ -8,26 +8,27 @@ __all__ = ["ErrorCode"]
 
 
 class ErrorCode(IntEnum):
-    """The values of a reply's ``error``: the source's (docs/source.md, 3.4), and from 1101 up those it has none for.
+    """The values of a reply's ``error``.
 
-    Those that end in ``FAILED`` are the server's trouble: the same request may succeed later.
+    Values below 1101 are the source's (docs/source.md, 3.4); values from 1101 up are chatsim's own. A name that ends in
+    ``FAILED`` means that the server could not do it now: the same request may succeed later.
 
     Attributes:
-        SUCCESS: it is done.
-        ERROR_JSON: what came is no message; never sent here, where such a connection ends.
-        RPC_FAILED: the server can't do it now; in a message 1021: it closes.
-        TOKEN_INVALID: the token proves nothing; the connection ends.
-        UID_INVALID: there is no such user, or the request says it is from somebody else.
-        CREATE_CHAT_FAILED: the private chat could not be made, or can't be: with oneself, or with nobody.
-        LOAD_CHAT_FAILED: threads or messages could not be read, or what was read could not be noted.
-        SEND_FAILED: the texts may not be stored; to send them again under their names is safe.
-        NOT_A_MEMBER: there is no such thread, or who asks is not in it, or who is to read is not.
-        NOT_FRIENDS: that is for friends only.
-        BAD_CONTENT: nothing is said, or asked for, or too much, or a name is used twice.
-        ALREADY_FRIENDS: there is nothing to apply for.
-        NO_APPLICATION: there is nothing to accept.
-        FRIENDS_FAILED: the application or the acceptance may not be stored; to repeat it is safe.
-        NOT_IN_THIS_SCHEMA: the source's tables don't have that.
+        SUCCESS: the request has been carried out.
+        ERROR_JSON: the body is not valid; chatsim never sends it, it closes such a connection.
+        RPC_FAILED: the server can't do this now; in message 1021, the server is closing.
+        TOKEN_INVALID: the token is wrong or has expired; the connection ends.
+        UID_INVALID: there is no such user, or the request names another user as its sender.
+        CREATE_CHAT_FAILED: the private chat was not created; with oneself or an unknown user it never will be.
+        LOAD_CHAT_FAILED: threads or messages could not be read, or a read position could not be stored.
+        SEND_FAILED: it is not certain that the texts were stored; sending them again with the same unique ids is safe.
+        NOT_A_MEMBER: there is no such thread, or the user is not a member, or the receiver is not.
+        NOT_FRIENDS: only friends may do this.
+        BAD_CONTENT: a text is empty or too long, a list is empty or too long, or a unique id occurs twice.
+        ALREADY_FRIENDS: the two users are friends already, so there is nothing to apply for.
+        NO_APPLICATION: there is no application to accept.
+        FRIENDS_FAILED: it is not certain that the application or acceptance was stored; repeating it is safe.
+        NOT_IN_THIS_SCHEMA: the source's tables have nothing to store this in.
     """
 
     SUCCESS = 0

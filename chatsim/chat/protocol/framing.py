@@ -17,7 +17,7 @@ from chatsim.chat.protocol.parts import Message
 __all__ = ["LARGEST_BODY", "REQUEST_LIMIT", "Decoder", "MessageTooLongError", "ProtocolError", "encode"]
 
 LARGEST_BODY = 65_535
-"""What the header's length can say, in bytes."""
+"""The largest length of a body that fits into the header, in bytes."""
 
 REQUEST_LIMIT = 2_048
 """The source's limit for a body that a client sends, in bytes."""
@@ -26,11 +26,11 @@ _HEADER = struct.Struct(">HH")
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol, for the reason in the message; the connection is over."""
+    """The peer has broken the protocol. The message has the reason. The connection can't be used any more."""
 
 
 class MessageTooLongError(ValueError):
-    """A message's body is longer than the header can say."""
+    """The body of a message is longer than `LARGEST_BODY`."""
 
 
 def encode(message: Message) -> bytes:
@@ -45,16 +45,16 @@ def encode(message: Message) -> bytes:
 
 @cache
 def _decoder(message: type[Message]) -> msgspec.json.Decoder[Message]:
-    """One for all connections: it has no state, and takes longer to make than to use."""
+    """The decoder of a message class. It is made once, because it has no state and is slow to make."""
     return msgspec.json.Decoder(message)
 
 
 class Decoder:
-    """Turns what a peer sends into messages.
+    """Turns the bytes that a peer has sent into messages.
 
     Args:
-        known: what that peer may send, `FROM_CLIENT` or `FROM_SERVER`.
-        limit: the most bytes of a body.
+        known: the messages that the peer may send, `FROM_CLIENT` or `FROM_SERVER`.
+        limit: the largest length of a body, in bytes.
     """
 
     def __init__(self, known: Mapping[int, type[Message]], limit: int = LARGEST_BODY) -> None:
@@ -63,14 +63,14 @@ class Decoder:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Add bytes that have arrived."""
         self._buffer += data
 
     def next_message(self) -> Message | None:
         """The next whole message, or None until more has arrived.
 
         Raises:
-            ProtocolError: what has arrived is no message; it stays so.
+            ProtocolError: the bytes are not a message. Every later call raises it again.
         """
         if len(self._buffer) < _HEADER.size:
             return None
@@ -90,6 +90,6 @@ class Decoder:
         return message
 
     def end(self) -> None:
-        """The peer has closed. Raises `ProtocolError` if that was within a frame."""
+        """Note that the peer has closed the connection. Raises `ProtocolError` if a frame was incomplete."""
         if self._buffer:
             raise ProtocolError(f"the connection ended within a frame, after {len(self._buffer)} bytes of it")

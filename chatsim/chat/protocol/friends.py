@@ -18,14 +18,14 @@ __all__ = [
 
 
 class SearchUserRequest(Message, frozen=True):
-    """Look for a user; ``uid`` is what was typed: digits are an id, anything else a name."""
+    """Search for a user. ``uid`` is what was typed: digits are a user id, anything else is a name."""
 
     ID = 1007
     uid: str
 
 
 class SearchUserReply(Message, frozen=True):
-    """The user that was found. No such user: an error 1011."""
+    """The user that was found. If there is none, ``error`` is 1011."""
 
     ID = 1008
     error: int
@@ -38,7 +38,7 @@ class SearchUserReply(Message, frozen=True):
 
 
 class AddFriendRequest(Message, frozen=True):
-    """Apply for a friendship; ``applyname`` is the greeting, ``bakname`` the name one gives the other."""
+    """Apply for a friendship. ``applyname`` is the greeting, ``bakname`` the sender's own name for the other user."""
 
     ID = 1009
     uid: Id
@@ -48,14 +48,14 @@ class AddFriendRequest(Message, frozen=True):
 
 
 class AddFriendReply(Message, frozen=True):
-    """The application is stored."""
+    """The application has been stored."""
 
     ID = 1010
     error: int
 
 
 class AddFriendNotice(Message, frozen=True):
-    """Somebody applies for a friendship."""
+    """Another user applies for a friendship."""
 
     ID = 1011
     error: int
@@ -68,7 +68,7 @@ class AddFriendNotice(Message, frozen=True):
 
 
 class FirstText(Part, frozen=True):
-    """One of the messages that open a friendship's thread."""
+    """One of the first messages in the thread of two new friends."""
 
     sender: Id
     msg_id: Id
@@ -78,7 +78,7 @@ class FirstText(Part, frozen=True):
 
 
 class AuthFriendRequest(Message, frozen=True):
-    """Accept an application; ``back`` is the name one gives the other."""
+    """Accept an application. ``back`` is the sender's own name for the other user."""
 
     ID = 1013
     fromuid: Id
@@ -87,7 +87,7 @@ class AuthFriendRequest(Message, frozen=True):
 
 
 class AuthFriendReply(Message, frozen=True):
-    """The friendship, to who accepted it: the other's profile, and the thread's first messages."""
+    """Tells the user who accepted: the other user's profile, and the first messages of the thread."""
 
     ID = 1014
     error: int
@@ -100,7 +100,7 @@ class AuthFriendReply(Message, frozen=True):
 
 
 class AuthFriendNotice(Message, frozen=True):
-    """The friendship, to who had applied for it."""
+    """Tells the user who had applied that the application was accepted."""
 
     ID = 1015
     error: int

@@ -16,9 +16,9 @@ __all__ = [
 
 
 class LoginRequest(Message, frozen=True, omit_defaults=True):
-    """The first message on a connection: who, and the token that the status server gave.
+    """The first message on a connection: the user, and the token from the status server.
 
-    ``feed`` is not the source's: a client that says it is told of texts by `TextsNotice`, not by `TextNotice`.
+    ``feed`` is chatsim's own. A client that sets it gets new texts as `TextsNotice`, and not as `TextNotice`.
     """
 
     ID = 1005
@@ -28,7 +28,7 @@ class LoginRequest(Message, frozen=True, omit_defaults=True):
 
 
 class FriendApplication(Part, frozen=True):
-    """Someone who wants to be a friend, in a login's reply; ``desc`` is their greeting, as in `AddFriendNotice`."""
+    """A friend application in the reply to a login. ``desc`` is the greeting, as in `AddFriendNotice`."""
 
     name: str
     uid: Id
@@ -40,7 +40,7 @@ class FriendApplication(Part, frozen=True):
 
 
 class FriendEntry(Part, frozen=True):
-    """A friend, in a login's reply; ``back`` is the name one has given them."""
+    """A friend in the reply to a login. ``back`` is the user's own name for this friend."""
 
     name: str
     uid: Id
@@ -52,7 +52,7 @@ class FriendEntry(Part, frozen=True):
 
 
 class LoginReply(Message, frozen=True):
-    """Who the user is. ``pwd`` is always empty here; the source sends the password back."""
+    """The user's profile, applications and friends. ``pwd`` is always empty; the source sends the password back."""
 
     ID = 1006
     error: int
@@ -69,7 +69,7 @@ class LoginReply(Message, frozen=True):
 
 
 class OfflineNotice(Message, frozen=True):
-    """This connection ends: the user has logged in elsewhere (``error`` 0), or the server closes (1002)."""
+    """This connection ends: the user has logged in elsewhere (``error`` 0), or the server is closing (1002)."""
 
     ID = 1021
     error: int
@@ -77,14 +77,14 @@ class OfflineNotice(Message, frozen=True):
 
 
 class HeartbeatRequest(Message, frozen=True):
-    """The client is still there."""
+    """Tells the server that the client is still connected."""
 
     ID = 1023
     fromuid: Id
 
 
 class HeartbeatReply(Message, frozen=True):
-    """So is the server."""
+    """Tells the client that the server is still connected."""
 
     ID = 1024
     error: int

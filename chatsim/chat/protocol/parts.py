@@ -1,4 +1,4 @@
-"""What all messages are made of: JSON objects, ids, and the base of a message."""
+"""The base classes of all messages: JSON objects and ids."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import msgspec
 __all__ = ["LARGEST_ID", "Id", "Message", "Part"]
 
 LARGEST_ID = 2**63 - 1
-"""Ids are BIGINT UNSIGNED in the tables, but many JSON readers end here."""
+"""The largest id. The tables have BIGINT UNSIGNED, but many JSON readers can't read larger numbers."""
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_ID)]
 """A user, thread or message id."""
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A JSON object of the wire. Keys that it does not name are passed over when they arrive."""
+    """A JSON object on the wire. A reader ignores keys that it does not know."""
 
 
 class Message(Part, frozen=True):
-    """A body; each subclass has its message id."""
+    """The body of a frame. Each subclass has its message id in ``ID``."""
 
     ID: ClassVar[int]

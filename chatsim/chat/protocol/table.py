@@ -1,4 +1,4 @@
-"""The table of messages: which ids a client may send, which a server, and what answers what."""
+"""The table of messages: which ones a client may send, which ones a server may send, and which one answers which."""
 
 from __future__ import annotations
 
@@ -92,4 +92,4 @@ FROM_SERVER = _by_id(
 REPLY: Mapping[type[Message], type[Message]] = {
     request: FROM_SERVER[number + 1] for number, request in FROM_CLIENT.items()
 }
-"""What answers a request. Replies carry no request's number: they come in the order of the requests."""
+"""From the id of a request to the id of its reply. Replies have no number: they come in the order of the requests."""

@@ -1,4 +1,4 @@
-"""Messages about texts: sent, acknowledged, pushed, and read again page by page."""
+"""Messages about texts: sending, acknowledging, pushing, and reading the history page by page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OutgoingText(Part, frozen=True):
 
 
 class TextRequest(Message, frozen=True):
-    """A batch of texts into one thread."""
+    """Send a batch of texts into one thread."""
 
     ID = 1017
     fromuid: Id
@@ -38,7 +38,7 @@ class TextRequest(Message, frozen=True):
 
 
 class AcknowledgedText(Part, frozen=True):
-    """A text as it was stored."""
+    """A text as the server has stored it."""
 
     message_id: Id
     unique_id: str
@@ -48,7 +48,7 @@ class AcknowledgedText(Part, frozen=True):
 
 
 class TextReply(Message, frozen=True):
-    """The texts are stored: to their author."""
+    """Tells the author that the texts have been stored."""
 
     ID = 1018
     error: int
@@ -59,7 +59,7 @@ class TextReply(Message, frozen=True):
 
 
 class TextNotice(Message, frozen=True):
-    """The texts, to who is to read them."""
+    """Pushes the texts to the receiver."""
 
     ID = 1019
     error: int
@@ -70,7 +70,7 @@ class TextNotice(Message, frozen=True):
 
 
 class NumberedText(Part, frozen=True):
-    """A message with its number in the thread: ``seq`` counts from 1 and leaves nothing out."""
+    """A message with its number in the thread: ``seq`` starts at 1 and has no gaps."""
 
     seq: Id
     message_id: Id
@@ -83,7 +83,7 @@ class NumberedText(Part, frozen=True):
 
 
 class TextsNotice(Message, frozen=True):
-    """New texts in a thread, to all devices of its members whose clients want the feed; ``touid`` is 0 in a group."""
+    """Pushes new texts to all devices of the members that have set ``feed``. ``touid`` is 0 in a group."""
 
     ID = 1109
     thread_id: Id
@@ -93,7 +93,7 @@ class TextsNotice(Message, frozen=True):
 
 
 class LoadMessagesRequest(Message, frozen=True):
-    """A thread's messages after ``message_id``."""
+    """Ask for a thread's messages after ``message_id``."""
 
     ID = 1029
     thread_id: Id
@@ -101,7 +101,7 @@ class LoadMessagesRequest(Message, frozen=True):
 
 
 class HistoryText(Part, frozen=True):
-    """A message of a thread's history; the source's ``unique_id`` is the number 0."""
+    """A message in a page of history. As in the source, ``unique_id`` is always the number 0."""
 
     sender: Id
     msg_id: Id
@@ -112,7 +112,7 @@ class HistoryText(Part, frozen=True):
 
 
 class LoadMessagesReply(Message, frozen=True):
-    """A page of history, and where the next one begins."""
+    """A page of history. The next page begins after ``last_message_id``."""
 
     ID = 1030
     error: int
@@ -123,7 +123,7 @@ class LoadMessagesReply(Message, frozen=True):
 
 
 class HistoryRequest(Message, frozen=True):
-    """A thread's messages next to number ``seq``: those above it, or with ``backward`` those below."""
+    """Ask for a thread's messages next to number ``seq``: those above it, or with ``backward`` those below it."""
 
     ID = 1101
     thread_id: Id
@@ -132,7 +132,7 @@ class HistoryRequest(Message, frozen=True):
 
 
 class HistoryReply(Message, frozen=True):
-    """A page of history, by number, the one next to ``seq`` for certain; whether there are more in that direction."""
+    """A page of history, ordered by number. ``load_more`` says whether there are more in the same direction."""
 
     ID = 1102
     error: int

@@ -1,4 +1,4 @@
-"""Messages about threads: lists of them, private chats, and how far somebody has read."""
+"""Messages about threads: thread lists, private chats, and read positions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class LoadThreadsRequest(Message, frozen=True):
-    """The user's threads after ``thread_id``, 0 for the first page."""
+    """Ask for the user's threads after ``thread_id``; 0 is the first page."""
 
     ID = 1025
     uid: Id
@@ -29,7 +29,7 @@ class LoadThreadsRequest(Message, frozen=True):
 
 
 class Thread(Part, frozen=True):
-    """A thread; a group's user ids are 0."""
+    """A thread. In a group both user ids are 0."""
 
     thread_id: Id
     type: str
@@ -38,7 +38,7 @@ class Thread(Part, frozen=True):
 
 
 class LoadThreadsReply(Message, frozen=True):
-    """A page of threads, and where the next one begins."""
+    """A page of threads. The next page begins after ``next_last_id``."""
 
     ID = 1026
     error: int
@@ -49,7 +49,7 @@ class LoadThreadsReply(Message, frozen=True):
 
 
 class CreatePrivateChatRequest(Message, frozen=True):
-    """The thread with ``other_id``, made if there is none."""
+    """Ask for the private chat with ``other_id``, which is created if there is none."""
 
     ID = 1027
     uid: Id
@@ -57,7 +57,7 @@ class CreatePrivateChatRequest(Message, frozen=True):
 
 
 class CreatePrivateChatReply(Message, frozen=True):
-    """The thread of the two."""
+    """The thread of the two users."""
 
     ID = 1028
     error: int
@@ -67,11 +67,11 @@ class CreatePrivateChatReply(Message, frozen=True):
 
 
 class ThreadState(Part, frozen=True):
-    """A thread as the user has it.
+    """A thread as one user sees it.
 
-    ``last_seq`` is the number of its last message, ``read1`` and ``read2`` how far ``user1_id`` and ``user2_id`` have
-    read, ``version`` the user's number for what last happened to it, ``unread`` how many of others' messages they have
-    not read.
+    ``last_seq`` is the number of its last message. ``read1`` and ``read2`` are the read positions of ``user1_id`` and
+    ``user2_id``. ``version`` is the user's number of the last change in the thread. ``unread`` is how many messages of
+    others the user has not read.
     """
 
     thread_id: Id
@@ -86,7 +86,7 @@ class ThreadState(Part, frozen=True):
 
 
 class ThreadStatesRequest(Message, frozen=True):
-    """The user's threads to which something has happened after version ``since``, and before ``before`` if not 0."""
+    """Ask for threads that have changed after version ``since``, and before version ``before`` if that is not 0."""
 
     ID = 1103
     since: Id
@@ -94,7 +94,7 @@ class ThreadStatesRequest(Message, frozen=True):
 
 
 class ThreadStatesReply(Message, frozen=True):
-    """A page of threads, newest version first."""
+    """A page of threads, the newest version first."""
 
     ID = 1104
     error: int
@@ -103,7 +103,7 @@ class ThreadStatesReply(Message, frozen=True):
 
 
 class ReadRequest(Message, frozen=True):
-    """The user has read the thread up to ``seq``."""
+    """Tell the server that the user has read the thread up to number ``seq``."""
 
     ID = 1105
     thread_id: Id
@@ -111,14 +111,14 @@ class ReadRequest(Message, frozen=True):
 
 
 class ReadReply(Message, frozen=True):
-    """That is noted."""
+    """The read position has been stored."""
 
     ID = 1106
     error: int
 
 
 class ReadNotice(Message, frozen=True):
-    """``uid`` has read the thread up to ``seq``."""
+    """User ``uid`` has read the thread up to number ``seq``."""
 
     ID = 1107
     thread_id: Id
@@ -127,7 +127,7 @@ class ReadNotice(Message, frozen=True):
 
 
 class ThreadNotice(Message, frozen=True):
-    """Something has happened to a thread, or it is new: the user's thread states tell what."""
+    """A thread is new or has changed. The client asks for thread states to learn what has changed."""
 
     ID = 1111
     thread_id: Id
