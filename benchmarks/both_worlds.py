@@ -30,8 +30,9 @@ from chatsim.experiments.catchup.experiment import DIRECT, CatchUp
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.creation.workload import IDS, PATTERNS
 from chatsim.experiments.result import Result, Variant
-from chatsim.worlds.model.world import Model
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import World
 
 T = TypeVar("T")

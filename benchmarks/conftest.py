@@ -13,7 +13,8 @@ import pytest
 from chatsim.worlds.mysql.servers import debian
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.servers.private import Program
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 
 
 @pytest.fixture(scope="session")

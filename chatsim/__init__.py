@@ -72,8 +72,8 @@ if TYPE_CHECKING:
     from chatsim.experiments.report import Report
     from chatsim.experiments.result import Result, compare
     from chatsim.simulation.determinism import DivergenceError
-    from chatsim.worlds.model.world import Model
-    from chatsim.worlds.mysql.world import Servers as MySQL
+    from chatsim.worlds.model.settings import Model
+    from chatsim.worlds.mysql.settings import Servers as MySQL
     from chatsim.worlds.world import BadParameterError, WorldError
 
     __version__: str
@@ -123,8 +123,8 @@ _HOMES = {
     "DuplicateKeyError": "chatsim.db.errors:DuplicateKeyError",
     "LockNotAvailableError": "chatsim.db.errors:LockNotAvailableError",
     "LockWaitTimeoutError": "chatsim.db.errors:LockWaitTimeoutError",
-    "Model": "chatsim.worlds.model.world:Model",
-    "MySQL": "chatsim.worlds.mysql.world:Servers",
+    "Model": "chatsim.worlds.model.settings:Model",
+    "MySQL": "chatsim.worlds.mysql.settings:Servers",
     "Page": "chatsim.chat.paging.strategy:Page",
     "Report": "chatsim.experiments.report:Report",
     "Result": "chatsim.experiments.result:Result",

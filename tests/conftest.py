@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import debian
-from chatsim.worlds.mysql.world import Servers
+from chatsim.worlds.mysql.settings import Servers
 
 mpl.use("Agg")
 

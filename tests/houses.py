@@ -19,7 +19,7 @@ from chatsim.chat.server.store import threads
 from chatsim.db.session import Isolation
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld
 
 ANN, BOB, CAT, DAN = 1, 2, 3, 4

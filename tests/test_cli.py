@@ -20,7 +20,7 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.cli import main
 from chatsim.conformance import model_player
 from chatsim.worlds.mysql import driver
-from chatsim.worlds.mysql.servers.private import without_password
+from chatsim.worlds.mysql.servers.urls import without_password
 
 KEYS = {
     "strategy",

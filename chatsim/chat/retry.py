@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from chatsim.db.errors import ConnectionLostError, DatabaseError, DeadlockError, DuplicateKeyError, LockWaitTimeoutError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["POLICIES", "RETRIED", "Retry"]
 

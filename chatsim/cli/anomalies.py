@@ -7,15 +7,12 @@ import sys
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.anomalies import ANOMALIES, matrix
 from chatsim.db.session import Isolation
 from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
 
 __all__ = ["anomalies"]
 
@@ -47,10 +44,15 @@ def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
 
 
 def _in_model() -> tuple[str, dict[str, dict[str, bool]]]:
+    from chatsim.conformance import model_player
+
     return "the model", matrix(model_player.play, model_player.play)
 
 
 def _on_mysql(servers: Servers) -> tuple[str, dict[str, dict[str, bool]]]:
+    from chatsim.conformance import model_player, mysql_player
+    from chatsim.worlds.mysql.world import MySQLWorld
+
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(servers).__aenter__())
         try:
@@ -61,6 +63,9 @@ def _on_mysql(servers: Servers) -> tuple[str, dict[str, dict[str, bool]]]:
 
 
 def _show(found: dict[str, dict[str, bool]], version: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=f"What happens, by isolation level, on {version}", title_justify="left")
     for name in ("anomaly", "what it is", *(level.value for level in Isolation)):
         table.add_column(name)

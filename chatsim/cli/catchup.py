@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from chatsim.cli.common import UNSAFE, one_sentence
 from chatsim.cli.experiment import Where, folder, report_out, run, world_options
@@ -61,6 +60,8 @@ def catchup(out: Path | None, must_pass: str, rtt: str, *, as_json: bool, **opti
 
     Exit status: 0; 1 when a cursor of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """
+    from rich.console import Console
+
     with one_sentence():
         where = Where.of(options)
         parameters = CatchUp(rtt=_numbers(rtt), **options)

@@ -8,22 +8,22 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-import numpy as np
 
 from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import Event, Messenger, Status
 from chatsim.chat.client.view import View
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import LoginReply, Message
+from chatsim.cli.chat_commands import help_text
 from chatsim.cli.common import one_sentence
-from chatsim.cli.screen import Screen, help_text
-from chatsim.worlds.mysql.local_store import SqliteStore
-from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.world import WorldError, missing_extra
+
+if TYPE_CHECKING:
+    from chatsim.cli.screen import Screen
 
 __all__ = ["Login", "chat", "chatting"]
 
@@ -70,8 +70,16 @@ async def chatting(login: Login, store: str = _IN_MEMORY, *, loads: bool = True)
     Raises:
         LocalStoreError: the local database can't be used, or not any more.
         WrongOwnerError: it is another user's.
-        WorldError: the server does not want this user, or not any more.
+        WorldError: the server does not want this user, or not any more; or the extra ``chat`` is missing.
     """
+    import numpy as np
+
+    from chatsim.worlds.mysql.local_store import SqliteStore
+
+    try:
+        from chatsim.cli.screen import Screen
+    except ImportError as error:
+        raise missing_extra("chatsim chat", "chat") from error
     ended = asyncio.Event()
 
     def changed(event: Event) -> None:
@@ -102,6 +110,8 @@ async def chatting(login: Login, store: str = _IN_MEMORY, *, loads: bool = True)
 
 
 def _door(login: Login) -> Callable[[Callable[[Message], None]], Any]:
+    from chatsim.worlds.mysql.tcp import TcpNetwork
+
     async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
         client = await Client.connect(TcpNetwork(), Address(login.host, login.port), pushed=pushed)
         try:

@@ -38,8 +38,8 @@ def our_errors() -> tuple[type[Exception], ...]:
     from chatsim.db.errors import DatabaseError
     from chatsim.experiments.catchup.cursors import UnknownCursorError
     from chatsim.simulation.determinism import DivergenceError
-    from chatsim.worlds.mysql.driver import BadUrlError
     from chatsim.worlds.mysql.servers import background, debian, private
+    from chatsim.worlds.mysql.servers.urls import BadUrlError
     from chatsim.worlds.world import BadParameterError, WorldError
 
     return (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from chatsim.cli.common import one_sentence
 from chatsim.cli.experiment import Where, folder, report_out, run, world_options
@@ -35,6 +34,8 @@ def delivery(out: Path | None, *, as_json: bool, **options: Any) -> None:
 
     Exit status: 0; 2 when it could not be run; 130 after Ctrl-C.
     """
+    from rich.console import Console
+
     with one_sentence():
         where = Where.of(options)
         parameters = Delivery(**options)

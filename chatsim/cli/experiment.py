@@ -7,19 +7,21 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from chatsim.cli.common import FAILED, INTERRUPTED, our_errors, server_options
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.report import Report
-from chatsim.worlds.model.world import Model, ModelWorld
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import World
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chatsim.worlds.model.world import ModelWorld
 
 __all__ = ["Where", "folder", "number", "report_out", "run", "show", "world_options"]
 
@@ -97,6 +99,7 @@ def run(
         seed: of the model's own chance.
         clear: forgets what was found: the run before, when determinism is checked.
     """
+    from chatsim.worlds.mysql.world import MySQLWorld
 
     async def on_server() -> None:
         async with MySQLWorld(where.servers) as world:
@@ -120,6 +123,8 @@ def run(
 
 def show(report: Report, title: str, console: Console) -> None:
     """A report as a table, its conditions beneath."""
+    from rich.table import Table
+
     table = Table(title=title, caption=report.conditions(), title_justify="left")
     for heading in report.shown.values():
         table.add_column(heading, overflow="fold")
@@ -145,6 +150,8 @@ def number(value: object, digits: int) -> str:
 
 
 def _cell(value: object) -> str:
+    from rich.markup import escape
+
     if isinstance(value, float) or value is None:
         return number(value, 2)
     return number(value, 0) if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))

@@ -8,11 +8,10 @@ import click
 
 from chatsim.cli.common import mysql_url_option, one_sentence, profile_option
 from chatsim.db.errors import DatabaseError
-from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql import migrate as migrations
 from chatsim.worlds.mysql.servers import background, debian
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
-from chatsim.worlds.mysql.world import Servers, drop_stale_schemas
+from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import WorldError
 
 __all__ = ["mysql"]
@@ -62,6 +61,8 @@ def fetch() -> None:
 @mysql_url_option
 def clean(mysql_url: str | None) -> None:
     """Drop the schemas that runs have left on a named server, killed, or for the next; those in use are left alone."""
+    from chatsim.worlds.mysql.world import drop_stale_schemas
+
     with one_sentence():
         names = asyncio.run(drop_stale_schemas(Servers(mysql_url=mysql_url).named_url()))
     click.echo(f"dropped {', '.join(names)}" if names else "nothing to drop")
@@ -81,6 +82,8 @@ def migrate(schema: str, mysql_url: str | None) -> None:
 
 
 async def _migrate(url: str, schema: str) -> int:
+    from chatsim.worlds.mysql import driver
+
     try:
         session = await driver.connect(url, schema)
     except DatabaseError as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from chatsim.chat.paging.strategy import WHATS
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence
@@ -67,6 +66,8 @@ def pages(out: Path | None, must_pass: str, *, explain: bool, as_json: bool, **o
 
     Exit status: 0; 1 when a strategy of --must-pass is not safe; 2 when it could not be run; 130 after Ctrl-C.
     """
+    from rich.console import Console
+
     with one_sentence():
         where = Where.of(options)
         parameters = Pages(**options)

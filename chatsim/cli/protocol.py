@@ -9,8 +9,6 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from chatsim.chat.protocol import (
     FROM_CLIENT,
@@ -101,6 +99,9 @@ session only, and {int(ErrorCode.RPC_FAILED)} if the server is closing.
 @click.option("--markdown", is_flag=True, help="As a document: with the rules, the parts of messages and the errors.")
 def protocol(*, markdown: bool) -> None:
     """Print what clients and servers say to each other: message ids, keys and types."""
+    from rich.console import Console
+    from rich.table import Table
+
     if markdown:
         click.echo("\n".join(_document()))
         return

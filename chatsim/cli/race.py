@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import NOOP
@@ -21,6 +18,10 @@ from chatsim.db.deadlock import Deadlock
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.experiment import LAYERS, BadParameterError, Race
 from chatsim.experiments.result import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["race"]
 
@@ -112,6 +113,10 @@ def _names(must_pass: str, parameters: Race) -> set[str]:
 
 
 def _show(result: Result) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table(title="Creating private chats", caption=result.conditions(), title_justify="left")
     titles = ("strategy", "ok/s", "p50 ms", "p95 ms", "p99 ms", "retries/op", "deadlocks/op", "orphans", "verdict")
@@ -161,6 +166,9 @@ def _show_deadlocks(result: Result, console: Console) -> None:
 
 
 def _lock_table(deadlock: Deadlock) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
     rows = deadlock.rows()
     table = Table(*rows[0])
     for row in rows:

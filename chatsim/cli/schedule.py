@@ -12,22 +12,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
-from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
-from chatsim.conformance.drawing import Play, Report, Search
 from chatsim.conformance.schedule import BadScheduleError, Completed, Schedule, ScheduleOutcome, read
 from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.world import WorldError, missing_extra
+
+if TYPE_CHECKING:
+    from chatsim.conformance.drawing import Play, Report
 
 __all__ = ["schedule"]
 
@@ -146,6 +144,9 @@ def _range(sessions: str) -> tuple[int, int]:
 @contextmanager
 def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
     """How schedules are played on a server, one after the other; and whether it has a binary log."""
+    from chatsim.conformance import mysql_player
+    from chatsim.worlds.mysql.world import MySQLWorld
+
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(servers).__aenter__())
         try:
@@ -159,6 +160,8 @@ def _play(
     scripts: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
 ) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
     """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
+    from chatsim.conformance import model_player
+
     if world == "model":
         return _play_all(scripts, model_player.play, strict=strict)
     found: dict[int, ScheduleOutcome] = {}
@@ -196,6 +199,13 @@ def _play_all(
 
 def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, Report]:
     """Whether it was interrupted, and what has come of it until then."""
+    from chatsim.conformance import model_player
+
+    try:
+        from chatsim.conformance.drawing import Report, Search
+    except ImportError as error:
+        raise missing_extra("--generate", "generate") from error
+
     report = Report()
     try:
         with _mysql(servers) as (play, log_bin), _interruptible(play) as stoppable:
@@ -256,6 +266,10 @@ def _report(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
 
 
 def _show(script: Schedule, outcome: ScheduleOutcome) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table(title=script.title or script.id, title_justify="left", show_lines=True)
     for name in ("step", *script.sessions):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from prompt_toolkit.application import Application
@@ -28,14 +27,12 @@ from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
 from chatsim.chat.client.cache import State
-from chatsim.chat.client.connection import ClientError, RefusedError
+from chatsim.chat.client.connection import ClientError
 from chatsim.chat.client.messenger import Messenger
-from chatsim.chat.client.outbox import TextTooLongError
 from chatsim.chat.client.view import Inserted, Notice, Reset, ThreadRow, View
-from chatsim.chat.ports import LocalStoreError
-from chatsim.chat.protocol import ErrorCode
+from chatsim.cli.chat_commands import Commands, visible
 
-__all__ = ["COMMANDS", "Screen", "help_text", "visible"]
+__all__ = ["Screen"]
 
 _LIST_WIDTH = 26
 _INDENT = 7
@@ -51,52 +48,6 @@ _STYLE = Style.from_dict(
         "failed": "ansired",
     }
 )
-
-
-class _ComplaintError(Exception):
-    """What was typed can't be done, for the reason in the message."""
-
-
-def visible(text: str) -> str:
-    """A text on one line, with whatever a terminal might act upon written out."""
-    return "".join(
-        "⏎" if each == "\n" else each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
-
-
-_Action = Callable[["Screen", str], Coroutine[Any, Any, None]]
-
-
-@dataclass(frozen=True)
-class _Command:
-    usage: str
-    does: str
-    action: _Action
-
-
-COMMANDS: dict[str, _Command] = {}
-"""What can be typed behind a slash, in the order in which it is shown."""
-
-
-def _command(usage: str, does: str) -> Callable[[_Action], _Action]:
-    """A method of the screen is a command, of the name that it has."""
-
-    def register(action: _Action) -> _Action:
-        COMMANDS[action.__name__.removeprefix("_")] = _Command(usage, does, action)
-        return action
-
-    return register
-
-
-def help_text() -> str:
-    """What can be typed."""
-    return "\n".join(
-        [
-            *(f"/{f'{name} {each.usage}':<20} {each.does}" for name, each in COMMANDS.items()),
-            "Anything else is a text; one that begins with / is typed with another / before it.",
-            "↑ ↓ change the conversation, PgUp PgDn scroll. … is on its way, ✓ stored, ✓✓ read.",
-        ]
-    )
 
 
 class Screen:
@@ -115,7 +66,8 @@ class Screen:
         self._messenger = messenger
         self._view = view
         self._where = where
-        self._said = "/help shows what can be done."
+        self._commands = Commands(messenger, view, self)
+        self._note = "/help shows all commands."
         self._chosen: int | None = None  # the thread that is to be open; its rows may not be there yet
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._texts = _Texts(self._text, view)
@@ -161,7 +113,7 @@ class Screen:
                 ),
                 sometimes(self._trouble, style="class:failed"),
                 sometimes(self._wishes, style="class:new"),
-                sometimes(lambda: self._said, style="class:dim"),
+                sometimes(lambda: self._note, style="class:dim"),
                 VSplit([line(lambda: "> ", width=2), Window(BufferControl(self._buffer), height=1)]),
             ]
         )
@@ -218,7 +170,7 @@ class Screen:
 
     def _threads_changed(self, _: Notice) -> None:
         if self._chosen is None and self._view.threads:
-            self._choose(self._view.threads[0].thread_id)
+            self.choose(self._view.threads[0].thread_id)
         self.refresh()
 
     def _texts_changed(self, notice: Notice) -> None:
@@ -243,15 +195,16 @@ class Screen:
         keys.add("pageup")(lambda _: self._scroll_up())
         keys.add("pagedown")(lambda _: self._scroll_down())
         for key in ("c-c", "c-d"):
-            keys.add(key)(lambda _: self.app.exit())
+            keys.add(key)(lambda _: self.leave())
         return keys
 
     def _step(self, step: int) -> None:
         ids = [row.thread_id for row in self._view.threads]
         if self._chosen in ids:
-            self._choose(ids[max(0, min(len(ids) - 1, ids.index(self._chosen) + step))])
+            self.choose(ids[max(0, min(len(ids) - 1, ids.index(self._chosen) + step))])
 
-    def _choose(self, thread_id: int) -> None:
+    def choose(self, thread_id: int) -> None:
+        """Open the conversation of a thread."""
         self._chosen = thread_id
         self._view.open(thread_id)
         self.refresh()
@@ -261,114 +214,33 @@ class Screen:
             first = info.first_visible_line()
             self._texts.look_at(first - info.window_height + 1)
             if first == 0:
-                self._do(self._older(""))
+                self._do(self._commands.older())
 
     def _scroll_down(self) -> None:
         if (info := self._texts_window.render_info) is not None:
             self._texts.look_at(info.last_visible_line() + info.window_height - 1)
 
     def _typed(self, buffer: Buffer) -> bool:
-        text = buffer.text
-        self._said = ""
-        if text.startswith("/") and not text.startswith("//"):
-            name, _, rest = text[1:].partition(" ")
-            self._do(self._obey(name, rest.strip()))
-        elif text.strip():
-            self._do(self._send(self._view.conversation.thread_id, text.removeprefix("/")))
+        self._note = ""
+        if (action := self._commands.typed(buffer.text)) is not None:
+            self._do(action)
         return False  # the line is taken
 
     def _do(self, action: Coroutine[Any, Any, None]) -> None:
-        self.app.create_background_task(self._complaining(action))
+        self.app.create_background_task(action)
 
-    async def _complaining(self, action: Coroutine[Any, Any, None]) -> None:
-        try:
-            await action
-        except (_ComplaintError, ClientError, LocalStoreError, TextTooLongError) as error:
-            self._say(str(error))
-
-    def _say(self, text: str) -> None:
-        self._said = text
+    def say(self, text: str) -> None:
+        """Show a text above the line that is typed."""
+        self._note = text
         self.refresh()
 
-    async def _send(self, thread_id: int | None, text: str) -> None:
-        if thread_id is None:
-            raise _ComplaintError("no conversation is open; /open WHO opens one")
+    def follow(self) -> None:
+        """Scroll the open conversation to its end, and keep it there."""
         self._texts.look_at_the_end()
-        try:
-            await self._messenger.send(thread_id, text)
-        except KeyError:
-            raise _ComplaintError("this conversation is not here yet") from None
 
-    async def _obey(self, name: str, rest: str) -> None:
-        if (command := COMMANDS.get(name)) is None:
-            raise _ComplaintError(f"there is no command /{visible(name)}; /help shows those that there are")
-        if command.usage and not rest:
-            raise _ComplaintError(f"/{name} {command.usage}: {command.does}")
-        await command.action(self, rest)
-
-    @_command("WHO", "look for a user, by id or name")
-    async def _find(self, typed: str) -> None:
-        try:
-            found = await self._messenger.search(typed)
-        except RefusedError as error:
-            if error.code != ErrorCode.UID_INVALID:
-                raise
-            raise _ComplaintError(f"there is no user {visible(typed)}") from None
-        nick = f", {visible(found.nick)}" if found.nick else ""
-        self._say(f"{visible(found.name)}{nick} is user {found.uid}: /add {found.uid}")
-
-    @_command("UID [GREETING]", "ask a user to be a friend")
-    async def _add(self, rest: str) -> None:
-        word, _, greeting = rest.partition(" ")
-        uid = self._uid(word)
-        await self._messenger.apply(uid, greeting)
-        self._say(f"user {uid} has been asked")
-
-    @_command("WHO", "become the friend of somebody who has asked")
-    async def _accept(self, who: str) -> None:
-        self._choose(await self._messenger.accept(self._uid(who)))
-
-    @_command("WHO", "open the chat with somebody; it is made if there is none")
-    async def _open(self, who: str) -> None:
-        self._choose(await self._messenger.chat_with(self._uid(who)))
-
-    @_command("", "show older messages")
-    async def _older(self, _: str) -> None:
-        rows = self._view.conversation
-        if not rows or rows[0].seq in {1, None}:
-            raise _ComplaintError("this is where the conversation begins")
-        await self._view.older(self._messenger.earlier)
-
-    @_command("", "send again what has failed in this conversation")
-    async def _resend(self, _: str) -> None:
-        failed = [text.unique_id for text in self._view.conversation if text.state is State.FAILED]
-        if not failed:
-            raise _ComplaintError("nothing has failed here")
-        for name in failed:
-            await self._messenger.send_again(name)
-
-    @_command("", "load what is missing, now")
-    async def _sync(self, _: str) -> None:
-        self._messenger.synchronise()
-
-    @_command("", "show this")
-    async def _help(self, _: str) -> None:
-        self._say(help_text())
-
-    @_command("", "leave")
-    async def _quit(self, _: str) -> None:
+    def leave(self) -> None:
+        """End the application."""
         self.app.exit()
-
-    def _uid(self, who: str) -> int:
-        """Whom an id or a name means."""
-        if who.isascii() and who.isdigit():
-            return int(who)
-        named = {uid for uid, name in self._view.names.items() if name == who}
-        named |= {each.uid for each in self._messenger.applications.values() if who in {each.name, each.nick}}
-        if len(named) != 1:
-            many = "several are" if named else "nobody is"
-            raise _ComplaintError(f"{many} called {visible(who)} here; say the user's id, /find tells it")
-        return named.pop()
 
 
 class _Threads(UIControl):

@@ -11,10 +11,9 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
@@ -26,14 +25,14 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.worlds.cluster import cluster
 from chatsim.worlds.inprocess.tokens import LIFETIME
-from chatsim.worlds.loading import add_users
-from chatsim.worlds.mysql.nodes import REDIS_URL, TOKEN_KEY, LineDirectory, NodeSettings, node_processes, run_node
 from chatsim.worlds.mysql.servers.mysqld import MySQL
-from chatsim.worlds.mysql.sharing import grpc_status
-from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.world import Sharing, WorldError
+
+if TYPE_CHECKING:
+    from chatsim.worlds.mysql.nodes import NodeSettings
+    from chatsim.worlds.mysql.world import MySQLWorld
 
 __all__ = ["node", "serve"]
 
@@ -159,6 +158,8 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
             click.echo(f"{options['host']} is not loopback: whoever reaches it can listen, and try tokens.", err=True)
         if port and port + nodes - 1 > _LAST_PORT:
             raise WorldError(f"{nodes} servers from port {port} would need ports above {_LAST_PORT}")
+        from chatsim.worlds.mysql.world import MySQLWorld
+
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
         tables = options["tables"]
         start = _in_processes if processes else _in_this_process
@@ -168,6 +169,9 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
 async def _serve(
     world: MySQLWorld, tables: str, users: int, sharing: Sharing, start: AbstractAsyncContextManager[StatusServer]
 ) -> None:
+    from chatsim.worlds.loading import add_users
+    from chatsim.worlds.mysql.sharing import grpc_status
+
     uids = range(_FIRST_UID, _FIRST_UID + users)
     async with world:
         await world.install(tables)
@@ -191,6 +195,10 @@ async def _serve(
 async def _in_this_process(
     world: MySQLWorld, nodes: int, port: int, sharing: Sharing, options: dict[str, Any]
 ) -> AsyncIterator[StatusServer]:
+    import numpy as np
+
+    from chatsim.worlds.cluster import cluster
+
     async with cluster(
         world,
         nodes=nodes,
@@ -211,6 +219,8 @@ async def _in_this_process(
 async def _in_processes(
     world: MySQLWorld, nodes: int, port: int, sharing: Sharing, options: dict[str, Any]
 ) -> AsyncIterator[StatusServer]:
+    from chatsim.worlds.mysql.nodes import node_processes
+
     needs_redis = sharing.registry == "redis" or STRATEGIES[options["strategy"]].uses_locks
     words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     async with node_processes(
@@ -245,13 +255,15 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
         sharing = _sharing(options)
         if sharing == Sharing("process", "grpc"):
             raise WorldError("--grpc needs --redis: a server that knows nobody elsewhere has nobody to reach")
+        from chatsim.worlds.mysql.nodes import REDIS_URL, TOKEN_KEY, NodeSettings
+
         settings = NodeSettings(
             name=name,
             address=Address(options["host"], port),
             mysql_url=_variable(MySQL.variable),
             schema=schema,
             pool=options["pool"],
-            token_key=None if sharing.registry == "redis" else _key(_variable(TOKEN_KEY)),
+            token_key=None if sharing.registry == "redis" else _key(TOKEN_KEY),
             token_lifetime=options["token_lifetime"],
             config=_config(options),
             redis_url=os.environ.get(REDIS_URL),
@@ -261,6 +273,8 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
 
 
 async def _node(settings: NodeSettings, *, reports: bool) -> None:
+    from chatsim.worlds.mysql.nodes import LineDirectory, run_node
+
     orphaned = asyncio.Event()
     if reports:
         try:
@@ -299,6 +313,8 @@ def _run_until_told(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _config(options: dict[str, Any]) -> NodeConfig:
+    import numpy as np
+
     strategy = STRATEGIES[options["strategy"]]
     return NodeConfig(
         strategy=strategy,
@@ -332,11 +348,11 @@ def _variable(name: str) -> str:
     raise WorldError(f"{name} is not set")
 
 
-def _key(text: str) -> bytes:
+def _key(name: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        return bytes.fromhex(_variable(name))
     except ValueError:
-        raise WorldError(f"{TOKEN_KEY} is not hexadecimal") from None
+        raise WorldError(f"{name} is not hexadecimal") from None
 
 
 def _log_to_stderr() -> None:

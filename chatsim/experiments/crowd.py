@@ -6,13 +6,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from chatsim.chat.client.connection import ClientError
 from chatsim.experiments.history import Outcome
 from chatsim.experiments.result import percentile
 from chatsim.worlds.cluster import Cluster
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["Crowd", "Visit", "summary"]
 
@@ -62,6 +64,8 @@ class Crowd:
 
     async def run(self, cluster: Cluster) -> list[Visit]:
         """Let all come; returns the visits, by client."""
+        import numpy as np
+
         clock = asyncio.get_running_loop().time
         due = np.random.default_rng(self.seed).uniform(0, self.arrival, size=self.clients).tolist()
         begun = clock()
@@ -88,6 +92,8 @@ class Crowd:
 
 def summary(visits: Sequence[Visit]) -> dict[str, object]:
     """The visits in a row: how many, how many stayed, latency of the logins in ms, reasons of those that didn't."""
+    import numpy as np
+
     times = np.array([(each.end - each.intended) * 1e3 for each in visits if each.outcome is Outcome.OK])
     return {
         "clients": len(visits),

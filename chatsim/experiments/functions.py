@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chatsim.chat.creation import STRATEGIES, CreationStrategy
 from chatsim.chat.paging import STRATEGIES as PAGING_STRATEGIES
@@ -15,10 +15,13 @@ from chatsim.experiments.delivery.experiment import PATHS, PEERS, PRESENCE, Deli
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.report import Report
 from chatsim.experiments.result import Result
-from chatsim.worlds.model.world import Model, ModelWorld
-from chatsim.worlds.mysql.world import MySQLWorld
-from chatsim.worlds.mysql.world import Servers as MySQL
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.settings import Servers as MySQL
 from chatsim.worlds.world import BadParameterError
+
+if TYPE_CHECKING:
+    from chatsim.worlds.model.world import ModelWorld
+    from chatsim.worlds.mysql.world import MySQLWorld
 
 __all__ = ["catchup", "delivery", "pages", "paging_strategies", "race", "run", "strategies"]
 
@@ -70,6 +73,8 @@ async def race(
         StrategyError: a strategy is broken.
         DivergenceError: a run in the model does not repeat itself.
     """
+    from chatsim.worlds.mysql.world import MySQLWorld
+
     parameters = Race(
         strategies=strategies,
         patterns=pattern,
@@ -250,6 +255,7 @@ async def _reported(
     there: MySQL | Model, parameters: Delivery | Pages | CatchUp, *, seed: int, progress: bool
 ) -> Report:
     """What an experiment finds; in the model in a thread of its own, so that a notebook's event loop goes on."""
+    from chatsim.worlds.mysql.world import MySQLWorld
 
     async def main(place: MySQLWorld | ModelWorld) -> Report:
         report = parameters.report(place.name)

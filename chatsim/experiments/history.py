@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from chatsim.db.errors import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Operation", "Outcome", "frame", "read", "write"]
 
@@ -74,6 +76,8 @@ class Operation:
 
 def frame(operations: Iterable[Operation]) -> pd.DataFrame:
     """A tidy table, one row per operation; ``latency_ms`` is counted from the intended start, ``service_ms`` is not."""
+    import pandas as pd
+
     columns = list(Operation.__dataclass_fields__)
     table = pd.DataFrame([[getattr(each, column) for column in columns] for each in operations], columns=columns)
     table["outcome"] = table["outcome"].astype(str)

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
-import tomli_w
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Report"]
 
@@ -36,6 +37,8 @@ class Report:
 
     def summary(self) -> pd.DataFrame:
         """One row per setting."""
+        import pandas as pd
+
         return pd.DataFrame(self.rows)
 
     def conditions(self) -> str:
@@ -65,6 +68,8 @@ class Report:
 
     def save(self, directory: Path | str) -> Path:
         """Write samples.parquet, summary.json, environment.json, config.toml, notes and summary.png."""
+        import tomli_w
+
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
         for stale in home.glob("note-*.txt"):  # of an earlier report in the same folder

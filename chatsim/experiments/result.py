@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections import Counter
@@ -11,15 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-import tomli_w
-from matplotlib.figure import Figure
-from scipy import stats
-
-from chatsim import figures
 from chatsim.chat.server.stats import Stats
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.errors import Kind
@@ -27,6 +21,11 @@ from chatsim.experiments import history
 from chatsim.experiments.checks import Verdict
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.worlds.world import Costs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Result", "Variant", "compare", "percentile"]
 
@@ -83,6 +82,8 @@ class Variant:
 
         Latencies are those of successful operations, in ms: from the intended start, and (service) from the real one.
         """
+        import numpy as np
+
         count = len(self.operations)
         good = [operation for operation in self.operations if operation.outcome is Outcome.OK]
         latencies = np.array([(operation.end - operation.intended) * 1e3 for operation in good])
@@ -129,6 +130,8 @@ class Result:
     @property
     def samples(self) -> pd.DataFrame:
         """One row per operation, with its strategy and pattern."""
+        import pandas as pd
+
         tables = []
         for variant in self.variants:
             table = history.frame(variant.operations)
@@ -155,6 +158,8 @@ class Result:
 
     def summary(self) -> pd.DataFrame:
         """One row per variant."""
+        import pandas as pd
+
         return pd.DataFrame(self.rows())
 
     def deadlock(self, strategy: str | None = None) -> Deadlock | None:
@@ -181,6 +186,8 @@ class Result:
 
     def plot(self) -> Figure:
         """The strategies compared: goodput, latency and verdict."""
+        from chatsim import figures
+
         return figures.strategies(self.summary(), caption=self.conditions())
 
     def __repr__(self) -> str:
@@ -200,6 +207,11 @@ class Result:
 
     def save(self, directory: Path | str) -> Path:
         """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, figures and deadlocks."""
+        import matplotlib.pyplot as plt
+        import tomli_w
+
+        from chatsim import figures
+
         home = Path(directory)
         home.mkdir(parents=True, exist_ok=True)
         for stale in home.glob("deadlock-*"):  # of an earlier result in the same folder
@@ -232,6 +244,8 @@ class Result:
 
 def percentile(values: np.ndarray, q: float) -> float | None:
     """The ``q``-th percentile, or None when fewer than five samples would lie beyond it."""
+    import numpy as np
+
     if len(values) * min(q, 100 - q) / 100 < _BEYOND:
         return None
     return float(np.percentile(values, q))
@@ -263,6 +277,9 @@ def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int 
         confidence: the interval's level.
         seed: for the resampling.
     """
+    import numpy as np
+    import pandas as pd
+
     rows = []
     others = {(variant.strategy, variant.pattern): variant for variant in other.variants}
     for variant in base.variants:
@@ -279,10 +296,12 @@ def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int 
 
 
 def _quotient(dividend: float, divisor: float) -> float:
-    return dividend / divisor if divisor else np.nan
+    return dividend / divisor if divisor else math.nan
 
 
 def _latencies(variant: Variant) -> np.ndarray:
+    import numpy as np
+
     good = (each for each in variant.operations if each.outcome is Outcome.OK)
     return np.array([each.end - each.intended for each in good])
 
@@ -290,11 +309,14 @@ def _latencies(variant: Variant) -> np.ndarray:
 def _ratio(
     before: np.ndarray, after: np.ndarray, statistic: object, confidence: float, seed: int
 ) -> tuple[float, float, float]:
+    import numpy as np
+    from scipy import stats
+
     def ratio(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
         return np.asarray(statistic(b, axis=axis) / statistic(a, axis=axis))  # type: ignore[operator]
 
     if min(len(before), len(after)) < _RESAMPLED:
-        return np.nan, np.nan, np.nan
+        return math.nan, math.nan, math.nan
     interval = stats.bootstrap(
         (before, after),
         ratio,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["LOOPBACK", "Constant", "Empirical", "Latency", "Link", "Lognormal", "Topology"]
 

@@ -7,8 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.ports import Address, Presence, RegistryError
@@ -21,6 +20,9 @@ from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
 from chatsim.worlds.doors import Doors
 from chatsim.worlds.world import Platform, Sharing, WorldError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
 

@@ -23,6 +23,7 @@ __all__ = [
     "Sharing",
     "World",
     "WorldError",
+    "missing_extra",
 ]
 
 
@@ -32,6 +33,11 @@ class BadParameterError(ValueError):
 
 class WorldError(Exception):
     """A world can't be had, or can't do what an experiment asks; the message names the culprit and a way out."""
+
+
+def missing_extra(what: str, extra: str) -> WorldError:
+    """The error to raise where an optional library is not installed."""
+    return WorldError(f"{what} needs the extra '{extra}': pip install 'chatsim[{extra}]'")
 
 
 @dataclass(frozen=True)

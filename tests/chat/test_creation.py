@@ -12,7 +12,8 @@ from chatsim.chat.creation import STRATEGIES, CreationStrategy, UnknownStrategyE
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.db.errors import DatabaseError, Kind
 from chatsim.db.session import Isolation
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 
 ALL = [*STRATEGIES]
 FROM_EITHER_SIDE = [name for name in ALL if name != "unordered"]

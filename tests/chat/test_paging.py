@@ -13,8 +13,9 @@ from chatsim.chat.paging.strategy import Page, page_of, paging_strategy
 from chatsim.chat.server.store.threads import written
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.model.world import Model
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 
 ME, THREAD = 50, 1
 ALL = [strategy for of_what in STRATEGIES.values() for strategy in of_what.values()]

@@ -62,3 +62,8 @@ def test_a_command_that_is_not_there_is_named():
     done = subprocess.run([sys.executable, "-m", "chatsim", "rase"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "No such command 'rase'" in done.stderr
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_a_commands_help_needs_no_heavy_library(name):
+    assert not loaded(command(name, "--help")) & HEAVY

@@ -19,7 +19,8 @@ import msgspec
 from chatsim.conformance.comparison import without_row_ids
 from chatsim.conformance.mysql_player import play
 from chatsim.conformance.schedule import Schedule, ScheduleOutcome, StepOutcome, read
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 TIMES = 3

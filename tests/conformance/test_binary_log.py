@@ -7,7 +7,8 @@ import pytest
 
 from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.schedule import Schedule, Step
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 
 STEPS = (
     ("a", "BEGIN"),

@@ -11,7 +11,8 @@ import pytest
 
 from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.drawing import Report, Search
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 
 COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))
 SEED = int(os.environ.get("CHATSIM_TEST_SEED", "97"))

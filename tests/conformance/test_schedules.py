@@ -10,7 +10,8 @@ from chatsim.conformance.comparison import compare
 from chatsim.conformance.model_player import play as play_in_the_model
 from chatsim.conformance.mysql_player import play as play_on_mysql
 from chatsim.conformance.schedule import read
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 ROOT = Path(__file__).parent / "schedules"

@@ -19,7 +19,7 @@ from chatsim.worlds.inprocess.tokens import SignedTokens
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisPresence, RedisRegistry, RedisTokens
-from chatsim.worlds.mysql.world import Servers
+from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import Sharing
 
 EXPIRY = 1_000

@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache, LocalText, Pending, State
@@ -37,6 +35,9 @@ from chatsim.chat.protocol import (
     ThreadNotice,
     ThreadTexts,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
 

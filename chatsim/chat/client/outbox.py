@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextReply, TextRequest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["AstrayError", "Outbox", "TextTooLongError", "unique_id"]
 

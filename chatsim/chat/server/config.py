@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import Texts
 from chatsim.db.session import Isolation
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["NodeConfig"]
 

@@ -14,9 +14,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache
@@ -45,6 +43,9 @@ from chatsim.experiments.checks import Word
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Distance, World
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["PROTOCOLS", "Away", "CacheReader", "Protocol", "Tables"]
 
@@ -485,6 +486,8 @@ class _Writing:
 
 @asynccontextmanager
 async def _nodes(world: World, protocol: Protocol, cursor: str) -> AsyncIterator[Cluster]:
+    import numpy as np
+
     retry, chance = POLICIES["retry"], [np.random.default_rng(1)]
     async with cluster(
         world,

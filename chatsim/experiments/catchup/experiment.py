@@ -11,10 +11,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from tqdm.auto import tqdm
-
-from chatsim import figures
 from chatsim.experiments.catchup.away import PROTOCOLS, Away
 from chatsim.experiments.catchup.cursors import CursorKind, cursors
 from chatsim.experiments.catchup.following import Followed, Following
@@ -23,6 +21,9 @@ from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.report import Report
 from chatsim.experiments.result import describe_machine
 from chatsim.worlds.world import Distance, World
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["DIRECT", "SHOWN", "CatchUp"]
 
@@ -124,6 +125,8 @@ class CatchUp:
 
     def report(self, world: str) -> Report:
         """An empty report of this comparison."""
+        from chatsim import figures
+
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain = {"protocols": [*self.protocols], "cursors": [*self.cursors], "rtt": [*self.rtt]}
         return Report({"experiment": "catchup", "world": world} | values | plain, SHOWN, figures.catch_up)
@@ -134,6 +137,8 @@ class CatchUp:
         Raises:
             WorldError: the world can't do it.
         """
+        from tqdm.auto import tqdm
+
         report.environment |= describe_machine() | dict(world.environment)
         # straight on the database nothing is far
         plan = [
@@ -182,6 +187,8 @@ class CatchUp:
         return setting | await away.run(world)
 
     async def _direct(self, world: World, kind: CursorKind, *, progress: bool) -> dict[str, object]:
+        from tqdm.auto import tqdm
+
         following = Following(
             kind,
             writers=max(_WRITERS, self.writers),

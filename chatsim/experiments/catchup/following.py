@@ -14,10 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Never
-
-import numpy as np
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Never
 
 from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.retry import Retry
@@ -29,6 +26,10 @@ from chatsim.experiments.checks import Word
 from chatsim.experiments.together import side_by_side
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Distance, World
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tqdm.auto import tqdm
 
 __all__ = ["READER", "Followed", "Following", "Look", "Lost", "Written"]
 
@@ -207,6 +208,8 @@ class Following:
 
     async def run(self, world: World, bar: tqdm[Never]) -> Followed:
         """Run it in a world, in fresh tables. Raises a `WorldError` when the server can't be killed."""
+        import numpy as np
+
         threads = range(1, self.threads + 1)
         await world.install(self.kind.schema)
         for table in self.kind.tables:

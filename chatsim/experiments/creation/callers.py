@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import Address, Locks, LocksError
@@ -20,6 +18,8 @@ from chatsim.experiments.history import Operation, Outcome
 from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from chatsim.experiments.creation.workload import Pair
     from chatsim.worlds.cluster import Cluster
 

@@ -10,10 +10,7 @@ import os
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Never
-
-import numpy as np
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Never
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import CreationStrategy, named
@@ -31,6 +28,10 @@ from chatsim.experiments.together import side_by_side
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import BadParameterError, Costs, World
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tqdm.auto import tqdm
 
 __all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
 
@@ -133,6 +134,9 @@ class Race:
             StrategyError: a strategy is broken.
             WorldError: the world can't do it.
         """
+        import numpy as np
+        from tqdm.auto import tqdm
+
         result.environment |= describe_machine() | dict(world.environment)
         plan = [(strategy, pattern) for pattern in self.patterns for strategy in named(self.strategies)]
         place = {(strategy.name, pattern): number for number, (strategy, pattern) in enumerate(plan)}
@@ -153,6 +157,8 @@ class Race:
 
     async def _warm_up(self, world: World) -> None:
         """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
+        from tqdm.auto import tqdm
+
         (strategy,) = named("one_round_trip")
         short = replace(self, rounds=min(self.rounds, _WARM_UP_ROUNDS), existing=0, retry="retry", rate=None)
         with tqdm(disable=True) as unseen:
@@ -168,6 +174,8 @@ class Race:
     @asynccontextmanager
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
         """One strategy under one pattern, ready to go: tables loaded, connections leased."""
+        import numpy as np
+
         # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
         seeds = np.random.SeedSequence(self.seed).spawn(1 + self.clients + self.nodes)
         chance, *others = (np.random.default_rng(seed) for seed in seeds)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["IDS", "PATTERNS", "Workload", "make"]
 
@@ -90,6 +92,8 @@ def _same_pair(pairs: list[Pair], clients: int, rounds: int, _: np.random.Genera
 
 
 def _hot_pairs(pairs: list[Pair], clients: int, rounds: int, rng: np.random.Generator) -> list[list[Pair]]:
+    import numpy as np
+
     weights = 1.0 / np.arange(1, len(pairs) + 1) ** _ZIPF_EXPONENT
     picks = rng.choice(len(pairs), size=(clients, rounds), p=weights / weights.sum())
     sides = rng.integers(2, size=(clients, rounds))
@@ -149,6 +153,8 @@ def make(
 
 def _arrivals(clients: int, rounds: int, rate: float, *, together: bool, rng: np.random.Generator) -> list[list[float]]:
     """For each client a Poisson process of its own, or one for all when they call together."""
+    import numpy as np
+
     pauses = rng.exponential(clients / rate, size=(1 if together else clients, rounds))
     times: list[list[float]] = np.cumsum(pauses, axis=1).tolist()
     return times * clients if together else times

@@ -9,12 +9,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Never, TypeVar
+from typing import TYPE_CHECKING, Never, TypeVar
 
-import numpy as np
-from tqdm.auto import tqdm
-
-from chatsim import figures
 from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import Enter
 from chatsim.chat.client.outbox import unique_id
@@ -37,6 +33,10 @@ from chatsim.experiments.result import describe_machine, percentile
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.world import Sharing, World
+
+if TYPE_CHECKING:
+    import numpy as np
+    from tqdm.auto import tqdm
 
 __all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "Hops", "converse"]
 
@@ -130,6 +130,8 @@ class Delivery:
 
     def report(self, world: str) -> Report:
         """An empty report."""
+        from chatsim import figures
+
         return Report(self.config(world), _SHOWN, figures.delivery)
 
     async def run(self, world: World, report: Report, *, progress: bool = True) -> None:
@@ -138,6 +140,8 @@ class Delivery:
         Raises:
             WorldError: the world can't do it.
         """
+        from tqdm.auto import tqdm
+
         report.environment |= describe_machine() | dict(world.environment)
         ways = [Sharing(*way) for way in itertools.product(self.presence, self.peers)]
         silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm looks there only if it is not told
@@ -148,6 +152,8 @@ class Delivery:
                 await self._share(world, sharing, report, bar)
 
     async def _share(self, world: World, sharing: Sharing, report: Report, bar: tqdm[Never]) -> None:
+        import numpy as np
+
         async with self.house(world, sharing) as door:
             rng = np.random.default_rng(self.seed)
             for path in self.paths:
@@ -157,6 +163,8 @@ class Delivery:
     @asynccontextmanager
     async def house(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], Enter]]:
         """Nodes that run, their users there; gives how a device of a user enters at a node, by its number."""
+        import numpy as np
+
         await world.install("hardened")
         await add_users(world.admin, range(1, 2 * self.pairs + 1))
         world.reserve(2 * self.pairs)
@@ -178,6 +186,8 @@ class Delivery:
         self, world: str, path: str, sharing: Sharing, window: float, hops: Sequence[Hops]
     ) -> list[dict[str, object]]:
         """A row for each hop, of what was seen in a window of so many seconds; latencies in ms."""
+        import numpy as np
+
         rows = []
         for hop in HOPS:
             times = np.array([took * 1e3 for each in hops if (took := getattr(each, hop)) is not None])
@@ -213,6 +223,8 @@ async def converse(
         rng: names the texts; a name that was there before would be a text sent again.
         bar: is told of each text.
     """
+    from tqdm.auto import tqdm
+
     async with AsyncExitStack() as stack:
         conversations = []
         for number in range(parameters.pairs):

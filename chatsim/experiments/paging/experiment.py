@@ -14,13 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import msgspec
-import numpy as np
-from tqdm.auto import tqdm
 
-from chatsim import figures
 from chatsim.chat.creation import named as creation_named
 from chatsim.chat.paging import DEFAULTS, named
 from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
@@ -45,6 +42,9 @@ from chatsim.experiments.report import Report
 from chatsim.experiments.result import describe_machine, percentile
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.world import Reads, World
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 __all__ = ["DEPTHS", "SHOWN", "Pages"]
 
@@ -143,6 +143,8 @@ class Pages:
 
     def report(self, world: str) -> Report:
         """A report without rows."""
+        from chatsim import figures
+
         config: dict[str, object] = {
             "experiment": "pages",
             "world": world,
@@ -161,6 +163,8 @@ class Pages:
             StrategyError: a strategy is broken.
             WorldError: the world can't do it.
         """
+        from tqdm.auto import tqdm
+
         report.environment |= describe_machine() | dict(world.environment)
         silent = not progress or "TQDM_DISABLE" in os.environ
         bar = partial(tqdm, leave=False, miniters=1, disable=silent)
@@ -213,6 +217,9 @@ class Pages:
     # -- is anything missed?
 
     async def _walk_all(self, world: World, bar: Callable[..., tqdm[Never]]) -> dict[tuple[str, str], Walk]:
+        import numpy as np
+        from tqdm.auto import tqdm
+
         size = _WALKED * self.page_size + self.page_size // 2
         stock = lists(self.what, [size])
         # those without writers first: they leave the tables as they are
@@ -303,6 +310,8 @@ class _Measured:
         return sorted(self.costs.reads.by_index or ())
 
     def measures(self) -> dict[str, object]:
+        import numpy as np
+
         costs, times = self.costs, np.array(self.straight_s) * 1e3
         rows, through = len(costs.page.rows) * len(times), sum(self.through_s)
         return {
@@ -367,6 +376,8 @@ def _indexes(reads: Reads) -> str:
 @asynccontextmanager
 async def _through_the_stack(world: World, stock: Lists, size: int) -> AsyncIterator[Callable[[Any], Awaitable[int]]]:
     """A client at a node, and what asks for the page behind a cursor of the node's own strategy, and counts entries."""
+    import numpy as np
+
     (strategy,) = creation_named("look_first")
     nodes = cluster(
         world,

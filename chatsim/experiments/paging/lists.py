@@ -10,14 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Never
-
-import numpy as np
-from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Never
 
 from chatsim.chat.server.store.threads import changed, written
 from chatsim.db.session import Session
 from chatsim.worlds.loading import add_users, insert
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 __all__ = ["SCHEMA", "Lists", "LongHistories", "ManyThreads", "lists"]
 
@@ -273,6 +273,8 @@ def _partner(at: int) -> int:
 
 def _activity(size: int) -> list[int]:
     """In which order threads were last written to: numbers from 1, in disorder; 0 where there is no message."""
+    import numpy as np
+
     order = np.random.default_rng(size).permutation(size) + 1
     return [0 if at % _SILENT == _SILENT - 1 else int(number) for at, number in enumerate(order)]
 

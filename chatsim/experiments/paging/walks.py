@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from chatsim.chat.paging.strategy import PagingStrategy, page_of
 from chatsim.db.session import Session
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.paging.lists import Lists
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["WRITERS", "Walk", "walk"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
 from chatsim.simulation import network
 from chatsim.simulation.links import Topology
 from chatsim.worlds.accepting import serve
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["ModelNetwork"]
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from chatsim.chat import schema as schemas
-from chatsim.simulation.determinism import run_twice
-from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, ModelServer
 from chatsim.worlds.model.platform import ModelPlatform
@@ -24,9 +20,7 @@ if TYPE_CHECKING:
     from chatsim.db.session import Database, Session
     from chatsim.worlds.world import Costs
 
-__all__ = ["Model", "ModelWorld"]
-
-T = TypeVar("T")
+__all__ = ["ModelWorld"]
 
 
 class ModelWorld(ModelPlatform):
@@ -120,35 +114,3 @@ class ModelWorld(ModelPlatform):
             return None
         self._last_deadlock = latest
         return latest
-
-
-@dataclass(frozen=True)
-class Model:
-    """How a run in the model is set up.
-
-    Attributes:
-        costs: a TOML file of what things cost; what it leaves out is as in the defaults.
-        check_determinism: run twice, and stop where the second run differs from the first.
-    """
-
-    costs: Path | None = None
-    check_determinism: bool = False
-
-    def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
-        """Run ``main`` on a new world, in virtual time, to its end. The thread is blocked meanwhile.
-
-        Args:
-            main: the experiment. It is called twice if determinism is checked.
-            seed: of everything that the world draws.
-
-        Raises:
-            WorldError: the costs can't be read.
-            DivergenceError: the run does not repeat itself.
-        """
-        costs = ModelCosts.read(self.costs)
-
-        async def body() -> Any:
-            return await main(ModelWorld(costs, seed=seed))
-
-        result: T = run_twice(body) if self.check_determinism else run(body())
-        return result

@@ -20,10 +20,9 @@ from chatsim.chat.ports import Address
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
 from chatsim.db.text import fill
-from chatsim.worlds.mysql.servers.private import without_password
+from chatsim.worlds.mysql.servers.urls import BadUrlError, without_password
 
 __all__ = [
-    "BadUrlError",
     "MySQLDatabase",
     "MySQLSession",
     "RequestCounts",
@@ -36,10 +35,6 @@ __all__ = [
 _CONNECT_SECONDS = 10.0
 _IN_TRANSACTION = 1
 """SERVER_STATUS_IN_TRANS (MySQL internals, protocol: status flags)."""
-
-
-class BadUrlError(ValueError):
-    """Not a URL of the form ``mysql://user:password@host:port``."""
 
 
 @dataclass

@@ -140,7 +140,7 @@ async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
     if not settings.config.strategy.uses_locks:
         return None
     url = _redis(settings, f"the strategy {settings.config.strategy.name}")
-    from chatsim.worlds.mysql.redis_locks import RedisLocks  # an optional extra
+    from chatsim.worlds.mysql.redis_locks import RedisLocks
 
     locks = RedisLocks(url)
     stack.push_async_callback(locks.close)

@@ -1,4 +1,4 @@
-"""What servers share in the real world: a Redis, and gRPC. Both are optional extras, imported when they are used."""
+"""What servers share in the real world: a Redis, and gRPC, an optional extra; both are imported when they are used."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from chatsim.chat.ports import Address, Directory, Presence, RegistryError, Tokens
 from chatsim.chat.server.status import StatusServer
-from chatsim.worlds.world import PeerGroup, WorldError
+from chatsim.worlds.world import PeerGroup, WorldError, missing_extra
 
 __all__ = ["grpc_peers", "grpc_status", "registry"]
-
-_NO_GRPC = "gRPC needs the extra 'grpc': pip install 'chatsim[grpc]'"
 
 
 async def registry(
@@ -29,7 +27,7 @@ async def registry(
     Raises:
         WorldError: it can't be used.
     """
-    from chatsim.worlds.mysql import redis_presence as shared  # an optional extra
+    from chatsim.worlds.mysql import redis_presence as shared
 
     connections = shared.RedisRegistry(url, prefix)
     stack.push_async_callback(connections.close)
@@ -49,7 +47,7 @@ def grpc_peers(directory: Directory) -> PeerGroup:
     try:
         from chatsim.worlds.mysql.grpc_peers import GrpcGroup  # an optional extra
     except ImportError as error:
-        raise WorldError(_NO_GRPC) from error
+        raise missing_extra("gRPC", "grpc") from error
     return GrpcGroup(directory)
 
 
@@ -58,5 +56,5 @@ def grpc_status(status: StatusServer) -> AbstractAsyncContextManager[Address]:
     try:
         from chatsim.worlds.mysql.grpc_status import status_service  # an optional extra
     except ImportError as error:
-        raise WorldError(_NO_GRPC) from error
+        raise missing_extra("gRPC", "grpc") from error
     return status_service(status)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chatsim.experiments.catchup.away import PROTOCOLS, Away
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import Distance
 

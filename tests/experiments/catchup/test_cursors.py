@@ -11,7 +11,8 @@ from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Batch
 from chatsim.experiments.catchup.cursors import CURSORS, UnknownCursorError, cursors
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.model.world import Model, ModelWorld
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.model.world import ModelWorld
 from chatsim.worlds.mysql.world import MySQLWorld
 
 READER, ANN, BOB, CAT, DAN = 1, 2, 3, 4, 5

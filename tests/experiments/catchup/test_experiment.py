@@ -10,7 +10,7 @@ from chatsim.experiments.catchup.away import PROTOCOLS
 from chatsim.experiments.catchup.cursors import CURSORS, UnknownCursorError
 from chatsim.experiments.catchup.experiment import CatchUp
 from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld
 
 SMALL = {"threads": 3, "missed": 4}

@@ -10,8 +10,9 @@ from tqdm import tqdm
 from chatsim.experiments.catchup.cursors import CURSORS
 from chatsim.experiments.catchup.following import Followed, Following, Look, Lost, Written
 from chatsim.experiments.checks import Word
-from chatsim.worlds.model.world import Model
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 SAFE = [name for name, kind in CURSORS.items() if kind.safe]

@@ -12,7 +12,8 @@ from chatsim.experiments.creation.experiment import BadParameterError, Race
 from chatsim.experiments.creation.workload import PATTERNS
 from chatsim.experiments.history import Outcome
 from chatsim.experiments.result import Result
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 QUICK = {"clients": 8, "rounds": 20}

@@ -6,7 +6,7 @@ from chatsim.chat.creation import STRATEGIES, creation_strategy
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.creation.workload import PATTERNS
 from chatsim.experiments.result import Result
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld
 
 QUICK = {"layer": "stack", "nodes": 2, "clients": 8, "rounds": 8, "patterns": PATTERNS}

@@ -11,7 +11,7 @@ from chatsim.chat.paging.strategy import Page, paging_strategy
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.paging.plans import PLANS, compared
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld, drop_stale_schemas
 
 PAGE = 10

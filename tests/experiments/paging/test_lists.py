@@ -6,7 +6,7 @@ import pytest
 from tqdm.auto import tqdm
 
 from chatsim.experiments.paging.lists import SCHEMA, lists
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 
 SIZES = (1, 13, 40)
 

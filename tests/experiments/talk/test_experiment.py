@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 from chatsim.experiments.talk.experiment import Talk
-from chatsim.worlds.model.world import Model
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.nodes import node_processes
-from chatsim.worlds.mysql.world import LOOPBACK, MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import LOOPBACK, Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import Sharing
 
 SEEDS = int(os.environ.get("CHATSIM_TEST_SEEDS", "60"))

@@ -14,7 +14,8 @@ from chatsim.experiments.result import Result
 from chatsim.simulation.determinism import DivergenceError
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.world import Model, ModelWorld
+from chatsim.worlds.model.settings import Model
+from chatsim.worlds.model.world import ModelWorld
 from chatsim.worlds.world import Costs, WorldError
 
 TABLES = {"user", "chat_thread", "private_chat"}

@@ -9,7 +9,8 @@ import pytest_asyncio
 from chatsim.db.session import Rows
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
-from chatsim.worlds.mysql.world import MySQLWorld, Servers
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
 

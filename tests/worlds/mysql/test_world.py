@@ -17,7 +17,8 @@ from chatsim.worlds.inprocess import locks as polling
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private
-from chatsim.worlds.mysql.world import MySQLWorld, Servers, drop_stale_schemas
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.mysql.world import MySQLWorld, drop_stale_schemas
 from chatsim.worlds.world import Costs, Distance, WorldError
 
 TABLES = {

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import filelock
 import platformdirs
-from tqdm.auto import tqdm
 
 from chatsim.worlds.mysql.servers.private import Program
 
@@ -104,6 +103,8 @@ def unpack(packages: Packages) -> Tree:
     Raises:
         FetchError: apt-get or dpkg-deb failed; nothing half-done is left.
     """
+    from tqdm.auto import tqdm
+
     home = folder(packages)
     tree = Tree(home / "root")
     home.mkdir(parents=True, exist_ok=True)

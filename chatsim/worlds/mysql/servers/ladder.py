@@ -6,13 +6,13 @@ import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
-
-import docker
-import docker.errors
-from testcontainers.core.container import DockerContainer
+from typing import TYPE_CHECKING, Protocol, Self
 
 from chatsim.worlds.mysql.servers import debian, private
+from chatsim.worlds.mysql.servers.urls import without_password
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 __all__ = ["NoServerError", "Rung", "Server", "ServerError", "Service", "UnavailableError", "climb", "rungs"]
 
@@ -129,7 +129,7 @@ class Named:
         if not self.url:
             raise UnavailableError(f"no URL is named (set {self.service.variable})")
         self.service.verify(self.url)
-        return private.without_password(self.url)
+        return without_password(self.url)
 
     def open(self) -> Server:
         """The named server, verified."""
@@ -146,6 +146,8 @@ class Container:
 
     def probe(self) -> str:
         """The image."""
+        import docker
+
         try:
             with contextlib.closing(docker.from_env(timeout=5)) as engine:
                 engine.ping()
@@ -155,6 +157,8 @@ class Container:
 
     def open(self) -> Server:
         """A running container; `Server.close` removes it."""
+        import docker.errors
+
         self.probe()
         container, url = self.service.container()
         try:

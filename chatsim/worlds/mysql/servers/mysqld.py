@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-
-import filelock
-from testcontainers.community.mysql import MySqlContainer
-from testcontainers.core.container import DockerContainer
+from typing import TYPE_CHECKING
 
 from chatsim.db.errors import DatabaseError
-from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import debian, private
 from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError
+from chatsim.worlds.mysql.servers.urls import without_password
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 __all__ = ["IMAGE", "MySQL", "Profile"]
 
@@ -82,7 +82,7 @@ class MySQL:
         version = asyncio.run(_version(url))
         if "mariadb" in version.lower():
             raise ServerError(
-                f"the server at {private.without_password(url)} is MariaDB ({version}); chatsim measures MySQL, "
+                f"the server at {without_password(url)} is MariaDB ({version}); chatsim measures MySQL, "
                 f"and never lets another engine stand in for it"
             )
 
@@ -125,6 +125,8 @@ class MySQL:
 
     def container(self) -> tuple[DockerContainer, Callable[[], str]]:
         """A container of the pinned image."""
+        from testcontainers.community.mysql import MySqlContainer
+
         container = MySqlContainer(self.image, username="root", password=_PASSWORD)
         container.with_command(list(self.options))
 
@@ -145,11 +147,13 @@ def _where(program: private.Program) -> list[str]:
 
 def _template(program: private.Program, options: list[str]) -> Path:
     """A freshly initialised data directory to copy: that saves the two seconds that initialising takes."""
+    from filelock import FileLock
+
     version = re.sub(r"\W+", "-", program.run("--version").partition(" Ver ")[2].split(" for ")[0].strip())
     home = debian.cache() / "templates"
     home.mkdir(parents=True, exist_ok=True)
     template = home / f"mysql-{version}"
-    with filelock.FileLock(home / f"{template.name}.lock"):
+    with FileLock(home / f"{template.name}.lock"):
         if not template.exists():
             fresh = home / f"{template.name}.new"
             shutil.rmtree(fresh, ignore_errors=True)
@@ -160,10 +164,12 @@ def _template(program: private.Program, options: list[str]) -> Path:
 
 
 async def _version(url: str) -> str:
+    from chatsim.worlds.mysql import driver
+
     try:
         session = await driver.connect(url)
     except DatabaseError as error:
-        raise ServerError(f"MySQL at {private.without_password(url)} can't be used: {error}") from error
+        raise ServerError(f"MySQL at {without_password(url)} can't be used: {error}") from error
     try:
         rows = await session.execute("SELECT CONCAT(@@version, ' ', @@version_comment)")
         return str(rows.rows[0][0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import signal
 import socket
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from chatsim.worlds.mysql.servers import supervisor
 
-__all__ = ["Instance", "Program", "StartError", "free_port", "start", "without_password"]
+__all__ = ["Instance", "Program", "StartError", "free_port", "start"]
 
 _START_SECONDS = 60.0
 _LOOK_SECONDS = 0.02
@@ -142,11 +141,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def without_password(url: str) -> str:
-    """``url`` as it may be shown."""
-    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url, flags=re.DOTALL)  # a bare @ or / may be part of it
 
 
 def _answers(port: int) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from testcontainers.core.container import DockerContainer
+from typing import TYPE_CHECKING
 
 from chatsim.worlds.mysql.servers import debian, private
 from chatsim.worlds.mysql.servers.ladder import ServerError, UnavailableError
+from chatsim.worlds.mysql.servers.urls import without_password
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 __all__ = ["IMAGE", "Redis"]
 
@@ -19,7 +22,7 @@ _PACKAGES = debian.Packages("redis", ("redis-server",))
 
 @dataclass(frozen=True)
 class Redis:
-    """The `Service` for Redis. Needs the extra ``redis``."""
+    """The `Service` for Redis."""
 
     image: str = IMAGE
     name: str = "Redis"
@@ -29,13 +32,13 @@ class Redis:
 
     def verify(self, url: str) -> None:
         """Ping ``url``. Raises `ServerError`."""
-        import redis  # an optional extra
+        import redis
 
         try:
             with redis.Redis.from_url(url, socket_timeout=5) as client:
                 client.ping()
         except (redis.RedisError, ValueError) as error:
-            raise ServerError(f"Redis at {private.without_password(url)} can't be used: {error}") from error
+            raise ServerError(f"Redis at {without_password(url)} can't be used: {error}") from error
 
     def check_program(self, program: private.Program) -> None:
         """Raise an `UnavailableError` when the program does not run."""
@@ -62,7 +65,7 @@ class Redis:
 
     def container(self) -> tuple[DockerContainer, Callable[[], str]]:
         """A container of the pinned image."""
-        from testcontainers.community.redis import RedisContainer  # it imports the extra
+        from testcontainers.community.redis import RedisContainer
 
         container = RedisContainer(self.image)
 

@@ -16,7 +16,8 @@ from chatsim.worlds.mysql.servers import debian, ladder, private
 from chatsim.worlds.mysql.servers.ladder import NoServerError, ServerError, UnavailableError, climb
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
 from chatsim.worlds.mysql.servers.redisd import Redis
-from chatsim.worlds.mysql.world import Servers
+from chatsim.worlds.mysql.servers.urls import without_password
+from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import WorldError
 
 QUICK = MySQL(Profile.QUICK)
@@ -324,7 +325,7 @@ def test_the_survey_says_what_each_rung_would_use_and_starts_nothing(path, no_do
     program = path("mysqld", "echo mysqld  Ver 9.7.4")
     monkeypatch.setattr(debian, "is_unpacked", lambda _: True)
     assert Servers(mysql_url=mysql_url).survey()[:4] == [
-        f"* url        {private.without_password(mysql_url)}",
+        f"* url        {without_password(mysql_url)}",
         "- container  no Docker engine answers",
         f"+ path       {program}",
         f"+ unpacked   {debian.folder(QUICK.packages)}",

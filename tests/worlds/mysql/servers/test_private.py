@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from chatsim.worlds.mysql.servers import debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
 from chatsim.worlds.mysql.servers.redisd import Redis
+from chatsim.worlds.mysql.servers.urls import without_password
 
 SERVICES = [pytest.param(MySQL(Profile.QUICK), id="MySQL"), pytest.param(Redis(), id="Redis")]
 OWNER = """
@@ -329,13 +330,13 @@ def test_an_ordinary_user_can_unpack_and_run_one(monkeypatch):
 
 @given(password=st.text(min_size=1), user=st.sampled_from(["", "root", "a%40b"]))
 def test_a_password_is_never_shown(password, user):
-    shown = private.without_password(f"mysql://{user}:{password}@db.example.org:3306")
+    shown = without_password(f"mysql://{user}:{password}@db.example.org:3306")
     assert shown == f"mysql://{user}:***@db.example.org:3306"
 
 
 @pytest.mark.parametrize("url", ["mysql://root@127.0.0.1:3306", "redis://127.0.0.1:6379/0", ""])
 def test_a_url_without_a_password_is_shown_as_it_is(url):
-    assert private.without_password(url) == url
+    assert without_password(url) == url
 
 
 @pytest.mark.needs("apt")

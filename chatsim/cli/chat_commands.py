@@ -1,0 +1,197 @@
+"""What can be typed in ``chatsim chat``: texts, and commands behind a slash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chatsim.chat.client.cache import State
+from chatsim.chat.client.connection import ClientError, RefusedError
+from chatsim.chat.client.messenger import Messenger
+from chatsim.chat.client.outbox import TextTooLongError
+from chatsim.chat.client.view import View
+from chatsim.chat.ports import LocalStoreError
+from chatsim.chat.protocol import ErrorCode
+
+__all__ = ["COMMANDS", "Commands", "Display", "help_text", "visible"]
+
+
+class _ComplaintError(Exception):
+    """What was typed can't be done, for the reason in the message."""
+
+
+def visible(text: str) -> str:
+    """A text on one line, with whatever a terminal might act upon written out."""
+    return "".join(
+        "⏎" if each == "\n" else each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+_Action = Callable[["Commands", str], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class _Command:
+    usage: str
+    does: str
+    action: _Action
+
+
+COMMANDS: dict[str, _Command] = {}
+"""What can be typed behind a slash, in the order in which it is shown."""
+
+
+def _command(usage: str, does: str) -> Callable[[_Action], _Action]:
+    """A method is a command, of the name that it has."""
+
+    def register(action: _Action) -> _Action:
+        COMMANDS[action.__name__.removeprefix("_")] = _Command(usage, does, action)
+        return action
+
+    return register
+
+
+def help_text() -> str:
+    """What can be typed."""
+    return "\n".join(
+        [
+            *(f"/{f'{name} {each.usage}':<20} {each.does}" for name, each in COMMANDS.items()),
+            "Anything else is sent as a text; to send one that begins with /, begin with //.",
+            "↑ ↓ change the conversation, PgUp PgDn scroll. … is on its way, ✓ stored, ✓✓ read.",
+        ]
+    )
+
+
+class Display(Protocol):
+    """Where the user sees what has come of a command."""
+
+    def choose(self, thread_id: int) -> None:
+        """Open the conversation of a thread."""
+        ...
+
+    def follow(self) -> None:
+        """Scroll the open conversation to its end, and keep it there."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show a text."""
+        ...
+
+    def leave(self) -> None:
+        """End the chat."""
+        ...
+
+
+class Commands:
+    """Does what a user types.
+
+    Args:
+        messenger: what does it.
+        view: the threads and the open conversation.
+        display: where the user sees what has come of it.
+    """
+
+    def __init__(self, messenger: Messenger, view: View, display: Display) -> None:
+        self._messenger = messenger
+        self._view = view
+        self._display = display
+
+    def typed(self, line: str) -> Coroutine[Any, Any, None] | None:
+        """What a line asks for, to be awaited; None if it asks for nothing. Only what the user did wrong is handled."""
+        if line.startswith("/") and not line.startswith("//"):
+            name, _, rest = line[1:].partition(" ")
+            return self._complaining(self._obey(name, rest.strip()))
+        if line.strip():
+            return self._complaining(self._send(self._view.conversation.thread_id, line.removeprefix("/")))
+        return None
+
+    def older(self) -> Coroutine[Any, Any, None]:
+        """Load older messages of the open conversation."""
+        return self._complaining(self._older(""))
+
+    async def _complaining(self, action: Coroutine[Any, Any, None]) -> None:
+        try:
+            await action
+        except (_ComplaintError, ClientError, LocalStoreError, TextTooLongError) as error:
+            self._display.say(str(error))
+
+    async def _send(self, thread_id: int | None, text: str) -> None:
+        if thread_id is None:
+            raise _ComplaintError("no conversation is open; /open WHO opens one")
+        self._display.follow()
+        try:
+            await self._messenger.send(thread_id, text)
+        except KeyError:
+            raise _ComplaintError("this conversation has not been loaded yet") from None
+
+    async def _obey(self, name: str, rest: str) -> None:
+        if (command := COMMANDS.get(name)) is None:
+            raise _ComplaintError(f"there is no command /{visible(name)}; /help shows all commands")
+        if command.usage and not rest:
+            raise _ComplaintError(f"/{name} {command.usage}: {command.does}")
+        await command.action(self, rest)
+
+    @_command("WHO", "look for a user, by id or name")
+    async def _find(self, typed: str) -> None:
+        try:
+            found = await self._messenger.search(typed)
+        except RefusedError as error:
+            if error.code != ErrorCode.UID_INVALID:
+                raise
+            raise _ComplaintError(f"there is no user {visible(typed)}") from None
+        nick = f", {visible(found.nick)}" if found.nick else ""
+        self._display.say(f"{visible(found.name)}{nick} is user {found.uid}: /add {found.uid}")
+
+    @_command("UID [GREETING]", "ask a user to be your friend")
+    async def _add(self, rest: str) -> None:
+        word, _, greeting = rest.partition(" ")
+        uid = self._uid(word)
+        await self._messenger.apply(uid, greeting)
+        self._display.say(f"user {uid} has been asked")
+
+    @_command("WHO", "become the friend of somebody who has asked")
+    async def _accept(self, who: str) -> None:
+        self._display.choose(await self._messenger.accept(self._uid(who)))
+
+    @_command("WHO", "open the chat with somebody; it is made if there is none")
+    async def _open(self, who: str) -> None:
+        self._display.choose(await self._messenger.chat_with(self._uid(who)))
+
+    @_command("", "show older messages")
+    async def _older(self, _: str) -> None:
+        rows = self._view.conversation
+        if not rows or rows[0].seq in {1, None}:
+            raise _ComplaintError("this is where the conversation begins")
+        await self._view.older(self._messenger.earlier)
+
+    @_command("", "send the failed texts of this conversation again")
+    async def _resend(self, _: str) -> None:
+        failed = [text.unique_id for text in self._view.conversation if text.state is State.FAILED]
+        if not failed:
+            raise _ComplaintError("nothing has failed here")
+        for name in failed:
+            await self._messenger.send_again(name)
+
+    @_command("", "load what is missing, now")
+    async def _sync(self, _: str) -> None:
+        self._messenger.synchronise()
+
+    @_command("", "show this")
+    async def _help(self, _: str) -> None:
+        self._display.say(help_text())
+
+    @_command("", "leave")
+    async def _quit(self, _: str) -> None:
+        self._display.leave()
+
+    def _uid(self, who: str) -> int:
+        """Whom an id or a name means."""
+        if who.isascii() and who.isdigit():
+            return int(who)
+        named = {uid for uid, name in self._view.names.items() if name == who}
+        named |= {each.uid for each in self._messenger.applications.values() if who in {each.name, each.nick}}
+        if len(named) != 1:
+            many = "several users are" if named else "nobody is"
+            raise _ComplaintError(f"{many} called {visible(who)} here; give the user's id instead, /find shows it")
+        return named.pop()

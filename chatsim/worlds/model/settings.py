@@ -1,0 +1,54 @@
+"""How the model is set up, as a value, and a run in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chatsim.worlds.model.costs import ModelCosts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chatsim.worlds.model.world import ModelWorld
+
+__all__ = ["Model"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Model:
+    """How a run in the model is set up.
+
+    Attributes:
+        costs: a TOML file of what things cost; what it leaves out is as in the defaults.
+        check_determinism: run twice, and stop where the second run differs from the first.
+    """
+
+    costs: Path | None = None
+    check_determinism: bool = False
+
+    def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
+        """Run ``main`` on a new world, in virtual time, to its end. The thread is blocked meanwhile.
+
+        Args:
+            main: the experiment. It is called twice if determinism is checked.
+            seed: of everything that the world draws.
+
+        Raises:
+            WorldError: the costs can't be read.
+            DivergenceError: the run does not repeat itself.
+        """
+        from chatsim.simulation.determinism import run_twice
+        from chatsim.simulation.loop import run
+        from chatsim.worlds.model.world import ModelWorld
+
+        costs = ModelCosts.read(self.costs)
+
+        async def body() -> Any:
+            return await main(ModelWorld(costs, seed=seed))
+
+        result: T = run_twice(body) if self.check_determinism else run(body())
+        return result

@@ -1,0 +1,85 @@
+"""Which servers to run on, as a value: what a user says of them, and what follows from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from chatsim.worlds.mysql.servers import ladder
+from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
+from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.mysql.servers.urls import BadUrlError
+from chatsim.worlds.world import WorldError
+
+__all__ = ["LOOPBACK", "Servers"]
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Which MySQL, and which Redis, to run on. What is None is looked for: see `ladder`.
+
+    Attributes:
+        mysql_url: ``mysql://user:password@host:port``; else the variable CHATSIM_MYSQL_URL; else the ladder.
+        mysql_via: the one rung to use: ``url``, ``container``, ``path`` or ``unpacked``.
+        mysql_image: the image for a container.
+        profile: how an own instance is set up, ``durable`` or ``quick``; a named server is left as it is.
+        redis_url: ``redis://host:port``; else the variable CHATSIM_REDIS_URL; else the ladder.
+        settings: system variables of an own instance, and their values; a named server has its own.
+    """
+
+    mysql_url: str | None = None
+    mysql_via: str | None = None
+    mysql_image: str = IMAGE
+    profile: str = Profile.DURABLE.value
+    redis_url: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def service(self) -> MySQL:
+        """The `Service` these settings describe. Raises `WorldError` for an unknown profile."""
+        if self.profile not in list(Profile):
+            raise WorldError(f"unknown profile {self.profile!r}; there are: {', '.join(Profile)}")
+        return MySQL(Profile(self.profile), self.mysql_image, self.settings)
+
+    def mysql(self) -> ladder.Server:
+        """A MySQL that answers. Raises `WorldError`."""
+        return _climb(self.service(), self._url(), self.mysql_via)
+
+    def _url(self) -> str | None:
+        return self.mysql_url or os.environ.get(MySQL.variable)
+
+    def named_url(self) -> str:
+        """The URL that is named. Raises `WorldError` if none is."""
+        if url := self._url():
+            return url
+        raise WorldError(f"no MySQL is named: give --mysql-url, or set {MySQL.variable}")
+
+    def survey(self) -> list[str]:
+        """A line for each rung of the ladder: what it would use, or why it can't give a MySQL."""
+        lines = []
+        settled = False
+        for rung in ladder.rungs(self.service(), self._url()):
+            try:
+                mark, said = ("+" if settled else "*"), rung.probe()
+                settled = True
+            except ladder.UnavailableError as error:
+                mark, said = "-", str(error)
+            except (ladder.ServerError, BadUrlError) as error:
+                mark, said = "-", f"{error}; a named server is never passed over for another"
+                settled = True
+            lines.append(f"{mark} {rung.name:<10} {said}")
+        return [*lines, "", "* would be used   + would do as well   - can't"]
+
+    def redis(self) -> ladder.Server:
+        """A Redis that answers. Raises `WorldError`."""
+        from chatsim.worlds.mysql.servers.redisd import Redis
+
+        return _climb(Redis(), self.redis_url or os.environ.get(Redis.variable), None)
+
+
+def _climb(service: ladder.Service, url: str | None, via: str | None) -> ladder.Server:
+    try:
+        return ladder.climb(service, url, via)
+    except (ladder.ServerError, StartError, BadUrlError) as error:
+        raise WorldError(str(error)) from error
