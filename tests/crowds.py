@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
-from scripted import scripted
+from scripted_database import scripted
 
 from chatsim.chat.creation import named
 from chatsim.chat.retry import POLICIES

@@ -144,7 +144,7 @@ class Person:
     def __exit__(self, *_):
         self.go()
 
-    def come(self):
+    def log_in(self):
         """Connect, and log in."""
         self._client = Foreigner(self._where["host"], self._where["port"])
         self.profile = self.ask(1005, {"uid": self.uid, "token": self._where["token"]})

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 import pytest
 import redis
-from across import ANN, BOB, befriend, people, two_servers
 from foreign import Serving
+from two_servers import ANN, BOB, befriend, people, two_servers
 
 from chatsim.chat.client.connection import Client, DisconnectedError
 from chatsim.chat.client.messenger import Status
@@ -122,13 +122,13 @@ async def a_crowd(site, there, _):
     async with asyncio.timeout(60):  # a machine that is slow may have had a node miss its reports
         while await asyncio.to_thread(site.redis.exists, "node_node1", "node_node2") != 2:  # noqa: ASYNC110 - in Redis
             await asyncio.sleep(0.1)
-    await asyncio.gather(*(there.come(uid) for uid in crowd))
+    await asyncio.gather(*(there.open(uid) for uid in crowd))
     assert {await site.where(uid) for uid in crowd} == {"node1", "node2"}
 
 
 async def redis_is_killed(site, there, instance):
     """What is sent meanwhile is acknowledged, and heard at the next look; who is online is found again, and stays."""
-    ann, bob = await there.come(1003, 0, resync=1.0), await there.come(1004, 1, resync=1.0)
+    ann, bob = await there.open(1003, 0, resync=1.0), await there.open(1004, 1, resync=1.0)
     thread = await befriend(ann, bob)
     said = ["Hi!", "We are friends now!"]
     await asyncio.to_thread(instance.kill)
@@ -147,7 +147,7 @@ async def redis_is_killed(site, there, instance):
 
 async def a_node_is_killed(site, there, _):
     """No text is lost, and its users come back on the other."""
-    ann, bob = await there.come(1005), await there.come(1006)
+    ann, bob = await there.open(1005), await there.open(1006)
     thread = await befriend(ann, bob)
     home = await site.where(1006)
     own = psutil.Process(site.running.process.pid)
@@ -165,7 +165,7 @@ async def a_node_is_killed(site, there, _):
 # --- in one process, by a real Redis and gRPC
 
 
-async def house(world, *, sharing, rounds):
+async def story(world, *, sharing, rounds):
     """The story in a world's cluster."""
 
     def door(uid, node):
@@ -202,14 +202,14 @@ async def tell(there, where, _):
 def test_the_story_in_one_process_whatever_the_servers_share_by(sharing, mysql_url, redis_url):
     async def play():
         async with MySQLWorld() as world:
-            await house(world, sharing=sharing, rounds=tell)
+            await story(world, sharing=sharing, rounds=tell)
 
     asyncio.run(play())
 
 
 @pytest.mark.parametrize("sharing", [ALL, Sharing("process", "process")], ids=str)
 def test_the_story_in_the_model(sharing):
-    Model().run(lambda world: house(world, sharing=sharing, rounds=tell), seed=1)
+    Model().run(lambda world: story(world, sharing=sharing, rounds=tell), seed=1)
 
 
 # --- in virtual time
@@ -217,7 +217,7 @@ def test_the_story_in_the_model(sharing):
 
 def in_model(rounds):
     async def play(world):
-        await house(world, sharing=ALL, rounds=functools.partial(rounds, world))
+        await story(world, sharing=ALL, rounds=functools.partial(rounds, world))
 
     Model().run(play, seed=1)
 
@@ -226,7 +226,7 @@ def test_a_push_that_is_lost_is_heard_of_within_the_time_between_two_looks():
     resync = 60.0
 
     async def rounds(world, there, where, _):
-        bob, ann = await there.come(BOB, 0, resync=resync), await there.come(ANN, 1, resync=resync)
+        bob, ann = await there.open(BOB, 0, resync=resync), await there.open(ANN, 1, resync=resync)
         thread = await befriend(ann, bob)
         said = ["Hi!", "We are friends now!"]
         world.network.partition("node1", "node2")
@@ -244,7 +244,7 @@ def test_a_push_that_is_lost_is_heard_of_within_the_time_between_two_looks():
 
 def test_after_a_redis_that_forgot_everybody_people_are_found_again_when_presence_is_next_refreshed():
     async def rounds(world, there, where, _):
-        bob, ann = await there.come(BOB, 0), await there.come(ANN, 1)
+        bob, ann = await there.open(BOB, 0), await there.open(ANN, 1)
         thread = await befriend(ann, bob)
         said = ["Hi!", "We are friends now!"]
         await world.crash_redis(3.0)
@@ -259,7 +259,7 @@ def test_after_a_redis_that_forgot_everybody_people_are_found_again_when_presenc
 
 def test_while_redis_is_gone_a_login_is_refused_and_who_is_there_stays():
     async def rounds(world, there, where, nodes):
-        bob, ann = await there.come(BOB, 0), await there.come(ANN, 1)
+        bob, ann = await there.open(BOB, 0), await there.open(ANN, 1)
         thread = await befriend(ann, bob)
         world.redis.kill()
         with pytest.raises(Exception, match=r"error 1002 \(RPC_FAILED\)"):
@@ -294,7 +294,7 @@ def test_of_two_sessions_that_come_back_at_once_where_one_is_allowed_one_stays()
 @pytest.mark.parametrize("peers", ["process", "grpc"])
 def test_a_peer_that_hangs_delays_no_acknowledgement(peers):
     async def rounds(there, where, nodes):
-        bob, ann = await there.come(BOB, 0), await there.come(ANN, 1)
+        bob, ann = await there.open(BOB, 0), await there.open(ANN, 1)
         thread = await befriend(ann, bob)
         hangs, gone = asyncio.Event(), asyncio.Event()
 
@@ -312,14 +312,14 @@ def test_a_peer_that_hangs_delays_no_acknowledgement(peers):
         gone.set()
 
     async def play(world):
-        await house(world, sharing=Sharing("redis", peers), rounds=rounds)
+        await story(world, sharing=Sharing("redis", peers), rounds=rounds)
 
     Model().run(play, seed=1)
 
 
 def test_a_peer_that_hangs_delays_no_acknowledgement_over_grpc_either(mysql_url):
     async def rounds(there, where, nodes):
-        bob, ann = await there.come(BOB, 0), await there.come(ANN, 1)
+        bob, ann = await there.open(BOB, 0), await there.open(ANN, 1)
         thread = await befriend(ann, bob)
         hangs, gone = asyncio.Event(), asyncio.Event()
 
@@ -341,6 +341,6 @@ def test_a_peer_that_hangs_delays_no_acknowledgement_over_grpc_either(mysql_url)
 
     async def play():
         async with MySQLWorld() as world:
-            await house(world, sharing=Sharing("process", "grpc"), rounds=rounds)
+            await story(world, sharing=Sharing("process", "grpc"), rounds=rounds)
 
     asyncio.run(play())

@@ -37,7 +37,7 @@ def users(mysql_url):
 def test_as_a_client_that_is_not_ours_plays_it(users):
     with Person(users[0]) as ann, Person(users[1]) as bob, Person(users[2]) as cat:
         for person in (ann, bob, cat):
-            person.come()
+            person.log_in()
         assert ann.threads() == ([], [0])
         assert ann.ask(1023, {"fromuid": ann.uid}) == {"error": 0}
 
@@ -98,7 +98,7 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
         assert listed[0] == {"thread_id": thread, "type": "private", "user1_id": ann.uid, "user2_id": bob.uid}
 
         # the one who was away comes back, and goes on from the last message seen
-        bob.come()
+        bob.log_in()
         (friend,) = bob.profile["friend_list"]
         assert (friend["uid"], friend["back"]) == (ann.uid, "Annie")
         assert [each["thread_id"] for each in bob.threads()[0]] == [thread]
@@ -111,7 +111,7 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
         # an acknowledgement was lost, and the batch is sent again, on a new connection
         ids, names = batches[-1]
         ann.go()
-        ann.come()
+        ann.log_in()
         assert ann.say(thread, bob.uid, MISSED[-1], names=names) == (ids, names)
         (last,), _ = ann.say(thread, bob.uid, "the end")
         assert [each["message_id"] for each in bob.told()[1]["chat_datas"]] == [last], "and nothing was told twice"
@@ -184,7 +184,7 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
     ann, bob, cat = (Phone(where, tmp_path) for where in users[:3])
     async with contextlib.AsyncExitStack() as stack:
         for phone in (ann, bob, cat):
-            await phone.come()
+            await phone.log_in()
             stack.push_async_callback(phone.go)
 
         # they find each other and become friends
@@ -223,13 +223,13 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
         assert [each.thread_id for each in await ann.messenger.cache.threads()] == [thread, *opened]
 
         # the one who was away comes back; the other comes back on a new device, and has it all from the server
-        await bob.come()
+        await bob.log_in()
         await bob.has(thread, *said)
         await ann.go()
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         again = Phone(users[0], elsewhere)
-        await again.come()
+        await again.log_in()
         stack.push_async_callback(again.go)
         assert [each.thread_id for each in await again.messenger.cache.threads()] == [thread, *opened]
         while await again.messenger.earlier(thread):
@@ -242,5 +242,5 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
         assert [seq for seq, _, _ in await bob.texts(thread)] == list(range(1, len(said) + 1))
 
         # and the first device comes back to what it had not seen
-        await ann.come()
+        await ann.log_in()
         await ann.has(thread, *said)

@@ -10,7 +10,7 @@ from pathlib import Path
 import crowds
 import pytest
 from crowds import RANDOM, crowded, digest, running
-from scripted import scripted
+from scripted_database import scripted
 
 from chatsim.experiments.crowd import Crowd, Visit, summary
 from chatsim.experiments.history import Outcome

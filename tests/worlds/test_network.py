@@ -3,7 +3,7 @@
 import asyncio
 import errno
 
-import modelled
+import model_network
 import pytest
 from echo import ask, read_line, serve
 
@@ -23,7 +23,7 @@ def over_tcp(body):
 
 
 def over_model(body):
-    run(body(modelled.network(latency=0.001)))
+    run(body(model_network.network(latency=0.001)))
 
 
 def from_afar(body):
@@ -89,7 +89,7 @@ async def test_both_ends_know_each_other(network):
     client, server, _ = await one_connection(network)
     other, other_server, _ = await one_connection(network)
     assert client.peer.host == ANYWHERE.host
-    assert server.peer.host in {ANYWHERE.host, modelled.HERE}
+    assert server.peer.host in {ANYWHERE.host, model_network.HERE}
     assert len({client.peer, server.peer, other.peer, other_server.peer}) == 4
     for stream in (client, server, other, other_server):
         await stream.close()
@@ -361,7 +361,7 @@ class TestModelNetwork:
 
     def test_a_connection_costs_a_round_trip_and_so_does_a_question(self):
         async def body():
-            clock, network = asyncio.get_running_loop().time, modelled.network(latency=0.5)
+            clock, network = asyncio.get_running_loop().time, model_network.network(latency=0.5)
             listener = await network.listen(ANYWHERE, serve)
             stream = await network.connect(listener.address)
             assert clock() == 1.0
@@ -375,14 +375,14 @@ class TestModelNetwork:
     def test_a_refusal_costs_a_round_trip(self):
         async def body():
             with pytest.raises(ConnectionRefusedError, match=r"10\.0\.0\.1:7"):
-                await modelled.network(latency=0.5).connect(Address("10.0.0.1", 7))
+                await model_network.network(latency=0.5).connect(Address("10.0.0.1", 7))
             assert asyncio.get_running_loop().time() == 1.0
 
         run(body())
 
     def test_a_writer_waits_for_all_but_a_window(self):
         async def body():
-            network = modelled.network(latency=0.5, window=10)
+            network = model_network.network(latency=0.5, window=10)
             client, server, _ = await one_connection(network)
             await client.write(bytes(10))
             writing = asyncio.create_task(client.write(bytes(10)))
@@ -398,7 +398,7 @@ class TestModelNetwork:
 
     def test_what_arrives_at_a_closed_end_is_dropped(self):
         async def body():
-            client, server, _ = await one_connection(modelled.network(latency=0.5))
+            client, server, _ = await one_connection(model_network.network(latency=0.5))
             await server.write(b"too late")
             await client.close()
             await asyncio.sleep(1)
@@ -414,7 +414,7 @@ class TestModelNetwork:
                 assert await stream.read(1) == b""
                 ended.set()
 
-            network = modelled.network(latency=0.5)
+            network = model_network.network(latency=0.5)
             listener = await network.listen(ANYWHERE, accept)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.75):
@@ -433,7 +433,7 @@ class TestModelNetwork:
                 await serve(stream)
 
             async def body():
-                network = modelled.network(latency=0.1)
+                network = model_network.network(latency=0.1)
                 listeners = [await network.listen(ANYWHERE, accept) for _ in range(3)]
                 async with asyncio.TaskGroup() as group:
                     for listener in listeners * 5:

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
-import modelled
+import model_network
 import pytest
 from crowds import running
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import scripted
+from scripted_database import scripted
 
 from chatsim.chat.ports import Address, Device, NodeStatus
 from chatsim.chat.protocol import (
@@ -192,7 +192,7 @@ async def by_grpc(nodes):
 
 @asynccontextmanager
 async def by_link(nodes):
-    network = modelled.network(latency=0.01)
+    network = model_network.network(latency=0.01)
     carriers = {name: LinkPeers(network, name) for name in nodes}
     async with carriers["node1"].heard(nodes["node1"]), carriers["node2"].heard(nodes["node2"]):
         yield carriers["node1"]

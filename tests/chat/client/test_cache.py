@@ -4,9 +4,9 @@ import asyncio
 import functools
 
 import pytest
-from chatting import FREE, ME, OTHER, TIME, Device, PowerCutError
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_server import FREE, ME, OTHER, TIME, PowerCutError, PowerCutStore
 
 from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
@@ -38,7 +38,7 @@ async def played(body, new_store):
 
     async def device(uid=ME):
         """A cache on the file, as after a start of the client."""
-        store = Device(new_store())
+        store = PowerCutStore(new_store())
         cache = Cache(store, uid)
         opened.append(cache)
         await cache.open()

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import struct
 
-import modelled
+import model_network
 import pytest
 
 from chatsim.chat.client.connection import _PARTS, Client, ClientError, DisconnectedError, LateError, RefusedError
@@ -102,7 +102,7 @@ def ask(client, other):
 
 async def connected(network=None, **options):
     """A client and the peer that it is connected to."""
-    network = network or modelled.network()
+    network = network or model_network.network()
     arrived = asyncio.get_running_loop().create_future()
 
     async def accept(stream):
@@ -147,7 +147,7 @@ async def test_a_login_says_who_and_gives_the_token_and_returns_the_profile():
 @pytest.mark.parametrize("together", [True, False])
 @in_virtual_time
 async def test_several_requests_in_flight_get_their_replies_in_the_order_they_were_asked(together):
-    client, peer = await logged_in(modelled.network(latency=0.1))
+    client, peer = await logged_in(model_network.network(latency=0.1))
     asking = [ask(client, other) for other in (4, 2, 3)]
     asked = [await peer.hear() for _ in asking]
     assert asked == [CreatePrivateChatRequest(ME, other) for other in (4, 2, 3)]
@@ -339,7 +339,7 @@ async def test_each_request_has_a_deadline_of_its_own():
 
 @in_virtual_time
 async def test_a_server_that_does_not_read_does_not_hold_a_request_up_beyond_its_deadline():
-    client, _ = await logged_in(modelled.network(window=0), deadline=3)
+    client, _ = await logged_in(model_network.network(window=0), deadline=3)
     asking = ask(client, 2)
     await asyncio.sleep(4)
     assert asking.done()
@@ -353,7 +353,7 @@ async def test_a_server_that_does_not_read_does_not_hold_a_request_up_beyond_its
 async def test_where_nobody_listens_there_is_no_client():
     refused = (DisconnectedError, "no connection to 127.0.0.1:9: [Errno 111] nobody listens at 127.0.0.1:9")
     before = names_of_tasks()
-    assert await outcome(Client.connect(modelled.network(), Address("127.0.0.1", 9))) == refused
+    assert await outcome(Client.connect(model_network.network(), Address("127.0.0.1", 9))) == refused
     assert names_of_tasks() == before
 
 
@@ -376,7 +376,7 @@ async def test_a_server_that_closes_ends_every_request_under_way_and_later_ones_
 
 @in_virtual_time
 async def test_a_request_to_a_server_that_has_closed_unheard_is_disconnected():
-    client, peer = await logged_in(modelled.network(latency=1))
+    client, peer = await logged_in(model_network.network(latency=1))
     await peer.stream.close()
     assert client.ended is None
     assert await outcome(ask(client, 2)) == (DisconnectedError, "closed by the server")
@@ -551,7 +551,7 @@ async def test_a_server_that_stops_answering_heartbeats_ends_the_client():
 
 @in_virtual_time
 async def test_a_server_that_stops_reading_ends_the_client_too_and_whatever_waits_to_be_sent():
-    client, _ = await logged_in(modelled.network(window=0), heartbeat=10, deadline=8)
+    client, _ = await logged_in(model_network.network(window=0), heartbeat=10, deadline=8)
     await asyncio.sleep(11)
     asking = ask(client, 2)
     await asyncio.sleep(6)
@@ -740,7 +740,7 @@ async def test_a_refused_catch_up_gives_what_came_before_and_then_the_refusal(pa
 
 @in_virtual_time
 async def test_who_takes_nothing_stops_the_reading_and_so_the_server_and_nothing_is_lost():
-    client, peer = await logged_in(modelled.network(window=1_000))
+    client, peer = await logged_in(model_network.network(window=1_000))
     parts = client.catch_up(CATCH_UP)
     first = asyncio.create_task(anext(parts))
     await peer.hear()

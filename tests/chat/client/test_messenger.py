@@ -7,7 +7,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from chatting import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_server import (
     FORGETS,
     FREE,
     HANGS_UP,
@@ -17,16 +19,14 @@ from chatting import (
     PATIENCE,
     SILENCE,
     TWICE,
-    Device,
     PowerCutError,
+    PowerCutStore,
     Server,
     contents,
     door,
     messenger,
     now,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from chatsim.chat.client.cache import State, WrongOwnerError
 from chatsim.chat.client.connection import DisconnectedError
@@ -61,7 +61,7 @@ A_WHILE = 3.0  # for what takes no more than some requests, and a reconnect
 UNREAD, SENDING, FAILED = State.UNREAD, State.SENDING, State.FAILED
 
 
-class House:
+class Harness:
     """A server, and messengers that are closed at the end."""
 
     def __init__(self):
@@ -90,12 +90,12 @@ class House:
 
 def in_a_house(body):
     async def played(*args, **kwargs):
-        house = House()
-        await house.server.open()
-        await body(house, *args, **kwargs)
-        for made in house.opened:
+        harness = Harness()
+        await harness.server.open()
+        await body(harness, *args, **kwargs)
+        for made in harness.opened:
             await made.close()
-        await house.server.shut()
+        await harness.server.shut()
         await asyncio.sleep(0)
         left = {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
         assert not {name for name in left if "127.0.0.1" not in name}
@@ -105,7 +105,7 @@ def in_a_house(body):
         run(played(*args, **kwargs))
 
     parameters = list(inspect.signature(body).parameters.values())
-    test.__signature__ = inspect.Signature(parameters[1:])  # the house is no fixture
+    test.__signature__ = inspect.Signature(parameters[1:])  # the harness is no fixture
     return test
 
 
@@ -121,34 +121,34 @@ async def shown(made, thread_id=THREAD):
 
 
 @in_a_house
-async def test_it_connects_catches_up_and_is_ready(house):
-    house.server.write(THREAD, *numbers(1, 35))
-    house.server.write(THREAD + 1, "hello")
-    made = await house.ready()
+async def test_it_connects_catches_up_and_is_ready(harness):
+    harness.server.write(THREAD, *numbers(1, 35))
+    harness.server.write(THREAD + 1, "hello")
+    made = await harness.ready()
     assert made.statuses == [(Status.SYNCING, None), (Status.READY, None)]
     assert await shown(made) == numbers(1, 35)
     assert await shown(made, THREAD + 1) == ["hello"]
-    assert house.server.of(HistoryRequest) == []
+    assert harness.server.of(HistoryRequest) == []
     assert {Event(THREAD), Event(THREAD + 1), Event()} == {*made.events}
 
 
 @in_a_house
-async def test_who_comes_back_has_what_was_said_meanwhile_and_the_threads_that_are_new(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
-    await house.server.shut()
+async def test_who_comes_back_has_what_was_said_meanwhile_and_the_threads_that_are_new(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    await harness.server.shut()
     await asyncio.sleep(A_WHILE)
     assert made.status is Status.CONNECTING
-    house.server.write(THREAD, *numbers(2, 31))
-    house.server.write(THREAD + 1, "we have not met")
-    await house.server.open()
+    harness.server.write(THREAD, *numbers(2, 31))
+    harness.server.write(THREAD + 1, "we have not met")
+    await harness.server.open()
     await asyncio.sleep(40)
     assert made.status is Status.READY
     assert await shown(made) == numbers(1, 31)
     assert await shown(made, THREAD + 1) == ["we have not met"]
 
 
-async def attempts(house, count, *, seed=1, patience):
+async def attempts(harness, count, *, seed=1, patience):
     """The pauses between so many tries to connect where nobody is."""
     times = []
     enough = asyncio.Event()
@@ -159,7 +159,7 @@ async def attempts(house, count, *, seed=1, patience):
             enough.set()
         raise DisconnectedError("nobody there")
 
-    made = await house.open(enter=enter, seed=seed, patience=patience)
+    made = await harness.open(enter=enter, seed=seed, patience=patience)
     await enough.wait()
     assert (made.status, made.trouble) == (Status.CONNECTING, "nobody there")
     await made.close()
@@ -167,9 +167,9 @@ async def attempts(house, count, *, seed=1, patience):
 
 
 @in_a_house
-async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matter_of_chance(house):
+async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matter_of_chance(harness):
     patience = Patience(shortest=1.0, longest=30.0)
-    pauses = [await attempts(house, 12, seed=seed, patience=patience) for seed in range(40)]
+    pauses = [await attempts(harness, 12, seed=seed, patience=patience) for seed in range(40)]
     most = [min(30.0, 2.0**failures) for failures in range(1, 12)]
     for tries, limit in zip(np.transpose(pauses), most, strict=True):
         assert 0.5 <= tries.min() < 0.5 + limit / 4
@@ -177,37 +177,37 @@ async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matte
 
 
 @in_a_house
-async def test_who_was_away_for_a_month_still_tries(house):
-    pauses = await attempts(house, 2_000, patience=Patience(longest=1_000.0))
+async def test_who_was_away_for_a_month_still_tries(harness):
+    pauses = await attempts(harness, 2_000, patience=Patience(longest=1_000.0))
     assert max(pauses) <= 1_000.0
 
 
 @in_a_house
-async def test_a_server_that_drops_everybody_at_once_is_left_in_peace_longer_and_longer(house):
-    made = await house.ready(patience=Patience(longest=100.0))
-    house.server.script[ThreadStatesRequest] += [HANGS_UP] * 1_000
-    await house.server.hang_up()
+async def test_a_server_that_drops_everybody_at_once_is_left_in_peace_longer_and_longer(harness):
+    made = await harness.ready(patience=Patience(longest=100.0))
+    harness.server.script[ThreadStatesRequest] += [HANGS_UP] * 1_000
+    await harness.server.hang_up()
     await asyncio.sleep(3_600)
-    pauses = np.diff(house.server.times(LoginRequest)[1:])
+    pauses = np.diff(harness.server.times(LoginRequest)[1:])
     assert len(pauses) < 150
     assert max(pauses[:3]) < 4.0
     assert 25.0 < max(pauses) <= 101.0
-    house.server.script.clear()
+    harness.server.script.clear()
     await asyncio.sleep(200)
     assert made.status is Status.READY
-    await house.server.hang_up()
+    await harness.server.hang_up()
     await asyncio.sleep(0.5)
     assert made.status is Status.READY  # it had lasted: the pause is short again
 
 
 @in_a_house
-async def test_who_has_logged_in_elsewhere_stays_away(house):
-    made = await house.ready()
-    await house.server.kick()
+async def test_who_has_logged_in_elsewhere_stays_away(harness):
+    made = await harness.ready()
+    await harness.server.kick()
     await asyncio.sleep(600)
     assert (made.status, made.trouble) == (Status.CLOSED, "told to go: logged in elsewhere")
-    assert house.server.of(LoginRequest) == [LoginRequest(ME, "token", feed=True)]
-    house.server.threads[THREAD].append(OTHER, "x", "x")
+    assert harness.server.of(LoginRequest) == [LoginRequest(ME, "token", feed=True)]
+    harness.server.threads[THREAD].append(OTHER, "x", "x")
     made.synchronise()
     await asyncio.sleep(600)
     assert made.status is Status.CLOSED
@@ -215,31 +215,31 @@ async def test_who_has_logged_in_elsewhere_stays_away(house):
 
 
 @in_a_house
-async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterwards(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready(costs=StoreCosts(statement=0.0, commit=0.05))
-    (text,) = house.server.write(THREAD, "2", "3")[1:]
-    await house.server.push(THREAD, text)
+async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterwards(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.05))
+    (text,) = harness.server.write(THREAD, "2", "3")[1:]
+    await harness.server.push(THREAD, text)
     await asyncio.sleep(0.15)  # it has asked for the rest, or is storing it
-    await house.server.kick()
+    await harness.server.kick()
     await asyncio.sleep(A_WHILE)
     assert made.statuses[-1] == (Status.CLOSED, "told to go: logged in elsewhere")
 
 
 @pytest.mark.parametrize("code", [ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID])
 @in_a_house
-async def test_who_may_not_log_in_does_not_try_again(house, code):
-    house.server.script[LoginRequest].append(code)
-    made = await house.open()
+async def test_who_may_not_log_in_does_not_try_again(harness, code):
+    harness.server.script[LoginRequest].append(code)
+    made = await harness.open()
     await asyncio.sleep(600)
     assert made.statuses == [(Status.CLOSED, f"error {int(code)} ({code.name}) in answer to LoginRequest")]
-    assert len(house.server.of(LoginRequest)) == 1
+    assert len(harness.server.of(LoginRequest)) == 1
 
 
 @in_a_house
-async def test_a_login_that_fails_is_tried_again(house):
-    house.server.script[LoginRequest] += [ErrorCode.RPC_FAILED, HANGS_UP, SILENCE]
-    made = await house.open()
+async def test_a_login_that_fails_is_tried_again(harness):
+    harness.server.script[LoginRequest] += [ErrorCode.RPC_FAILED, HANGS_UP, SILENCE]
+    made = await harness.open()
     await asyncio.sleep(30)
     assert made.status is Status.READY
     troubles = [trouble for status, trouble in made.statuses if status is Status.CONNECTING]
@@ -251,11 +251,11 @@ async def test_a_login_that_fails_is_tried_again(house):
 
 
 @in_a_house
-async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready(costs=StoreCosts(statement=0.0, commit=0.01))
-    texts = house.server.write(THREAD, *numbers(2, 1_200))
-    await house.server.say(*[TextsNotice(THREAD, OTHER, ME, (text,)) for text in texts])
+async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.01))
+    texts = harness.server.write(THREAD, *numbers(2, 1_200))
+    await harness.server.say(*[TextsNotice(THREAD, OTHER, ME, (text,)) for text in texts])
     await asyncio.sleep(60)
     assert (Status.CONNECTING, "more than 1000 notices wait to be heard") in made.statuses
     assert await shown(made) == numbers(201, 1_200)
@@ -264,10 +264,10 @@ async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(hous
 
 
 @in_a_house
-async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_that_failed(house):
+async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_that_failed(harness):
     notices = [ReadNotice(THREAD, OTHER, 1)] * 1_001
-    house.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
-    made = await house.ready(costs=StoreCosts(statement=0.0, commit=0.001))
+    harness.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
+    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.001))
     assert made.statuses[0] == (Status.CONNECTING, "more than 1000 notices wait to be heard")
 
 
@@ -281,12 +281,12 @@ NAMES = ["broken off", "broken off after", "no answer", "a late answer", "two an
 @pytest.mark.parametrize("fate", FATES, ids=NAMES)
 @pytest.mark.parametrize("kind", [ThreadStatesRequest, CatchUpRequest])
 @in_a_house
-async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again(house, kind, fate):
-    house.server.page = 15
-    house.server.write(THREAD, *numbers(1, 15))
-    house.server.write(THREAD + 1, "hello")
-    house.server.script[kind].append(fate)
-    made = await house.open(enter=door(house.server, heartbeat=2 * PATIENCE), patience=Patience(resync=600.0))
+async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again(harness, kind, fate):
+    harness.server.page = 15
+    harness.server.write(THREAD, *numbers(1, 15))
+    harness.server.write(THREAD + 1, "hello")
+    harness.server.script[kind].append(fate)
+    made = await harness.open(enter=door(harness.server, heartbeat=2 * PATIENCE), patience=Patience(resync=600.0))
     await asyncio.sleep(5 * PATIENCE)
     assert made.status in {Status.STALE, Status.READY}
     assert (made.trouble is None) == (made.status is Status.READY)
@@ -300,14 +300,14 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
 
 @pytest.mark.parametrize("fate", FATES, ids=NAMES)
 @in_a_house
-async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(house, fate):
-    house.server.write(THREAD, "1")
-    enter = door(house.server, heartbeat=2 * PATIENCE)
-    made = await house.ready(enter=enter, patience=Patience(resync=600.0))
-    house.server.script[HistoryRequest].append(fate)
-    await house.server.push(THREAD, house.server.write(THREAD, *numbers(2, 31))[-1])
+async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(harness, fate):
+    harness.server.write(THREAD, "1")
+    enter = door(harness.server, heartbeat=2 * PATIENCE)
+    made = await harness.ready(enter=enter, patience=Patience(resync=600.0))
+    harness.server.script[HistoryRequest].append(fate)
+    await harness.server.push(THREAD, harness.server.write(THREAD, *numbers(2, 31))[-1])
     await asyncio.sleep(5 * PATIENCE)
-    assert len(house.server.of(HistoryRequest)) >= 1
+    assert len(harness.server.of(HistoryRequest)) >= 1
     assert (made.trouble is None) == (made.status is Status.READY)
     if made.status is Status.STALE:
         assert fate in {SILENCE, LATE, ErrorCode.LOAD_CHAT_FAILED}
@@ -320,12 +320,12 @@ async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(h
 
 @pytest.mark.parametrize("loads", [True, False])
 @in_a_house
-async def test_what_could_not_be_had_is_tried_again_by_and_by(house, loads):
-    house.server.write(THREAD, "1")
-    made = await house.ready(loads=loads)
-    house.server.script[HistoryRequest] += [ErrorCode.LOAD_CHAT_FAILED] * 2
-    text = house.server.write(THREAD, "2", "3")[-1]
-    await house.server.push(THREAD, text)
+async def test_what_could_not_be_had_is_tried_again_by_and_by(harness, loads):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(loads=loads)
+    harness.server.script[HistoryRequest] += [ErrorCode.LOAD_CHAT_FAILED] * 2
+    text = harness.server.write(THREAD, "2", "3")[-1]
+    await harness.server.push(THREAD, text)
     await asyncio.sleep(A_WHILE)
     trouble = f"thread {THREAD}: error 1013 (LOAD_CHAT_FAILED) in answer to HistoryRequest"
     assert (made.status, made.trouble) == (Status.STALE, trouble)
@@ -342,12 +342,12 @@ def without_thread_4(_, *says):
 
 
 @in_a_house
-async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(house):
+async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(harness):
     for thread_id in (4, 5, 6):
-        house.server.write(thread_id, "hello")
-    house.server.script[CatchUpRequest].append(ErrorCode.NOT_A_MEMBER)
-    house.server.script[HistoryRequest] += [lambda _, reply: [reply]] * 2 + [ErrorCode.NOT_A_MEMBER]  # 6, and 5
-    made = await house.open(patience=Patience(resync=600.0))
+        harness.server.write(thread_id, "hello")
+    harness.server.script[CatchUpRequest].append(ErrorCode.NOT_A_MEMBER)
+    harness.server.script[HistoryRequest] += [lambda _, reply: [reply]] * 2 + [ErrorCode.NOT_A_MEMBER]  # 6, and 5
+    made = await harness.open(patience=Patience(resync=600.0))
     await asyncio.sleep(A_WHILE)
     code = int(ErrorCode.NOT_A_MEMBER)
     trouble = f"thread 5: error {code} (NOT_A_MEMBER) in answer to HistoryRequest"
@@ -361,11 +361,11 @@ async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(hou
 
 
 @in_a_house
-async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming(house):
+async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming(harness):
     for thread_id in (4, 5, 6):
-        house.server.write(thread_id, "hello")
-    house.server.script[CatchUpRequest].append(without_thread_4)
-    made = await house.open(patience=Patience(resync=600.0))
+        harness.server.write(thread_id, "hello")
+    harness.server.script[CatchUpRequest].append(without_thread_4)
+    made = await harness.open(patience=Patience(resync=600.0))
     await asyncio.sleep(A_WHILE)
     assert made.trouble == "the history of thread 4 does not go on after number 0"
     assert [await shown(made, thread_id) for thread_id in (4, 5, 6)] == [[], ["hello"], ["hello"]]
@@ -376,30 +376,30 @@ async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming
 
 
 @in_a_house
-async def test_who_does_not_want_to_sync_is_told_what_is_new_and_loads_when_they_do(house):
-    house.server.write(THREAD, *numbers(1, 5))
-    house.server.write(THREAD + 1, "long ago")
-    made = await house.ready(loads=False)
-    assert house.server.of(ThreadStatesRequest) == house.server.of(HistoryRequest) == []
-    await house.server.push(THREAD, *house.server.write(THREAD, "6"))
+async def test_who_does_not_want_to_sync_is_told_what_is_new_and_loads_when_they_do(harness):
+    harness.server.write(THREAD, *numbers(1, 5))
+    harness.server.write(THREAD + 1, "long ago")
+    made = await harness.ready(loads=False)
+    assert harness.server.of(ThreadStatesRequest) == harness.server.of(HistoryRequest) == []
+    await harness.server.push(THREAD, *harness.server.write(THREAD, "6"))
     await asyncio.sleep(200)
     assert (await shown(made), await shown(made, THREAD + 1)) == (numbers(1, 6), [])
     made.synchronise()
     await asyncio.sleep(A_WHILE)
     assert await shown(made, THREAD + 1) == ["long ago"]
     assert made.statuses == [(Status.READY, None), (Status.SYNCING, None), (Status.READY, None)]
-    await house.server.shut()
-    house.server.write(THREAD + 1, "now")
-    await house.server.open()
+    await harness.server.shut()
+    harness.server.write(THREAD + 1, "now")
+    await harness.server.open()
     await asyncio.sleep(A_WHILE)
     assert await shown(made, THREAD + 1) == ["long ago", "now"]
 
 
 @in_a_house
-async def test_a_push_that_was_lost_is_missed_no_longer_than_until_the_next_look(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
-    house.server.write(THREAD, "2")
+async def test_a_push_that_was_lost_is_missed_no_longer_than_until_the_next_look(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    harness.server.write(THREAD, "2")
     await asyncio.sleep(61)
     assert await shown(made) == ["1", "2"]
 
@@ -408,12 +408,12 @@ async def test_a_push_that_was_lost_is_missed_no_longer_than_until_the_next_look
 
 
 @in_a_house
-async def test_a_push_with_a_hole_before_it_is_shown_at_once_and_the_hole_is_filled(house):
-    house.server.write(THREAD, *numbers(1, 3))
-    made = await house.ready()
-    last = house.server.write(THREAD, *numbers(4, 30))[-1]
-    house.server.script[HistoryRequest].append(SILENCE)
-    await house.server.push(THREAD, last)
+async def test_a_push_with_a_hole_before_it_is_shown_at_once_and_the_hole_is_filled(harness):
+    harness.server.write(THREAD, *numbers(1, 3))
+    made = await harness.ready()
+    last = harness.server.write(THREAD, *numbers(4, 30))[-1]
+    harness.server.script[HistoryRequest].append(SILENCE)
+    await harness.server.push(THREAD, last)
     await asyncio.sleep(1.0)
     assert await shown(made) == ["1", "2", "3", "30"]
     assert (await made.cache.thread(THREAD)).cursor == 3
@@ -424,36 +424,36 @@ async def test_a_push_with_a_hole_before_it_is_shown_at_once_and_the_hole_is_fil
 
 
 @in_a_house
-async def test_pushes_in_the_wrong_order_and_twice_are_kept_once_and_in_order(house):
-    made = await house.ready()
-    house.server.threads[THREAD].append(OTHER, "1", "1")
+async def test_pushes_in_the_wrong_order_and_twice_are_kept_once_and_in_order(harness):
+    made = await harness.ready()
+    harness.server.threads[THREAD].append(OTHER, "1", "1")
     for at in (3, 1, 3, 2, 0, 1):
-        while len(house.server.threads[THREAD].texts) < 4:
-            house.server.write(THREAD, str(len(house.server.threads[THREAD].texts) + 1))
-        await house.server.push(THREAD, house.server.threads[THREAD].texts[at])
+        while len(harness.server.threads[THREAD].texts) < 4:
+            harness.server.write(THREAD, str(len(harness.server.threads[THREAD].texts) + 1))
+        await harness.server.push(THREAD, harness.server.threads[THREAD].texts[at])
     await asyncio.sleep(A_WHILE)
     assert await shown(made) == numbers(1, 4)
 
 
 @in_a_house
-async def test_a_push_for_a_thread_that_is_not_known_fetches_the_thread(house):
-    made = await house.ready(loads=False)
-    house.server.write(THREAD, *numbers(1, 14))
-    await house.server.push(THREAD, *house.server.write(THREAD, "15"))
+async def test_a_push_for_a_thread_that_is_not_known_fetches_the_thread(harness):
+    made = await harness.ready(loads=False)
+    harness.server.write(THREAD, *numbers(1, 14))
+    await harness.server.push(THREAD, *harness.server.write(THREAD, "15"))
     await asyncio.sleep(A_WHILE)
     assert await shown(made) == numbers(6, 15)
     assert Event(THREAD) in made.events
 
 
 @in_a_house
-async def test_a_notice_of_no_texts_says_nothing(house):
-    made = await house.ready()
-    await house.server.say(TextsNotice(THREAD, OTHER, ME, ()))
+async def test_a_notice_of_no_texts_says_nothing(harness):
+    made = await harness.ready()
+    await harness.server.say(TextsNotice(THREAD, OTHER, ME, ()))
     await asyncio.sleep(A_WHILE)
     assert made.status is Status.READY
 
 
-class Gate(Device):
+class Gate(PowerCutStore):
     """A device whose next transaction with a certain statement waits until it is let go."""
 
     def __init__(self, store):
@@ -480,16 +480,16 @@ class Gate(Device):
 
 
 @in_a_house
-async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(house):
+async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(harness):
     gate = Gate(ModelStore(":memory:", FREE))
-    house.server.write(THREAD, "1")
+    harness.server.write(THREAD, "1")
     gate.stop(after="INSERT OR IGNORE INTO message")  # all has come that the look was for
-    made = await house.open(store=gate, patience=Patience(resync=600.0))
+    made = await harness.open(store=gate, patience=Patience(resync=600.0))
     await gate.reached.wait()
-    await house.server.hang_up()
-    house.server.write(THREAD + 1, "meanwhile")
+    await harness.server.hang_up()
+    harness.server.write(THREAD + 1, "meanwhile")
     await asyncio.sleep(A_WHILE)  # it is connected again, while the old look goes on
-    assert len(house.server.of(LoginRequest)) == 2
+    assert len(harness.server.of(LoginRequest)) == 2
     gate.open.set()
     await asyncio.sleep(A_WHILE)
     assert await shown(made, THREAD + 1) == ["meanwhile"]
@@ -497,16 +497,16 @@ async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(
 
 
 @in_a_house
-async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_once_more(house):
+async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_once_more(harness):
     gate = Gate(ModelStore(":memory:", FREE))
-    house.server.write(THREAD, "1")
-    made = await house.ready(store=gate, patience=Patience(resync=600.0))
-    house.server.write(THREAD, *numbers(2, 5))
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(store=gate, patience=Patience(resync=600.0))
+    harness.server.write(THREAD, *numbers(2, 5))
     gate.stop(after="INSERT OR IGNORE INTO message")
     made.synchronise()
     await gate.reached.wait()  # the page is stored, and the fetch is about to end
-    last = house.server.write(THREAD, "6", "7")[-1]
-    await house.server.push(THREAD, last)
+    last = harness.server.write(THREAD, "6", "7")[-1]
+    await harness.server.push(THREAD, last)
     await asyncio.sleep(A_WHILE)
     gate.open.set()
     await asyncio.sleep(A_WHILE)
@@ -515,13 +515,13 @@ async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_onc
 
 
 @in_a_house
-async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready(house):
+async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready(harness):
     gate = Gate(ModelStore(":memory:", FREE))
-    house.server.write(THREAD, "1")
+    harness.server.write(THREAD, "1")
     gate.stop(after="INSERT OR IGNORE INTO message")
-    made = await house.open(store=gate)
+    made = await harness.open(store=gate)
     await gate.reached.wait()
-    await house.server.shut()
+    await harness.server.shut()
     await asyncio.sleep(A_WHILE)
     made.statuses.clear()
     gate.open.set()
@@ -530,52 +530,52 @@ async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready
 
 
 @in_a_house
-async def test_the_others_marks_are_heard_and_ones_own_are_told(house):
-    house.server.write(THREAD, "1", "2")
-    made = await house.ready()
+async def test_the_others_marks_are_heard_and_ones_own_are_told(harness):
+    harness.server.write(THREAD, "1", "2")
+    made = await harness.ready()
     await made.send(THREAD, "3")
     await asyncio.sleep(A_WHILE)
-    await house.server.say(ReadNotice(THREAD, OTHER, 3))
+    await harness.server.say(ReadNotice(THREAD, OTHER, 3))
     await asyncio.sleep(A_WHILE)
     assert [state for _, _, state in await contents(made, THREAD)] == [UNREAD, UNREAD, State.READ]
     await made.read(THREAD)
     await made.read(THREAD)
-    assert house.server.of(ReadRequest) == [ReadRequest(THREAD, 3)]
+    assert harness.server.of(ReadRequest) == [ReadRequest(THREAD, 3)]
     assert await made.cache.unread(await made.cache.thread(THREAD)) == 0
 
 
 @in_a_house
-async def test_what_is_read_while_there_is_no_connection_is_told_with_the_next(house):
-    house.server.write(THREAD, "1", "2")
-    made = await house.ready()
-    await house.server.shut()
+async def test_what_is_read_while_there_is_no_connection_is_told_with_the_next(harness):
+    harness.server.write(THREAD, "1", "2")
+    made = await harness.ready()
+    await harness.server.shut()
     await asyncio.sleep(A_WHILE)
     with pytest.raises(DisconnectedError):
         await made.read(THREAD)
     assert [state for _, _, state in await contents(made, THREAD)] == [State.READ] * 2
-    await house.server.open()
+    await harness.server.open()
     await asyncio.sleep(A_WHILE)
-    assert house.server.threads[THREAD].read[ME] == 2
+    assert harness.server.threads[THREAD].read[ME] == 2
 
 
 # --- friends
 
 
 @in_a_house
-async def test_a_login_says_who_the_friends_are_and_who_wants_to_be_one(house):
+async def test_a_login_says_who_the_friends_are_and_who_wants_to_be_one(harness):
     friend = FriendEntry("bob", 2, "", "bobby", 1, "", "bob the builder")
     wanting, old = (FriendApplication("eve", uid, "", "", 0, "hi", status) for uid, status in ((3, 0), (4, 1)))
-    house.server.profile = LoginReply(0, uid=ME, name="ann", apply_list=(wanting, old), friend_list=(friend,))
-    made = await house.ready()
-    assert made.profile == house.server.profile
+    harness.server.profile = LoginReply(0, uid=ME, name="ann", apply_list=(wanting, old), friend_list=(friend,))
+    made = await harness.ready()
+    assert made.profile == harness.server.profile
     assert made.applications == {3: wanting}
     assert await made.cache.friends() == {2: "bob the builder"}
 
 
 @in_a_house
-async def test_an_application_is_heard_and_when_it_is_accepted_one_can_write_at_once(house):
-    made = await house.ready()
-    await house.server.say(AddFriendNotice(0, OTHER, "bob", "let me in", "icon", 1, "bobby"))
+async def test_an_application_is_heard_and_when_it_is_accepted_one_can_write_at_once(harness):
+    made = await harness.ready()
+    await harness.server.say(AddFriendNotice(0, OTHER, "bob", "let me in", "icon", 1, "bobby"))
     await asyncio.sleep(A_WHILE)
     assert made.applications == {OTHER: FriendApplication("bob", OTHER, "icon", "bobby", 1, "let me in", 0)}
     thread_id = await made.accept(OTHER, "boss")
@@ -586,23 +586,23 @@ async def test_an_application_is_heard_and_when_it_is_accepted_one_can_write_at_
 
 
 @in_a_house
-async def test_who_has_applied_is_told_of_the_friendship_and_has_its_thread_and_the_name_they_gave(house):
-    made = await house.ready()
+async def test_who_has_applied_is_told_of_the_friendship_and_has_its_thread_and_the_name_they_gave(harness):
+    made = await harness.ready()
     await made.apply(OTHER, "let me in", "boss")
-    (text,) = house.server.write(THREAD, "we are friends")
+    (text,) = harness.server.write(THREAD, "we are friends")
     first = FirstText(OTHER, text.message_id, THREAD, "", text.content)
-    await house.server.say(AuthFriendNotice(0, OTHER, ME, "bob", "bobby", "", 1, (first,)))
+    await harness.server.say(AuthFriendNotice(0, OTHER, ME, "bob", "bobby", "", 1, (first,)))
     await asyncio.sleep(A_WHILE)
     assert await made.cache.friends() == {OTHER: "boss"}
     assert await shown(made) == ["we are friends"]
 
 
 @in_a_house
-async def test_a_chat_with_somebody_is_made_once(house):
-    made = await house.ready()
+async def test_a_chat_with_somebody_is_made_once(harness):
+    made = await harness.ready()
     assert await made.chat_with(OTHER) == await made.chat_with(OTHER) == 100 + OTHER
-    assert len(house.server.of(CreatePrivateChatRequest)) == 1
-    await house.server.shut()
+    assert len(harness.server.of(CreatePrivateChatRequest)) == 1
+    await harness.server.shut()
     await asyncio.sleep(A_WHILE)
     assert await made.chat_with(OTHER) == 100 + OTHER
     with pytest.raises(DisconnectedError):
@@ -618,9 +618,9 @@ async def sent_by(made, *texts, thread_id=THREAD):
 
 
 @in_a_house
-async def test_what_is_sent_is_shown_at_once_and_comes_back_with_its_number(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
+async def test_what_is_sent_is_shown_at_once_and_comes_back_with_its_number(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
     await sent_by(made, "2", "3")
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (None, "2", SENDING), (None, "3", SENDING)]
     await asyncio.sleep(A_WHILE)
@@ -629,43 +629,43 @@ async def test_what_is_sent_is_shown_at_once_and_comes_back_with_its_number(hous
 
 
 @in_a_house
-async def test_what_is_sent_where_nobody_listens_goes_out_in_its_order_when_somebody_does(house, tmp_path):
-    house.server.write(THREAD, "1")
-    made = await house.ready(tmp_path / "local.db")
-    await house.server.shut()
+async def test_what_is_sent_where_nobody_listens_goes_out_in_its_order_when_somebody_does(harness, tmp_path):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(tmp_path / "local.db")
+    await harness.server.shut()
     await sent_by(made, *numbers(2, 60))
     await asyncio.sleep(100)
     await made.close()
-    house.opened.remove(made)
-    await house.server.open()
-    again = await house.ready(tmp_path / "local.db", seed=2)
+    harness.opened.remove(made)
+    await harness.server.open()
+    again = await harness.ready(tmp_path / "local.db", seed=2)
     await sent_by(again, "61")
     await asyncio.sleep(A_WHILE)
-    assert house.stored() == numbers(2, 61)
+    assert harness.stored() == numbers(2, 61)
     assert await shown(again) == numbers(1, 61)
 
 
 @pytest.mark.parametrize("fate", [HANGS_UP, FORGETS, SILENCE, LATE, TWICE], ids=NAMES[:-1])
 @in_a_house
-async def test_whatever_happens_on_the_way_a_text_is_stored_and_shown_once(house, fate):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
-    house.server.script[TextRequest].append(fate)
+async def test_whatever_happens_on_the_way_a_text_is_stored_and_shown_once(harness, fate):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    harness.server.script[TextRequest].append(fate)
     await sent_by(made, "2")
     await asyncio.sleep(5 * PATIENCE)
-    assert house.stored() == ["2"]
+    assert harness.stored() == ["2"]
     await sent_by(made, "3", "4")
     await asyncio.sleep(2 * PATIENCE)
-    assert house.stored() == ["2", "3", "4"]
+    assert harness.stored() == ["2", "3", "4"]
     assert await contents(made, THREAD) == [(seq, str(seq), UNREAD) for seq in (1, 2, 3, 4)]
     assert made.status is Status.READY
 
 
 @in_a_house
-async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next_look(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
-    house.server.mute = True
+async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next_look(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    harness.server.mute = True
     await sent_by(made, "2")
     await asyncio.sleep(A_WHILE)
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (None, "2", UNREAD)]
@@ -674,24 +674,24 @@ async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next
 
 
 @in_a_house
-async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longer_pauses(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready(patience=Patience(longest=20.0))
-    house.server.script[TextRequest] += [ErrorCode.SEND_FAILED] * 12
+async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longer_pauses(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(patience=Patience(longest=20.0))
+    harness.server.script[TextRequest] += [ErrorCode.SEND_FAILED] * 12
     await sent_by(made, "2")
     await asyncio.sleep(200)
-    pauses = np.diff(house.server.times(TextRequest))
+    pauses = np.diff(harness.server.times(TextRequest))
     assert len(pauses) == 12
     assert max(pauses[:2]) < 2.0
     assert 5.0 < max(pauses) <= 21.0
-    assert house.stored() == ["2"]
+    assert harness.stored() == ["2"]
 
 
 @in_a_house
-async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_again(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready(patience=Patience(give_up=50.0))
-    await house.server.shut()
+async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_again(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(patience=Patience(give_up=50.0))
+    await harness.server.shut()
     first = await made.send(THREAD, "first")
     await asyncio.sleep(30)
     await sent_by(made, "second")
@@ -702,41 +702,41 @@ async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_ag
     assert [state for *_, state in await contents(made, THREAD)] == [UNREAD, FAILED, SENDING]
     assert Event(THREAD) in made.events
     await made.send_again(first.unique_id)
-    await house.server.open()
+    await harness.server.open()
     await asyncio.sleep(31)
-    assert house.stored() == ["first", "second"]
+    assert harness.stored() == ["first", "second"]
     assert [state for *_, state in await contents(made, THREAD)] == [UNREAD] * 3
 
 
 @in_a_house
-async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what_it_is(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready(patience=Patience(give_up=20.0, longest=1.0))
-    house.server.script[TextRequest].append(FORGETS)
-    house.server.script[LoginRequest] += [HANGS_UP] * 100
+async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what_it_is(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(patience=Patience(give_up=20.0, longest=1.0))
+    harness.server.script[TextRequest].append(FORGETS)
+    harness.server.script[LoginRequest] += [HANGS_UP] * 100
     await sent_by(made, "2")
     await asyncio.sleep(25)
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (None, "2", FAILED)]
-    house.server.script.clear()
+    harness.server.script.clear()
     await asyncio.sleep(A_WHILE)
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (2, "2", UNREAD)]
 
 
 @in_a_house
-async def test_a_text_that_is_refused_has_failed_and_the_others_are_sent(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
-    house.server.refuses = lambda request: any(text.content == "no" for text in request.text_array)
+async def test_a_text_that_is_refused_has_failed_and_the_others_are_sent(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    harness.server.refuses = lambda request: any(text.content == "no" for text in request.text_array)
     await sent_by(made, "2", "no", "3")
     await asyncio.sleep(A_WHILE)
-    assert house.stored() == ["2", "3"]
+    assert harness.stored() == ["2", "3"]
     assert (await contents(made, THREAD))[-1] == (None, "no", FAILED)
 
 
 @in_a_house
-async def test_a_text_for_nowhere_or_too_long_is_not_taken(house):
-    house.server.write(THREAD, "1")
-    made = await house.ready()
+async def test_a_text_for_nowhere_or_too_long_is_not_taken(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
     with pytest.raises(KeyError, match="77"):
         await made.send(77, "hello")
     with pytest.raises(TextTooLongError):
@@ -748,18 +748,18 @@ async def test_a_text_for_nowhere_or_too_long_is_not_taken(house):
 
 
 @in_a_house
-async def test_a_memory_that_fails_ends_all_of_it_and_is_told(house):
-    device = Device(ModelStore(":memory:", FREE))
-    house.server.write(THREAD, "1")
-    made = await house.ready(store=device)
-    house.opened.remove(made)
+async def test_a_memory_that_fails_ends_all_of_it_and_is_told(harness):
+    device = PowerCutStore(ModelStore(":memory:", FREE))
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(store=device)
+    harness.opened.remove(made)
     device.left = 0
     device.error = LocalStoreError("the disk is full")
-    await house.server.push(THREAD, *house.server.write(THREAD, "2"))
+    await harness.server.push(THREAD, *harness.server.write(THREAD, "2"))
     await asyncio.sleep(600)
     assert made.statuses[-1] == (Status.CLOSED, "the disk is full")
-    assert house.server.sessions == []
-    assert len(house.server.of(LoginRequest)) == 1
+    assert harness.server.sessions == []
+    assert len(harness.server.of(LoginRequest)) == 1
     with pytest.raises(LocalStoreError, match="the disk is full"):
         await made.send(THREAD, "3")
     with pytest.raises(LocalStoreError, match="the disk is full"):
@@ -768,23 +768,23 @@ async def test_a_memory_that_fails_ends_all_of_it_and_is_told(house):
 
 
 @in_a_house
-async def test_a_memory_of_somebody_else_is_not_opened(house, tmp_path):
-    made = await house.open(tmp_path / "local.db")
+async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
+    made = await harness.open(tmp_path / "local.db")
     await made.close()
     store = ModelStore(str(tmp_path / "local.db"), FREE)
-    other = Messenger(OTHER, door(house.server), store, clock=now, rng=np.random.default_rng(1))
+    other = Messenger(OTHER, door(harness.server), store, clock=now, rng=np.random.default_rng(1))
     with pytest.raises(WrongOwnerError):
         await other.open()
     await other.close()
 
 
 @in_a_house
-async def test_it_can_be_closed_at_any_time_and_twice(house):
+async def test_it_can_be_closed_at_any_time_and_twice(harness):
     costs = StoreCosts(statement=0.001, commit=0.003)
-    house.server.write(THREAD, *numbers(1, 30))
-    await house.new().close()
+    harness.server.write(THREAD, *numbers(1, 30))
+    await harness.new().close()
     for steps in range(40):
-        made = await house.open(costs=costs)
+        made = await harness.open(costs=costs)
         await asyncio.sleep(steps * 0.005)
         if made.status is Status.READY:
             await sent_by(made, "x")
@@ -793,13 +793,13 @@ async def test_it_can_be_closed_at_any_time_and_twice(house):
         await made.close()
         assert (made.status, made.trouble) == (Status.CLOSED, None)
         await asyncio.sleep(1)
-        assert house.server.sessions == []
-    assert house.stored()
+        assert harness.server.sessions == []
+    assert harness.stored()
 
 
 @in_a_house
-async def test_closing_may_be_given_up_and_all_ends_anyway(house):
-    made = await house.ready()
+async def test_closing_may_be_given_up_and_all_ends_anyway(harness):
+    made = await harness.ready()
     closing = asyncio.create_task(made.close())
     await asyncio.sleep(0)
     closing.cancel()
@@ -807,13 +807,13 @@ async def test_closing_may_be_given_up_and_all_ends_anyway(house):
         await closing
     await asyncio.sleep(1)
     assert made.status is Status.CLOSED
-    assert house.server.sessions == []
+    assert harness.server.sessions == []
 
 
 # --- all at once
 
 
-async def day_of(made, house):
+async def day_of(made, harness):
     """It catches up, is pushed to, and says three things; returns those that it was told are safe."""
     safe = []
     with suppress(PowerCutError):
@@ -823,39 +823,39 @@ async def day_of(made, house):
             await made.send(THREAD, text)
             safe.append(text)
             if text == "b":
-                last = house.server.write(THREAD, "between", "after")[-1]
-                await house.server.push(THREAD, last)
+                last = harness.server.write(THREAD, "between", "after")[-1]
+                await harness.server.push(THREAD, last)
         await asyncio.sleep(1)
         await made.read(THREAD)
     return safe
 
 
 @in_a_house
-async def test_a_loss_of_power_between_any_two_transactions_loses_and_repeats_nothing(house):
+async def test_a_loss_of_power_between_any_two_transactions_loses_and_repeats_nothing(harness):
     points = 0
     for left in range(1, 1_000):
         store = ModelStore(":memory:", FREE)
-        device = Device(store, lasting=True)
+        device = PowerCutStore(store, lasting=True)
         device.left = left
-        house.server.threads.clear()
-        house.server.write(THREAD, *numbers(1, 12))
-        house.server.write(THREAD + 1, "hello")
+        harness.server.threads.clear()
+        harness.server.write(THREAD, *numbers(1, 12))
+        harness.server.write(THREAD + 1, "hello")
 
-        made = messenger(house.server, store=device)
-        safe = await day_of(made, house)
+        made = messenger(harness.server, store=device)
+        safe = await day_of(made, harness)
         lasted = device.left > 0
         with suppress(PowerCutError):
             await made.close()
 
-        again = await house.ready(store=Device(store, lasting=True), seed=2)
-        mine = house.stored()
+        again = await harness.ready(store=PowerCutStore(store, lasting=True), seed=2)
+        mine = harness.stored()
         assert mine in (safe, [*safe, *"abc"[len(safe) :][:1]])  # of the last one it could not be told
-        there = [(text.seq, text.content) for text in house.server.threads[THREAD].texts]
+        there = [(text.seq, text.content) for text in harness.server.threads[THREAD].texts]
         assert [(seq, text) for seq, text, _ in await contents(again, THREAD)] == there
         assert await shown(again, THREAD + 1) == ["hello"]
         assert await again.cache.pending() == await again.cache.on_their_way(THREAD) == []
         thread = await again.cache.thread(THREAD)
-        assert house.server.threads[THREAD].read[ME] == thread.read_by(ME)
+        assert harness.server.threads[THREAD].read[ME] == thread.read_by(ME)
         await again.close()
         await store.close()
         if lasted:
@@ -871,22 +871,22 @@ _STEPS = st.tuples(
 )
 
 
-async def take(step, thread_id, number, house, made):
+async def take(step, thread_id, number, harness, made):
     """A step of a day with trouble."""
     match step:
         case "write":
-            house.server.write(thread_id, f"written {number}")
+            harness.server.write(thread_id, f"written {number}")
         case "push":
-            *_, told = house.server.write(thread_id, f"lost {number}", f"pushed {number}")
-            await house.server.push(thread_id, told)
+            *_, told = harness.server.write(thread_id, f"lost {number}", f"pushed {number}")
+            await harness.server.push(thread_id, told)
         case "send":
             await made.send(thread_id, f"sent {number}")
         case "hang up":
-            await house.server.hang_up()
+            await harness.server.hang_up()
         case "go away":
-            await house.server.shut()
+            await harness.server.shut()
             await asyncio.sleep(0.1)
-            await house.server.open()
+            await harness.server.open()
         case "wait":
             await asyncio.sleep(0.03)
 
@@ -895,24 +895,24 @@ async def take(step, thread_id, number, house, made):
 @given(st.lists(_STEPS, max_size=20), st.dictionaries(_KINDS, st.lists(_FATES)), st.integers(0, 2**32))
 def test_after_any_trouble_everything_is_there_once_and_in_order(day, fates, seed):
     @in_a_house
-    async def body(house):
+    async def body(harness):
         for thread_id in (THREAD, THREAD + 1):
-            house.server.write(thread_id, *numbers(1, 8))
-        enter = door(house.server, heartbeat=2 * PATIENCE)
-        made = await house.ready(seed=seed, enter=enter, costs=StoreCosts(statement=0.001, commit=0.003))
+            harness.server.write(thread_id, *numbers(1, 8))
+        enter = door(harness.server, heartbeat=2 * PATIENCE)
+        made = await harness.ready(seed=seed, enter=enter, costs=StoreCosts(statement=0.001, commit=0.003))
         for kind, these in fates.items():
-            house.server.script[kind] += these
+            harness.server.script[kind] += these
         for number, (step, thread_id) in enumerate(day):
-            await take(step, thread_id, number, house, made)
+            await take(step, thread_id, number, harness, made)
         await asyncio.sleep(PATIENCE)
-        house.server.script.clear()
+        harness.server.script.clear()
         await asyncio.sleep(200)
         assert (made.status, made.trouble) == (Status.READY, None)
         assert await made.cache.pending() == []
         for thread_id in (THREAD, THREAD + 1):
-            there = [(text.seq, text.content) for text in house.server.threads[thread_id].texts]
+            there = [(text.seq, text.content) for text in harness.server.threads[thread_id].texts]
             assert [(seq, text) for seq, text, _ in await contents(made, thread_id)] == there
             sends = [f"sent {number}" for number, step in enumerate(day) if step == ("send", thread_id)]
-            assert house.stored(thread_id) == sends
+            assert harness.stored(thread_id) == sends
 
     body()

@@ -33,12 +33,12 @@ def running(world):
     )
 
 
-def messengers(world, house):
+def messengers(world, harness):
     """One for each device, with a memory of its own."""
     return {
         device: Messenger(
             uid,
-            house.door(uid, machine=device),
+            harness.door(uid, machine=device),
             world.local_store(":memory:"),
             clock=world.wall_time,
             rng=np.random.default_rng(number),
@@ -68,10 +68,10 @@ async def remembered(made, thread):
     return [(each.seq, each.sender, each.content) for each in await made.cache.newest(thread, 10_000)]
 
 
-async def talk(world, house, seed):
+async def talk(world, harness, seed):
     """Everybody writes while the network fails; gives what was sent, what is stored, and what each one remembers."""
     rng = np.random.default_rng(seed)
-    made = messengers(world, house)
+    made = messengers(world, harness)
     for each in made.values():
         await each.open()
     await asyncio.sleep(1)
@@ -103,8 +103,8 @@ def test_over_a_network_that_fails_everybody_has_everything_once_and_in_the_same
         await world.install("hardened")
         for uid in sorted(set(DEVICES.values())):
             await world.admin.execute("INSERT INTO user (uid, name, email) VALUES (?, 'n', ?)", (uid, f"{uid}@x"))
-        async with running(world) as house:
-            return await talk(world, house, seed)
+        async with running(world) as harness:
+            return await talk(world, harness, seed)
 
     sent, there, memories = run(main())
     assert len(there) > 100

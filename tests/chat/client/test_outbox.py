@@ -7,9 +7,9 @@ import re
 import msgspec
 import numpy as np
 import pytest
-from chatting import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, door
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted_server import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, door
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
@@ -29,7 +29,7 @@ def in_virtual_time(body):
     return test
 
 
-class House:
+class Harness:
     """An outbox, its cache, and the server."""
 
     def __init__(self, path=":memory:", limit=REQUEST_LIMIT):
@@ -81,14 +81,14 @@ def bodies(request):
 
 @in_virtual_time
 async def test_texts_next_to_each_other_in_a_thread_go_together_and_all_in_their_order():
-    house = await House().open()
-    await house.put("a", "b")
-    await house.put("c", thread_id=6)
-    await house.put("d", "e")
-    assert await house.send_all() == [(text, State.UNREAD) for text in "abcde"]
-    assert house.batches() == [["a", "b"], ["c"], ["d", "e"]]
-    assert [request.touid for request in house.server.of(TextRequest)] == [OTHER] * 3
-    await house.close()
+    harness = await Harness().open()
+    await harness.put("a", "b")
+    await harness.put("c", thread_id=6)
+    await harness.put("d", "e")
+    assert await harness.send_all() == [(text, State.UNREAD) for text in "abcde"]
+    assert harness.batches() == [["a", "b"], ["c"], ["d", "e"]]
+    assert [request.touid for request in harness.server.of(TextRequest)] == [OTHER] * 3
+    await harness.close()
 
 
 _TEXTS = st.lists(
@@ -106,86 +106,86 @@ _TEXTS = st.lists(
 @given(_TEXTS)
 def test_a_request_has_as_many_texts_as_the_limit_in_bytes_allows_whatever_their_letters(texts):
     async def main():
-        house = await House().open()
+        harness = await Harness().open()
         for number, text in enumerate(texts):
-            await house.outbox.put(Pending(f"{number}", THREAD, OTHER, text, EPOCH + NEVER))
-        await house.send_all()
-        assert house.stored() == texts
-        requests = house.server.of(TextRequest)
+            await harness.outbox.put(Pending(f"{number}", THREAD, OTHER, text, EPOCH + NEVER))
+        await harness.send_all()
+        assert harness.stored() == texts
+        requests = harness.server.of(TextRequest)
         assert all(bodies(request) <= REQUEST_LIMIT for request in requests)
         for request, following in itertools.pairwise(requests):
             more = msgspec.structs.replace(request, text_array=(*request.text_array, following.text_array[0]))
             assert bodies(more) > REQUEST_LIMIT
-        await house.close()
+        await harness.close()
 
     run(main())
 
 
 @in_virtual_time
 async def test_many_short_texts_fill_a_request():
-    house = await House().open()
+    harness = await Harness().open()
     names = [str(number) for number in range(200)]
     for name in names:
-        await house.outbox.put(Pending(name, THREAD, OTHER, "x", EPOCH + NEVER))
-    await house.send_all()
-    sizes = [bodies(request) for request in house.server.of(TextRequest)]
-    assert [text.unique_id for text in house.server.threads[THREAD].texts] == names
+        await harness.outbox.put(Pending(name, THREAD, OTHER, "x", EPOCH + NEVER))
+    await harness.send_all()
+    sizes = [bodies(request) for request in harness.server.of(TextRequest)]
+    assert [text.unique_id for text in harness.server.threads[THREAD].texts] == names
     assert all(REQUEST_LIMIT - 40 < size <= REQUEST_LIMIT for size in sizes[:-1])
-    await house.close()
+    await harness.close()
 
 
 @in_virtual_time
 async def test_a_text_that_is_too_long_in_bytes_is_not_taken_and_the_others_go_on():
-    house = await House().open()
-    await house.put("before")
+    harness = await Harness().open()
+    await harness.put("before")
     room = REQUEST_LIMIT - bodies(TextRequest(ME, OTHER, THREAD, (OutgoingText("", pending("漢" * 99).unique_id),)))
     longest = "漢" * (room // 3)
     with pytest.raises(
         TextTooLongError, match=rf"the text makes a request of \d+ bytes; a server takes {REQUEST_LIMIT}"
     ):
-        await house.put(longest + "漢")
-    await house.put(longest, "after")
-    assert await house.send_all() == [(text, State.UNREAD) for text in ("before", longest, "after")]
-    await house.close()
+        await harness.put(longest + "漢")
+    await harness.put(longest, "after")
+    assert await harness.send_all() == [(text, State.UNREAD) for text in ("before", longest, "after")]
+    await harness.close()
 
 
 @in_virtual_time
 async def test_a_text_that_is_no_unicode_is_not_taken():
-    house = await House().open()
+    harness = await Harness().open()
     with pytest.raises(UnicodeEncodeError):
-        await house.put("\ud800")
-    assert await house.waiting() == []
-    await house.close()
+        await harness.put("\ud800")
+    assert await harness.waiting() == []
+    await harness.close()
 
 
 @in_virtual_time
 async def test_a_text_that_the_server_refuses_fails_and_does_not_take_its_neighbours_with_it():
-    house = await House().open()
-    await house.put("good", "bad", "better", "best")
+    harness = await Harness().open()
+    await harness.put("good", "bad", "better", "best")
 
-    house.server.refuses = lambda request: any(each.content == "bad" for each in request.text_array)
-    assert await house.send_all() == [
+    harness.server.refuses = lambda request: any(each.content == "bad" for each in request.text_array)
+    assert await harness.send_all() == [
         ("good", State.UNREAD),
         ("bad", State.FAILED),
         ("better", State.UNREAD),
         ("best", State.UNREAD),
     ]
-    assert house.stored() == ["good", "better", "best"]
-    assert [each.content for each in await house.cache.on_their_way(THREAD) if each.state is State.FAILED] == ["bad"]
-    await house.close()
+    assert harness.stored() == ["good", "better", "best"]
+    assert [each.content for each in await harness.cache.on_their_way(THREAD) if each.state is State.FAILED] == ["bad"]
+    await harness.close()
 
 
 @pytest.mark.parametrize("code", [ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED])
 @in_virtual_time
 async def test_the_servers_own_trouble_leaves_all_as_it_was(code):
-    house = await House().open()
-    await house.put("a", "b")
-    house.server.script[TextRequest].append(code)
+    harness = await Harness().open()
+    await harness.put("a", "b")
+    harness.server.script[TextRequest].append(code)
     with pytest.raises(RefusedError, match=code.name):
-        await house.outbox.send(house.client)
-    assert await house.waiting() == ["a", "b"]
-    assert await house.send_all() == [("a", State.UNREAD), ("b", State.UNREAD)]
-    await house.close()
+        await harness.outbox.send(harness.client)
+    assert await harness.waiting() == ["a", "b"]
+    assert await harness.send_all() == [("a", State.UNREAD), ("b", State.UNREAD)]
+    await harness.close()
 
 
 @pytest.mark.parametrize(
@@ -195,50 +195,50 @@ async def test_the_servers_own_trouble_leaves_all_as_it_was(code):
 )
 @in_virtual_time
 async def test_texts_whose_fate_is_unknown_are_sent_again_under_the_same_names_and_stored_once(fate, error):
-    house = await House().open()
-    await house.put("a", "b")
-    house.server.script[TextRequest].append(fate)
+    harness = await Harness().open()
+    await harness.put("a", "b")
+    harness.server.script[TextRequest].append(fate)
     with pytest.raises(error):
-        await house.outbox.send(house.client)
-    assert await house.waiting() == ["a", "b"]
-    await house.client.close()
-    house.client = await house.connect()
-    assert await house.send_all() == [("a", State.UNREAD), ("b", State.UNREAD)]
-    first, second = house.server.of(TextRequest)
+        await harness.outbox.send(harness.client)
+    assert await harness.waiting() == ["a", "b"]
+    await harness.client.close()
+    harness.client = await harness.connect()
+    assert await harness.send_all() == [("a", State.UNREAD), ("b", State.UNREAD)]
+    first, second = harness.server.of(TextRequest)
     assert first == second
-    assert house.stored() == ["a", "b"]
-    await house.close()
+    assert harness.stored() == ["a", "b"]
+    await harness.close()
 
 
 @in_virtual_time
 async def test_an_acknowledgement_of_other_texts_acknowledges_nothing():
-    house = await House().open()
-    await house.put("a", "b")
-    house.server.script[TextRequest].append(
+    harness = await Harness().open()
+    await harness.put("a", "b")
+    harness.server.script[TextRequest].append(
         lambda _, reply: [msgspec.structs.replace(reply, chat_datas=reply.chat_datas[:1])]
     )
     with pytest.raises(AstrayError, match="the server has acknowledged other texts than were sent"):
-        await house.outbox.send(house.client)
-    assert await house.waiting() == ["a", "b"]
-    await house.close()
+        await harness.outbox.send(harness.client)
+    assert await harness.waiting() == ["a", "b"]
+    await harness.close()
 
 
 @in_virtual_time
 async def test_what_was_not_sent_is_sent_after_a_restart(tmp_path):
-    house = await House(tmp_path / "local.db").open()
-    await house.put("a", "b")
-    await house.close()
-    again = await House(tmp_path / "local.db").open()
+    harness = await Harness(tmp_path / "local.db").open()
+    await harness.put("a", "b")
+    await harness.close()
+    again = await Harness(tmp_path / "local.db").open()
     assert await again.send_all() == [("a", State.UNREAD), ("b", State.UNREAD)]
     await again.close()
 
 
 @in_virtual_time
 async def test_a_text_from_a_time_of_longer_requests_fails_and_what_is_behind_it_is_sent(tmp_path):
-    house = await House(tmp_path / "local.db", limit=60_000).open()
-    await house.put("a", "b" * 3_000, "c")
-    await house.close()
-    again = await House(tmp_path / "local.db").open()
+    harness = await Harness(tmp_path / "local.db", limit=60_000).open()
+    await harness.put("a", "b" * 3_000, "c")
+    await harness.close()
+    again = await Harness(tmp_path / "local.db").open()
     assert await again.send_all() == [("a", State.UNREAD), ("b" * 3_000, State.FAILED), ("c", State.UNREAD)]
     await again.close()
 

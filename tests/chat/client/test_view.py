@@ -43,18 +43,18 @@ class Watched:
 
     def __init__(self, cache, scheme, page=3):
         self.view = View(cache, scheme, page)
-        self.threads, self.texts, self.told = [], [], []
+        self.threads, self.texts, self.changes = [], [], []
         self.view.threads.listen(functools.partial(apply, self.threads))
         self.view.conversation.listen(functools.partial(apply, self.texts))
-        self.view.conversation.listen(self.told.append)
+        self.view.conversation.listen(self.changes.append)
 
     async def look(self):
         """Bring it up to date, and return what was told of the conversation."""
-        self.told.clear()
+        self.changes.clear()
         await self.view.update()
         assert self.texts == list(self.view.conversation)
         assert self.threads == list(self.view.threads)
-        return list(self.told)
+        return list(self.changes)
 
 
 class Server:

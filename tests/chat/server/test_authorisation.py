@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from houses import ANN, BOB, CAT, in_both_worlds
+from harness import ANN, BOB, CAT, in_both_worlds
 
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER
 from chatsim.chat.server.handlers.table import HANDLERS
@@ -160,21 +160,21 @@ class Refusals:
     nobody.
     """
 
-    def __init__(self, house, caplog):
-        self._house = house
+    def __init__(self, harness, caplog):
+        self._house = harness
         self._caplog = caplog
         caplog.set_level(logging.INFO)
 
     async def furnish(self):
-        house = self._house
-        self.thread = await house.talking(ANN, BOB)
-        await house.befriend(ANN, 6)
+        harness = self._house
+        self.thread = await harness.talking(ANN, BOB)
+        await harness.befriend(ANN, 6)
         for uid, number, body in (
             (5, 1009, {"uid": 5, "applyname": "hello", "bakname": "ann", "touid": ANN}),
             (BOB, 1017, {"fromuid": BOB, "touid": ANN, "thread_id": self.thread, "text_array": [TEXT]}),
         ):
-            assert (await (await house.enter(uid)).ask(number, body))["error"] == 0
-        await house.settled()
+            assert (await (await harness.log_in(uid)).ask(number, body))["error"] == 0
+        await harness.settled()
         return self
 
     def body(self, number, **changed):
@@ -189,14 +189,14 @@ class Refusals:
 
     async def check(self, uid, number, body, expected):
         """Ask, as ``uid`` or as nobody; the refusal is the one expected, is logged once, and nothing has changed."""
-        house = self._house
-        device = await house.connect() if uid is None else await house.enter(uid)
-        before = await house.tables()
+        harness = self._house
+        device = await harness.connect() if uid is None else await harness.log_in(uid)
+        before = await harness.tables()
         self._caplog.clear()
         reply = await device.ask(number, body)
-        await house.settled()
+        await harness.settled()
         case = (number, body, reply)
-        assert await house.tables() == before, case
+        assert await harness.tables() == before, case
         warnings = [each.getMessage() for each in self._caplog.records if each.levelno == logging.WARNING]
         assert len(warnings) == 1, (case, warnings)
         if expected is ENDS:
@@ -208,21 +208,21 @@ class Refusals:
             msgspec.convert(reply, FROM_SERVER[number + 1])  # a refusal, too, has the types of its reply
             assert not any(reply.get(key) for key in ("chat_datas", "texts", "threads", "load_more")), case
             assert f"{FROM_CLIENT[number].__name__} of user {uid} is refused: " in warnings[0], warnings
-            assert await device.news() == [], case
+            assert await device.notices() == [], case
         await device.close()
 
 
 @by_request
 @in_both_worlds()
-async def test_before_the_login_nothing_is_answered(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_before_the_login_nothing_is_answered(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     await refusals.check(None, number, refusals.body(number), ENDS)
 
 
 @by_request
 @in_both_worlds()
-async def test_in_anothers_name_nothing_is_answered(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_in_anothers_name_nothing_is_answered(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     if asker := ROWS[number].asker:
         for uid, said in ((CAT, ANN), (ANN, BOB), (ANN, 0), (ANN, NOBODY)):
             await refusals.check(uid, number, refusals.body(number, **{asker: said}), 1011)
@@ -230,27 +230,27 @@ async def test_in_anothers_name_nothing_is_answered(house, number, caplog):
 
 @by_request
 @in_both_worlds()
-async def test_what_a_stranger_is_refused_is_granted_to_whom_it_concerns(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_what_a_stranger_is_refused_is_granted_to_whom_it_concerns(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     row = ROWS[number]
     asked = refusals.body(number, **({row.asker: CAT} if row.asker else {}))
     if row.stranger is ANYBODY:
-        cat = await house.enter(CAT)
+        cat = await harness.log_in(CAT)
         reply = await cat.ask(number, asked)
         assert (reply.get("error"), reply.get("threads", [])) == (0, [])
     else:
         await refusals.check(CAT, number, asked, row.stranger)
-    ann = await house.enter(ANN)
-    before = await house.tables()
+    ann = await harness.log_in(ANN)
+    before = await harness.tables()
     granted = await ann.ask(number, refusals.body(number))
     assert granted["error"] == 0, granted
-    assert (await house.tables() == before) == (number in reading_changes_nothing)
+    assert (await harness.tables() == before) == (number in reading_changes_nothing)
 
 
 @by_request
 @in_both_worlds()
-async def test_what_makes_no_sense_is_refused_or_ends_the_connection(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_what_makes_no_sense_is_refused_or_ends_the_connection(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     assert ROWS[number].wrong
     for changed, expected in ROWS[number].wrong:
         await refusals.check(ANN, number, refusals.body(number, **changed), expected)
@@ -258,8 +258,8 @@ async def test_what_makes_no_sense_is_refused_or_ends_the_connection(house, numb
 
 @by_request
 @in_both_worlds()
-async def test_a_key_that_is_missing_ends_the_connection(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_a_key_that_is_missing_ends_the_connection(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     for key in ROWS[number].body:
         body = refusals.body(number)
         del body[key]
@@ -268,6 +268,6 @@ async def test_a_key_that_is_missing_ends_the_connection(house, number, caplog):
 
 @pytest.mark.parametrize("number", [number for number, row in ROWS.items() if row.numbered])
 @in_both_worlds("seed")
-async def test_what_the_seeds_tables_can_not_say_is_refused(house, number, caplog):
-    refusals = await Refusals(house, caplog).furnish()
+async def test_what_the_seeds_tables_can_not_say_is_refused(harness, number, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
     await refusals.check(ANN, number, refusals.body(number), 1108)

@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import modelled
+import model_network
 import numpy as np
 import pytest
 
@@ -107,7 +107,7 @@ class Place:
     """A node that runs, and how it is reached."""
 
     node: Node
-    network: modelled.network
+    network: model_network.network
     presence: MemoryPresence
     tokens: SignedTokens
 
@@ -135,7 +135,7 @@ class Place:
 
 @asynccontextmanager
 async def place(**limits):
-    network, limits = modelled.network(latency=LATENCY), Limits(strangers=True, **limits)
+    network, limits = model_network.network(latency=LATENCY), Limits(strangers=True, **limits)
     presence, peers, tokens = MemoryPresence(limits.expiry), ProcessPeers(), SignedTokens(b"key", lambda: 0)
     tables = Tables()
     await tables.fill()

@@ -5,7 +5,7 @@ import functools
 import logging
 from contextlib import asynccontextmanager, suppress
 
-import modelled
+import model_network
 import numpy as np
 import pytest
 
@@ -124,12 +124,12 @@ class ScriptedDatabase:
         return outcome
 
 
-class House:
+class Harness:
     """Nodes that share a database, a network, and who is where."""
 
     def __init__(self, *, latency=0.0, retry=ONCE_MORE, strategy=scripted, **limits):
         self.limits = Limits(expiry=EXPIRY, strangers=True, **limits)
-        self.network = modelled.network(latency=latency)
+        self.network = model_network.network(latency=latency)
         self.database = ScriptedDatabase()
         self.tokens = SignedTokens(b"key", now)
         self.presence = MemoryPresence(EXPIRY)
@@ -196,13 +196,13 @@ async def settled():
     await asyncio.sleep(0.5)
 
 
-async def running(house, client, other=2):
+async def running(harness, client, other=2):
     """A creation that has reached the database and waits there."""
-    house.database.gate.clear()
-    before = house.database.waiting
+    harness.database.gate.clear()
+    before = harness.database.waiting
     asking = asyncio.create_task(client.create_private_chat(other))
     await settled()
-    assert house.database.waiting == before + 1
+    assert harness.database.waiting == before + 1
     return asking
 
 
@@ -217,10 +217,10 @@ async def refusal(asking):
 
 @in_virtual_time
 async def test_a_login_is_answered_with_the_profile_and_the_user_is_online():
-    house = House()
-    node = await house.node()
-    client = await house.connect(node)
-    reply = await client.log_in(1, await house.tokens.issue(1))
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.connect(node)
+    reply = await client.log_in(1, await harness.tokens.issue(1))
     assert reply == LoginReply(
         0,
         uid=1,
@@ -235,30 +235,30 @@ async def test_a_login_is_answered_with_the_profile_and_the_user_is_online():
     )
     assert reply.pwd == ""
     assert node.sessions == 1
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
 
 
 @in_virtual_time
 async def test_a_client_that_closes_is_offline():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
     await client.close()
     await settled()
     assert node.sessions == 0
-    assert await house.online(1) == []
+    assert await harness.online(1) == []
 
 
-async def forged(house):
+async def forged(harness):
     return "forged"
 
 
-async def someone_elses(house):
-    return await house.tokens.issue(2)
+async def someone_elses(harness):
+    return await harness.tokens.issue(2)
 
 
-async def expired(house):
-    token = await house.tokens.issue(1)
+async def expired(harness):
+    token = await harness.tokens.issue(1)
     await asyncio.sleep(86_402)
     return token
 
@@ -266,55 +266,55 @@ async def expired(house):
 @pytest.mark.parametrize("token", [forged, someone_elses, expired])
 @in_virtual_time
 async def test_a_wrong_token_is_refused_with_1010_and_the_connection_ends(token):
-    house = House()
-    node = await house.node()
-    proof = await token(house)
-    stream = await house.raw(node)
+    harness = Harness()
+    node = await harness.node()
+    proof = await token(harness)
+    stream = await harness.raw(node)
     await stream.write(encode(LoginRequest(1, proof)))
     assert await messages(stream) == [LoginReply(1010)]
-    await nobody_is_online(house, node)
+    await nobody_is_online(harness, node)
 
 
 @in_virtual_time
 async def test_an_unknown_user_is_refused_with_1011_and_the_connection_ends():
-    house = House()
-    node = await house.node()
-    stream = await house.raw(node)
-    await stream.write(encode(LoginRequest(4711, await house.tokens.issue(4711))))
+    harness = Harness()
+    node = await harness.node()
+    stream = await harness.raw(node)
+    await stream.write(encode(LoginRequest(4711, await harness.tokens.issue(4711))))
     assert await messages(stream) == [LoginReply(1011)]
-    await nobody_is_online(house, node, 4711)
+    await nobody_is_online(harness, node, 4711)
 
 
 @pytest.mark.parametrize("errno", [2013, 1040, 1213])
 @in_virtual_time
 async def test_a_login_while_the_database_is_down_is_refused_with_1002_and_the_connection_ends(errno):
-    house = House()
-    node = await house.node()
-    house.database.failure = database_error(errno, "no")
-    stream = await house.raw(node)
-    await stream.write(encode(LoginRequest(1, await house.tokens.issue(1))))
+    harness = Harness()
+    node = await harness.node()
+    harness.database.failure = database_error(errno, "no")
+    stream = await harness.raw(node)
+    await stream.write(encode(LoginRequest(1, await harness.tokens.issue(1))))
     assert await messages(stream) == [LoginReply(1002)]
-    await nobody_is_online(house, node)
-    house.database.failure = None
-    await house.log_in(node, 1)
+    await nobody_is_online(harness, node)
+    harness.database.failure = None
+    await harness.log_in(node, 1)
 
 
-async def nobody_is_online(house, node, uid=1):
+async def nobody_is_online(harness, node, uid=1):
     await settled()
     assert node.sessions == 0
-    assert await house.online(uid) == []
+    assert await harness.online(uid) == []
     assert node.stats.crash is None
 
 
 @in_virtual_time
 async def test_a_second_login_on_a_connection_breaks_the_protocol_and_takes_the_first_one_away():
-    house = House()
-    node = await house.node()
-    stream = await house.raw_login(node, 1)
-    await stream.write(encode(LoginRequest(2, await house.tokens.issue(2))))
+    harness = Harness()
+    node = await harness.node()
+    stream = await harness.raw_login(node, 1)
+    await stream.write(encode(LoginRequest(2, await harness.tokens.issue(2))))
     assert await messages(stream) == []
-    await nobody_is_online(house, node)
-    assert await house.online(2) == []
+    await nobody_is_online(harness, node)
+    assert await harness.online(2) == []
 
 
 @pytest.mark.parametrize(
@@ -322,21 +322,21 @@ async def test_a_second_login_on_a_connection_breaks_the_protocol_and_takes_the_
 )
 @in_virtual_time
 async def test_nothing_but_a_login_may_come_first(request_):
-    house = House()
-    node = await house.node()
-    stream = await house.raw(node)
+    harness = Harness()
+    node = await harness.node()
+    stream = await harness.raw(node)
     await stream.write(encode(request_))
     assert await messages(stream) == []
-    assert house.database.asked == []
+    assert harness.database.asked == []
     assert node.stats.requests == {}
 
 
 @in_virtual_time
 async def test_requests_may_come_right_behind_the_login_and_are_answered_in_order():
-    house = House()
-    node = await house.node()
-    stream = await house.raw(node)
-    login = LoginRequest(1, await house.tokens.issue(1))
+    harness = Harness()
+    node = await harness.node()
+    stream = await harness.raw(node)
+    login = LoginRequest(1, await harness.tokens.issue(1))
     requests = [login, HeartbeatRequest(1), CreatePrivateChatRequest(1, 2), LoadThreadsRequest(1, 0)]
     await stream.write(b"".join(map(encode, requests)))
     assert [reply.ID for reply in await messages(stream, 4)] == [1006, 1024, 1028, 1026]
@@ -347,11 +347,11 @@ async def test_requests_may_come_right_behind_the_login_and_are_answered_in_orde
 
 @in_virtual_time
 async def test_a_thread_list_says_where_the_next_page_begins():
-    house = House()
-    node = await house.node()
+    harness = Harness()
+    node = await harness.node()
     rows = [(number, "private", 1, 1000 + number) for number in range(1, 252)]
-    house.database.threads[1] = rows
-    client = await house.log_in(node, 1)
+    harness.database.threads[1] = rows
+    client = await harness.log_in(node, 1)
     pages = [await client.request(LoadThreadsRequest(1, after), LoadThreadsReply) for after in (0, 100, 200, 251)]
     assert [(len(page.threads), page.load_more, page.next_last_id) for page in pages] == [
         (100, True, 100),
@@ -364,13 +364,13 @@ async def test_a_thread_list_says_where_the_next_page_begins():
 
 @in_virtual_time
 async def test_a_database_that_fails_costs_the_request_only():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1)
-    house.database.failure = database_error(2013, "lost")
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
+    harness.database.failure = database_error(2013, "lost")
     assert await refusal(client.threads()) == 1013
     assert await refusal(client.create_private_chat(2)) == 1012
-    house.database.failure = None
+    harness.database.failure = None
     assert await client.threads() == []
     assert await client.create_private_chat(2) == 500
 
@@ -391,24 +391,24 @@ async def test_a_database_that_fails_costs_the_request_only():
 )
 @in_virtual_time
 async def test_a_request_in_somebody_elses_name_is_refused_with_1011_and_does_nothing(request_, reply):
-    house = House()
-    node = await house.node()
-    client, other = await house.log_in(node, 1), await house.log_in(node, 2)
-    house.database.threads[2] = [(1, "private", 2, 3)]
+    harness = Harness()
+    node = await harness.node()
+    client, other = await harness.log_in(node, 1), await harness.log_in(node, 2)
+    harness.database.threads[2] = [(1, "private", 2, 3)]
     with pytest.raises(RefusedError) as error:
         await client.request(request_, reply)
     assert error.value.code == 1011
-    assert house.database.asked == []
+    assert harness.database.asked == []
     assert client.ended is None
     assert other.ended is None
 
 
 @in_virtual_time
 async def test_a_refused_thread_list_shows_no_thread():
-    house = House()
-    node = await house.node()
-    house.database.threads[2] = [(1, "private", 2, 3)]
-    stream = await house.raw_login(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    harness.database.threads[2] = [(1, "private", 2, 3)]
+    stream = await harness.raw_login(node, 1)
     await stream.write(encode(LoadThreadsRequest(2, 0)))
     assert await messages(stream, 1) == [LoadThreadsReply(1011, uid=2)]
 
@@ -416,10 +416,10 @@ async def test_a_refused_thread_list_shows_no_thread():
 @pytest.mark.parametrize("other", [0, 1])
 @in_virtual_time
 async def test_a_chat_with_nobody_or_with_oneself_is_refused_before_the_database_is_asked(other):
-    house = House()
-    client = await house.log_in(await house.node(), 1)
+    harness = Harness()
+    client = await harness.log_in(await harness.node(), 1)
     assert await refusal(client.create_private_chat(other)) == 1012
-    assert house.database.asked == []
+    assert harness.database.asked == []
 
 
 # --- heartbeats and expiry
@@ -427,42 +427,42 @@ async def test_a_chat_with_nobody_or_with_oneself_is_refused_before_the_database
 
 @in_virtual_time
 async def test_heartbeats_keep_a_session_and_its_presence_for_as_long_as_they_come():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1, heartbeat=EXPIRY / 2)
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1, heartbeat=EXPIRY / 2)
     for _ in range(50):
         await asyncio.sleep(EXPIRY / 2)
-        assert await house.online(1) == ["node1"]
+        assert await harness.online(1) == ["node1"]
     assert client.ended is None
     assert node.stats.requests[1023] >= 49
 
 
 @in_virtual_time
 async def test_a_silent_session_is_gone_after_the_expiry_and_its_presence_too():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
     await asyncio.sleep(EXPIRY - 0.1)
     assert client.ended is None
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
     await asyncio.sleep(0.2)
     assert client.ended == "closed by the server"
     assert client.pushed == []
-    await nobody_is_online(house, node)
+    await nobody_is_online(harness, node)
 
 
 @in_virtual_time
 async def test_a_client_that_never_logs_in_is_gone_after_the_expiry():
-    house = House()
-    stream = await house.raw(await house.node())
+    harness = Harness()
+    stream = await harness.raw(await harness.node())
     assert await messages(stream) == []
     assert now() == EXPIRY
 
 
 @in_virtual_time
 async def test_bytes_that_make_no_request_do_not_keep_a_session():
-    house = House()
-    stream = await house.raw_login(await house.node(), 1)
+    harness = Harness()
+    stream = await harness.raw_login(await harness.node(), 1)
     reading = asyncio.create_task(messages(stream))
     for byte in encode(CreatePrivateChatRequest(1, 2))[:-1]:
         await stream.write(bytes([byte]))
@@ -473,64 +473,64 @@ async def test_bytes_that_make_no_request_do_not_keep_a_session():
 
 @in_virtual_time
 async def test_any_request_counts_as_a_sign_of_life():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
     for _ in range(10):
         await asyncio.sleep(0.7 * EXPIRY)
         await client.threads()
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
 
 
 @in_virtual_time
 async def test_a_request_may_take_longer_than_the_expiry():
-    house = House()
-    client = await house.log_in(await house.node(), 1)
-    asking = await running(house, client)
+    harness = Harness()
+    client = await harness.log_in(await harness.node(), 1)
+    asking = await running(harness, client)
     await asyncio.sleep(3 * EXPIRY)
-    house.database.gate.set()
+    harness.database.gate.set()
     assert await asking == 500
 
 
 @in_virtual_time
 async def test_a_session_whose_presence_another_login_took_while_nobody_could_tell_it_goes_soon():
-    house = House(devices=False)
-    node = await house.node()
-    older = await house.log_in(node, 1)
-    house.peers.nodes.clear()
-    await house.log_in(await house.node("node2"), 1)
+    harness = Harness(devices=False)
+    node = await harness.node()
+    older = await harness.log_in(node, 1)
+    harness.peers.nodes.clear()
+    await harness.log_in(await harness.node("node2"), 1)
     await settled()
     assert older.ended is None
     await asyncio.sleep(EXPIRY / 4)
     assert older.ended == KICKED
-    assert await house.online(1) == ["node2"]
+    assert await harness.online(1) == ["node2"]
 
 
 @pytest.mark.parametrize("first", [0, 0.1, 4.9, 5.1, 19.9])
 @in_virtual_time
 async def test_a_session_is_online_until_it_has_been_silent_for_the_expiry_whenever_it_began_to_be(first):
-    house = House()
-    client = await house.log_in(await house.node(), 1)
+    harness = Harness()
+    client = await harness.log_in(await harness.node(), 1)
     await asyncio.sleep(first)
     await client.threads()
     await asyncio.sleep(EXPIRY - 0.1)
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
     await client.threads()
     assert client.ended is None
 
 
 @in_virtual_time
 async def test_a_session_whose_request_took_longer_than_the_expiry_goes_on():
-    house = House()
-    client = await house.log_in(await house.node(), 1, heartbeat=EXPIRY / 2)
-    asking = await running(house, client)
+    harness = Harness()
+    client = await harness.log_in(await harness.node(), 1, heartbeat=EXPIRY / 2)
+    asking = await running(harness, client)
     await asyncio.sleep(3 * EXPIRY)
-    assert await house.online(1) == ["node1"]
-    house.database.gate.set()
+    assert await harness.online(1) == ["node1"]
+    harness.database.gate.set()
     await asking
     await settled()
     assert client.ended is None
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
 
 
 class SlowPresence(MemoryPresence):
@@ -543,9 +543,9 @@ class SlowPresence(MemoryPresence):
 
 @in_virtual_time
 async def test_a_login_that_is_noted_slowly_is_not_taken_for_logged_in_elsewhere():
-    house = House()
-    house.presence = SlowPresence(EXPIRY)
-    client = await house.log_in(await house.node(), 1)
+    harness = Harness()
+    harness.presence = SlowPresence(EXPIRY)
+    client = await harness.log_in(await harness.node(), 1)
     await settled()
     assert client.ended is None
 
@@ -556,17 +556,17 @@ async def test_a_login_that_is_noted_slowly_is_not_taken_for_logged_in_elsewhere
 @pytest.mark.parametrize("elsewhere", ["node1", "node2"])
 @in_virtual_time
 async def test_where_a_user_has_one_session_a_login_kicks_the_older_one(elsewhere):
-    house = House(devices=False)
-    nodes = {name: await house.node(name) for name in ("node1", "node2")}
-    older = await house.log_in(nodes["node1"], 1)
-    bystander = await house.log_in(nodes["node1"], 2)
-    newer = await house.log_in(nodes[elsewhere], 1)
+    harness = Harness(devices=False)
+    nodes = {name: await harness.node(name) for name in ("node1", "node2")}
+    older = await harness.log_in(nodes["node1"], 1)
+    bystander = await harness.log_in(nodes["node1"], 2)
+    newer = await harness.log_in(nodes[elsewhere], 1)
     await settled()
     assert older.pushed == [OfflineNotice(0, 1)]
     assert older.ended == KICKED
     assert newer.ended is None
     assert bystander.ended is None
-    assert await house.online(1) == [elsewhere]
+    assert await harness.online(1) == [elsewhere]
     assert {name: node.sessions for name, node in nodes.items()} == {"node1": 1, "node2": 0} | (
         {"node1": 2} if elsewhere == "node1" else {"node2": 1}
     )
@@ -574,15 +574,15 @@ async def test_where_a_user_has_one_session_a_login_kicks_the_older_one(elsewher
 
 @in_virtual_time
 async def test_a_kicked_sessions_running_request_is_answered_before_it_is_told():
-    house = House(devices=False)
-    node = await house.node()
-    older = await house.log_in(node, 1)
-    asking = await running(house, older)
-    await house.log_in(node, 1)
+    harness = Harness(devices=False)
+    node = await harness.node()
+    older = await harness.log_in(node, 1)
+    asking = await running(harness, older)
+    await harness.log_in(node, 1)
     behind = asyncio.create_task(older.threads())
     await settled()
     assert older.ended is None
-    house.database.gate.set()
+    harness.database.gate.set()
     assert await asking == 500
     with pytest.raises(DisconnectedError, match=KICKED):
         await behind
@@ -593,45 +593,45 @@ async def test_a_kicked_sessions_running_request_is_answered_before_it_is_told()
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 @in_virtual_time
 async def test_simultaneous_logins_of_one_user_leave_exactly_one(clients, nodes):
-    house = House(devices=False, latency=0.01)
-    there = [await house.node(f"node{number}") for number in range(nodes)]
-    connections = [await house.connect(there[number % nodes]) for number in range(clients)]
-    token = await house.tokens.issue(1)
+    harness = Harness(devices=False, latency=0.01)
+    there = [await harness.node(f"node{number}") for number in range(nodes)]
+    connections = [await harness.connect(there[number % nodes]) for number in range(clients)]
+    token = await harness.tokens.issue(1)
     replies = await asyncio.gather(*(each.log_in(1, token) for each in connections))
     await settled()
     assert {reply.error for reply in replies} == {0}
     (left,) = [each for each in connections if each.ended is None]
     assert [each.ended for each in connections if each is not left] == [KICKED] * (clients - 1)
     assert sum(node.sessions for node in there) == 1
-    assert len(await house.online(1)) == 1
+    assert len(await harness.online(1)) == 1
     assert await left.threads() == []
 
 
 @in_virtual_time
 async def test_where_a_user_may_have_several_devices_all_stay():
-    house = House(devices=True)
-    nodes = [await house.node("node1"), await house.node("node2")]
-    clients = [await house.log_in(node, 1) for node in (*nodes, *nodes)]
+    harness = Harness(devices=True)
+    nodes = [await harness.node("node1"), await harness.node("node2")]
+    clients = [await harness.log_in(node, 1) for node in (*nodes, *nodes)]
     await settled()
     assert [each.ended for each in clients] == [None] * 4
-    assert await house.online(1) == ["node1", "node2", "node1", "node2"]
+    assert await harness.online(1) == ["node1", "node2", "node1", "node2"]
     await clients[0].close()
     await settled()
-    assert await house.online(1) == ["node2", "node1", "node2"]
+    assert await harness.online(1) == ["node2", "node1", "node2"]
 
 
 @in_virtual_time
 async def test_the_older_sessions_end_does_not_take_the_newer_ones_presence_away():
-    house = House(devices=False)
-    node = await house.node()
-    older = await house.log_in(node, 1)
-    asking = await running(house, older)
-    await house.log_in(node, 1, heartbeat=1)
-    house.database.gate.set()
+    harness = Harness(devices=False)
+    node = await harness.node()
+    older = await harness.log_in(node, 1)
+    asking = await running(harness, older)
+    await harness.log_in(node, 1, heartbeat=1)
+    harness.database.gate.set()
     await asking
     await older.close()
     await asyncio.sleep(3 * EXPIRY)
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
 
 
 # --- closing
@@ -639,10 +639,10 @@ async def test_the_older_sessions_end_does_not_take_the_newer_ones_presence_away
 
 @in_virtual_time
 async def test_a_node_that_closes_answers_what_runs_and_tells_everybody_that_it_closes():
-    house = House()
-    node = await house.node()
-    busy, idle = await house.log_in(node, 1), await house.log_in(node, 2)
-    asking = await running(house, busy)
+    harness = Harness()
+    node = await harness.node()
+    busy, idle = await harness.log_in(node, 1), await harness.log_in(node, 2)
+    asking = await running(harness, busy)
     closing = asyncio.create_task(node.close())
     await settled()
     behind = asyncio.create_task(busy.threads())
@@ -651,22 +651,22 @@ async def test_a_node_that_closes_answers_what_runs_and_tells_everybody_that_it_
     assert idle.pushed == [OfflineNotice(1002, 2)]
     assert busy.ended is None
     assert not closing.done()
-    house.database.gate.set()
+    harness.database.gate.set()
     assert await asking == 500
     await closing
     assert busy.ended == SHUT_DOWN
     assert busy.pushed == [OfflineNotice(1002, 1)]
     with pytest.raises(DisconnectedError, match=SHUT_DOWN):
         await behind
-    assert (node.sessions, await house.online(1), await house.online(2)) == (0, [], [])
+    assert (node.sessions, await harness.online(1), await harness.online(2)) == (0, [], [])
     assert node.stats.requests[1025] == 0
 
 
 @in_virtual_time
 async def test_a_connection_that_has_not_logged_in_is_told_too():
-    house = House()
-    node = await house.node()
-    stream = await house.raw(node)
+    harness = Harness()
+    node = await harness.node()
+    stream = await harness.raw(node)
     await settled()
     await node.close()
     assert await messages(stream) == [OfflineNotice(1002, 0)]
@@ -674,55 +674,55 @@ async def test_a_connection_that_has_not_logged_in_is_told_too():
 
 @in_virtual_time
 async def test_a_node_that_closes_takes_nobody_in_from_the_first_moment():
-    house = House()
-    node = await house.node()
-    await running(house, await house.log_in(node, 1))
+    harness = Harness()
+    node = await harness.node()
+    await running(harness, await harness.log_in(node, 1))
     address = node.address
     closing = asyncio.create_task(node.close())
     await asyncio.sleep(0)
     with pytest.raises(DisconnectedError, match="nobody listens"):
-        await Client.connect(house.network, address)
+        await Client.connect(harness.network, address)
     assert not closing.done()
-    house.database.gate.set()
+    harness.database.gate.set()
     await closing
 
 
 @in_virtual_time
 async def test_a_request_that_outlives_the_grace_is_cut(caplog):
-    house = House(grace=3)
-    node = await house.node()
-    client = await house.log_in(node, 1)
-    asking = await running(house, client)
+    harness = Harness(grace=3)
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
+    asking = await running(harness, client)
     began = now()
     await node.close()
     assert now() == began + 3
     with pytest.raises(DisconnectedError, match="closed by the server"):
         await asking
     assert "node1 closes with 1 sessions still at work" in caplog.text
-    assert (node.sessions, await house.online(1)) == (0, [])
+    assert (node.sessions, await harness.online(1)) == (0, [])
 
 
 @in_virtual_time
 async def test_a_client_that_does_not_read_does_not_hold_up_a_node_beyond_its_grace():
-    house = House(grace=3)
-    house.network = modelled.network(window=0)
-    node = await house.node()
-    stream = await house.raw(node)
-    await stream.write(encode(LoginRequest(1, await house.tokens.issue(1))))
+    harness = Harness(grace=3)
+    harness.network = model_network.network(window=0)
+    node = await harness.node()
+    stream = await harness.raw(node)
+    await stream.write(encode(LoginRequest(1, await harness.tokens.issue(1))))
     await settled()
-    assert await house.online(1) == ["node1"]
+    assert await harness.online(1) == ["node1"]
     began = now()
     await node.close()
     assert now() == began + 3
-    assert await house.online(1) == []
+    assert await harness.online(1) == []
 
 
 @in_virtual_time
 async def test_an_idle_node_closes_at_once_and_leaves_no_task_running():
-    house = House()
+    harness = Harness()
     before = asyncio.all_tasks()
-    node = await house.node()
-    clients = [await house.log_in(node, uid) for uid in (1, 2, 3)]
+    node = await harness.node()
+    clients = [await harness.log_in(node, uid) for uid in (1, 2, 3)]
     began = now()
     await node.close()
     assert now() == began
@@ -733,15 +733,15 @@ async def test_an_idle_node_closes_at_once_and_leaves_no_task_running():
 
 @in_virtual_time
 async def test_a_kick_that_waits_for_a_running_request_is_not_lost_when_the_node_closes():
-    house = House(devices=False, grace=60)
-    node, other_node = await house.node(), await house.node("node2")
-    older = await house.log_in(node, 1)
-    asking = await running(house, older)
-    await house.log_in(other_node, 1)
+    harness = Harness(devices=False, grace=60)
+    node, other_node = await harness.node(), await harness.node("node2")
+    older = await harness.log_in(node, 1)
+    asking = await running(harness, older)
+    await harness.log_in(other_node, 1)
     await settled()
     closing = asyncio.create_task(node.close())
     await settled()
-    house.database.gate.set()
+    harness.database.gate.set()
     assert await asking == 500
     await settled()
     assert older.ended in {KICKED, SHUT_DOWN}
@@ -750,9 +750,9 @@ async def test_a_kick_that_waits_for_a_running_request_is_not_lost_when_the_node
 
 @in_virtual_time
 async def test_requests_that_a_throttled_client_has_sent_ahead_do_not_hold_up_a_node_that_closes():
-    house = House(rate=1, burst=1, grace=60)
-    node = await house.node()
-    stream = await house.raw_login(node, 1)
+    harness = Harness(rate=1, burst=1, grace=60)
+    node = await harness.node()
+    stream = await harness.raw_login(node, 1)
     await stream.write(encode(HeartbeatRequest(1)) * 20)
     await settled()
     began = now()
@@ -765,64 +765,64 @@ async def test_requests_that_a_throttled_client_has_sent_ahead_do_not_hold_up_a_
 
 @in_virtual_time
 async def test_a_killed_node_tells_nobody_and_cuts_what_runs():
-    house = House()
-    node = await house.node()
-    busy, idle = await house.log_in(node, 1), await house.log_in(node, 2)
-    asking = await running(house, busy)
+    harness = Harness()
+    node = await harness.node()
+    busy, idle = await harness.log_in(node, 1), await harness.log_in(node, 2)
+    asking = await running(harness, busy)
     await node.kill()
     with pytest.raises(DisconnectedError, match="closed by the server"):
         await asking
     assert (busy.pushed, idle.pushed) == ([], [])
     assert busy.ended == idle.ended == "closed by the server"
     with pytest.raises(DisconnectedError):
-        await Client.connect(house.network, node.address)
+        await Client.connect(harness.network, node.address)
 
 
 @in_virtual_time
 async def test_the_presence_of_a_killed_nodes_users_lapses_an_expiry_after_its_last_refresh_and_not_before():
-    house = House()
-    node = await house.node()
-    await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    await harness.log_in(node, 1)
     await asyncio.sleep(7)  # refreshed at 5
-    await house.log_in(node, 2)
+    await harness.log_in(node, 2)
     await asyncio.sleep(1)
     await node.kill()
     for time, online in ((24.9, [1, 2]), (25.1, [2]), (26.9, [2]), (27.1, [])):
         await asyncio.sleep(time - now())
-        assert [uid for uid in (1, 2) if await house.online(uid)] == online
+        assert [uid for uid in (1, 2) if await harness.online(uid)] == online
 
 
 @pytest.mark.parametrize("devices", [True, False])
 @in_virtual_time
 async def test_users_of_a_killed_node_log_in_elsewhere_before_their_presence_has_lapsed(devices):
-    house = House(devices=devices)
-    node, other_node = await house.node(), await house.node("node2")
-    await house.log_in(node, 1)
+    harness = Harness(devices=devices)
+    node, other_node = await harness.node(), await harness.node("node2")
+    await harness.log_in(node, 1)
     await node.kill()
-    client = await house.log_in(other_node, 1, heartbeat=5)
+    client = await harness.log_in(other_node, 1, heartbeat=5)
     await asyncio.sleep(EXPIRY + 1)
     assert client.ended is None
-    assert await house.online(1) == ["node2"]
+    assert await harness.online(1) == ["node2"]
 
 
 @in_virtual_time
 async def test_killing_and_closing_a_killed_node_again_is_harmless():
-    house = House()
-    node = await house.node()
-    await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    await harness.log_in(node, 1)
     await node.kill()
     await node.kill()
     await node.close()
-    assert await house.directory.nodes() == []
+    assert await harness.directory.nodes() == []
 
 
 @pytest.mark.parametrize("end", ["close", "kill"])
 @pytest.mark.parametrize("steps", range(1, 8))
 @in_virtual_time
 async def test_a_connection_that_was_accepted_in_the_moment_before_the_end_is_not_served(end, steps):
-    house = House()
-    node = await house.node()
-    connecting = asyncio.create_task(house.raw(node))
+    harness = Harness()
+    node = await harness.node()
+    connecting = asyncio.create_task(harness.raw(node))
     for _ in range(steps):
         await asyncio.sleep(0)
     await getattr(node, end)()
@@ -831,9 +831,9 @@ async def test_a_connection_that_was_accepted_in_the_moment_before_the_end_is_no
     except ConnectionRefusedError:
         return
     with suppress(ConnectionError):
-        await stream.write(encode(LoginRequest(1, await house.tokens.issue(1))))
+        await stream.write(encode(LoginRequest(1, await harness.tokens.issue(1))))
     assert LoginReply.ID not in [reply.ID for reply in await messages(stream, 1)]
-    assert await house.online(1) == []
+    assert await harness.online(1) == []
 
 
 # --- reports
@@ -841,42 +841,42 @@ async def test_a_connection_that_was_accepted_in_the_moment_before_the_end_is_no
 
 @in_virtual_time
 async def test_a_node_reports_its_load_at_every_interval_from_the_first_moment_on():
-    house = House(report=2.0)
-    node = await house.node()
-    assert await house.directory.nodes() == [NodeStatus("node1", node.address, 0, 1)]
-    await house.log_in(node, 1)
-    await house.log_in(node, 2)
+    harness = Harness(report=2.0)
+    node = await harness.node()
+    assert await harness.directory.nodes() == [NodeStatus("node1", node.address, 0, 1)]
+    await harness.log_in(node, 1)
+    await harness.log_in(node, 2)
     await asyncio.sleep(2.1)
-    assert await house.directory.nodes() == [NodeStatus("node1", node.address, 2, 2)]
+    assert await harness.directory.nodes() == [NodeStatus("node1", node.address, 2, 2)]
     await asyncio.sleep(2 * 50)
-    assert await house.directory.nodes() == [NodeStatus("node1", node.address, 0, 52)]
+    assert await harness.directory.nodes() == [NodeStatus("node1", node.address, 0, 52)]
 
 
 @in_virtual_time
 async def test_the_reports_of_a_killed_node_stop_and_it_counts_as_dead_when_it_has_missed_some():
-    house = House(report=2.0)
-    node, other = await house.node(), await house.node("node2")
+    harness = Harness(report=2.0)
+    node, other = await harness.node(), await harness.node("node2")
     await asyncio.sleep(4.5)
     await node.kill()
     await asyncio.sleep(5)
-    assert [(each.name, each.report) for each in await house.directory.nodes()] == [("node1", 3), ("node2", 5)]
+    assert [(each.name, each.report) for each in await harness.directory.nodes()] == [("node1", 3), ("node2", 5)]
     await asyncio.sleep(1)
-    assert [each.name for each in await house.directory.nodes()] == [other.name]
+    assert [each.name for each in await harness.directory.nodes()] == [other.name]
 
 
 @in_virtual_time
 async def test_a_node_that_closes_leaves_the_directory_before_its_last_session_has_ended():
-    house = House()
-    node = await house.node()
-    await running(house, await house.log_in(node, 1))
+    harness = Harness()
+    node = await harness.node()
+    await running(harness, await harness.log_in(node, 1))
     closing = asyncio.create_task(node.close())
     await asyncio.sleep(1.5)
     assert not closing.done()
-    assert await house.directory.nodes() == []
-    house.database.gate.set()
+    assert await harness.directory.nodes() == []
+    harness.database.gate.set()
     await closing
     await asyncio.sleep(10)
-    assert await house.directory.nodes() == []
+    assert await harness.directory.nodes() == []
 
 
 # --- what goes wrong
@@ -884,23 +884,23 @@ async def test_a_node_that_closes_leaves_the_directory_before_its_last_session_h
 
 @in_virtual_time
 async def test_a_handler_that_crashes_costs_that_connection_only_is_logged_and_is_in_the_stats(caplog):
-    house = House()
-    node = await house.node()
-    bystander = await house.log_in(node, 1)
-    asking = await running(house, bystander)
-    victim = await house.log_in(node, 2)
-    house.database.failure = ZeroDivisionError("a bug in a handler")
+    harness = Harness()
+    node = await harness.node()
+    bystander = await harness.log_in(node, 1)
+    asking = await running(harness, bystander)
+    victim = await harness.log_in(node, 2)
+    harness.database.failure = ZeroDivisionError("a bug in a handler")
     with pytest.raises(DisconnectedError, match="closed by the server"):
         await victim.threads()
-    house.database.failure = None
-    house.database.gate.set()
+    harness.database.failure = None
+    harness.database.gate.set()
     assert await asking == 500
     assert isinstance(node.stats.crash, ZeroDivisionError)
     (record,) = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert "is given up" in record.message
     assert "a bug in a handler" in caplog.text
     assert "Traceback" in caplog.text
-    assert (await house.online(1), await house.online(2)) == (["node1"], [])
+    assert (await harness.online(1), await harness.online(2)) == (["node1"], [])
     assert node.sessions == 1
 
 
@@ -911,10 +911,10 @@ async def broken(tx, low, high):
 
 @in_virtual_time
 async def test_a_broken_strategy_is_a_crash_and_the_first_one_is_kept():
-    house = House(strategy=broken)
-    node = await house.node()
+    harness = Harness(strategy=broken)
+    node = await harness.node()
     for other in (3, 4):
-        client = await house.log_in(node, 1)
+        client = await harness.log_in(node, 1)
         with pytest.raises(DisconnectedError):
             await client.create_private_chat(other)
     assert isinstance(node.stats.crash, StrategyError)
@@ -926,10 +926,10 @@ async def test_a_broken_strategy_is_a_crash_and_the_first_one_is_kept():
 )
 @in_virtual_time
 async def test_a_client_that_breaks_the_protocol_is_let_go_with_a_warning_and_is_no_crash(data, caplog):
-    house = House()
-    node = await house.node()
-    bystander = await house.log_in(node, 1)
-    stream = await house.raw(node)
+    harness = Harness()
+    node = await harness.node()
+    bystander = await harness.log_in(node, 1)
+    stream = await harness.raw(node)
     await stream.write(data)
     if data == b"\x03":
         await stream.close()
@@ -942,27 +942,27 @@ async def test_a_client_that_breaks_the_protocol_is_let_go_with_a_warning_and_is
 
 @in_virtual_time
 async def test_a_client_that_vanishes_in_the_middle_of_its_request_is_no_crash(caplog):
-    house = House(latency=0.01)
-    node = await house.node()
-    client = await house.log_in(node, 1)
-    asking = await running(house, client)
+    harness = Harness(latency=0.01)
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
+    asking = await running(harness, client)
     await client.close()
     with pytest.raises(ClientError):
         await asking
     await settled()
-    house.database.gate.set()
-    await nobody_is_online(house, node)
-    assert house.database.asked == [(1, 2)]
+    harness.database.gate.set()
+    await nobody_is_online(harness, node)
+    assert harness.database.asked == [(1, 2)]
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
 @in_virtual_time
 async def test_stats_count_requests_by_id_retries_and_refusals_by_kind():
-    house = House()
-    node = await house.node()
-    client = await house.log_in(node, 1)
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
     deadlock, duplicate = DeadlockError(1213, "deadlock"), database_error(1062, "duplicate")
-    house.database.creations = [deadlock, 42, duplicate, deadlock, DatabaseError(1064, "syntax"), 43]
+    harness.database.creations = [deadlock, 42, duplicate, deadlock, DatabaseError(1064, "syntax"), 43]
     assert await client.create_private_chat(2) == 42, "after one more try"
     assert await refusal(client.create_private_chat(3)) == 1012, "both tries were refused"
     assert await refusal(client.create_private_chat(4)) == 1012, "another try would not mend it"
@@ -973,13 +973,13 @@ async def test_stats_count_requests_by_id_retries_and_refusals_by_kind():
     assert node.stats.retries == 2
     assert node.stats.refusals == {Kind.DEADLOCK: 2, Kind.DUPLICATE_KEY: 1, Kind.OTHER: 1}
     assert node.stats.crash is None
-    assert house.database.asked == [(1, 2), (1, 2), (1, 3), (1, 3), (1, 4), (1, 5)]
+    assert harness.database.asked == [(1, 2), (1, 2), (1, 3), (1, 3), (1, 4), (1, 5)]
 
 
 @in_virtual_time
 async def test_what_is_above_the_rate_has_to_wait():
-    house = House(rate=2, burst=3)
-    stream = await house.raw_login(await house.node(), 1)  # the first of the burst
+    harness = Harness(rate=2, burst=3)
+    stream = await harness.raw_login(await harness.node(), 1)  # the first of the burst
     await stream.write(encode(HeartbeatRequest(1)) * 6)
     times = []
     for _ in range(6):

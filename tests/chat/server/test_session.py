@@ -5,7 +5,7 @@ import functools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import modelled
+import model_network
 import pytest
 
 from chatsim.chat.ports import Address
@@ -22,7 +22,7 @@ from chatsim.chat.protocol import (
     encode,
 )
 from chatsim.chat.server.limits import Limits
-from chatsim.chat.server.session import Session, SessionEndedError
+from chatsim.chat.server.session import ClientSession, SessionEndedError
 from chatsim.simulation.loop import current_loop, run
 
 ADDRESS = Address("127.0.0.1", 9000)
@@ -81,11 +81,11 @@ class Visit:
 
     Attributes:
         stream, session: the two ends.
-        ended: what `Session.serve` returns or raises.
+        ended: what `ClientSession.serve` returns or raises.
     """
 
     stream: object
-    session: Session
+    session: ClientSession
     ended: asyncio.Future
     decoder: Decoder = field(default_factory=lambda: Decoder(FROM_SERVER))
 
@@ -118,13 +118,15 @@ class Visit:
 @asynccontextmanager
 async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
     """A client that has connected; it closes at the end of the block, and the session has then ended, too."""
-    network = modelled.network(latency=latency, window=window)
+    network = model_network.network(latency=latency, window=window)
     loop = asyncio.get_running_loop()
     opened, ended = loop.create_future(), loop.create_future()
     beside = []
 
     async def accept(stream):
-        session = Session(stream, FROM_CLIENT, Limits(**limits), lambda work: beside.append(asyncio.create_task(work)))
+        session = ClientSession(
+            stream, FROM_CLIENT, Limits(**limits), lambda work: beside.append(asyncio.create_task(work))
+        )
         opened.set_result(session)
         try:
             ended.set_result(await session.serve(answer))

@@ -9,7 +9,7 @@ import struct
 import tracemalloc
 from contextlib import ExitStack, closing
 
-from houses import ANN, BOB, in_both_worlds
+from harness import ANN, BOB, in_both_worlds
 
 from chatsim.worlds.mysql import tcp
 
@@ -27,10 +27,10 @@ class Deaf:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         self._socket.setblocking(False)
 
-    async def log_in(self, house, uid):
-        loop, address = asyncio.get_running_loop(), house.cluster.nodes[0].address
+    async def log_in(self, harness, uid):
+        loop, address = asyncio.get_running_loop(), harness.cluster.nodes[0].address
         await loop.sock_connect(self._socket, (address.host, address.port))
-        body = json.dumps({"uid": uid, "token": await house.world.tokens.issue(uid)}).encode()
+        body = json.dumps({"uid": uid, "token": await harness.world.tokens.issue(uid)}).encode()
         await loop.sock_sendall(self._socket, struct.pack(">HH", 1005, len(body)) + body)
         assert struct.unpack(">H", await loop.sock_recv(self._socket, 2)) == (1006,)
 
@@ -39,17 +39,17 @@ class Deaf:
 
 
 @in_both_worlds(worlds=["mysql"], queue_bytes=QUEUE, request_bytes=65_535, text_characters=10_000, expiry=3_600)
-async def test_a_client_that_never_reads_is_let_go_costs_no_memory_and_catches_up_later(house, caplog, monkeypatch):
+async def test_a_client_that_never_reads_is_let_go_costs_no_memory_and_catches_up_later(harness, caplog, monkeypatch):
     monkeypatch.setattr(tcp, "_LINGER", 0)
     caplog.set_level(logging.INFO)
-    thread = await house.talking(ANN, BOB)
-    ann, node = await house.enter(ANN), house.cluster.nodes[0]
+    thread = await harness.talking(ANN, BOB)
+    ann, node = await harness.log_in(ANN), harness.cluster.nodes[0]
     sent, most, deaf = [], 0, 0
     with ExitStack() as stack:
         stack.callback(tracemalloc.stop)
         for number in range(BATCHES):
             if len(node._sessions) == 1:  # there is none yet, or it was let go: it comes again
-                await stack.enter_context(closing(Deaf())).log_in(house, BOB)
+                await stack.enter_context(closing(Deaf())).log_in(harness, BOB)
                 deaf += 1
             if number == 1:  # what is made once has been made
                 tracemalloc.start()
@@ -67,7 +67,7 @@ async def test_a_client_that_never_reads_is_let_go_costs_no_memory_and_catches_u
     assert QUEUE < most <= QUEUE + FRAME
     assert peak - before < MEMORY < len(sent) * 10_000 / 2
 
-    bob = await house.enter(BOB)
+    bob = await harness.log_in(BOB)
     found, cursor, more = [], 0, True
     while more:
         page = await bob.ask(1029, {"thread_id": thread, "message_id": cursor})

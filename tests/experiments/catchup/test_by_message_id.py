@@ -4,7 +4,7 @@ import asyncio
 import functools
 
 import pytest
-from chatting import FREE, Device, PowerCutError
+from scripted_server import FREE, PowerCutError, PowerCutStore
 
 from chatsim.chat.client.connection import DisconnectedError
 from chatsim.chat.client.sync import StuckError
@@ -40,13 +40,13 @@ class Node:
 
     def __init__(self, threads):
         self.threads = threads
-        self.heard = []
+        self.requests = []
         self.most = self._now = 0
         self.left = float("inf")
         self.circling = None
 
     async def request(self, message, reply):
-        self.heard.append(message)
+        self.requests.append(message)
         self._now += 1
         self.most = max(self.most, self._now)
         await asyncio.sleep(0.01)
@@ -74,7 +74,7 @@ class Node:
 
     def asked(self):
         """The threads and cursors that messages were asked for with."""
-        return [(each.thread_id, each.message_id) for each in self.heard if isinstance(each, LoadMessagesRequest)]
+        return [(each.thread_id, each.message_id) for each in self.requests if isinstance(each, LoadMessagesRequest)]
 
 
 def with_a_ledger(body):
@@ -100,7 +100,7 @@ async def test_the_list_is_read_to_its_end_and_then_one_thread_after_the_other(l
     node = Node({1: [10, 13, 15], 4: [], 9: [11, 12]})
     pages = []
     await catch_up(node, ledger, stored=pages.append)
-    assert node.heard[:2] == [LoadThreadsRequest(ME, 0), LoadThreadsRequest(ME, 4)]
+    assert node.requests[:2] == [LoadThreadsRequest(ME, 0), LoadThreadsRequest(ME, 4)]
     assert node.asked() == [(1, 0), (1, 13), (4, 0), (9, 0)]
     assert pages == [[10, 13], [15], [], [11, 12]]
     assert await ledger.cursors() == [(1, 15), (4, 0), (9, 12)]
@@ -112,11 +112,11 @@ async def test_the_list_is_read_to_its_end_and_then_one_thread_after_the_other(l
 async def test_who_comes_back_asks_for_newer_threads_and_every_known_one_from_its_cursor_on(ledger):
     node = Node({1: [10], 4: [11]})
     await catch_up(node, ledger)
-    node.heard.clear()
+    node.requests.clear()
     node.threads[1].append(20)
     node.threads[9] = [21]
     await catch_up(node, ledger)
-    assert node.heard[0] == LoadThreadsRequest(ME, 4)
+    assert node.requests[0] == LoadThreadsRequest(ME, 4)
     assert node.asked() == [(1, 10), (4, 11), (9, 0)]
     assert sorted(await ledger.messages()) == [10, 11, 20, 21]
 
@@ -162,7 +162,7 @@ async def test_whatever_breaks_it_off_the_next_one_goes_on_from_each_cursor(ledg
         try:
             await catch_up(node, ledger, at_once=2)
         except DisconnectedError:
-            assert len(node.heard) > left
+            assert len(node.requests) > left
         there = set(await ledger.messages())
         for thread, cursor in await ledger.cursors():
             assert {number for number in node.threads[thread] if number <= cursor} <= there
@@ -175,7 +175,7 @@ async def test_a_page_and_its_cursor_are_kept_together_or_not_at_all(ledger):
     store, points = ledger._store, 0
     for left in range(100):
         node = Node({1: [10, 13, 15], 4: [20, 21, 22, 23, 24]})
-        device = Device(store)
+        device = PowerCutStore(store)
         device.left = left
         for table in ("thread", "message"):
             await store.execute(f"DELETE FROM {table}")

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from houses import ANN, BOB, CAT, DAN, in_both_worlds
+from harness import ANN, BOB, CAT, DAN, in_both_worlds
 
 from chatsim.chat.protocol import LARGEST_BODY
 from chatsim.worlds.loading import add_users, insert
@@ -12,20 +12,20 @@ from chatsim.worlds.loading import add_users, insert
 COLUMNS = "(thread_id, sender_id, recv_id, content, unique_id, seq)"
 
 
-async def fill(house, thread, count, *, sender=BOB, receiver=ANN, content=str):
+async def fill(harness, thread, count, *, sender=BOB, receiver=ANN, content=str):
     """A thread's messages, as they are stored, without sending them."""
     rows = [(thread, sender, receiver, content(seq), f"{thread}.{seq}", seq) for seq in range(1, count + 1)]
     for at in range(0, count, 100):
-        await insert(house.world.admin, f"chat_message {COLUMNS}", rows[at : at + 100])
+        await insert(harness.world.admin, f"chat_message {COLUMNS}", rows[at : at + 100])
 
 
 async def catch_up(device, *places):
     """The bodies of the parts, and the reply, of a catch-up on threads with their bounds."""
     threads, after, below = ([each[at] for each in places] for at in range(3))
     reply = await device.ask(1113, {"threads": threads, "after": after, "below": below})
-    told, device.told = device.told, []
-    assert {number for number, _ in told} <= {1115}
-    return [body for _, body in told], reply
+    unasked, device.unasked = device.unasked, []
+    assert {number for number, _ in unasked} <= {1115}
+    return [body for _, body in unasked], reply
 
 
 def texts(parts):
@@ -45,11 +45,11 @@ def numbered(first, last):
 
 
 @in_both_worlds()
-async def test_what_is_between_the_bounds_of_several_threads_comes_in_one_part(house):
-    one, two, empty = await house.talking(ANN, BOB), await house.talking(ANN, CAT), await house.talking(ANN, DAN)
-    await fill(house, one, 12)
-    await fill(house, two, 5, sender=CAT)
-    ann = await house.enter(ANN)
+async def test_what_is_between_the_bounds_of_several_threads_comes_in_one_part(harness):
+    one, two, empty = await harness.talking(ANN, BOB), await harness.talking(ANN, CAT), await harness.talking(ANN, DAN)
+    await fill(harness, one, 12)
+    await fill(harness, two, 5, sender=CAT)
+    ann = await harness.log_in(ANN)
     parts, reply = await catch_up(ann, (two, 2, 0), (one, 3, 9), (empty, 0, 0))
     assert reply == {"error": 0}
     assert len(parts) == 1
@@ -58,13 +58,13 @@ async def test_what_is_between_the_bounds_of_several_threads_comes_in_one_part(h
 
 
 @in_both_worlds()
-async def test_a_text_is_told_as_its_push_and_its_page_tell_it(house):
-    thread = await house.talking(ANN, BOB)
-    ann, bob = await house.enter(ANN, feed=True), await house.enter(BOB)
+async def test_a_text_is_told_as_its_push_and_its_page_tell_it(harness):
+    thread = await harness.talking(ANN, BOB)
+    ann, bob = await harness.log_in(ANN, feed=True), await harness.log_in(BOB)
     batch = [{"content": 'a "漢"\n', "unique_id": "u"}]
     await bob.ask(1017, {"fromuid": BOB, "touid": ANN, "thread_id": thread, "text_array": batch})
-    await house.settled()
-    ((_, notice),) = await ann.news()
+    await harness.settled()
+    ((_, notice),) = await ann.notices()
     (part,), _ = await catch_up(ann, (thread, 0, 0))
     page = await ann.ask(1101, {"thread_id": thread, "seq": 0, "backward": False})
     assert part == {"threads": [{"thread_id": thread, "texts": notice["texts"]}]}
@@ -73,31 +73,31 @@ async def test_a_text_is_told_as_its_push_and_its_page_tell_it(house):
 
 @pytest.mark.parametrize("bounds", [(5, 5), (5, 6), (12, 0), (2**62, 0), (0, 1)])
 @in_both_worlds(worlds=["model"])
-async def test_where_nothing_is_between_the_bounds_there_is_no_part(house, bounds):
-    thread = await house.talking(ANN, BOB)
-    await fill(house, thread, 12)
-    assert await catch_up(await house.enter(ANN), (thread, *bounds)) == ([], {"error": 0})
+async def test_where_nothing_is_between_the_bounds_there_is_no_part(harness, bounds):
+    thread = await harness.talking(ANN, BOB)
+    await fill(harness, thread, 12)
+    assert await catch_up(await harness.log_in(ANN), (thread, *bounds)) == ([], {"error": 0})
 
 
 @pytest.mark.parametrize("count", [249, 250, 251, 520])
 @in_both_worlds()
-async def test_of_a_long_thread_all_comes_though_it_is_read_in_pieces(house, count):
-    one, two = await house.talking(ANN, BOB), await house.talking(ANN, CAT)
-    await fill(house, one, count)
-    await fill(house, two, 3, sender=CAT)
-    parts, reply = await catch_up(await house.enter(ANN), (one, 0, count - 1), (two, 0, 0))
+async def test_of_a_long_thread_all_comes_though_it_is_read_in_pieces(harness, count):
+    one, two = await harness.talking(ANN, BOB), await harness.talking(ANN, CAT)
+    await fill(harness, one, count)
+    await fill(harness, two, 3, sender=CAT)
+    parts, reply = await catch_up(await harness.log_in(ANN), (one, 0, count - 1), (two, 0, 0))
     assert reply == {"error": 0}
     assert texts(parts) == {one: numbered(1, count - 2), two: numbered(1, 3)}
 
 
 @in_both_worlds()
-async def test_more_threads_than_are_read_at_once_all_come(house):
+async def test_more_threads_than_are_read_at_once_all_come(harness):
     others = range(1_000, 1_040)
-    await add_users(house.world.admin, others)
-    threads = [await house.thread(ANN, other) for other in others]
+    await add_users(harness.world.admin, others)
+    threads = [await harness.thread(ANN, other) for other in others]
     for thread in threads:
-        await fill(house, thread, 2)
-    ann = await house.enter(ANN)
+        await fill(harness, thread, 2)
+    ann = await harness.log_in(ANN)
     parts, reply = await catch_up(ann, *((thread, 0, 0) for thread in threads))
     assert reply == {"error": 0}
     assert texts(parts) == {thread: numbered(1, 2) for thread in threads}
@@ -117,12 +117,12 @@ CONTENTS = {
 
 @pytest.mark.parametrize("kind", CONTENTS)
 @in_both_worlds()
-async def test_parts_are_cut_by_their_bytes_whatever_is_in_them(house, kind):
+async def test_parts_are_cut_by_their_bytes_whatever_is_in_them(harness, kind):
     content = CONTENTS[kind]
-    one, two = await house.talking(ANN, BOB), await house.talking(ANN, CAT)
-    await fill(house, one, 240, content=content)
-    await fill(house, two, 240, sender=CAT, content=content)
-    ann = await house.enter(ANN)
+    one, two = await harness.talking(ANN, BOB), await harness.talking(ANN, CAT)
+    await fill(harness, one, 240, content=content)
+    await fill(harness, two, 240, sender=CAT, content=content)
+    ann = await harness.log_in(ANN)
     await ann.say(1113, {"threads": [one, two], "after": [0, 0], "below": [0, 0]})
     parts, sizes = [], []
     while (message := await ann.hear())[0] == 1115:
@@ -149,25 +149,25 @@ async def test_parts_are_cut_by_their_bytes_whatever_is_in_them(house, kind):
     ],
 )
 @in_both_worlds(worlds=["model"])
-async def test_bounds_that_do_not_match_the_threads_are_refused(house, body):
-    assert await (await house.enter(ANN)).ask(1113, body) == {"error": 1104}
+async def test_bounds_that_do_not_match_the_threads_are_refused(harness, body):
+    assert await (await harness.log_in(ANN)).ask(1113, body) == {"error": 1104}
 
 
 @in_both_worlds()
-async def test_who_asks_for_a_thread_of_others_gets_nothing_at_all(house):
-    mine, theirs = await house.talking(ANN, BOB), await house.talking(BOB, CAT)
+async def test_who_asks_for_a_thread_of_others_gets_nothing_at_all(harness):
+    mine, theirs = await harness.talking(ANN, BOB), await harness.talking(BOB, CAT)
     for thread in (mine, theirs):
-        await fill(house, thread, 3)
-    ann = await house.enter(ANN)
+        await fill(harness, thread, 3)
+    ann = await harness.log_in(ANN)
     for strange in (theirs, 10**9):
         assert await catch_up(ann, (mine, 0, 0), (strange, 0, 0)) == ([], {"error": 1102})
     assert texts((await catch_up(ann, (mine, 0, 0)))[0]) == {mine: numbered(1, 3)}
 
 
 @in_both_worlds("seed")
-async def test_the_seeds_messages_have_no_numbers_to_catch_up_by(house):
-    thread = await house.talking(ANN, BOB)
-    assert await catch_up(await house.enter(ANN), (thread, 0, 0)) == ([], {"error": 1108})
+async def test_the_seeds_messages_have_no_numbers_to_catch_up_by(harness):
+    thread = await harness.talking(ANN, BOB)
+    assert await catch_up(await harness.log_in(ANN), (thread, 0, 0)) == ([], {"error": 1108})
 
 
 # --- beside others
@@ -176,8 +176,8 @@ async def test_the_seeds_messages_have_no_numbers_to_catch_up_by(house):
 class Slow:
     """A session's stream to a client that does not read until it is let go."""
 
-    def __init__(self, house, uid):
-        session = next(each for each in house.cluster.nodes[0]._sessions if each.uid == uid)
+    def __init__(self, harness, uid):
+        session = next(each for each in harness.cluster.nodes[0]._sessions if each.uid == uid)
         self._stream, session._stream = session._stream, self
         self.stopped = asyncio.Event()
         self.go = asyncio.Event()
@@ -192,11 +192,11 @@ class Slow:
 
 
 @in_both_worlds(pool=1)
-async def test_while_a_client_is_slow_others_have_the_database(house):
-    long, other = await house.talking(ANN, BOB), await house.talking(BOB, CAT)
-    await fill(house, long, 600, content=CONTENTS["mixed"])
-    ann, bob = await house.enter(ANN), await house.enter(BOB)
-    slow = Slow(house, ANN)
+async def test_while_a_client_is_slow_others_have_the_database(harness):
+    long, other = await harness.talking(ANN, BOB), await harness.talking(BOB, CAT)
+    await fill(harness, long, 600, content=CONTENTS["mixed"])
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    slow = Slow(harness, ANN)
     catching_up = asyncio.create_task(catch_up(ann, (long, 0, 0)))
     await slow.stopped.wait()
     assert (await bob.ask(1101, {"thread_id": other, "seq": 0, "backward": False}))["error"] == 0
@@ -208,17 +208,17 @@ async def test_while_a_client_is_slow_others_have_the_database(house):
 
 
 @in_both_worlds()
-async def test_pushes_pass_between_the_parts(house):
-    long, other = await house.talking(ANN, BOB), await house.talking(ANN, CAT)
-    await fill(house, long, 240, content=CONTENTS["mixed"])
-    ann, cat = await house.enter(ANN, feed=True), await house.enter(CAT)
-    slow = Slow(house, ANN)
+async def test_pushes_pass_between_the_parts(harness):
+    long, other = await harness.talking(ANN, BOB), await harness.talking(ANN, CAT)
+    await fill(harness, long, 240, content=CONTENTS["mixed"])
+    ann, cat = await harness.log_in(ANN, feed=True), await harness.log_in(CAT)
+    slow = Slow(harness, ANN)
     await ann.say(1113, {"threads": [long], "after": [0], "below": [0]})
     await slow.stopped.wait()
     batch = [{"content": "meanwhile", "unique_id": "u"}]
     sent = {"fromuid": CAT, "touid": ANN, "thread_id": other, "text_array": batch}
     assert (await cat.ask(1017, sent))["error"] == 0
-    await told(house, ANN)
+    await told(harness, ANN)
     slow.go.set()
     heard = [(await ann.hear())[0] for _ in range(3)]
     assert heard == [1115, 1109, 1115]
@@ -227,8 +227,8 @@ async def test_pushes_pass_between_the_parts(house):
     assert message == (1114, {"error": 0})
 
 
-async def told(house, uid):
+async def told(harness, uid):
     """Wait until something is to be pushed to a user behind what is being written."""
-    session = next(each for each in house.cluster.nodes[0]._sessions if each.uid == uid)
+    session = next(each for each in harness.cluster.nodes[0]._sessions if each.uid == uid)
     while not session._frames:  # noqa: ASYNC110
         await asyncio.sleep(0.001)

@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from houses import ANN, in_both_worlds
+from harness import ANN, in_both_worlds
 
 from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.server.store import threads as store
@@ -37,22 +37,24 @@ def reading_too(thread, other):
     ],
 )
 @in_both_worlds()
-async def test_nobody_deadlocks_over_a_thread_wherever_one_overtakes_the_other(house, first, second):
+async def test_nobody_deadlocks_over_a_thread_wherever_one_overtakes_the_other(harness, first, second):
     at, overtaken = 0, True
     while overtaken:
         other = 100 + at
-        await add_users(house.world.admin, [other])
-        thread = (await house.world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
-        await insert(house.world.admin, "private_chat (thread_id, user1_id, user2_id)", [(thread, ANN, other)])
+        await add_users(harness.world.admin, [other])
+        thread = (await harness.world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
+        await insert(harness.world.admin, "private_chat (thread_id, user1_id, user2_id)", [(thread, ANN, other)])
         if joining not in (first, second):
-            await house.cluster.nodes[0].transact(joining(thread, other))
+            await harness.cluster.nodes[0].database.transact(joining(thread, other))
         if reading in (first, second):
             batch = Batch(thread, other, ANN, [OutgoingText("read me", f"{thread} first")])
-            await house.cluster.nodes[0].transact(partial(TEXTS["hardened"].send, batch=batch, friends=False))
-        done, overtaken = await house.crossed(first(thread, other), second(thread, other), at)
+            await harness.cluster.nodes[0].database.transact(
+                partial(TEXTS["hardened"].send, batch=batch, friends=False)
+            )
+        done, overtaken = await harness.crossed(first(thread, other), second(thread, other), at)
         assert [each for each in done if isinstance(each, Exception)] == [], at
-        versions = await house.rows("SELECT user_id, version FROM user_version WHERE user_id IN (?, ?)", ANN, other)
-        newest = await house.rows(
+        versions = await harness.rows("SELECT user_id, version FROM user_version WHERE user_id IN (?, ?)", ANN, other)
+        newest = await harness.rows(
             "SELECT user_id, MAX(version) FROM user_thread WHERE user_id IN (?, ?) GROUP BY user_id", ANN, other
         )
         assert sorted(versions) == sorted(newest), at
@@ -61,16 +63,16 @@ async def test_nobody_deadlocks_over_a_thread_wherever_one_overtakes_the_other(h
 
 
 @in_both_worlds()
-async def test_what_is_unread_is_counted_whichever_of_reading_and_writing_overtakes_the_other(house):
+async def test_what_is_unread_is_counted_whichever_of_reading_and_writing_overtakes_the_other(harness):
     at, overtaken = 0, True
     while overtaken:
         other = 100 + at
-        await add_users(house.world.admin, [other])
-        thread = await house.thread(ANN, other)
+        await add_users(harness.world.admin, [other])
+        thread = await harness.thread(ANN, other)
         batch = Batch(thread, other, ANN, [OutgoingText("read me", f"{thread} first")])
-        await house.cluster.nodes[0].transact(partial(TEXTS["hardened"].send, batch=batch, friends=False))
-        _, overtaken = await house.crossed(reading(thread, other), writing(thread, other), at)
+        await harness.cluster.nodes[0].database.transact(partial(TEXTS["hardened"].send, batch=batch, friends=False))
+        _, overtaken = await harness.crossed(reading(thread, other), writing(thread, other), at)
         state = "SELECT read_seq, unread FROM user_thread WHERE user_id = ? AND thread_id = ?"
-        assert await house.rows(state, ANN, thread) == [(1, 1)], at
+        assert await harness.rows(state, ANN, thread) == [(1, 1)], at
         at += 1
     assert at > 1

@@ -66,7 +66,7 @@ class People:
     def __init__(self, stack, door, store, clock):
         self._stack, self._door, self._store, self._clock = stack, door, store, clock
 
-    async def come(self, uid, node=None, **options):
+    async def open(self, uid, node=None, **options):
         person = Person(uid, self._door(uid, node), self._store(), self._clock, **options)
         await person.messenger.open()
         self._stack.push_async_callback(person.messenger.close)
@@ -108,7 +108,7 @@ async def two_servers(there, where):
         there: `People`.
         where: a coroutine function: the node that a user's latest session is on.
     """
-    bob, ann = await there.come(BOB, 0), await there.come(ANN, 1)
+    bob, ann = await there.open(BOB, 0), await there.open(ANN, 1)
     assert (await where(BOB), await where(ANN)) == ("node1", "node2")
     thread = await befriend(ann, bob)
     said = ["Hi!", "We are friends now!"]
@@ -131,7 +131,7 @@ async def two_servers(there, where):
 
         await person.until(read, "does not see that they are read")
 
-    again = await there.come(ANN, 0, seed=1)
+    again = await there.open(ANN, 0, seed=1)
     await ann.is_now(Status.CLOSED)
     assert ann.messenger.trouble == "told to go: logged in elsewhere"
     await again.has(thread, said)

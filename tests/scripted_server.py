@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-import modelled
+import model_network
 import numpy as np
 
 from chatsim.chat.client.connection import Client
@@ -62,7 +62,7 @@ class PowerCutError(Exception):
     """The device has lost its power."""
 
 
-class Device:
+class PowerCutStore:
     """A local store whose power can be cut: between two transactions, never within one.
 
     Args:
@@ -143,7 +143,7 @@ class Server:
         script: what comes in place of the next answers to a kind of request: one of the above, an error code, or
             a function of the request and the right answer that gives the messages to say; of a catch-up it is given
             the parts, too, and then the answer.
-        heard: every request, and when; heartbeats aside.
+        requests: every request, and when; heartbeats aside.
         sessions: the open connections' streams.
         profile: what a login is answered with.
         address: where it listens.
@@ -152,11 +152,11 @@ class Server:
     """
 
     def __init__(self, network=None):
-        self.network = network or modelled.network(latency=0.01)
+        self.network = network or model_network.network(latency=0.01)
         self.threads = defaultdict(ServersThread)
         self.page = 10
         self.script = defaultdict(deque)
-        self.heard = []
+        self.requests = []
         self.sessions = []
         self.profile = LoginReply(0, uid=ME, name="ann")
         self.mute = False
@@ -198,10 +198,10 @@ class Server:
 
     def of(self, kind):
         """The requests of a kind that were heard."""
-        return [request for _, request in self.heard if type(request) is kind]
+        return [request for _, request in self.requests if type(request) is kind]
 
     def times(self, kind):
-        return [at for at, request in self.heard if type(request) is kind]
+        return [at for at, request in self.requests if type(request) is kind]
 
     async def _serve(self, stream):
         self.sessions.append(stream)
@@ -211,7 +211,7 @@ class Server:
                 decoder.feed(data)
                 while (request := decoder.next_message()) is not None:
                     if not isinstance(request, HeartbeatRequest):
-                        self.heard.append((now(), request))
+                        self.requests.append((now(), request))
                     if not await self._do(stream, request):
                         return
         except ConnectionError:

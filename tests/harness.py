@@ -34,15 +34,15 @@ _WAITING = """
 
 
 def in_both_worlds(schema="hardened", *, worlds=("model", "mysql"), **options):
-    """Have a coroutine test be given a `House` in each world; ``schema`` may be several.
+    """Have a coroutine test be given a `Harness` in each world; ``schema`` may be several.
 
-    Options are those of `house`.
+    Options are those of `harness`.
     """
     each = [schema] if isinstance(schema, str) else schema
 
     def decorate(body):
         async def enter(world, name, given):
-            async with house(world, name, **options) as there, asyncio.timeout(PATIENCE):
+            async with harness(world, name, **options) as there, asyncio.timeout(PATIENCE):
                 await body(there, **given)
 
         async def on_mysql(name, given):
@@ -59,7 +59,7 @@ def in_both_worlds(schema="hardened", *, worlds=("model", "mysql"), **options):
                 asyncio.run(on_mysql(tables, given))
 
         first, *others = inspect.signature(body).parameters.values()
-        assert first.name == "house"
+        assert first.name == "harness"
         own = [inspect.Parameter(name, first.kind) for name in ("where", "tables", "mysql_url")]
         test.__signature__ = inspect.Signature([*own, *others])
         return test
@@ -67,7 +67,7 @@ def in_both_worlds(schema="hardened", *, worlds=("model", "mysql"), **options):
     return decorate
 
 
-class Paced:
+class PausedSession:
     """A database session that stops before its round trip number ``at``, from 0, until it is let go; or fails there.
 
     Attributes:
@@ -116,38 +116,38 @@ class Paced:
         raise self._failure
 
 
-class Spoiled:
-    """A node's database whose next session is `Paced`, all later ones as they are."""
+class SpoiledDatabase:
+    """A node's database whose next session is `PausedSession`, all later ones as they are."""
 
     def __init__(self, database, at, **how):
         self.whole = database
-        self.paced = None
+        self.paused = None
         self._next = (at, how)
 
     @asynccontextmanager
     async def session(self, isolation=None):
         async with self.whole.session(isolation) as tx:
-            if self.paced is not None:
+            if self.paused is not None:
                 yield tx
                 return
             at, how = self._next
-            self.paced = Paced(tx, at, **how)
-            yield self.paced
+            self.paused = PausedSession(tx, at, **how)
+            yield self.paused
 
 
-class Device:
+class WireClient:
     """A connection to a node.
 
     Attributes:
         uid: whose, once it has logged in.
-        told: what has come unasked, ids and bodies.
+        unasked: what has come unasked, ids and bodies.
     """
 
     def __init__(self, stream):
         self._stream = stream
         self._data = b""
         self.uid = None
-        self.told = []
+        self.unasked = []
 
     async def say(self, number, body):
         """Send a message; ``body`` is anything that JSON can say, or bytes."""
@@ -163,19 +163,19 @@ class Device:
         return number, json.loads(await self._exactly(length))
 
     async def ask(self, number, body):
-        """Send a request and wait for its reply; what comes before it has been told. None when the node has closed."""
+        """Send a request and wait for its reply; what comes before it is unasked. None when the node closed."""
         await self.say(number, body)
         while (message := await self.hear()) is not None:
             if message[0] == number + 1:
                 return message[1]
-            self.told.append(message)
+            self.unasked.append(message)
         return None
 
-    async def news(self):
+    async def notices(self):
         """What has come unasked since the last call."""
         assert await self.ask(1023, {"fromuid": self.uid}) == {"error": 0}
-        told, self.told = self.told, []
-        return told
+        unasked, self.unasked = self.unasked, []
+        return unasked
 
     async def close(self):
         """Close."""
@@ -192,28 +192,28 @@ class Device:
         return data
 
 
-class House:
-    """A cluster that runs.
+class Harness:
+    """The nodes under test, with their tables and their clients.
 
     Attributes:
-        world: where.
-        schema: which tables it has.
+        world: where the nodes run.
+        schema: which tables there are.
         cluster: the nodes.
     """
 
-    def __init__(self, world, schema, there):
+    def __init__(self, world, schema, cluster):
         self.world = world
         self.schema = schema
-        self.cluster = there
+        self.cluster = cluster
         self._devices = []
 
     async def connect(self, node=0):
         """A connection that has not logged in."""
-        device = Device(await self.world.at("client").connect(self.cluster.nodes[node].address))
+        device = WireClient(await self.world.at("client").connect(self.cluster.nodes[node].address))
         self._devices.append(device)
         return device
 
-    async def enter(self, uid, node=0, **other):
+    async def log_in(self, uid, node=0, **other):
         """A device of a user, logged in."""
         device = await self.connect(node)
         reply = await device.ask(1005, {"uid": uid, "token": await self.world.tokens.issue(uid)} | other)
@@ -277,23 +277,25 @@ class House:
         """
         level = Isolation.REPEATABLE_READ
         async with self.world.database(2) as pool, pool.session(level) as one, pool.session(level) as other:
-            paced = Paced(one, at)
-            running = asyncio.create_task(_ended(first, paced))
-            stopping = asyncio.create_task(paced.stopped.wait())
+            paused = PausedSession(one, at)
+            running = asyncio.create_task(_ended(first, paused))
+            stopping = asyncio.create_task(paused.stopped.wait())
             await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
             overtaken = stopping.done()
             stopping.cancel()
             overtaking = asyncio.create_task(_ended(second, other))
             while not overtaking.done() and await self.waiting() == 0:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-            paced.go.set()
+            paused.go.set()
             return await asyncio.gather(running, overtaking, return_exceptions=True), overtaken
 
     def spoil(self, at, node=0, **how):
-        """Have the node's next database session stop, or fail, before its round trip number ``at``; see `Paced`."""
+        """Have the node's next database session stop, or fail, before its round trip number ``at``; see
+        `PausedSession`.
+        """
         database = self.cluster.nodes[node].database
-        whole = database.pool.whole if isinstance(database.pool, Spoiled) else database.pool
-        database.pool = Spoiled(whole, at, **how)
+        whole = database.pool.whole if isinstance(database.pool, SpoiledDatabase) else database.pool
+        database.pool = SpoiledDatabase(whole, at, **how)
         return database.pool
 
     async def close(self):
@@ -312,7 +314,7 @@ async def _ended(work, tx):
 
 
 @asynccontextmanager
-async def house(world, schema, *, nodes=1, pool=5, retry="retry", strategy="look_first", **limits):
+async def harness(world, schema, *, nodes=1, pool=5, retry="retry", strategy="look_first", **limits):
     """Nodes on fresh tables with the users 1 to 9, and no crash at the end; limits are those of `Limits`."""
     await world.install(schema)
     await add_users(world.admin, USERS)
@@ -325,10 +327,10 @@ async def house(world, schema, *, nodes=1, pool=5, retry="retry", strategy="look
         limits=Limits(**limits),
         schema=schema,
         rngs=[np.random.default_rng(seed) for seed in range(nodes)],
-    ) as there:
-        entered = House(world, schema, there)
+    ) as running:
+        made = Harness(world, schema, running)
         try:
-            yield entered
-            assert entered.cluster.stats.crash is None
+            yield made
+            assert made.cluster.stats.crash is None
         finally:
-            await entered.close()
+            await made.close()
