@@ -7,9 +7,10 @@ from pathlib import Path
 from chatsim.conformance import model_player as schedules
 from chatsim.conformance.schedule import read
 from chatsim.db.deadlock import LockKind
-from chatsim.innodb.storage.dictionary import Index, IndexDefinition
-from chatsim.innodb.storage.locks import Locks
-from chatsim.innodb.storage.mvcc import Isolation, Transaction
+from chatsim.db.session import Isolation
+from chatsim.innodb.storage.dictionary import IndexDefinition
+from chatsim.innodb.storage.locks import LockSystem
+from chatsim.innodb.storage.structures import Index, Transaction
 
 ROWS, TRANSACTIONS = 1_000, 20
 CORPUS = Path(__file__).parent.parent / "tests" / "conformance" / "schedules"
@@ -21,11 +22,11 @@ def test_lock_requests(benchmark):
     records = [index.insert((number,), (number,), None) for number in range(ROWS)]
 
     def lock_and_release():
-        locks = Locks(lambda *_: None)
+        locks = LockSystem(lambda *_: None)
         crowd = [Transaction(number, Isolation.REPEATABLE_READ) for number in range(TRANSACTIONS)]
         for trx in crowd:
             for record in records:
-                locks.record(trx, record, "S", LockKind.NEXT_KEY)
+                locks.lock_record(trx, record, "S", LockKind.NEXT_KEY)
         for trx in crowd:
             locks.release_all(trx)
         return locks.requests

@@ -260,7 +260,7 @@ class Harness:
     async def waiting(self):
         """How many transactions wait for row locks."""
         if self.world.name == "model":
-            return len(self.world.server.engine.locks._waiting)
+            return len(self.world.server.engine.locks.waits.waiting)
         return (await self.world.admin.execute(_WAITING)).scalar()
 
     async def crossed(self, first, second, at):

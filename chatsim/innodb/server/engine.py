@@ -17,14 +17,14 @@ from chatsim.innodb.server.named_locks import NamedLocks
 from chatsim.innodb.server.process import Process
 from chatsim.innodb.sql.executor.statements import Statement, prepare
 from chatsim.innodb.sql.parser import parse
-from chatsim.innodb.storage.locks import Locks, RecordLock, TableLock
-from chatsim.innodb.storage.mvcc import Transaction
-from chatsim.innodb.storage.undo import History
+from chatsim.innodb.storage.locks import LockSystem
+from chatsim.innodb.storage.purge import History
+from chatsim.innodb.storage.structures import RecordLock, TableLock, Transaction
 from chatsim.innodb.storage.values import as_text
 
 if TYPE_CHECKING:
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.index import Index, Record
+    from chatsim.innodb.storage.structures import Index, Record
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["DataLock", "Engine", "Wait"]
@@ -97,7 +97,7 @@ class Engine:
         self.autoinc_lock_mode = autoinc_lock_mode
         self.log_bin = log_bin
         self.tables: dict[str, Table] = {}
-        self.locks = Locks(self._died)
+        self.locks = LockSystem(self._died)
         self.user_locks = NamedLocks()
         self.metadata_locks = NamedLocks()
         self.history = History()
@@ -227,10 +227,10 @@ class Engine:
         for session in self.sessions.values():
             if session.trx is None:
                 continue
-            for lock in session.trx.locks:
+            for lock in session.trx.locks.structures:
                 if isinstance(lock, TableLock):
                     found.append(
-                        DataLock(session.connection_id, lock.table.name, None, lock.mode, not lock.waiting, None)
+                        DataLock(session.connection_id, lock.queue.table, None, lock.mode, not lock.waiting, None)
                     )
                     continue
                 name = lock.index.definition.name
@@ -251,8 +251,8 @@ class Engine:
         """Who waits for whom."""
         found = []
         for session in self.sessions.values():
-            if session.trx is not None and session.trx.waiting is not None:
-                others = self.locks.waiting_for(session.trx)
+            if session.trx is not None and session.trx.locks.wait_lock is not None:
+                others = self.locks.blocking(session.trx)
                 found.append(Wait(session.connection_id, "lock", tuple(each.session for each in others)))
         for on, locks in (("user_lock", self.user_locks), ("metadata_lock", self.metadata_locks)):
             found += [Wait(owner, on, tuple(by)) for owner, (_, by) in locks.waits().items()]
@@ -262,8 +262,8 @@ class Engine:
         participants = []
         for number, trx in enumerate(cycle, start=1):
             before = cycle[number - 2]
-            wanted = before.waiting
-            waits = trx.waiting
+            wanted = before.locks.wait_lock
+            waits = trx.locks.wait_lock
             assert isinstance(waits, RecordLock | TableLock)
             holds: tuple[Lock, ...] = ()
             if isinstance(wanted, RecordLock):
@@ -283,7 +283,7 @@ class Engine:
 
     def _asked(self, lock: RecordLock | TableLock) -> Lock:
         if isinstance(lock, TableLock):
-            return Lock(lock.table.name, "", "X", LockKind.RECORD, "AUTO_INC")
+            return Lock(lock.queue.table, "", "X", LockKind.RECORD, "AUTO_INC")
         (record,) = lock.records
         return self._told(lock, record)
 

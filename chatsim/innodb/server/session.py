@@ -21,15 +21,15 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.statements import Statement
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
-from chatsim.innodb.storage.mvcc import Transaction
 from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.structures import Transaction
 from chatsim.innodb.storage.values import as_number, as_text
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
     from chatsim.innodb.server.engine import Engine
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.mvcc import ReadView
+    from chatsim.innodb.storage.structures import ReadView
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["EngineSession"]
@@ -137,7 +137,7 @@ class EngineSession:
         trx = self._transaction()
         rows = self._rows(statement.duplicates)
         run = Execution(self, rows, args)
-        since = len(trx.changes)
+        since = len(trx.undo_log)
         try:
             answer = await statement.run(run)
         except DeadlockError:
@@ -192,12 +192,12 @@ class EngineSession:
         return Rows(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
 
     def _end_statement(self, trx: Transaction) -> None:
-        trx.heir_to_all = False
+        trx.locks.inherit_all = False
         for table in self._numbered:
-            self.engine.locks.release_auto_inc(trx, table)
+            self.engine.locks.release_auto_inc(trx, table.locks)
         self._numbered.clear()
         if self._statement_view is not None:
-            self.engine.history.close(self._statement_view)
+            self.engine.history.close_view(self._statement_view)
             self._statement_view = None
 
     # -- what statements ask of it
@@ -212,11 +212,11 @@ class EngineSession:
         trx = self._transaction()
         if trx.isolation in (Isolation.READ_UNCOMMITTED, Isolation.READ_COMMITTED):
             if self._statement_view is None:
-                self._statement_view = self.engine.history.view(trx)
+                self._statement_view = self.engine.history.open_view(trx)
             uncommitted = trx.isolation is Isolation.READ_UNCOMMITTED  # a view is opened, which purge minds
             return None if uncommitted else self._statement_view
         if trx.view is None:
-            trx.view = self.engine.history.view(trx)
+            trx.view = self.engine.history.open_view(trx)
         return trx.view
 
     @property
@@ -232,7 +232,7 @@ class EngineSession:
     async def take_numbers(self, table: Table, *, bulk: bool) -> None:
         """Take the right to AUTO_INCREMENT values until the statement ends, where the mode asks for it."""
         mode = self.engine.autoinc_lock_mode
-        if table not in self._numbered and (mode == 0 or (mode == 1 and (bulk or table.queue))):
+        if table not in self._numbered and (mode == 0 or (mode == 1 and (bulk or table.locks.auto_inc))):
             self._numbered.append(table)
             await self._rows().lock_table(table, "AUTO_INC")
 
@@ -286,7 +286,7 @@ class EngineSession:
     async def commit(self) -> None:
         """Commit what there is."""
         trx = self.trx
-        if trx is not None and trx.changes and self._durable is not None:
+        if trx is not None and trx.undo_log and self._durable is not None:
             await self._durable(trx)
         self._close(trx)
 
@@ -308,10 +308,10 @@ class EngineSession:
     def _end(self, trx: Transaction) -> None:
         self.trx = None
         if trx.view is not None:
-            self.engine.history.close(trx.view)
+            self.engine.history.close_view(trx.view)
             trx.view = None
         trx.active = False
-        if trx.changes:
+        if trx.undo_log:
             self.engine.committed(trx)
         self.engine.locks.release_all(trx)
 
@@ -394,7 +394,7 @@ class EngineSession:
         if self.open:
             name = node.this.name.lower()
             self._savepoints.pop(name, None)
-            self._savepoints[name] = None if self.trx is None else len(self.trx.changes)
+            self._savepoints[name] = None if self.trx is None else len(self.trx.undo_log)
         return Answer()
 
     @_control.register(Release)

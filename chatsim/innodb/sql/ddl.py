@@ -10,9 +10,10 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Context, Env, Scope, is_true, unsupported
-from chatsim.innodb.storage.dictionary import Column, ForeignKey, IndexDefinition, Table
-from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.rows import DuplicateError
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import ForeignKey, Table
 from chatsim.innodb.storage.values import (
     NULL,
     BadValueError,
@@ -166,7 +167,7 @@ def create_index(table: Table, node: exp.Create) -> Change:
     definition = _definition(table, key)
 
     def change() -> None:
-        made = Index(definition)
+        made = Index(definition, table.columns)
         for record in table.clustered:
             if not record.deleted:
                 _enter(table, made, record.row)
@@ -181,13 +182,13 @@ def create_index(table: Table, node: exp.Create) -> Change:
 
 def _enter(table: Table, index: Index, row: Sequence[Value]) -> None:
     """Put a row's entry in an index. Raises a `DatabaseError` (1062)."""
-    key, width = table.key(index, row), len(index.definition.columns)
+    key, width = index.key_of(row), len(index.definition.columns)
     if index.definition.unique and NULL not in key[:width]:
         other = index.at_or_after(key[:width])
         if other.key[:width] == key[:width]:
             values = [row[at] for at in index.definition.columns]
             raise database_error(1062, str(DuplicateError(table, index, key[:width], values)))
-    index.insert(key, table.entry(index, row), None)
+    index.insert(key, index.entry_of(row), None)
 
 
 def add_columns(table: Table, node: exp.Alter, context: Context) -> Change:
@@ -400,7 +401,7 @@ def _table(name: str, declared: _Declared) -> Table:
     if hidden is not None:
         table.numbers = numbers
     for key in keys:
-        table.indexes.append(Index(_definition(table, key)))
+        table.indexes.append(Index(_definition(table, key), table.columns))
     return table
 
 

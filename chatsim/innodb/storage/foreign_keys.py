@@ -9,24 +9,17 @@ Source: MySQL manual, "FOREIGN KEY Constraints"; docs/fidelity.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from chatsim.db.deadlock import Mode
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.rows import DuplicateError
-from chatsim.innodb.storage.scan import Path, Range, Reading, Scan
-from chatsim.innodb.storage.values import as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import ForeignKey, Table
-    from chatsim.innodb.storage.index import Index, Record
-    from chatsim.innodb.storage.rows import Rows
-    from chatsim.innodb.storage.scan import Hit
-    from chatsim.innodb.storage.values import Key, Value
+from chatsim.innodb.storage.rows import DuplicateError, Rows
+from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
+from chatsim.innodb.storage.structures import Index, Record
+from chatsim.innodb.storage.tables import ForeignKey, Table
+from chatsim.innodb.storage.values import Key, Value, as_text
 
 __all__ = ["check_parents", "settle_children"]
 

@@ -9,19 +9,16 @@ is taken for the end. Sources: MySQL manual, "Index Merge Optimization"; tests/c
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from chatsim.innodb.storage.locks import Patience
+from chatsim.innodb.storage.locks import WaitPolicy
+from chatsim.innodb.storage.rows import Rows
 from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.index import Record
-    from chatsim.innodb.storage.rows import Rows
-    from chatsim.innodb.storage.values import Key
+from chatsim.innodb.storage.structures import Record
+from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.values import Key
 
 __all__ = ["Intersection", "Merge", "SortedUnion", "Union", "Walk"]
 
@@ -133,7 +130,7 @@ def _child(reading: Reading) -> Reading:
 
 
 def _patient(reading: Reading) -> Reading:
-    return replace(reading, patience=Patience.WAIT)
+    return replace(reading, policy=WaitPolicy.WAIT)
 
 
 def _keys(path: Path, rows: Rows, reading: Reading) -> Scan:
@@ -284,7 +281,7 @@ class _Found:
             self._looked_up += self._current.examined
             if found is not None:
                 return found
-            self._done = self._reading.patience is Patience.SKIP_LOCKED and not hit.record.deleted
+            self._done = self._reading.policy is WaitPolicy.SKIP_LOCKED and not hit.record.deleted
         self._current = self._last
         return await self._last.next() if self._last else None
 

@@ -1,40 +1,30 @@
-"""Locks: what they cover, who conflicts with whom, who waits, who is let go first, who dies in a deadlock.
+"""Locks on records and tables: what conflicts, what is granted, what is inherited by a gap (InnoDB's lock0lock).
 
-A record lock is one structure for any number of records of an index, of one mode and kind (InnoDB keeps a bitmap for a
-page; here an index is one page). The queue on a record has the granted ones first, the newest at the front, then those
-that wait, in the order they came. Sources: MySQL manual, "InnoDB Locking", "Deadlock Detection", "Transaction
-Scheduling".
+The queue on a record has the granted locks first, the newest at the front, then those that wait, in the order they
+came. How a wait ends in a deadlock, and who is granted first: `lock_wait`. Sources: MySQL manual, "InnoDB Locking",
+"Transaction Scheduling".
 """
 
 from __future__ import annotations
 
 import itertools
 from bisect import insort
-from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from chatsim.db.deadlock import LockKind, Mode
-from chatsim.db.mysql import database_error
+from chatsim.innodb.storage.lock_wait import LockWaits
+from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, TableLocks, TableMode, Transaction
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.index import Index, Record
-    from chatsim.innodb.storage.mvcc import Transaction
-
-__all__ = ["Grant", "Locks", "NotGrantedError", "Patience", "RecordLock", "TableLock", "TableMode"]
-
-TableMode: TypeAlias = Literal["IS", "IX", "AUTO_INC"]
+__all__ = ["Grant", "LockSystem", "NotGrantedError", "WaitPolicy"]
 
 NEXT_KEY, RECORD, GAP, INSERT = LockKind.NEXT_KEY, LockKind.RECORD, LockKind.GAP, LockKind.INSERT_INTENTION
 
-_PLACE = attrgetter("place")
+_QUEUE_POSITION = attrgetter("queue_position")
 
 
-class Patience(Enum):
+class WaitPolicy(Enum):
     """What a request does when it can't be granted at once."""
 
     WAIT = "wait"
@@ -53,385 +43,285 @@ class NotGrantedError(Exception):
     """A request that does not wait was not granted."""
 
 
-class RecordLock:
-    """Records of one index that a transaction has locked in one mode and kind, or waits to lock.
-
-    Attributes:
-        trx: whose.
-        index: where.
-        mode: S or X.
-        kind: what it covers of each record; on the supremum there is only the gap before it.
-        records: which; just one while it waits.
-        waiting: not granted yet.
-        place: in the queues: below 0 when granted, the newest lowest; above 0 while it waits.
-    """
-
-    __slots__ = ("index", "kind", "mode", "place", "records", "trx", "waiting")
-
-    def __init__(self, trx: Transaction, index: Index, mode: Mode, kind: LockKind, place: int) -> None:
-        self.trx: Final = trx
-        self.index: Final = index
-        self.mode: Final[Mode] = mode
-        self.kind: Final = kind
-        self.records: dict[Record, None] = {}
-        self.waiting = place > 0
-        self.place = place
-
-
-class TableLock:
-    """A table that a transaction has locked: its intention (IS, IX), or the right to take AUTO_INCREMENT values."""
-
-    __slots__ = ("mode", "table", "trx", "waiting")
-
-    def __init__(self, trx: Transaction, table: Table, mode: TableMode) -> None:
-        self.trx: Final = trx
-        self.table: Final = table
-        self.mode: Final[TableMode] = mode
-        self.waiting = False
-
-
-class Locks:
+class LockSystem:
     """All locks of a server.
 
     Args:
-        on_deadlock: told of each cycle, in the order of its waits, and of the one that dies, before it does.
+        on_deadlock: called for each deadlock with its transactions, in the order of their waits, and the victim, before
+            that is rolled back.
 
     Attributes:
-        requests: how many record locks have been asked for.
-        waits: how many requests had to wait.
-        deadlocks: how many cycles were broken.
+        requests: how many record locks have been requested.
+        waits: the transactions that wait.
     """
 
     def __init__(self, on_deadlock: Callable[[Sequence[Transaction], Transaction], None]) -> None:
         self._serial = itertools.count(1)
-        self._reservations = 0
-        self._waiting: dict[Transaction, None] = {}
-        self._moved: list[Transaction] = []  # whose waits have changed since the last look for cycles
-        self._on_deadlock = on_deadlock
         self.requests = 0
-        self.waits = 0
-        self.deadlocks = 0
+        self.waits = LockWaits(self.cancel, on_deadlock)
 
     # -- tables
 
-    def table(self, trx: Transaction, table: Table, mode: TableMode) -> Grant | TableLock:
-        """Ask for a table; the lock itself is returned when it has to wait."""
-        if (trx, mode) in table.holders or (mode == "IS" and (trx, "IX") in table.holders):
+    def lock_table(self, trx: Transaction, queue: TableLocks, mode: TableMode) -> Grant | TableLock:
+        """Request a lock on a table; the lock itself is returned when it has to wait."""
+        if (trx, mode) in queue.granted or (mode == "IS" and (trx, "IX") in queue.granted):
             return Grant.HELD
-        lock = TableLock(trx, table, mode)
-        trx.locks.insert(0, lock)
-        other = next((each for each in table.queue if each.trx is not trx), None) if mode == "AUTO_INC" else None
+        lock = TableLock(trx, queue, mode)
+        trx.locks.structures.insert(0, lock)
+        blocking = None
         if mode == "AUTO_INC":
-            table.queue.append(lock)
-        if other is None:
-            table.holders[trx, mode] = lock
+            blocking = next((each for each in queue.auto_inc if each.trx is not trx), None)
+            queue.auto_inc.append(lock)
+        if blocking is None:
+            queue.granted[trx, mode] = lock
             return Grant.NEW
         lock.waiting = True
-        self._suspend(lock, other.trx)
+        self.waits.start(lock, blocking.trx)
         return lock
 
-    def release_auto_inc(self, trx: Transaction, table: Table) -> None:
-        """Give up the right to take AUTO_INCREMENT values: a statement has ended."""
-        lock = table.holders.get((trx, "AUTO_INC"))
+    def release_auto_inc(self, trx: Transaction, queue: TableLocks) -> None:
+        """Release the AUTO-INC lock of a table: a statement has ended."""
+        lock = queue.granted.get((trx, "AUTO_INC"))
         if lock is not None:
-            trx.locks.remove(lock)
+            trx.locks.structures.remove(lock)
             self._dequeue_table(lock)
-            self._look()
+            self.waits.detect_deadlocks()
+
+    def _dequeue_table(self, lock: TableLock) -> None:
+        queue = lock.queue
+        queue.granted.pop((lock.trx, lock.mode), None)
+        if lock.mode != "AUTO_INC":
+            return
+        queue.auto_inc.remove(lock)
+        if queue.auto_inc and queue.auto_inc[0].waiting:
+            first = queue.auto_inc[0]
+            first.waiting = False
+            queue.granted[first.trx, first.mode] = first
+            self.waits.end(first.trx)
 
     # -- records
 
-    def record(
+    def lock_record(
         self,
         trx: Transaction,
         record: Record,
         mode: Mode,
         kind: LockKind,
         *,
-        patience: Patience = Patience.WAIT,
+        policy: WaitPolicy = WaitPolicy.WAIT,
         implicit: bool = False,
     ) -> Grant | RecordLock:
-        """Ask for a record; the lock itself is returned when it has to wait.
+        """Request a lock on a record; the lock itself is returned when it has to wait.
 
         Args:
-            trx: who asks.
-            record: for what.
+            trx: the transaction that wants it.
+            record: the record.
             mode: S or X.
-            kind: what of it.
-            patience: what to do if it can't be granted.
-            implicit: who changes a record needs no lock on it: that it is the writer is enough, as long as nobody asks.
+            kind: what of the record.
+            policy: what to do if it can't be granted.
+            implicit: the transaction is about to change the record: that it is the writer is a lock then, as long as
+                nobody else requests one.
 
         Raises:
-            NotGrantedError: it would have to wait, and ``patience`` says not to.
+            NotGrantedError: it would have to wait, and ``policy`` says not to.
         """
         self.requests += 1
         supremum = record.is_supremum
         if not supremum and (not implicit or record.index.definition.clustered):
             self.make_explicit(record)  # who changes an entry has changed its row: nobody else can have
         wanted = RECORD if kind is NEXT_KEY and not supremum else kind
-        alone = trx.shapes.get((record.index, mode, kind)) if supremum and record.index.structures == 1 else None
-        if alone is not None and kind is GAP:  # the one structure of a page takes in what is like it as it is
-            _include(alone, record)
-            return Grant.NEW
-        held = _held(trx, record, mode, wanted)
+        if supremum and kind is GAP and record.index.lock_structures == 1:
+            alone = trx.locks.similar.get((record.index, mode, kind))
+            if alone is not None:  # the one structure of a page takes in what is like it as it is
+                _add_record(alone, record)
+                return Grant.NEW
+        held = _explicit_lock(trx, record, mode, wanted)
         if held is not None:
-            if wanted is not kind and held.kind is RECORD and _held(trx, record, mode, GAP) is None:
-                self._add(trx, record, mode, GAP)
+            if wanted is not kind and held.kind is RECORD and _explicit_lock(trx, record, mode, GAP) is None:
+                self._add_granted(trx, record, mode, GAP)
             return Grant.HELD
-        other, bypassed = _conflicting(trx, record, mode, kind)
-        if other is not None:
-            if patience is not Patience.WAIT:
+        conflicting, bypassed = _first_conflict(trx, record, mode, kind)
+        if conflicting is not None:
+            if policy is not WaitPolicy.WAIT:
                 raise NotGrantedError
-            return self._enqueue(trx, record, mode, kind, other)
+            return self._enqueue(trx, record, mode, kind, conflicting)
         if not implicit or bypassed:
-            self._add(trx, record, mode, kind)
+            self._add_granted(trx, record, mode, kind)
             return Grant.NEW
         return Grant.HELD
 
-    def insertion(self, trx: Transaction, successor: Record) -> RecordLock | None:
-        """Ask to insert before ``successor``; leaves no lock unless it has to wait."""
+    def lock_for_insert(self, trx: Transaction, successor: Record) -> RecordLock | None:
+        """Request to insert before ``successor``; leaves no lock unless it has to wait."""
         self.requests += 1
         if not successor.locks:
             return None
-        other, _ = _conflicting(trx, successor, "X", INSERT)
-        return None if other is None else self._enqueue(trx, successor, "X", INSERT, other)
+        conflicting, _ = _first_conflict(trx, successor, "X", INSERT)
+        return None if conflicting is None else self._enqueue(trx, successor, "X", INSERT, conflicting)
 
     def make_explicit(self, record: Record) -> None:
-        """Give the transaction that has changed a record and not ended the lock that this stands for."""
+        """Convert the implicit lock that the writer of a record has, while it is active, to an explicit one."""
         writer = record.writer
-        if writer is not None and writer.active and _held(writer, record, "X", RECORD) is None:
-            self._add(writer, record, "X", RECORD)
+        if writer is not None and writer.active and _explicit_lock(writer, record, "X", RECORD) is None:
+            self._add_granted(writer, record, "X", RECORD)
 
     def unlock(self, trx: Transaction, record: Record, mode: Mode) -> None:
-        """Give up a record that did not match after all (READ COMMITTED)."""
+        """Release the lock on a record that does not match the statement's condition (READ COMMITTED)."""
         for lock in record.locks:
             if lock.trx is trx and lock.mode == mode and lock.kind is RECORD and not lock.waiting:
                 record.locks.remove(lock)
                 del lock.records[record]
-                self._grant(record, trx)
+                self._grant_waiting(record, trx)
                 break
-        self._look()
+        self.waits.detect_deadlocks()
 
-    def inserted(self, record: Record) -> None:
-        """A record has come: who has locked the gap that it is in has locked both halves."""
+    # -- records that are inserted, removed and moved
+
+    def record_inserted(self, record: Record) -> None:
+        """A record has been inserted: locks on the gap that it splits are inherited by the gap before it."""
         successor = record.following
         for lock in list(successor.locks):
             if lock.kind is not INSERT and (successor.is_supremum or lock.kind is not RECORD):
-                self._add(lock.trx, record, lock.mode, GAP)
+                self._add_granted(lock.trx, record, lock.mode, GAP)
 
-    def removed(self, record: Record) -> None:
-        """A record has gone: locks on it go to the gap that it leaves, and who waits for it tries again."""
+    def record_removed(self, record: Record) -> None:
+        """A record has been removed: the gap inherits locks on it, and requests that wait for it are made again."""
         heir = record.following
         for lock in list(record.locks):
-            if lock.kind is not INSERT and (lock.trx.locks_gaps or lock.trx.heir_to_all):
-                self._add(lock.trx, heir, lock.mode, GAP)
+            if lock.kind is not INSERT and (lock.trx.locks_gaps or lock.trx.locks.inherit_all):
+                self._add_granted(lock.trx, heir, lock.mode, GAP)
         for lock in list(record.locks):
             if lock.waiting:
                 self.cancel(lock)
             else:
                 del lock.records[record]
         record.locks.clear()
-        self._look()
+        self.waits.detect_deadlocks()
 
-    def replaced(self, record: Record) -> None:
-        """A record has been taken out of its page and put back, as it takes more room now, or less.
+    def record_moved(self, record: Record) -> None:
+        """A record has been taken out of its page and put back, as its size has changed.
 
-        Who waits for it has been moved with it, out and back, each time to a new structure; the two old ones stay with
-        the transaction, empty, and weigh.
+        Requests that wait for it have been moved with it, out and back, each time to a new structure; the two old ones
+        stay with the transaction, empty, and count for its weight.
         """
         for lock in record.locks:
             if lock.waiting:
-                lock.trx.locks += [RecordLock(lock.trx, record.index, lock.mode, lock.kind, 0) for _ in range(2)]
-                record.index.structures += 2
+                lock.trx.locks.structures += [
+                    RecordLock(lock.trx, record.index, lock.mode, lock.kind, 0) for _ in range(2)
+                ]
+                record.index.lock_structures += 2
 
     # -- ends
 
     def release_all(self, trx: Transaction) -> None:
-        """A transaction has ended."""
-        if trx.waiting is not None:
-            self.cancel(trx.waiting)
-        while trx.locks:
-            lock = trx.locks.pop()
+        """Release the locks of a transaction that has ended."""
+        state = trx.locks
+        if state.wait_lock is not None:
+            self.cancel(state.wait_lock)
+        while state.structures:
+            lock = state.structures.pop()
             if isinstance(lock, TableLock):
                 self._dequeue_table(lock)
                 continue
-            lock.index.structures -= 1
+            lock.index.lock_structures -= 1
             records = sorted(lock.records, key=attrgetter("heap")) if len(lock.records) > 1 else list(lock.records)
             for record in records:
                 record.locks.remove(lock)
             for record in records:
-                self._grant(record, trx)
-        trx.shapes.clear()
-        self._look()
+                self._grant_waiting(record, trx)
+        state.similar.clear()
+        self.waits.detect_deadlocks()
 
     def cancel(self, lock: RecordLock | TableLock, error: Exception | None = None) -> None:
-        """Take back a request that waits; its transaction wakes to the error, or to try again."""
+        """Take back a request that waits; its transaction wakes to the error, or to make the request again."""
         trx = lock.trx
-        trx.locks.remove(lock)
+        trx.locks.structures.remove(lock)
         if isinstance(lock, TableLock):
-            lock.table.queue.remove(lock)
-            self._wake(trx, error)
+            lock.queue.auto_inc.remove(lock)
+            self.waits.end(trx, error)
             return
         (record,) = lock.records
         record.locks.remove(lock)
-        record.index.structures -= 1
+        record.index.lock_structures -= 1
         lock.records.clear()
-        self._wake(trx, error)
-        self._grant(record, trx)
-        self._look()
+        self.waits.end(trx, error)
+        self._grant_waiting(record, trx)
+        self.waits.detect_deadlocks()
 
-    # -- what there is to see
-
-    def waiting_for(self, trx: Transaction) -> list[Transaction]:
-        """Everybody whom a transaction waits for, not only the one found first."""
-        lock = trx.waiting
+    def blocking(self, trx: Transaction) -> list[Transaction]:
+        """All transactions that a transaction waits for, not only the one found first."""
+        lock = trx.locks.wait_lock
         if lock is None:
             return []
         if isinstance(lock, TableLock):
-            ahead = itertools.takewhile(lambda each: each is not lock, lock.table.queue)
+            ahead = itertools.takewhile(lambda each: each is not lock, lock.queue.auto_inc)
             return [each.trx for each in ahead]
         (record,) = lock.records
-        return list(dict.fromkeys(other.trx for other in _in_the_way(lock, record)))
+        return list(dict.fromkeys(other.trx for other in _blocking_locks(lock, record)))
 
-    # -- within
+    # -- the queue of a record
 
-    def _add(self, trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> None:
-        """Note a granted lock; records of one index share a structure."""
+    def _add_granted(self, trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> None:
+        """Add a granted lock to the queue of a record; similar locks on records of one index share a structure."""
         if record.is_supremum and kind is not INSERT:
             kind = NEXT_KEY
-        lock = trx.shapes.get((record.index, mode, kind))
+        lock = trx.locks.similar.get((record.index, mode, kind))
         if lock is None:
             lock = RecordLock(trx, record.index, mode, kind, -next(self._serial))
-            record.index.structures += 1
-            trx.shapes[record.index, mode, kind] = lock
-            trx.locks.append(lock)
-        _include(lock, record)
+            record.index.lock_structures += 1
+            trx.locks.similar[record.index, mode, kind] = lock
+            trx.locks.structures.append(lock)
+        _add_record(lock, record)
 
-    def _enqueue(self, trx: Transaction, record: Record, mode: Mode, kind: LockKind, other: RecordLock) -> RecordLock:
+    def _enqueue(
+        self, trx: Transaction, record: Record, mode: Mode, kind: LockKind, conflicting: RecordLock
+    ) -> RecordLock:
         lock = RecordLock(trx, record.index, mode, kind, next(self._serial))
         lock.records[record] = None
-        record.index.structures += 1
+        record.index.lock_structures += 1
         record.locks.append(lock)
-        trx.locks.append(lock)
-        self._suspend(lock, other.trx)
+        trx.locks.structures.append(lock)
+        self.waits.start(lock, conflicting.trx)
         return lock
 
-    def _suspend(self, lock: RecordLock | TableLock, blocker: Transaction) -> None:
-        self.waits += 1
-        self._reservations += 1
-        trx = lock.trx
-        trx.waiting, trx.blocker, trx.reservation = lock, blocker, self._reservations
-        self._waiting[trx] = None
-        self._moved.append(trx)
-        self._look()
-
-    def _wake(self, trx: Transaction, error: Exception | None = None) -> None:
-        trx.waiting = trx.blocker = None
-        self._waiting.pop(trx, None)
-        if trx.wakeup is not None and not trx.wakeup.done():
-            if error is None:
-                trx.wakeup.set_result(None)
-            else:
-                trx.wakeup.set_exception(error)
-        elif error is not None:
-            trx.doom = error
-
-    def _dequeue_table(self, lock: TableLock) -> None:
-        table = lock.table
-        table.holders.pop((lock.trx, lock.mode), None)
-        if lock.mode != "AUTO_INC":
-            return
-        table.queue.remove(lock)
-        if table.queue and table.queue[0].waiting:
-            first = table.queue[0]
-            first.waiting = False
-            table.holders[first.trx, first.mode] = first
-            self._wake(first.trx)
-
-    def _grant(self, record: Record, releasing: Transaction) -> None:
-        """Let go, the weightiest first, who waited for ``releasing`` and need not wait for those who hold it now."""
-        candidates = [lock for lock in record.locks if lock.waiting and lock.trx.blocker is releasing]
+    def _grant_waiting(self, record: Record, releasing: Transaction) -> None:
+        """Grant the requests that waited for ``releasing`` and conflict with no granted lock, the weightiest first."""
+        candidates = [lock for lock in record.locks if lock.waiting and lock.trx.locks.blocking_trx is releasing]
         if not candidates:
             return
         if len(candidates) > 1:
-            weights = self._weights()
+            weights = self.waits.schedule_weights()
             candidates.sort(key=lambda lock: -weights[lock.trx])
         granted = [lock for lock in record.locks if not lock.waiting]
         before = len(granted)
         for lock in candidates:
-            other = next(
-                (each for each in (*reversed(granted[:before]), *granted[before:]) if _waits_for(lock, each, record)),
+            conflicting = next(
+                (each for each in (*reversed(granted[:before]), *granted[before:]) if _has_to_wait(lock, each, record)),
                 None,
             )
-            if other is None:
-                self._let_go(lock, record)
+            if conflicting is None:
+                self._grant(lock, record)
                 granted.append(lock)
-            elif lock.trx.blocker is not other.trx:
-                lock.trx.blocker = other.trx
-                self._moved.append(lock.trx)
+            elif lock.trx.locks.blocking_trx is not conflicting.trx:
+                self.waits.change_blocking(lock.trx, conflicting.trx)
 
-    def _let_go(self, lock: RecordLock, record: Record) -> None:
+    def _grant(self, lock: RecordLock, record: Record) -> None:
         record.locks.remove(lock)
         lock.waiting = False
-        lock.place = -next(self._serial)
+        lock.queue_position = -next(self._serial)
         record.locks.insert(0, lock)
-        lock.trx.shapes[lock.index, lock.mode, lock.kind] = lock
-        self._wake(lock.trx)
-
-    def _weights(self) -> Counter[Transaction]:
-        """Of each that waits: how many do so because of it, itself included; more if it was passed over for long."""
-        patience = 2 * len(self._waiting)
-        boost = len(self._waiting)
-        weights: Counter[Transaction] = Counter()
-        blocked = Counter(trx.blocker for trx in self._waiting if trx.blocker in self._waiting)
-        leaves = []
-        for trx in self._waiting:
-            weights[trx] += boost if trx.reservation + patience < self._reservations else 1
-            if not blocked[trx]:
-                leaves.append(trx)
-        while leaves:
-            trx = leaves.pop()
-            blocker = trx.blocker
-            if blocker is not None and blocker in self._waiting:
-                weights[blocker] += weights[trx]
-                blocked[blocker] -= 1
-                if not blocked[blocker]:
-                    leaves.append(blocker)
-        return weights
-
-    # -- deadlocks
-
-    def _look(self) -> None:
-        """Break every cycle that the waits drawn since the last look have closed."""
-        while self._moved:
-            start = self._moved.pop()
-            path = [start]
-            while (following := path[-1].blocker) is not None and following not in path:
-                path.append(following)
-            if following is not None:
-                self._break(path[path.index(following) :])
-
-    def _break(self, cycle: list[Transaction]) -> None:
-        """Of the lightest the last dies, going along the waits from the one whom the latest to wait waits for."""
-        latest = max(range(len(cycle)), key=lambda place: cycle[place].reservation)
-        order = cycle[latest + 1 :] + cycle[: latest + 1]
-        least = min(trx.weight for trx in order)
-        victim = next(trx for trx in reversed(order) if trx.weight == least)
-        self.deadlocks += 1
-        self._on_deadlock(order, victim)
-        assert victim.waiting is not None
-        message = "Deadlock found when trying to get lock; try restarting transaction"
-        self.cancel(victim.waiting, database_error(1213, message))
+        lock.trx.locks.similar[lock.index, lock.mode, lock.kind] = lock
+        self.waits.end(lock.trx)
 
 
-def _include(lock: RecordLock, record: Record) -> None:
+def _add_record(lock: RecordLock, record: Record) -> None:
     if record not in lock.records:
         lock.records[record] = None
-        insort(record.locks, lock, key=_PLACE)
+        insort(record.locks, lock, key=_QUEUE_POSITION)
 
 
-def _held(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> RecordLock | None:
+def _explicit_lock(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> RecordLock | None:
     """A granted lock of ``trx`` that is at least as strong, and covers as much."""
-    if not trx.shapes:
+    if not trx.locks.similar:
         return None
     supremum = record.is_supremum
     for lock in record.locks:
@@ -447,47 +337,47 @@ def _held(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> Recor
     return None
 
 
-def _in_the_way(lock: RecordLock, record: Record) -> Iterator[RecordLock]:
-    """The locks ahead of one that waits which it has to wait for."""
+def _blocking_locks(lock: RecordLock, record: Record) -> Iterator[RecordLock]:
+    """The locks ahead of a waiting one that it has to wait for."""
     for other in record.locks:
         if other is lock:
             return
-        if _waits_for(lock, other, record):
+        if _has_to_wait(lock, other, record):
             yield other
 
 
-def _waits_for(lock: RecordLock, other: RecordLock, record: Record) -> bool:
-    return _conflict(lock.trx, record, lock.mode, lock.kind, other) is _Conflict.WAIT
+def _has_to_wait(lock: RecordLock, other: RecordLock, record: Record) -> bool:
+    return _conflict(lock.trx, record, lock.mode, lock.kind, other) is _Conflict.HAS_TO_WAIT
 
 
 class _Conflict(Enum):
-    NONE = 0
-    BYPASS = 1
-    WAIT = 2
+    NO_CONFLICT = 0
+    CAN_BYPASS = 1
+    HAS_TO_WAIT = 2
 
 
-def _conflicting(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> tuple[RecordLock | None, bool]:
-    """The first lock in the way, and whether the request passes one that waits for its own transaction."""
+def _first_conflict(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> tuple[RecordLock | None, bool]:
+    """The first lock that a request has to wait for, and whether it bypasses one that waits for its transaction."""
     bypassed = False
     for other in record.locks:
         conflict = _conflict(trx, record, mode, kind, other)
-        if conflict is _Conflict.WAIT:
+        if conflict is _Conflict.HAS_TO_WAIT:
             return other, bypassed
-        bypassed = bypassed or conflict is _Conflict.BYPASS
+        bypassed = bypassed or conflict is _Conflict.CAN_BYPASS
     return None, bypassed
 
 
 def _conflict(trx: Transaction, record: Record, mode: Mode, kind: LockKind, other: RecordLock) -> _Conflict:
     """Whether a request has to wait for another's lock, granted or itself waiting, on the same record."""
     if other.trx is trx or (mode == "S" and other.mode == "S"):
-        return _Conflict.NONE
+        return _Conflict.NO_CONFLICT
     if other.kind is INSERT:
-        return _Conflict.NONE  # nobody waits for an intention
+        return _Conflict.NO_CONFLICT  # nobody waits for an insert intention
     if kind is INSERT:
-        # an intention minds whatever covers the gap, and passes nobody
-        return _Conflict.NONE if other.kind is RECORD else _Conflict.WAIT
+        # an insert intention waits for whatever covers the gap, and bypasses nobody
+        return _Conflict.NO_CONFLICT if other.kind is RECORD else _Conflict.HAS_TO_WAIT
     if kind is GAP or record.is_supremum or other.kind is GAP:
-        return _Conflict.NONE  # gaps are shared, in any mode
-    if other.waiting and mode == other.mode == "X" and _held(trx, record, "S", RECORD) is not None:
-        return _Conflict.BYPASS  # that one waits for this transaction anyway
-    return _Conflict.WAIT
+        return _Conflict.NO_CONFLICT  # gaps are shared, in any mode
+    if other.waiting and mode == other.mode == "X" and _explicit_lock(trx, record, "S", RECORD) is not None:
+        return _Conflict.CAN_BYPASS  # the other waits for this transaction anyway
+    return _Conflict.HAS_TO_WAIT

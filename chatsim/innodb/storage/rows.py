@@ -1,4 +1,4 @@
-"""Rows inserted, updated and deleted: in which order the indexes are gone through, and what is locked on the way.
+"""Rows inserted, updated and deleted: in which order the indexes are changed, and what is locked on the way.
 
 The clustered index comes first, then the others; an insert looks for duplicates in each before it puts its entry there.
 Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/fidelity.md.
@@ -6,24 +6,26 @@ Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from chatsim.db.deadlock import LockKind
+from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.locks import Grant, Patience, RecordLock, TableLock
-from chatsim.innodb.storage.undo import Act, Change, take_back, write
-from chatsim.innodb.storage.values import NULL, as_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.index import Index, Record
-    from chatsim.innodb.storage.locks import Locks, TableMode
-    from chatsim.innodb.storage.mvcc import Transaction, Version
-    from chatsim.innodb.storage.undo import History
-    from chatsim.innodb.storage.values import Key, Value
+from chatsim.innodb.storage.locks import Grant, LockSystem, WaitPolicy
+from chatsim.innodb.storage.purge import History
+from chatsim.innodb.storage.structures import (
+    EntryChange,
+    Index,
+    Record,
+    RecordLock,
+    TableLock,
+    TableMode,
+    Transaction,
+    UndoRecord,
+    Version,
+)
+from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.undo import roll_back, write
+from chatsim.innodb.storage.values import NULL, Key, Value, as_text
 
 __all__ = ["DuplicateError", "Rows"]
 
@@ -56,24 +58,24 @@ class Rows:
         trx: the transaction.
         locks: the server's locks.
         history: the server's.
-        patience: seconds that it waits for a lock.
+        lock_wait_timeout: seconds that it waits for a lock.
         duplicates: how a row that is in the way is locked: exclusively, if it is to be changed then.
     """
 
     def __init__(
-        self, trx: Transaction, locks: Locks, history: History, patience: float, *, duplicates: Mode = "S"
+        self, trx: Transaction, locks: LockSystem, history: History, lock_wait_timeout: float, *, duplicates: Mode = "S"
     ) -> None:
         self.trx = trx
         self.locks = locks
         self._history = history
-        self._patience = patience
+        self._lock_wait_timeout = lock_wait_timeout
         self._duplicates: Mode = duplicates
 
     # -- locks
 
     async def lock_table(self, table: Table, mode: TableMode) -> None:
         """Lock a table. Raises `DeadlockError`, `LockWaitTimeoutError`."""
-        got = self.locks.table(self.trx, table, mode)
+        got = self.locks.lock_table(self.trx, table.locks, mode)
         if isinstance(got, TableLock):
             await self._wait(got)
 
@@ -83,16 +85,16 @@ class Rows:
         mode: Mode,
         kind: LockKind,
         *,
-        patience: Patience = Patience.WAIT,
+        policy: WaitPolicy = WaitPolicy.WAIT,
         implicit: bool = False,
     ) -> Grant | None:
         """Lock a record; None after a wait, when what was found before may be no more.
 
         Raises:
             DeadlockError, LockWaitTimeoutError: the wait ended so.
-            NotGrantedError: it would have to wait, and ``patience`` says not to.
+            NotGrantedError: it would have to wait, and ``policy`` says not to.
         """
-        got = self.locks.record(self.trx, record, mode, kind, patience=patience, implicit=implicit)
+        got = self.locks.lock_record(self.trx, record, mode, kind, policy=policy, implicit=implicit)
         if isinstance(got, RecordLock):
             await self._wait(got)
             return None
@@ -100,10 +102,10 @@ class Rows:
 
     async def _wait(self, lock: RecordLock | TableLock) -> None:
         try:
-            if not await self.trx.wait(lock, self._patience):
+            if not await self.trx.locks.wait(lock, self._lock_wait_timeout):
                 raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
         finally:
-            if self.trx.waiting is lock:
+            if self.trx.locks.wait_lock is lock:
                 self.locks.cancel(lock)
 
     # -- rows
@@ -118,49 +120,49 @@ class Rows:
         Raises:
             DuplicateError: there is one; nothing of the row is left, locks apart.
         """
-        since = len(self.trx.changes)
+        since = len(self.trx.undo_log)
         try:
             table.logged(row)
-            change = await self._insert_clustered(table, row)
+            undo = await self._insert_clustered(table, row)
             for index in table.secondary:
-                await self._insert_entry(change, index, row)
+                await self._insert_entry(undo, table, index, row)
         except Exception:
             self.undo(since)
             raise
         table.statistics.rows += 1
-        return change.record
+        return undo.record
 
     async def update(self, table: Table, record: Record, row: Sequence[Value]) -> None:
         """Make a row something else. Raises `DuplicateError`: it is what it was, locks apart."""
-        since = len(self.trx.changes)
+        since = len(self.trx.undo_log)
         old = record.row
         try:
-            if not _moved(table.clustered, old, row):
+            if not _entry_changes(table.clustered, old, row):
                 await self._lock_changed(record)
                 table.logged(row)
-                marked = put = self._write(table, record, row, deleted=False)
+                deleted = inserted = self._write(table, record, row, deleted=False)
             else:
                 await self._lock_changed(record)
-                marked = self._write(table, record, old, deleted=True)
+                deleted = self._write(table, record, old, deleted=True)
                 table.logged(row)
-                put = await self._insert_clustered(table, row)
+                inserted = await self._insert_clustered(table, row)
             for index in table.secondary:
-                if _moved(index, old, row):
-                    await self._mark_entry(marked, index, table.key(index, old))
-                    await self._insert_entry(put, index, row)
+                if _entry_changes(index, old, row):
+                    await self._delete_mark_entry(deleted, index, index.key_of(old))
+                    await self._insert_entry(inserted, table, index, row)
         except Exception:
             self.undo(since)
             raise
 
     async def delete(self, table: Table, record: Record) -> None:
         """Delete-mark a row and its entries."""
-        since = len(self.trx.changes)
+        since = len(self.trx.undo_log)
         row = record.row
         try:
             await self._lock_changed(record)
-            change = self._write(table, record, row, deleted=True)
+            undo = self._write(table, record, row, deleted=True)
             for index in table.secondary:
-                await self._mark_entry(change, index, table.key(index, row))
+                await self._delete_mark_entry(undo, index, index.key_of(row))
         except Exception:
             self.undo(since)
             raise
@@ -168,41 +170,41 @@ class Rows:
 
     def undo(self, since: int) -> None:
         """Take back what the transaction did after its first ``since`` changes; its locks stay."""
-        take_back(self.trx, since, self.locks, self._history.purged, partial=True)
+        roll_back(self.trx, since, self.locks, self._history.purged, partial=True)
 
     def roll_back(self) -> None:
         """Take back all that the transaction did: it has ended."""
-        take_back(self.trx, 0, self.locks, self._history.purged, partial=False)
+        roll_back(self.trx, 0, self.locks, self._history.purged, partial=False)
 
     # -- within
 
-    def _note(self, table: Table, record: Record, before: Version | None) -> Change:
-        change = Change(table, record, before)
-        self.trx.changes.append(change)
-        return change
+    def _log(self, table: Table, record: Record, before: Version | None) -> UndoRecord:
+        undo = UndoRecord(table.indexes, record, before)
+        self.trx.undo_log.append(undo)
+        return undo
 
-    def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> Change:
-        before = write(table, record, self.trx, self.locks, row, deleted=deleted)
-        return self._note(table, record, before)
+    def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> UndoRecord:
+        before = write(record, self.trx, self.locks, row, deleted=deleted)
+        return self._log(table, record, before)
 
     async def _lock_changed(self, record: Record) -> None:
         while await self.lock(record, "X", LockKind.RECORD, implicit=True) is None:
             pass
 
-    async def _insert_clustered(self, table: Table, row: Sequence[Value]) -> Change:
+    async def _insert_clustered(self, table: Table, row: Sequence[Value]) -> UndoRecord:
         index = table.clustered
-        key = table.key(index, row)
+        key = index.key_of(row)
         while True:
             found = index.get(key)
             if found is None:
-                waits = self.locks.insertion(self.trx, index.at_or_after(key))
+                waits = self.locks.lock_for_insert(self.trx, index.at_or_after(key))
                 if waits is not None:
                     await self._wait(waits)
                     continue
                 record = index.insert(key, row, self.trx)
-                self.locks.inserted(record)
-                return self._note(table, record, None)
-            self.trx.heir_to_all = True
+                self.locks.record_inserted(record)
+                return self._log(table, record, None)
+            self.trx.locks.inherit_all = True
             if await self.lock(found, self._duplicates, LockKind.RECORD) is None:
                 continue
             if not found.deleted:
@@ -210,25 +212,24 @@ class Rows:
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
                 return self._write(table, found, row, deleted=False)
 
-    async def _insert_entry(self, change: Change, index: Index, row: Sequence[Value]) -> None:
-        table = change.table
-        key = table.key(index, row)
+    async def _insert_entry(self, undo: UndoRecord, table: Table, index: Index, row: Sequence[Value]) -> None:
+        key = index.key_of(row)
         while True:
             if index.definition.unique and not await self._no_duplicate(table, index, key, row):
                 continue
             found = index.get(key)
             if found is None:
-                waits = self.locks.insertion(self.trx, index.at_or_after(key))
+                waits = self.locks.lock_for_insert(self.trx, index.at_or_after(key))
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                entry = index.insert(key, table.entry(index, row), self.trx)
-                change.entries.append((entry, Act.PUT, None))
-                self.locks.inserted(entry)
+                entry = index.insert(key, index.entry_of(row), self.trx)
+                undo.entries.append((entry, EntryChange.INSERTED, None))
+                self.locks.record_inserted(entry)
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
-                change.entries.append((found, Act.PUT, found.writer))
-                found.row, found.deleted, found.writer = table.entry(index, row), False, self.trx
+                undo.entries.append((found, EntryChange.INSERTED, found.writer))
+                found.row, found.deleted, found.writer = index.entry_of(row), False, self.trx
                 return
 
     async def _no_duplicate(self, table: Table, index: Index, key: Key, row: Sequence[Value]) -> bool:
@@ -237,7 +238,7 @@ class Rows:
         record = index.at_or_after(prefix)
         if NULL in prefix or not _begins(record, prefix):
             return True
-        self.trx.heir_to_all = True
+        self.trx.locks.inherit_all = True
         while True:
             same = _begins(record, prefix)
             kind = LockKind.NEXT_KEY if same or record.is_supremum or self._duplicates == "X" else LockKind.GAP
@@ -249,7 +250,7 @@ class Rows:
                 raise DuplicateError(table, index, prefix, [row[at] for at in index.definition.columns])
             record = record.following
 
-    async def _mark_entry(self, change: Change, index: Index, key: Key) -> None:
+    async def _delete_mark_entry(self, undo: UndoRecord, index: Index, key: Key) -> None:
         while True:
             entry = index.get(key)
             assert entry is not None, f"{index.definition.name} lacks {key}"
@@ -257,7 +258,7 @@ class Rows:
                 return
             if await self.lock(entry, "X", LockKind.RECORD, implicit=True) is not None:
                 break
-        change.entries.append((entry, Act.MARKED, entry.writer))
+        undo.entries.append((entry, EntryChange.DELETE_MARKED, entry.writer))
         entry.deleted, entry.writer = True, self.trx
 
 
@@ -265,6 +266,6 @@ def _begins(record: Record, prefix: Key) -> bool:
     return not record.is_supremum and record.key[: len(prefix)] == prefix
 
 
-def _moved(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:
+def _entry_changes(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:
     """Whether a row has another entry in an index, if only by the case of a letter."""
     return any(old[at] != new[at] for at in index.definition.place)

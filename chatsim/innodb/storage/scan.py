@@ -7,25 +7,18 @@ SQL Statements in InnoDB", "Index Condition Pushdown Optimization"; docs/fidelit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.index import HIGHEST
-from chatsim.innodb.storage.locks import Grant, NotGrantedError, Patience
-from chatsim.innodb.storage.mvcc import visible
-from chatsim.innodb.storage.values import NULL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.index import Index, Record
-    from chatsim.innodb.storage.mvcc import ReadView, Version
-    from chatsim.innodb.storage.rows import Rows
-    from chatsim.innodb.storage.values import Key, Value
+from chatsim.innodb.storage.locks import Grant, NotGrantedError, WaitPolicy
+from chatsim.innodb.storage.mvcc import last_committed, visible
+from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.structures import Index, ReadView, Record
+from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value
 
 __all__ = ["Hit", "Path", "Range", "Reading", "Scan"]
 
@@ -125,13 +118,13 @@ class Reading:
     Attributes:
         mode: the lock that it takes; None for a consistent read.
         view: what a consistent read sees; None for the newest, committed or not.
-        patience: what it does about rows that others have locked.
+        policy: what it does about rows that others have locked.
         semi_consistent: it looks at what a locked row last was, before it waits for it (UPDATE at READ COMMITTED).
     """
 
     mode: Mode | None = None
     view: ReadView | None = None
-    patience: Patience = Patience.WAIT
+    policy: WaitPolicy = WaitPolicy.WAIT
     semi_consistent: bool = False
 
 
@@ -330,7 +323,7 @@ class Scan:
             return _Step.END
         definition, path, out = self._index.definition, self._path, self._out(record, span)
         guesses = semi_consistent and not self._unique and definition.clustered
-        got = await self._try(record, kind, Patience.SKIP_LOCKED if guesses else self._reading.patience)
+        got = await self._try(record, kind, WaitPolicy.SKIP_LOCKED if guesses else self._reading.policy)
         self._passed = False
         if got is not True:
             return self._guessed(record, out=out) if got is None and guesses else self._later(got, out=out)
@@ -353,7 +346,7 @@ class Scan:
         if not self._index.definition.clustered:
             row = self._path.table.row_of(record)
             if not covered:
-                got = await self._try(row, LockKind.RECORD, self._reading.patience)
+                got = await self._try(row, LockKind.RECORD, self._reading.policy)
                 if got is not True:
                     return self._later(got, out=out)
         if out:
@@ -367,12 +360,12 @@ class Scan:
             return _Step.ON
         return Hit(row, row.row)
 
-    async def _try(self, record: Record, kind: LockKind, patience: Patience) -> bool | None:
+    async def _try(self, record: Record, kind: LockKind, policy: WaitPolicy) -> bool | None:
         """Lock a record: True when that is done, False after a wait, None when it is to be skipped."""
         try:
-            granted = await self._lock(record, kind, patience)
+            granted = await self._lock(record, kind, policy)
         except NotGrantedError:
-            if patience is Patience.NOWAIT:
+            if policy is WaitPolicy.NOWAIT:
                 raise
             return None
         if granted is Grant.NEW:
@@ -388,7 +381,7 @@ class Scan:
 
     def _guessed(self, record: Record, *, out: bool) -> Hit | _Step:
         """A locked row, as it was when it was last committed."""
-        version = _committed(record)
+        version = last_committed(record)
         if version is None or version.deleted:
             return _Step.ON
         self._guessed_beyond = out and self._down  # the server does not tell the engine that it is not wanted
@@ -422,9 +415,9 @@ class Scan:
         high, width = span.high, len(self._index.definition.columns)
         return self._index.definition.clustered and not self._down and record.key == high and len(high) == width
 
-    async def _lock(self, record: Record, kind: LockKind, patience: Patience = Patience.WAIT) -> Grant | None:
+    async def _lock(self, record: Record, kind: LockKind, policy: WaitPolicy = WaitPolicy.WAIT) -> Grant | None:
         assert self._reading.mode is not None
-        return await self._rows.lock(record, self._reading.mode, kind, patience=patience)
+        return await self._rows.lock(record, self._reading.mode, kind, policy=policy)
 
     def _seen(self, record: Record) -> Sequence[Value] | None:
         """What a consistent read sees of a record."""
@@ -434,7 +427,7 @@ class Scan:
         if view is None:
             return None if record.deleted else path.table.row_of(record).row
         row = visible(path.table.row_of(record), view)
-        if row is None or path.table.key(self._index, row) != record.key:
+        if row is None or self._index.key_of(row) != record.key:
             return None
         return row
 
@@ -444,11 +437,3 @@ class Scan:
         for at, value in zip(entry.index.definition.place, entry.row, strict=True):
             row[at] = value
         return row
-
-
-def _committed(record: Record) -> Record | Version | None:
-    """What a row was when it was last committed."""
-    version: Record | Version | None = record
-    while version is not None and version.writer is not None and version.writer.active:
-        version = version.older
-    return version

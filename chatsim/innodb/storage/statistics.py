@@ -7,13 +7,11 @@ of a key, and not anew for each statement, but when a session first opens the ta
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.structures import Index
 
 __all__ = ["Statistics"]
 

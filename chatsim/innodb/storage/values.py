@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 from chatsim.db.mysql import database_error
 
 __all__ = [
+    "HIGHEST",
     "NULL",
     "BadValueError",
     "Binary",
@@ -62,6 +63,28 @@ class _Null:
 
 
 NULL = _Null()
+
+
+class _Highest:
+    """Behind every value of a key's column."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __le__(self, other: object) -> bool:
+        return other is self
+
+    def __ge__(self, other: object) -> bool:
+        return True
+
+
+HIGHEST = _Highest()
+"""What stands behind every value of a key's column."""
 
 Key: TypeAlias = tuple[object, ...]
 """A place in an index: its columns' order keys, or the first few of them."""

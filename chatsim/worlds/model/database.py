@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from chatsim.innodb.sql.executor.execution import Answer
-    from chatsim.innodb.storage.mvcc import Transaction
+    from chatsim.innodb.storage.structures import Transaction
     from chatsim.worlds.model.costs import DatabaseCosts
     from chatsim.worlds.model.network import ModelNetwork
 
@@ -128,7 +128,7 @@ class ModelServer:
     def costs(self) -> Costs:
         """What has been done so far."""
         engine = self.engine
-        return Costs(self._round_trips, engine.statements, engine.examined, engine.locks.waits)
+        return Costs(self._round_trips, engine.statements, engine.examined, engine.locks.waits.started)
 
 
 class _Log:

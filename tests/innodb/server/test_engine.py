@@ -197,7 +197,7 @@ def test_of_a_circle_of_waits_one_dies_and_the_report_goes_round_it(size):
         assert list(by_number) == list(range(1, size + 1))
         assert by_number[deadlock.victim].connection_id == sessions[died].connection_id
         assert {each.connection_id for each in deadlock.participants} == {each.connection_id for each in sessions}
-        assert engine.locks.deadlocks == 1
+        assert engine.locks.waits.deadlocks == 1
         for waiter, holder, wanted in deadlock.waits_for():
             assert (wanted.place, wanted.mode, wanted.kind) == ("t.PRIMARY", "X", LockKind.RECORD)
             assert wanted.spot in [lock.spot for lock in by_number[holder].holds]

@@ -328,7 +328,7 @@ def test_a_cycle_is_error_3058_to_who_closes_it_whose_transaction_goes_on():
             await other.run("SELECT GET_LOCK('a', 9)")
         assert caught.value.errno == 3058
         assert other.in_transaction
-        assert other.trx.changes
+        assert other.trx.undo_log
         assert not waiting.done()
         await other.run("SELECT RELEASE_LOCK('b')")
         assert await waiting == 1

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from chatsim.db.deadlock import LockKind
 from chatsim.db.errors import DeadlockError
 from chatsim.db.session import Isolation
-from chatsim.innodb.storage.dictionary import Column, IndexDefinition, Table
-from chatsim.innodb.storage.index import Index
-from chatsim.innodb.storage.locks import Grant, Locks, NotGrantedError, Patience, RecordLock
-from chatsim.innodb.storage.mvcc import Transaction
+from chatsim.innodb.storage.dictionary import Column, IndexDefinition
+from chatsim.innodb.storage.locks import Grant, LockSystem, NotGrantedError, WaitPolicy
+from chatsim.innodb.storage.structures import Index, RecordLock, Transaction
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Integer
 
 RECORD, GAP, NEXT_KEY, INSERT = LockKind.RECORD, LockKind.GAP, LockKind.NEXT_KEY, LockKind.INSERT_INTENTION
@@ -24,7 +24,7 @@ class Stage:
 
     def __init__(self, *keys):
         self.deadlocks = []
-        self.locks = Locks(lambda cycle, victim: self.deadlocks.append((list(cycle), victim)))
+        self.locks = LockSystem(lambda cycle, victim: self.deadlocks.append((list(cycle), victim)))
         definition = IndexDefinition("PRIMARY", (0,), unique=True, clustered=True, place=(0,))
         self.index = Index(definition)
         self.table = Table("t", [Column("id", Integer(4, 0, 99), nullable=False)], [self.index])
@@ -37,20 +37,20 @@ class Stage:
 
     def trx(self, weight=0, level=Isolation.REPEATABLE_READ):
         trx = Transaction(next(self._numbers), level)
-        trx.changes += [None] * weight
+        trx.undo_log += [None] * weight
         return trx
 
     def ask(self, trx, key, mode, kind):
         """Whether it is granted at once."""
         if kind is INSERT:
-            return self.locks.insertion(trx, self[key]) is None
-        return not isinstance(self.locks.record(trx, self[key], mode, kind), RecordLock)
+            return self.locks.lock_for_insert(trx, self[key]) is None
+        return not isinstance(self.locks.lock_record(trx, self[key], mode, kind), RecordLock)
 
     def held(self, trx):
         """What a transaction has, as mode, kind and key."""
         return {
             (lock.mode, lock.kind.value, record.key[0] if record.key else None)
-            for lock in trx.locks
+            for lock in trx.locks.structures
             for record in lock.records
             if not lock.waiting
         }
@@ -60,7 +60,7 @@ class Stage:
         record = self.index.supremum
         while not record.locks and not (record := record.following).is_supremum:
             pass
-        return not record.locks and not self.locks._waiting and not self.locks._moved
+        return not record.locks and not self.locks.waits.waiting and not self.locks.waits._unchecked
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def test_a_request_waits_for_what_it_conflicts_with(stage, held, wanted, supremu
         stage.ask(one, key, *held)
         stage.locks.release_all(first)
     assert held[1] is INSERT or stage.ask(one, key, *held)
-    assert one.waiting is None
+    assert one.locks.wait_lock is None
     assert stage.ask(other, key, *wanted) is not conflict(wanted, held, supremum=supremum)
-    assert (other.blocker is one) == (other.waiting is not None)
+    assert (other.locks.blocking_trx is one) == (other.locks.wait_lock is not None)
 
 
 @pytest.mark.parametrize("wanted", REQUESTS, ids="-".join)
@@ -105,7 +105,7 @@ def test_nobody_waits_for_himself(stage, held, wanted):
     trx = stage.trx()
     assert stage.ask(trx, 20, *held)
     assert stage.ask(trx, 20, *wanted)
-    assert trx.waiting is None
+    assert trx.locks.wait_lock is None
 
 
 def test_locks_on_different_records_do_not_conflict(stage):
@@ -147,9 +147,9 @@ def test_who_has_the_record_gets_its_gap_though_others_wait_for_the_record(stage
 
 def test_asking_twice_gives_one_lock_and_says_so(stage):
     trx = stage.trx()
-    assert stage.locks.record(trx, stage[20], "X", RECORD) is Grant.NEW
-    assert stage.locks.record(trx, stage[20], "X", RECORD) is Grant.HELD
-    assert (len(trx.locks), trx.weight, len(stage[20].locks)) == (1, 1, 1)
+    assert stage.locks.lock_record(trx, stage[20], "X", RECORD) is Grant.NEW
+    assert stage.locks.lock_record(trx, stage[20], "X", RECORD) is Grant.HELD
+    assert (len(trx.locks.structures), trx.weight, len(stage[20].locks)) == (1, 1, 1)
 
 
 def test_records_locked_in_one_mode_and_kind_are_one_structure_and_weigh_1(stage):
@@ -179,17 +179,17 @@ def test_of_a_transaction_that_has_ended_no_lock_is_implied(stage):
     assert stage.ask(stage.trx(), 20, "X", RECORD)
 
 
-@pytest.mark.parametrize("patience", [Patience.NOWAIT, Patience.SKIP_LOCKED])
-def test_who_does_not_wait_is_refused_and_leaves_nothing(stage, patience):
+@pytest.mark.parametrize("policy", [WaitPolicy.NOWAIT, WaitPolicy.SKIP_LOCKED])
+def test_who_does_not_wait_is_refused_and_leaves_nothing(stage, policy):
     one, waiter, other = stage.trx(), stage.trx(), stage.trx()
     stage.ask(one, 20, "S", RECORD)
-    assert stage.locks.record(other, stage[20], "S", RECORD, patience=patience) is Grant.NEW
+    assert stage.locks.lock_record(other, stage[20], "S", RECORD, policy=policy) is Grant.NEW
     stage.locks.release_all(other)
     stage.ask(waiter, 20, "X", RECORD)
     with pytest.raises(NotGrantedError):
-        stage.locks.record(other, stage[20], "S", RECORD, patience=patience)
-    assert other.locks == []
-    assert stage.locks.waits == 1
+        stage.locks.lock_record(other, stage[20], "S", RECORD, policy=policy)
+    assert other.locks.structures == []
+    assert stage.locks.waits.started == 1
 
 
 # --- the queue
@@ -200,9 +200,9 @@ def test_a_shared_request_waits_behind_an_exclusive_one_that_waits(stage):
     stage.ask(reader, 20, "S", RECORD)
     assert not stage.ask(writer, 20, "X", RECORD)
     assert not stage.ask(late, 20, "S", RECORD)
-    assert stage.locks.waiting_for(late) == [writer]
+    assert stage.locks.blocking(late) == [writer]
     stage.locks.release_all(reader)
-    assert (writer.waiting, late.blocker) == (None, writer)
+    assert (writer.locks.wait_lock, late.locks.blocking_trx) == (None, writer)
 
 
 def test_who_waits_is_told_with_all_whom_it_waits_for(stage):
@@ -210,12 +210,12 @@ def test_who_waits_is_told_with_all_whom_it_waits_for(stage):
     for reader in readers:
         stage.ask(reader, 20, "S", RECORD)
     stage.ask(writer, 20, "X", RECORD)
-    assert set(stage.locks.waiting_for(writer)) == set(readers)
+    assert set(stage.locks.blocking(writer)) == set(readers)
     for reader in readers:
-        assert writer.waiting is not None
+        assert writer.locks.wait_lock is not None
         stage.locks.release_all(reader)
-    assert writer.waiting is None
-    assert stage.locks.waiting_for(writer) == []
+    assert writer.locks.wait_lock is None
+    assert stage.locks.blocking(writer) == []
 
 
 def test_waiters_of_equal_weight_are_let_go_in_the_order_they_came(stage):
@@ -223,7 +223,7 @@ def test_waiters_of_equal_weight_are_let_go_in_the_order_they_came(stage):
     for trx in queue:
         stage.ask(trx, 20, "X", RECORD)
     for at, trx in enumerate(queue):
-        assert [each.waiting is None for each in queue[at:]] == [True, *[False] * (4 - at)]
+        assert [each.locks.wait_lock is None for each in queue[at:]] == [True, *[False] * (4 - at)]
         stage.locks.release_all(trx)
     assert stage.clear()
 
@@ -234,7 +234,7 @@ def test_all_shared_requests_are_let_go_at_once(stage):
     for trx in readers:
         stage.ask(trx, 20, "S", RECORD)
     stage.locks.release_all(writer)
-    assert {trx.waiting for trx in readers} == {None}
+    assert {trx.locks.wait_lock for trx in readers} == {None}
 
 
 def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
@@ -245,8 +245,8 @@ def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
     stage.ask(weighty, 20, "X", RECORD)
     stage.ask(behind, 10, "X", RECORD)
     stage.locks.release_all(holder)
-    assert weighty.waiting is None
-    assert older.blocker is weighty
+    assert weighty.locks.wait_lock is None
+    assert older.locks.blocking_trx is weighty
 
 
 def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(stage):
@@ -256,7 +256,7 @@ def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(sta
     assert stage.ask(one, 20, "X", RECORD)
     assert not stage.deadlocks
     stage.locks.release_all(one)
-    assert other.waiting is None
+    assert other.locks.wait_lock is None
 
 
 def test_an_intention_to_insert_passes_nobody_who_waits_for_the_gap_as_well(stage):
@@ -280,7 +280,7 @@ def test_a_gap_is_had_past_an_intention_that_waits_which_then_waits_for_both(sta
     assert not stage.ask(inserter, 20, "X", INSERT)
     assert stage.ask(late, 20, "S", GAP)
     stage.locks.release_all(one)
-    assert inserter.blocker is late
+    assert inserter.locks.blocking_trx is late
     stage.locks.release_all(late)
     assert stage.held(inserter) == {("X", "insert intention", 20)}
 
@@ -290,8 +290,8 @@ def test_a_request_taken_back_lets_those_behind_it_go(stage):
     stage.ask(reader, 20, "S", RECORD)
     stage.ask(writer, 20, "X", RECORD)
     stage.ask(late, 20, "S", RECORD)
-    stage.locks.cancel(writer.waiting)
-    assert (writer.waiting, writer.locks, late.waiting) == (None, [], None)
+    stage.locks.cancel(writer.locks.wait_lock)
+    assert (writer.locks.wait_lock, writer.locks.structures, late.locks.wait_lock) == (None, [], None)
 
 
 def test_a_record_given_up_is_free_and_the_others_of_its_structure_are_not(stage):
@@ -300,7 +300,7 @@ def test_a_record_given_up_is_free_and_the_others_of_its_structure_are_not(stage
         stage.ask(one, key, "X", RECORD)
     stage.ask(other, 10, "X", RECORD)
     stage.locks.unlock(one, stage[10], "X")
-    assert other.waiting is None
+    assert other.locks.wait_lock is None
     assert stage.held(one) == {("X", "record", 20)}
 
 
@@ -314,7 +314,7 @@ def test_a_record_that_comes_splits_the_gaps_that_it_is_in(stage):
     stage.ask(whole, 30, "X", NEXT_KEY)
     stage.ask(end, None, "X", NEXT_KEY)
     for key in (15, 25, 35):
-        stage.locks.inserted(stage.index.insert((key,), (key,), None))
+        stage.locks.record_inserted(stage.index.insert((key,), (key,), None))
     assert stage.held(gap) == {("S", "gap", 20), ("S", "gap", 15)}
     assert stage.held(whole) == {("X", "next-key", 30), ("X", "gap", 25)}
     assert stage.held(row) == {("X", "record", 20)}
@@ -329,8 +329,8 @@ def test_a_record_that_goes_leaves_its_locks_to_the_gap_and_who_waits_tries_agai
     assert not stage.ask(waiter, 20, "X", NEXT_KEY)
     gone = stage[20]
     stage.index.remove(gone)
-    stage.locks.removed(gone)
-    assert (gone.locks, waiter.waiting) == ([], None)
+    stage.locks.record_removed(gone)
+    assert (gone.locks, waiter.locks.wait_lock) == ([], None)
     assert [stage.held(each) for each in (record, gap, waiter, reader)] == [
         {("S", "gap", 30)},
         {("X", "gap", 30)},
@@ -341,11 +341,11 @@ def test_a_record_that_goes_leaves_its_locks_to_the_gap_and_who_waits_tries_agai
 
 def test_at_read_committed_only_a_uniqueness_check_leaves_its_locks_to_the_gap(stage):
     checker = stage.trx(level=Isolation.READ_COMMITTED)
-    checker.heir_to_all = True
+    checker.locks.inherit_all = True
     stage.ask(checker, 30, "S", NEXT_KEY)
     gone = stage[30]
     stage.index.remove(gone)
-    stage.locks.removed(gone)
+    stage.locks.record_removed(gone)
     assert stage.held(checker) == {("S", "next-key", None)}
 
 
@@ -377,12 +377,12 @@ def test_the_lightest_dies_and_of_several_the_last_before_the_one_who_closed_the
     ((cycle, victim),) = stage.deadlocks
     assert cycle == ring
     assert victim is ring[dies]
-    assert isinstance(victim.doom, DeadlockError)
-    assert victim.waiting is None
-    assert all(each.waiting for each in ring if each is not victim)
-    assert (stage.locks.deadlocks, stage.locks.waits) == (1, len(ring))
+    assert isinstance(victim.locks.wait_error, DeadlockError)
+    assert victim.locks.wait_lock is None
+    assert all(each.locks.wait_lock for each in ring if each is not victim)
+    assert (stage.locks.waits.deadlocks, stage.locks.waits.started) == (1, len(ring))
     stage.locks.release_all(victim)
-    assert ring[dies - 1].waiting is None
+    assert ring[dies - 1].locks.wait_lock is None
 
 
 def test_one_request_may_close_several_cycles_one_after_the_other(stage):
@@ -393,12 +393,12 @@ def test_one_request_may_close_several_cycles_one_after_the_other(stage):
         stage.ask(trx, 10, "X", RECORD)
     assert not stage.ask(holder, 20, "X", RECORD)
     for trx in waiters:
-        if trx.doom is not None:
+        if trx.locks.wait_error is not None:
             stage.locks.release_all(trx)
     assert {victim for _, victim in stage.deadlocks} == set(waiters)
     for trx in waiters:
         stage.locks.release_all(trx)
-    assert holder.waiting is None
+    assert holder.locks.wait_lock is None
 
 
 # --- whatever is asked for and let go
@@ -416,13 +416,13 @@ def in_order(stage):
             if one.trx is not other.trx and INSERT not in (one.kind, other.kind):
                 wanted, held = (one.mode, one.kind), (other.mode, other.kind)
                 assert not conflict(wanted, held, supremum=key is None)
-    for trx in stage.locks._waiting:
-        assert trx.waiting in trx.locks
-        assert trx.blocker in stage.locks.waiting_for(trx)
+    for trx in stage.locks.waits.waiting:
+        assert trx.locks.wait_lock in trx.locks.structures
+        assert trx.locks.blocking_trx in stage.locks.blocking(trx)
         path = [trx]
-        while path[-1].blocker is not None:
-            assert path[-1].blocker not in path
-            path.append(path[-1].blocker)
+        while path[-1].locks.blocking_trx is not None:
+            assert path[-1].locks.blocking_trx not in path
+            path.append(path[-1].locks.blocking_trx)
     return True
 
 
@@ -432,24 +432,24 @@ def test_no_granted_pair_conflicts_and_nobody_waits_for_nobody(events):
     stage = Stage(0, 1, 2, 3)
     trxs = [stage.trx() for _ in range(5)]
     for event in events:
-        if event[0] == "end" and trxs[event[1]].waiting is None:
+        if event[0] == "end" and trxs[event[1]].locks.wait_lock is None:
             stage.locks.release_all(trxs[event[1]])
             trxs[event[1]] = stage.trx()
-        elif event[0] == "cancel" and trxs[event[1]].waiting is not None:
-            stage.locks.cancel(trxs[event[1]].waiting)
-        elif event[0] == "unlock" and trxs[event[1]].waiting is None:
+        elif event[0] == "cancel" and trxs[event[1]].locks.wait_lock is not None:
+            stage.locks.cancel(trxs[event[1]].locks.wait_lock)
+        elif event[0] == "unlock" and trxs[event[1]].locks.wait_lock is None:
             stage.locks.unlock(trxs[event[1]], stage[1], "X")
         elif isinstance(event[0], int):
             at, key, (mode, kind) = event
-            if trxs[at].waiting is None and (key is not None or kind is not RECORD):
+            if trxs[at].locks.wait_lock is None and (key is not None or kind is not RECORD):
                 stage.ask(trxs[at], key, mode, kind)
         for at, trx in enumerate(trxs):
-            if trx.doom is not None:
+            if trx.locks.wait_error is not None:
                 stage.locks.release_all(trx)
                 trxs[at] = stage.trx()
         assert in_order(stage)
     while trxs:
-        ready = [trx for trx in trxs if trx.waiting is None]
+        ready = [trx for trx in trxs if trx.locks.wait_lock is None]
         assert ready
         stage.locks.release_all(ready[0])
         trxs.remove(ready[0])

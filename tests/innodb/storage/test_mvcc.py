@@ -10,9 +10,9 @@ from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.storage.dictionary import IndexDefinition
-from chatsim.innodb.storage.index import Index
-from chatsim.innodb.storage.mvcc import ReadView, Transaction, Version, visible
-from chatsim.innodb.storage.undo import History
+from chatsim.innodb.storage.mvcc import visible
+from chatsim.innodb.storage.purge import History
+from chatsim.innodb.storage.structures import Index, ReadView, Transaction, Version
 from chatsim.simulation.loop import current_loop, run
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, k INT, v VARCHAR(9), KEY by_k (k))"
@@ -92,9 +92,9 @@ def test_without_a_view_the_newest_is_read_committed_or_not():
 
 def test_a_view_is_open_until_it_is_closed():
     history = History()
-    view = history.view(transaction())
+    view = history.open_view(transaction())
     assert list(history.views) == [view]
-    history.close(view)
+    history.close_view(view)
     assert not history.views
 
 
@@ -112,8 +112,8 @@ def test_commits_are_numbered_in_their_order():
 def test_who_was_let_go_before_it_slept_does_not_sleep():
     async def main():
         trx = transaction()
-        await trx.wait(object(), 9)
-        assert trx.wakeup is None
+        await trx.locks.wait(object(), 9)
+        assert trx.locks.wait_event is None
 
     run(main())
 
@@ -121,10 +121,10 @@ def test_who_was_let_go_before_it_slept_does_not_sleep():
 def test_who_was_doomed_before_it_slept_is_told_once():
     async def main():
         trx = transaction()
-        trx.doom = DeadlockError(1213, "Deadlock found")
+        trx.locks.wait_error = DeadlockError(1213, "Deadlock found")
         with pytest.raises(DeadlockError):
-            await trx.wait(object(), 9)
-        await trx.wait(object(), 9)
+            await trx.locks.wait(object(), 9)
+        await trx.locks.wait(object(), 9)
 
     run(main())
 
@@ -132,13 +132,13 @@ def test_who_was_doomed_before_it_slept_is_told_once():
 def test_who_sleeps_can_be_cancelled_and_nothing_is_left_to_wake():
     async def main():
         trx = transaction()
-        trx.waiting = lock = object()
-        sleeper = asyncio.create_task(trx.wait(lock, 9))
+        trx.locks.wait_lock = lock = object()
+        sleeper = asyncio.create_task(trx.locks.wait(lock, 9))
         await asyncio.sleep(1)
         sleeper.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sleeper
-        assert trx.wakeup is None
+        assert trx.locks.wait_event is None
 
     run(main())
 
@@ -360,7 +360,7 @@ def together(seed):
         chance = random.Random(seed)
         lives = await asyncio.gather(*(live(engine, chance, number) for number in range(4)))
         engine.purge()
-        assert (engine.data_locks(), engine.locks._waiting, engine.history.views) == ([], {}, {})
+        assert (engine.data_locks(), engine.locks.waits.waiting, engine.history.views) == ([], {}, {})
         assert engine.metadata_locks._names == {}
         rows = await read(admin)
         by_k = await read(admin, "SELECT * FROM t FORCE INDEX (by_k) WHERE k >= 0 OR k IS NULL")

@@ -383,4 +383,4 @@ def test_a_cancelled_search_leaves_no_lock_and_no_transaction():
         task.cancel()
         await asyncio.wait([task])
         assert (task.cancelled(), session.trx, told(engine, session)) == (True, None, set())
-        assert engine.locks._waiting == {}
+        assert engine.locks.waits.waiting == {}

@@ -6,8 +6,8 @@ The figures are those that a MySQL 9.7 showed in EXPLAIN's "rows" and by the ind
 import pytest
 
 from chatsim.innodb.storage.dictionary import IndexDefinition
-from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.statistics import Statistics
+from chatsim.innodb.storage.structures import Index
 
 SIX_ROWS = ((1, 10), (1, 11), (1, 12), (2, 13), (2, 14), (3, 15))
 A, B = 1, 2

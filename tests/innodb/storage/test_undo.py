@@ -11,7 +11,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.innodb.storage.mvcc import Transaction, Version
+from chatsim.innodb.storage.structures import Transaction, Version
 from chatsim.simulation.loop import current_loop, run
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, u INT, k INT, v INT, UNIQUE KEY by_u (u), KEY by_k (k, u))"
@@ -67,8 +67,8 @@ def shape(engine):
 
 def nothing_is_locked(engine):
     for table in engine.tables.values():
-        assert not table.holders
-        assert not table.queue
+        assert not table.locks.granted
+        assert not table.locks.auto_inc
         for index in table.indexes:
             assert [record for record in (*records(index), index.supremum) if record.locks] == []
     return engine.data_locks() == []
@@ -80,7 +80,7 @@ def consistent(engine):
         rows = [record.row for record in records(table.clustered) if not record.deleted]
         for index in table.secondary:
             live = [record.key for record in records(index) if not record.deleted]
-            assert sorted(map(repr, live)) == sorted(repr(table.key(index, row)) for row in rows)
+            assert sorted(map(repr, live)) == sorted(repr(index.key_of(row)) for row in rows)
     return True
 
 
@@ -160,7 +160,7 @@ def test_a_statement_that_fails_in_the_middle_leaves_none_of_its_rows_and_all_of
             with pytest.raises(DatabaseError, match=r"Duplicate entry .* for key 't.by_u'"):
                 await admin.run(sql)
             assert state(engine) == before
-        assert len(admin.trx.changes) == 1
+        assert len(admin.trx.undo_log) == 1
 
     there(body)
 
@@ -334,7 +334,9 @@ def test_nothing_of_a_purged_or_undone_change_is_left_in_memory():
         mine = [each for each in gc.get_objects() if isinstance(each, Version)]
         assert mine == []
         transactions = [each for each in gc.get_objects() if isinstance(each, Transaction)]
-        assert [each for each in transactions if each.changes or each.locks or each.view or each.shapes] == []
+        assert [
+            each for each in transactions if each.undo_log or each.locks.structures or each.view or each.locks.similar
+        ] == []
         assert len(transactions) <= sum(len(index) for index in engine.tables["t"].indexes)
 
     there(body)

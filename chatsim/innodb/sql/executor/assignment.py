@@ -12,7 +12,8 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.storage.values import BadValueError, Value
 
 if TYPE_CHECKING:
-    from chatsim.innodb.storage.dictionary import Column, Table
+    from chatsim.innodb.storage.dictionary import Column
+    from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Assignments", "apply_assignments", "check_constraints", "compile_assignments", "stored_value"]
 

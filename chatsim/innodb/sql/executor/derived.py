@@ -9,7 +9,8 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
-from chatsim.innodb.storage.dictionary import Column, Table
+from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import ColumnType, Value
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from chatsim.innodb.sql.expressions import Context, Env
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
-    from chatsim.innodb.storage.mvcc import ReadView
     from chatsim.innodb.storage.rows import Rows
+    from chatsim.innodb.storage.structures import ReadView
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import ColumnType, Value
 
 __all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "SessionContext"]

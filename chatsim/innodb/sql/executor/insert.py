@@ -27,7 +27,8 @@ from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Column, Table
+    from chatsim.innodb.storage.dictionary import Column
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Insert"]

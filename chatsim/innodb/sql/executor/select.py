@@ -17,13 +17,13 @@ from chatsim.innodb.sql.expressions import Function, Scope, unsupported
 from chatsim.innodb.sql.optimizer.access_path import Hints
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.sql.optimizer.outer_join import rejects_null
-from chatsim.innodb.storage.locks import NotGrantedError, Patience
+from chatsim.innodb.storage.locks import NotGrantedError, WaitPolicy
 from chatsim.innodb.storage.scan import Reading
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Each", "Select"]
 
@@ -78,7 +78,7 @@ class Select:
             raise unsupported("HAVING without groups")
         self.extremes = [] if self.groups is not None else _extremes(scope)
         self.into = [each.name.lower() for each in _into(node)]
-        self.mode, self.patience = _locking(node)
+        self.mode, self.wait_policy = _locking(node)
         self.sequence = self._sequence_of_tables()
         self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() == "GET_LOCK"]
         if self.waits and sources:
@@ -159,7 +159,7 @@ class Select:
         view = run.session.view() if self.scope.tables and not mode else None
         if view is not None and not all(view.sees(table.altered) for table in self.tables):
             raise database_error(1412, "Table definition has changed, please retry transaction")
-        reading = Reading(mode, view, self.patience)
+        reading = Reading(mode, view, self.wait_policy)
         walk = NestedLoop(self, run, env, reading, limit=limit, offset=offset, each=each)
         try:
             if not await walk.extremes():
@@ -289,15 +289,15 @@ def _extremes(scope: Scope) -> list[tuple[int, bool]]:
     return found
 
 
-def _locking(node: exp.Select) -> tuple[Mode | None, Patience]:
+def _locking(node: exp.Select) -> tuple[Mode | None, WaitPolicy]:
     locks = node.args.get("locks") or ()
     if not locks:
-        return None, Patience.WAIT
+        return None, WaitPolicy.WAIT
     if len(locks) > 1 or locks[0].expressions:
         raise unsupported(node, "locking some of its tables")
     wait = locks[0].args.get("wait")
-    patience = Patience.WAIT if wait is None else Patience.NOWAIT if wait is True else Patience.SKIP_LOCKED
-    return "X" if locks[0].args.get("update") else "S", patience
+    policy = WaitPolicy.WAIT if wait is None else WaitPolicy.NOWAIT if wait is True else WaitPolicy.SKIP_LOCKED
+    return "X" if locks[0].args.get("update") else "S", policy
 
 
 def _not_available(error: NotGrantedError) -> Exception:

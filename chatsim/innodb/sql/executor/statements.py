@@ -19,7 +19,7 @@ from chatsim.innodb.sql.expressions import unsupported
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Statement", "prepare"]
 

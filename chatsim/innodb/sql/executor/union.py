@@ -15,7 +15,7 @@ from chatsim.innodb.storage.values import ColumnType, Value, place
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.tables import Table
 
 __all__ = ["UnionQuery", "distinct_rows"]
 

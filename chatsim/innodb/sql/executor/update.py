@@ -27,7 +27,7 @@ from chatsim.innodb.storage.scan import Hit, Reading
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Table
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Delete", "Update"]

@@ -11,7 +11,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
-from chatsim.innodb.storage.dictionary import Table
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import (
     Binary,
     ColumnType,

@@ -60,11 +60,10 @@ from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.intervals import after
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import bound, ranges_of
-from chatsim.innodb.storage.dictionary import Table
-from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.mvcc import ReadView
 from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index, ReadView
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL, Key, Value
 
 __all__ = ["Hints", "choose", "extreme"]

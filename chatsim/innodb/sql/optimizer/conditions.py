@@ -14,7 +14,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, pieces
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
-from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["Conditions", "conjuncts"]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chatsim.innodb.storage.dictionary import Table
-from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL
 
 __all__ = [

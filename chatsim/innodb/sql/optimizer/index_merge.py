@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from chatsim.innodb.sql.optimizer.cost_model import COMPARE, PAGE, ROW, Candidate, PageReads, counted, expected
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
-from chatsim.innodb.storage.dictionary import Table
-from chatsim.innodb.storage.index import Index
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion, Union
 from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import Table
 
 __all__ = ["IndexMerges"]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from chatsim.innodb.storage.index import HIGHEST
+from chatsim.innodb.storage.values import HIGHEST
 
 __all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "both", "either"]
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from chatsim.innodb.sql.optimizer.cost_model import searchable
 from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals, both, either
-from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.structures import Index
 
 __all__ = ["NOTHING", "RangeTree"]
 

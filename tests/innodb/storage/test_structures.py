@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsim.innodb.storage.dictionary import IndexDefinition
-from chatsim.innodb.storage.index import Index
+from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import NULL
 
 PAIRS = [(NULL, 1), (NULL, 4), (1, NULL), (1, 2), (1, 7), (2, 2), (5, NULL), (5, 1)]

@@ -112,18 +112,18 @@ def test_without_any_such_index_a_hidden_column_is_the_key():
 def test_a_rows_place_is_made_of_what_its_columns_are_sorted_by():
     made = table("id INT PRIMARY KEY, n VARCHAR(9), e ENUM('z', 'a'), KEY kn (n), KEY ke (e)")
     row = (7, "Ä", "a")
-    assert made.key(made.clustered, row) == (7,)
-    assert made.key(index_named(made, "kn"), row) == ("a", 7)
-    assert made.key(index_named(made, "ke"), row) == (2, 7)
-    assert made.key(index_named(made, "kn"), (7, None, None)) == (NULL, 7)
+    assert made.clustered.key_of(row) == (7,)
+    assert index_named(made, "kn").key_of(row) == ("a", 7)
+    assert index_named(made, "ke").key_of(row) == (2, 7)
+    assert index_named(made, "kn").key_of((7, None, None)) == (NULL, 7)
     assert made.order(1, None) is NULL
     assert made.order(1, "B") == "b"
 
 
 def test_the_table_keeps_whole_rows_and_another_index_its_own_columns():
     made = table("id INT PRIMARY KEY, a INT, b INT, KEY k (b)")
-    assert made.entry(made.clustered, (1, 2, 3)) == (1, 2, 3)
-    assert made.entry(index_named(made, "k"), (1, 2, 3)) == (3, 1)
+    assert made.clustered.entry_of((1, 2, 3)) == (1, 2, 3)
+    assert index_named(made, "k").entry_of((1, 2, 3)) == (3, 1)
 
 
 def test_from_an_entry_of_an_index_one_comes_to_its_row():

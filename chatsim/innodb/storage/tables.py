@@ -1,0 +1,142 @@
+"""Tables and their foreign keys, as DDL declares them (MySQL manual, "Clustered and Secondary Indexes")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.statistics import Statistics
+from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
+from chatsim.innodb.storage.values import NULL, Value
+
+__all__ = ["ForeignKey", "Table"]
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A constraint: a row of ``child`` that is not NULL in ``columns`` needs a row of ``parent``.
+
+    Attributes:
+        name: for messages.
+        child: the table that refers.
+        columns: which of its columns.
+        index: the child's index that begins with them.
+        parent: the table referred to.
+        parent_columns: which of its columns.
+        parent_index: the parent's index that begins with them.
+        on_delete: what becomes of the child's rows when the parent's goes.
+        on_update: and when the parent's key changes.
+    """
+
+    name: str
+    child: Table
+    columns: tuple[int, ...]
+    index: Index
+    parent: Table
+    parent_columns: tuple[int, ...]
+    parent_index: Index
+    on_delete: Literal["RESTRICT", "CASCADE", "SET NULL"]
+    on_update: Literal["RESTRICT", "CASCADE", "SET NULL"]
+
+
+@dataclass(eq=False)
+class Table:
+    """A table with its indexes.
+
+    Attributes:
+        name: as declared.
+        columns: in order; a table without a key has a hidden one at the end.
+        indexes: the clustered one, then the others, unique ones before the rest.
+        parents: its foreign keys.
+        children: others' foreign keys to it.
+        checks: its CHECK constraints, by name: each says of a row whether it holds; NULL counts as yes.
+        next_number: the AUTO_INCREMENT value to come.
+        logged_number: the greatest AUTO_INCREMENT value that the redo log has.
+        next_row_id: the value of a hidden key to come.
+        hidden: the number of a hidden key column, if it has one.
+        statistics: what the optimizer believes of it.
+        locks: the locks on it.
+        altered: the transaction that changed its columns: older read views can't read it; None if there is none.
+    """
+
+    name: str
+    columns: list[Column]
+    indexes: list[Index]
+    parents: list[ForeignKey] = field(default_factory=list)
+    children: list[ForeignKey] = field(default_factory=list)
+    checks: dict[str, Callable[[Sequence[Value]], Any]] = field(default_factory=dict)
+    next_number: int = 1
+    logged_number: int = 0
+    next_row_id: int = 1
+    hidden: int | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+    altered: Transaction | None = None
+
+    def __post_init__(self) -> None:
+        self.locks = TableLocks(self.name)
+        self.numbers: Mapping[str, int] = {column.name.lower(): at for at, column in enumerate(self.columns)}
+        self.auto: int | None = next((at for at, each in enumerate(self.columns) if each.auto_increment), None)
+
+    @property
+    def clustered(self) -> Index:
+        """The rows, in the order of the primary key."""
+        return self.indexes[0]
+
+    @property
+    def secondary(self) -> Sequence[Index]:
+        """The other indexes."""
+        return self.indexes[1:]
+
+    def numbered(self, number: int) -> None:
+        """A row has that AUTO_INCREMENT value: those to come are greater."""
+        self.next_number = max(self.next_number, number + 1)
+
+    def logged(self, row: Sequence[Value]) -> None:
+        """A row is about to be written: its AUTO_INCREMENT value goes into the redo log, whatever becomes of it."""
+        if self.auto is not None and isinstance(number := row[self.auto], int):
+            self.logged_number = max(self.logged_number, number)
+
+    def opened(self, session: int, times: int = 1) -> None:
+        """A statement of a session names the table so many times.
+
+        Who opens it takes a counter that is as the log has it for one that was read from there, and goes on behind it
+        (`ha_innobase::open`).
+        """
+        if self.statistics.opened(session, times) and self.next_number == self.logged_number:
+            self.next_number += 1
+
+    def analyze(self) -> None:
+        """Count rows and keys anew."""
+        self.statistics.analyze(self.indexes)
+
+    def empty(self) -> None:
+        """Have no rows, and number them from 1 again."""
+        fresh = {each: Index(each.definition, self.columns) for each in self.indexes}
+        self.indexes[:] = fresh.values()
+        for old in {*self.parents, *self.children}:
+            new = replace(
+                old,
+                index=fresh.get(old.index, old.index),
+                parent_index=fresh.get(old.parent_index, old.parent_index),
+            )
+            old.child.parents[old.child.parents.index(old)] = new
+            old.parent.children[old.parent.children.index(old)] = new
+        self.next_number = 1
+        self.logged_number = 0
+        self.statistics = Statistics()
+
+    def order(self, column: int, value: Value) -> object:
+        """What a column's value is sorted by."""
+        return NULL if value is None else self.columns[column].type.order(value)
+
+    def row_of(self, entry: Record) -> Record:
+        """The clustered record of an entry of a secondary index."""
+        definition = entry.index.definition
+        if definition.clustered:
+            return entry
+        at = [definition.place.index(column) for column in self.clustered.definition.columns]
+        record = self.clustered.get(tuple(entry.key[place] for place in at))
+        assert record is not None, f"{entry!r} has no row"
+        return record
