@@ -31,7 +31,7 @@ WORDS = ("--tables", "hardened", "--chats", "anybody")
 
 @asynccontextmanager
 async def as_processes(world, parameters):
-    """Doors to nodes that are processes."""
+    """ChatService to nodes that are processes."""
     url = await world.redis_url()
     await world.install("hardened")
     await add_users(world.admin, range(1, 2 * parameters.pairs + 1))
@@ -57,7 +57,7 @@ async def as_processes(world, parameters):
 
 @asynccontextmanager
 async def in_process(world, parameters):
-    """Doors to nodes that are this process."""
+    """ChatService to nodes that are this process."""
     async with parameters.house(world, Sharing()) as door:
         yield door
 

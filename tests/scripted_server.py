@@ -327,10 +327,10 @@ class Server:
         return self.threads[thread_id]
 
 
-def door(server, uid=ME, *, deadline=PATIENCE, heartbeat=NEVER):
+def login_for(server, uid=ME, *, deadline=PATIENCE, heartbeat=NEVER):
     """How a messenger comes to the server."""
 
-    async def enter(pushed):
+    async def log_in(pushed):
         client = await Client.connect(
             server.network, server.address, deadline=deadline, heartbeat=heartbeat, pushed=pushed
         )
@@ -340,10 +340,10 @@ def door(server, uid=ME, *, deadline=PATIENCE, heartbeat=NEVER):
             await client.close()
             raise
 
-    return enter
+    return log_in
 
 
-def messenger(server, path=":memory:", *, enter=None, store=None, seed=1, costs=FREE, **options):
+def messenger(server, path=":memory:", *, log_in=None, store=None, seed=1, costs=FREE, **options):
     """A messenger of mine; it keeps its events, and each status and trouble that it has had."""
     events, statuses = [], []
 
@@ -354,7 +354,7 @@ def messenger(server, path=":memory:", *, enter=None, store=None, seed=1, costs=
 
     made = Messenger(
         ME,
-        enter or door(server),
+        log_in or login_for(server),
         store or ModelStore(str(path), costs),
         clock=lambda: EPOCH + now(),
         rng=np.random.default_rng(seed),

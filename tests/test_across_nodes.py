@@ -45,7 +45,7 @@ class Site:
         self.status = running.logs(r"The status server is at (\S+)\.\n")[1]
         self.redis = redis.Redis.from_url(redis_url, decode_responses=True)
 
-    def door(self, uid, node=None):
+    def login_for(self, uid, node=None):
         """Asks the status server over gRPC, logs in over TCP; where it says, unless a node is named."""
 
         async def enter(pushed):
@@ -72,7 +72,7 @@ class Site:
         return enter
 
     def people(self):
-        return people(self.door, functools.partial(SqliteStore, ":memory:"), time.time)
+        return people(self.login_for, functools.partial(SqliteStore, ":memory:"), time.time)
 
     async def where(self, uid):
         return await asyncio.to_thread(self.redis.get, f"uip_{uid}")
@@ -137,7 +137,7 @@ async def redis_is_killed(site, there, instance):
         await person.messenger.send(thread, said[-1])
         for each in (ann, bob):
             await each.has(thread, said)
-    site.running.logs("is told of a TextsNotice on this node only: Redis can't be used")
+    site.running.logs("on this node only: Redis can't be used")
     await asyncio.to_thread(instance.revive)
     async with asyncio.timeout(60):
         while (await site.where(1003), await site.where(1004)) != ("node1", "node2"):  # noqa: ASYNC110 - in Redis
@@ -168,8 +168,8 @@ async def a_node_is_killed(site, there, _):
 async def story(world, *, sharing, rounds):
     """The story in a world's cluster."""
 
-    def door(uid, node):
-        return nodes.door(uid, None if node is None else nodes.nodes[node].address)
+    def login_for(uid, node):
+        return nodes.login_for(uid, None if node is None else nodes.nodes[node].address)
 
     await world.install("hardened")
     await add_users(world.admin, range(1001, 1001 + USERS))
@@ -185,7 +185,7 @@ async def story(world, *, sharing, rounds):
             rngs=[np.random.default_rng(seed) for seed in range(2)],
             sharing=sharing,
         ) as nodes,
-        people(door, lambda: world.local_store(":memory:"), world.wall_time) as there,
+        people(login_for, lambda: world.local_store(":memory:"), world.wall_time) as there,
     ):
 
         async def where(uid):

@@ -18,7 +18,7 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
-from chatsim.worlds.doors import Doors
+from chatsim.worlds.service import ChatService
 from chatsim.worlds.world import Platform, Sharing, WorldError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ MISSED_REPORTS = 3
 
 
 @dataclass(frozen=True)
-class Cluster(Doors):
+class Cluster(ChatService):
     """Nodes that run.
 
     Attributes:
@@ -141,7 +141,7 @@ async def cluster(
             )
             node = Node(name, services, config)
             life = lives[number] = await stack.enter_async_context(AsyncExitStack())
-            await life.enter_async_context(shared.peers.heard(name, node))
+            await life.enter_async_context(shared.peers.serve(name, node))
             where = Address(host or platform.host(name), port and port + number)
             await life.enter_async_context(listening(node, where))
             running[number:] = [node, *running[number + 1 :]]

@@ -27,22 +27,33 @@ from chatsim.chat.protocol import (
 )
 from chatsim.worlds import peers_pb2 as pb
 
-__all__ = ["DEADLINE", "METHODS", "QUEUE_BYTES", "Call", "Line", "Method", "UnreachableError", "answer", "kick", "push"]
+__all__ = [
+    "DEADLINE",
+    "METHODS",
+    "QUEUE_BYTES",
+    "Call",
+    "Method",
+    "PeerQueue",
+    "UnreachableError",
+    "answer",
+    "kick",
+    "push",
+]
 
 _log = logging.getLogger(__name__)
 
 DEADLINE = 5.0
-"""The seconds that a peer has to hear what it is told, the time that this waits for its turn among them."""
+"""The seconds that a call to a peer may take, with the time that it waits for its turn."""
 
 QUEUE_BYTES = 1_048_576
-"""The most that may wait to be told to one peer; with each call `_OVERHEAD`, for what Python keeps of it."""
+"""The most bytes of calls that may wait for one peer; each counts `_OVERHEAD` more, for Python's objects."""
 
 _OVERHEAD = 1_024
 _AT_ONCE = 64
 
 
 class UnreachableError(Exception):
-    """A peer can't be told something, for the reason in the message."""
+    """A call did not reach its peer, for the reason in the message."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +87,12 @@ class Call:
 
 
 def kick(device: Device) -> Call:
-    """Tell the node of ``device`` that this session has given way to another."""
+    """The call that tells the node of ``device`` that this session has given way to another."""
     return Call(METHODS["NotifyKickUser"], pb.KickUserReq(uid=device.uid, session=device.session))
 
 
 def push(device: Device, notice: Message) -> Call:
-    """Have the node of ``device`` tell it something: by the source's method for it, or by ours for what it has none."""
+    """The call that has the node of ``device`` push it a notice: the source's method, or ours for what it has none."""
     session, uid = device.session, device.uid
     match notice:
         case AddFriendNotice(error=0):
@@ -116,16 +127,16 @@ def push(device: Device, notice: Message) -> Call:
                 for text in notice.texts
             ]
             whose = {name: getattr(notice, name) for name in ("thread_id", "fromuid", "touid")}
-            news = pb.TextChatMsgReq(**whose, textmsgs=texts, uid=uid, session=session)
-            return Call(METHODS["NotifyTextChatMsg"], news)
+            pushed = pb.TextChatMsgReq(**whose, textmsgs=texts, uid=uid, session=session)
+            return Call(METHODS["NotifyTextChatMsg"], pushed)
     return Call(METHODS["Push"], pb.PushReq(uid=uid, session=session, frame=encode(notice)))
 
 
 async def answer(node: Peer, name: str, request: Any) -> Any:
-    """Do what the node ``name`` is asked to by a peer; returns the reply, which says whether the session was there.
+    """Do what a peer asks of the node ``name``; returns the reply, which says whether the session was there.
 
     Raises:
-        ProtocolError: it is asked for nothing that a peer would ask.
+        ProtocolError: the request has no whole notice in it.
     """
     match request:
         case pb.KickUserReq():
@@ -135,7 +146,7 @@ async def answer(node: Peer, name: str, request: Any) -> Any:
             applied = AddFriendNotice(
                 *(0, request.applyuid, request.name, request.desc, request.icon, request.sex, request.nick)
             )
-            there = await node.pushed(_told(request, request.touid, name), applied)
+            there = await node.pushed(_device(request, request.touid, name), applied)
             return pb.AddFriendRsp(error=_error(there=there), applyuid=request.applyuid, touid=request.touid)
         case pb.AuthFriendReq():
             opening = tuple(
@@ -145,7 +156,7 @@ async def answer(node: Peer, name: str, request: Any) -> Any:
             befriended = AuthFriendNotice(
                 *(0, request.fromuid, request.touid, request.name, request.nick, request.icon, request.sex), opening
             )
-            there = await node.pushed(_told(request, request.uid, name), befriended)
+            there = await node.pushed(_device(request, request.uid, name), befriended)
             return pb.AuthFriendRsp(error=_error(there=there), fromuid=request.fromuid, touid=request.touid)
         case pb.TextChatMsgReq(thread_id=thread, fromuid=sender, touid=receiver):
             texts = tuple(
@@ -155,7 +166,7 @@ async def answer(node: Peer, name: str, request: Any) -> Any:
                 )
                 for text in request.textmsgs
             )
-            there = await node.pushed(_told(request, request.uid, name), TextsNotice(thread, sender, receiver, texts))
+            there = await node.pushed(_device(request, request.uid, name), TextsNotice(thread, sender, receiver, texts))
             return pb.TextChatMsgRsp(error=_error(there=there), fromuid=sender, touid=receiver, thread_id=thread)
     decoder = Decoder(FROM_SERVER)
     decoder.feed(request.frame)
@@ -163,10 +174,10 @@ async def answer(node: Peer, name: str, request: Any) -> Any:
     decoder.end()
     if notice is None:
         raise ProtocolError("a push without a frame")
-    return pb.PushRsp(error=_error(there=await node.pushed(_told(request, request.uid, name), notice)))
+    return pb.PushRsp(error=_error(there=await node.pushed(_device(request, request.uid, name), notice)))
 
 
-def _told(request: Any, uid: int, node: str) -> Device:
+def _device(request: Any, uid: int, node: str) -> Device:
     return Device(uid, request.session, node)
 
 
@@ -174,12 +185,12 @@ def _error(*, there: bool) -> ErrorCode:
     return ErrorCode.SUCCESS if there else ErrorCode.UID_INVALID
 
 
-class Line:
-    """What a node has to tell one peer: calls begin in order, so many at once as are worth while, the others wait.
+class PeerQueue:
+    """The calls from a node to one peer: they begin in order, a bounded number at once, and the others wait.
 
-    What comes when too much waits is dropped, and so is what has not been told within `DEADLINE`: a push was stored
-    before, and a session that should have gone ends when its presence is next refreshed. Both are logged. So a peer
-    that hangs costs `QUEUE_BYTES` at most, until `DEADLINE` after the last call.
+    A call is dropped when too many wait, or when it has not been answered within `DEADLINE`; both are logged. Nothing
+    is lost with it: what is pushed was stored before, and a session that should have been kicked ends when its presence
+    is next refreshed. So a peer that hangs costs `QUEUE_BYTES` at most, until `DEADLINE` after the last call.
 
     Args:
         peer: the peer's name.
@@ -193,12 +204,12 @@ class Line:
         self._waiting = 0
         self._dropped = 0
 
-    async def tell(self, device: Device, call: Call) -> None:
-        """Tell the peer about one of its sessions, or give it up; either way, within `DEADLINE`."""
+    async def send(self, device: Device, call: Call) -> None:
+        """Make a call about one of the peer's sessions, or drop it; either way, return within `DEADLINE`."""
         size = call.request.ByteSize() + _OVERHEAD
         if self._waiting + size > QUEUE_BYTES:
             if not self._dropped:
-                _log.warning("%s keeps too much waiting; what it is to be told now is dropped", self._peer)
+                _log.warning("too many calls wait for %s; new ones are dropped", self._peer)
             self._dropped += 1
             return
         self._waiting += size
@@ -206,13 +217,13 @@ class Line:
             async with asyncio.timeout(DEADLINE), self._turns:
                 reply = await self._carry(call)
         except (UnreachableError, RegistryError, TimeoutError, DecodeError) as error:
-            what, why = call.method.name, str(error) or f"no answer within {DEADLINE:g} s"
-            _log.warning("%s can't be told of user %d's %s: %s", self._peer, device.uid, what, why)
+            reason = str(error) or f"no answer within {DEADLINE:g} s"
+            _log.warning("%s of user %d did not reach %s: %s", call.method.name, device.uid, self._peer, reason)
         else:
             if reply.error:
                 _log.info("%s has no session %s of user %d any more", self._peer, device.session, device.uid)
         finally:
             self._waiting -= size
             if self._dropped and not self._waiting:
-                _log.warning("%s was not told %d things", self._peer, self._dropped)
+                _log.warning("%d calls to %s were dropped", self._dropped, self._peer)
                 self._dropped = 0

@@ -117,8 +117,8 @@ class PeerGroup(Protocol):
         """The `Peers` port of the node ``name``."""
         ...
 
-    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
-        """Have the node ``name`` hear its peers for the block."""
+    def serve(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        """Serve the calls that peers make to the node ``name`` for the block."""
         ...
 
 

@@ -36,14 +36,14 @@ from chatsim.worlds.mysql.grpc_peers import GrpcPeers
 
 DEVICE = Device(2**40, "of node 2", "node2")
 TEXT = NumberedText(3, 2**50, 1019, "{a}", 0, "你好", 0, "2025-05-28 12:00:00")
-NEWS = TextsNotice(7, 1019, 1002, (TEXT,))
+NOTICE = TextsNotice(7, 1019, 1002, (TEXT,))
 
 
 class Notes:
     """A node that notes what its peers say; it may have no such session, or never come to an end."""
 
     def __init__(self, *, there=True, hangs=False):
-        self.heard, self._there, self._hangs = [], there, hangs
+        self.calls, self._there, self._hangs = [], there, hangs
         self.begun = asyncio.Event()
 
     async def kicked(self, device):
@@ -53,7 +53,7 @@ class Notes:
         self.begun.set()
         if self._hangs:
             await asyncio.Future()
-        self.heard.append((device, notice))
+        self.calls.append((device, notice))
         return self._there
 
 
@@ -77,20 +77,20 @@ others = st.builds(ReadNotice, ids, ids, ids) | st.builds(OfflineNotice, small, 
 )
 def test_whatever_a_node_is_told_arrives_as_it_was_said(device, notice):
     call = peers.kick(device) if notice is None else peers.push(device, notice)
-    heard = Notes()
+    node = Notes()
     arrived = call.method.request.FromString(call.request.SerializeToString())
-    reply = asyncio.run(peers.answer(heard, "node2", arrived))
-    assert heard.heard == [(device, notice)]
+    reply = asyncio.run(peers.answer(node, "node2", arrived))
+    assert node.calls == [(device, notice)]
     assert isinstance(reply, call.method.reply)
     assert reply.error == 0
 
 
-@pytest.mark.parametrize("notice", [None, NEWS, ReadNotice(7, 1, 3)], ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("notice", [None, NOTICE, ReadNotice(7, 1, 3)], ids=lambda each: type(each).__name__)
 def test_the_reply_says_when_the_session_is_gone_and_repeats_who_was_meant(notice):
     call = peers.kick(DEVICE) if notice is None else peers.push(DEVICE, notice)
     reply = asyncio.run(peers.answer(Notes(there=False), "node2", call.request))
     assert reply.error == 1011
-    if notice is NEWS:
+    if notice is NOTICE:
         assert (reply.fromuid, reply.touid, reply.thread_id) == (1019, 1002, 7)
 
 
@@ -125,7 +125,7 @@ def test_a_server_of_the_sources_reads_ours_by_its_own_names_and_numbers():
     opening = (FirstText(1019, 5, 7, "", "Hi!"), FirstText(1002, 6, 7, "", "We are friends now!"))
     friends = AuthFriendNotice(0, 1002, 1019, "bob", "", "", 0, opening)
     for notice, name, expected in (
-        (NEWS, "TextChatMsgReq", {"fromuid": 1019, "touid": 1002, "thread_id": 7}),
+        (NOTICE, "TextChatMsgReq", {"fromuid": 1019, "touid": 1002, "thread_id": 7}),
         (friends, "AuthFriendReq", {"fromuid": 1002, "touid": 1019}),
         (None, "KickUserReq", {"uid": 1002}),
     ):
@@ -133,7 +133,7 @@ def test_a_server_of_the_sources_reads_ours_by_its_own_names_and_numbers():
         call = peers.kick(device) if notice is None else peers.push(device, notice)
         read = source[name].FromString(call.request.SerializeToString())
         assert {field: getattr(read, field) for field in expected} == expected
-        if notice is NEWS:
+        if notice is NOTICE:
             assert [(each.unique_id, each.msgcontent, each.chat_time) for each in read.textmsgs] == [
                 ("{a}", "你好", "2025-05-28 12:00:00")
             ]
@@ -146,14 +146,14 @@ def test_a_server_of_the_sources_reads_ours_by_its_own_names_and_numbers():
 
 def test_the_status_of_a_text_crosses_nodes_which_the_sources_does_not():
     call = peers.push(DEVICE, TextsNotice(7, 1, 2, (NumberedText(1, 2, 1, "a", 0, "x", 2, "then"),)))
-    heard = Notes()
-    asyncio.run(peers.answer(heard, "node2", call.request))
-    ((_, notice),) = heard.heard
+    node = Notes()
+    asyncio.run(peers.answer(node, "node2", call.request))
+    ((_, notice),) = node.calls
     assert notice.texts[0].status == 2
 
 
 def test_every_message_that_has_a_method_of_the_sources_uses_it():
-    by_type = {type(each): peers.push(DEVICE, each).method.name for each in (NEWS, ReadNotice(7, 1, 3))}
+    by_type = {type(each): peers.push(DEVICE, each).method.name for each in (NOTICE, ReadNotice(7, 1, 3))}
     assert by_type == {TextsNotice: "NotifyTextChatMsg", ReadNotice: "Push"}
     assert list(peers.METHODS) == [
         *("NotifyAddFriend", "NotifyAuthFriend", "NotifyTextChatMsg", "NotifyKickUser"),
@@ -176,7 +176,7 @@ async def by_grpc(nodes):
             ready = asyncio.Event()
 
             async def serve(carrier=carrier, name=name, node=node, ready=ready):
-                async with carrier.heard(node):
+                async with carrier.serve(node):
                     await directory.announce(NodeStatus(name, Address("127.0.0.1", 1), 0, 1, carrier.address))
                     ready.set()
                     await done.wait()
@@ -194,7 +194,7 @@ async def by_grpc(nodes):
 async def by_link(nodes):
     network = model_network.network(latency=0.01)
     carriers = {name: LinkPeers(network, name) for name in nodes}
-    async with carriers["node1"].heard(nodes["node1"]), carriers["node2"].heard(nodes["node2"]):
+    async with carriers["node1"].serve(nodes["node1"]), carriers["node2"].serve(nodes["node2"]):
         yield carriers["node1"]
 
 
@@ -225,12 +225,12 @@ def test_a_kick_and_a_push_reach_the_devices_node_only_in_order_and_an_unknown_n
         nodes = {"node1": Notes(), "node2": Notes()}
         async with carrying(nodes) as there:
             await there.kick(Device(1, "s", "nowhere"))
-            await there.push(Device(1, "s", "nowhere"), NEWS)
+            await there.push(Device(1, "s", "nowhere"), NOTICE)
             await there.kick(DEVICE)
             for seq in range(20):
                 await there.push(DEVICE, ReadNotice(7, 1, seq))
-            assert nodes["node2"].heard == [(DEVICE, None), *((DEVICE, ReadNotice(7, 1, seq)) for seq in range(20))]
-            assert nodes["node1"].heard == []
+            assert nodes["node2"].calls == [(DEVICE, None), *((DEVICE, ReadNotice(7, 1, seq)) for seq in range(20))]
+            assert nodes["node1"].calls == []
 
     play(body())
 
@@ -242,7 +242,7 @@ def test_one_connection_carries_all_that_is_said_at_once(wire):
         nodes = {"node1": Notes(), "node2": Notes()}
         async with carrying(nodes) as there:
             await asyncio.gather(*(there.push(DEVICE, ReadNotice(7, 1, seq)) for seq in range(300)))
-        assert sorted(notice.seq for _, notice in nodes["node2"].heard) == list(range(300))
+        assert sorted(notice.seq for _, notice in nodes["node2"].calls) == list(range(300))
 
     play(body())
 
@@ -254,29 +254,29 @@ def test_what_a_peer_does_not_answer_is_given_up_at_the_deadline_and_logged(wire
     async def body():
         nodes = {"node1": Notes(), "node2": Notes(hangs=True)}
         async with carrying(nodes) as there:
-            await there.push(DEVICE, NEWS)
+            await there.push(DEVICE, NOTICE)
             assert nodes["node2"].begun.is_set()
 
     with caplog.at_level(logging.WARNING):
         play(body())
-    assert f"node2 can't be told of user {DEVICE.uid}'s NotifyTextChatMsg: " in caplog.text
+    assert f"NotifyTextChatMsg of user {DEVICE.uid} did not reach node2: " in caplog.text
 
 
 def test_a_peer_that_has_begun_anew_elsewhere_is_found_again():
     async def body():
-        directory, heard = MemoryDirectory(1_000), Notes()
+        directory, node = MemoryDirectory(1_000), Notes()
         one, before, after = (GrpcPeers(name, directory) for name in ("node1", "node2", "node2"))
-        async with before.heard(Notes()):
+        async with before.serve(Notes()):
             await directory.announce(NodeStatus("node2", Address("127.0.0.1", 1), 0, 1, before.address))
-            await one.push(DEVICE, NEWS)
-        async with after.heard(heard):
+            await one.push(DEVICE, NOTICE)
+        async with after.serve(node):
             await directory.announce(NodeStatus("node2", Address("127.0.0.1", 1), 0, 1, after.address))
             async with asyncio.timeout(60):
-                while not heard.heard:
-                    await one.push(DEVICE, NEWS)
+                while not node.calls:
+                    await one.push(DEVICE, NOTICE)
                     await asyncio.sleep(0.05)  # it is looked up once a second
         await one.close()
-        assert heard.heard[0] == (DEVICE, NEWS)
+        assert node.calls[0] == (DEVICE, NOTICE)
 
     asyncio.run(body())
 
@@ -285,7 +285,7 @@ def test_what_no_peer_would_say_is_refused():
     async def body():
         there = GrpcPeers("node2", MemoryDirectory(1))
         node = Notes()
-        async with there.heard(node), grpc.aio.insecure_channel(str(there.address)) as channel:
+        async with there.serve(node), grpc.aio.insecure_channel(str(there.address)) as channel:
             push = channel.unary_unary(
                 "/message.ChatService/Push",
                 request_serializer=pb.PushReq.SerializeToString,
@@ -295,7 +295,7 @@ def test_what_no_peer_would_say_is_refused():
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await push(pb.PushReq(uid=1, session="s", frame=frame), timeout=10)
                 assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-        assert node.heard == []
+        assert node.calls == []
 
     asyncio.run(body())
 
@@ -308,40 +308,40 @@ def test_a_peer_that_hangs_keeps_a_bounded_number_of_bytes_waiting_for_a_bounded
         async def never(call):
             await asyncio.Future()
 
-        line, call = peers.Line("node2", never), peers.push(DEVICE, NEWS)
-        telling = [asyncio.create_task(line.tell(DEVICE, call)) for _ in range(5_000)]
+        queue, call = peers.PeerQueue("node2", never), peers.push(DEVICE, NOTICE)
+        sending = [asyncio.create_task(queue.send(DEVICE, call)) for _ in range(5_000)]
         await asyncio.sleep(0)
-        waiting = [task for task in telling if not task.done()]
+        waiting = [task for task in sending if not task.done()]
         size = call.request.ByteSize() + 1_024
         assert len(waiting) == peers.QUEUE_BYTES // size, "the rest is dropped at once"
         await asyncio.sleep(peers.DEADLINE)
-        assert all(task.done() for task in telling)
-        assert line._waiting == 0
+        assert all(task.done() for task in sending)
+        assert queue._waiting == 0
 
     with caplog.at_level(logging.WARNING):
         run(body())
-    assert caplog.text.count("node2 keeps too much waiting; what it is to be told now is dropped") == 1
-    assert "node2 was not told " in caplog.text
+    assert caplog.text.count("too many calls wait for node2; new ones are dropped") == 1
+    assert " calls to node2 were dropped" in caplog.text
 
 
-def test_a_peer_that_was_slow_is_told_again_what_comes_after():
+def test_a_peer_that_was_slow_gets_the_calls_that_come_after():
     async def body():
-        gate, heard = asyncio.Event(), []
+        gate, calls = asyncio.Event(), []
 
         async def carry(call):
             await gate.wait()
-            heard.append(call)
+            calls.append(call)
             return pb.TextChatMsgRsp()
 
-        line, call = peers.Line("node2", carry), peers.push(DEVICE, NEWS)
-        telling = [asyncio.create_task(line.tell(DEVICE, call)) for _ in range(2_000)]
+        queue, call = peers.PeerQueue("node2", carry), peers.push(DEVICE, NOTICE)
+        sending = [asyncio.create_task(queue.send(DEVICE, call)) for _ in range(2_000)]
         await asyncio.sleep(1)
         gate.set()
-        await asyncio.gather(*telling)
-        told = len(heard)
-        assert told < 2_000
-        await line.tell(DEVICE, call)
-        assert len(heard) == told + 1
+        await asyncio.gather(*sending)
+        arrived = len(calls)
+        assert arrived < 2_000
+        await queue.send(DEVICE, call)
+        assert len(calls) == arrived + 1
 
     run(body())
 

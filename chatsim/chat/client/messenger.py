@@ -39,14 +39,14 @@ from chatsim.chat.protocol import (
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Enter", "Event", "Messenger", "Patience", "Status"]
+__all__ = ["Event", "LogIn", "Messenger", "Patience", "Status"]
 
 R = TypeVar("R", bound=Message)
 
-Enter = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply]]]
-"""Makes a connection that is logged in with a feed; it is given what takes what the server says unasked.
+LogIn = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply]]]
+"""Connects and logs in, with a feed; its argument is called with each notice that the server pushes.
 
-Raises a `ClientError` if it can't now."""
+Raises a `ClientError` when it does not succeed."""
 
 _UNHEARD = 1_000
 """So many notices may wait to be heard; one more, and the connection ends: the next one begins with what is missing."""
@@ -102,7 +102,7 @@ class Messenger:
 
     Args:
         uid: whose.
-        enter: how it connects.
+        log_in: how it connects.
         store: its memory.
         clock: seconds since the epoch.
         rng: for the pauses, and the names of texts: unlike that of any other messenger of the user.
@@ -122,7 +122,7 @@ class Messenger:
     def __init__(
         self,
         uid: int,
-        enter: Enter,
+        log_in: LogIn,
         store: LocalStore,
         *,
         clock: Callable[[], float],
@@ -137,7 +137,7 @@ class Messenger:
         self.trouble: str | None = None
         self.profile: LoginReply | None = None
         self.applications: dict[int, FriendApplication] = {}
-        self._enter = enter
+        self._log_in = log_in
         self._clock = clock
         self._rng = rng
         self._patience = patience or Patience()
@@ -287,7 +287,7 @@ class Messenger:
         failures = 0
         while True:
             try:
-                connection, profile = await self._enter(self._told.put_nowait)
+                connection, profile = await self._log_in(self._told.put_nowait)
             except (ClientError, asyncio.QueueFull) as error:
                 trouble = str(error) or _TOO_MUCH
                 if isinstance(error, RefusedError) and error.code in _FINAL:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Never, TypeVar
 
 from chatsim.chat.client.connection import Client
-from chatsim.chat.client.messenger import Enter
+from chatsim.chat.client.messenger import LogIn
 from chatsim.chat.client.outbox import unique_id
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.protocol import (
@@ -161,7 +161,7 @@ class Delivery:
                 report.rows += self.rows(world.name, path, sharing, window, hops)
 
     @asynccontextmanager
-    async def house(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], Enter]]:
+    async def house(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], LogIn]]:
         """Nodes that run, their users there; gives how a device of a user enters at a node, by its number."""
         import numpy as np
 
@@ -180,7 +180,7 @@ class Delivery:
             rngs=[np.random.default_rng(seed) for seed in seeds],
             sharing=sharing,
         ) as there:
-            yield lambda uid, node: there.door(uid, there.nodes[node].address, machine=f"client{uid}")
+            yield lambda uid, node: there.login_for(uid, there.nodes[node].address, machine=f"client{uid}")
 
     def rows(
         self, world: str, path: str, sharing: Sharing, window: float, hops: Sequence[Hops]
@@ -210,7 +210,7 @@ class Delivery:
 async def converse(
     parameters: Delivery,
     path: str,
-    door: Callable[[int, int], Enter],
+    door: Callable[[int, int], LogIn],
     rng: np.random.Generator,
     bar: tqdm[Never],
 ) -> tuple[float, list[Hops]]:
@@ -253,7 +253,7 @@ class _Device:
         self.uid = uid
         self._expected: dict[object, asyncio.Future[tuple[float, Message]]] = {}
 
-    async def enter(self, enter: Enter) -> None:
+    async def enter(self, enter: LogIn) -> None:
         self.client, _ = await enter(self._hear)
 
     def expect(self, what: object) -> asyncio.Future[tuple[float, Message]]:

@@ -30,7 +30,7 @@ from chatsim.chat.protocol import (
 )
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.chat.sessions import Passing
+from chatsim.chat.session_wrapper import SessionWrapper
 from chatsim.db.session import Rows, Session
 from chatsim.db.text import placeholders, statements
 from chatsim.experiments.creation.experiment import BadParameterError
@@ -337,7 +337,7 @@ async def _costs(world: World, tx: Session, read: Callable[[], Awaitable[Page]])
     return _Costs(page, read_now, spent.rows_examined, spent.round_trips - 1)
 
 
-class _Told(Passing):
+class _Told(SessionWrapper):
     """A session that remembers what it was asked."""
 
     def __init__(self, tx: Session) -> None:

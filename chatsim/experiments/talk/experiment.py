@@ -21,7 +21,7 @@ import numpy as np
 
 from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import DEADLINE
-from chatsim.chat.client.messenger import Enter, Messenger, Patience, Status
+from chatsim.chat.client.messenger import LogIn, Messenger, Patience, Status
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
@@ -93,7 +93,7 @@ class _News:
 class House(Protocol):
     """Nodes that can be reached, and killed."""
 
-    def door(self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str) -> Enter:
+    def login_for(self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str) -> LogIn:
         """How a messenger of ``uid`` on ``machine`` connects."""
         ...
 
@@ -201,7 +201,7 @@ class Talk:
     ) -> AsyncIterator[Messenger]:
         messenger = Messenger(
             uid,
-            house.door(uid, machine=f"client{uid}"),
+            house.login_for(uid, machine=f"client{uid}"),
             world.local_store(":memory:" if home is None else str(home / f"{uid}.db")),
             clock=world.wall_time,
             rng=np.random.default_rng(chance.spawn(1)[0]),

@@ -117,8 +117,8 @@ class ProcessPeers:
         return self
 
     @asynccontextmanager
-    async def heard(self, name: str, node: Peer) -> AsyncIterator[None]:
-        """Have the node ``name`` hear its peers for the block."""
+    async def serve(self, name: str, node: Peer) -> AsyncIterator[None]:
+        """Serve the calls that peers make to the node ``name`` for the block."""
         self.nodes[name] = node
         try:
             yield

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import ProtocolError
-from chatsim.worlds.peers import METHODS, Line, UnreachableError, answer, kick, push
+from chatsim.worlds.peers import METHODS, PeerQueue, UnreachableError, answer, kick, push
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,11 +48,11 @@ class LinkPeers:
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device``."""
-        await self._link(device).line.tell(device, kick(device))
+        await self._link(device).queue.send(device, kick(device))
 
     async def push(self, device: Device, notice: Message) -> None:
         """Tell the node of ``device``."""
-        await self._link(device).line.tell(device, push(device, notice))
+        await self._link(device).queue.send(device, push(device, notice))
 
     def _link(self, device: Device) -> _Link:
         if device.node not in self._links:
@@ -65,8 +65,8 @@ class LinkPeers:
             await link.close()
 
     @asynccontextmanager
-    async def heard(self, node: Peer) -> AsyncIterator[None]:
-        """Have the host's node hear its peers for the block."""
+    async def serve(self, node: Peer) -> AsyncIterator[None]:
+        """Serve the calls that peers make to the host's node for the block."""
 
         async def accept(stream: Stream) -> None:
             # one after the other: a node does what it is told in no time
@@ -90,7 +90,7 @@ class _Link:
     """To one peer."""
 
     def __init__(self, network: Network, peer: str) -> None:
-        self.line = Line(peer, self._call)
+        self.queue = PeerQueue(peer, self._call)
         self._network = network
         self._peer = peer
         self._connecting = asyncio.Lock()

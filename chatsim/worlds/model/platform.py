@@ -139,5 +139,5 @@ class _ModelPeers:
             self._peers[name] = LinkPeers(self._network.host(name), name)
         return self._peers[name]
 
-    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
-        return self.of(name).heard(node)
+    def serve(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        return self.of(name).serve(node)

@@ -12,7 +12,7 @@ import grpc.aio
 
 from chatsim.chat.ports import Address, Device, Directory, Peer
 from chatsim.chat.protocol import Message, ProtocolError
-from chatsim.worlds.peers import DEADLINE, METHODS, Call, Line, Method, UnreachableError, answer, kick, push
+from chatsim.worlds.peers import DEADLINE, METHODS, Call, Method, PeerQueue, UnreachableError, answer, kick, push
 
 __all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving"]
 
@@ -49,11 +49,11 @@ class GrpcPeers:
 
     async def kick(self, device: Device) -> None:
         """Tell the node of ``device``."""
-        await self._peer(device).line.tell(device, kick(device))
+        await self._peer(device).queue.send(device, kick(device))
 
     async def push(self, device: Device, notice: Message) -> None:
         """Tell the node of ``device``."""
-        await self._peer(device).line.tell(device, push(device, notice))
+        await self._peer(device).queue.send(device, push(device, notice))
 
     def _peer(self, device: Device) -> _Peer:
         if device.node not in self._peers:
@@ -66,8 +66,8 @@ class GrpcPeers:
             await peer.close()
 
     @asynccontextmanager
-    async def heard(self, node: Peer) -> AsyncIterator[None]:
-        """Have the node hear its peers for the block, at `address`."""
+    async def serve(self, node: Peer) -> AsyncIterator[None]:
+        """Serve the calls that peers make to the node for the block, at `address`."""
 
         def handler(method: Method) -> grpc.RpcMethodHandler[Any, Any]:
             async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
@@ -107,9 +107,9 @@ class GrpcGroup:
             self._peers[name] = GrpcPeers(name, self._directory)
         return self._peers[name]
 
-    def heard(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
-        """Have the node ``name`` hear its peers for the block."""
-        return self.of(name).heard(node)
+    def serve(self, name: str, node: Peer) -> AbstractAsyncContextManager[None]:
+        """Serve the calls that peers make to the node ``name`` for the block."""
+        return self.of(name).serve(node)
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ class _Peer:
     """One peer: a channel to where it was last seen."""
 
     def __init__(self, name: str, directory: Directory) -> None:
-        self.line = Line(name, self._call)
+        self.queue = PeerQueue(name, self._call)
         self._name = name
         self._directory = directory
         self._looking = asyncio.Lock()
@@ -146,7 +146,7 @@ class _Peer:
 
     async def _call(self, call: Call) -> Any:
         method = call.method
-        await self._look()
+        await self._find()
         if self._channel is None:
             raise UnreachableError("no such node has reported")
         if method.name not in self._stubs:
@@ -162,7 +162,7 @@ class _Peer:
                 self._sure = False  # it may have begun anew somewhere else
             raise UnreachableError(f"{error.code().name}: {error.details()}") from error
 
-    async def _look(self) -> None:
+    async def _find(self) -> None:
         """Look up where the peer is, if that is not known; once a second at most."""
         async with self._looking:
             now = asyncio.get_running_loop().time()

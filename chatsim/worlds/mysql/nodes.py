@@ -20,7 +20,6 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
-from chatsim.worlds.doors import Doors
 from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
@@ -28,6 +27,7 @@ from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
+from chatsim.worlds.service import ChatService
 from chatsim.worlds.world import PeerGroup, Sharing, WorldError
 
 __all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeProcesses", "NodeSettings", "node_processes", "run_node"]
@@ -93,7 +93,7 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
             locks=await _locks(settings, stack),
         )
         node = Node(settings.name, services, settings.config)
-        await stack.enter_async_context(peers.heard(settings.name, node))
+        await stack.enter_async_context(peers.serve(settings.name, node))
         yield await stack.enter_async_context(listening(node, settings.address))
 
 
@@ -241,7 +241,7 @@ async def node_processes(
 
 
 @dataclass(frozen=True)
-class NodeProcesses(Doors):
+class NodeProcesses(ChatService):
     """Nodes in processes of their own."""
 
     _processes: Sequence[_NodeProcess]

@@ -23,7 +23,7 @@ from scripted_server import (
     PowerCutStore,
     Server,
     contents,
-    door,
+    login_for,
     messenger,
     now,
 )
@@ -153,13 +153,13 @@ async def attempts(harness, count, *, seed=1, patience):
     times = []
     enough = asyncio.Event()
 
-    async def enter(_):
+    async def log_in(_):
         times.append(now())
         if len(times) == count:
             enough.set()
         raise DisconnectedError("nobody there")
 
-    made = await harness.open(enter=enter, seed=seed, patience=patience)
+    made = await harness.open(log_in=log_in, seed=seed, patience=patience)
     await enough.wait()
     assert (made.status, made.trouble) == (Status.CONNECTING, "nobody there")
     await made.close()
@@ -286,7 +286,7 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
     harness.server.write(THREAD, *numbers(1, 15))
     harness.server.write(THREAD + 1, "hello")
     harness.server.script[kind].append(fate)
-    made = await harness.open(enter=door(harness.server, heartbeat=2 * PATIENCE), patience=Patience(resync=600.0))
+    made = await harness.open(log_in=login_for(harness.server, heartbeat=2 * PATIENCE), patience=Patience(resync=600.0))
     await asyncio.sleep(5 * PATIENCE)
     assert made.status in {Status.STALE, Status.READY}
     assert (made.trouble is None) == (made.status is Status.READY)
@@ -302,8 +302,8 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
 @in_a_house
 async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(harness, fate):
     harness.server.write(THREAD, "1")
-    enter = door(harness.server, heartbeat=2 * PATIENCE)
-    made = await harness.ready(enter=enter, patience=Patience(resync=600.0))
+    log_in = login_for(harness.server, heartbeat=2 * PATIENCE)
+    made = await harness.ready(log_in=log_in, patience=Patience(resync=600.0))
     harness.server.script[HistoryRequest].append(fate)
     await harness.server.push(THREAD, harness.server.write(THREAD, *numbers(2, 31))[-1])
     await asyncio.sleep(5 * PATIENCE)
@@ -772,7 +772,7 @@ async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
     made = await harness.open(tmp_path / "local.db")
     await made.close()
     store = ModelStore(str(tmp_path / "local.db"), FREE)
-    other = Messenger(OTHER, door(harness.server), store, clock=now, rng=np.random.default_rng(1))
+    other = Messenger(OTHER, login_for(harness.server), store, clock=now, rng=np.random.default_rng(1))
     with pytest.raises(WrongOwnerError):
         await other.open()
     await other.close()
@@ -898,8 +898,8 @@ def test_after_any_trouble_everything_is_there_once_and_in_order(day, fates, see
     async def body(harness):
         for thread_id in (THREAD, THREAD + 1):
             harness.server.write(thread_id, *numbers(1, 8))
-        enter = door(harness.server, heartbeat=2 * PATIENCE)
-        made = await harness.ready(seed=seed, enter=enter, costs=StoreCosts(statement=0.001, commit=0.003))
+        log_in = login_for(harness.server, heartbeat=2 * PATIENCE)
+        made = await harness.ready(seed=seed, log_in=log_in, costs=StoreCosts(statement=0.001, commit=0.003))
         for kind, these in fates.items():
             harness.server.script[kind] += these
         for number, (step, thread_id) in enumerate(day):

@@ -38,7 +38,7 @@ def messengers(world, harness):
     return {
         device: Messenger(
             uid,
-            harness.door(uid, machine=device),
+            harness.login_for(uid, machine=device),
             world.local_store(":memory:"),
             clock=world.wall_time,
             rng=np.random.default_rng(number),

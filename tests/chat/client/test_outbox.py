@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_server import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, door
+from scripted_server import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, login_for
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
@@ -44,7 +44,7 @@ class Harness:
         return self
 
     async def connect(self):
-        return (await door(self.server)(lambda _: None))[0]
+        return (await login_for(self.server)(lambda _: None))[0]
 
     async def put(self, *texts, thread_id=THREAD):
         for text in texts:

@@ -20,7 +20,7 @@ from scripted_server import (
     PowerCutError,
     PowerCutStore,
     Server,
-    door,
+    login_for,
 )
 
 from chatsim.chat.client import sync
@@ -51,7 +51,7 @@ class Harness:
         self.stored = []
 
     async def connect(self):
-        self.client, _ = await door(self.server)(lambda _: None)
+        self.client, _ = await login_for(self.server)(lambda _: None)
 
     async def fetch(self, thread_id=THREAD):
         await sync.fetch(self.client, self.cache, thread_id)

@@ -13,7 +13,7 @@ from chatsim.chat.paging import DEFAULTS
 from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import structs
-from chatsim.chat.sessions import Passing
+from chatsim.chat.session_wrapper import SessionWrapper
 from chatsim.db.session import Rows, Session
 
 __all__ = ["MembersOnly", "changed", "joined", "mark_read", "require", "states", "threads", "written"]
@@ -86,7 +86,7 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
     return structs(ThreadState, [(*by_id[thread], *rest) for thread, *rest in page]), len(found.rows) > _PAGE
 
 
-class MembersOnly(Passing):
+class MembersOnly(SessionWrapper):
     """What is read through it is for members of a thread: anybody else gets a `RefusalError` instead.
 
     Whether they are one is asked in the round trip of what is to be read, which is half of what a page takes.

@@ -1,4 +1,4 @@
-"""How clients come in: the status server says where, then they connect and log in; in either world."""
+"""How clients log in: the status server says at which node, then they connect to it; in either world."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chatsim.chat.client.connection import DEADLINE, Client, DisconnectedError
-from chatsim.chat.client.messenger import Enter
+from chatsim.chat.client.messenger import LogIn
 from chatsim.chat.ports import Address, RegistryError
 from chatsim.chat.protocol import LoginReply, Message
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
 from chatsim.worlds.world import Platform
 
-__all__ = ["Doors"]
+__all__ = ["ChatService"]
 
 
 @dataclass(frozen=True)
-class Doors:
-    """The ways in to the nodes that a status server knows.
+class ChatService:
+    """Nodes that clients can log in to, and the status server that knows them.
 
     Attributes:
         status: the status server.
@@ -36,20 +36,20 @@ class Doors:
         Raises:
             DisconnectedError, LateError, RefusedError: it could not be.
         """
-        client, _ = await self._enter(uid, address, deadline=deadline, machine=machine)
+        client, _ = await self._log_in(uid, address, deadline=deadline, machine=machine)
         return client
 
-    def door(
+    def login_for(
         self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str = "client"
-    ) -> Enter:
-        """How a messenger of ``uid`` on ``machine`` connects."""
+    ) -> LogIn:
+        """How a messenger of ``uid`` on ``machine`` logs in, again after each connection that it loses."""
 
-        async def enter(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
-            return await self._enter(uid, address, deadline=deadline, machine=machine, pushed=pushed)
+        async def log_in(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
+            return await self._log_in(uid, address, deadline=deadline, machine=machine, pushed=pushed)
 
-        return enter
+        return log_in
 
-    async def _enter(
+    async def _log_in(
         self,
         uid: int,
         address: Address | None,
@@ -65,7 +65,7 @@ class Doors:
         try:
             client = await Client.connect(self.platform.at(machine), ticket.address, deadline=deadline, pushed=pushed)
         except DisconnectedError:
-            with suppress(RegistryError):  # it will be found out again
+            with suppress(RegistryError):  # another client will find it out
                 await self.status.unreachable(ticket.address)
             raise
         try:

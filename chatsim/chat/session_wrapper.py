@@ -1,4 +1,4 @@
-"""Sessions that pass on what they are asked to another one."""
+"""A session that hands everything on to another one, for subclasses that change a part of it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from chatsim.db.session import Isolation, Rows, Session
 
-__all__ = ["Passing"]
+__all__ = ["SessionWrapper"]
 
 
-class Passing(Session):
-    """The `Session` port: passes on everything; a subclass changes what it does about statements.
+class SessionWrapper(Session):
+    """Hands everything on to another session; a subclass overrides what it changes.
 
     Args:
-        tx: the session that is asked in the end.
+        tx: the other session.
     """
 
     def __init__(self, tx: Session) -> None:
