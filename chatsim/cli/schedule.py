@@ -19,13 +19,13 @@ import msgspec
 
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
-from chatsim.conformance.schedule import BadScheduleError, Completed, Schedule, ScheduleOutcome, read
+from chatsim.conformance.schedule import BadScheduleError, Completed, Play, Schedule, ScheduleOutcome, read
 from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import WorldError, missing_extra
 
 if TYPE_CHECKING:
-    from chatsim.conformance.drawing import Play, Report
+    from chatsim.conformance.differential import DifferentialReport
 
 __all__ = ["schedule"]
 
@@ -197,19 +197,19 @@ def _play_all(
     return found, skipped
 
 
-def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, Report]:
+def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, DifferentialReport]:
     """Whether it was interrupted, and what has come of it until then."""
     from chatsim.conformance import model_player
 
     try:
-        from chatsim.conformance.drawing import Report, Search
+        from chatsim.conformance.differential import DifferentialReport, DifferentialTest
     except ImportError as error:
         raise missing_extra("--generate", "generate") from error
 
-    report = Report()
+    report = DifferentialReport()
     try:
         with _mysql(servers) as (play, log_bin), _interruptible(play) as stoppable:
-            Search(stoppable, partial(model_player.play, log_bin=log_bin), **draws).run(count, report)
+            DifferentialTest(stoppable, partial(model_player.play, log_bin=log_bin), **draws).run(count, report)
     except KeyboardInterrupt:
         return True, report
     return False, report
@@ -235,13 +235,13 @@ def _interruptible(play: Play) -> Iterator[Play]:
 # --- what is printed
 
 
-def _report_drawn(report: Report, *, interrupted: bool) -> None:
+def _report_drawn(report: DifferentialReport, *, interrupted: bool) -> None:
     for each in report.disagreements:
         click.echo(msgspec.json.encode(each.schedule))
     for reason, times in report.not_modelled.most_common():
         click.echo(f"not in the model, {times:,} times: {reason}", err=True)
-    if report.unsettled:
-        click.echo(f"left out, since the server does not do the same every time: {report.unsettled:,}", err=True)
+    if report.unstable:
+        click.echo(f"left out, since the server does not do the same every time: {report.unstable:,}", err=True)
     for name, differ in zip(LEVELS, report.differing, strict=True):
         click.echo(f"{name}: {report.played - differ:,} of {report.played:,} agree")
     if interrupted:

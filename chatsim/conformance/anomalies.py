@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatsim.conformance.schedule import Completed, Schedule, ScheduleOutcome, Step
+from chatsim.conformance.schedule import Completed, Play, Schedule, ScheduleOutcome, Step
 from chatsim.db.session import Isolation
 
 __all__ = ["ANOMALIES", "IsolationAnomaly", "arrange", "happened", "matrix"]
 
-Play = Callable[[Schedule], ScheduleOutcome]
 Results = Mapping[int, Completed]
 
 _SETUP = ["CREATE TABLE test (id INT PRIMARY KEY, value INT) ENGINE=InnoDB", "INSERT INTO test VALUES (1, 10), (2, 20)"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,10 +15,12 @@ __all__ = [
     "Blocked",
     "Completed",
     "FinalTable",
+    "Play",
     "Schedule",
     "ScheduleOutcome",
     "Step",
     "StepOutcome",
+    "number_steps",
     "plain",
     "read",
 ]
@@ -175,6 +177,15 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("the steps are not numbered 1, 2, 3 and so on")
         if unknown := {step.session for step in self.steps} - set(self.sessions):
             raise ValueError(f"a step is of session {min(unknown)!r}, which 'sessions' has not")
+
+
+Play = Callable[[Schedule], ScheduleOutcome]
+"""Plays a schedule in a world."""
+
+
+def number_steps(steps: Iterable[tuple[str, str]]) -> list[Step]:
+    """Sessions and statements as steps, numbered from 1."""
+    return [Step(number, session, sql) for number, (session, sql) in enumerate(steps, 1)]
 
 
 def read(path: Path) -> Schedule:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from chatsim.conformance.comparison import compare
+from chatsim.conformance.comparison import compare, without_row_ids
 from chatsim.conformance.schedule import Blocked, Completed, FinalTable, Schedule, ScheduleOutcome, Step, StepOutcome
 
 GAP = ("a", "t", "PRIMARY", "RECORD", "X,GAP", "GRANTED", "4")
@@ -91,3 +91,11 @@ def test_after_several_are_freed_at_once_another_outcome_may_be_right():
 def test_a_schedule_that_expects_nothing_can_not_be_compared():
     with pytest.raises(ValueError, match="here does not say what to expect"):
         compare(msgspec.structs.replace(SCHEDULE, expected=None), EXPECTED)
+
+
+def test_row_ids_are_numbered_as_they_come_up():
+    def outcome(*ids):
+        locks = [("a", "t", "k", "RECORD", "X", "GRANTED", f"'0x', 0x{each:012X}") for each in ids]
+        return ScheduleOutcome([StepOutcome(1, [], {}, [("a", "t", None, "TABLE", "IX", "GRANTED", None), *locks])], {})
+
+    assert without_row_ids(outcome(0x217, 0x21A)) == without_row_ids(outcome(0x500, 0x501)) == outcome(1, 2)

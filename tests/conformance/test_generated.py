@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from chatsim.conformance import model_player, mysql_player
-from chatsim.conformance.drawing import Report, Search
+from chatsim.conformance.differential import DifferentialReport, DifferentialTest
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 
 COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))
 SEED = int(os.environ.get("CHATSIM_TEST_SEED", "97"))
-PATIENCE = 40
+BUDGET = 40
 WITH_FOREIGN_KEYS = COUNT // 4
 
 
@@ -36,10 +36,10 @@ def play(mysql_url):
     ids=["tables", "parent-and-child"],
 )
 def test_the_model_does_what_mysql_does(play, count, foreign_keys):
-    report = Report()
-    search = Search(play, model_player.play, seed=SEED, foreign_keys=foreign_keys, patience=PATIENCE)
+    report = DifferentialReport()
+    search = DifferentialTest(play, model_player.play, seed=SEED, foreign_keys=foreign_keys, budget=BUDGET)
     search.run(count, report, progress=False)
     told = "\n".join(f"{each}\n{msgspec.json.encode(each.schedule).decode()}" for each in report.disagreements)
     assert report.agrees, f"of {report.played}, differ at each level {report.differing}:\n{told}"
     assert not report.not_modelled
-    assert report.played >= 0.9 * count, f"{report.unsettled} are of more than one outcome"
+    assert report.played >= 0.9 * count, f"{report.unstable} are of more than one outcome"
