@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test conformance lint format bench notebooks clean
+.PHONY: help setup wheel demo test conformance lint format bench notebooks clean
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -31,6 +31,9 @@ lint: setup ## ruff, mypy (strict), the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: setup ## build the wheel and try it as a user would: installed alone, outside the checkout
+	.ci/wheel.sh
 
 format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
