@@ -32,7 +32,7 @@ lint: setup ## ruff, mypy (strict), the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheel: setup ## build the wheel and try it as a user would: installed alone, outside the checkout
+wheel: setup ## build the wheel and try it, installed alone outside the checkout
 	.ci/wheel.sh
 
 format: setup ## let ruff put the code in order

@@ -49,11 +49,22 @@ _OBSTACLES: dict[str, Callable[[], str | None]] = {
 }
 
 
+def _required() -> set[str]:
+    """What must be there, by name; ``all`` for everything."""
+    return {*os.environ.get("CHATSIM_TEST_REQUIRE", "").split()}
+
+
+def pytest_configure() -> None:
+    if unknown := _required() - {*_OBSTACLES, "all"}:
+        known = ", ".join(sorted({*_OBSTACLES, "all"}))
+        raise pytest.UsageError(f"CHATSIM_TEST_REQUIRE names {', '.join(sorted(unknown))}; there are: {known}")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for what in mark.args:
             if reason := _OBSTACLES[what]():
-                if os.environ.get("CHATSIM_TEST_REQUIRE"):
+                if _required() & {what, "all"}:
                     pytest.fail(f"{what} is required here: {reason}")
                 pytest.skip(f"{what}: {reason}")
 
