@@ -17,9 +17,7 @@ async def mine(tx: chatsim.Session, low: int, high: int) -> int:
         )
     except chatsim.DuplicateKeyError:
         await tx.rollback()
-        found = await tx.execute(
-            "SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?", (low, high)
-        )
+        found = await tx.execute("SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?", (low, high))
         return int(str(found.rows[0][0]))
     await tx.commit()
     return made.last_id
