@@ -75,12 +75,14 @@ def test_what_is_not_there_is_found():
     """What the tests above rely on."""
     assert missing_links(INDEX, "[a](no-such.md#part) [b](https://example.org) [c](design.md)") == ["no-such.md"]
     assert missing_paths("`docs/no-such.md` and `tests/docs`") == ["docs/no-such.md"]
-    text = "`chatsim race --no-such`\n\n    $ chatsim no-such  # a note\n\n    chatsim mysql start --nor-this \\\n      --or-this"
-    assert [unknown_words(words) for words in commands(text)] == [
-        ["--no-such"],
-        ["no-such"],
-        ["--nor-this", "--or-this"],
-    ]
+    lines = (
+        "`chatsim race --no-such`",
+        "    $ chatsim no-such  # a note",
+        "    chatsim mysql start --nor-this \\",
+        "    --so",
+    )
+    text = "\n".join(lines)
+    assert [unknown_words(words) for words in commands(text)] == [["--no-such"], ["no-such"], ["--nor-this", "--so"]]
 
 
 def test_commands_are_found():
