@@ -217,6 +217,24 @@ def test_a_message_longer_than_a_frame_is_not_encoded():
         protocol.encode(long)
 
 
+def reply_of(size):
+    """A message whose body has so many bytes."""
+    text = protocol.AcknowledgedText(message_id=1, unique_id="u", content="", status=0, chat_time="")
+    reply = protocol.TextReply(error=0, fromuid=1, touid=2, thread_id=3, chat_datas=(text,))
+    text = msgspec.structs.replace(text, content="x" * (size - len(msgspec.json.encode(reply))))
+    return msgspec.structs.replace(reply, chat_datas=(text,))
+
+
+def test_a_message_of_the_longest_body_is_encoded_and_decoded_and_one_of_a_byte_more_is_not():
+    longest = reply_of(65_535)
+    data = protocol.encode(longest)
+    assert data[:4] == struct.pack(">HH", 1018, 65_535)
+    assert len(data) == 4 + 65_535
+    assert decode(data, FROM_SERVER) == longest
+    with pytest.raises(protocol.MessageTooLongError, match="message 1018 has 65536 bytes, more than the 65535"):
+        protocol.encode(reply_of(65_536))
+
+
 def test_a_hundred_thousand_mutated_frames_raise_nothing_else_and_leave_no_memory_behind():
     chance = random.Random(7)
     originals = [frame(number, BODIES[number]) for number in FROM_CLIENT]

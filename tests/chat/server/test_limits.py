@@ -17,7 +17,9 @@ LEAST = {
     "burst": 1,
     "grace": 0,
     "report": 0.001,
+    "text_characters": 1,
 }
+MOST = {"request_bytes": LARGEST_BODY, "text_characters": 10_000}
 BAD = [(name, value) for name, least in LEAST.items() for value in (least - 0.0005, -1, -math.inf, math.nan)]
 
 
@@ -31,11 +33,11 @@ def passed(bucket, gaps):
     return times
 
 
-@pytest.mark.parametrize(("name", "value"), [*BAD, ("request_bytes", LARGEST_BODY + 1)])
+@pytest.mark.parametrize(("name", "value"), [*BAD, *((name, most + 1) for name, most in MOST.items())])
 def test_a_limit_that_makes_no_sense_is_refused_with_its_name_its_value_and_what_is_allowed(name, value):
     with pytest.raises(BadLimitError) as refused:
         Limits(**{name: value})
-    most = LARGEST_BODY if name == "request_bytes" else math.inf
+    most = MOST.get(name, math.inf)
     assert str(refused.value) == f"{name} is {value}; it must be between {LEAST[name]} and {most}"
 
 
@@ -44,7 +46,12 @@ def test_the_least_that_makes_sense_is_allowed(name):
     assert getattr(Limits(**{name: LEAST[name]}), name) == LEAST[name]
 
 
-@pytest.mark.parametrize("name", sorted(LEAST.keys() - {"request_bytes"}))
+@pytest.mark.parametrize("name", MOST)
+def test_the_most_that_makes_sense_is_allowed(name):
+    assert getattr(Limits(**{name: MOST[name]}), name) == MOST[name]
+
+
+@pytest.mark.parametrize("name", sorted(LEAST.keys() - MOST.keys()))
 def test_a_limit_may_be_none_at_all(name):
     assert getattr(Limits(**{name: math.inf}), name) == math.inf
 

@@ -363,6 +363,19 @@ async def test_what_waits_to_be_sent_is_bounded_and_more_of_it_ends_the_session(
     assert reason == f"{frames * len(encode(NOTICE))} bytes wait to be sent"
 
 
+@pytest.mark.parametrize(("less", "frames"), [(0, 4), (1, 3)])
+@in_virtual_time
+async def test_as_many_bytes_as_the_limit_may_wait_and_one_more_ends_the_session_with_the_next_push(less, frames):
+    size = len(encode(NOTICE))
+    async with visit(window=1_000_000, queue_bytes=3 * size - less) as client:
+        for _ in range(frames):
+            client.session.push(NOTICE)
+        assert client.session._ending is None
+        client.session.push(NOTICE)
+        assert await client.ended == f"{frames * size} bytes wait to be sent"
+        assert await client.rest() == [NOTICE] * frames
+
+
 @in_virtual_time
 async def test_what_is_being_written_counts_as_waiting():
     async with visit(window=10, queue_bytes=100, expiry=20.0) as client:

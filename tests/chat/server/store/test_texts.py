@@ -112,6 +112,18 @@ async def test_of_a_batch_of_old_and_new_the_new_are_stored_behind(harness):
     assert [each.unique_id for each in done.fresh] == ["a", "c"]
 
 
+@in_both_worlds()
+async def test_of_a_batch_of_old_and_new_only_the_new_are_counted_in_the_thread_and_as_unread(harness):
+    thread = await harness.talking(ANN, BOB)
+    await sent(harness, batch(thread, "b"))
+    done = await sent(harness, batch(thread, "a", "b", "c"))
+    last = "SELECT last_seq, last_message_id FROM chat_thread WHERE id = ?"
+    assert await harness.rows(last, thread) == [(3, done.fresh[-1].message_id)]
+    unread = "SELECT user_id, unread FROM user_thread WHERE thread_id = ? ORDER BY user_id"
+    assert await harness.rows(unread, thread) == [(ANN, 0), (BOB, 3)]
+    assert done.fresh[-1].message_id == max(each.message_id for each in done.texts)
+
+
 @in_both_worlds("seed")
 async def test_in_the_seeds_tables_a_batch_that_is_sent_again_is_stored_again(harness):
     """SD1: they have no place for a message's name."""
