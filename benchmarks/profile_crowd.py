@@ -23,7 +23,7 @@ ROOMS = {
     "msgspec": "wire: frames and JSON",
     "chat/server": "nodes",
     "chat/client": "clients",
-    "worlds/inprocess": "tokens and presence",
+    "worlds/common": "tokens and presence",
     "itsdangerous": "tokens and presence",
 }
 

@@ -21,13 +21,13 @@ from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.worlds.cluster import cluster
+from chatsim.worlds.common.peers_pb2 import GetChatServerReq, GetChatServerRsp
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
-from chatsim.worlds.peers_pb2 import GetChatServerReq, GetChatServerRsp
 from chatsim.worlds.world import Sharing
 
 USERS = 19

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from foreign import CHATSIM, Foreigner, Serving, frame
 
 from chatsim.cli import main
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.tokens import SignedTokens
 from chatsim.worlds.mysql.world import drop_stale_schemas
 
 MODES = {"in_process": [], "processes": ["--processes"]}

@@ -25,7 +25,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.worlds.inprocess.tokens import LIFETIME
+from chatsim.worlds.common.tokens import LIFETIME
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.world import Sharing, WorldError

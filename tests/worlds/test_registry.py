@@ -14,8 +14,8 @@ import pytest
 
 from chatsim.chat.ports import Address, Device, NodeStatus, NoTokenError, RegistryError, TokenError
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence
+from chatsim.worlds.common.tokens import SignedTokens
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisPresence, RedisRegistry, RedisTokens

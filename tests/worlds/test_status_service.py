@@ -7,10 +7,10 @@ import pytest
 
 from chatsim.chat.ports import Address, NodeStatus, RegistryError
 from chatsim.chat.server.status import StatusServer
-from chatsim.worlds.inprocess.presence import MemoryDirectory
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.peers_pb2 import GetChatServerReq, GetChatServerRsp
+from chatsim.worlds.common.presence import MemoryDirectory
+from chatsim.worlds.common.tokens import SignedTokens
 from chatsim.worlds.mysql.grpc_status import status_service
-from chatsim.worlds.peers_pb2 import GetChatServerReq, GetChatServerRsp
 
 UID = 2**40
 

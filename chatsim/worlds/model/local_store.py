@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import LocalStoreError, Many, Statement
 from chatsim.db.session import Rows
-from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
+from chatsim.worlds.common.sqlite import ERRORS, outcome
 
 if TYPE_CHECKING:
     from chatsim.worlds.model.costs import StoreCosts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chatsim.chat.ports import Address
 from chatsim.simulation import network
 from chatsim.simulation.links import Topology
-from chatsim.worlds.accepting import serve
+from chatsim.worlds.common.accepting import serve
 
 if TYPE_CHECKING:
     import numpy as np

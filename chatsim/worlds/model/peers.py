@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import ProtocolError
-from chatsim.worlds.peers import METHODS, PeerQueue, UnreachableError, answer, kick, push
+from chatsim.worlds.common.peers import METHODS, PeerQueue, UnreachableError, answer, kick, push
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chatsim.chat.ports import Device, Network, Peer, Stream
     from chatsim.chat.protocol import Message
-    from chatsim.worlds.peers import Call
+    from chatsim.worlds.common.peers import Call
 
 __all__ = ["LinkPeers"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from chatsim.simulation.cpu import CPU
 from chatsim.simulation.links import Constant, Link, Lognormal
 from chatsim.simulation.loop import current_loop
-from chatsim.worlds.inprocess.locks import PollingLocks
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.locks import PollingLocks
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.tokens import SignedTokens
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers

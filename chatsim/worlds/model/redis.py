@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from chatsim.chat.ports import Device
-    from chatsim.worlds.inprocess.presence import MemoryPresence
+    from chatsim.worlds.common.presence import MemoryPresence
     from chatsim.worlds.model.costs import RedisCosts
     from chatsim.worlds.model.network import ModelNetwork
 

@@ -12,7 +12,7 @@ import grpc.aio
 
 from chatsim.chat.ports import Address, Device, Directory, Peer
 from chatsim.chat.protocol import Message, ProtocolError
-from chatsim.worlds.peers import DEADLINE, METHODS, Call, Method, PeerQueue, UnreachableError, answer, kick, push
+from chatsim.worlds.common.peers import DEADLINE, METHODS, Call, Method, PeerQueue, UnreachableError, answer, kick, push
 
 __all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving"]
 

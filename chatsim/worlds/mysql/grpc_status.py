@@ -12,8 +12,8 @@ import grpc.aio
 from chatsim.chat.ports import Address, RegistryError
 from chatsim.chat.protocol import ErrorCode
 from chatsim.chat.server.status import NoNodeError, StatusServer
+from chatsim.worlds.common.peers_pb2 import GetChatServerReq, GetChatServerRsp
 from chatsim.worlds.mysql.grpc_peers import serving
-from chatsim.worlds.peers_pb2 import GetChatServerReq, GetChatServerRsp
 
 __all__ = ["status_service"]
 

@@ -11,7 +11,7 @@ import aiosqlite
 
 from chatsim.chat.ports import LocalStoreError, Many, Statement
 from chatsim.db.session import Rows
-from chatsim.worlds.inprocess.sqlite import ERRORS, outcome
+from chatsim.worlds.common.sqlite import ERRORS, outcome
 
 __all__ = ["SqliteStore"]
 

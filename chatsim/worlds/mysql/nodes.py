@@ -20,8 +20,8 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.status import StatusServer
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.cluster import MISSED_REPORTS, listening
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.sharing import grpc_peers, registry

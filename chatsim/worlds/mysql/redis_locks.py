@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 
 from chatsim.chat.ports import LocksError
-from chatsim.worlds.inprocess.locks import PollingLocks
+from chatsim.worlds.common.locks import PollingLocks
 
 __all__ = ["RedisLocks"]
 

@@ -9,7 +9,7 @@ from errno import ECONNRESET
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
-from chatsim.worlds.accepting import serve
+from chatsim.worlds.common.accepting import serve
 from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from chatsim.chat.ports import Address, Directory, Locks, LocksError, Network, P
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.session import Session
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import deadlock_report, driver, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore

@@ -27,8 +27,8 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.innodb.server.engine import Engine
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.tokens import SignedTokens
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.database import AdminSession
 

@@ -38,8 +38,8 @@ from chatsim.db.errors import DatabaseError, DeadlockError, Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
-from chatsim.worlds.inprocess.tokens import SignedTokens
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.tokens import SignedTokens
 
 ANYWHERE = Address("127.0.0.1", 0)
 NEVER = 1e9

@@ -9,7 +9,7 @@ import pytest
 from chatsim.chat.ports import Address, NodeStatus
 from chatsim.chat.server.status import NoNodeError, StatusServer, Ticket
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess.presence import MemoryDirectory
+from chatsim.worlds.common.presence import MemoryDirectory
 
 EXPIRY = 3.0
 

@@ -13,7 +13,7 @@ import redis.asyncio
 
 from chatsim.chat.ports import LocksError, LocksTimeoutError
 from chatsim.db.errors import DeadlockError
-from chatsim.worlds.inprocess import locks as polling
+from chatsim.worlds.common import locks as polling
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private

@@ -7,7 +7,7 @@ import pytest
 
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess import locks as polling
+from chatsim.worlds.common import locks as polling
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.redis_locks import RedisLocks

@@ -25,7 +25,7 @@ from chatsim.chat.protocol import (
     TextsNotice,
     encode,
 )
-from chatsim.worlds import peers_pb2 as pb
+from chatsim.worlds.common import peers_pb2 as pb
 
 __all__ = [
     "DEADLINE",

@@ -9,7 +9,7 @@ import functools
 from chatsim.chat.ports import Address, Device, NodeStatus
 from chatsim.chat.protocol import ReadNotice
 from chatsim.simulation.loop import run
-from chatsim.worlds.inprocess.presence import MemoryDirectory, MemoryPresence, ProcessPeers
+from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 
 EXPIRY = 20.0
 PHONE, LAPTOP, TABLET = (Device(1, session, node) for session, node in (("s1", "n1"), ("s2", "n2"), ("s3", "n1")))

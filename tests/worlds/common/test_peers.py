@@ -27,8 +27,8 @@ from chatsim.chat.protocol import (
 )
 from chatsim.simulation.loop import run
 from chatsim.worlds import peers
-from chatsim.worlds import peers_pb2 as pb
-from chatsim.worlds.inprocess.presence import MemoryDirectory, ProcessPeers
+from chatsim.worlds.common import peers_pb2 as pb
+from chatsim.worlds.common.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.platform import ModelPlatform

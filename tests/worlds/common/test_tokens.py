@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsim.chat.ports import TokenError
-from chatsim.worlds.inprocess.tokens import LIFETIME, SignedTokens
+from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 
 UID = 1019
 START = 1_700_000_000

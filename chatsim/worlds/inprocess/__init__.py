@@ -1,1 +1,0 @@
-"""Ports that one process can implement by itself, in either world."""
