@@ -105,10 +105,10 @@ class ModelServer:
 
     async def _execute(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
         answers: list[Answer] = []
-        for at in range(self.engine.count(sql)):
+        for statement in self.engine.prepared.prepare(sql):
             if not session.closed:
                 await self.cpu.work(self._costs.statement)
-            answers.append(await session.step(sql, at, args))
+            answers.append(await session.execute(statement, args))
             await self._examine(answers[-1].examined)
         return answers
 

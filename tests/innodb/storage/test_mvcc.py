@@ -361,7 +361,7 @@ def together(seed):
         lives = await asyncio.gather(*(live(engine, chance, number) for number in range(4)))
         engine.purge()
         assert (engine.data_locks(), engine.locks.waits.waiting, engine.history.views) == ([], {}, {})
-        assert engine.metadata_locks._names == {}
+        assert engine.metadata_locks._locks == {}
         rows = await read(admin)
         by_k = await read(admin, "SELECT * FROM t FORCE INDEX (by_k) WHERE k >= 0 OR k IS NULL")
         assert sorted(by_k) == rows

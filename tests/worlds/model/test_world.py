@@ -328,5 +328,5 @@ def test_when_a_race_has_ended_no_connection_lock_or_transaction_is_left():
     assert server.connections == 0
     assert list(engine.sessions) == [admin._session.connection_id]
     assert (engine.data_locks(), engine.data_lock_waits(), engine.history.views) == ([], [], {})
-    assert (engine.locks.waits.waiting, engine.user_locks._names, engine.metadata_locks._names) == ({}, {}, {})
+    assert (engine.locks.waits.waiting, engine.user_locks._locks._locks, engine.metadata_locks._locks) == ({}, {}, {})
     assert not engine.purge()

@@ -1,4 +1,4 @@
-"""Locks by name: GET_LOCK's, and those that keep a table as it is while a transaction uses it."""
+"""Metadata locks: shared or exclusive, a queue, cycles of waits; they keep a table as it is while it is used."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import pytest
 
 from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.engine import Engine
-from chatsim.innodb.server.named_locks import CycleError, NamedLocks
+from chatsim.innodb.server.metadata_locks import LockCycleError, MetadataLocks
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import current_loop, run
 
@@ -22,15 +22,20 @@ async def settled(coroutine):
     return task
 
 
+def release_all(locks, owner):
+    for name in list(locks._locks):
+        locks.release(name, owner)
+
+
 def there(body):
     """Run a test with locks that nobody holds before or after it, in virtual time."""
 
     async def main():
-        locks = NamedLocks()
+        locks = MetadataLocks()
         await body(locks)
         for owner in range(10):
-            locks.release_all(owner)
-        assert (locks._names, locks.waits()) == ({}, {})
+            release_all(locks, owner)
+        assert (locks._locks, locks.waits()) == ({}, {})
 
     run(main())
 
@@ -56,30 +61,14 @@ async def value(session, sql):
 # --- one holder, a queue
 
 
-def test_who_holds_a_lock_may_take_it_again_and_has_to_let_go_as_often():
+def test_a_holder_may_take_the_lock_again_and_releases_it_at_once():
     async def body(locks):
         assert await locks.acquire("a", 1)
         assert await locks.acquire("a", 1)
         assert not await locks.acquire("a", 2, seconds=0)
         assert locks.release("a", 1)
-        assert locks.holder("a") == 1
-        assert locks.release("a", 1)
         assert locks.holder("a") is None
         assert not locks.release("a", 1)
-
-    there(body)
-
-
-def test_a_lock_is_let_go_wholly_or_with_all_others():
-    async def body(locks):
-        for name in "aab":
-            await locks.acquire(name, 1)
-        assert locks.release("a", 1, wholly=True)
-        assert locks.holder("a") is None
-        await locks.acquire("a", 1)
-        await locks.acquire("a", 1)
-        assert locks.release_all(1) == 3
-        assert locks.release_all(1) == 0
 
     there(body)
 
@@ -89,7 +78,6 @@ def test_only_its_holder_lets_go_of_a_lock():
         await locks.acquire("a", 1)
         assert not locks.release("a", 2)
         assert not locks.release("b", 1)
-        assert locks.release_all(2) == 0
         assert locks.holder("a") == 1
 
     there(body)
@@ -223,7 +211,7 @@ def test_who_would_share_waits_behind_who_wants_it_alone_unless_it_shares_alread
         alone = await settled(locks.acquire("a", 2))
         assert not await locks.acquire("a", 3, shared=True, seconds=1)
         assert await locks.acquire("a", 1, shared=True)
-        locks.release("a", 1, wholly=True)
+        locks.release("a", 1)
         assert await alone
 
     there(body)
@@ -247,12 +235,12 @@ def test_who_would_wait_for_himself_is_told_and_nobody_loses_anything(length):
         for owner in range(length):
             await locks.acquire(f"{owner}", owner)
         waiters = [await settled(locks.acquire(f"{owner + 1}", owner)) for owner in range(length - 1)]
-        with pytest.raises(CycleError):
+        with pytest.raises(LockCycleError):
             await locks.acquire("0", length - 1)
         assert [locks.holder(f"{owner}") for owner in range(length)] == list(range(length))
         assert len(locks.waits()) == length - 1
         for owner in reversed(range(length)):
-            locks.release_all(owner)
+            release_all(locks, owner)
         assert all([await each for each in waiters])
 
     there(body)
@@ -264,7 +252,7 @@ def test_a_cycle_through_the_queue_is_seen_as_well():
         await locks.acquire("b", 3)
         ahead = await settled(locks.acquire("a", 2))
         behind = await settled(locks.acquire("a", 3))
-        with pytest.raises(CycleError):
+        with pytest.raises(LockCycleError):
             await locks.acquire("b", 1)
         locks.release("a", 1)
         assert await ahead
@@ -272,78 +260,6 @@ def test_a_cycle_through_the_queue_is_seen_as_well():
         assert await behind
 
     there(body)
-
-
-# --- GET_LOCK, as statements
-
-
-def test_the_functions_answer_as_mysql_does():
-    async def body(engine, one, other):
-        assert await value(one, "SELECT IS_FREE_LOCK('a')") == 1
-        assert await value(one, "SELECT IS_USED_LOCK('a')") is None
-        assert await value(one, "SELECT RELEASE_LOCK('a')") is None
-        assert await value(one, "SELECT GET_LOCK('a', 1)") == 1
-        assert await value(other, "SELECT IS_FREE_LOCK('a')") == 0
-        assert await value(other, "SELECT IS_USED_LOCK('a')") == one.connection_id
-        assert await value(other, "SELECT RELEASE_LOCK('a')") == 0
-        assert await value(other, "SELECT GET_LOCK('A', 2)") == 0
-        assert now() == 2
-        assert await value(one, "SELECT GET_LOCK('a', 1)") == 1
-        assert await value(one, "SELECT RELEASE_ALL_LOCKS()") == 2
-
-    served(body)
-
-
-def test_a_negative_time_waits_as_long_as_it_takes():
-    async def body(engine, one, other):
-        await value(one, "SELECT GET_LOCK('a', -1)")
-        waiting = await settled(value(other, "SELECT GET_LOCK('a', -1)"))
-        assert [(each.session, each.on, each.by) for each in engine.data_lock_waits()] == [(2, "user_lock", (1,))]
-        await asyncio.sleep(100_000)
-        assert not waiting.done()
-        one.close()
-        assert await waiting == 1
-
-    served(body)
-
-
-@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
-def test_a_lock_outlives_its_transaction_and_not_its_session(end):
-    async def body(engine, one, other):
-        await one.run("BEGIN; SELECT GET_LOCK('a', 1)")
-        await one.run(end)
-        assert await value(other, "SELECT IS_FREE_LOCK('a')") == 0
-        one.close()
-        assert await value(other, "SELECT IS_FREE_LOCK('a')") == 1
-
-    served(body)
-
-
-def test_a_cycle_is_error_3058_to_who_closes_it_whose_transaction_goes_on():
-    async def body(engine, one, other):
-        await one.run("SELECT GET_LOCK('a', 1)")
-        await other.run("BEGIN; INSERT INTO t VALUES (1); SELECT GET_LOCK('b', 1)")
-        waiting = await settled(value(one, "SELECT GET_LOCK('b', 9)"))
-        with pytest.raises(DatabaseError) as caught:
-            await other.run("SELECT GET_LOCK('a', 9)")
-        assert caught.value.errno == 3058
-        assert other.in_transaction
-        assert other.trx.undo_log
-        assert not waiting.done()
-        await other.run("SELECT RELEASE_LOCK('b')")
-        assert await waiting == 1
-
-    served(body)
-
-
-def test_a_name_that_is_none_is_refused():
-    async def body(engine, one, _):
-        for name in ("NULL", "''", f"'{'x' * 65}'"):
-            with pytest.raises(DatabaseError) as caught:
-                await one.run(f"SELECT GET_LOCK({name}, 1)")
-            assert caught.value.errno in (3057, 4163)
-
-    served(body)
 
 
 # --- tables in use
@@ -372,7 +288,7 @@ def test_in_autocommit_a_table_is_free_when_the_statement_has_ended():
     async def body(engine, user, changer):
         await user.run("SELECT * FROM t")
         await changer.run("DROP TABLE t")
-        assert engine.metadata_locks._names == {}
+        assert engine.metadata_locks._locks == {}
 
     served(body)
 

@@ -1,0 +1,133 @@
+"""What can be seen of locks: ``data_locks`` and ``data_lock_waits`` of MySQL's ``performance_schema``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatsim.db.deadlock import LockKind
+from chatsim.innodb.storage.locks import LockSystem
+from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Transaction
+from chatsim.innodb.storage.values import Value, as_text
+
+__all__ = ["DataLock", "DataLockWait", "ObservedSession", "data_lock_waits", "data_locks", "lock_data"]
+
+
+@dataclass(frozen=True)
+class DataLock:
+    """A row of ``performance_schema.data_locks``.
+
+    Attributes:
+        session: whose it is.
+        table: its table.
+        index: its index; None for a lock on the table.
+        mode: ``X``, ``X,GAP``, ``IX`` …
+        granted: held, or waited for.
+        data: the record's key, or the supremum; None for a lock on the table.
+    """
+
+    session: int
+    table: str
+    index: str | None
+    mode: str
+    granted: bool
+    data: str | None
+
+
+@dataclass(frozen=True)
+class DataLockWait:
+    """A session that waits, on ``lock``, ``user_lock`` or ``metadata_lock``, and the sessions that it waits for."""
+
+    session: int
+    on: str
+    by: tuple[int, ...]
+
+
+class ObservedSession(Protocol):
+    """What is looked at of a session.
+
+    Attributes:
+        connection_id: its number.
+        trx: its transaction, when it has one.
+    """
+
+    connection_id: int
+    trx: Transaction | None
+
+    @property
+    def statement(self) -> str:
+        """The text of the current statement."""
+        ...
+
+
+class NamedLocks(Protocol):
+    """User-level locks or metadata locks."""
+
+    def waits(self) -> Mapping[int, tuple[str, list[int]]]:
+        """The sessions that wait: for which lock, and for which sessions."""
+        ...
+
+
+def data_locks(sessions: Iterable[ObservedSession]) -> list[DataLock]:
+    """All locks on tables and records, held and waited for."""
+    return [
+        row
+        for session in sessions
+        if session.trx is not None
+        for lock in session.trx.locks.structures
+        for row in _rows_of(lock, session.connection_id)
+    ]
+
+
+def _rows_of(lock: RecordLock | TableLock, session: int) -> Iterator[DataLock]:
+    granted = not lock.waiting
+    if isinstance(lock, TableLock):
+        yield DataLock(session, lock.queue.table, None, lock.mode, granted, None)
+        return
+    definition = lock.index.definition
+    for record in lock.records:
+        yield DataLock(session, definition.table, definition.name, _mode(lock, record), granted, lock_data(record))
+
+
+def _mode(lock: RecordLock, record: Record) -> str:
+    match lock.kind:
+        case LockKind.RECORD:
+            return f"{lock.mode},REC_NOT_GAP"
+        case LockKind.GAP:
+            return f"{lock.mode},GAP"
+        case LockKind.INSERT_INTENTION:
+            return f"{lock.mode},INSERT_INTENTION" if record.is_supremum else f"{lock.mode},GAP,INSERT_INTENTION"
+    return lock.mode
+
+
+def lock_data(record: Record) -> str:
+    """A record's key as ``LOCK_DATA`` shows it."""
+    if record.is_supremum:
+        return "supremum pseudo-record"
+    definition = record.index.definition
+    values = [record.row[at] for at in definition.columns] if definition.clustered else record.row
+    return ", ".join(
+        f"0x{int(str(value)):012X}" if at == definition.hidden else _shown(value)
+        for at, value in zip(definition.place, values, strict=True)
+    )
+
+
+def _shown(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    return f"'{value}'" if isinstance(value, str) else as_text(value)
+
+
+def data_lock_waits(
+    sessions: Iterable[ObservedSession], locks: LockSystem, user_locks: NamedLocks, metadata_locks: NamedLocks
+) -> list[DataLockWait]:
+    """The sessions that wait for others, by what they wait for: first for locks on tables and records."""
+    found = [
+        DataLockWait(session.connection_id, "lock", tuple(each.session for each in locks.blocking(session.trx)))
+        for session in sessions
+        if session.trx is not None and session.trx.locks.wait_lock is not None
+    ]
+    for on, named in (("user_lock", user_locks), ("metadata_lock", metadata_locks)):
+        found += [DataLockWait(owner, on, tuple(by)) for owner, (_, by) in named.waits().items()]
+    return found

@@ -1,0 +1,144 @@
+"""Prepared statements: parsed once for each text, bound to the tables that there are, executed by sessions.
+
+A text of several statements is prepared as several. Each is bound when it is about to be executed, since one before it
+may have changed the tables; and anew when tables have changed since.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.db.text import fill, placeholders
+from chatsim.innodb.sql.executor.execution import Find
+from chatsim.innodb.sql.executor.statements import Statement, prepare
+from chatsim.innodb.sql.parser import parse
+from chatsim.innodb.storage.tables import Table
+
+__all__ = ["PreparedStatement", "StatementCache"]
+
+
+class StatementCache:
+    """The prepared statements of a server, by their texts; of those that do not fit the ones used last are kept.
+
+    Args:
+        tables: the server's tables, by their names in lower case.
+        find: gives one of them by its name, or raises a `DatabaseError`.
+        size: how many texts are kept.
+
+    Attributes:
+        generation: how often tables have come, gone or changed.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], find: Find, size: int = 1024) -> None:
+        self.tables = tables
+        self.find = find
+        self.generation = 0
+        self._size = size
+        self._texts: OrderedDict[str, tuple[PreparedStatement, ...]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many texts are kept."""
+        return len(self._texts)
+
+    def prepare(self, sql: str) -> tuple[PreparedStatement, ...]:
+        """The statements of a text, in order.
+
+        Raises:
+            DatabaseError: it is no SQL (1064), or there is no statement in it (1065).
+        """
+        found = self._texts.get(sql)
+        if found is not None:
+            self._texts.move_to_end(sql)
+            return found
+        parameters = placeholders(sql)
+        found = tuple(PreparedStatement(node, sql, parameters, self) for node in parse(sql))
+        if not found:
+            raise database_error(1065, "Query was empty")
+        self._texts[sql] = found
+        if len(self._texts) > self._size:
+            self._texts.popitem(last=False)
+        return found
+
+    def invalidate(self) -> None:
+        """Tables have come, gone or changed: what was bound to them is bound anew."""
+        self.generation += 1
+        self._texts.clear()
+
+
+class PreparedStatement:
+    """One statement of a text.
+
+    Args:
+        node: its syntax tree.
+        sql: the text.
+        parameters: how many arguments the text takes.
+        cache: knows the tables.
+
+    Attributes:
+        node: its syntax tree.
+        parameters: how many arguments the text takes.
+    """
+
+    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters")
+
+    def __init__(self, node: exp.Expr, sql: str, parameters: int, cache: StatementCache) -> None:
+        self.node = node
+        self.parameters = parameters
+        self._sql = sql
+        self._cache = cache
+        self._bound: Statement | None = None
+        self._generation = -1  # of the tables that it is bound to
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables that it is about, in lower case, if it is about rows."""
+        if (statement := self._current()) is not None:
+            return sorted({table.name.lower() for table in statement.tables})
+        if not isinstance(self.node, exp.Query | exp.DML):
+            return []
+        return sorted({each.name.lower() for each in self.node.find_all(exp.Table)} & self._cache.tables.keys())
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes rows, or locks them as if it did."""
+        if (statement := self._current()) is not None:
+            return statement.writes
+        if isinstance(self.node, exp.Query):
+            return any(each.args.get("update") for each in self.node.find_all(exp.Lock))
+        return isinstance(self.node, exp.DML)
+
+    def bind(self) -> Statement | None:
+        """What it does to the rows of the tables that there are now; None if it is not about rows.
+
+        Raises:
+            DatabaseError: it makes no sense.
+            NotImplementedError: it has something that the model does not understand; the message names it.
+        """
+        if self._generation != self._cache.generation:
+            self._bound = prepare(self.node, self._cache.find)
+            self._generation = self._cache.generation
+        return self._bound
+
+    def check(self, args: Sequence[Any]) -> None:
+        """Raise a `ValueError` unless there are as many arguments as the text takes."""
+        if len(args) != self.parameters:
+            raise ValueError(f"{len(args)} arguments for {self.parameters} placeholders in: {self._sql.strip()}")
+
+    def with_arguments(self, args: Sequence[Any]) -> str:
+        """Its text, with the arguments in their places."""
+        numbers = sorted(each.meta["number"] for each in self.node.find_all(exp.Placeholder))
+        return fill(self.node.meta["text"], [_literal(args[number]) for number in numbers])
+
+    def _current(self) -> Statement | None:
+        return self._bound if self._generation == self._cache.generation else None
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)

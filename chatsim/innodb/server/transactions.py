@@ -1,0 +1,228 @@
+"""Transaction control: what a session begins, commits and rolls back, and which tables it uses meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from chatsim.db.deadlock import Mode
+from chatsim.db.mysql import database_error
+from chatsim.db.session import Isolation
+from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.metadata_locks import LockCycleError, SessionMetadataLocks
+from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.structures import ReadView, Transaction
+from chatsim.innodb.storage.tables import Table
+
+__all__ = ["SessionTransaction"]
+
+
+class SessionTransaction:
+    """The transaction of a session, one after the other: in autocommit, at REPEATABLE READ.
+
+    Args:
+        engine: the server.
+        connection_id: the number of the session.
+        durable: awaited before a commit with changes takes effect: until its log is on disk.
+
+    Attributes:
+        engine: the server.
+        connection_id: the number of the session.
+        trx: the transaction in the storage engine, when there is one.
+        in_transaction: one was begun and has not ended.
+        read_only: it was begun READ ONLY.
+        autocommit: a statement outside of a transaction is one of its own.
+        isolation: the level of the session's transactions.
+        lock_wait_timeout: in seconds.
+    """
+
+    def __init__(
+        self, engine: Engine, connection_id: int, durable: Callable[[Transaction], Awaitable[None]] | None
+    ) -> None:
+        self.engine = engine
+        self.connection_id = connection_id
+        self._durable = durable
+        self._metadata_locks = SessionMetadataLocks(engine.metadata_locks, connection_id)
+        self.trx: Transaction | None = None
+        self.in_transaction = False
+        self.read_only = False
+        self.autocommit = True
+        self.isolation = Isolation.REPEATABLE_READ
+        self.lock_wait_timeout = 50.0
+        self._next_isolation: Isolation | None = None
+        self._savepoints: dict[str, int | None] = {}
+        self._auto_inc_locked: list[Table] = []  # by the current statement
+        self._statement_view: ReadView | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether a transaction goes on after a statement."""
+        return self.in_transaction or not self.autocommit
+
+    @property
+    def _under_way(self) -> bool:
+        return self.in_transaction or self.trx is not None
+
+    # -- begin and end
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        """Open a transaction; one that is open is committed."""
+        next_isolation = None if self._under_way else self._next_isolation
+        await self.commit()
+        self._next_isolation = isolation or next_isolation
+        self.in_transaction = True
+
+    async def commit(self) -> None:
+        """Commit what there is."""
+        trx = self.trx
+        if trx is not None and trx.undo_log and self._durable is not None:
+            await self._durable(trx)
+        self._close(trx)
+
+    def rollback(self) -> None:
+        """Roll back what there is."""
+        if self.trx is not None:
+            self.rows().roll_back()
+        self._close(self.trx)
+
+    def abort(self) -> None:
+        """Roll back what there is, the current statement with it."""
+        if self.trx is not None:
+            self.end_statement(self.trx)
+        self.rollback()
+
+    def _close(self, trx: Transaction | None) -> None:
+        self.in_transaction = self.read_only = False
+        self._next_isolation = None
+        self._savepoints.clear()
+        if trx is not None:
+            self._end(trx)
+        self._metadata_locks.release_all()
+
+    def _end(self, trx: Transaction) -> None:
+        self.trx = None
+        if trx.view is not None:
+            self.engine.history.close_view(trx.view)
+            trx.view = None
+        trx.active = False
+        if trx.undo_log:
+            self.engine.committed(trx)
+        self.engine.locks.release_all(trx)
+
+    # -- within
+
+    def transaction(self) -> Transaction:
+        """The transaction in the storage engine; it begins when it is first needed."""
+        if self.trx is None:
+            self.trx = Transaction(self.connection_id, self._next_isolation or self.isolation)
+        return self.trx
+
+    def rows(self, duplicates: Mode = "S") -> Rows:
+        """What the transaction changes rows with; rows in the way of an insert are locked in mode ``duplicates``."""
+        trx = self.transaction()
+        return Rows(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
+
+    def end_statement(self, trx: Transaction) -> None:
+        """Release what a transaction has for the current statement only."""
+        trx.locks.inherit_all = False
+        for table in self._auto_inc_locked:
+            self.engine.locks.release_auto_inc(trx, table.locks)
+        self._auto_inc_locked.clear()
+        if self._statement_view is not None:
+            self.engine.history.close_view(self._statement_view)
+            self._statement_view = None
+
+    def set_isolation(self, level: Isolation, *, once: bool) -> None:
+        """Set the level of the session's transactions, or ``once`` of the next one. Raises a `DatabaseError` (1568)."""
+        if not once:
+            self.isolation = level
+        elif self._under_way:
+            message = "Transaction characteristics can't be changed while a transaction is in progress"
+            raise database_error(1568, message)
+        else:
+            self._next_isolation = level
+
+    # -- what statements need of it
+
+    @property
+    def reads_lock(self) -> bool:
+        """Whether plain reads lock."""
+        return self.open and self.transaction().isolation is Isolation.SERIALIZABLE
+
+    def view(self) -> ReadView | None:
+        """What plain reads see; None for the newest."""
+        trx = self.transaction()
+        if trx.isolation in (Isolation.READ_UNCOMMITTED, Isolation.READ_COMMITTED):
+            if self._statement_view is None:
+                self._statement_view = self.engine.history.open_view(trx)
+            # at READ UNCOMMITTED the view is not read by; but purge waits for it
+            return None if trx.isolation is Isolation.READ_UNCOMMITTED else self._statement_view
+        if trx.view is None:
+            trx.view = self.engine.history.open_view(trx)
+        return trx.view
+
+    async def take_numbers(self, table: Table, *, bulk: bool) -> None:
+        """Lock AUTO_INCREMENT values until the statement ends, where ``innodb_autoinc_lock_mode`` asks for it."""
+        mode = self.engine.autoinc_lock_mode
+        if table not in self._auto_inc_locked and (mode == 0 or (mode == 1 and (bulk or table.locks.auto_inc))):
+            self._auto_inc_locked.append(table)
+            await self.rows().lock_table(table, "AUTO_INC")
+
+    # -- savepoints
+
+    def set_savepoint(self, name: str) -> None:
+        """Set a savepoint, if a transaction is open; one of the same name is gone."""
+        if self.open:
+            self._savepoints.pop(name.lower(), None)
+            self._savepoints[name.lower()] = None if self.trx is None else len(self.trx.undo_log)
+
+    def rollback_to(self, name: str) -> None:
+        """Roll back to a savepoint; those set after it are gone. Raises a `DatabaseError` (1305)."""
+        changes = self._savepoint(name)
+        if changes is not None:
+            self.rows().undo(changes)
+        elif self.trx is not None:  # there was no transaction in the storage engine yet
+            self.rows().roll_back()
+            self._end(self.trx)
+        for each in self._since(name)[1:]:
+            del self._savepoints[each]
+
+    def release_savepoint(self, name: str) -> None:
+        """Forget a savepoint and those set after it. Raises a `DatabaseError` (1305)."""
+        self._savepoint(name)
+        for each in self._since(name):
+            del self._savepoints[each]
+
+    def _savepoint(self, name: str) -> int | None:
+        """How many changes there were then; None: there was no transaction in the storage engine yet."""
+        if name.lower() not in self._savepoints:
+            raise database_error(1305, f"SAVEPOINT {name} does not exist")
+        return self._savepoints[name.lower()]
+
+    def _since(self, name: str) -> list[str]:
+        names = list(self._savepoints)
+        return names[names.index(name.lower()) :]
+
+    # -- metadata locks
+
+    async def use_table(self, name: str, *, writes: bool) -> None:
+        """Keep a table's definition until the transaction ends. Raises a `DeadlockError`."""
+        try:
+            await self._metadata_locks.use(name, writes=writes)
+        except LockCycleError:
+            raise self._deadlocked() from None
+
+    async def change_table(self, name: str) -> None:
+        """Have a table's definition alone until the transaction ends. Raises a `DeadlockError`."""
+        try:
+            await self._metadata_locks.change(name)
+        except LockCycleError:
+            raise self._deadlocked() from None
+
+    def leave_tables(self) -> None:
+        """Nothing has come of the statement that used tables: outside of a transaction they are free again."""
+        if not self.open:
+            self._metadata_locks.release_all()
+
+    def _deadlocked(self) -> Exception:
+        self.abort()
+        return database_error(1213, "Deadlock found when trying to get lock; try restarting transaction")
