@@ -26,7 +26,7 @@ from chatsim.chat.protocol import (
     TextsNotice,
 )
 from chatsim.simulation.loop import run
-from chatsim.worlds import peers
+from chatsim.worlds.common import peers
 from chatsim.worlds.common import peers_pb2 as pb
 from chatsim.worlds.common.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
