@@ -16,7 +16,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.text import fill, placeholders
 from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.statements import Statement, prepare
-from chatsim.innodb.sql.parser import parse
+from chatsim.innodb.sql.parser import Explain, parse
 from chatsim.innodb.storage.tables import Table
 
 __all__ = ["PreparedStatement", "StatementCache"]
@@ -99,7 +99,7 @@ class PreparedStatement:
         """The names of the tables that it is about, in lower case, if it is about rows."""
         if (statement := self._current()) is not None:
             return sorted({table.name.lower() for table in statement.tables})
-        if not isinstance(self.node, exp.Query | exp.DML):
+        if not isinstance(self.node, exp.Query | exp.DML | Explain):
             return []
         return sorted({each.name.lower() for each in self.node.find_all(exp.Table)} & self._cache.tables.keys())
 

@@ -16,7 +16,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
 
-__all__ = ["Analyze", "Do", "Release", "Savepoint", "parse"]
+__all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
 
 
 class Savepoint(exp.Expression):
@@ -29,6 +29,12 @@ class Analyze(exp.Expression):
     """``ANALYZE TABLE table, …``."""
 
     arg_types: ClassVar = {"expressions": True}
+
+
+class Explain(exp.Expression):
+    """``EXPLAIN statement``."""
+
+    arg_types: ClassVar = {"this": True}
 
 
 class Release(exp.Expression):
@@ -44,9 +50,9 @@ class Do(exp.Expression):
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# which is overridden, and _index, _tokens, _advance, _parse_insert, _parse_id_var, _parse_csv, _parse_assignment and
-# _parse_table_parts, its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS.
-# And the modules parsers.mysql and tokenizer_core themselves.
+# which is overridden, and _index, _tokens, _curr, _advance, _match_text_seq, _parse_insert, _parse_id_var, _parse_csv,
+# _parse_assignment and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the
+# tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
 class _Parser(MySQLParser):
     """MySQL's, with the statements that transactions are made of."""
 
@@ -76,6 +82,17 @@ class _Parser(MySQLParser):
         node.set("replace", True)  # noqa: FBT003
         return node
 
+    def explained(self) -> exp.Expr | None:
+        """The statement behind EXPLAIN. Raises `NotImplementedError` for its other forms."""
+        if self._match_text_seq("FORMAT", "=", "TRADITIONAL"):
+            return self._parse_statement()
+        if not self._curr:
+            self.raise_error("EXPLAIN of nothing")
+        word = self._curr.text.upper()
+        if word in ("FORMAT", "ANALYZE", "FOR", "INTO", "PARTITIONS", "EXTENDED"):
+            raise NotImplementedError(f"the model's SQL has no EXPLAIN {word}")
+        return self._parse_statement()
+
     def name(self) -> exp.Expr | None:
         """A name."""
         return self._parse_id_var()
@@ -93,6 +110,7 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("REPLACE",): lambda parser: parser.replace(),
     ("SAVEPOINT",): lambda parser: Savepoint(this=parser.name()),
     ("RELEASE", "SAVEPOINT"): lambda parser: Release(this=parser.name()),
+    ("EXPLAIN",): lambda parser: Explain(this=parser.explained()),
     ("DO",): lambda parser: Do(expressions=parser.values()),
     ("ANALYZE", "TABLE"): lambda parser: Analyze(expressions=parser.tables()),
     ("START", "TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT"): lambda _: exp.Transaction(

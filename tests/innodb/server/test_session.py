@@ -310,7 +310,7 @@ def test_a_system_variable_that_there_is_not_is_refused_by_name():
     [
         "SHOW TABLES",
         "SHOW WARNINGS",
-        "EXPLAIN SELECT 1",
+        "EXPLAIN FORMAT=JSON SELECT 1",
         "DESCRIBE t",
         "USE other",
         "KILL 1",

@@ -10,8 +10,7 @@ from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.execution import Execution
 from chatsim.innodb.sql.executor.union import distinct_rows
 from chatsim.innodb.sql.expressions import Env, Function
-from chatsim.innodb.sql.optimizer.access_path import choose, extreme
-from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.index_merge import Merge, Walk
 from chatsim.innodb.storage.scan import Path, Reading
 from chatsim.innodb.storage.values import Value, place
@@ -58,8 +57,7 @@ class NestedLoop:
         select, env = self._select, self._env
         if not select.extremes:
             return False
-        ((_, conditions),) = select.sequence
-        paths = [extreme(conditions, env, select.hints[0], each, select.columns_read(0)) for each in select.extremes]
+        paths = select.min_max_paths(env)
         if not all(paths):
             return False
         states = [each.start() for _, each in select.aggregates]
@@ -74,7 +72,7 @@ class NestedLoop:
                     if all_true(wanted, env):
                         states[at] = aggregate.add(states[at], env)
                         break
-        self._groups[()] = states, [(None,) * len(conditions.table.columns)]
+        self._groups[()] = states, [(None,) * len(select.scope.tables[0][1].columns)]
         return True
 
     async def table(self, level: int) -> bool:
@@ -92,26 +90,12 @@ class NestedLoop:
         if isinstance(conditions.table, Derived):
             matched = await self._all(conditions.table, at=at, level=level, ready=ready)
         else:
-            chosen = self._chosen(at, conditions)
-            matched = chosen is not None and await self._scan(*chosen, at=at, level=level, ready=ready)
+            plan = select.access_plan(at, conditions, self._env, self._rows_wanted, self._run.rows.trx.view)
+            matched = await self._scan(plan, at=at, level=level, ready=ready)
         if at in select.matches and not matched:
             await self._without(at, level, ready)
         self._known.discard(at)
         return self._enough()
-
-    def _chosen(self, at: int, conditions: Conditions) -> tuple[Path | Merge, bool] | None:
-        """The path to a table's rows, and whether it gives the wanted order; None when there can be none."""
-        select, env = self._select, self._env
-        alone = len(select.sequence) == 1
-        whole = self._limit is not None and not self._grouped and not select.node.args.get("distinct")
-        return choose(
-            *(conditions, env, select.hints[at]),
-            read=select.columns_read(at),
-            ordering=select.grouping if self._grouped else (select.ordering or ()) if alone else (),
-            limit=cast("int", self._limit) + self._offset if whole else None,
-            grouped=bool(select.grouping),
-            view=self._run.rows.trx.view,
-        )
 
     async def _opened(self, path: Path | Merge) -> Walk:
         """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
@@ -136,16 +120,17 @@ class NestedLoop:
 
     async def _scan(
         self,
-        path: Path | Merge,
-        ordered: bool,  # noqa: FBT001 - of `choose`
+        plan: AccessPlan,
         *,
         at: int,
         level: int,
         ready: Sequence[Function],
     ) -> bool:
-        """Walk along a path; whether any row matched."""
-        select, env = self._select, self._env
-        self._ordered = ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
+        """Walk along a table's path; whether any row matched."""
+        select, env, path = self._select, self._env, plan.path
+        if path is None:
+            return False
+        self._ordered = plan.ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
         scan = await self._opened(path)
         matches = select.matches.get(at, ())
         matched = False
@@ -169,9 +154,14 @@ class NestedLoop:
         if all_true(ready, self._env):
             await self.table(level + 1)
 
+    @property
+    def _rows_wanted(self) -> int | None:
+        """After how many rows a LIMIT ends it; None if there is none."""
+        return None if self._limit is None else self._limit + self._offset
+
     def _enough(self) -> bool:
         stops = self._limit is not None and not self._grouped and (self._ordered or not self._select.order)
-        return stops and self._given >= cast("int", self._limit) + self._offset
+        return stops and self._given >= cast("int", self._rows_wanted)
 
     async def _found(self) -> bool:
         select, env = self._select, self._env

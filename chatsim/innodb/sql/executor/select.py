@@ -13,16 +13,20 @@ from chatsim.innodb.sql.executor.clauses import all_true, compile_limit, limit_v
 from chatsim.innodb.sql.executor.derived import Derived, base_tables, derived_table
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
 from chatsim.innodb.sql.executor.nested_loop import NestedLoop
-from chatsim.innodb.sql.expressions import Function, Scope, unsupported
-from chatsim.innodb.sql.optimizer.access_path import Hints
+from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
+from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.min_max import min_max_paths
 from chatsim.innodb.sql.optimizer.outer_join import rejects_null
+from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.locks import NotGrantedError, WaitPolicy
-from chatsim.innodb.storage.scan import Reading
+from chatsim.innodb.storage.scan import Path, Reading
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Each", "Select"]
@@ -57,7 +61,7 @@ class Select:
         self.scope = scope = Scope(
             [(each.alias_or_name, _source(each, find, query)) for each in sources], strict=strict, grouping=True
         )
-        self.hints = [Hints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
+        self.hints = [IndexHints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
         for at in sorted(self.outer, reverse=True):  # the last first, since what it asks then may be of another
             if any(rejects_null(scope, at, each) for each in wanted):
                 wanted += self.outer.pop(at)
@@ -67,7 +71,7 @@ class Select:
         self.kinds = [scope.kind(each) for each in self._given]
         scope.grouping = False
         compiled = [scope.compile(each) for each in wanted]
-        self.filters = [(self._named(each), function) for each, function in zip(wanted, compiled, strict=True)]
+        self.filters = [(self.named(each), function) for each, function in zip(wanted, compiled, strict=True)]
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
         self.wanted = wanted
         self._arrange(node)
@@ -133,6 +137,28 @@ class Select:
     def grouped(self) -> bool:
         """Whether its rows are those of groups."""
         return self.groups is not None or bool(self.aggregates)
+
+    def access_plan(
+        self, at: int, conditions: Conditions, env: Env, rows_wanted: int | None, view: ReadView | None
+    ) -> AccessPlan:
+        """How the rows of the ``at``-th table are found, with the rows of the tables before it known."""
+        alone = len(self.sequence) == 1
+        streams = not self.grouped and not self.node.args.get("distinct")
+        return plan_access(
+            *(conditions, env, self.hints[at]),
+            touched=self.columns_read(at),
+            ordering=self.grouping if self.grouped else (self.ordering or ()) if alone else (),
+            limit=rows_wanted if streams else None,
+            grouped=bool(self.grouping),
+            view=view,
+        )
+
+    def min_max_paths(self, env: Env) -> list[list[Path]]:
+        """For each MIN() and MAX() the paths to it, empty if no index has it at its end; nothing if more is asked."""
+        if not self.extremes:
+            return []
+        ((_, conditions),) = self.sequence
+        return [min_max_paths(conditions, env, self.hints[0], each, self.columns_read(0)) for each in self.extremes]
 
     async def run(self, run: Execution) -> Answer:
         """Read."""
@@ -231,7 +257,7 @@ class Select:
             known.append(rest[best])
         return sequence
 
-    def _named(self, condition: exp.Expr) -> frozenset[int]:
+    def named(self, condition: exp.Expr) -> frozenset[int]:
         """The tables that a condition is about."""
         return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
 

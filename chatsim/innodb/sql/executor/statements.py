@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
+from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
+from chatsim.innodb.sql.executor.explain import Explain, Explained
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.update import Delete, Update
@@ -63,6 +65,11 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")
     if (hint := node.find(exp.Hint)) is not None:
         raise unsupported(hint, "the optimizer takes no hints but of indexes")
+    if isinstance(node, parser.Explain):
+        statement = prepare(node.this, find)
+        if not isinstance(statement, Explained):
+            raise unsupported(f"EXPLAIN of {node.this.sql('mysql')}")
+        return Explain(statement)
     match node:
         case exp.Query():
             return query(node, find)

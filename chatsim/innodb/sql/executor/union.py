@@ -27,18 +27,18 @@ class UnionQuery:
 
     def __init__(self, node: exp.Union, find: Find, query: PrepareQuery, *, strict: bool = False) -> None:
         refuse(node, "locks")
-        self._parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
-        first, second = self._parts
+        self.parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
+        first, second = self.parts
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")
         self.names: list[str] = first.names
         self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
-        self._distinct = bool(node.args.get("distinct"))
+        self.distinct = bool(node.args.get("distinct"))
         scope = Scope()
         self._limit = compile_limit(node.args.get("limit"), scope)
         self._offset = compile_limit(node.args.get("offset"), scope)
         order = node.args.get("order")
-        self._order = [self._place(each.this) for each in order.expressions] if order else []
+        self.order = [self._place(each.this) for each in order.expressions] if order else []
         self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
 
     def _place(self, node: exp.Expr) -> int:
@@ -55,12 +55,12 @@ class UnionQuery:
     @property
     def writes(self) -> bool:
         """Whether a part of it locks rows as if it changed them."""
-        return any(part.writes for part in self._parts)
+        return any(part.writes for part in self.parts)
 
     @property
     def tables(self) -> Sequence[Table]:
         """Those that it reads, in the schema."""
-        return [table for part in self._parts for table in part.tables]
+        return [table for part in self.parts for table in part.tables]
 
     async def run(self, run: Execution) -> Answer:
         """Read."""
@@ -69,11 +69,11 @@ class UnionQuery:
 
     async def read(self, run: Execution) -> list[tuple[Value, ...]]:
         """Its rows."""
-        rows = [row for part in self._parts for row in await part.read(run)]
-        if self._distinct:
+        rows = [row for part in self.parts for row in await part.read(run)]
+        if self.distinct:
             rows = distinct_rows(rows, self.kinds)
-        if self._order:
-            by = [(at, self.kinds[at]) for at in self._order]
+        if self.order:
+            by = [(at, self.kinds[at]) for at in self.order]
             rows = sorted_rows(rows, self._directions, lambda row: [place(row[at], kind) for at, kind in by])
         env = run.env()
         limit, offset = limit_value(self._limit, env), limit_value(self._offset, env) or 0

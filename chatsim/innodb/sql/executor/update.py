@@ -19,14 +19,17 @@ from chatsim.innodb.sql.executor.clauses import (
 )
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
-from chatsim.innodb.sql.optimizer.access_path import Hints, choose
+from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
+from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import Hit, Reading
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
@@ -41,7 +44,7 @@ class _Target:
             raise unsupported(node, "several tables")
         self.table = find(node.this.name)
         self.scope = Scope([(node.this.alias_or_name, self.table)], strict=True)
-        self.hints = Hints.of(self.table, node.this)
+        self.hints = IndexHints.of(self.table, node.this)
         wanted = conjuncts(node.args.get("where"))
         self.filters = [self.scope.compile(each) for each in wanted]
         self.conditions = Conditions(self.scope, 0, (), wanted)
@@ -59,26 +62,15 @@ class _Target:
         """
         env = run.env(1)
         limit = limit_value(self.limit, env)
-        touched = {column for _, column in self.scope.read} | (written or set())
-        found = choose(
-            *(self.conditions, env, self.hints),
-            read=touched,
-            ordering=self.ordering or (),
-            limit=limit,
-            pushes=False,
-            intersects=written is not None,
-            view=run.rows.trx.view,
-        )
-        if found is None or limit == 0:
+        plan = self.access_plan(env, written, limit, run.rows.trx.view)
+        path = plan.path
+        if path is None or limit == 0:
             return
-        path, ordered = found
-        moves = bool(written and written & path.columns)
-        orders = self._orders(env)
-        sorts = orders and (not ordered or self.ordering is None)
+        sorts = self.sorts(plan, env)
         semi_consistent = written is not None and not sorts and not run.rows.trx.locks_gaps
         scan = path.open(run.rows, Reading("X", semi_consistent=semi_consistent))
         await run.rows.lock_table(self.table, "IX")
-        later: list[Hit] | None = [] if sorts or moves or (orders and written is not None) else None
+        later: list[Hit] | None = [] if sorts or self.finds_first(plan, written, env) else None
         found_rows = 0
         hit = await scan.next()
         while hit is not None:
@@ -101,9 +93,35 @@ class _Target:
         if later is not None:
             await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
 
+    def access_plan(self, env: Env, written: set[int] | None, limit: int | None, view: ReadView | None) -> AccessPlan:
+        """How the rows are found."""
+        return plan_access(
+            *(self.conditions, env, self.hints),
+            touched={column for _, column in self.scope.read} | (written or set()),
+            ordering=self.ordering or (),
+            limit=limit,
+            is_select=False,
+            intersects=written is not None,
+            view=view,
+        )
+
+    def finds_first(self, plan: AccessPlan, written: set[int] | None, env: Env) -> bool:
+        """Whether all rows are found before the first is visited: an UPDATE might meet one again, or has an order."""
+        assert plan.path is not None
+        return written is not None and (bool(written & plan.path.columns) or self._orders(env))
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether all rows are meant, in any order."""
+        return not self.filters and not self.order and self.limit is None
+
+    def sorts(self, plan: AccessPlan, env: Env) -> bool:
+        """Whether the rows found have to be sorted."""
+        return self._orders(env) and (not plan.ordered or self.ordering is None)
+
     def _orders(self, env: Env) -> bool:
         """Whether there is an order that says anything: by columns that have one value it does not."""
-        if self.ordering is None:
+        if self.ordering is None or not self.order:
             return bool(self.order)
         spans = self.conditions.column_ranges(env) or {}
         return any(column not in spans or spans[column].point is None for column, _ in self.ordering)
@@ -128,22 +146,22 @@ class Update:
 
     def __init__(self, node: exp.Update, find: Find) -> None:
         refuse(node, "from_", "with_", "returning")
-        self._target = _Target(node, find)
-        before = set(self._target.scope.read)
-        self._assignments = compile_assignments(self._target.scope, self._target.table, node.expressions)
-        read = {at for _, at in self._target.scope.read | before}
+        self.target = _Target(node, find)
+        before = set(self.target.scope.read)
+        self._assignments = compile_assignments(self.target.scope, self.target.table, node.expressions)
+        read = {at for _, at in self.target.scope.read | before}
         # what is only written is not read, and so can't be seen to be what it was
         self._comparable = {at for at, _ in self._assignments} <= read
-        self._written = {at for at, _ in self._assignments}
+        self.written = {at for at, _ in self._assignments}
 
     @property
     def tables(self) -> Sequence[Table]:
         """The one that it changes."""
-        return [self._target.table]
+        return [self.target.table]
 
     async def run(self, run: Execution) -> Answer:
         """Change rows."""
-        table, env = self._target.table, run.env(1)
+        table, env = self.target.table, run.env(1)
 
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
@@ -159,10 +177,10 @@ class Update:
                 raise database_error(1062, str(error)) from error
             if row != hit.row:
                 run.answer.affected += 1
-                if table.auto is not None and table.auto in self._written:
+                if table.auto is not None and table.auto in self.written:
                     table.numbered(cast("int", row[table.auto]))
 
-        await self._target.each(run, act, self._written)
+        await self.target.each(run, act, self.written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 
@@ -175,22 +193,22 @@ class Delete:
 
     def __init__(self, node: exp.Delete, find: Find) -> None:
         refuse(node, "tables", "returning", "with_")
-        self._target = _Target(node, find)
+        self.target = _Target(node, find)
 
     @property
     def tables(self) -> Sequence[Table]:
         """The one that it deletes from."""
-        return [self._target.table]
+        return [self.target.table]
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""
 
         async def act(hit: Hit) -> None:
-            if hit.record.deleted or not await settle_children(run.rows, self._target.table, hit.row, None):
+            if hit.record.deleted or not await settle_children(run.rows, self.target.table, hit.row, None):
                 return
             if not hit.record.deleted:  # a row that is its own child has gone with itself
-                await run.rows.delete(self._target.table, hit.record)
+                await run.rows.delete(self.target.table, hit.record)
             run.answer.affected += 1
 
-        await self._target.each(run, act)
+        await self.target.each(run, act)
         return run.answer

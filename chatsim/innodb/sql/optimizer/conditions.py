@@ -69,6 +69,7 @@ class _Term:
     column: int
     operator: str
     values: Sequence[Function]
+    nodes: Sequence[exp.Expr]
 
     def known(self, env: Env) -> list[Value] | None:
         """The values; None if nothing stands so to them, since they are NULL."""
@@ -110,6 +111,9 @@ class _Any:
 _Asked: TypeAlias = "_Term | _All | _Any | Function"
 """What is asked: at the ends terms, and what is known beforehand to hold or not."""
 
+_LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
+"""Operators that say which values a column may have."""
+
 _FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
@@ -135,7 +139,7 @@ class Conditions:
         self._scope = scope
         self.at = at
         self._known = set(known)
-        self.table = scope.tables[at][1]
+        self.name, self.table = scope.tables[at]
         self.wanted = list(wanted)
         self._terms = [term for each in self.wanted for term in self._term(each)]
         self._constant = [scope.compile(each) for each in self.wanted if _is_constant(each)]
@@ -192,7 +196,8 @@ class Conditions:
         sides = [term for each in nodes for term in self._term(each)]
         one_each = len(sides) == len(nodes)
         if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
-            yield _Term(sides[0].column, "in", [value for side in sides for value in side.values])
+            values = [value for side in sides for value in side.values]
+            yield _Term(sides[0].column, "in", values, [node for side in sides for node in side.nodes])
         elif len(nodes) == 2:
             one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
             yield from self._or_null(one, other)
@@ -203,7 +208,7 @@ class Conditions:
         nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
         for term in equal:
             if term.operator == "=" and term.column in nulls:
-                yield _Term(term.column, "or null", term.values)
+                yield _Term(term.column, "or null", term.values, term.nodes)
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
@@ -212,7 +217,7 @@ class Conditions:
         column = self._column(left)
         rest = [*right, beside] if beside is not None else right
         if column is not None and all(self._is_known(each) for each in rest):
-            yield _Term(column, operator, [self._scope.compile(each) for each in right])
+            yield _Term(column, operator, [self._scope.compile(each) for each in right], right)
 
     def _column(self, node: exp.Expr) -> int | None:
         if not isinstance(node, exp.Column):
@@ -253,6 +258,39 @@ class Conditions:
         parts = [part for each in self.wanted if (part := self._told(each, place, place[:beside])) is not None]
         return [self._scope.compile(part) for part in parts]
 
+    def is_about(self, node: exp.Expr, columns: Collection[int], *, pushed: bool = False) -> bool:
+        """Whether a condition is only about some of this table's columns.
+
+        Not IS NULL, which is looked at whatever a search went by, unless it is ``pushed`` to an index.
+        """
+        named = [self._scope.column(column) for column in node.find_all(exp.Column)]
+        if not named or (pushed and node.find(exp.Tuple)):
+            return False
+        is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
+        own = [column for at, column in named if at == self.at]
+        others = {at for at, _ in named} - {self.at}
+        return (pushed or not is_null) and set(own) <= set(columns) and (not others or not pushed)
+
+    def compared_with(self, column: int, constants: Collection[int]) -> str:
+        """What a column is said to be equal to, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
+        nodes = (term.nodes for term in self._terms if term.column == column and term.operator in _LOOKUPS)
+        found = [self._source(each[0], constants) for each in nodes if each]
+        return "const" if not found or "const" in found else found[0]
+
+    @property
+    def columns(self) -> set[int]:
+        """The columns that an index can be asked for."""
+        return {term.column for term in self._terms}
+
+    def _source(self, node: exp.Expr, constants: Collection[int]) -> str:
+        tables = {self._scope.column(each)[0] for each in node.find_all(exp.Column)} - set(constants)
+        if not tables:
+            return "const"
+        if isinstance(node, exp.Column):
+            at, column = self._scope.column(node)
+            return f"{self._scope.tables[at][0]}.{self._scope.tables[at][1].columns[column].name}"
+        return "func"
+
     def _told(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
         """The part of a condition that is only about columns of an index: of an OR, something of each side."""
         if isinstance(node, exp.Paren):
@@ -292,12 +330,16 @@ class Conditions:
 
     # -- with values
 
+    def constants_hold(self, env: Env) -> bool:
+        """Whether what is asked of no column holds."""
+        return all(is_true(each(env)) for each in self._constant)
+
     def column_ranges(self, env: Env) -> dict[int, ColumnRange] | None:
         """What the conditions leave of each column, with the values that are known now.
 
         None where something is compared with NULL, or what is asked of no column does not hold.
         """
-        if not all(is_true(each(env)) for each in self._constant):
+        if not self.constants_hold(env):
             return None
         found: dict[int, ColumnRange] = {}
         for term in self._terms:

@@ -46,19 +46,19 @@ class Candidate(Generic[P_co]):
     Attributes:
         path: the way.
         rows: how many it is thought to meet.
-        reading: what it is thought to cost to read them.
+        read_cost: what it is thought to cost to read them.
         parts: how many of the index's columns narrow the search; 0 for a scan.
     """
 
     path: P_co
     rows: int
-    reading: float
+    read_cost: float
     parts: int = 0
 
     @property
     def cost(self) -> float:
         """What it is thought to cost to read them and to look at them."""
-        return self.reading + self.rows * ROW
+        return self.read_cost + self.rows * ROW
 
 
 class PageReads:

@@ -68,7 +68,7 @@ class IndexMerges:
         table: the table.
         indexes: those that may be searched.
         rows: how many rows the table is thought to have.
-        pages: what reading costs.
+        pages: what read_cost costs.
         touched: the columns that the statement reads or writes.
     """
 
@@ -161,7 +161,7 @@ class IndexMerges:
         """That of the sides of an OR, if it costs less than ``below``."""
         children = [self._child(side, below) for side in sides]
         found = [child for child in children if child is not None]
-        cost = sum(child.reading for child in found)
+        cost = sum(child.read_cost for child in found)
         if len(found) < len(children) or cost > below or self._too_many(found, below):
             return None
         if all(_is_ordered(child.path) for child in found):
@@ -182,8 +182,8 @@ class IndexMerges:
         return found
 
     def _child(self, side: RangeTree, below: float) -> Candidate[Path] | None:
-        best = min(self._asked(side), key=lambda candidate: candidate.reading, default=None)
-        return best if best is not None and best.reading < below else None
+        best = min(self._asked(side), key=lambda candidate: candidate.read_cost, default=None)
+        return best if best is not None and best.read_cost < below else None
 
     def _too_many(self, children: Sequence[Candidate[Path]], below: float) -> bool:
         return sum(child.rows for child in children) >= self._rows and below < math.inf
@@ -202,7 +202,7 @@ class IndexMerges:
                 entries, count = within.entries, within.rows
             else:
                 parts.append(child.path)
-                entries, count = child.reading, child.rows
+                entries, count = child.read_cost, child.rows
             cost, rows, shared = cost + entries, rows + count, shared * count / self._rows
         rows -= int(shared * self._rows)
         cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))

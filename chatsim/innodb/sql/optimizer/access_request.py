@@ -1,0 +1,122 @@
+"""What a statement asks of one of its tables, with the values that are known now: what an access path is chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+from chatsim.innodb.sql.expressions import Env
+from chatsim.innodb.sql.optimizer.column_range import ColumnRange
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.cost_model import Candidate, PageReads
+from chatsim.innodb.sql.optimizer.range_tree import RangeTree
+from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.values import Key
+
+__all__ = ["AccessRequest", "Direction", "is_ref_or_null"]
+
+
+class Direction(Enum):
+    """How an index is walked to give the wanted order."""
+
+    FORWARD = 1
+    BACKWARD = -1
+
+
+@dataclass(frozen=True, eq=False)
+class AccessRequest:
+    """What is asked of a table.
+
+    Attributes:
+        conditions: the conditions.
+        env: the values known now.
+        indexes: those that index hints permit.
+        searchable: those of them that may be searched: not one that is younger than the transaction's snapshot.
+        column_ranges: what the conditions leave of columns.
+        range_tree: what they leave of indexes.
+        touched: the columns that the statement reads or writes.
+        is_select: it is a SELECT: a covering index does instead of the row, and conditions may be pushed to an index.
+        order: the wanted order, without columns that have one value only: each column, and whether from high to low.
+        limit: how many rows are wanted; None is all.
+        grouped: the order is wanted for groups.
+        intersects: several indexes may be searched for what all of them have.
+        forced: a scan of the table is to be avoided at any cost (FORCE INDEX).
+    """
+
+    conditions: Conditions
+    env: Env
+    indexes: Sequence[Index]
+    searchable: Sequence[Index]
+    column_ranges: Mapping[int, ColumnRange]
+    range_tree: RangeTree
+    touched: set[int]
+    is_select: bool
+    order: Sequence[tuple[int, bool]]
+    limit: int | None
+    grouped: bool
+    intersects: bool
+    forced: bool
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+        return self.conditions.table
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows the table is thought to have, one at least."""
+        return max(self.table.statistics.rows, 1)
+
+    @cached_property
+    def page_reads(self) -> PageReads:
+        """What it costs to read its pages."""
+        return PageReads(self.table, self.rows)
+
+    def covers(self, index: Index, *, entry: bool = False) -> bool:
+        """Whether an index has all columns that are read.
+
+        The clustered one has; with ``entry``, only if they are in its key.
+        """
+        definition = index.definition
+        if definition.clustered and not entry:
+            return True
+        columns = definition.columns if definition.clustered else definition.place
+        return self.is_select and self.touched <= set(columns)
+
+    def equal_values(self, columns: Sequence[int]) -> Key:
+        """The values of as many of the columns, from the first, as have one only."""
+        values: list[object] = []
+        for column in columns:
+            left = self.column_ranges.get(column)
+            if left is None or left.point is None:
+                break
+            values.append(left.point)
+        return tuple(values)
+
+    def direction(self, candidate: Candidate[Path | Merge]) -> Direction | None:
+        """How to walk a path to have the wanted order; None if it does not give it."""
+        path = candidate.path
+        if not self.order or path.access == "const":
+            return Direction.FORWARD
+        if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path):
+            return None
+        if len({down for _, down in self.order}) > 1:
+            return None
+        place = [
+            column
+            for column in path.index.definition.place
+            if (left := self.column_ranges.get(column)) is None or left.point is None
+        ]
+        if place[: len(self.order)] != [column for column, _ in self.order]:
+            return None
+        return Direction.BACKWARD if self.order[0][1] else Direction.FORWARD
+
+
+def is_ref_or_null(path: Path) -> bool:
+    """Whether a path looks up a value and then NULL, which is no index's order."""
+    return path.access == "ref" and len(path.ranges) > 1

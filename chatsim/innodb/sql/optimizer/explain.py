@@ -1,0 +1,158 @@
+"""What EXPLAIN says of the access to one table: manual, "EXPLAIN Output Format"."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
+from chatsim.innodb.sql.optimizer.column_range import ColumnRange
+from chatsim.innodb.sql.optimizer.cost_model import Candidate, searchable
+from chatsim.innodb.sql.optimizer.key_length import key_length
+from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
+from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
+from chatsim.innodb.sql.optimizer.range_access import range_candidates
+from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion
+from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.structures import Index
+
+__all__ = ["explain_access"]
+
+
+def explain_access(
+    plan: AccessPlan,
+    attached: Sequence[exp.Expr],
+    *,
+    select_id: int = 1,
+    select_type: str,
+    constants: Collection[int] = (),
+    joined_by: Collection[int] = (),
+    extra: Sequence[str] = (),
+) -> PlanRow:
+    """The row of EXPLAIN for one table.
+
+    Args:
+        plan: how its rows are found.
+        attached: the conditions that are looked at when a row of it is read.
+        select_id: the number of the SELECT.
+        select_type: of the SELECT or the statement.
+        constants: tables of which the one row has been read before.
+        joined_by: the columns that are compared with other tables', also with those that are read later.
+        extra: what the statement does with the rows.
+    """
+    if plan.path is None or plan.candidate is None or plan.request is None:
+        return PlanRow(id=select_id, select_type=select_type, extra=(plan.why_none,))
+    path, request, conditions = plan.path, plan.request, plan.conditions
+    ref = tuple(conditions.compared_with(column, constants) for column in _looked_up(path))
+    if not request.is_select and isinstance(path, Path):  # the server says so of every range
+        ref = ("const",) * len(_key_columns(path)) if path.access in ("const", "range") else ()
+    kind = _type(path, request, ref)
+    keys = [] if kind == "ALL" else list(_keys(path))
+    return PlanRow(
+        id=select_id,
+        select_type=select_type,
+        table=conditions.name,
+        type=kind,
+        possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
+        key=",".join(name for name, _ in keys) or None,
+        key_len=",".join(str(length) for _, length in keys) or None,
+        ref=ref,
+        rows=plan.candidate.rows,
+        filtered=100.0 if kind == "const" or not request.is_select else _filtered(plan.candidate, request),
+        extra=(*_extra(path, request, () if kind == "const" else attached), *extra),
+    )
+
+
+def _type(path: Path | Merge, request: AccessRequest, ref: Sequence[str]) -> str:
+    """The access type, by EXPLAIN's name."""
+    if not request.is_select:
+        return {"const": "range"}.get(path.access, path.access)
+    if path.access == "const" and set(ref) != {"const"}:
+        return "eq_ref"
+    return "ref_or_null" if isinstance(path, Path) and is_ref_or_null(path) else path.access
+
+
+def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int]) -> bool:
+    """Whether the conditions ask something of an index's first column."""
+    first = index.definition.columns[0]
+    left = request.column_ranges.get(first)
+    return first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
+
+
+def _looked_up(path: Path | Merge) -> Sequence[int]:
+    """The columns that are compared with one value each, where that is how the rows are found."""
+    if isinstance(path, Merge) or path.access not in ("const", "ref"):
+        return ()
+    return searchable(path.index)[: len(path.ranges[0].low or ())]
+
+
+def _keys(path: Path | Merge) -> Iterator[tuple[str, int]]:
+    """The indexes that are searched, each with how many bytes of its key are used."""
+    match path:
+        case Path():
+            yield path.index.definition.name, key_length(path.table, _key_columns(path))
+        case Intersection():
+            for each in path.paths:
+                yield from _keys(each)
+            if path.within:
+                yield from _keys(Path(path.table, path.table.clustered, path.within, access="range"))
+        case SortedUnion():
+            for each in (*path.paths, *([path.clustered] if path.clustered else ())):
+                yield from _keys(each)
+        case _:
+            for part in path.parts:
+                yield from _keys(part)
+
+
+def _key_columns(path: Path) -> Sequence[int]:
+    if path.access == "index":
+        return path.index.definition.columns
+    parts = max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
+    return searchable(path.index)[:parts]
+
+
+def _filtered(candidate: Candidate[Path | Merge], request: AccessRequest) -> float:
+    """Which percentage of the rows read the conditions are thought to leave."""
+    left = filtered_rows(request, range_candidates(request), candidate)
+    return min(round(100 * left / candidate.rows, 2), 100.0) if candidate.rows else 100.0
+
+
+def _extra(path: Path | Merge, request: AccessRequest, attached: Sequence[exp.Expr]) -> Iterator[str]:
+    if isinstance(path, Merge):
+        yield f"Using {_merge(path)}"
+        if attached:
+            yield "Using where"
+        if isinstance(path, Intersection) and path.covering:
+            yield "Using index"
+        return
+    if path.pushed is not None:
+        yield "Using index condition"
+    if any(not _is_settled(path, request, each) for each in attached):
+        yield "Using where"
+    if path.descending and request.is_select:
+        yield "Backward index scan"
+    if path.access != "ALL" and request.covers(path.index, entry=True):
+        yield "Using index"
+
+
+def _is_settled(path: Path, request: AccessRequest, condition: exp.Expr) -> bool:
+    """Whether a condition needs no look at the row, since the search went by it, or it is pushed to the index."""
+    if not request.is_select:
+        return False
+    if request.conditions.is_about(condition, _looked_up(path)):
+        return True
+    return path.pushed is not None and request.conditions.is_about(condition, path.index.definition.place, pushed=True)
+
+
+def _merge(path: Merge | Path) -> str:
+    """An index merge, as Extra names it."""
+    match path:
+        case Path():
+            return path.index.definition.name
+        case Intersection():
+            names = [*map(_merge, path.paths), *([path.table.clustered.definition.name] if path.within else ())]
+            return f"intersect({','.join(names)})"
+        case SortedUnion():
+            return f"sort_union({','.join(_merge(each) for each in (*path.paths, *filter(None, [path.clustered])))})"
+    return f"union({','.join(map(_merge, path.parts))})"

@@ -1,0 +1,51 @@
+"""Index hints: manual, "Index Hints"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import Table
+
+__all__ = ["IndexHints"]
+
+
+@dataclass(frozen=True)
+class IndexHints:
+    """Which indexes may be used: None is any.
+
+    Attributes:
+        forced: a scan of the table is to be avoided at any cost.
+    """
+
+    allowed: frozenset[str] | None = None
+    ignored: frozenset[str] = frozenset()
+    forced: bool = False
+
+    @classmethod
+    def of(cls, table: Table, node: exp.Table) -> IndexHints:
+        """Those of a table in a statement. Raises a `DatabaseError` when there is no such index."""
+        known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
+        allowed: frozenset[str] | None = None
+        ignored: frozenset[str] = frozenset()
+        forced = False
+        for hint in node.args.get("hints") or ():
+            names = [each.name for each in hint.expressions]
+            for name in names:
+                if name.lower() not in known:
+                    raise database_error(1176, f"Key '{name}' doesn't exist in table '{table.name}'")
+            found = frozenset(known[name.lower()] for name in names)
+            if str(hint.this).upper() == "IGNORE":
+                ignored |= found
+            else:
+                allowed = found | (allowed or frozenset())
+                forced = forced or str(hint.this).upper() == "FORCE"
+        return cls(allowed, ignored, forced)
+
+    def permits(self, index: Index) -> bool:
+        """Whether an index may be looked at."""
+        name = index.definition.name
+        return name not in self.ignored and (self.allowed is None or name in self.allowed)

@@ -1,0 +1,182 @@
+"""Sort avoidance and LIMIT: another index instead, that gives the wanted order or makes it likely to stop early.
+
+Sources: manual, "ORDER BY Optimization", "LIMIT Query Optimization", "GROUP BY Optimization".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, width
+from chatsim.innodb.sql.optimizer.range_access import cheapest_below
+from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
+from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.structures import Index
+
+__all__ = ["filtered_rows", "for_limit", "for_order"]
+
+_LEAST_FILTERED = 0.05  # of a row: what conditions leave at the least
+
+
+def filtered_rows(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
+) -> float:
+    """How many of its rows all conditions are thought to leave (manual, "Condition Filtering").
+
+    What an index can tell counts as the index tells it, and the rest as it is guessed.
+    """
+    if isinstance(candidate.path, Merge):
+        return candidate.rows
+    told = set(candidate.path.index.definition.place[: candidate.parts])
+    selectivity = 1.0
+    for each in ranges:
+        columns = {*each.path.index.definition.place[: each.parts]}
+        if not columns & told:
+            selectivity *= min(each.rows / request.rows, 1)
+            told |= columns
+    selectivity = max(selectivity * request.conditions.selectivity(request.rows, told), 1 / request.rows)
+    return max(candidate.rows * selectivity, _LEAST_FILTERED)
+
+
+# -- LIMIT
+
+
+def for_limit(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
+) -> Candidate[Path | Merge]:
+    """A range instead, where there is a LIMIT that is below what is expected."""
+    if request.limit is None or request.limit >= filtered_rows(request, ranges, candidate):
+        return candidate
+    scan = cheapest_scan(request)
+    if isinstance(candidate.path, Merge):
+        return _one_instead_of_merge(request, ranges, candidate, scan)
+    if request.order:
+        ranges = [each for each in ranges if each.rows < request.rows and request.direction(each) is not None]
+    below = limited_scan_cost(request)
+    if scan.path.access == "index":
+        below = min(below, scan.cost)
+    return cheapest_below(ranges, below) or candidate
+
+
+def _one_instead_of_merge(
+    request: AccessRequest,
+    ranges: Sequence[Candidate[Path]],
+    merge: Candidate[Path | Merge],
+    scan: Candidate[Path],
+) -> Candidate[Path | Merge]:
+    """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
+    indexes = [each for each in request.indexes if each in request.range_tree]
+    if not any(request.direction(index_scan(request, each)) is not None for each in indexes):
+        return merge
+    ordered = [each for each in ranges if request.direction(each) is not None]
+    return min(ordered, key=lambda each: (len(each.path.index.definition.columns), each.rows), default=scan)
+
+
+# -- ORDER BY, GROUP BY
+
+
+def for_order(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
+) -> Candidate[Path | Merge]:
+    """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
+    path = candidate.path
+    if request.direction(candidate) is not None or isinstance(path, Merge) or is_ref_or_null(path):
+        return candidate
+    knows = {column for column, _ in request.order} <= path.columns | {*request.table.clustered.definition.columns}
+    if not knows and (other := _same_prefix(request, ranges, path, candidate)) is not None:
+        return other
+    found = [each for index in request.indexes if (each := _in_order(request, ranges, index, candidate)) is not None]
+    if not found:
+        return candidate
+    return min(found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)))
+
+
+def _same_prefix(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], path: Path, candidate: Candidate[Path | Merge]
+) -> Candidate[Path] | None:
+    """A search by the same columns of another index that gives the wanted order; the shortest such index."""
+    by = path.index.definition.columns[: candidate.parts]
+    if len(by) < max(candidate.parts, 1):
+        return None
+    found = [
+        each
+        for index in request.searchable
+        if index.definition.columns[: len(by)] == by and (request.covers(index) or not path.covering)
+        if (each := _search(request, ranges, index, path, candidate)) is not None
+        and request.direction(each) is not None
+    ]
+    return min(found, key=lambda each: width(request.table, each.path.index.definition.columns), default=None)
+
+
+def _search(
+    request: AccessRequest,
+    ranges: Sequence[Candidate[Path]],
+    index: Index,
+    like: Path,
+    candidate: Candidate[Path | Merge],
+) -> Candidate[Path] | None:
+    """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
+    own = [each for each in ranges if each.path.index is index]
+    if like.access != "ref":
+        return cheapest_below(own, _range_limit(request))
+    longer = [each for each in own if each.parts > candidate.parts]
+    path = replace(like, index=index, covering=request.covers(index))
+    return next(iter(longer), Candidate(path, candidate.rows, candidate.read_cost, candidate.parts))
+
+
+def _in_order(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], index: Index, instead: Candidate[Path | Merge]
+) -> Candidate[Path] | None:
+    """An index, walked in the wanted order, if that is better than a path that has to be sorted."""
+    covering = request.covers(index)
+    other = index_scan(request, index)
+    scans = not instead.parts
+    welcome = scans and (covering or request.forced or request.grouped)
+    wanted = welcome or covering or request.limit is not None
+    if not request.order or request.direction(other) is None or not wanted:
+        return None
+    likely = _likely_rows(request, ranges, instead)
+    needed = request.rows
+    if request.limit is not None and request.limit <= likely:
+        needed = request.limit * request.rows // likely
+    searches = isinstance(instead.path, Path) and not scans and request.covers(instead.path.index, entry=True)
+    if covering and searches and likely < needed:
+        return None
+    if not welcome and _ordered_read_cost(request, index, needed) >= _sorted_read_cost(request, ranges, instead):
+        return None
+    own = [each for each in ranges if each.path.index is index]
+    return cheapest_below(own, _range_limit(request)) or other
+
+
+def _likely_rows(request: AccessRequest, ranges: Sequence[Candidate[Path]], instead: Candidate[Path | Merge]) -> int:
+    """How many rows the conditions are likely to leave: of a SELECT those of the narrowest range."""
+    if instead.path.access == "ref" or not request.is_select:
+        return instead.rows
+    return min((each.rows for each in ranges), default=request.rows)
+
+
+def _ordered_read_cost(request: AccessRequest, index: Index, rows: int) -> float:
+    """What it costs to read so many rows in the order of an index."""
+    per_key = request.table.statistics.rows_per_key(index, len(index.definition.columns))
+    return rows / per_key * min(per_key * PAGE, request.page_reads.whole)
+
+
+def _sorted_read_cost(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], instead: Candidate[Path | Merge]
+) -> float:
+    """What it costs to read the rows of a path that has to be sorted, those too that are read in vain."""
+    cost = instead.read_cost if instead.parts else request.page_reads.whole
+    if request.is_select and instead.path.access != "ref":
+        cost += (instead.rows - filtered_rows(request, ranges, instead)) * ROW
+    return cost
+
+
+def _range_limit(request: AccessRequest) -> float:
+    """What a range must be cheaper than, with the LIMIT that there is."""
+    scan = cheapest_scan(request)
+    unlimited = request.limit is None or request.limit >= request.rows
+    cost = avoided_scan_cost(request, scan) if unlimited else limited_scan_cost(request)
+    return min(cost, scan.cost) if scan.path.access == "index" else cost

@@ -1,0 +1,108 @@
+"""Plans: how a statement finds its rows, as a value that prints itself as the rows of EXPLAIN.
+
+An `AccessPlan` is what the optimizer decides for one table, with the values known at that moment; the executor walks
+its path, and `explain` makes a `PlanRow` of it. A `Plan` has all tables of a statement, and is what EXPLAIN gives:
+manual, "EXPLAIN Output Format".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.cost_model import Candidate
+from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.scan import Path
+
+__all__ = ["COLUMNS", "AccessPlan", "Plan", "PlanRow"]
+
+COLUMNS = (
+    *("id", "select_type", "table", "partitions", "type", "possible_keys", "key", "key_len", "ref", "rows"),
+    *("filtered", "Extra"),
+)
+"""The columns of EXPLAIN."""
+
+PlanValue: TypeAlias = "int | float | str | None"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRow:
+    """A row of EXPLAIN. None is NULL.
+
+    Attributes:
+        id: the number of the SELECT in the statement.
+        select_type: SIMPLE, PRIMARY, UNION, DERIVED, UPDATE …
+        table: as the statement calls it; ``<derived2>``, ``<union1,2>``.
+        type: how the table is accessed: const, eq_ref, ref, ref_or_null, range, index_merge, index, ALL.
+        possible_keys: the indexes that the conditions could be asked of.
+        key: the index that is used; several of an index merge.
+        key_len: how many bytes of it.
+        ref: what the index is compared with: ``const``, a column, or ``func``.
+        rows: how many rows are thought to be read.
+        filtered: which percentage of them the conditions are thought to leave.
+        extra: what else is done.
+    """
+
+    id: int | None = 1
+    select_type: str
+    table: str | None = None
+    type: str | None = None
+    possible_keys: tuple[str, ...] = ()
+    key: str | None = None
+    key_len: str | None = None
+    ref: tuple[str, ...] = ()
+    rows: int | None = None
+    filtered: float | None = None
+    extra: tuple[str, ...] = ()
+
+    def values(self) -> tuple[PlanValue, ...]:
+        """What EXPLAIN gives, in the order of `COLUMNS`."""
+        return (
+            *(self.id, self.select_type, self.table, None, self.type),
+            *(",".join(self.possible_keys) or None, self.key, self.key_len, ",".join(self.ref) or None),
+            *(self.rows, self.filtered, "; ".join(self.extra) or None),
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a statement finds its rows."""
+
+    rows: tuple[PlanRow, ...]
+
+    def values(self) -> list[tuple[PlanValue, ...]]:
+        """The rows of EXPLAIN."""
+        return [row.values() for row in self.rows]
+
+    def __str__(self) -> str:
+        """A line of names, and one for each row, as the client of MySQL prints them in batch mode."""
+        return "\n".join("\t".join(map(_shown, row)) for row in (COLUMNS, *self.values()))
+
+
+def _shown(value: PlanValue) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return "NULL" if value is None else str(value)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AccessPlan:
+    """How the rows of one table are found.
+
+    Attributes:
+        conditions: what is asked of the table.
+        path: the way to the rows; None where there can be none.
+        ordered: it gives them in the wanted order.
+        candidate: the path as it was compared with others: its estimated rows and cost; None without a path.
+        request: what the path was chosen by; None without a path.
+        why_none: why there is no path.
+    """
+
+    conditions: Conditions
+    path: Path | Merge | None = None
+    ordered: bool = True
+    candidate: Candidate[Path | Merge] | None = None
+    request: AccessRequest | None = None
+    why_none: str = ""

@@ -1,0 +1,67 @@
+"""Range access: manual, "Range Optimization"; with it, searches of several indexes together (`index_merge`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, expected, is_unique
+from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
+from chatsim.innodb.sql.optimizer.ranges import ranges_of
+from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.values import NULL
+
+__all__ = ["best_range_or_merge", "cheapest_below", "range_candidates"]
+
+
+def range_candidates(request: AccessRequest) -> list[Candidate[Path]]:
+    """For each index the ranges that the conditions leave of it, if they leave out any."""
+    found = (_range_candidate(request, index) for index in request.searchable)
+    return [each for each in found if each is not None]
+
+
+def cheapest_below(ranges: Sequence[Candidate[Path]], cost: float) -> Candidate[Path] | None:
+    """The cheapest of ranges, if it costs less than that."""
+    best = min(ranges, key=lambda each: each.read_cost, default=None)
+    return best if best is not None and best.read_cost < cost else None
+
+
+def best_range_or_merge(
+    request: AccessRequest, ranges: Sequence[Candidate[Path]], below: float
+) -> Candidate[Path | Merge] | None:
+    """The cheapest range or index merge, if it costs less than ``below``."""
+    best: Candidate[Path | Merge] | None = cheapest_below(ranges, below)
+    merges = IndexMerges(request.table, request.searchable, request.rows, request.page_reads, request.touched)
+    if request.intersects:
+        best = merges.intersection(ranges, best.read_cost if best else below) or best
+    for sides in request.range_tree.merges:
+        best = merges.union(sides, best.read_cost if best else below) or best
+    return best
+
+
+def _range_candidate(request: AccessRequest, index: Index) -> Candidate[Path] | None:
+    found = ranges_of(request.range_tree.by.get(index))
+    if found is None:
+        return None
+    ranges, parts = found
+    rows = sum(_expected_rows(request, index, each) for each in ranges)
+    path = Path(request.table, index, ranges, covering=request.covers(index), access="range")
+    if index.definition.clustered:
+        read_cost = request.page_reads.clustered(len(ranges), rows)
+    elif request.covers(index):
+        read_cost = request.page_reads.entries(index, rows)
+    else:
+        read_cost = (len(ranges) + rows) * PAGE
+    return Candidate(path, rows, read_cost + rows * ROW + 0.01, parts)
+
+
+def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
+    """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
+    looks = not request.forced or len(request.indexes) > 1 or not request.is_select or NULL in (span.high or ())
+    if looks or is_unique(index, span):
+        return expected(index, span)
+    if not span.exact:
+        return 1
+    return max(int(request.table.statistics.rows_per_key(index, len(span.low or ()))), 1)

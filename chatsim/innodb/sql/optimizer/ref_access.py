@@ -1,0 +1,59 @@
+"""Access by equalities: ``const``, ``ref`` and ``ref_or_null`` (manual, "EXPLAIN Join Types")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, expected, searchable
+from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.values import NULL, Key
+
+__all__ = ["const_access", "ref_access"]
+
+
+def const_access(request: AccessRequest) -> Candidate[Path] | None:
+    """The one row that a unique index finds."""
+    for index in request.indexes:
+        columns = index.definition.columns
+        values = request.equal_values(columns)
+        if index.definition.unique and len(values) == len(columns) and NULL not in values:
+            ranges = [Range(values, values, exact=True)]
+            path = Path(request.table, index, ranges, covering=request.covers(index), access="const")
+            return Candidate(path, 1, 0.0, len(columns))
+    return None
+
+
+def ref_access(request: AccessRequest, ranges: Sequence[Candidate[Path]]) -> Candidate[Path] | None:
+    """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
+    found = []
+    for index in request.searchable:
+        keys = _lookups(request, searchable(index))
+        parts = len(keys[0])
+        if parts and not any(each.path.index is index and each.parts > parts for each in ranges):
+            spans = [Range(values, values, exact=True) for values in keys]
+            rows = sum(expected(index, span) for span in spans)
+            path = Path(request.table, index, spans, covering=request.covers(index), access="ref")
+            found.append(Candidate(path, rows, _read_cost(request, index, rows), parts))
+    return min(found, key=lambda each: each.cost, default=None)
+
+
+def _read_cost(request: AccessRequest, index: Index, rows: int) -> float:
+    if index.definition.clustered:
+        return request.page_reads.clustered(1, rows)
+    if request.covers(index):
+        return request.page_reads.entries(index, rows)
+    worst = max(min(request.rows / 10 * PAGE, 3 * request.page_reads.whole), 2 * PAGE)
+    return min(rows * PAGE, worst)
+
+
+def _lookups(request: AccessRequest, columns: Sequence[int]) -> list[Key]:
+    """The values of as many of the columns, from the first, as have one only; for ``ref_or_null`` with NULL, too."""
+    values = request.equal_values(columns)
+    rest = columns[len(values) :]
+    left = request.column_ranges.get(rest[0]) if rest else None
+    if left is None or not left.or_null or left.points is None:
+        return [values]
+    behind = request.equal_values(rest[1:])
+    return [(*values, point, *behind) for point in reversed(left.points)]  # NULL comes last

@@ -1,0 +1,54 @@
+"""Scans of a whole table or of a whole index, and what they are said to cost beside other paths."""
+
+from __future__ import annotations
+
+import math
+
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, width
+from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.structures import Index
+
+__all__ = ["avoided_scan_cost", "cheapest_scan", "index_scan", "limited_scan_cost", "table_scan"]
+
+_AVOIDED = 2.1  # what the server puts on top of a table scan that it compares with a range
+
+
+def table_scan(request: AccessRequest) -> Candidate[Path]:
+    """All rows, in the order of the primary key (``ALL``)."""
+    path = Path(request.table, request.table.clustered, [Range()], covering=True)
+    return Candidate(path, request.rows, request.page_reads.whole)
+
+
+def cheapest_scan(request: AccessRequest) -> Candidate[Path]:
+    """A scan of the shortest covering index (``index``); of the table, if there is none."""
+    index = _shortest_covering(request)
+    if index is None:
+        return table_scan(request)
+    path = Path(request.table, index, [Range()], covering=True, access="index")
+    return Candidate(path, request.rows, request.page_reads.entries(index, request.rows))
+
+
+def index_scan(request: AccessRequest, index: Index) -> Candidate[Path]:
+    """All of an index, from one end to the other."""
+    path = Path(request.table, index, [Range()], covering=request.covers(index), access="index")
+    return Candidate(path, request.rows, 0.0)
+
+
+def avoided_scan_cost(request: AccessRequest, scan: Candidate[Path]) -> float:
+    """What a scan of the table is said to cost when there are ranges."""
+    return math.inf if request.forced else scan.cost + _AVOIDED
+
+
+def limited_scan_cost(request: AccessRequest) -> float:
+    """What a scan of the table is said to cost where a LIMIT makes the server prefer not to have one."""
+    return request.rows * (PAGE + ROW) + 2
+
+
+def _shortest_covering(request: AccessRequest) -> Index | None:
+    """The shortest covering index; the clustered one, which has whole rows, if there is no other."""
+    covering = [each for each in request.indexes if request.covers(each, entry=True)]
+    others = [each for each in covering if not each.definition.clustered]
+    if others:
+        return min(others, key=lambda each: width(request.table, each.definition.columns))
+    return covering[0] if covering else None
