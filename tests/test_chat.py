@@ -271,14 +271,17 @@ def test_the_command_takes_a_line_of_serve_and_a_real_terminal(tickets):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "Give a line of `chatsim serve`, or --host, --port, --uid, --token."),
-        (["--host", "::1", "--uid", "1"], "Give a line of `chatsim serve`, or --port, --token."),
-        (["{"], "Invalid value for LOGIN: .* It is to be a line of `chatsim serve`."),
+        ([], "Give a line that `chatsim serve` prints, or --host, --port, --uid, --token."),
+        (["--host", "::1", "--uid", "1"], "Give a line that `chatsim serve` prints, or --port, --token."),
+        (["{"], "Invalid value for LOGIN: .* Give a line that `chatsim serve` prints."),
         (
             ['{"port": "x"}', "--host", "h", "--uid", "1", "--token", "t"],
             r"Invalid value for LOGIN: .* at `\$\.port`\.",
         ),
-        (['{"port": 1}', "--host", "h", "--uid", "1", "--token", "t"], "chat needs a terminal"),
+        (
+            ['{"port": 1}', "--host", "h", "--uid", "1", "--token", "t"],
+            "chatsim chat needs a terminal, for input and for output",
+        ),
     ],
 )
 def test_the_command_says_in_a_sentence_what_it_lacks(words, sentence):

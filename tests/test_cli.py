@@ -200,6 +200,7 @@ def test_every_command_explains_itself(path):
         assert result.exit_code == 0
         assert result.stdout.startswith(f"Usage: {' '.join(['chatsim', *path])} ")
         assert not result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80, "fits an ordinary terminal"
     described = result.stdout.split("\n\n")[1]
     assert described.strip(), "a sentence on what it does"
 

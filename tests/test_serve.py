@@ -533,7 +533,7 @@ def test_the_nodes_ports_follow_the_first(other):
 def test_a_host_that_others_reach_is_warned_of(other):
     running, _ = other
     assert {each["host"] for each in running.said} == {"0.0.0.0"}
-    running.logs(r"(?m)^0\.0\.0\.0 is not loopback: whoever reaches it can listen, and try tokens\.$")
+    running.logs(r"(?m)^Warning: other machines can reach 0\.0\.0\.0, and connections are not encrypted\.$")
 
 
 def test_requests_may_be_allowed_to_be_larger(other):
@@ -589,12 +589,12 @@ def complaint(caplog):
     [
         (
             ["--sessions", "one", "--processes", "--nodes", 2],
-            "--sessions one needs servers that know each other's users; with --processes they need --redis --grpc",
+            "--sessions one needs servers that know each other's users: with --processes, add --redis --grpc",
         ),
         *(
             (
                 ["--processes", one],
-                "with --processes, --redis and --grpc go together: who is where, and how to reach them",
+                "with --processes, give both --redis and --grpc, or neither",
             )
             for one in ("--redis", "--grpc")
         ),
@@ -613,7 +613,7 @@ def test_serve_says_in_a_sentence_what_it_can_not_do(complaint, words, sentence)
 def test_a_host_that_is_no_ip_address_is_named(command, host):
     result = CliRunner().invoke(main, [command, *(["--schema", "any"] if command == "node" else []), "--host", host])
     assert result.exit_code == 2
-    assert f"Invalid value for '--host': {host!r} is no IP address." in result.stderr
+    assert f"Invalid value for '--host': {host!r} is not an IP address." in result.stderr
 
 
 @pytest.mark.parametrize("pool", [0, -3])
@@ -678,7 +678,7 @@ def test_node_says_in_a_sentence_what_it_lacks(mysql_url, complaint, variables, 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--grpc"], "--grpc needs --redis: a server that knows nobody elsewhere has nobody to reach"),
+        (["--grpc"], "--grpc needs --redis, where servers find out which users the others have"),
         (["--redis", "--grpc"], "--redis needs a Redis: set CHATSIM_REDIS_URL"),
     ],
     ids=" ".join,

@@ -9,41 +9,20 @@ from chatsim.cli.lazy import LazyGroup
 __all__ = ["main"]
 
 _COMMANDS = {
-    "anomalies": (
-        "chatsim.cli.anomalies",
-        "Try out what each isolation level prevents: Hermitage's anomalies, at MySQL's four levels.",
-    ),
-    "catchup": (
-        "chatsim.cli.catchup",
-        "Let a client that was away catch up, with each cursor and protocol: how soon, at what price, is all there?",
-    ),
+    "anomalies": ("chatsim.cli.anomalies", "Try out what each isolation level prevents."),
+    "catchup": ("chatsim.cli.catchup", "Compare how a client catches up after an absence."),
     "chat": ("chatsim.cli.chat", "Chat in this terminal."),
-    "delivery": (
-        "chatsim.cli.delivery",
-        "Time what becomes of texts: acknowledged, pushed, read; on one server and across two.",
-    ),
-    "mysql": ("chatsim.cli.mysql", "Show which MySQL answers, and why the others don't."),
-    "node": ("chatsim.cli.serve", "Run one chat server, until Ctrl-C."),
-    "pages": (
-        "chatsim.cli.pages",
-        "Read long lists page by page, with each strategy: what a page costs, and whether anything is missed.",
-    ),
-    "protocol": (
-        "chatsim.cli.protocol",
-        "Print what clients and servers say to each other: message ids, keys and types.",
-    ),
-    "race": (
-        "chatsim.cli.race",
-        "Let many callers create private chats at once, with each strategy under each pattern.",
-    ),
-    "schedule": (
-        "chatsim.cli.schedule",
-        "Run schedules: several sessions' statements in an order, the locks after each step.",
-    ),
-    "serve": ("chatsim.cli.serve", "Run chat servers on a schema of their own, until Ctrl-C; it is dropped then."),
-    "strategies": ("chatsim.cli.strategies", "List the creation strategies, each with its bet."),
+    "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
+    "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
+    "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),
+    "pages": ("chatsim.cli.pages", "Compare how long lists are read page by page."),
+    "protocol": ("chatsim.cli.protocol", "Print the messages between clients and servers."),
+    "race": ("chatsim.cli.race", "Compare strategies that create private chats."),
+    "schedule": ("chatsim.cli.schedule", "Run scripts of several sessions, and show the locks."),
+    "serve": ("chatsim.cli.serve", "Run chat servers for clients of your own."),
+    "strategies": ("chatsim.cli.strategies", "List the strategies that create private chats."),
 }
-"""By name: the module that has the command, and the first sentence of its help, so that a list needs no module."""
+"""By name: the module that has the command, and its short help, so that the list of commands imports none."""
 
 
 @click.group(
@@ -55,11 +34,6 @@ _COMMANDS = {
 def main() -> None:
     """A laboratory for chat back ends on MySQL.
 
-    `chatsim race` lets many callers create private chats at once and says which locking strategy is safe, and at
-    what price. `chatsim pages` reads long lists page by page and says what a page costs, and what is missed.
-    `chatsim catchup` asks how a client that was away gets everything, and whether it does.
-    `chatsim delivery` times what becomes of texts, on one server and across two.
-    `chatsim schedule` plays scripts of several sessions, on a server or in the model, and shows the locks.
-    `chatsim serve` runs chat servers for clients of your own, `chatsim chat` is one in a terminal.
-    `chatsim protocol` says how the two talk. `chatsim mysql` shows which MySQL it would use.
+    It runs a complete chat system, on a real MySQL or in a model of many machines in virtual time, and compares how
+    private chats are created, how lists are paged, and how clients catch up. Start with `chatsim race`.
     """

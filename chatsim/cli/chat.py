@@ -126,35 +126,38 @@ def _door(login: Login) -> Callable[[Callable[[Message], None]], Any]:
 def _login(line: str | None, options: dict[str, Any]) -> Login:
     """What the line says, and the options in its place."""
     try:
-        said = msgspec.json.decode(line, type=dict[str, Any]) if line else {}
+        fields = msgspec.json.decode(line, type=dict[str, Any]) if line else {}
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise click.BadParameter(f"{error}. It is to be a line of `chatsim serve`.", param_hint="LOGIN") from None
-    said |= {name: value for name, value in options.items() if value is not None}
-    if missing := [f"--{name}" for name in Login.__struct_fields__ if name not in said]:
-        raise click.UsageError(f"Give a line of `chatsim serve`, or {', '.join(missing)}.")
+        raise click.BadParameter(f"{error}. Give a line that `chatsim serve` prints.", param_hint="LOGIN") from None
+    fields |= {name: value for name, value in options.items() if value is not None}
+    if missing := [f"--{name}" for name in Login.__struct_fields__ if name not in fields]:
+        raise click.UsageError(f"Give a line that `chatsim serve` prints, or {', '.join(missing)}.")
     try:
-        return msgspec.convert(said, Login)
+        return msgspec.convert(fields, Login)
     except msgspec.ValidationError as error:
         raise click.BadParameter(f"{error}.", param_hint="LOGIN") from None
 
 
 @click.command(epilog="\b\n" + help_text())
 @click.argument("login", required=False)
-@click.option("--host", help="The server's host; instead of what LOGIN says.")
+@click.option("--host", help="The server's host; this and the next three replace what LOGIN says.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="The server's port.")
-@click.option("--uid", type=click.IntRange(1), help="Who you are.")
-@click.option("--token", help="What proves it.")
+@click.option("--uid", type=click.IntRange(1), help="Your user id.")
+@click.option("--token", help="Your login token.")
 @click.option(
     "--store",
     default=_IN_MEMORY,
     show_default="in memory",
-    help="A file that keeps messages, and what is on its way, for the next time; one for each user and schema.",
+    help="A file that keeps messages, received and unsent; one for each user and each `chatsim serve`.",
 )
-@click.option("--sync/--no-sync", default=True, show_default=True, help="Load at once what was missed; else on /sync.")
+@click.option(
+    "--sync/--no-sync", default=True, show_default=True, help="Load missed messages at once, or only on /sync."
+)
 def chat(login: str | None, store: str, *, sync: bool, **options: Any) -> None:
     """Chat in this terminal.
 
-    LOGIN is a line of JSON as `chatsim serve` prints it for each user. To chat with yourself, in three windows:
+    LOGIN is a line of JSON that `chatsim serve` prints for a user. The command needs the extra `chat`: pip install
+    'chatsim[chat]'. To chat with yourself, in three windows:
 
     \b
     chatsim serve | tee users
@@ -164,7 +167,7 @@ def chat(login: str | None, store: str, *, sync: bool, **options: Any) -> None:
     who = _login(login, options)
     with one_sentence():
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise WorldError("chat needs a terminal")
+            raise WorldError("chatsim chat needs a terminal, for input and for output")
         asyncio.run(_chat(who, store, loads=sync))
 
 

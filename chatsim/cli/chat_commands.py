@@ -57,8 +57,9 @@ def help_text() -> str:
     return "\n".join(
         [
             *(f"/{f'{name} {each.usage}':<20} {each.does}" for name, each in COMMANDS.items()),
-            "Anything else is sent as a text; to send one that begins with /, begin with //.",
-            "↑ ↓ change the conversation, PgUp PgDn scroll. … is on its way, ✓ stored, ✓✓ read.",
+            "Anything else is sent as a text; // sends one that begins with /.",
+            "↑ ↓ change the conversation, PgUp PgDn scroll.",
+            "The mark of a text says: … on its way, ✓ stored, ✓✓ read.",
         ]
     )
 

@@ -73,23 +73,26 @@ def one_sentence() -> Iterator[None]:
 
 
 mysql_url_option = click.option(
-    "--mysql-url", help=f"Use this server: mysql://user:password@host:port (or set {MySQL().variable})."
+    "--mysql-url", help=f"The MySQL server to use, mysql://user:password@host:port; {MySQL.variable} does the same."
 )
 profile_option = click.option(
     "--profile",
     type=click.Choice([profile.value for profile in Profile]),
     default=Profile.DURABLE.value,
     show_default=True,
-    help="How an own MySQL is set up: the server's defaults, or binary log off and relaxed flush.",
+    help="How chatsim sets up a MySQL that it starts: with the server's defaults, or without a binary log.",
 )
 _SERVER_OPTIONS = (
-    click.option("--redis-url", help="The Redis for redis_lock, redis://host:port; else it is looked for."),
+    click.option(
+        "--redis-url",
+        help="The Redis to use, redis://host:port; CHATSIM_REDIS_URL does the same.",
+    ),
     profile_option,
-    click.option("--mysql-image", default=IMAGE, show_default=True, help="The image for a container."),
+    click.option("--mysql-image", default=IMAGE, show_default=True, help="The image, if MySQL runs in a container."),
     click.option(
         "--mysql-via",
         type=click.Choice([rung.name for rung in ladder.rungs(MySQL())]),
-        help="The one way to have a MySQL; else each is tried in this order.",
+        help="The only way to get a MySQL. Without it, all are tried, in this order.",
     ),
     mysql_url_option,
 )

@@ -15,7 +15,7 @@ class LazyGroup(click.Group):
     """A group whose help page needs none of its commands.
 
     Args:
-        homes: by a command's name: the module that has it under that name, and the first sentence of its help.
+        homes: by a command's name: the module that has it under that name, and its short help.
         settings: those of a `click.Group`.
     """
 
@@ -31,9 +31,10 @@ class LazyGroup(click.Group):
         """Import a command; None if there is none of that name."""
         if cmd_name not in self.homes:
             return None
-        module, _ = self.homes[cmd_name]
+        module, sentence = self.homes[cmd_name]
         command = getattr(import_module(module), cmd_name)
         assert isinstance(command, click.Command)
+        command.short_help = sentence
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,6 +11,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import migrate as migrations
 from chatsim.worlds.mysql.servers import background, debian
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
+from chatsim.worlds.mysql.servers.urls import without_password
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import WorldError
 
@@ -21,7 +22,10 @@ __all__ = ["mysql"]
 @mysql_url_option
 @click.pass_context
 def mysql(context: click.Context, mysql_url: str | None) -> None:
-    """Show which MySQL answers, and why the others don't."""
+    """Show which MySQL chatsim would use, and why not the others; or start, stop and clean one.
+
+    The commands below manage a MySQL in the background, and the schemas on a server that you name.
+    """
     if context.invoked_subcommand is not None:
         return
     for line in Servers(mysql_url=mysql_url).survey():
@@ -31,26 +35,32 @@ def mysql(context: click.Context, mysql_url: str | None) -> None:
 
 
 @mysql.command()
-@click.option("--port", type=click.IntRange(1, 65_535), help="The port; any free one if not given.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="The port; without it, any free one.")
 @profile_option
 def start(port: int | None, profile: str) -> None:
-    """Start one that keeps running in the background, and print its URL."""
+    """Start a MySQL in the background, and print its URL.
+
+    It keeps running until `chatsim mysql stop`.
+    """
     with one_sentence():
         there = background.start(MySQL(Profile(profile)), port)
     click.echo(there.url)
-    click.echo(f"Use it by: export {MySQL().variable}={there.url}\nEnd it by: chatsim mysql stop", err=True)
+    click.echo(f"To use it: export {MySQL().variable}={there.url}\nTo stop it: chatsim mysql stop", err=True)
 
 
 @mysql.command()
 def stop() -> None:
-    """End the one in the background."""
+    """Stop the MySQL in the background."""
     there = background.stop()
-    click.echo(f"ended {there.url}" if there else "none was running")
+    click.echo(f"stopped {there.url}" if there else "no MySQL was running in the background")
 
 
 @mysql.command()
 def fetch() -> None:
-    """Unpack one from Debian's packages into the cache, unless it is there, and print where."""
+    """Unpack MySQL from Debian's packages, and print where.
+
+    It is kept in your cache; nothing is done if it is there already.
+    """
     with one_sentence():
         if reason := debian.obstacle():
             raise debian.FetchError(reason)
@@ -60,11 +70,19 @@ def fetch() -> None:
 @mysql.command()
 @mysql_url_option
 def clean(mysql_url: str | None) -> None:
-    """Drop the schemas that runs have left on a named server, killed, or for the next; those in use are left alone."""
+    """Drop chatsim's schemas that are not in use.
+
+    Runs that are killed leave schemas on a server that you name. `chatsim pages` also keeps its lists there, for the
+    next run.
+    """
     from chatsim.worlds.mysql.world import drop_stale_schemas
 
     with one_sentence():
-        names = asyncio.run(drop_stale_schemas(Servers(mysql_url=mysql_url).named_url()))
+        url = Servers(mysql_url=mysql_url).named_url()
+        try:
+            names = asyncio.run(drop_stale_schemas(url))
+        except DatabaseError as error:
+            raise WorldError(f"MySQL at {without_password(url)} can't be used: {error}") from error
     click.echo(f"dropped {', '.join(names)}" if names else "nothing to drop")
 
 
@@ -72,13 +90,14 @@ def clean(mysql_url: str | None) -> None:
 @click.argument("schema")
 @mysql_url_option
 def migrate(schema: str, mysql_url: str | None) -> None:
-    """Lead SCHEMA, which has the source's tables on a named server, to the hardened ones, rows in place.
+    """Change the source's tables into the hardened ones.
 
-    Make a backup first. A run that was broken off goes on where it stopped.
+    SCHEMA is on a server that you name, and keeps its rows. Make a backup first. After an interruption, run the same
+    command again: it goes on where it stopped.
     """
     with one_sentence():
         count = asyncio.run(_migrate(Servers(mysql_url=mysql_url).named_url(), schema))
-    click.echo(f"{count} statements applied" if count else "nothing was left to do")
+    click.echo(f"{count} statements applied" if count else "nothing to do: all migrations have been applied")
 
 
 async def _migrate(url: str, schema: str) -> int:

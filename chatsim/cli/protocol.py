@@ -96,9 +96,13 @@ session only, and {int(ErrorCode.RPC_FAILED)} if the server is closing.
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="As a document: with the rules, the parts of messages and the errors.")
+@click.option(
+    "--markdown",
+    is_flag=True,
+    help="Print the whole description in Markdown, with rules and errors.",
+)
 def protocol(*, markdown: bool) -> None:
-    """Print what clients and servers say to each other: message ids, keys and types."""
+    """Print the messages between clients and servers: ids, keys and types."""
     from rich.console import Console
     from rich.table import Table
 

@@ -184,7 +184,7 @@ class Screen:
         try:
             await self._messenger.read(thread_id)
         except ClientError:
-            return  # it is noted here, and told by the next sync
+            return  # it is kept here, and the next sync sends it
 
     # --- what the user does
 

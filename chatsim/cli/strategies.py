@@ -13,7 +13,7 @@ __all__ = ["strategies"]
 
 @click.command()
 def strategies() -> None:
-    """List the creation strategies, each with its bet."""
+    """List the strategies that create private chats, and what each relies on."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,5 +1,6 @@
 """A command starts at once: what it does not need is not imported."""
 
+import os
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ HEAVY = {
     *("asyncmy", "docker", "google.protobuf", "grpc", "hypothesis", "matplotlib", "numpy", "pandas", "prompt_toolkit"),
     *("pyarrow", "redis", "rich", "scipy", "simpy", "sqlglot", "testcontainers", "tqdm"),
 }
+NARROW = {"COLUMNS": "80"}
 PROGRAM = """
 import sys
 try:
@@ -52,10 +54,13 @@ def test_the_strategies_are_listed_without_a_database():
     assert not loaded(command("strategies")) & (HEAVY - {"rich"})
 
 
-@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
-def test_the_page_of_all_commands_says_what_each_says_of_itself(name):
-    _, sentence = main.homes[name]
-    assert main.get_command(click.Context(main), name).get_short_help_str(limit=1_000) == sentence
+def test_the_page_of_all_commands_has_each_in_one_whole_line():
+    page = subprocess.run(
+        [sys.executable, "-m", "chatsim", "--help"], check=True, capture_output=True, text=True, env=os.environ | NARROW
+    ).stdout
+    listed = dict(line.split(maxsplit=1) for line in page.partition("Commands:\n")[2].splitlines())
+    assert listed == {name: sentence for name, (_, sentence) in main.homes.items()}
+    assert max(map(len, page.splitlines())) <= 80
 
 
 def test_a_command_that_is_not_there_is_named():
@@ -67,3 +72,26 @@ def test_a_command_that_is_not_there_is_named():
 @pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
 def test_a_commands_help_needs_no_heavy_library(name):
     assert not loaded(command(name, "--help")) & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("library", "words", "sentence"),
+    [
+        (
+            "hypothesis",
+            ["schedule", "--generate", "1", "--check"],
+            "--generate needs the extra 'generate': pip install 'chatsim[generate]'",
+        ),
+        (
+            "grpc",
+            ["delivery", "--peers", "grpc", "--texts", "1"],
+            "gRPC needs the extra 'grpc': pip install 'chatsim[grpc]'",
+        ),
+    ],
+)
+def test_a_library_that_is_not_installed_is_a_sentence_that_names_its_extra(
+    mysql_url, redis_url, library, words, sentence
+):
+    without = f"import sys; sys.modules[{library!r}] = None; {command(*words)}"
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"Error: {sentence}")

@@ -178,7 +178,7 @@ async def test_the_command_says_what_it_does(world, mysql_url):
     first = await asyncio.to_thread(CliRunner().invoke, main, words)
     assert first.output.splitlines() == [*schema.migrations(), f"{STATEMENTS} statements applied"]
     second = await asyncio.to_thread(CliRunner().invoke, main, words)
-    assert second.output == "nothing was left to do\n"
+    assert second.output == "nothing to do: all migrations have been applied\n"
     third = await asyncio.to_thread(CliRunner().invoke, main, [*words[:2], "nowhere", *words[3:]])
     assert third.exit_code == 2
     assert "Unknown database 'nowhere'" in third.output

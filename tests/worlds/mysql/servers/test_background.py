@@ -154,14 +154,14 @@ def test_it_outlives_the_command_that_starts_it(call):
     done = command("mysql", "start", "--profile", "quick", "--port", str(port))
     url = f"mysql://root@127.0.0.1:{port}"
     assert (done.returncode, done.stdout) == (0, f"{url}\n")
-    assert done.stderr == f"Use it by: export CHATSIM_MYSQL_URL={url}\nEnd it by: chatsim mysql stop\n"
+    assert done.stderr == f"To use it: export CHATSIM_MYSQL_URL={url}\nTo stop it: chatsim mysql stop\n"
     assert ask(url, "SELECT 1") == ((1,),)
 
     assert call("mysql", "start") == (2, "", f"Error: one is running already: {url}\n")
     assert call("mysql")[1].endswith(f"In the background: {url}\n")
 
     done = command("mysql", "stop")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"ended {url}\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"stopped {url}\n", "")
     assert background.running() is None
 
 
@@ -194,7 +194,7 @@ def test_mysql_says_what_is_wrong_with_the_one_that_is_named(call):
 
 
 def test_stop_without_one_says_so(call):
-    assert call("mysql", "stop") == (0, "none was running\n", "")
+    assert call("mysql", "stop") == (0, "no MySQL was running in the background\n", "")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "many"])

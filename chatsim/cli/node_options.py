@@ -1,0 +1,173 @@
+"""What ``chatsim serve`` and ``chatsim node`` share: the options of a chat server, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any
+
+import click
+
+from chatsim.chat import schema as schemas
+from chatsim.chat.creation import STRATEGIES
+from chatsim.chat.protocol import LARGEST_BODY
+from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.config import NodeConfig
+from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.store.texts import TEXTS
+from chatsim.worlds.common.tokens import LIFETIME
+from chatsim.worlds.mysql.settings import LOOPBACK
+from chatsim.worlds.world import Sharing
+
+__all__ = ["LAST_PORT", "config", "limits", "log_to_stderr", "node_options", "run_until_signal", "sharing"]
+
+LAST_PORT = 65_535
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_POOL = 5  # the source's: docs/source.md, 3.10
+
+
+def _ip_address(_: click.Context, __: click.Parameter, host: str) -> str:
+    try:
+        return str(ip_address(LOOPBACK if host == "localhost" else host))
+    except ValueError:
+        raise click.BadParameter(f"{host!r} is not an IP address.") from None
+
+
+_OPTIONS = (
+    click.option(
+        "--strategy",
+        type=click.Choice([*STRATEGIES]),
+        metavar="NAME",
+        default="look_first",
+        show_default=True,
+        help="How private chats are created; `chatsim strategies` lists the names.",
+    ),
+    click.option(
+        "--retry",
+        type=click.Choice([*POLICIES]),
+        default="retry",
+        show_default=True,
+        help="When the database refuses: give up; try again, 20 times, after 1 to 20 ms; try again at once.",
+    ),
+    click.option(
+        "--sessions",
+        type=click.Choice(["many", "one"]),
+        default="many",
+        show_default=True,
+        help="How many devices a user may have; with `one`, a login ends the session before it.",
+    ),
+    click.option(
+        "--tables",
+        type=click.Choice(schemas.names()),
+        default="hardened",
+        show_default=True,
+        help="The source's tables (seed), or the same with all constraints that correctness needs.",
+    ),
+    click.option(
+        "--chats",
+        type=click.Choice(["friends", "anybody"]),
+        default="friends",
+        show_default=True,
+        help="With whom a user may open a chat.",
+    ),
+    click.option(
+        "--pool",
+        type=click.IntRange(1),
+        default=_POOL,
+        show_default=True,
+        help="How many connections to the database each server has.",
+    ),
+    click.option(
+        "--host",
+        default=LOOPBACK,
+        show_default=True,
+        callback=_ip_address,
+        help="The IP address to listen at. Only this machine can reach the default.",
+    ),
+    click.option(
+        "--request-bytes",
+        type=click.IntRange(64, LARGEST_BODY),
+        default=Limits.request_bytes,
+        show_default=True,
+        help="How large the body of a request may be.",
+    ),
+    click.option(
+        "--token-lifetime",
+        type=click.IntRange(1),
+        default=LIFETIME,
+        show_default=True,
+        help="For how many seconds a login token is valid.",
+    ),
+    click.option("--redis", is_flag=True, help="Keep tokens, users' servers and the list of servers in a Redis."),
+    click.option(
+        "--grpc", is_flag=True, help="Connect servers by gRPC, and offer the status server by it (extra: grpc)."
+    ),
+)
+
+
+def node_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a chat server, for `sharing`, `config` and `limits`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def sharing(options: dict[str, Any]) -> Sharing:
+    """Take out of the options how servers know of each other's users."""
+    redis, grpc = options.pop("redis"), options.pop("grpc")
+    return Sharing("redis" if redis else "process", "grpc" if grpc else "process")
+
+
+def config(options: dict[str, Any]) -> NodeConfig:
+    """How a node works, from the options."""
+    import numpy as np
+
+    strategy = STRATEGIES[options["strategy"]]
+    return NodeConfig(
+        strategy=strategy,
+        retry=POLICIES[options["retry"]],
+        isolation=strategy.isolation,
+        texts=TEXTS[options["tables"]],
+        limits=limits(options),
+        rng=np.random.default_rng(),
+    )
+
+
+def limits(options: dict[str, Any]) -> Limits:
+    """What a node allows its clients, from the options."""
+    return Limits(
+        devices=options["sessions"] == "many",
+        request_bytes=options["request_bytes"],
+        strangers=options["chats"] == "anybody",
+    )
+
+
+def run_until_signal(main: Coroutine[Any, Any, None]) -> None:
+    """Run ``main`` until it ends, or until Ctrl-C or SIGTERM; further signals don't interrupt how it ends."""
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, lambda: None)
+            task.cancel()
+
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, end)
+        await main
+
+    with suppress(asyncio.CancelledError):
+        asyncio.run(run())
+
+
+def log_to_stderr() -> None:
+    """Print what servers log on standard error."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("chatsim").setLevel(logging.INFO)
