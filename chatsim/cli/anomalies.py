@@ -30,6 +30,9 @@ __all__ = ["anomalies"]
 def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
     """Try out what each isolation level prevents: Hermitage's anomalies, at MySQL's four levels.
 
+    On a server that you name, the InnoDB counter purge_invoked (innodb_monitor_enable) is enabled meanwhile; it is put
+    back at the end, also after an error or Ctrl-C. Which privileges that needs: see chatsim schedule --help.
+
     Exit status: 0; 2 when it could not be run.
     """
     servers = Servers(**options)

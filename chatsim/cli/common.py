@@ -64,9 +64,12 @@ def our_errors() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn an error that chatsim raises into one sentence and exit status 2."""
+    """Turn an error that chatsim raises into one sentence and exit status 2, and Ctrl-C into exit status 130."""
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
     except our_errors() as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(FAILED)

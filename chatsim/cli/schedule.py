@@ -66,8 +66,9 @@ def schedule(
     With --generate they are drawn by chance, and played on MySQL and in the model. Each on which these disagree is made
     as small as it goes and printed, a line of JSON that can be saved as a file; its title is the difference.
 
-    The server's purge is held during a step and waited for after it: a user of a server of your own needs PROCESS,
-    RELOAD, CONNECTION_ADMIN and SYSTEM_VARIABLES_ADMIN.
+    The server's purge is held back during each step, and waited for after it. On a server that you name, this enables
+    the InnoDB counter purge_invoked (innodb_monitor_enable) for that time, and needs the privileges PROCESS, RELOAD,
+    CONNECTION_ADMIN and SYSTEM_VARIABLES_ADMIN. The setting is put back at the end, also after an error or Ctrl-C.
 
     Exit status: 0; 1 when --check finds a difference (of those that are drawn, the locks may differ in 2 of 100);
     2 when one could not be run; 130 after Ctrl-C.

@@ -27,6 +27,7 @@ from chatsim.conformance.schedule import (
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
+from chatsim.worlds.mysql.purge_counter import counting_purges
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
@@ -84,8 +85,9 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
         keeper = await driver.connect(world.url, world.schema)
         stack.push_async_callback(keeper.close)
         purge = Purge(keeper)
+        await stack.enter_async_context(counting_purges(keeper, world.url))
         await purge.prepare()
-        await purge.go_on()
+        await purge.run()
         players = {}
         for name in schedule.sessions:
             session = await driver.connect(world.url, world.schema)
@@ -191,7 +193,7 @@ class _Stage:
             before = blocked, waiting
             if all(name in blocked for name in waiting) and (equal >= _FOR_GOOD or not _circle(blocked)):
                 if self._purge is not None:
-                    await self._purge.go_on()
+                    await self._purge.run()
                 again = await self._waits()
                 self._collect()
                 if again == blocked and waiting == [p.name for p in self._players.values() if p.pending]:

@@ -9,6 +9,7 @@ import pytest_asyncio
 from chatsim.db.session import Rows
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
+from chatsim.worlds.mysql.purge_counter import counting_purges
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
@@ -21,8 +22,9 @@ async def opened(servers):
         await world.admin.execute("CREATE TABLE t (id INT PRIMARY KEY)")
         session, keeper = [await driver.connect(world.url, world.schema) for _ in range(2)]
         purge = Purge(keeper)
-        await purge.prepare()
-        yield world, session, purge
+        async with counting_purges(keeper, world.url):
+            await purge.prepare()
+            yield world, session, purge
         await keeper.close()
         await session.close()
 
@@ -44,16 +46,16 @@ async def met(world, session):
     return sorted(str(data) for (data,) in locks.rows if data != "supremum pseudo-record")
 
 
-async def test_what_is_deleted_stays_while_it_is_held_and_is_gone_when_it_has_gone_on(server):
+async def test_what_is_deleted_stays_while_the_purge_is_held_and_is_gone_after_it_has_run(server):
     world, session, purge = server
     await session.execute("INSERT INTO t VALUES (1), (2), (3)")
     await purge.hold()
     await session.execute("DELETE FROM t WHERE id = 2")
     other = Purge(session)
     await other.prepare()
-    await other.go_on()
+    await other.run()
     assert await met(world, session) == ["1", "2", "3"]
-    await purge.go_on()
+    await purge.run()
     assert await met(world, session) == ["1", "3"]
 
 
@@ -71,7 +73,7 @@ async def come_and_go(world, session, purge, *, times):
     for number in range(times):
         await purge.hold()
         await session.script(f"INSERT INTO t VALUES ({number}); DELETE FROM t")
-        await purge.go_on()
+        await purge.run()
         assert await met(world, session) == []
 
 
@@ -80,23 +82,23 @@ async def test_what_another_session_may_still_read_stays(server):
     await session.execute("INSERT INTO t VALUES (1), (2)")
     reader = await driver.connect(world.url, world.schema)
     await session.execute("DELETE FROM t WHERE id = 1")
-    await purge.go_on()
+    await purge.run()
     await reader.script("BEGIN; SELECT * FROM t")
     await purge.hold()
     await session.execute("DELETE FROM t WHERE id = 2")
-    await purge.go_on()
+    await purge.run()
     assert await met(world, session) == ["2"]
     await reader.execute("ROLLBACK")
-    await purge.go_on()
+    await purge.run()
     assert await met(world, session) == []
     await reader.close()
 
 
-async def test_it_may_go_on_without_having_been_held_and_twice(server):
+async def test_it_may_run_without_having_been_held_and_twice(server):
     world, session, purge = server
     await session.script("INSERT INTO t VALUES (1); DELETE FROM t")
-    await purge.go_on()
-    await purge.go_on()
+    await purge.run()
+    await purge.run()
     assert await met(world, session) == []
 
 
@@ -106,4 +108,4 @@ async def test_a_server_that_does_not_purge_is_named():
         return [Rows(), Rows([(7,)]), Rows([("InnoDB", "", status)])]
 
     with pytest.raises(WorldError, match="its purge is stopped"):
-        await Purge(types.SimpleNamespace(script=script)).go_on()
+        await Purge(types.SimpleNamespace(script=script)).run()
