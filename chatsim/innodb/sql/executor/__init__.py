@@ -1,1 +1,1 @@
-"""What statements do along their access paths."""
+"""What statements about rows do: `statements` prepares them; each is run with an `Execution` (`execution`)."""

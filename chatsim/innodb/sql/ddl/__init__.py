@@ -1,0 +1,5 @@
+"""Data definition: tables, from the text that declares them (manual, "Data Definition Statements")."""
+
+from chatsim.innodb.sql.ddl.tables import Change, add_columns, create_index, create_table, drop_tables, truncate
+
+__all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
