@@ -1,8 +1,8 @@
 """Statements about rows: prepared from a syntax tree once, executed often.
 
-`prepare` makes a `Statement` of a tree. Its `Statement.run` chooses an access plan for each table, with the values of the
-arguments known (`optimizer.access_path`), walks the paths (`storage.scan`), which locks what they meet, and does with the
-rows what the statement says. The whole life of a statement is told in `chatsim.innodb.sql`.
+`prepare` makes a `Statement` of a tree. Its `Statement.run` chooses an access plan for each table, with the values of
+the arguments known (`optimizer.access_path`), walks the paths (`storage.scan`), which locks what they meet, and does
+with the rows what the statement says. The whole life of a statement is told in `chatsim.innodb.sql`.
 """
 
 from __future__ import annotations
