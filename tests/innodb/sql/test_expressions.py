@@ -1,5 +1,6 @@
 """Expressions give what MySQL gives: NULL, numbers and texts compared, functions; what is not known is named."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 
@@ -358,3 +359,146 @@ def test_a_whole_quotient_and_what_is_left_of_it_go_towards_zero(a, b):
 )
 def test_patterns_quotients_and_lengths_are_mysqls(text, found):
     assert value(text) == found
+
+
+# --- integers have 64 bits (each as a MySQL 9.7 answers)
+
+HIGHEST, HIGHEST_UNSIGNED = 2**63 - 1, 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("9223372036854775807 + 1", "(9223372036854775807 + 1)"),
+        ("9223372036854775807 - -1", "(9223372036854775807 - -(1))"),
+        ("-9223372036854775807 - 2", "(-(9223372036854775807) - 2)"),
+        ("-9223372036854775808 - 1", "(-(9223372036854775808) - 1)"),
+        ("9223372036854775807 * 2", "(9223372036854775807 * 2)"),
+        ("-4294967296 * 2147483649", "(-(4294967296) * 2147483649)"),
+        ("-9223372036854775808 DIV -1", "(-(9223372036854775808) DIV -(1))"),
+        ("ABS(-9223372036854775808)", "abs(-(9223372036854775808))"),
+        ("9223372036854775807 + 1 + 1", "(9223372036854775807 + 1)"),
+        ("1 + 2 * 9223372036854775807", "(2 * 9223372036854775807)"),
+        ("(2 - 1) + 9223372036854775807", "((2 - 1) + 9223372036854775807)"),
+        ("(1 = 1) + 9223372036854775807", "((1 = 1) + 9223372036854775807)"),
+        ("IF(1, 9223372036854775807, 0) + 1", "(if(1,9223372036854775807,0) + 1)"),
+        ("CAST(9223372036854775807 AS SIGNED) + 1", "(cast(9223372036854775807 as signed) + 1)"),
+    ],
+)
+def test_a_result_that_no_bigint_holds_is_refused(text, shown):
+    with pytest.raises(DatabaseError) as caught:
+        value(text)
+    assert (caught.value.errno, caught.value.message) == (1690, f"BIGINT value is out of range in '{shown}'")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("18446744073709551615 + 1", "(18446744073709551615 + 1)"),
+        ("CAST(0 AS UNSIGNED) - 1", "(cast(0 as unsigned) - 1)"),
+        ("1 - CAST(2 AS UNSIGNED)", "(1 - cast(2 as unsigned))"),
+        ("CAST(1 AS UNSIGNED) + -2", "(cast(1 as unsigned) + -(2))"),
+        ("CAST(2 AS UNSIGNED) * -1", "(cast(2 as unsigned) * -(1))"),
+        ("CAST(4294967296 AS UNSIGNED) * 4294967296", "(cast(4294967296 as unsigned) * 4294967296)"),
+        ("18446744073709551615 DIV -1", "(18446744073709551615 DIV -(1))"),
+        ("5 DIV CAST(1 AS UNSIGNED) - 9", "((5 DIV cast(1 as unsigned)) - 9)"),
+        ("CAST(1 AS UNSIGNED) % 7 - 5", "((cast(1 as unsigned) % 7) - 5)"),
+        (
+            "COALESCE(CAST(1 AS UNSIGNED), CAST(1 AS UNSIGNED)) - 9",
+            "(coalesce(cast(1 as unsigned),cast(1 as unsigned)) - 9)",
+        ),
+        ("NULLIF(CAST(1 AS UNSIGNED), 7) - 9", None),
+        ("CASE WHEN 1 THEN CAST(1 AS UNSIGNED) END - 9", None),
+        ("LAST_INSERT_ID() - 1", "(last_insert_id() - 1)"),
+        ("CONNECTION_ID() - 100000", "(connection_id() - 100000)"),
+    ],
+)
+def test_a_result_that_no_bigint_unsigned_holds_is_refused(text, shown):
+    with pytest.raises(DatabaseError) as caught:
+        value(text)
+    assert caught.value.errno == 1690
+    assert caught.value.message.startswith("BIGINT UNSIGNED value is out of range in '")
+    assert shown is None or caught.value.message.endswith(f" '{shown}'")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("9223372036854775806 + 1", HIGHEST),
+        ("-9223372036854775808", -HIGHEST - 1),
+        ("-9223372036854775807 - 1", -HIGHEST - 1),
+        ("18446744073709551615 + 0", HIGHEST_UNSIGNED),
+        ("18446744073709551615 - 18446744073709551615", 0),
+        ("9223372036854775808 - 1", HIGHEST),
+        ("18446744073709551616 + 1", 2**64 + 1),  # a DECIMAL
+        ("- -9223372036854775808", HIGHEST + 1),  # of a constant it is a DECIMAL
+        ("-(-9223372036854775807 - 1)", HIGHEST + 1),
+        ("-CAST(5 AS UNSIGNED)", -5),
+        ("5 % CAST(7 AS UNSIGNED) - 9", -4),
+        ("18446744073709551615 % -10", 5),
+        ("COALESCE(CAST(1 AS UNSIGNED), 0) - 2", -1),  # of both kinds it is a DECIMAL
+        ("9223372036854775807 + 1.0", Decimal("9223372036854775808.0")),
+        ("9223372036854775807 + 1e0", 2.0**63),
+        ("NULL + 9223372036854775807", None),
+        ("LENGTH('abc') - 5", -2),
+        ("TRUE - 2", -1),
+    ],
+)
+def test_a_result_that_fits_or_is_no_integer_is_given(text, found):
+    assert value(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "argument", "found"),
+    [
+        ("? + 1", HIGHEST, "BIGINT value is out of range in '(? + 1)'"),
+        ("? - 0", HIGHEST_UNSIGNED, HIGHEST_UNSIGNED),
+        ("? + 1", HIGHEST_UNSIGNED, "BIGINT UNSIGNED value is out of range in '(? + 1)'"),
+        ("1 - ?", 5, -4),
+    ],
+)
+def test_the_value_of_a_placeholder_says_whether_it_is_unsigned(text, argument, found):
+    if isinstance(found, str):
+        with pytest.raises(DatabaseError, match=re.escape(found)):
+            value(text, argument)
+    else:
+        assert value(text, argument) == found
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT big + 1 FROM t", "BIGINT value is out of range in '(`big` + 1)'"),
+        ("SELECT x.big * 2 FROM t AS x", "BIGINT value is out of range in '(`x`.`big` * 2)'"),
+        ("SELECT -low FROM t", "BIGINT value is out of range in '-(`low`)'"),
+        ("SELECT ABS(low) FROM t", "BIGINT value is out of range in 'abs(`low`)'"),
+        ("SELECT MAX(big) + 1 FROM t", "BIGINT value is out of range in '(max(`big`) + 1)'"),
+        ("SELECT num - natural_ FROM t", "BIGINT UNSIGNED value is out of range in '(`num` - `natural_`)'"),
+        ("SELECT MAX(natural_) - 5 FROM t", "BIGINT UNSIGNED value is out of range in '(max(`natural_`) - 5)'"),
+        ("SELECT id FROM t WHERE big + 1 > 5", "BIGINT value is out of range in '(`big` + 1)'"),
+        ("UPDATE t SET big = big + 1", "BIGINT value is out of range in '(`big` + 1)'"),
+        ("UPDATE t SET natural_ = natural_ - 2", "BIGINT UNSIGNED value is out of range in '(`natural_` - 2)'"),
+        (
+            "INSERT INTO t VALUES (1, 1, 1, 1, 1) ON DUPLICATE KEY UPDATE natural_ = VALUES(natural_) - 2",
+            "BIGINT UNSIGNED value is out of range in '(values(`natural_`) - 2)'",
+        ),
+        ("SELECT COUNT(*) - 5 FROM t", [(-4,)]),
+        ("SELECT SUM(big) + 1 FROM t", [(HIGHEST + 1,)]),  # a sum is a DECIMAL
+        ("SELECT -natural_ FROM t", [(-1,)]),
+        ("SELECT id FROM t WHERE id = 7 AND big + 1 > 5", []),
+    ],
+)
+def test_a_column_is_signed_or_unsigned_by_its_type(sql, shown):
+    async def main():
+        session = EngineSession(Engine(lambda: NOW, purges=False))
+        await session.run(
+            "CREATE TABLE t (id INT PRIMARY KEY, big BIGINT, low BIGINT, natural_ INT UNSIGNED, num INT);"
+            f" INSERT INTO t VALUES (1, {HIGHEST}, {-HIGHEST - 1}, 1, 0)"
+        )
+        try:
+            (answer,) = await session.run(sql)
+        except DatabaseError as error:
+            return error.message
+        return answer.rows
+
+    assert run(main()) == shown

@@ -9,6 +9,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
+from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.storage.values import Enumeration, Value, as_number, as_text
 
@@ -146,8 +147,8 @@ def _extreme(node: exp.Least | exp.Greatest, scope: Scope) -> Function:
 
 @_of(exp.Abs)
 def _abs(node: exp.Abs, scope: Scope) -> Function:
-    inner = scope.number(node.this)
-    return lambda env: None if (a := inner(env)) is None else abs(a)
+    inner, absolute = scope.number(node.this), checked(node, scope, abs)
+    return lambda env: None if (a := inner(env)) is None else absolute(a)
 
 
 @_of(exp.Anonymous)

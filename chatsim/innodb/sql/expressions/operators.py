@@ -11,6 +11,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike
 from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
+from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.storage.values import Binary, Text, Value, as_text, collate
 
@@ -199,7 +200,8 @@ def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
 @_of(exp.IntDiv)
 @_of(exp.Mod)
 def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
-    left, right, operate = scope.number(node.left), scope.number(node.right), ARITHMETIC[type(node)]
+    left, right = scope.number(node.left), scope.number(node.right)
+    operate = checked(node, scope, ARITHMETIC[type(node)])
 
     def value(env: Env) -> Value:
         a, b = left(env), right(env)
@@ -212,8 +214,8 @@ def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
 
 @_of(exp.Neg)
 def _negative(node: exp.Neg, scope: Scope) -> Function:
-    inner = scope.number(node.this)
-    return lambda env: None if (a := inner(env)) is None else -a
+    inner, negate = scope.number(node.this), checked_negation(node, scope)
+    return lambda env: None if (a := inner(env)) is None else negate(a)
 
 
 def _pattern(text: str, escape: str, fold: Callable[[str], str]) -> str:
