@@ -178,9 +178,8 @@ class LockSystem:
 
     def record_inserted(self, record: Record) -> None:
         """A record has been inserted: locks on the gap that it splits are inherited by the gap before it."""
-        successor = record.following
-        for lock in list(successor.locks):
-            if lock.kind is not INSERT and (successor.is_supremum or lock.kind is not RECORD):
+        for lock in list(record.following.locks):
+            if lock.kind not in (INSERT, RECORD):
                 self._add_granted(lock.trx, record, lock.mode, GAP)
 
     def record_removed(self, record: Record) -> None:

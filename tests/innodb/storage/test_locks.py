@@ -17,6 +17,7 @@ from chatsim.innodb.storage.values import Integer
 
 RECORD, GAP, NEXT_KEY, INSERT = LockKind.RECORD, LockKind.GAP, LockKind.NEXT_KEY, LockKind.INSERT_INTENTION
 REQUESTS = [*itertools.product("SX", (RECORD, GAP, NEXT_KEY)), ("X", INSERT)]
+ON_THE_SUPREMUM = [each for each in REQUESTS if each[1] is not RECORD]  # there is only the gap before it
 
 
 class Stage:
@@ -81,13 +82,15 @@ def conflict(wanted, held, *, supremum):
 # --- what conflicts with what
 
 
-@pytest.mark.parametrize("supremum", [False, True], ids=["record", "supremum"])
-@pytest.mark.parametrize("wanted", REQUESTS, ids="-".join)
-@pytest.mark.parametrize("held", REQUESTS, ids="-".join)
-def test_a_request_waits_for_what_it_conflicts_with(stage, held, wanted, supremum):
-    key = None if supremum else 20
-    if supremum and RECORD in (held[1], wanted[1]):
-        return  # there is none
+@pytest.mark.parametrize(
+    ("held", "wanted", "key"),
+    [
+        *((held, wanted, 20) for held in REQUESTS for wanted in REQUESTS),
+        *((held, wanted, None) for held in ON_THE_SUPREMUM for wanted in ON_THE_SUPREMUM),
+    ],
+    ids=lambda each: "-".join(each) if isinstance(each, tuple) else "record" if each else "supremum",
+)
+def test_a_request_waits_for_what_it_conflicts_with(stage, held, wanted, key):
     one, other, first = stage.trx(), stage.trx(), stage.trx()
     if held[1] is INSERT:  # only one that had to wait is there to be seen
         stage.ask(first, key, "X", GAP)
@@ -95,7 +98,7 @@ def test_a_request_waits_for_what_it_conflicts_with(stage, held, wanted, supremu
         stage.locks.release_all(first)
     assert held[1] is INSERT or stage.ask(one, key, *held)
     assert one.locks.wait_lock is None
-    assert stage.ask(other, key, *wanted) is not conflict(wanted, held, supremum=supremum)
+    assert stage.ask(other, key, *wanted) is not conflict(wanted, held, supremum=key is None)
     assert (other.locks.blocking_trx is one) == (other.locks.wait_lock is not None)
 
 
@@ -247,6 +250,43 @@ def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
     stage.locks.release_all(holder)
     assert weighty.locks.wait_lock is None
     assert older.locks.blocking_trx is weighty
+
+
+@pytest.mark.parametrize(("later", "first"), [(4, "weighty"), (5, "starved")])
+def test_a_waiter_after_which_many_began_to_wait_counts_for_as_many_as_wait(stage, later, first):
+    holder, weighty, starved, behind, other = (stage.trx() for _ in range(5))
+    stage.ask(weighty, 10, "X", RECORD)
+    stage.ask(holder, 20, "X", RECORD)
+    stage.ask(holder, 30, "X", RECORD)
+    stage.ask(starved, 20, "X", RECORD)
+    stage.ask(weighty, 20, "X", RECORD)
+    stage.ask(behind, 10, "X", RECORD)
+    for _ in range(later):  # more than twice as many as wait, with the two above
+        stage.ask(other, 30, "X", RECORD)
+        stage.locks.cancel(other.locks.wait_lock)
+    stage.locks.release_all(holder)
+    granted = {"weighty": weighty, "starved": starved}.pop(first)
+    assert granted.locks.wait_lock is None
+    assert {weighty, starved} - {granted} == {each for each in (weighty, starved) if each.locks.wait_lock}
+
+
+def test_the_weight_of_one_that_has_waited_for_long_counts_for_the_one_that_it_waits_for(stage):
+    holder, patient, popular, starved, *fans, other = (stage.trx() for _ in range(7))
+    stage.ask(holder, 20, "X", RECORD)
+    stage.ask(holder, None, "X", NEXT_KEY)
+    stage.ask(patient, 10, "X", RECORD)
+    stage.ask(popular, 30, "X", RECORD)
+    stage.ask(starved, 10, "X", RECORD)
+    stage.ask(popular, 20, "X", RECORD)
+    stage.ask(patient, 20, "X", RECORD)
+    for fan in fans:
+        stage.ask(fan, 30, "X", RECORD)
+    for _ in range(7):
+        stage.ask(other, None, "X", INSERT)
+        stage.locks.cancel(other.locks.wait_lock)
+    assert stage.locks.waits.schedule_weights() == {starved: 5, patient: 6, popular: 3, **dict.fromkeys(fans, 1)}
+    stage.locks.release_all(holder)
+    assert (patient.locks.wait_lock, popular.locks.blocking_trx) == (None, patient)
 
 
 def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(stage):
@@ -412,6 +452,7 @@ def in_order(stage):
     for key in (0, 1, 2, 3, None):
         granted = [lock for lock in stage[key].locks if not lock.waiting]
         assert stage[key].locks[: len(granted)] == granted
+        assert key is not None or all(lock.kind is not RECORD for lock in stage[key].locks)
         for one, other in itertools.combinations(granted, 2):
             if one.trx is not other.trx and INSERT not in (one.kind, other.kind):
                 wanted, held = (one.mode, one.kind), (other.mode, other.kind)
