@@ -30,6 +30,8 @@ Scripts of several sessions:
 
 - `play`: runs a script, step by step, and shows the locks after each step
 - `Schedule`: such a script
+- `anomalies`: which anomaly happens at which isolation level, tried out
+- `AnomalyMatrix`: what that returns
 
 Errors:
 
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from chatsim import figures
     from chatsim.chat.creation import StrategyError, UnknownStrategyError, creation_strategy
     from chatsim.chat.paging.strategy import Page, paging_strategy
+    from chatsim.conformance.anomaly_matrix import AnomalyMatrix, anomalies
     from chatsim.conformance.play import play
     from chatsim.conformance.schedule import BadScheduleError, Schedule
     from chatsim.db.errors import (
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AnomalyMatrix",
     "BadParameterError",
     "BadScheduleError",
     "ConnectionLostError",
@@ -99,6 +103,7 @@ __all__ = [
     "UnknownCursorError",
     "UnknownStrategyError",
     "WorldError",
+    "anomalies",
     "catchup",
     "compare",
     "creation_strategy",
@@ -114,6 +119,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnomalyMatrix": "chatsim.conformance.anomaly_matrix:AnomalyMatrix",
     "BadParameterError": "chatsim.worlds.world:BadParameterError",
     "BadScheduleError": "chatsim.conformance.schedule:BadScheduleError",
     "ConnectionLostError": "chatsim.db.errors:ConnectionLostError",
@@ -134,6 +140,7 @@ _HOMES = {
     "UnknownCursorError": "chatsim.experiments.catchup.cursors:UnknownCursorError",
     "UnknownStrategyError": "chatsim.chat.creation:UnknownStrategyError",
     "WorldError": "chatsim.worlds.world:WorldError",
+    "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
     "catchup": "chatsim.experiments.functions:catchup",
     "compare": "chatsim.experiments.result:compare",
     "creation_strategy": "chatsim.chat.creation:creation_strategy",

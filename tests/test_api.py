@@ -125,21 +125,6 @@ def test_a_race_in_the_model_needs_no_server(monkeypatch):
     assert (row["world"], row["engine"], row["verdict"]) == ("model", "model of InnoDB", "safe")
 
 
-def test_a_script_is_played_where_one_says():
-    script = chatsim.Schedule.of(
-        """
-        a: BEGIN
-        a: SELECT * FROM t WHERE id = 2 FOR UPDATE
-        b: INSERT INTO t VALUES (2)
-        """,
-        setup=["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (3)"],
-    )
-    outcome = chatsim.run(chatsim.play(script, world="model"))
-    assert outcome.steps[-1].blocked["b"].by == ["a"]
-    with pytest.raises(BadParameterError, match="unknown world 'nope'; there are: mysql, model"):
-        chatsim.run(chatsim.play(script, world="nope"))
-
-
 def test_a_line_of_a_script_that_has_no_session_is_named():
     with pytest.raises(BadScheduleError, match="'SELECT 1' is not of the form 'session: SQL'"):
         chatsim.Schedule.of("a: BEGIN\nSELECT 1")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.conformance.anomalies import ANOMALIES, matrix
-from chatsim.db.session import Isolation
-from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.world import BadParameterError
+
+if TYPE_CHECKING:
+    from chatsim.conformance.anomaly_matrix import AnomalyMatrix
 
 __all__ = ["anomalies"]
 
@@ -39,52 +40,23 @@ def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
     with one_sentence():
         if world == "model" and servers != Servers():
             raise BadParameterError("which server to use is said for --world mysql; the model has none")
-        version, found = _in_model() if world == "model" else _on_mysql(servers)
+        from chatsim.conformance.anomaly_matrix import anomalies as try_out
+
+        found = asyncio.run(try_out(world=servers if world == "mysql" else world))
     if markdown:
-        _print_markdown(found)
+        click.echo(found.markdown())
     else:
-        _show(found, version)
+        _show(found)
 
 
-def _in_model() -> tuple[str, dict[str, dict[str, bool]]]:
-    from chatsim.conformance import model_player
-
-    return "the model", matrix(model_player.play, model_player.play)
-
-
-def _on_mysql(servers: Servers) -> tuple[str, dict[str, dict[str, bool]]]:
-    from chatsim.conformance import model_player, mysql_player
-    from chatsim.worlds.mysql.world import MySQLWorld
-
-    with asyncio.Runner() as runner:
-        world = runner.run(MySQLWorld(servers).__aenter__())
-        try:
-            found = matrix(lambda schedule: runner.run(mysql_player.play(world, schedule)), model_player.play)
-        finally:
-            runner.run(world.__aexit__())
-    return f"MySQL {world.environment['server_version']}", found
-
-
-def _show(found: dict[str, dict[str, bool]], version: str) -> None:
+def _show(found: AnomalyMatrix) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"What happens, by isolation level, on {version}", title_justify="left")
-    for name in ("anomaly", "what it is", *(level.value for level in Isolation)):
+    rows = found.rows()
+    table = Table(title=f"What happens, by isolation level, on {found.server}", title_justify="left")
+    for name in rows[0]:
         table.add_column(name)
-    for anomaly in ANOMALIES:
-        table.add_row(anomaly.name, anomaly.title, *(_word(here) for here in found[anomaly.name].values()))
+    for row in rows:
+        table.add_row(*row.values())
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _print_markdown(found: dict[str, dict[str, bool]]) -> None:
-    levels = [level.value for level in Isolation]
-    click.echo(f"| anomaly | what it is | {' | '.join(levels)} |")
-    click.echo(f"|---|---|{'---|' * len(levels)}")
-    for anomaly in ANOMALIES:
-        words = " | ".join(_word(found[anomaly.name][level]) for level in levels)
-        click.echo(f"| {anomaly.name} | {anomaly.title} | {words} |")
-
-
-def _word(happens: bool) -> str:  # noqa: FBT001 - a cell of the matrix
-    return "happens" if happens else "prevented"

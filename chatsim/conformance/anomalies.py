@@ -1,33 +1,31 @@
-"""What each isolation level prevents, tried out: M. Kleppmann's Hermitage, after A. Adya's phenomena, as schedules.
+"""The anomalies that isolation levels prevent, as schedules: M. Kleppmann's Hermitage, after A. Adya's phenomena.
 
-An anomaly is a script of two or three sessions that tries to bring it about, and a way to tell from the outcome whether
-it did. A session that has to wait goes on later; one that is refused goes on no further.
+Each is a script of two or three sessions that tries to bring the anomaly about, and a test of the outcome.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from chatsim.conformance.schedule import Completed, Play, Schedule, ScheduleOutcome, Step
-from chatsim.db.session import Isolation
+from chatsim.conformance.schedule import Completed, Schedule
 
-__all__ = ["ANOMALIES", "IsolationAnomaly", "arrange", "happened", "matrix"]
+__all__ = ["ANOMALIES", "SETUP", "IsolationAnomaly"]
 
 Results = Mapping[int, Completed]
 
-_SETUP = ["CREATE TABLE test (id INT PRIMARY KEY, value INT) ENGINE=InnoDB", "INSERT INTO test VALUES (1, 10), (2, 20)"]
+SETUP = ["CREATE TABLE test (id INT PRIMARY KEY, value INT) ENGINE=InnoDB", "INSERT INTO test VALUES (1, 10), (2, 20)"]
 
 
 @dataclass(frozen=True)
 class IsolationAnomaly:
-    """Something that serial transactions would never show.
+    """Something that transactions which run one after the other would never show.
 
     Attributes:
-        name: Adya's, or Hermitage's.
+        name: its name in Adya's thesis, or in Hermitage.
         title: what it is.
-        steps: session and statement, in the order in which they are tried.
-        shows: whether the answers to the steps, by their numbers from 1, and the final values show it.
+        steps: sessions and their statements, in the order in which they are tried.
+        shows: whether the results of the steps, by their numbers from 1, and the final values show it.
     """
 
     name: str
@@ -209,69 +207,3 @@ ANOMALIES = [
         lambda _, final: {3, 4} <= final.keys(),
     ),
 ]
-
-
-def arrange(anomaly: IsolationAnomaly, level: Isolation, play: Play) -> tuple[Schedule, list[int]]:
-    """The anomaly as a schedule at a level: who waits goes on when it can, who was refused no further.
-
-    Args:
-        anomaly: which.
-        level: of all its sessions.
-        play: plays a schedule; called for each step.
-
-    Returns:
-        The schedule, and for each of its steps the number that it has in the anomaly.
-    """
-    done: list[Step] = []
-    numbers: list[int] = []
-    todo = [(number, *step) for number, step in enumerate(anomaly.steps, start=1)]
-    waiting: Iterable[str] = ()
-    refused: set[str] = set()
-    while todo:
-        place = next((at for at, (_, session, _) in enumerate(todo) if session not in waiting), None)
-        if place is None:
-            break
-        number, session, sql = todo.pop(place)
-        if session in refused:
-            continue
-        done.append(Step(len(done) + 1, session, sql))
-        numbers.append(number)
-        last = play(_schedule(anomaly, level, done)).steps[-1]
-        waiting = last.blocked
-        refused |= {each.session for each in last.completed if each.result == "error"}
-    return _schedule(anomaly, level, done), numbers
-
-
-def happened(anomaly: IsolationAnomaly, outcome: ScheduleOutcome, numbers: Sequence[int]) -> bool:
-    """Whether an outcome of the schedule that `arrange` made shows the anomaly."""
-    ended = {numbers[each.step - 1]: each for step in outcome.steps for each in step.completed}
-    final = {int(str(row[0])): int(str(row[1])) for row in outcome.final["test"].rows}
-    return anomaly.shows(ended, final)
-
-
-def matrix(play: Play, arranging: Play) -> dict[str, dict[str, bool]]:
-    """By anomaly and level, whether it happens.
-
-    Args:
-        play: plays a schedule in the world that is asked.
-        arranging: plays the many trials that it takes to arrange one; the model is quick at it.
-    """
-    found: dict[str, dict[str, bool]] = {}
-    for anomaly in ANOMALIES:
-        row = found[anomaly.name] = {}
-        for level in Isolation:
-            schedule, numbers = arrange(anomaly, level, arranging)
-            row[level.value] = happened(anomaly, play(schedule), numbers)
-    return found
-
-
-def _schedule(anomaly: IsolationAnomaly, level: Isolation, steps: Sequence[Step]) -> Schedule:
-    sessions = list(dict.fromkeys(session for session, _ in anomaly.steps))
-    return Schedule(
-        id=f"{anomaly.name}, {level.value}",
-        title=anomaly.title,
-        isolation=level.value,
-        setup=_SETUP,
-        sessions=sessions,
-        steps=list(steps),
-    )

@@ -11,6 +11,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
+from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import current_loop, run
 from chatsim.worlds.world import WorldError
 
@@ -23,12 +24,20 @@ _INSTANT = 1e-9
 _EPOCH = 1_700_000_000.0
 
 
-def play(schedule: Schedule, *, log_bin: bool = False) -> ScheduleOutcome:
-    """Run a schedule on an engine of its own, with or without a binary log if the schedule does not say.
+def play(schedule: Schedule, *, log_bin: bool = False, check_determinism: bool = False) -> ScheduleOutcome:
+    """Play a schedule on a modelled server of its own.
+
+    Args:
+        schedule: what to play.
+        log_bin: whether the server has a binary log, if the schedule does not say so.
+        check_determinism: play it twice, and compare the two runs.
 
     Raises:
-        WorldError: the model can't run it; the message names what it has not.
+        WorldError: the model can't play it; the message names what it does not have.
+        DivergenceError: the second run differs from the first.
     """
+    if check_determinism:
+        return run_twice(lambda: _play(schedule, log_bin=log_bin))
     return run(_play(schedule, log_bin=log_bin))
 
 

@@ -1,35 +1,57 @@
-"""Play a script in the world that one names."""
+"""Play schedules in the world that a user has named."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 
 from chatsim.conformance.schedule import Schedule, ScheduleOutcome
+from chatsim.worlds.choice import choose
+from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
 from chatsim.worlds.world import BadParameterError
 
-__all__ = ["play"]
+__all__ = ["AsyncPlay", "play", "player"]
+
+AsyncPlay = Callable[[Schedule], Awaitable[ScheduleOutcome]]
 
 
-async def play(schedule: Schedule, *, world: str | MySQL = "mysql") -> ScheduleOutcome:
+async def play(schedule: Schedule, *, world: str | MySQL | Model = "mysql") -> ScheduleOutcome:
     """Play a script of several sessions, statement by statement, and look at the locks after each.
 
     Args:
         schedule: the script.
-        world: ``"mysql"``, or a `MySQL` that says which server; or ``"model"``.
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model`. On a server that you name,
+            an InnoDB counter is enabled meanwhile (``innodb_monitor_enable``) and put back afterwards.
 
     Raises:
-        BadParameterError: there is no such world.
-        WorldError: the world can't be had, or can't play it.
+        BadParameterError: there is no such world; or a `Model` has costs, which a schedule does not depend on.
+        WorldError: the world can't be had, or can't play the schedule.
+        DivergenceError: the model was to check that the schedule repeats itself, and it does not.
     """
-    if world == "model":
+    async with player(world) as (play_there, _):
+        return await play_there(schedule)
+
+
+@asynccontextmanager
+async def player(world: str | MySQL | Model) -> AsyncIterator[tuple[AsyncPlay, str]]:
+    """A function that plays schedules in a world, and what the world's server is, in words.
+
+    Raises as `play` does.
+    """
+    settings = choose(world)
+    if isinstance(settings, Model):
         from chatsim.conformance import model_player
 
-        return await asyncio.to_thread(model_player.play, schedule)
-    if world != "mysql" and not isinstance(world, MySQL):
-        raise BadParameterError(f"unknown world {world!r}; there are: mysql, model")
+        if settings.costs is not None:
+            raise BadParameterError("costs do nothing here: a schedule's statements take no time in the model")
+        in_model = partial(model_player.play, check_determinism=settings.check_determinism)
+        yield partial(asyncio.to_thread, in_model), "the model of InnoDB"
+        return
     from chatsim.conformance import mysql_player
     from chatsim.worlds.mysql.world import MySQLWorld
 
-    async with MySQLWorld(world if isinstance(world, MySQL) else None) as server:
-        return await mysql_player.play(server, schedule)
+    async with MySQLWorld(settings) as server:
+        yield partial(mysql_player.play, server), f"MySQL {server.environment['server_version']}"

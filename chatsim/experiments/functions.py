@@ -15,9 +15,9 @@ from chatsim.experiments.delivery.experiment import PATHS, PEERS, PRESENCE, Deli
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.report import Report
 from chatsim.experiments.result import Result
+from chatsim.worlds.choice import choose
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
-from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
     from chatsim.worlds.model.world import ModelWorld
@@ -91,7 +91,7 @@ async def race(
         pool=pool,
         rate=rate,
     )
-    there = _there(world)
+    there = choose(world)
     if isinstance(there, Model):
         return await asyncio.to_thread(_race_in_model, there, parameters, progress=progress)
     result = Result(parameters.config("mysql"))
@@ -146,7 +146,7 @@ async def delivery(
     parameters = Delivery(
         nodes=nodes, pairs=pairs, texts=texts, paths=paths, presence=presence, peers=peers, pool=pool, seed=seed
     )
-    return await _reported(_there(world), parameters, seed=seed, progress=progress)
+    return await _reported(choose(world), parameters, seed=seed, progress=progress)
 
 
 async def pages(
@@ -192,7 +192,7 @@ async def pages(
         rounds=rounds,
         seed=seed,
     )
-    return await _reported(_there(world), parameters, seed=seed, progress=progress)
+    return await _reported(choose(world), parameters, seed=seed, progress=progress)
 
 
 async def catchup(
@@ -248,7 +248,7 @@ async def catchup(
         batch=batch,
         seed=seed,
     )
-    return await _reported(_there(world), parameters, seed=seed, progress=progress)
+    return await _reported(choose(world), parameters, seed=seed, progress=progress)
 
 
 async def _reported(
@@ -266,14 +266,6 @@ async def _reported(
         return await asyncio.to_thread(there.run, main, seed=seed)
     async with MySQLWorld(there) as server:
         return await main(server)
-
-
-def _there(world: object) -> MySQL | Model:
-    known: dict[object, MySQL | Model] = {"mysql": MySQL(), "model": Model()}
-    there = world if isinstance(world, MySQL | Model) else known.get(world)
-    if there is None:
-        raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(map(str, known))}")
-    return there
 
 
 def strategies() -> dict[str, CreationStrategy]:

@@ -1,18 +1,17 @@
 """Hermitage's anomalies: what the server's isolation levels prevent, and that the model prevents the same."""
 
-import asyncio
-
 import pytest
 
-from chatsim.conformance import model_player, mysql_player
-from chatsim.conformance.anomalies import ANOMALIES, arrange, matrix
+import chatsim
+from chatsim.conformance import model_player
+from chatsim.conformance.anomalies import ANOMALIES
+from chatsim.conformance.anomaly_matrix import arrange
 from chatsim.db.session import Isolation
-from chatsim.worlds.mysql.world import MySQLWorld
 
 
 @pytest.fixture(scope="module")
 def modelled():
-    return matrix(model_player.play, model_player.play)
+    return chatsim.run(chatsim.anomalies(world="model", progress=False)).happens
 
 
 def lowest_that_prevents(found, name):
@@ -53,10 +52,34 @@ def test_who_waits_goes_on_later_and_who_is_refused_no_further():
 
 
 async def test_the_matrix_of_mysql_is_that_of_the_model(mysql_url, modelled):
-    async with MySQLWorld() as world:
-        loop = asyncio.get_running_loop()
+    found = await chatsim.anomalies(progress=False)
+    assert found.happens == modelled
+    assert found.server.startswith("MySQL ")
 
-        def play(schedule):
-            return asyncio.run_coroutine_threadsafe(mysql_player.play(world, schedule), loop).result()
 
-        assert await asyncio.to_thread(matrix, play, model_player.play) == modelled
+async def test_the_matrix_is_rows_and_a_table_in_a_notebook():
+    found = await chatsim.anomalies(world=chatsim.Model(check_determinism=True), progress=False)
+    rows = found.rows()
+    assert [row["anomaly"] for row in rows] == [each.name for each in ANOMALIES]
+    assert list(rows[0])[2:] == [level.value for level in Isolation]
+    assert rows[0]["READ UNCOMMITTED"] == "prevented"
+    html = found._repr_html_()
+    assert html.count("<tr>") == len(ANOMALIES) + 1
+    assert "<td>G1a</td>" in html
+    assert "on the model of InnoDB" in html
+    assert repr(found).splitlines()[0].startswith("anomaly  ")
+    assert found.markdown().splitlines()[1] == "|---|---|---|---|---|---|"
+
+
+@pytest.mark.parametrize("world", ["nope", None, 3, []])
+async def test_an_unknown_world_is_named_with_those_there_are(world):
+    with pytest.raises(chatsim.BadParameterError, match="there are: mysql, model"):
+        await chatsim.anomalies(world=world)
+
+
+async def test_progress_is_shown_unless_one_says_otherwise(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    await chatsim.anomalies(world="model")
+    assert "schedule" in capsys.readouterr().err
+    await chatsim.anomalies(world="model", progress=False)
+    assert capsys.readouterr() == ("", "")
