@@ -1,1 +1,1 @@
-"""The chat system: what it stores, says and decides. It knows nothing of worlds or experiments."""
+"""The chat system: its tables, its protocol, its servers and its clients. It knows nothing of worlds or experiments."""

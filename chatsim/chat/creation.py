@@ -1,8 +1,8 @@
-"""Creating a private chat: the strategies, which differ in nothing but how two callers keep out of each other's way.
+"""Strategies for creating a private chat. They differ only in how they handle two callers at the same time.
 
-Each is given a session in autocommit, its isolation level set, and returns the pair's thread id. Its docstring is its
-statement: what it bets on, and whether it can leave orphans (rows of chat_thread that no private_chat refers to).
-The tables are those of ``schema/seed.sql``; the source's own design is `for_update`.
+A strategy gets a session in autocommit, with its isolation level set, and returns the thread id of the pair. Its
+docstring says what it bets on, and whether it can leave orphans (rows of chat_thread that no private_chat refers to).
+The tables are those of ``schema/seed.sql``. The source's own design is `for_update`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class UnknownStrategyError(ValueError):
 
 
 class StrategyError(Exception):
-    """A strategy is broken: it raised what no database raises, forgot to end its transaction, or returned no id."""
+    """A strategy is broken: it raised an unexpected error, did not end its transaction, or returned no id."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class CreationStrategy:
     Attributes:
         name: the function's name.
         create: ``async (tx, low, high) -> thread_id``, and ``locks`` as a fourth argument if ``uses_locks``.
-        isolation: the level its session is leased at.
-        ordered: whether it is given the smaller id first; else the caller's first.
+        isolation: the isolation level of its session.
+        ordered: whether it gets the smaller id first; otherwise it gets the caller's id first.
         uses_locks: whether it needs the `Locks` port.
-        bet: its docstring: what it bets on, whether it can leave orphans.
+        bet: the function's docstring: what it bets on, and whether it can leave orphans.
     """
 
     name: str
@@ -59,7 +59,7 @@ class CreationStrategy:
     bet: str = field(repr=False)
 
     async def __call__(self, tx: Session, uid: int, other: int, locks: Locks | None = None) -> int:
-        """The id of the thread of ``uid`` and ``other``, created if need be; ``uid`` is the caller."""
+        """The id of the thread of ``uid``, the caller, and ``other``. The thread is created if there is none."""
         first, second = (min(uid, other), max(uid, other)) if self.ordered else (uid, other)
         if self.uses_locks:
             return await self.create(tx, first, second, locks)
@@ -72,12 +72,12 @@ def creation_strategy(
     """Make a creation strategy of an ``async def name(tx, low, high)`` that returns the thread id.
 
     Args:
-        isolation: the level of its transactions.
-        ordered: give it the smaller id first (else the caller's id first).
-        locks: give it the `Locks` port as a fourth argument.
+        isolation: the isolation level of its transactions.
+        ordered: pass the smaller id first; otherwise the caller's id is first.
+        locks: pass the `Locks` port as a fourth argument.
 
     Raises:
-        ValueError: ``isolation`` is no isolation level.
+        ValueError: ``isolation`` is not an isolation level.
         TypeError: the function is not a coroutine function.
     """
     level = Isolation(isolation)
@@ -91,11 +91,11 @@ def creation_strategy(
 
 
 async def attempt(strategy: CreationStrategy, tx: Session, uid: int, other: int, locks: Locks | None) -> int:
-    """One try to have the thread of ``uid`` and ``other``; leaves no transaction open where it can help it.
+    """Try once to get the thread of ``uid`` and ``other``. After an error, the transaction is rolled back if possible.
 
     Raises:
-        DatabaseError, LocksError: the try was refused. After a `ConnectionLostError`, and while ``tx`` is still in a
-            transaction (the connection was lost when it was to be rolled back), the session is of no use.
+        DatabaseError, LocksError: the try was refused. The session can't be used any more after a
+            `ConnectionLostError`, or if it is still in a transaction (the rollback has lost the connection).
         StrategyError: the strategy is broken.
     """
     try:
@@ -144,7 +144,7 @@ _NEW_CHAT_OF_LAST_THREAD = _NEW_CHAT.replace("?", "LAST_INSERT_ID()", 1)
 
 
 async def _insert(tx: Session, low: int, high: int) -> int:
-    """The source's two inserts, in the open transaction."""
+    """The source's two inserts, within the open transaction."""
     thread = (await tx.execute(_NEW_THREAD)).last_id
     await tx.execute(_NEW_CHAT, (thread, low, high))
     return thread
@@ -187,19 +187,19 @@ async def for_update_read_committed(tx: Session, low: int, high: int) -> int:
 
 @creation_strategy(isolation=Isolation.SERIALIZABLE)
 async def serializable(tx: Session, low: int, high: int) -> int:
-    """Bets that the highest isolation level sorts it out; its reads share the gap, then deadlock. No orphans."""
+    """Bets on the highest isolation level; but its reads share the gap lock, and then deadlock. No orphans."""
     return await _find_or_insert(tx, low, high)
 
 
 @creation_strategy()
 async def check_then_insert(tx: Session, low: int, high: int) -> int:
-    """Bets that nobody else creates the pair between the look and the insert; the unique key objects. No orphans."""
+    """Bets that nobody creates the pair between its read and its insert; the unique key refuses it. No orphans."""
     return await _find_or_insert(tx, low, high)
 
 
 @creation_strategy(ordered=False)
 async def unordered(tx: Session, uid: int, other: int) -> int:
-    """Bets that a pair is always written the same way round: `for_update`, the ids unsorted. No orphans."""
+    """Bets that a pair is always written in the same order: `for_update` with unsorted ids. No orphans."""
     return await _source(tx, uid, other)
 
 
@@ -296,7 +296,7 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
 
 
 async def _let_go(tx: Session, name: str, error: DatabaseError) -> None:
-    """Undo, and only then release, so that the next holder does not run into what is undone."""
+    """Roll back, and then release the lock, so that the next holder does not meet the changes that are rolled back."""
     if not isinstance(error, ConnectionLostError):  # the server has done both
         await tx.rollback()
         await tx.execute("DO RELEASE_LOCK(?)", (name,))
@@ -322,7 +322,7 @@ async def one_round_trip(tx: Session, low: int, high: int) -> int:
 
 @creation_strategy(isolation=Isolation.READ_COMMITTED)
 async def look_first(tx: Session, low: int, high: int) -> int:
-    """Bets that most requests find: a read without locks, and only if it finds nothing `one_round_trip`. No orphans."""
+    """Bets that most chats exist: a read without locks, and `one_round_trip` if it finds nothing. No orphans."""
     thread = (await tx.execute(_FIND, (low, high))).scalar()
     return thread if thread is not None else await one_round_trip(tx, low, high)
 
@@ -334,7 +334,7 @@ async def noop(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - that 
 
 
 def _found(rows: Rows, low: int, high: int) -> int:
-    """The thread that the unique key says is there; a dirty answer (deleted since) is a refusal like any other."""
+    """The thread that the unique key has refused. If it has been deleted since, that is a refusal like any other."""
     thread = rows.scalar()
     if thread is None:
         raise DuplicateKeyError(None, f"the pair ({low}, {high}) was there and is gone")
@@ -365,7 +365,7 @@ STRATEGIES: dict[str, CreationStrategy] = {
 
 
 def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy]) -> list[CreationStrategy]:
-    """Strategies by name, one or many; ``"all"`` means every one shipped but `noop`. Raises `UnknownStrategyError`."""
+    """Strategies by name, one or many; ``"all"`` means all but `noop`. Raises `UnknownStrategyError`."""
     known = STRATEGIES | {NOOP.name: NOOP}
     if isinstance(strategies, str):
         strategies = STRATEGIES.values() if strategies == "all" else strategies.split(",")

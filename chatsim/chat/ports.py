@@ -1,9 +1,9 @@
-"""What the chat system needs of the world it runs in.
+"""Ports: the interfaces that the chat system needs from the world in which it runs.
 
-A world (`chatsim.worlds`) implements these protocols and `chatsim.db.session.Database`; the system imports nothing else
-of it. Rows come from `Database`, bytes from `Network`, mutual exclusion outside the database from `Locks`, proofs of a
-login from `Tokens`; nodes know of each other's users by `Presence`, of each other by `Directory`, reach each other by
-`Peers`; a client keeps what it knows in a `LocalStore`. Time is the running event loop's.
+A world (`chatsim.worlds`) implements these protocols and `chatsim.db.session.Database`. The chat system uses nothing
+else of a world. `Database` gives rows, `Network` carries bytes, `Locks` are locks outside the database, and `Tokens`
+prove a login. Nodes find each other's users with `Presence` and each other with `Directory`, and call each other with
+`Peers`. A client stores its data in a `LocalStore`. Time is the time of the running event loop.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Locks(Protocol):
     """Named mutual exclusion that lives outside the database."""
 
     def hold(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold the lock ``name`` for the block. Raises `LocksError`; `LocksTimeoutError` when others held it."""
+        """Hold the lock ``name`` for the block. Raises `LocksError`, or `LocksTimeoutError` while others hold it."""
         ...
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
-    """Where a listener is reached. Port 0 asks for any free one."""
+    """The address of a listener. Port 0 asks for any free port."""
 
     host: str
     port: int
@@ -74,11 +74,11 @@ class Stream(Protocol):
         ...
 
     async def write(self, data: bytes) -> None:
-        """Send all of ``data``; waits while the peer does not keep up. Raises `ConnectionResetError`."""
+        """Send all of ``data``. Waits while the peer reads too slowly. Raises `ConnectionResetError`."""
         ...
 
     async def close(self) -> None:
-        """Close both directions; what was written before still arrives. May be called twice."""
+        """Close both directions. Bytes that were written before still arrive. May be called twice."""
         ...
 
 
@@ -91,12 +91,12 @@ class Listener(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop accepting; connections already accepted live on."""
+        """Stop accepting. Connections that were accepted before stay open."""
         ...
 
 
 class Network(Protocol):
-    """How bytes get from one address to another."""
+    """Connections between addresses."""
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
         """Bind ``address`` and run ``accept`` as a task for each connection; its stream is closed when it returns.
@@ -111,14 +111,14 @@ class Network(Protocol):
 
 
 class RegistryError(Exception):
-    """What servers know together can't be asked, for the reason in the message: `Tokens`, `Presence`, `Directory`.
+    """`Tokens`, `Presence` or `Directory` can't be reached. The message has the reason.
 
-    Whether what was to be noted has been is unknown.
+    Whether a change was stored is unknown.
     """
 
 
 class TokenError(Exception):
-    """A token proves nothing: it is wrong, somebody else's, or has expired; the message says which."""
+    """A token is wrong, belongs to another user, or has expired. The message says which."""
 
 
 class NoTokenError(TokenError):
@@ -126,7 +126,7 @@ class NoTokenError(TokenError):
 
 
 class Tokens(Protocol):
-    """Proofs, handed out by the status server, that a user may log in. Its methods raise `RegistryError`."""
+    """Login tokens, which the status server issues and nodes check. Its methods raise `RegistryError`."""
 
     async def issue(self, uid: int) -> str:
         """A token for ``uid``, good until it expires."""
@@ -153,21 +153,21 @@ class Device:
 
 
 class Presence(Protocol):
-    """Which node a user is on. An entry lapses when it is not refreshed, so a dead node's users don't stay online.
+    """Which node a user is on. An entry expires if it is not refreshed, so the users of a dead node go offline.
 
     Its methods raise `RegistryError`.
     """
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
-        """Note a login; with ``alone``, the user's other sessions give way to it, and are returned."""
+        """Store a login. With ``alone``, the user's other sessions are removed and returned."""
         ...
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
-        """Keep entries from lapsing; returns those that are not there: lapsed, given way, or lost with their store."""
+        """Renew entries. Returns those that no longer exist: expired, removed, or lost with the store."""
         ...
 
     async def leave(self, device: Device) -> None:
-        """Take an entry away, if it is still this session's."""
+        """Remove an entry, if it still belongs to this session."""
         ...
 
     async def find(self, uid: int) -> Sequence[Device]:
@@ -177,14 +177,14 @@ class Presence(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What a node says of itself.
+    """The report of a node about itself.
 
     Attributes:
         name: its name.
-        address: where it listens.
-        sessions: how many are logged in.
+        address: where it listens for clients.
+        sessions: the number of logged-in sessions.
         report: the number of this report, from 1.
-        peers: where it hears its peers, if that is to be told.
+        peers: where it listens for its peers, if they learn that from the directory.
     """
 
     name: str
@@ -195,17 +195,17 @@ class NodeStatus:
 
 
 class Directory(Protocol):
-    """Which nodes there are. What a node has announced lapses when it does not do so again.
+    """The list of live nodes. The report of a node expires if the node does not report again.
 
     Its methods raise `RegistryError`.
     """
 
     async def announce(self, node: NodeStatus) -> None:
-        """Say that a node is there, and how many it serves."""
+        """Store the report of a node."""
         ...
 
     async def withdraw(self, name: str) -> None:
-        """Take a node away."""
+        """Remove a node."""
         ...
 
     async def nodes(self) -> Sequence[NodeStatus]:
@@ -214,44 +214,44 @@ class Directory(Protocol):
 
 
 class Peers(Protocol):
-    """How a node reaches the other nodes. What can't be told is logged, and lost.
+    """How a node reaches the other nodes. A call that fails is logged, and its content is lost.
 
-    What waits to be told takes a bounded time, and for each node a bounded amount of memory.
+    A waiting call takes a bounded time; all calls that wait for one node take a bounded amount of memory.
     """
 
     @property
     def address(self) -> Address | None:
-        """Where the node itself hears its peers, if they are to learn that from the directory."""
+        """Where this node listens for its peers, if they learn that from the directory."""
         ...
 
     async def kick(self, device: Device) -> None:
-        """Tell the node of ``device`` that this session has given way to another."""
+        """Tell the node of ``device`` to end this session, since the user has logged in elsewhere."""
         ...
 
     async def push(self, device: Device, notice: Message) -> None:
-        """Have the node of ``device`` tell it something."""
+        """Have the node of ``device`` send it a notice."""
         ...
 
 
 class Peer(Protocol):
-    """What a node does about what its peers say."""
+    """A node, as its peers call it."""
 
     async def kicked(self, device: Device) -> bool:
-        """One of its sessions has given way to another; returns whether it was there."""
+        """End one of its sessions. Returns whether the session was there."""
         ...
 
     async def pushed(self, device: Device, notice: Message) -> bool:
-        """One of its sessions is to be told something; returns whether it is there."""
+        """Send a notice to one of its sessions. Returns whether the session is there."""
         ...
 
 
 class LocalStoreError(Exception):
-    """A client's local store could not do it, for the reason in the message; of the transaction nothing was done."""
+    """A client's local store has failed. The message has the reason. Nothing of the transaction was stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Many:
-    """A statement that is run once for each of several rows of arguments; it reads nothing."""
+    """A statement that is run once for each of several rows of arguments. It returns no rows."""
 
     sql: str
     rows: Sequence[Sequence[object]]
@@ -265,7 +265,7 @@ class LocalStore(Protocol):
     """A client's own database, on its own device: SQLite, with ``?`` for arguments."""
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
-        """Run one statement, a transaction of its own. Raises `LocalStoreError`."""
+        """Run one statement in a transaction of its own. Raises `LocalStoreError`."""
         ...
 
     async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
@@ -273,16 +273,16 @@ class LocalStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close it; what is done with it later opens it again."""
+        """Close the database. Later calls open it again."""
         ...
 
 
 class LocksError(Exception):
-    """A lock of the `Locks` port could not be had, for the reason in the message."""
+    """A lock of the `Locks` port could not be acquired. The message has the reason."""
 
 
 class LocksTimeoutError(LocksError):
-    """A named lock, of the `Locks` port or of the server's, could not be had in time."""
+    """A named lock, of the `Locks` port or of the database server, could not be acquired in time."""
 
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(name, seconds)

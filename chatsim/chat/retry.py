@@ -1,7 +1,7 @@
-"""What a caller does when the database refuses: a value, so that policies are compared and not baked in.
+"""What a caller does after the database has refused an operation. It is a value, so that policies can be compared.
 
-Written here and not taken from a library, because it is part of what is measured: it must count each refusal by
-cause, draw its jitter from the run's own generator, and cost nothing when there is none.
+It is not taken from a library, because it is part of what is measured: it counts each refusal by its cause, draws its
+jitter from the run's own generator, and costs nothing if there is no refusal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["POLICIES", "RETRIED", "Retry"]
 T = TypeVar("T")
 
 RETRIED = (DeadlockError, LockWaitTimeoutError, DuplicateKeyError, ConnectionLostError)
-"""What another try may mend."""
+"""The errors after which another try may succeed."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Retry:
     """How often to try again, and after what pause.
 
     Attributes:
-        name: what the policy is called on the command line and in results.
-        retries: how many more tries after the first.
-        pause: the bounds, in seconds, between which the pause before each is drawn uniformly.
+        name: the name of the policy on the command line and in results.
+        retries: the number of tries after the first.
+        pause: the bounds of the pause before each retry, in seconds; it is drawn uniformly between them.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Retry:
         rng: np.random.Generator,
         refused: Callable[[DatabaseError], None],
     ) -> T:
-        """Call ``attempt`` until it returns. Each `DatabaseError` is shown to ``refused``; the last one is raised."""
+        """Call ``attempt`` until it returns. Each `DatabaseError` is passed to ``refused``; the last one is raised."""
         left = self.retries
         while True:
             try:
@@ -63,6 +63,6 @@ POLICIES = {
     for policy in (
         Retry("none", 0),
         Retry("retry", 20, (0.001, 0.020)),
-        Retry("immediate", 1_000),  # "until it works", with an end to it
+        Retry("immediate", 1_000),  # "until it works", but not for ever
     )
 }

@@ -1,4 +1,4 @@
-"""Several nodes and a status server in one process, in either world."""
+"""A cluster: several nodes and a status server in one process, on MySQL or in the model."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["MISSED_REPORTS", "Cluster", "cluster", "listening"]
 
 _STATUS = "status"
-"""The status server's machine."""
+"""The name of the status server's machine."""
 
 MISSED_REPORTS = 3
-"""A node that has missed so many counts as dead."""
+"""The number of missed reports after which a node counts as dead."""
 
 
 @dataclass(frozen=True)
 class Cluster(ChatService):
-    """Nodes that run.
+    """A running cluster.
 
     Attributes:
         nodes: the nodes.
@@ -47,20 +47,20 @@ class Cluster(ChatService):
     _begin: Callable[[int], Awaitable[None]]
 
     async def crash(self, number: int, down: float) -> None:
-        """Kill a node, and have another of its name begin so many seconds later, at a new address."""
+        """Kill a node, and start another one with its name ``down`` seconds later, at a new address."""
         await self.nodes[number].kill()
         await asyncio.sleep(down)
         await self._begin(number)
 
     @property
     def stats(self) -> Stats:
-        """What all the nodes have met."""
+        """The counts of all nodes together."""
         return Stats.sum(node.stats for node in self.nodes)
 
 
 @asynccontextmanager
 async def listening(node: Node, address: Address) -> AsyncIterator[Node]:
-    """Have ``node`` listen at ``address`` for the block. Raises `WorldError`."""
+    """Let ``node`` listen at ``address`` for the block. Raises `WorldError`."""
     try:
         await node.open(address)
     except OSError as error:
@@ -93,21 +93,21 @@ async def cluster(
     """Nodes named ``node1`` and so on, each with a pool of ``pool`` connections; closed at the end of the block.
 
     Args:
-        platform: where they run; its tables are there.
-        nodes: how many.
-        pool: connections to the database, for each.
-        strategy: how they create private chats.
-        retry: what they do when the database refuses.
-        limits: what sessions may do.
-        schema: which tables there are.
-        rngs: chance, for each.
-        host: where they listen; the host of each one's machine when None.
-        port: the first one's port, the others' follow; any free ones when 0.
-        texts: how they keep messages; as the schema does by default when None.
-        sharing: how they know of each other's users and reach each other; as is usual on the platform when None.
+        platform: the platform; its tables exist already.
+        nodes: the number of nodes.
+        pool: the number of database connections of each node.
+        strategy: how nodes create private chats.
+        retry: what nodes do after the database has refused.
+        limits: the limits of sessions.
+        schema: the name of the schema of the tables.
+        rngs: a random generator for each node.
+        host: where nodes listen; None is the host of each node's machine.
+        port: the port of the first node, followed by those of the others; 0 is any free port for each.
+        texts: how nodes store messages; None is the default of the schema.
+        sharing: how nodes share presence and call each other; None is the default of the platform.
 
     Raises:
-        WorldError: the connections, the addresses, or locks that the strategy needs, can't be had.
+        WorldError: connections, addresses, or the locks that the strategy needs are not available.
     """
     dead = MISSED_REPORTS * limits.report
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Rows that are there before anything happens."""
+"""Inserting many rows before an experiment begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BATCH = 5_000
 
 
 async def add_users(admin: Session, uids: Iterable[int]) -> None:
-    """A row of ``user`` for each id, named after it."""
+    """Insert a row of ``user`` for each id, with a name made of the id."""
     await insert(admin, "user (uid, name, email)", [(uid, f"user{uid}", f"{uid}@example.org") for uid in uids])
 
 

@@ -1,4 +1,4 @@
-"""How clients log in: the status server says at which node, then they connect to it; in either world."""
+"""How clients log in: the status server chooses a node, and they connect to it. It works on MySQL and in the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ChatService"]
 
 @dataclass(frozen=True)
 class ChatService:
-    """Nodes that clients can log in to, and the status server that knows them.
+    """Nodes, and the status server that sends clients to them.
 
     Attributes:
         status: the status server.
@@ -31,10 +31,10 @@ class ChatService:
     async def log_in(
         self, uid: int, address: Address | None = None, *, deadline: float, machine: str = "client"
     ) -> Client:
-        """A client of ``uid`` on ``machine``, logged in at ``address``, or where the status server sends it.
+        """Log ``uid`` in from ``machine``, at ``address``, or at the node that the status server chooses.
 
         Raises:
-            DisconnectedError, LateError, RefusedError: it could not be.
+            DisconnectedError, LateError, RefusedError: the login has failed.
         """
         client, _ = await self._log_in(uid, address, deadline=deadline, machine=machine)
         return client
@@ -42,7 +42,7 @@ class ChatService:
     def login_for(
         self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str = "client"
     ) -> LogIn:
-        """How a messenger of ``uid`` on ``machine`` logs in, again after each connection that it loses."""
+        """The function with which a messenger of ``uid`` on ``machine`` logs in, also again after a lost connection."""
 
         async def log_in(pushed: Callable[[Message], None]) -> tuple[Client, LoginReply]:
             return await self._log_in(uid, address, deadline=deadline, machine=machine, pushed=pushed)
@@ -65,7 +65,7 @@ class ChatService:
         try:
             client = await Client.connect(self.platform.at(machine), ticket.address, deadline=deadline, pushed=pushed)
         except DisconnectedError:
-            with suppress(RegistryError):  # another client will find it out
+            with suppress(RegistryError):  # another client will report it
                 await self.status.unreachable(ticket.address)
             raise
         try:

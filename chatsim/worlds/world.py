@@ -1,4 +1,4 @@
-"""What clusters and experiments need of a world, beside the ports that the chat system runs on."""
+"""What clusters and experiments need from a world, in addition to the ports that the chat system needs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
 
 
 class BadParameterError(ValueError):
-    """A parameter makes no sense; the message names it, its value and what is allowed."""
+    """A parameter is invalid. The message names it, its value and what is allowed."""
 
 
 class WorldError(Exception):
-    """A world can't be had, or can't do what an experiment asks; the message names the culprit and a way out."""
+    """A world can't be entered, or can't do what an experiment needs. The message names the cause and a way out."""
 
 
 def missing_extra(what: str, extra: str) -> WorldError:
@@ -45,10 +45,10 @@ class Costs:
     """What the database did, as counts that do not depend on the machine's speed.
 
     Attributes:
-        round_trips: requests that the sessions sent.
-        statements: SQL statements in them that ended well.
-        rows_examined: rows that the server read to answer; None where it does not say.
-        lock_waits: how often a statement waited for a row lock; None where the server does not say.
+        round_trips: the number of requests of all sessions.
+        statements: the number of successful SQL statements in them.
+        rows_examined: the number of rows that the server has read; None if the server does not report it.
+        lock_waits: how often a statement has waited for a row lock; None if the server does not report it.
     """
 
     round_trips: int
@@ -67,11 +67,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class Reads:
-    """What the database read in its own indexes, and what it put aside to answer.
+    """The rows that the database has read in its indexes, and written into temporary tables.
 
     Attributes:
-        by_index: rows read, by ``table.index``, where there were any; None where the server does not say.
-        temporary: rows written into temporary tables; None where it does not say.
+        by_index: rows read, by ``table.index``, without zeros; None if the server does not report it.
+        temporary: rows written into temporary tables; None if the server does not report it.
     """
 
     by_index: Mapping[str, int] | None
@@ -97,12 +97,12 @@ def _difference(after: int | None, before: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far a machine is from all others.
+    """The distance of a machine from all others.
 
     Attributes:
         rtt: the time of a round trip, in seconds.
         bandwidth: bytes per second, in each direction.
-        jitter: how much the delay varies: the standard deviation of its logarithm; ``rtt`` is the median then.
+        jitter: the variation of the delay, as the standard deviation of its logarithm; ``rtt`` is the median then.
     """
 
     rtt: float = 0.0
@@ -124,14 +124,14 @@ class PeerGroup(Protocol):
 
 @dataclass(frozen=True)
 class Sharing:
-    """How servers know what they know together, and how nodes reach each other.
+    """How servers share presence, directory and tokens, and how nodes call each other.
 
     Attributes:
-        registry: ``process``: in the memory of the one process that they are in; or ``redis``.
-        peers: ``process``: they call each other; or ``grpc``.
+        registry: ``process``, in the memory of the process that all are in, or ``redis``.
+        peers: ``process``, by direct calls, or ``grpc``.
 
     Raises:
-        WorldError: there is no such way.
+        WorldError: a value is neither of these.
     """
 
     registry: str = "process"
@@ -148,10 +148,10 @@ class Shared:
     """What the servers of a cluster share.
 
     Attributes:
-        tokens: the proofs of a login.
-        presence: which node a user is on, as the machine of that name sees it.
-        directory: which nodes there are.
-        peers: how they reach each other.
+        tokens: issues and checks login tokens.
+        presence: from the name of a machine to its `Presence` port.
+        directory: the list of live nodes.
+        peers: how nodes call each other.
     """
 
     tokens: Tokens
@@ -161,7 +161,7 @@ class Shared:
 
 
 class Platform(Protocol):
-    """A place where nodes and clients run, entered for the length of an experiment."""
+    """The machines on which nodes and clients run, for the length of an experiment."""
 
     name: str
     """``mysql`` or ``model``."""
@@ -179,7 +179,7 @@ class Platform(Protocol):
         ...
 
     def place(self, machine: str, distance: Distance) -> None:
-        """Have a machine be so far from all others, from now on: for connections that it opens."""
+        """Set the distance of a machine from all others, for connections that it opens from now on."""
         ...
 
     def host(self, machine: str) -> str:
@@ -187,89 +187,89 @@ class Platform(Protocol):
         ...
 
     def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
-        """A pool of so many connections from a machine. Raises `WorldError` on entering when they can't be had."""
+        """A pool of connections from a machine. Entering it raises `WorldError` if they can't be opened."""
         ...
 
     def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AbstractAsyncContextManager[Shared]:
-        """What a new cluster shares for the block; nobody is in it yet.
+        """What a new cluster shares for the block. It is empty at first.
 
         Args:
-            sharing: how; as is usual here, when None.
-            expiry: the seconds after which an entry of presence has lapsed.
+            sharing: how it is shared; None is the platform's default.
+            expiry: the seconds after which an entry of presence expires.
             dead: the seconds after which a node that does not report counts as dead.
 
         Raises:
-            WorldError: on entering, when it can't be had.
+            WorldError: on entering, if it can't be set up.
         """
         ...
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:
-        """The `Locks` port as seen from a machine, ready for so many callers at once.
+        """The `Locks` port of a machine, for that many callers at the same time.
 
-        Raises `WorldError` when there is none to be had.
+        Raises `WorldError` if there is none.
         """
         ...
 
 
 class World(Platform, Protocol):
-    """A platform with what an experiment needs beside the ports that the chat system runs on."""
+    """A platform with what an experiment needs in addition to the ports that the chat system needs."""
 
     warms_up: bool
-    """Whether what runs first takes longer than it would later: caches are cold."""
+    """Whether the first run takes longer than later ones, because caches are empty."""
 
     @property
     def environment(self) -> Mapping[str, object]:
-        """What a result must say of it: at least ``engine`` and ``server_version``."""
+        """The description of the world in a result: at least ``engine`` and ``server_version``."""
         ...
 
     @property
     def admin(self) -> Session:
-        """A session outside every pool, whose work is not counted: for loading tables and looking at them."""
+        """A session outside all pools, for loading and checking tables. Its work is not counted."""
         ...
 
     async def install(self, schema: str) -> None:
-        """Make the tables of ``chat/schema`` anew, empty."""
+        """Create the tables of a schema of ``chat/schema``, empty."""
         ...
 
     async def crash(self, down: float) -> None:
-        """Kill the database server, as ``kill -9`` does; so many seconds later it is there again, recovered.
+        """Kill the database server, as ``kill -9`` does. It is restarted and recovered ``down`` seconds later.
 
-        Raises `WorldError` when it can't be killed.
+        Raises `WorldError` if it can't be killed.
         """
         ...
 
     async def crash_redis(self, down: float) -> None:
-        """Kill the Redis; so many seconds later one is there again, empty.
+        """Kill the Redis. An empty one is started ``down`` seconds later.
 
-        Raises `WorldError` when it can't be killed.
+        Raises `WorldError` if it can't be killed.
         """
         ...
 
     def reserve(self, connections: int) -> None:
-        """See to it that so many connections can be open on the network at once. Raises `WorldError`."""
+        """Make sure that this number of network connections can be open at the same time. Raises `WorldError`."""
         ...
 
     async def costs(self) -> Costs:
-        """What all the pools together have cost so far."""
+        """The costs of all pools together, so far."""
         ...
 
     async def reads(self) -> Reads:
-        """What all the pools' open connections have read so far."""
+        """What the open connections of all pools have read, so far."""
         ...
 
     async def explain(self, sql: str, args: Sequence[object]) -> str | None:
-        """How the database carries out a statement that reads, measured; None where it does not say."""
+        """How the database executes a query (EXPLAIN ANALYZE); None if the database does not report it."""
         ...
 
     def stocked(
         self, schema: str, contents: str, load: Callable[[Session], Awaitable[None]]
     ) -> AbstractAsyncContextManager[None]:
-        """Have, for the block, the tables of ``chat/schema`` with what ``load`` puts in, which is only to be read.
+        """For the block, the tables of a schema with the rows that ``load`` inserts. They must only be read.
 
-        On a server that outlives this world they are kept, and found again by what says their ``contents``.
+        A server that outlives this world keeps them; ``contents`` is the key by which they are found again.
         """
         ...
 
     async def deadlock(self) -> Deadlock | None:
-        """The latest deadlock in this world's tables since the last call, if there was one and it can be known."""
+        """The latest deadlock in this world's tables since the last call, or None. A server may not report all."""
         ...

@@ -1,1 +1,1 @@
-"""A chat client, in parts: its connection to a node, its memory, and what keeps the two alike."""
+"""A chat client: its connection to a node, its local database, and the code that keeps the database up to date."""

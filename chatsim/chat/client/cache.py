@@ -1,9 +1,9 @@
-"""What a client remembers: threads, messages, friends, and what it still has to send, in its `LocalStore`.
+"""A client's local data: threads, messages, friends, and texts that are still to be sent, in its `LocalStore`.
 
-Of each thread everything from number ``floor`` to number ``cursor`` is there. What a push brings from beyond the cursor
-is kept, too, and shown, but does not move it: the cursor moves only over what follows it without a hole, in the
-transaction that fills the last one, and never back. So what is missing is known, also after a crash, and is asked for
-again.
+Of each thread, all messages from number ``floor`` to number ``cursor`` are stored. A pushed message beyond the cursor
+is stored and shown, too, but it does not move the cursor. The cursor moves only when the messages after it follow
+without a gap, in the transaction that fills the gap, and it never moves back. So the client knows which messages are
+missing, also after a crash, and asks for them again.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ _NOTHING = range(0)
 
 
 class WrongOwnerError(Exception):
-    """A local store is another user's."""
+    """The local store belongs to another user."""
 
 
 class State(StrEnum):
-    """How far a message has come.
+    """The state of a message.
 
-    ``SENDING``: the server has not said yet that it is stored. ``FAILED``: it has not in time, or has refused it.
-    ``UNREAD``: stored; who is to read it has not. ``READ``: they have.
+    ``SENDING``: the server has not acknowledged it yet. ``FAILED``: the server has refused it, or has not acknowledged
+    it in time. ``UNREAD``: it is stored, and the receiver has not read it. ``READ``: the receiver has read it.
     """
 
     SENDING = "sending"
@@ -114,9 +114,10 @@ class LocalThread:
     """A thread as this client knows it.
 
     Attributes:
-        last_seq: the last number that is known of; 0 in an empty thread.
-        read1, read2: how far ``user1_id`` and ``user2_id`` have read.
-        floor, cursor: what is here without a hole; the cursor is below the floor when nothing is.
+        last_seq: the largest message number that this client has heard of; 0 in an empty thread.
+        read1, read2: the read positions of ``user1_id`` and ``user2_id``.
+        floor, cursor: the first and last number of the messages that are stored without a gap. The cursor is below the
+            floor if there are none.
     """
 
     thread_id: int
@@ -130,31 +131,31 @@ class LocalThread:
     cursor: int
 
     def other(self, uid: int) -> int:
-        """The one that ``uid`` talks to; 0 in a group."""
+        """The other user of a private chat; 0 in a group."""
         return self.user2_id if uid == self.user1_id else self.user1_id
 
     def read_by(self, uid: int) -> int:
-        """How far ``uid`` has read."""
+        """The read position of ``uid``."""
         return self.read1 if uid == self.user1_id else self.read2
 
     def state(self, uid: int, sender: int, seq: int) -> State:
-        """How far a stored message has come, for ``uid``, who has sent it or is to read it."""
+        """The state of a stored message, as ``uid`` sees it, who is its sender or its receiver."""
         reader = self.other(uid) if sender == uid else uid
         return State.READ if seq <= self.read_by(reader) else State.UNREAD
 
     def unread(self, uid: int, own: int) -> int:
-        """How many messages of others ``uid`` has not read; those that are not here yet are counted as others'.
+        """How many messages of others ``uid`` has not read. Messages that are not stored here count as others'.
 
         Args:
-            uid: who reads.
-            own: how many of those behind what they have read are here and their own.
+            uid: the user.
+            own: the number of stored messages after the read position that ``uid`` has sent.
         """
         return max(0, self.last_seq - self.read_by(uid)) - own
 
 
 @dataclass(frozen=True, slots=True)
 class LocalText:
-    """A message to be shown. One that is not stored by the server yet has no number: ``seq`` is None."""
+    """A message as it is shown. If the server has not stored it yet, it has no number: ``seq`` is None."""
 
     thread_id: int
     seq: int | None
@@ -167,12 +168,12 @@ class LocalText:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a list of threads shows of one.
+    """An entry of a thread list.
 
     Attributes:
-        thread: which.
-        last: the last message, on its way or stored, if there is one.
-        active: greater in the thread that was written into later; a text that has failed does not count.
+        thread: the thread.
+        last: the last message, stored or still to be sent, if there is one.
+        active: orders the list: the larger it is, the later the last text. A failed text does not count.
         unread: how many messages the user has not read.
     """
 
@@ -184,12 +185,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A part of a thread, all of it as of one moment.
+    """A part of a thread, read in one transaction.
 
     Attributes:
-        thread: which.
-        below, above: its messages on the two sides of what was left out, in order.
-        on_their_way: behind them, the user's own that have no number yet, in the order of sending.
+        thread: the thread.
+        below, above: its messages below and above the ones that were left out, in order.
+        on_their_way: the user's own texts that have no number yet, in the order of sending.
     """
 
     thread: LocalThread
@@ -210,11 +211,11 @@ class Pending:
 
 
 class Cache:
-    """One user's memory. Its methods raise `LocalStoreError`.
+    """The local data of one user. Its methods raise `LocalStoreError`.
 
     Args:
-        store: where it is kept.
-        uid: whose it is.
+        store: the local database.
+        uid: the user.
 
     Attributes:
         uid: as given.
@@ -239,13 +240,13 @@ class Cache:
     # --- friends
 
     async def note_friends(self, friends: Iterable[FriendEntry]) -> None:
-        """Keep who the friends are."""
+        """Store the user's friends."""
         keep = "INSERT OR REPLACE INTO friend VALUES (?, ?, ?, ?)"
         if rows := [(keep, (each.uid, each.name, each.nick, each.back)) for each in friends]:
             await self._store.transaction(rows)
 
     async def friends(self) -> dict[int, str]:
-        """What each friend is called here: the name one has given them, or else their own."""
+        """From the id of each friend to the name to show: the user's own name for the friend, or the friend's name."""
         rows = (await self._store.execute("SELECT uid, name, nick, back FROM friend ORDER BY uid")).rows
         return {int(str(uid)): str(back or nick or name) for uid, name, nick, back in rows}
 
@@ -261,19 +262,19 @@ class Cache:
         return found[0] if found else None
 
     async def behind(self) -> list[LocalThread]:
-        """The threads of which messages are missing, those first to which something has happened last."""
+        """The threads with missing messages, the last changed one first."""
         return _threads((await self._store.execute(f"{_THREAD} WHERE cursor < last_seq ORDER BY version DESC")).rows)
 
     async def version(self) -> int:
-        """Up to which version of the server's all changes of threads are known here."""
+        """The version up to which this client knows all changes of threads."""
         return (await self._store.execute("SELECT version FROM owner")).scalar() or 0
 
     async def note_version(self, version: int) -> None:
-        """Note that all changes up to a version are known here."""
+        """Store that this client knows all changes up to a version."""
         await self._store.execute("UPDATE owner SET version = MAX(version, ?)", (version,))
 
     async def note_threads(self, states: Sequence[ThreadState]) -> None:
-        """Keep what the server says of threads; nothing goes back."""
+        """Store the states of threads. Numbers that would go backwards are ignored."""
         rows = [
             (
                 *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
@@ -285,7 +286,7 @@ class Cache:
         await self._store.transaction([Many(_NOTE_THREAD, rows)])
 
     async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
-        """Keep how far somebody has read."""
+        """Store the read position of a user."""
         await self._store.transaction(
             [
                 (f"UPDATE thread SET {read} = MAX({read}, ?) WHERE thread_id = ? AND {user} = ?", (seq, thread_id, uid))
@@ -294,24 +295,24 @@ class Cache:
         )
 
     async def untold(self) -> list[tuple[int, int]]:
-        """Threads that the user has read farther than the server knows, and how far."""
+        """The read positions that the server has not been told about: thread and number."""
         rows = (await self._store.execute(_UNTOLD, (self.uid,))).rows
         return [(int(str(thread_id)), int(str(seq))) for thread_id, seq in rows]
 
     async def note_told(self, thread_id: int, seq: int) -> None:
-        """Note that the server knows how far the user has read."""
+        """Store that the server has been told about the read position."""
         await self._store.execute("UPDATE thread SET told = MAX(told, ?) WHERE thread_id = ?", (seq, thread_id))
 
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store texts, whatever their order; cursor and floor move as far as there is no hole."""
+        """Store texts in any order. Cursor and floor move as far as there is no gap."""
         await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False)
 
     async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store the end of a thread: if nothing is here of it yet, what is here begins with the first of them."""
+        """Store the newest texts of a thread. If nothing of it is stored yet, its floor is the first of them."""
         await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=True)
 
     async def keep_part(self, threads: Sequence[ThreadTexts]) -> None:
-        """Store a part of a catch-up, in one transaction; as `keep_newest`, for several threads."""
+        """Store a part of a catch-up in one transaction: like `keep_newest`, for several threads."""
         await self._keep(threads, begin=True)
 
     async def _keep(self, threads: Sequence[ThreadTexts], *, begin: bool) -> None:
@@ -343,14 +344,14 @@ class Cache:
         )
 
     async def newest(self, thread_id: int, count: int, before: int | None = None) -> list[LocalText]:
-        """The newest ``count`` messages of a thread, oldest first; and behind them those that are on their way.
+        """The newest ``count`` messages of a thread, oldest first, and after them the texts that are still to be sent.
 
-        What has remained below the floor, after a hole, is not among them until `sync.earlier` has filled it.
+        Messages below the floor are left out, since there is a gap before it, until `sync.earlier` has filled the gap.
 
         Args:
             thread_id: the thread.
-            count: how many.
-            before: only those with a smaller number; then none that is on its way.
+            count: the largest number of messages.
+            before: only messages with a smaller number, and no texts that are still to be sent.
         """
         states, rows, own = await self._store.transaction(
             [
@@ -365,7 +366,7 @@ class Cache:
         return texts if before is not None else texts + self._unnumbered(thread_id, own)
 
     async def page_start(self, thread_id: int, count: int, before: int) -> int:
-        """The least number of the last ``count`` messages below a number; 0 if there are not so many here."""
+        """The smallest number of the last ``count`` messages below ``before``; 0 if fewer are stored."""
         rows = await self._store.execute(
             f"SELECT seq {_SHOWN} AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
             (thread_id, before, count - 1),
@@ -373,7 +374,7 @@ class Cache:
         return rows.scalar() or 0
 
     async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING) -> Excerpt | None:
-        """A thread's messages from number ``first`` on, but for some that are known; None if the thread is not."""
+        """A thread's messages from number ``first`` on, without those in ``but``; None if the thread is unknown."""
         found, below, above, sent = await self._store.transaction(
             [
                 (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
@@ -393,7 +394,7 @@ class Cache:
         )
 
     async def heads(self, thread_id: int | None = None) -> list[Head]:
-        """What a list of threads shows, of all of them or of one; in no order."""
+        """The entries of the thread list, in no order: all of them, or the one of ``thread_id``."""
         only, which = ("", ()) if thread_id is None else (" WHERE t.thread_id = ?", (thread_id,))
         rows = (await self._store.execute(_HEADS + only, (self.uid, self.uid, *which))).rows
         return [self._head(*row) for row in rows]
@@ -416,7 +417,7 @@ class Cache:
         return LocalText(thread_id, None, name, self.uid, content, State(state), "")
 
     async def unread(self, thread: LocalThread) -> int:
-        """How many messages of others the user has not read; those that are not here yet are counted as others'."""
+        """How many messages of others the user has not read. Messages that are not stored here count as others'."""
         own = await self._store.execute(
             "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender = ?",
             (thread.thread_id, thread.read_by(self.uid), thread.last_seq, self.uid),
@@ -426,14 +427,14 @@ class Cache:
     # --- what is to be sent
 
     async def put(self, pending: Pending) -> None:
-        """Keep a text to be sent, behind all others."""
+        """Store a text that is to be sent, after all others."""
         await self._store.execute(
             "INSERT INTO outbox (unique_id, thread_id, receiver, content, deadline, state) VALUES (?, ?, ?, ?, ?, ?)",
             (*(pending.unique_id, pending.thread_id, pending.receiver, pending.content, pending.deadline), "sending"),
         )
 
     async def pending(self, count: int = _ENDLESS) -> list[Pending]:
-        """What is to be sent, in order; the first ``count``."""
+        """The first ``count`` texts that are to be sent, in order."""
         rows = (await self._store.execute(_PENDING, (State.SENDING, count))).rows
         return [
             Pending(str(name), int(str(thread)), int(str(receiver)), str(content), float(str(deadline)))
@@ -441,7 +442,7 @@ class Cache:
         ]
 
     async def next_deadline(self) -> float | None:
-        """When the first of what is to be sent is too late, in seconds since the epoch; None if nothing is."""
+        """The earliest deadline of the texts that are to be sent, in seconds since the epoch; None if there is none."""
         ((first,),) = (await self._store.execute(_NEXT_DEADLINE, (State.SENDING,))).rows
         return None if first is None else float(str(first))
 
@@ -453,19 +454,19 @@ class Cache:
         return [self._unsent(thread_id, *row) for row in rows.rows]
 
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
-        """Say how far texts to be sent have come: ``UNREAD`` once they are acknowledged."""
+        """Set the state of texts that are to be sent: ``UNREAD`` when they have been acknowledged."""
         mark = "UPDATE outbox SET state = ? WHERE unique_id = ?"
         await self._store.transaction([Many(mark, [(state, name) for name in unique_ids])])
 
     async def send_again(self, unique_id: str, deadline: float) -> None:
-        """Have a failed text be sent after all."""
+        """Put a failed text back among those that are to be sent."""
         await self._store.execute(
             "UPDATE outbox SET state = ?, deadline = ? WHERE unique_id = ? AND state = ?",
             (State.SENDING, deadline, unique_id, State.FAILED),
         )
 
     async def lapse(self, now: float) -> list[tuple[int, str]]:
-        """Have those fail whose deadline has passed; returns their threads and unique ids."""
+        """Mark the texts as failed whose deadline has passed. Returns their threads and unique ids."""
         late = "state = ? AND deadline <= ?"
         found, _ = await self._store.transaction(
             [
@@ -481,5 +482,5 @@ def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
 
 
 def _number(value: object) -> int:
-    """A value of SQLite's, 0 for NULL."""
+    """A number from SQLite; 0 for NULL."""
     return 0 if value is None else int(str(value))

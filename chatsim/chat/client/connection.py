@@ -1,4 +1,4 @@
-"""A client's connection: login and heartbeats, requests with deadlines, and what comes unasked."""
+"""A client's connection: login and heartbeats, requests with deadlines, and notices that the server pushes."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ HEARTBEAT = 10.0
 """Seconds between two heartbeats (docs/source.md, 3.7)."""
 
 DEADLINE = 10.0
-"""Seconds that a request may take."""
+"""The largest time for a request, in seconds."""
 
 _CHUNK = 65_536
 _PARTS = 4
-"""So many parts of a catch-up may wait to be taken; then the server has to."""
+"""The largest number of received parts of a catch-up that wait to be taken. The client reads on when one is taken."""
 
 _REPLIES = frozenset(REPLY.values())
 
@@ -49,15 +49,15 @@ R = TypeVar("R", bound=Message)
 
 
 class ClientError(Exception):
-    """A request did not get what it asked for."""
+    """A request has failed."""
 
 
 class DisconnectedError(ClientError):
-    """The connection has ended, for the reason in the message; what became of the request is unknown."""
+    """The connection has ended. The message has the reason. Whether the request was carried out is unknown."""
 
 
 class LateError(ClientError):
-    """No reply came in time; what became of the request is unknown."""
+    """No reply came in time. Whether the request was carried out is unknown."""
 
 
 class RefusedError(ClientError):
@@ -74,7 +74,7 @@ class RefusedError(ClientError):
 
 
 class _Asked:
-    """A request under way: its answer, and the parts that come before it. Raises a `MessageTooLongError`."""
+    """A request that waits for its reply, and for the parts that come before it. Raises `MessageTooLongError`."""
 
     def __init__(self, request: Message, due: float) -> None:
         self.request = request
@@ -92,7 +92,7 @@ class _Asked:
         self.taken.set()  # nobody waits for room any more
 
     async def wait(self) -> None:
-        """Wait until there is a part, or no more will come."""
+        """Wait until a part or the reply has arrived, or the connection has ended."""
         while not self.parts and not self.answer.done():
             self.come.clear()
             await self.come.wait()
@@ -102,9 +102,9 @@ class Client:
     """One device of a user: a connection to a node, made by `connect`.
 
     Attributes:
-        uid: who is logged in, or None.
-        ended: why the connection has ended, or None while it lasts.
-        kicked: whether that is since the user has logged in elsewhere.
+        uid: the user who is logged in, or None.
+        ended: the reason why the connection has ended, or None while it is open.
+        kicked: whether the reason is that the user has logged in elsewhere.
     """
 
     def __init__(
@@ -138,12 +138,12 @@ class Client:
         """Connect to the node at ``address``.
 
         Args:
-            network: what connects.
+            network: the network to connect through.
             address: where the node listens.
-            deadline: the seconds that a request may take, and connecting.
-            heartbeat: the seconds between two heartbeats, once logged in.
-            pushed: called with what the server says unasked, as it arrives; it must not block. An error in it ends
-                the connection, and is raised by `close`.
+            deadline: the largest time for a request, and for connecting, in seconds.
+            heartbeat: the seconds between two heartbeats after the login.
+            pushed: called with each notice that the server pushes. It must not block. An error in it ends the
+                connection, and is raised by `close`.
 
         Raises:
             DisconnectedError: nobody listens there, or it can't be reached.
@@ -159,9 +159,9 @@ class Client:
         """Send a request and wait for its reply.
 
         Raises:
-            DisconnectedError: the connection ended first.
-            LateError: the deadline passed first.
-            RefusedError: the reply says so.
+            DisconnectedError: the connection ended before the reply.
+            LateError: the deadline passed before the reply.
+            RefusedError: the reply has an error.
             MessageTooLongError: nothing was sent.
         """
         with self._asking(message) as asked:
@@ -173,7 +173,7 @@ class Client:
         return came
 
     async def log_in(self, uid: int, token: str, *, feed: bool = False) -> LoginReply:
-        """Log in, and keep the session alive from then on; with ``feed``, be told of texts by number.
+        """Log in, and send heartbeats from then on. With ``feed``, new texts come with their numbers (`TextsNotice`).
 
         Raises as `request` does.
         """
@@ -184,7 +184,7 @@ class Client:
         return reply
 
     async def create_private_chat(self, other: int) -> int:
-        """The id of the thread with ``other``, made if there is none. Raises as `request` does."""
+        """The id of the thread with ``other``, which is created if there is none. Raises as `request` does."""
         reply = await self.request(CreatePrivateChatRequest(self._logged_in(), other), CreatePrivateChatReply)
         return reply.thread_id
 
@@ -209,10 +209,10 @@ class Client:
         await self._reading
 
     async def catch_up(self, request: CatchUpRequest) -> AsyncGenerator[CatchUpPart, None]:
-        """The parts of what ``request`` asks for, as they come. Nothing else is read while they are not taken.
+        """The parts of the answer to ``request``, as they arrive. While they are not taken, the client reads nothing.
 
-        Raises as `request` does. Who does not take them all closes it (`contextlib.aclosing`): what still comes is
-        dropped then.
+        Raises as `request` does. A caller that does not take all parts must close the generator
+        (`contextlib.aclosing`); the remaining parts are dropped then.
         """
         with self._asking(request) as asked:
             await self._send(asked)
@@ -229,7 +229,7 @@ class Client:
 
     @contextmanager
     def _asking(self, message: Message) -> Iterator[_Asked]:
-        """A request that is to be sent; an answer that comes when the block has been left is dropped."""
+        """A request that is about to be sent. A reply that arrives after the block is dropped."""
         if self.ended is not None:
             raise DisconnectedError(self.ended)
         asked = _Asked(message, self._clock() + self._deadline)
@@ -249,7 +249,7 @@ class Client:
             await self._stream.write(asked.frame)
 
     async def _come(self, asked: _Asked) -> None:
-        """Wait for a part or the answer. While a catch-up comes, one's own or another's before, no deadline passes."""
+        """Wait for a part or the reply. The deadline does not pass while parts of a catch-up keep arriving."""
         while True:
             try:
                 async with asyncio.timeout_at(asked.due):
@@ -260,7 +260,7 @@ class Client:
                 asked.due = later
 
     def _check(self, request: Message, came: Message | None) -> None:
-        """Raise what became of a request, unless it was answered well."""
+        """Raise the error of a request that has failed."""
         if came is None:
             raise DisconnectedError(self.ended)
         if code := getattr(came, "error", 0):
@@ -303,7 +303,7 @@ class Client:
             await self._stream.close()
 
     async def _hand_on(self, part: CatchUpPart) -> None:
-        """Give a part to who asked for it, and wait while they have as many as they may."""
+        """Pass a part on to the request that it belongs to. Wait while as many parts as allowed have not been taken."""
         if not self._streams():
             raise ProtocolError(f"message {part.ID} belongs to nothing that was asked")
         asked = self._asked[0]
@@ -317,7 +317,7 @@ class Client:
         self._heard_at = self._clock()
 
     def _streams(self) -> bool:
-        """Whether it is a catch-up's turn to be answered."""
+        """Whether the next reply is that of a catch-up."""
         return bool(self._asked) and isinstance(self._asked[0].request, CatchUpRequest)
 
     def _take(self, message: Message) -> None:
@@ -333,7 +333,7 @@ class Client:
         self._asked.popleft().settle(message)
 
     def _end(self, reason: str) -> None:
-        """Let every request under way know; only the first reason counts."""
+        """End all waiting requests. Only the first reason counts."""
         if self.ended is None:
             self.ended = reason
         if self._beating is not None and self._beating is not asyncio.current_task():
@@ -343,7 +343,7 @@ class Client:
 
 
 def _answers(reply: Message, request: Message) -> bool:
-    """Whether a reply can be that to a request: it is of the right kind, and of the same thread if it names one."""
+    """Whether a reply can belong to a request: it has the right type, and the same thread if it names one."""
     if type(reply) is not REPLY[type(request)]:
         return False
     if getattr(reply, "error", 0):

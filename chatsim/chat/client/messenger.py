@@ -1,4 +1,4 @@
-"""A client that remembers: it reconnects, catches up, and sends what is to be sent, for as long as it is open."""
+"""A client with a local database. While it is open, it reconnects, catches up, and sends the texts of the outbox."""
 
 from __future__ import annotations
 
@@ -44,25 +44,26 @@ __all__ = ["Event", "LogIn", "Messenger", "Patience", "Status"]
 R = TypeVar("R", bound=Message)
 
 LogIn = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply]]]
-"""Connects and logs in, with a feed; its argument is called with each notice that the server pushes.
+"""Connects and logs in, with ``feed`` set. Its argument is called with each notice that the server pushes.
 
-Raises a `ClientError` when it does not succeed."""
+Raises `ClientError` if it does not succeed."""
 
 _UNHEARD = 1_000
-"""So many notices may wait to be heard; one more, and the connection ends: the next one begins with what is missing."""
+"""The largest number of notices that wait to be handled. With one more the connection ends; the next one catches up."""
 
 _TOO_MUCH = f"more than {_UNHEARD} notices wait to be heard"
 
 _FINAL = {ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID}
-"""A login that is refused so will be refused again."""
+"""The errors of a login after which another try is useless."""
 
 
 class Status(StrEnum):
-    """Where a messenger is.
+    """The status of a messenger.
 
-    ``CONNECTING``: it has no connection, and tries to have one. ``SYNCING``: it is catching up. ``STALE``: it is
-    connected, but something could not be had; it tries again by and by, or when it is told to. ``READY``: everything is
-    here. ``CLOSED``: it has been closed, was told to go, or has failed; it does not come back by itself.
+    ``CONNECTING``: it has no connection, and tries to connect. ``SYNCING``: it is catching up. ``STALE``: it is
+    connected, but could not load something; it tries again after a while, or when `Messenger.synchronise` is called.
+    ``READY``: it has everything. ``CLOSED``: it was closed, was logged out by the server, or has failed; it does not
+    reconnect.
     """
 
     CONNECTING = "connecting"
@@ -77,11 +78,11 @@ class Patience:
     """How long a messenger waits, in seconds.
 
     Attributes:
-        shortest, longest: the bounds of the pause before it connects again, or sends again what the server could not
-            store; between them it doubles from one failure to the next, and a part of it is chance, so that a crowd
-            does not come back at once. A connection that has not lasted for ``longest`` is a failure, too.
+        shortest, longest: the bounds of the pause before it connects again, or sends texts again that the server could
+            not store. The pause doubles with each failure, and a part of it is random, so that many clients do not come
+            back at the same moment. A connection that has not lasted for ``longest`` counts as a failure, too.
         give_up: the time after which a text that could not be sent has failed.
-        resync: the time between two looks at all threads: whatever push was lost, it is not missed for longer.
+        resync: the time between two refreshes of all threads. It is the longest time for which a lost push is missed.
     """
 
     shortest: float = 0.2
@@ -92,31 +93,31 @@ class Patience:
 
 @dataclass(frozen=True)
 class Event:
-    """Something has changed: in one thread, or, when that is None, in the status, the friends, the list of threads."""
+    """Something has changed in one thread; or, if that is None, in the status, the friends or the thread list."""
 
     thread_id: int | None = None
 
 
 class Messenger:
-    """One device of a user, with a memory.
+    """One device of a user, with a local database.
 
     Args:
-        uid: whose.
-        log_in: how it connects.
-        store: its memory.
+        uid: the user.
+        log_in: connects and logs in.
+        store: the local database.
         clock: seconds since the epoch.
-        rng: for the pauses, and the names of texts: unlike that of any other messenger of the user.
+        rng: for pauses and unique ids. It must differ from that of every other messenger of the user.
         patience: how long it waits.
-        loads: whether it loads the threads when it has connected; else only when it is told to `synchronise`.
-        changed: called with each `Event`; it must not block.
-        limit: the most bytes of a request that the servers take.
+        loads: whether it loads the threads after it has connected; otherwise it waits for `synchronise`.
+        changed: called with each `Event`. It must not block.
+        limit: the largest request that the servers accept, in bytes.
 
     Attributes:
-        cache: what it remembers, and whose.
-        status: where it is.
+        cache: the user's local data.
+        status: its status.
         trouble: why it is not ready, if something went wrong.
-        profile: who the user is, as the latest login said.
-        applications: who wants to be a friend, by id.
+        profile: the user's profile, from the latest login.
+        applications: the friend applications of other users, by user id.
     """
 
     def __init__(
@@ -146,9 +147,9 @@ class Messenger:
         self._outbox = Outbox(uid, self.cache, limit)
         self._connection: Client | None = None
         self._told: asyncio.Queue[Message] = asyncio.Queue(_UNHEARD)
-        self._names: dict[int, str] = {}  # given to those whom the user has applied to
+        self._names: dict[int, str] = {}  # the user's own names for those to whom the user has applied
         self._stale = False  # the list of threads is to be loaded
-        self._wanted: dict[int, None] = {}  # threads that have something to be fetched, in order
+        self._wanted: dict[int, None] = {}  # threads to fetch, in order
         self._to_fetch = asyncio.Event()
         self._to_send = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -156,12 +157,12 @@ class Messenger:
     # --- its life
 
     async def open(self) -> None:
-        """Open the memory, and begin to connect. Raises a `LocalStoreError` or a `WrongOwnerError`."""
+        """Open the local database, and begin to connect. Raises `LocalStoreError` or `WrongOwnerError`."""
         await self.cache.open()
         self._life = asyncio.create_task(self._live(), name=f"messenger of {self.cache.uid}")
 
     async def _live(self) -> None:
-        """All its loops, until it does not come back; when one of them fails, none goes on."""
+        """Run all loops until the messenger is closed. If one of them fails, all end."""
         why: str | None = None
         try:
             async with asyncio.TaskGroup() as group:
@@ -181,7 +182,7 @@ class Messenger:
             self._now(Status.CLOSED, why)
 
     async def close(self) -> None:
-        """Log out, and close the memory; what is to be sent stays in it. Raises what has ended it, if something has."""
+        """Log out, and close the local database, which keeps the outbox. Raises the error of a loop that has failed."""
         life, self._life = self._life, None
         try:
             if life is not None:
@@ -195,18 +196,18 @@ class Messenger:
                 self._now(Status.CLOSED)
 
     def synchronise(self) -> None:
-        """Load all that is missing, now: at first if it does not do so by itself, or after a trouble."""
+        """Load everything that is missing, now: for the first time if ``loads`` is false, or after something failed."""
         self._loads = self._stale = True
         self._to_fetch.set()
 
     # --- what a user does
 
     async def send(self, thread_id: int, content: str) -> LocalText:
-        """Have a text be sent as soon as can be; it is safe in the memory when this returns.
+        """Send a text as soon as possible. When this returns, the text is stored in the local database.
 
         Raises:
-            TextTooLongError: it can't be sent, and was not taken.
-            KeyError: the thread is not known here.
+            TextTooLongError: the text can't be sent, and was not stored.
+            KeyError: the thread is unknown.
         """
         if (thread := await self.cache.thread(thread_id)) is None:
             raise KeyError(thread_id)
@@ -224,7 +225,7 @@ class Messenger:
         self._changed(Event())
 
     async def read(self, thread_id: int) -> None:
-        """Note that the user has read all that is here of a thread. Raises a `ClientError`; it is noted here anyway."""
+        """Mark all stored messages of a thread as read. After a `ClientError`, they are still marked locally."""
         thread = await self.cache.thread(thread_id)
         if thread is None or thread.cursor <= thread.read_by(self.cache.uid):
             return
@@ -233,22 +234,22 @@ class Messenger:
         await sync.tell_read(self._online(), self.cache, thread_id, thread.cursor)
 
     async def earlier(self, thread_id: int) -> bool:
-        """Load an older page of a thread; returns whether there may be more. Raises a `ClientError`."""
+        """Load an older page of a thread. Returns whether there may be more. Raises `ClientError`."""
         more = await sync.earlier(self._online(), self.cache, thread_id)
         self._changed(Event(thread_id))
         return more
 
     async def search(self, typed: str) -> SearchUserReply:
-        """Look for a user by id or name. Raises a `ClientError`."""
+        """Search for a user by id or name. Raises `ClientError`."""
         return await self._ask(SearchUserRequest(typed), SearchUserReply)
 
     async def apply(self, uid: int, greeting: str = "", back: str = "") -> None:
-        """Apply for a friendship; ``back`` is what they are to be called here. Raises a `ClientError`."""
+        """Apply for a friendship. ``back`` is the user's own name for the other user. Raises `ClientError`."""
         await self._ask(AddFriendRequest(self.cache.uid, greeting, back, uid), AddFriendReply)
         self._names[uid] = back
 
     async def accept(self, uid: int, back: str = "") -> int:
-        """Accept an application; returns the thread. Raises a `ClientError`."""
+        """Accept an application. Returns the thread. Raises `ClientError`."""
         connection = self._online()
         reply = await connection.request(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
         friend = FriendEntry(reply.name, uid, reply.icon, reply.nick, reply.sex, "", back)
@@ -261,7 +262,7 @@ class Messenger:
         return thread_id
 
     async def chat_with(self, uid: int) -> int:
-        """The private thread with a user, made if there is none. Raises a `ClientError`."""
+        """The thread of the private chat with a user, which is created if there is none. Raises `ClientError`."""
         for thread in await self.cache.threads():
             if {thread.user1_id, thread.user2_id} == {self.cache.uid, uid}:
                 return thread.thread_id
@@ -282,7 +283,7 @@ class Messenger:
         return await self._online().request(request, reply)
 
     async def _connect(self) -> str:
-        """Be connected, again and again; returns why that is over for good."""
+        """Connect, again and again. Returns the reason why the messenger does not connect any more."""
         clock = asyncio.get_running_loop().time
         failures = 0
         while True:
@@ -376,7 +377,7 @@ class Messenger:
             await self._to_fetch.wait()
             self._to_fetch.clear()
             if (connection := self._connection) is None:
-                continue  # the next one begins with all that is missing
+                continue  # the next connection loads everything that is missing
             try:
                 trouble = await self._fetch_from(connection)
             except ClientError as error:
@@ -388,10 +389,10 @@ class Messenger:
                     self._now(Status.READY)
 
     async def _fetch_from(self, connection: Client) -> str | None:
-        """Have what is missing; returns why some of it could not be had, if so."""
+        """Load what is missing. Returns the reason if some of it could not be loaded."""
         if self._stale:
             self._now(Status.SYNCING)
-            self._stale = False  # who sets it meanwhile has it done once more
+            self._stale = False  # if it is set meanwhile, the list is loaded once more
             try:
                 await sync.refresh(connection, self.cache)
                 await sync.catch_up(connection, self.cache, self._stored)
@@ -402,12 +403,12 @@ class Messenger:
         try:
             while self._wanted:
                 thread_id = next(iter(self._wanted))
-                del self._wanted[thread_id]  # who wants it meanwhile has it fetched once more
+                del self._wanted[thread_id]  # if it is wanted meanwhile, it is fetched once more
                 left[thread_id] = None
                 try:
                     await sync.fetch(connection, self.cache, thread_id)
                     del left[thread_id]
-                except (RefusedError, sync.StuckError) as error:  # the others may be had
+                except (RefusedError, sync.StuckError) as error:  # the other threads are still loaded
                     trouble = f"thread {thread_id}: {error}"
                 self._changed(Event(thread_id))
         finally:
@@ -442,7 +443,7 @@ class Messenger:
             self._to_send.clear()
 
     async def _send_some(self) -> bool:
-        """Send what can be sent; returns whether the server took what it was given."""
+        """Send what can be sent. Returns whether the server has accepted it."""
         if (connection := self._connection) is not None:
             try:
                 while sent := await self._outbox.send(connection):
@@ -456,7 +457,7 @@ class Messenger:
 
 
 async def _hang_up(connection: Client, reason: str = "closed by this client") -> str:
-    """Close a connection; returns why it has ended."""
+    """Close a connection. Returns the reason why it has ended."""
     try:
         await connection.close(reason)
     except asyncio.QueueFull:

@@ -1,4 +1,4 @@
-"""What a client has to send: in order, until it is acknowledged, refused, or too late."""
+"""The texts that a client has to send. They stay here, in order, until they are acknowledged, refused, or too late."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 __all__ = ["AstrayError", "Outbox", "TextTooLongError", "unique_id"]
 
 _AGAIN = {ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
-"""The server's trouble: the same texts may be taken later."""
+"""Errors of the server after which the same texts may be accepted later."""
 
 _SMALLEST = len(msgspec.json.encode(OutgoingText("", "")))
-"""No text of a request has fewer bytes."""
+"""The smallest size of a text in a request, in bytes."""
 
 
 class AstrayError(ClientError):
-    """The server has acknowledged other texts than were sent; what became of those is unknown."""
+    """The server has acknowledged other texts than those that were sent. Whether these were stored is unknown."""
 
 
 class TextTooLongError(ValueError):
-    """A text can't be sent, since it and what goes with it is more than a server takes."""
+    """A text is too long: the request would be larger than the server accepts."""
 
 
 def unique_id(rng: np.random.Generator) -> str:
-    """A name for a text, unlike any other: a random UUID in braces, as the source's (docs/source.md, C20)."""
+    """A unique id for a text: a random UUID in braces, as in the source (docs/source.md, C20)."""
     raw = bytearray(rng.bytes(16))
     raw[6] = raw[6] & 0x0F | 0x40  # RFC 9562: version 4
     raw[8] = raw[8] & 0x3F | 0x80  # and its variant
@@ -42,12 +42,12 @@ def unique_id(rng: np.random.Generator) -> str:
 
 
 class Outbox:
-    """The texts of one user, kept in the cache, so that they survive a restart.
+    """The texts that one user has to send. They are stored in the cache, so they survive a restart.
 
     Args:
-        uid: whose.
-        cache: where they are.
-        limit: the most bytes of a request that the server takes.
+        uid: the user.
+        cache: the user's local data.
+        limit: the largest request that the server accepts, in bytes.
     """
 
     def __init__(self, uid: int, cache: Cache, limit: int = REQUEST_LIMIT) -> None:
@@ -56,23 +56,23 @@ class Outbox:
         self._limit = limit
 
     async def put(self, text: Pending) -> None:
-        """Take a text. Raises a `TextTooLongError`; then it was not taken."""
+        """Store a text. Raises `TextTooLongError`; the text is not stored then."""
         if (size := self._size([text])) > self._limit:
             raise TextTooLongError(f"the text makes a request of {size} bytes; a server takes {self._limit}")
         await self._cache.put(text)
 
     async def send(self, connection: Client) -> list[tuple[Pending, State]]:
-        """Send the first texts, as many as go into one request; returns what has become of them, nothing if none is.
+        """Send the first texts, as many as fit into one request. Returns them with their new states.
 
         Raises:
             RefusedError: the server could not store them now; they may be sent again.
-            DisconnectedError, LateError, AstrayError: what became of them is unknown; they are to be sent again.
+            DisconnectedError, LateError, AstrayError: whether they were stored is unknown; they must be sent again.
         """
         batch = self._batch(await self._cache.pending(self._limit // _SMALLEST + 1))
         if not batch:
             return []
         refused = await self._refused(connection, batch)
-        if refused and len(batch) > 1:  # by one of them, which must not take the others with it
+        if refused and len(batch) > 1:  # perhaps only because of one of them: they are sent one by one
             batch = batch[:1]
             refused = await self._refused(connection, batch)
         state = State.FAILED if refused else State.UNREAD
@@ -80,8 +80,8 @@ class Outbox:
         return [(text, state) for text in batch]
 
     async def _refused(self, connection: Client, batch: Sequence[Pending]) -> bool:
-        """Send texts; returns whether they were refused for good."""
-        if self._size(batch) > self._limit:  # the limit is not what it was when the text was put here
+        """Send texts. Returns whether they were refused for good."""
+        if self._size(batch) > self._limit:  # the limit has changed since the text was stored
             return True
         try:
             reply = await connection.request(self._request(batch), TextReply)
@@ -94,7 +94,7 @@ class Outbox:
         return False
 
     def _batch(self, pending: Sequence[Pending]) -> list[Pending]:
-        """The first text, and those of its thread that are next to it, as far as there is room."""
+        """The first text, and the texts of the same thread directly after it, as many as fit into a request."""
         batch: list[Pending] = []
         size = 0
         for text in takewhile(lambda each: each.thread_id == pending[0].thread_id, pending):

@@ -1,7 +1,7 @@
-"""Bringing a client up to date: which threads have news, then what is missing of all of them.
+"""Catch-up: a client learns which threads have changed, and then loads the missing messages of all of them.
 
-What arrives is stored with its cursor part by part, so that whatever breaks it off, the next sync goes on where this
-one stopped.
+Each part that arrives is stored together with its cursor. So after an interruption the next catch-up goes on where this
+one has stopped.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ __all__ = ["StuckError", "catch_up", "earlier", "fetch", "refresh", "tell_read"]
 
 
 _PAGE = 100
-"""So many messages of a thread are loaded when it is new here."""
+"""The number of messages that are loaded of a new thread."""
 
 _SCREEN_THREADS, _SCREEN_TEXTS = 10, 20
-"""What comes first: so many messages of so many threads."""
+"""The first screen: the number of messages, and the number of threads, that are loaded first."""
 
 _THREADS = 30
-"""So many threads go into a request of the source's 2,048 bytes, however large their numbers are."""
+"""The number of threads in a request, so that it always fits into the source's 2,048 bytes."""
 
 _REQUESTS = 8
-"""So many requests are under way at once."""
+"""The number of requests that wait for their replies at the same time."""
 
 
 class StuckError(ClientError):
-    """The server says there is more, but does not give it: asking again would go on for ever."""
+    """The server says that there is more, but does not send it. Asking again would never end."""
 
 
 async def refresh(connection: Client, cache: Cache) -> None:
-    """Learn what has happened to which threads, and say what has been read meanwhile.
+    """Load the states of changed threads, and send read positions that the server does not know.
 
-    Raises a `ClientError`.
+    Raises `ClientError`.
     """
     since = await cache.version()
     head, before, more = since, 0, True
@@ -66,7 +66,7 @@ async def refresh(connection: Client, cache: Cache) -> None:
 
 
 async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
-    """Say how far the user has read. Raises a `ClientError`."""
+    """Send the user's read position. Raises `ClientError`."""
     await connection.request(ReadRequest(thread_id, seq), ReadReply)
     await cache.note_told(thread_id, seq)
 
@@ -74,18 +74,18 @@ async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) 
 async def catch_up(
     connection: Client, cache: Cache, stored: Callable[[Sequence[ThreadTexts]], None] = lambda _: None
 ) -> None:
-    """Have all that is missing of the threads that are known; of one of which nothing is here, the newest page only.
+    """Load all missing messages of the known threads. Of a thread without stored messages, load the newest page only.
 
-    The newest messages of the most recent threads come first; requests go out without waiting for each other's answers.
+    The newest messages of the most recent threads come first. Several requests are sent at the same time.
 
     Args:
-        connection: to the node.
-        cache: the memory.
-        stored: told of each part, once it is stored; of a thread that was had by itself, since a request for several
-            was refused, without its texts.
+        connection: the connection to the node.
+        cache: the local data.
+        stored: called with each part after it was stored. If a request for several threads was refused, each thread is
+            loaded alone, and the part has no texts.
 
     Raises:
-        ClientError: it could not be had, or not all of it; a thread that is refused does not keep the others away.
+        ClientError: not everything could be loaded. A thread that is refused does not stop the others.
     """
     behind = await cache.behind()
     turns = asyncio.Semaphore(_REQUESTS)
@@ -98,7 +98,7 @@ async def catch_up(
                     async for part in parts:
                         await cache.keep_part(part.threads)
                         stored(part.threads)
-            except RefusedError:  # it may be for one of its threads only
+            except RefusedError:  # perhaps only because of one of its threads
                 refused.update(await _one_by_one(connection, cache, request.threads))
                 stored([ThreadTexts(thread_id, ()) for thread_id in request.threads])
 
@@ -117,7 +117,7 @@ async def catch_up(
 
 
 async def _one_by_one(connection: Client, cache: Cache, threads: Sequence[int]) -> dict[int, ClientError]:
-    """Have what can be had of each thread; returns what could not, and why."""
+    """Load each thread alone. Returns the threads that could not be loaded, with their errors."""
     refused = dict[int, ClientError]()
     for thread_id in threads:
         try:
@@ -128,7 +128,7 @@ async def _one_by_one(connection: Client, cache: Cache, threads: Sequence[int]) 
 
 
 def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:
-    """Requests for what is missing: a first screen, then the rest, as many threads in each as always fit."""
+    """The requests for missing messages: the first screen, then the rest, with as many threads as fit into each."""
     screen, rest = [], []
     for rank, thread in enumerate(behind):
         start = thread.cursor if thread.cursor >= thread.floor else max(0, thread.last_seq - _PAGE)
@@ -145,9 +145,9 @@ def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:
 
 
 async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
-    """Have all of a thread that is newer than what is here; the newest page only if nothing is.
+    """Load all messages of a thread that are newer than the stored ones; if none are stored, the newest page only.
 
-    Raises a `ClientError`.
+    Raises `ClientError`.
     """
     if await cache.thread(thread_id) is None:
         await refresh(connection, cache)
@@ -169,7 +169,7 @@ async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
 
 
 async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:
-    """Have a page of a thread from before what is here; returns whether there may be more. Raises a `ClientError`."""
+    """Load a page of a thread before the stored messages. Returns whether there may be more. Raises `ClientError`."""
     thread = await cache.thread(thread_id)
     if thread is None or thread.floor <= 1:
         return False

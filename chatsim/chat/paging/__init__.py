@@ -1,8 +1,8 @@
-"""Paging: how a client walks its list of threads, and a thread's history, without missing, repeating or crawling.
+"""Paging: how a client reads its list of threads, and a thread's history, without missing, repeating or waiting.
 
-Strategies differ in nothing but what a place in the list is. Each is given a session in autocommit and reads one page,
-and one entry more, to see whether there are any. Its docstring is its statement: what it bets on. The source's own
-are `source_cte` and `keyset`; nodes use `three_ranges` and `keyset`.
+Strategies differ only in how they describe a position in the list. A strategy gets a session in autocommit, and reads
+one page and one more entry, to see whether there is a next page. Its docstring says what it bets on. `source_cte` and
+`keyset` are the source's; nodes use `three_ranges` and `keyset`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ STRATEGIES: dict[str, dict[str, PagingStrategy]] = {
         ),
     )
 }
-"""Those that are shipped, by what they page, by name."""
+"""The strategies of this package: by the list that they page, then by name."""
 
 DEFAULTS: dict[str, PagingStrategy] = {"threads": threads.three_ranges, "history": history.keyset}
-"""Those that nodes use."""
+"""The strategies that nodes use."""
 
 
 def named(what: str, strategies: str | PagingStrategy | Iterable[str | PagingStrategy]) -> list[PagingStrategy]:
-    """Strategies that page ``what``, by name, one or many; ``"all"`` means every one shipped.
+    """The strategies with these names that page the list ``what``; ``"all"`` means all of this package.
 
     Raises:
         UnknownStrategyError: there is no such list, no strategy of that name, or it pages something else.

@@ -1,7 +1,8 @@
 """A thread's messages, page by page.
 
-Entries are (message_id, sender_id, content, created_at). Whoever writes into a thread locks its row first, so that no
-message appears behind a cursor that has passed it (docs/source.md, P4); what the bets are about is what a place is.
+Entries are (message_id, sender_id, content, created_at). A writer locks the thread's row first, so no message can
+appear behind a cursor that has passed its id (docs/source.md, P4). The strategies differ in how they describe a
+position.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from chatsim.db.session import Session
 
 __all__ = ["by_time", "by_time_and_id", "keyset", "keyset_newest_first", "offset"]
 
-# as much of a message as always has room in a frame, at six bytes for a character; our clients can't send as much
+# the part of a message that always fits into a frame, with six bytes for a character; clients can't send longer ones
 _COLUMNS = "message_id, sender_id, LEFT(content, 10000), CAST(created_at AS CHAR) AS said_at"
 _ID, _TIME = 0, 3
 
 _NEVER = 2**63
 _BEGINNING = "1970-01-02 00:00:00"
-"""Before any message, in every time zone a TIMESTAMP."""
+"""A time before any message that is a valid TIMESTAMP in every time zone."""
 
 
 @paging_strategy("history", order="newest")
 async def offset(tx: Session, thread: int, cursor: int | None, size: int) -> Page:
-    """Bets that nothing comes or goes before the place where one is; new messages come just there. Counts up to it."""
+    """Bets that nothing is inserted or deleted before the reader's position. It counts all entries up to there."""
     done = cursor or 0
     found = await tx.execute(
         f"SELECT {_COLUMNS} FROM chat_message FORCE INDEX (idx_thread_message)"
@@ -37,7 +38,7 @@ async def offset(tx: Session, thread: int, cursor: int | None, size: int) -> Pag
 
 @paging_strategy("history")
 async def keyset(tx: Session, thread: int, cursor: int | None, size: int) -> Page:
-    """Bets on the id of the last message read: the next page begins behind it, at the price of a page."""
+    """Bets on the id of the last message read: the next page begins after it, and costs no more than a page."""
     found = await tx.execute(
         f"SELECT {_COLUMNS} FROM chat_message FORCE INDEX (idx_thread_message)"
         " WHERE thread_id = ? AND message_id > ? ORDER BY message_id LIMIT ?",
@@ -48,7 +49,7 @@ async def keyset(tx: Session, thread: int, cursor: int | None, size: int) -> Pag
 
 @paging_strategy("history", order="newest")
 async def keyset_newest_first(tx: Session, thread: int, cursor: int | None, size: int) -> Page:
-    """Bets like `keyset`, from the end, where people look first; new messages come before what has been read."""
+    """Bets like `keyset`, but starts at the end, where people look first. New messages come before what was read."""
     found = await tx.execute(
         f"SELECT {_COLUMNS} FROM chat_message FORCE INDEX (idx_thread_message)"
         " WHERE thread_id = ? AND message_id < ? ORDER BY message_id DESC LIMIT ?",
@@ -59,7 +60,7 @@ async def keyset_newest_first(tx: Session, thread: int, cursor: int | None, size
 
 @paging_strategy("history", order="time")
 async def by_time(tx: Session, thread: int, cursor: str | None, size: int) -> Page:
-    """Bets that no two messages are of one second: what is, and stands on both sides of a page's end, is skipped."""
+    """Bets that no two messages have the same second: after a page, other messages of its last second are skipped."""
     found = await tx.execute(
         f"SELECT {_COLUMNS} FROM chat_message FORCE INDEX (idx_thread_created)"
         " WHERE thread_id = ? AND created_at > ? ORDER BY created_at, message_id LIMIT ?",
@@ -68,7 +69,7 @@ async def by_time(tx: Session, thread: int, cursor: str | None, size: int) -> Pa
     return _page(found.rows, cursor, size, lambda row: row[_TIME])
 
 
-# two limited ranges of one index: the rest of the second where one is, and what comes later
+# two limited ranges of one index: the rest of the current second, and everything later
 _BEHIND = f"""
     (SELECT {_COLUMNS} FROM chat_message FORCE INDEX (idx_thread_created)
       WHERE thread_id = ? AND created_at = ? AND message_id > ? ORDER BY message_id LIMIT ?)
@@ -80,7 +81,7 @@ _BEHIND = f"""
 
 @paging_strategy("history", order="time")
 async def by_time_and_id(tx: Session, thread: int, cursor: tuple[str, int] | None, size: int) -> Page:
-    """Bets on the second and, within it, the id: `by_time` with the ties told apart."""
+    """Bets on the second and, within it, on the id: `by_time` without its ties."""
     time, last = cursor or (_BEGINNING, 0)
     found = await tx.execute(_BEHIND, (thread, time, last, size + 1, thread, time, size + 1, size + 1))
     return _page(found.rows, cursor, size, lambda row: (row[_TIME], row[_ID]))
@@ -92,6 +93,6 @@ def _page(
     size: int,
     place: Callable[[tuple[Any, ...]], Any] = lambda row: row[_ID],
 ) -> Page:
-    """A page of rows, one of which was read to look ahead."""
+    """A page of rows. One more row than ``size`` was read, to see whether there is a next page."""
     page = rows[:size]
     return Page(page, place(page[-1]) if page else cursor, len(rows) > size)

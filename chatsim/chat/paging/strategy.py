@@ -1,4 +1,4 @@
-"""What a paging strategy is: one page of a list, and where the next one begins."""
+"""A paging strategy: it reads one page of a list, and says where the next one begins."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from chatsim.db.session import Session
 __all__ = ["ORDERS", "WHATS", "Page", "PagingStrategy", "page_of", "paging_strategy"]
 
 WHATS = ("threads", "history")
-"""What is paged: the threads of a user, or the messages of a thread."""
+"""The lists that can be paged: the threads of a user, or the messages of a thread."""
 
 ORDERS = ("id", "newest", "time", "activity")
-"""In which order: by id, either way; by ``created_at`` and then id; by who has written last, the newest first."""
+"""The orders of a list: by id, ascending or descending; by ``created_at`` and id; by last message, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Page:
 
     Attributes:
         rows: the entries; the first column is the id of the thread, or of the message.
-        cursor: where the next page begins, for whoever reads on; of no meaning to anybody but the strategy.
+        cursor: where the next page begins. Only the strategy knows what it means.
         more: whether there is a next page.
     """
 
@@ -46,9 +46,9 @@ class PagingStrategy:
         name: the function's name.
         what: a name in `WHATS`.
         order: a name in `ORDERS`.
-        read: ``async (tx, of, cursor, size) -> Page``: a page of at most ``size`` entries of the user's list, or the
-            thread's, ``of`` whom; from the beginning where the cursor is None.
-        bet: its docstring: what it bets on.
+        read: ``async (tx, of, cursor, size) -> Page``: at most ``size`` entries of the list of the user or thread
+            ``of``, after the cursor; from the beginning if the cursor is None.
+        bet: the function's docstring: what it bets on.
     """
 
     name: str
@@ -58,7 +58,7 @@ class PagingStrategy:
     bet: str = field(repr=False)
 
     async def __call__(self, tx: Session, of: int, cursor: Any, size: int) -> Page:
-        """A page."""
+        """Read a page."""
         return await self.read(tx, of, cursor, size)
 
 
@@ -66,8 +66,8 @@ def paging_strategy(what: str, *, order: str = "id") -> Callable[[Read], PagingS
     """Make a paging strategy of an ``async def name(tx, of, cursor, size)`` that returns a `Page`.
 
     Args:
-        what: ``threads``, of a user; or ``history``, of a thread.
-        order: in which order its entries come: ``id``, ``newest`` (ids falling), ``time`` or ``activity``.
+        what: ``threads`` of a user, or ``history`` of a thread.
+        order: the order of its entries: ``id``, ``newest`` (descending ids), ``time`` or ``activity``.
 
     Raises:
         ValueError: there is no such list or order.
@@ -86,7 +86,7 @@ def paging_strategy(what: str, *, order: str = "id") -> Callable[[Read], PagingS
 
 
 async def page_of(strategy: PagingStrategy, tx: Session, of: int, cursor: Any, size: int) -> Page:
-    """A page, if that is what the strategy gives.
+    """Read a page, and check that the strategy has returned one.
 
     Raises:
         DatabaseError: the database refused.

@@ -1,8 +1,8 @@
 """A user's threads, page by page.
 
-Entries are (thread_id, type, user1_id, user2_id), a group's user ids being 0; `by_activity` says more. All but that
-one bet that a thread whose id is below the cursor has been there all the time: who joins an older group does not find
-it by reading on (docs/source.md, P3).
+Entries are (thread_id, type, user1_id, user2_id); in a group both user ids are 0. `by_activity` has more columns. All
+other strategies bet that a thread below the cursor has been in the list all the time: a user who joins an older group
+does not find it on later pages (docs/source.md, P3).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SOURCE = """
     )
     SELECT thread_id, type, user1_id, user2_id FROM all_threads ORDER BY thread_id LIMIT ?"""
 
-# left alone, the optimizer takes uniq_private_thread for the first branch, reads all of it and sorts
+# without hints the optimizer takes uniq_private_thread for the first branch, reads all of it and sorts
 _BRANCHES = (
     """SELECT thread_id, 'private', user1_id, user2_id FROM private_chat FORCE INDEX (idx_private_user1_thread)
       WHERE user1_id = ? AND thread_id > ? ORDER BY thread_id LIMIT ?""",
@@ -44,7 +44,7 @@ _THREE = "; ".join(_BRANCHES)
 
 @paging_strategy("threads")
 async def source_cte(tx: Session, uid: int, cursor: int | None, size: int) -> Page:
-    """Bets that a LIMIT limits what is read; it is applied to all that is left of both branches, sorted."""
+    """Bets that LIMIT limits what is read. But MySQL reads and sorts everything that is left of both branches first."""
     last = cursor or 0
     found = await tx.execute(_SOURCE, (uid, uid, last, uid, last, size + 1))
     return _after(found.rows, last, size)
@@ -52,7 +52,7 @@ async def source_cte(tx: Session, uid: int, cursor: int | None, size: int) -> Pa
 
 @paging_strategy("threads")
 async def offset(tx: Session, uid: int, cursor: int | None, size: int) -> Page:
-    """Bets that nothing comes or goes before the place where one is, and that counting up to it is cheap."""
+    """Bets that nothing is inserted or deleted before the reader's position, and that counting up to it is cheap."""
     done = cursor or 0
     found = await tx.execute(f"{_UNION} OFFSET ?", (*(uid, 0, done + size + 1) * 3, size + 1, done))
     return Page(found.rows[:size], done + size, len(found.rows) > size)
@@ -60,9 +60,9 @@ async def offset(tx: Session, uid: int, cursor: int | None, size: int) -> Page:
 
 @paging_strategy("threads")
 async def union_limited(tx: Session, uid: int, cursor: int | None, size: int) -> Page:
-    """Bets on a limited range of one index for each branch: three pages are read, wherever the page is.
+    """Bets on a limited range of one index for each branch: three pages are read, at every position.
 
-    But what MySQL does before the first row of a branch takes longer the more rows there are behind the cursor.
+    But MySQL spends time before the first row of a branch, and more of it the more rows there are after the cursor.
     """
     last = cursor or 0
     found = await tx.execute(_UNION, (*(uid, last, size + 1) * 3, size + 1))
@@ -71,9 +71,9 @@ async def union_limited(tx: Session, uid: int, cursor: int | None, size: int) ->
 
 @paging_strategy("threads")
 async def three_ranges(tx: Session, uid: int, cursor: int | None, size: int) -> Page:
-    """Bets like `union_limited`, on three statements in one round trip, merged here: a limit on top is kept at once.
+    """Bets on the ranges of `union_limited` as three statements in one round trip, merged here: their limits hold.
 
-    A thread that comes or goes between two of them is in the one that it belongs to, or not.
+    A thread that is inserted or deleted between two of the statements belongs to only one of them.
     """
     last = cursor or 0
     found = await tx.script(_THREE, (uid, last, size + 1) * 3)
@@ -82,7 +82,7 @@ async def three_ranges(tx: Session, uid: int, cursor: int | None, size: int) -> 
 
 
 def _after(rows: Sequence[tuple[object, ...]], last: int, size: int) -> Page:
-    """A page of rows by id, one of which was read to look ahead."""
+    """A page of rows by id. One more row than ``size`` was read, to see whether there is a next page."""
     page = rows[:size]
     return Page(page, page[-1][0] if page else last, len(rows) > size)
 
@@ -91,7 +91,7 @@ _ACTIVE = """
     SELECT thread_id, activity, unread FROM user_thread FORCE INDEX (idx_user_activity)
      WHERE user_id = ? AND {} ORDER BY {} LIMIT ?"""
 
-# in a statement of its own: a limit within another one does not keep MySQL from preparing for all that is behind it
+# a separate statement: with a limit inside another statement, MySQL still prepares for all rows after it
 _LAST = """
     SELECT t.id, t.type, m.content, CAST(m.created_at AS CHAR) FROM chat_thread t FORCE INDEX (PRIMARY)
       LEFT JOIN chat_message m ON m.message_id = t.last_message_id WHERE t.id IN ({})"""
@@ -99,7 +99,7 @@ _LAST = """
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of the list by activity: its statement, the column that its cursor is of, and where that begins."""
+    """A part of the list by activity: its statement, the column of its cursor, and the first value of the cursor."""
 
     sql: str
     column: int
@@ -121,12 +121,12 @@ _MOVED = len(_PARTS) - 1
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a reader of the list by activity is.
+    """The position of a reader in the list by activity.
 
     Attributes:
-        head: the activity of the first thread of all, when reading began.
-        part: the number of the part that it is in.
-        at: the activity, or the thread, behind which it goes on.
+        head: the activity of the first thread when reading began.
+        part: the number of the current part.
+        at: the activity, or the thread id, after which the next page begins.
         shown: the threads of each page so far.
     """
 
@@ -138,12 +138,12 @@ class _Place:
 
 @paging_strategy("threads", order="activity")
 async def by_activity(tx: Session, uid: int, cursor: _Place | None, size: int) -> Page:
-    """Bets on a number that each member is given with each message, at that price for whoever writes it.
+    """Bets on a number that each message gives to each member; the writer pays for it.
 
-    Who was written to last comes first, with the last message and how many are unread; threads without a message come
-    by id. A thread that moves up meanwhile is missed on the way down: so the reader, who knows what it has been shown,
-    ends with those that are by now above what was the first of all, and that it has not been shown; such a page may be
-    short. The writer's price: for each member a row of user_version and one of user_thread, within the transaction.
+    The thread with the newest message comes first, with this message and the number of unread ones. Threads without a
+    message come last, by id. A thread that moves up meanwhile is missed on the way down. Therefore the last pages have
+    the threads that are now above the first one and have not been shown yet; such a page may be short. The writer's
+    price is a row of user_version and a row of user_thread for each member, within the transaction.
     """
     place, rows, more = cursor or _Place(), list[tuple[Any, ...]](), False
     head, part, at = place.head, place.part, place.at
@@ -167,7 +167,7 @@ async def by_activity(tx: Session, uid: int, cursor: _Place | None, size: int) -
 
 
 async def _with_last(tx: Session, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The threads with their kind, their last message and its time."""
+    """The threads with their types, their last messages and the times of these."""
     if not rows:
         return []
     found = await tx.execute(_LAST.format(", ".join("?" * len(rows))), [row[_THREAD] for row in rows])

@@ -1,4 +1,4 @@
-"""What every `Network` does with a connection that it has accepted, in either world."""
+"""Serving an accepted connection. Every `Network` uses it, on MySQL and in the model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ S = TypeVar("S", bound=Stream)
 
 
 async def serve(accept: Callable[[S], Awaitable[None]], stream: S) -> None:
-    """Run ``accept`` and close its stream; an error in it costs this connection, and is logged."""
+    """Run ``accept``, then close its stream. An error in it is logged, and ends only this connection."""
     try:
         await accept(stream)
     except Exception:  # noqa: BLE001 - whatever it is, it is this connection's alone

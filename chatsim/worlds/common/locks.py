@@ -17,10 +17,10 @@ _RETRY_SECONDS = 0.001
 
 
 class Keys(Protocol):
-    """What the locks need of a store. Its methods raise `LocksError` when it can't be used."""
+    """A store of keys that expire. Its methods raise `LocksError` if it can't be used."""
 
     async def set_if_absent(self, key: str, value: str, seconds: int) -> bool:
-        """Set a key that is not there, to lapse after so many seconds; whether it was not."""
+        """Set a key that does not exist, with an expiry in seconds. Returns whether it was set."""
         ...
 
     async def delete_if(self, key: str, value: str) -> None:
@@ -29,11 +29,11 @@ class Keys(Protocol):
 
 
 class PollingLocks:
-    """``SET lock:<name> <token> NX EX 10``, tried every millisecond for five seconds; released only by its holder.
+    """``SET lock:<name> <token> NX EX 10``, tried every millisecond for five seconds. Only its holder releases it.
 
     Args:
         keys: the store.
-        token: makes a value that nobody else has.
+        token: makes a value that no other caller has.
     """
 
     def __init__(self, keys: Keys, token: Callable[[], str]) -> None:
@@ -49,7 +49,7 @@ class PollingLocks:
                 while not await self._keys.set_if_absent(key, token, _EXPIRY_SECONDS):  # noqa: ASYNC110 - as the source
                     await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
-            await self._let_go(key, token)  # the last try may have got it after all
+            await self._let_go(key, token)  # the last try may have set the key after all
             raise LocksTimeoutError(key, _PATIENCE_SECONDS) from None
         try:
             yield
@@ -57,5 +57,5 @@ class PollingLocks:
             await self._let_go(key, token)
 
     async def _let_go(self, key: str, token: str) -> None:
-        with suppress(LocksError):  # then it goes when it expires
+        with suppress(LocksError):  # the key expires by itself
             await self._keys.delete_if(key, token)

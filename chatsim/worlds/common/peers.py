@@ -1,4 +1,4 @@
-"""What nodes say to each other, as the protobuf messages of ``peers.proto``, whatever carries them."""
+"""The calls between nodes, as the protobuf messages of ``peers.proto``. gRPC or the simulated network carries them."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 DEADLINE = 5.0
-"""The seconds that a call to a peer may take, with the time that it waits for its turn."""
+"""The largest time of a call to a peer in seconds, including the time in the queue."""
 
 QUEUE_BYTES = 1_048_576
-"""The most bytes of calls that may wait for one peer; each counts `_OVERHEAD` more, for Python's objects."""
+"""The largest size of the calls that wait for one peer, in bytes; `_OVERHEAD` is added for the objects of each."""
 
 _OVERHEAD = 1_024
 _AT_ONCE = 64
 
 
 class UnreachableError(Exception):
-    """A call did not reach its peer, for the reason in the message."""
+    """A call did not reach its peer. The message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Method:
 
     Attributes:
         name: its name.
-        number: which one of the service's it is, from 1.
-        request, reply: the messages.
+        number: its position in the service, from 1.
+        request, reply: the classes of its messages.
     """
 
     name: str
@@ -80,19 +80,19 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Call:
-    """A method, and what it is called with."""
+    """A method and its request."""
 
     method: Method
     request: Any  # a protobuf message of the method's
 
 
 def kick(device: Device) -> Call:
-    """The call that tells the node of ``device`` that this session has given way to another."""
+    """The call that ends the session of ``device``, since the user has logged in elsewhere."""
     return Call(METHODS["NotifyKickUser"], pb.KickUserReq(uid=device.uid, session=device.session))
 
 
 def push(device: Device, notice: Message) -> Call:
-    """The call that has the node of ``device`` push it a notice: the source's method, or ours for what it has none."""
+    """The call that pushes a notice to ``device``. If the source has no method for it, it is chatsim's ``Push``."""
     session, uid = device.session, device.uid
     match notice:
         case AddFriendNotice(error=0):
@@ -133,10 +133,10 @@ def push(device: Device, notice: Message) -> Call:
 
 
 async def answer(node: Peer, name: str, request: Any) -> Any:
-    """Do what a peer asks of the node ``name``; returns the reply, which says whether the session was there.
+    """Carry out a peer's call to the node ``name``. Returns the reply, which says whether the session was there.
 
     Raises:
-        ProtocolError: the request has no whole notice in it.
+        ProtocolError: the request does not contain a complete notice.
     """
     match request:
         case pb.KickUserReq():
@@ -186,15 +186,15 @@ def _error(*, there: bool) -> ErrorCode:
 
 
 class PeerQueue:
-    """The calls from a node to one peer: they begin in order, a bounded number at once, and the others wait.
+    """The calls from a node to one peer. They begin in order; a limited number runs at the same time, the others wait.
 
-    A call is dropped when too many wait, or when it has not been answered within `DEADLINE`; both are logged. Nothing
-    is lost with it: what is pushed was stored before, and a session that should have been kicked ends when its presence
-    is next refreshed. So a peer that hangs costs `QUEUE_BYTES` at most, until `DEADLINE` after the last call.
+    A call is dropped if too many wait, or if it was not answered within `DEADLINE`. Both are logged. No data is lost:
+    a pushed text was stored before, and a session that should have been kicked ends when its presence is refreshed. A
+    peer that hangs costs at most `QUEUE_BYTES`, until `DEADLINE` after the last call.
 
     Args:
         peer: the peer's name.
-        carry: makes a call; it raises an `UnreachableError`.
+        carry: makes a call. It raises `UnreachableError`.
     """
 
     def __init__(self, peer: str, carry: Callable[[Call], Awaitable[Any]]) -> None:
@@ -205,7 +205,7 @@ class PeerQueue:
         self._dropped = 0
 
     async def send(self, device: Device, call: Call) -> None:
-        """Make a call about one of the peer's sessions, or drop it; either way, return within `DEADLINE`."""
+        """Make a call about one of the peer's sessions, or drop it. Returns within `DEADLINE` in both cases."""
         size = call.request.ByteSize() + _OVERHEAD
         if self._waiting + size > QUEUE_BYTES:
             if not self._dropped:

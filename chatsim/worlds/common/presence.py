@@ -14,24 +14,24 @@ __all__ = ["MemoryDirectory", "MemoryPresence", "ProcessPeers"]
 
 
 class MemoryPresence:
-    """Who is where, for the nodes of one process.
+    """The `Presence` port for the nodes of one process.
 
     Args:
-        expiry: the seconds after which an entry that nobody refreshes has lapsed.
+        expiry: the seconds after which an entry expires if it is not refreshed.
     """
 
     def __init__(self, expiry: float) -> None:
         self._expiry = expiry
-        self._until: OrderedDict[Device, float] = OrderedDict()  # the next to lapse first
+        self._until: OrderedDict[Device, float] = OrderedDict()  # the next to expire is first
         self._users: dict[int, dict[Device, None]] = {}
 
     def forget(self) -> None:
-        """Lose everybody, as a store does that was killed."""
+        """Lose all entries, as a store does that was killed."""
         self._until.clear()
         self._users.clear()
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
-        """Note a login; see `chatsim.chat.ports.Presence.enter`."""
+        """Store a login; see `chatsim.chat.ports.Presence.enter`."""
         others = await self.find(device.uid) if alone else []
         for other in others:
             self._remove(other)
@@ -40,7 +40,7 @@ class MemoryPresence:
         return others
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
-        """Keep entries from lapsing; returns those that are not there."""
+        """Renew entries. Returns those that do not exist."""
         self._lapse()
         there = [device for device in devices if device in self._until]
         for device in there:
@@ -49,7 +49,7 @@ class MemoryPresence:
         return [device for device in devices if device not in self._until]
 
     async def leave(self, device: Device) -> None:
-        """Take an entry away."""
+        """Remove an entry."""
         if device in self._until:
             self._remove(device)
 
@@ -76,7 +76,7 @@ class MemoryPresence:
 
 
 class MemoryDirectory:
-    """Which nodes there are, for a status server in the same process.
+    """The `Directory` port for a status server in the same process.
 
     Args:
         expiry: the seconds after which a node that doesn't report counts as dead.
@@ -87,11 +87,11 @@ class MemoryDirectory:
         self._nodes: dict[str, tuple[NodeStatus, float]] = {}
 
     async def announce(self, node: NodeStatus) -> None:
-        """Note a node's report."""
+        """Store the report of a node."""
         self._nodes[node.name] = (node, asyncio.get_running_loop().time() + self._expiry)
 
     async def withdraw(self, name: str) -> None:
-        """Take a node away."""
+        """Remove a node."""
         self._nodes.pop(name, None)
 
     async def nodes(self) -> Sequence[NodeStatus]:
@@ -101,13 +101,13 @@ class MemoryDirectory:
 
 
 class ProcessPeers:
-    """Nodes of one process, which call each other.
+    """The `Peers` port for nodes of one process, which call each other directly.
 
     Attributes:
-        nodes: by name.
+        nodes: the nodes by name.
     """
 
-    address = None  # they have each other
+    address = None  # they need no address
 
     def __init__(self) -> None:
         self.nodes: dict[str, Peer] = {}

@@ -1,4 +1,4 @@
-"""What SQLite answers, as the `LocalStore` port tells it."""
+"""Outcomes and errors of SQLite, in the form of the `LocalStore` port."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatsim.db.session import Rows
 __all__ = ["ERRORS", "outcome"]
 
 ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
-"""What the library raises: for the database, for a number, for a text that it can't take."""
+"""The exceptions of the library: an error of the database, a number that is too large, an invalid text."""
 
 
 def outcome(sql: str, rows: Iterable[Iterable[object]], rowcount: int, lastrowid: int | None) -> Rows:
-    """The outcome of a statement; only one that inserts has a last id, though the cursor always tells one."""
+    """The outcome of a statement. Only an INSERT has a last id, although the cursor always has one."""
     inserts = sql.lstrip()[:6].upper() in {"INSERT", "REPLAC"}
     return Rows([tuple(row) for row in rows], max(rowcount, 0), (lastrowid or 0) if inserts else 0)

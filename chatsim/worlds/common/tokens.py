@@ -1,4 +1,4 @@
-"""The `Tokens` port without a store: whoever has the key can check a token."""
+"""The `Tokens` port without a store: every server that has the key can check a token."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chatsim.chat.ports import TokenError
 __all__ = ["LIFETIME", "SignedTokens"]
 
 LIFETIME = 86_400
-"""Seconds for which a token is good, if nobody says otherwise."""
+"""The default lifetime of a token, in seconds."""
 
 
 class SignedTokens:
-    """Tokens that say whose they are and since when, signed (HMAC) with a key that all servers share.
+    """Tokens that contain the user id and the time of issue, signed (HMAC) with a key that all servers share.
 
     Args:
-        key: the secret.
+        key: the secret key.
         clock: the wall time in seconds, the same for all servers.
-        lifetime: how long a token is good, in whole seconds.
+        lifetime: the lifetime of a token, in whole seconds.
     """
 
     def __init__(self, key: bytes, clock: Callable[[], float], lifetime: int = LIFETIME) -> None:
@@ -33,7 +33,7 @@ class SignedTokens:
         return self._signer.sign(str(uid)).decode()
 
     async def check(self, uid: int, token: str) -> None:
-        """Raise a `TokenError` unless ``token`` is good for ``uid``."""
+        """Raise a `TokenError` unless ``token`` is valid for ``uid``."""
         try:
             owner = self._signer.unsign(token, max_age=self._lifetime)
         except SignatureExpired as error:
@@ -52,8 +52,8 @@ class _Signer(TimestampSigner):
     def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
         """Whether ``sig`` is the signature of ``value``, character by character.
 
-        To decode it first, as `itsdangerous` does, would accept others that stand for the same bytes: base64 decoders
-        read ``/`` as ``_``, pass over foreign characters, and ignore the spare bits of the last character.
+        Decoding it first, as `itsdangerous` does, would accept other texts for the same bytes: base64 decoders read
+        ``/`` as ``_``, skip foreign characters, and ignore the spare bits of the last character.
         """
         given = sig.encode() if isinstance(sig, str) else sig
         return hmac.compare_digest(self.get_signature(value), given)

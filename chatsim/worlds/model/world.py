@@ -92,7 +92,7 @@ class ModelWorld(ModelPlatform):
         return Reads(counts, None)
 
     async def explain(self, sql: str, args: Sequence[object]) -> str | None:  # noqa: ARG002
-        """The model's plans are a rule: see ``docs/fidelity.md``."""
+        """None: the model does not measure a plan."""
         return None
 
     @asynccontextmanager
@@ -102,7 +102,7 @@ class ModelWorld(ModelPlatform):
         contents: str,  # noqa: ARG002 - nothing outlives a run
         load: Callable[[Session], Awaitable[None]],
     ) -> AsyncIterator[None]:
-        """In the world's only schema."""
+        """See `World.stocked`. The tables are in the world's only schema."""
         await self.install(schema)
         await load(self.admin)
         yield

@@ -1,8 +1,8 @@
-"""Deadlock reports of a MySQL server: its text, understood.
+"""Parsing the deadlock report of a MySQL server.
 
-``SHOW ENGINE INNODB STATUS`` keeps the latest deadlock only. ``innodb_print_all_deadlocks=ON`` would put every one into
-the error log, but printing is dear: a race for one gap ran at a third to a half of its rate (``docs/findings.md``). And
-``performance_schema.error_log`` has only the headings of such a report: the locks are written past it, into the file.
+``SHOW ENGINE INNODB STATUS`` has only the latest deadlock. ``innodb_print_all_deadlocks=ON`` would write each one to
+the error log, but printing is slow: a race for one gap ran at a third to a half of its rate (``docs/findings.md``). And
+``performance_schema.error_log`` has only the headings of a report; the locks are written directly into the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatsim.db.session import Session
 __all__ = ["KeyColumns", "key_columns", "latest", "parse"]
 
 KeyColumns: TypeAlias = Mapping[tuple[str, str, str], int]
-"""How many columns each index has, by (schema, table, index)."""
+"""The number of columns of each index, by (schema, table, index)."""
 
 _ACCESS_DENIED = 1227
 """The error number for a missing privilege, here PROCESS (Server Error Message Reference)."""
@@ -47,26 +47,26 @@ _FIELD = re.compile(
 )
 
 _SUPREMUM_HEAP_NO = 1
-"""Every index page's second record is its supremum (InnoDB's page0types.h)."""
+"""The heap number of the supremum, the second record of every index page (InnoDB's page0types.h)."""
 
 _Field: TypeAlias = tuple[int, bytes] | None
 """A field's full length and its bytes, of which InnoDB prints the first 30; None is NULL."""
 
 
 def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
-    """Read one deadlock out of ``raw``, in the form of the InnoDB status.
+    """Parse one deadlock out of ``raw``, the text of the InnoDB status.
 
-    What stands before and after it is passed over. A record's key is shown as ``(30, 31)``: numbers and text
-    as guessed from their bytes, which do not name their type; anything else as hex. InnoDB leaves out the
-    fields of a record whose page is busy; if the report shows them nowhere, the record is ``heap no 4``.
+    Text before and after the report is ignored. The key of a record is shown as ``(30, 31)``. The report has only bytes
+    without their types, so numbers and texts are guessed; anything else is shown as hex. InnoDB leaves out the fields
+    of a record if its page is busy; if they are nowhere else in the report, the record is shown as ``heap no 4``.
 
     Args:
         raw: the report.
-        columns: where given, a secondary index's key ends after so many fields; otherwise the primary key's
-            columns, which InnoDB appends to it, are shown as well.
+        columns: the number of columns of each secondary index. Without it, the columns of the primary key, which
+            InnoDB appends to each entry, are shown too.
 
     Raises:
-        ValueError: something expected is missing; names it and the line found in its place.
+        ValueError: something expected is missing. The message names it and the line that was found instead.
     """
     transactions, victim = _transactions(raw)
     dumped = [record for _, held, wanted in transactions for record in (*held, *wanted)]
@@ -75,7 +75,7 @@ def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
     for number, (about, held, wanted) in enumerate(transactions, start=1):
         if not wanted:
             raise ValueError(f"expected the lock that transaction {number} waits for, found nothing")
-        # What waits as a holder is the transaction's own request, ahead in the queue: it is in ``wanted`` too.
+        # A waiting lock among those held is the transaction's own request in the queue: it is in ``wanted`` too.
         holds = tuple(_lock(record, known, columns or {}) for record in held if not record.waiting)
         participants.append(_participant(number, about, holds, _lock(wanted[0], known, columns or {})))
     if not 1 <= victim <= len(participants):
@@ -84,7 +84,7 @@ def parse(raw: str, columns: KeyColumns | None = None) -> Deadlock:
 
 
 async def key_columns(session: Session) -> dict[tuple[str, str, str], int]:
-    """How many columns each index has that the session's user may see."""
+    """The number of columns of each index that the session's user may see."""
     found = await session.execute(
         "SELECT table_schema, table_name, index_name, COUNT(*) FROM information_schema.statistics"
         " WHERE table_schema NOT IN ('mysql', 'sys') GROUP BY table_schema, table_name, index_name"
@@ -93,10 +93,10 @@ async def key_columns(session: Session) -> dict[tuple[str, str, str], int]:
 
 
 async def latest(session: Session) -> Deadlock | None:
-    """The server's latest deadlock, of whichever schema; None if there was none or PROCESS is not granted.
+    """The server's latest deadlock in any schema; None if there was none, or if PROCESS is not granted.
 
     Raises:
-        ValueError: its text can't be understood; the text is a note of the exception.
+        ValueError: the report can't be parsed. The exception has its text as a note.
     """
     try:
         status = await session.execute("SHOW ENGINE INNODB STATUS")
@@ -109,7 +109,7 @@ async def latest(session: Session) -> Deadlock | None:
 
 
 def _parse_noted(raw: str, columns: KeyColumns) -> Deadlock:
-    """`parse`, where the caller does not have ``raw`` to keep."""
+    """`parse`, with ``raw`` as a note of the exception."""
     try:
         return parse(raw, columns)
     except ValueError as error:
@@ -119,7 +119,7 @@ def _parse_noted(raw: str, columns: KeyColumns) -> Deadlock:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One record in the dump of a lock: the lock's line taken apart, and the fields printed beneath it."""
+    """One record of a lock: the parts of the lock's line, and the fields below it."""
 
     lock: re.Match[str]
     heap_no: int
@@ -135,7 +135,7 @@ class _Record:
 
 
 def _transactions(raw: str) -> tuple[list[tuple[str, list[_Record], list[_Record]]], int]:
-    """Of each transaction its description, what it holds and what it waits for; then the victim's number."""
+    """For each transaction its description, the locks it holds and the one it waits for; then the victim's number."""
     sections = _sections(raw)
     transactions: list[tuple[str, list[_Record], list[_Record]]] = []
     for number in count(1):
@@ -152,8 +152,8 @@ def _transactions(raw: str) -> tuple[list[tuple[str, list[_Record], list[_Record
 
 
 def _sections(raw: str) -> Iterator[tuple[str, str]]:
-    """Each heading with what stands beneath it; asking for more than there are is a ValueError."""
-    # Splitting at a pattern with one group gives: what came before, then heading, body, heading, body, …
+    """Each heading with the text below it. After the last one, the iterator raises ValueError."""
+    # splitting at a pattern with one group gives: the text before, then heading, body, heading, body, …
     _, *parts = _HEADING.split(raw)
     yield from zip(parts[::2], parts[1::2], strict=True)
     raise ValueError(f"expected another '***' heading after {parts[-2] if parts else 'the start'!r}, found the end")
@@ -181,7 +181,7 @@ def _records(body: str) -> list[_Record]:
 
 
 def _participant(number: int, about: str, holds: tuple[Lock, ...], waits: Lock) -> Participant:
-    """The transaction that ``about`` describes: four lines at most, then its statement."""
+    """The transaction that ``about`` describes: at most four lines, then its statement."""
     structs = _STRUCTS.search(about)
     if structs is None:
         raise ValueError(f"expected '… lock struct(s)' of transaction {number}, found {_first_line(about)!r}")
@@ -197,7 +197,7 @@ def _participant(number: int, about: str, holds: tuple[Lock, ...], waits: Lock) 
 
 
 def _lock(record: _Record, known: Mapping[tuple[str, int], Sequence[_Field]], columns: KeyColumns) -> Lock:
-    """The lock on one record, its key taken from ``known`` by its address."""
+    """The lock of one record. Its key is looked up in ``known`` by the record's address."""
     index = record.lock["index"]
     schema, table = (record.lock[name].replace("``", "`") for name in ("schema", "table"))
     if record.heap_no == _SUPREMUM_HEAP_NO:
@@ -223,7 +223,7 @@ def _field(found: re.Match[str]) -> _Field:
 
 
 def _clustered_key(fields: Sequence[_Field]) -> int | None:
-    """How many fields are the primary key; None for a secondary index.
+    """The number of fields of the primary key; None for a secondary index.
 
     A row is its primary key, a transaction id of 6 bytes, a roll pointer of 7, then the other columns
     (MySQL manual, "InnoDB Multi-Versioning"). A transaction id below 2**40 starts with a zero byte, which no
@@ -236,7 +236,7 @@ def _clustered_key(fields: Sequence[_Field]) -> int | None:
 
 
 def _value(found: _Field) -> str:
-    """A field's value: text that can be printed, an integer of MySQL's sizes, or hex."""
+    """A field's value: a printable text, an integer of one of MySQL's sizes, or hex."""
     if found is None:
         return "NULL"
     length, stored = found
@@ -255,7 +255,7 @@ def _value(found: _Field) -> str:
 def _integer(stored: bytes) -> int:
     """A big-endian integer. A signed one has its sign bit flipped, so that bytes sort as numbers do.
 
-    Signedness is not stored: a bigint counts as signed near zero only, where no unsigned id would be.
+    The report does not say which it is: a bigint counts as signed only near zero, where no unsigned id would be.
     """
     signed = stored[0] in {0x7F, 0x80} if len(stored) == 8 else stored[0] >= 0x7F
     return int.from_bytes(stored) - (1 << (8 * len(stored) - 1) if signed else 0)
@@ -266,5 +266,5 @@ def _first_line(text: str) -> str:
 
 
 def _text(value: object) -> str:
-    """A result's text; a binary one (LOAD_FILE, some drivers' SHOW) is UTF-8."""
+    """The text of a result. A binary one (LOAD_FILE, SHOW in some drivers) is UTF-8."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,4 +1,4 @@
-"""A network whose other end is far away: what TCP carries is held back as long as it would be under way."""
+"""A network to a distant machine: bytes are held back for as long as they would be under way."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _CHUNK = 65_536
 
 
 class DelayedNetwork:
-    """Connections from a machine that is far from all others. One direction's bytes share its bandwidth.
+    """Connections from a machine that is far from all others. All connections share the bandwidth of a direction.
 
     Args:
-        network: what connects.
-        distance: how far.
+        network: the network underneath.
+        distance: the distance.
     """
 
     def __init__(self, network: Network, distance: Distance) -> None:
@@ -35,20 +35,20 @@ class DelayedNetwork:
         self._up, self._down = _Wire(distance), _Wire(distance)
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
-        """Bind ``address``: who connects is as near as ever."""
+        """Bind ``address``. Connections that it accepts are not delayed."""
         return await self._network.listen(address, accept)
 
     async def connect(self, address: Address) -> _DelayedStream:
-        """Open a connection: a round trip."""
+        """Open a connection, which takes a round trip."""
         await asyncio.sleep(self._distance.rtt)
         stream = await self._network.connect(address)
-        # as much as the wire holds, and a window's worth at its end: less would be slower than the bandwidth
+        # the bytes that the wire holds, and a window at its end: a smaller queue would be slower than the bandwidth
         held = min(self._distance.rtt * self._distance.bandwidth, 2**30) if self._distance.rtt else 0
         return _DelayedStream(stream, self._up, self._down, int(held) + _WINDOW)
 
     @asynccontextmanager
     async def relay(self, near: Address, far: Address) -> AsyncIterator[Address]:
-        """Bind ``near`` for the block: what connects to it reaches ``far``, over the distance."""
+        """Bind ``near`` for the block. Each connection to it is passed on to ``far``, with the distance's delay."""
         carrying = set[asyncio.Task[object]]()
 
         async def accept(here: Stream) -> None:
@@ -83,7 +83,7 @@ async def _carry(source: Stream, target: Stream) -> None:
 
 
 class _Wire:
-    """One direction: when what is put on it has arrived."""
+    """One direction of the distance. It tells when bytes that are sent now arrive."""
 
     def __init__(self, distance: Distance) -> None:
         self._distance = distance
@@ -94,7 +94,7 @@ class _Wire:
         now = asyncio.get_running_loop().time()
         self._free_at = max(now, self._free_at) + size / self._distance.bandwidth
         delay = self._distance.rtt / 2 * math.exp(self._distance.jitter * self._rng.standard_normal())
-        self._latest = max(self._latest, self._free_at + delay)  # nothing overtakes what was put on before it
+        self._latest = max(self._latest, self._free_at + delay)  # bytes arrive in the order in which they were sent
         return self._latest
 
 
@@ -118,11 +118,11 @@ class _DelayedStream:
         if self._sending.done():
             self._sending.result()
             raise ConnectionResetError("the connection is closed")
-        if data:  # nothing would look like the end
+        if data:  # b"" would mean the end
             await self._up.put(bytes(data))
 
     async def close(self) -> None:
-        """What was written before still arrives."""
+        """Close it. Bytes that were written before still arrive."""
         self._up.finish()
         self._down.abandon()
         self._taking.cancel()
@@ -151,7 +151,7 @@ class _DelayedStream:
 
 
 class _Lane:
-    """Bytes under way, in their order; whoever puts more than the window holds waits."""
+    """The bytes under way, in order. A writer waits while the window is full."""
 
     def __init__(self, wire: _Wire, window: int) -> None:
         self._wire = wire
@@ -175,7 +175,7 @@ class _Lane:
             raise self._error
 
     async def get(self, limit: int) -> bytes:
-        """What has arrived; ``b""`` at the end."""
+        """Bytes that have arrived; ``b""`` at the end."""
         while not self._held:
             if self._error:
                 raise self._error

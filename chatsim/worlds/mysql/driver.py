@@ -42,8 +42,8 @@ class RequestCounts:
     """How many requests and statements a pool's sessions have sent to the server.
 
     Attributes:
-        round_trips: requests sent and answered.
-        statements: SQL statements in them that ended well.
+        round_trips: the number of answered requests.
+        statements: the number of successful SQL statements in them.
     """
 
     round_trips: int = 0
@@ -122,7 +122,7 @@ class MySQLSession:
         return Rows(result.rows or (), result.affected_rows or 0, result.insert_id or 0)
 
     async def set_isolation(self, level: Isolation | None) -> None:
-        """Set the session's level (the server's default when None), unless that is what it is."""
+        """Set the session's isolation level, if it is another one. None is the server's default."""
         wanted = f"'{level.value.replace(' ', '-')}'" if level else "DEFAULT"
         if wanted != self.level:
             await self.execute(f"SET SESSION transaction_isolation = {wanted}")
@@ -154,9 +154,9 @@ class MySQLDatabase:
     Args:
         url: ``mysql://user:password@host:port``.
         schema: the schema that its sessions use.
-        size: the connections it opens, on entering.
+        size: the number of connections. They are opened on entering.
         counts: where the requests of its sessions are counted.
-        at: the address to connect to, if it is not that of the URL.
+        at: the address to connect to, if it differs from that of the URL.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class MySQLDatabase:
             async with self._pool.cond:
                 await self._pool.fill_free_pool()
         except BaseException as error:
-            await self.__aexit__()  # asyncmy would leave those open that it did get
+            await self.__aexit__()  # asyncmy would leave the connections open that it has opened
             if isinstance(error, DriverError | OSError):
                 raise database_error(*_reason(error)) from error
             raise
@@ -213,7 +213,7 @@ async def connect(url: str, schema: str | None = None) -> MySQLSession:
 
     Raises:
         BadUrlError: ``url`` is malformed.
-        DatabaseError: nobody answers there, or the login is refused.
+        DatabaseError: no server answers there, or the login is refused.
     """
     options = {**parameters(url), "db": schema}
     try:
@@ -256,7 +256,7 @@ def parameters(url: str) -> dict[str, Any]:
 
 
 def mogrify(sql: str, args: Sequence[object]) -> str:
-    """``sql`` with its ``?`` replaced by literals. Raises `ValueError` when their number does not match."""
+    """``sql`` with its ``?`` replaced by literals. Raises `ValueError` if their number does not match."""
     return fill(sql, [literal(value) for value in args])
 
 
@@ -280,9 +280,9 @@ def literal(value: object) -> str:
 
 
 def _reason(error: Exception) -> tuple[int, str]:
-    """MySQL's number and message for what the driver raised."""
+    """MySQL's number and message for an exception of the driver."""
     if len(error.args) >= 2 and isinstance(error.args[0], int):
-        # 0 is asyncmy's for a connection that it has closed, after a cancellation
+        # 0 is asyncmy's number for a connection that it has closed after a cancellation
         errno = 2013 if isinstance(error, OSError) else error.args[0] or 2013
         return errno, str(error.args[1])
     return 2013, str(error) or type(error).__name__

@@ -17,7 +17,7 @@ from chatsim.worlds.common.peers import DEADLINE, METHODS, Call, Method, PeerQue
 __all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving"]
 
 LOOPBACK = "127.0.0.1"
-"""Where servers listen: whoever can call them can speak for any of them."""
+"""The host on which servers listen: loopback only, because callers are not authenticated."""
 
 _SERVICE = "message.ChatService"
 _LOOK_AGAIN = 1.0
@@ -31,14 +31,14 @@ _OPTIONS = (
 
 
 class GrpcPeers:
-    """The `Peers` port of one node. One channel to each peer, which the directory tells where to find.
+    """The `Peers` port of one node. It has a channel to each peer; the directory has the peers' addresses.
 
     Args:
-        name: the node's.
-        directory: where the nodes are.
+        name: the node's name.
+        directory: the list of live nodes.
 
     Attributes:
-        address: where it hears its peers, once it does.
+        address: where it listens for its peers, while it serves.
     """
 
     def __init__(self, name: str, directory: Directory) -> None:
@@ -61,7 +61,7 @@ class GrpcPeers:
         return self._peers[device.node]
 
     async def close(self) -> None:
-        """Close the channels; calls under way end."""
+        """Close the channels. Running calls end."""
         for peer in self._peers.values():
             await peer.close()
 
@@ -116,7 +116,7 @@ class GrpcGroup:
 async def serving(
     service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]], port: int = 0
 ) -> AsyncIterator[Address]:
-    """Serve a gRPC service on loopback for the block; any free port when 0. Raises `OSError`."""
+    """Serve a gRPC service on loopback for the block. Port 0 is any free port. Raises `OSError`."""
     server = grpc.aio.server(options=_OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     try:
@@ -131,7 +131,7 @@ async def serving(
 
 
 class _Peer:
-    """One peer: a channel to where it was last seen."""
+    """One peer: a channel to its last known address."""
 
     def __init__(self, name: str, directory: Directory) -> None:
         self.queue = PeerQueue(name, self._call)
@@ -159,11 +159,11 @@ class _Peer:
             return await self._stubs[method.name](call.request, timeout=DEADLINE)
         except grpc.aio.AioRpcError as error:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
-                self._sure = False  # it may have begun anew somewhere else
+                self._sure = False  # it may have been restarted at another address
             raise UnreachableError(f"{error.code().name}: {error.details()}") from error
 
     async def _find(self) -> None:
-        """Look up where the peer is, if that is not known; once a second at most."""
+        """Look up the peer's address if it is not known, at most once a second."""
         async with self._looking:
             now = asyncio.get_running_loop().time()
             if self._sure or now < self._looked_at + _LOOK_AGAIN:

@@ -22,10 +22,9 @@ _SERVICE = "message.StatusService"
 
 @asynccontextmanager
 async def status_service(status: StatusServer) -> AsyncIterator[Address]:
-    """Serve ``GetChatServer`` on loopback for the block, where it says; no node to be had is the error 1002.
+    """Serve ``GetChatServer`` on loopback for the block. Yields the address. If there is no node, the error is 1002.
 
-    Whoever can call it is given a token for any user. In the source that is the gate server, which has checked the
-    password before.
+    Every caller gets a token for any user. In the source the caller is the gate server, which has checked the password.
     """
 
     async def get_chat_server(request: Any, _: grpc.aio.ServicerContext[Any, Any]) -> Any:

@@ -26,10 +26,10 @@ class SqliteStore:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
-        self._turn = asyncio.Lock()  # a transaction has the connection to itself
+        self._turn = asyncio.Lock()  # only one transaction uses the connection
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
-        """Run one statement, a transaction of its own."""
+        """Run one statement in a transaction of its own."""
         return (await self.transaction([(sql, args)]))[0]
 
     async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
@@ -43,7 +43,7 @@ class SqliteStore:
                 raise LocalStoreError(f"{self._path}: {error}") from error
 
     async def close(self) -> None:
-        """Close it; it may be used again, and is then opened again."""
+        """Close it. Later calls open it again."""
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:

@@ -1,8 +1,8 @@
-"""Leading a schema with the source's tables to the hardened ones, rows in place.
+"""Migrating a schema with the source's tables to the hardened ones, with all rows.
 
-MySQL commits each definition by itself, so what has been done is noted statement by statement; a run that was broken
-off goes on where it stopped. Only if the server dies between a definition and its note does the next run stop there,
-at what is there already; it says where.
+MySQL commits each DDL statement by itself. Therefore each statement that was applied is noted in a table, and an
+interrupted run goes on where it has stopped. If the server dies between a statement and its note, the next run stops at
+this statement, because its result exists already, and the error names it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _UNLOCK = "DO RELEASE_LOCK(CONCAT('chatsim:', DATABASE()))"
 
 
 class MigrationError(Exception):
-    """A schema can't be migrated, for the reason in the message; what was done before stays done."""
+    """A schema can't be migrated. The message has the reason. Statements that were applied before stay applied."""
 
 
 async def migrate(session: Session, said: Callable[[str], None]) -> int:
-    """Apply what has not been applied yet to the session's schema; returns how many statements that were.
+    """Apply all migrations that have not been applied to the session's schema. Returns the number of statements.
 
     Args:
-        session: in the schema.
-        said: told the name of each migration that is applied.
+        session: a session in the schema.
+        said: called with the name of each migration that is applied.
 
     Raises:
-        MigrationError: the schema has not the source's tables, or is hardened by birth; somebody else is at it; or a
-            statement failed, for instance at a row that refers to nothing.
+        MigrationError: the schema does not have the source's tables, or was created hardened; another migration is
+            running; or a statement failed, for instance because a row refers to a missing one.
     """
     if (await session.execute(_LOCK)).scalar() != 1:
         raise MigrationError("somebody else is migrating this schema")

@@ -1,4 +1,4 @@
-"""Nodes as processes of their own: what such a process runs, and how its parent starts, hears and ends it."""
+"""Nodes in processes of their own: what such a process runs, and how its parent starts and ends it."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ _PATIENCE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What a node's process is told.
+    """The settings of a node's process.
 
     Attributes:
-        name: the node's.
+        name: the node's name.
         address: where it listens.
-        mysql_url: the server; ``schema`` on it has the tables.
-        schema: the schema.
-        pool: how many connections.
-        token_key: what tokens are signed with, where they are not in a Redis.
-        token_lifetime: how long they are good, in seconds.
-        config: how it works.
-        redis_url: where locks are, if the strategy uses them, and what the servers share.
-        sharing: how nodes know of each other's users, and reach each other.
+        mysql_url: the MySQL server.
+        schema: the schema that has the tables.
+        pool: the number of database connections.
+        token_key: the key that signs tokens, if they are not in a Redis.
+        token_lifetime: the lifetime of tokens, in seconds.
+        config: the node's configuration.
+        redis_url: the Redis with the locks, if the strategy uses them, and with what servers share.
+        sharing: how nodes share presence and call each other.
     """
 
     name: str
@@ -71,10 +71,10 @@ class NodeSettings:
 
 @asynccontextmanager
 async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[Node]:
-    """One node; it reports to its ``parent``, and where nodes share a Redis, there too.
+    """Run one node for the block. It reports to its ``parent``, and to the Redis if nodes share one.
 
     Raises:
-        WorldError: the connections, the addresses, or a Redis that is needed, can't be had.
+        WorldError: connections, addresses, or a Redis that is needed are not available.
     """
     async with AsyncExitStack() as stack:
         tokens, presence, directory, peers = await _shared(settings, parent, stack)
@@ -112,7 +112,7 @@ async def _shared(
 
 
 class _Both:
-    """Two directories: a node reports to the first, which is its own, and to the second, which has all of them."""
+    """Two directories: a node reports to its own one, and to the common one, which has all nodes."""
 
     def __init__(self, own: Directory, common: Directory) -> None:
         self._own = own
@@ -152,11 +152,11 @@ async def _locks(settings: NodeSettings, stack: AsyncExitStack) -> Locks | None:
 
 
 class LineDirectory:
-    """The `Directory` port of a node whose parent reads its output: a report is a line of JSON.
+    """The `Directory` port of a node whose parent reads its output. A report is a line of JSON.
 
     Args:
-        out: where the lines go.
-        each: write every report; else the first one only.
+        out: the output.
+        each: whether to write every report, or only the first one.
     """
 
     def __init__(self, out: TextIO, *, each: bool) -> None:
@@ -170,10 +170,10 @@ class LineDirectory:
             print(json.dumps(line | {"sessions": node.sessions, "report": node.report}), file=self._out, flush=True)
 
     async def withdraw(self, name: str) -> None:
-        """The end of the output says it."""
+        """Do nothing: the end of the output tells the parent."""
 
     async def nodes(self) -> list[NodeStatus]:
-        """None: a node of a process of its own knows no others."""
+        """No nodes: a node in a process of its own knows no others."""
         return []
 
 
@@ -188,21 +188,21 @@ async def node_processes(
     sharing: Sharing,
     token_lifetime: int = LIFETIME,
 ) -> AsyncIterator[NodeProcesses]:
-    """Nodes named ``node1`` and so on, each ``chatsim node`` in a process of its own; ended with the block.
+    """Run nodes named ``node1`` and so on for the block, each as ``chatsim node`` in a process of its own.
 
-    They end with this process, too, however it ends: they watch a pipe that it holds.
+    They also end when this process ends, for whatever reason: they watch a pipe that it holds open.
 
     Args:
-        world: whose server, schema and token key they use.
-        nodes: how many.
-        port: the first one's port, the others' follow; any free ones when 0.
-        words: what else is on their command line.
-        redis_url: where locks are, if the strategy uses them, and what the servers share.
-        sharing: how they know of each other's users, and reach each other.
-        token_lifetime: how long tokens are good, in seconds.
+        world: its server, schema and token key are used.
+        nodes: the number of nodes.
+        port: the port of the first node, followed by those of the others; 0 is any free port for each.
+        words: more words for their command line.
+        redis_url: the Redis with the locks, if the strategy uses them, and with what servers share.
+        sharing: how nodes share presence and call each other.
+        token_lifetime: the lifetime of tokens, in seconds.
 
     Raises:
-        WorldError: one of them does not start, or the Redis can't be used.
+        WorldError: a node does not start, or the Redis can't be used.
     """
     dead = MISSED_REPORTS * Limits.report
     directory = MemoryDirectory(dead)
@@ -247,7 +247,7 @@ class NodeProcesses(ChatService):
     _processes: Sequence[_NodeProcess]
 
     async def crash(self, number: int, down: float) -> None:
-        """Kill a node, as ``kill -9`` does, and start it again so many seconds later, at any free port.
+        """Kill a node, as ``kill -9`` does, and start it again ``down`` seconds later, at any free port.
 
         Raises:
             WorldError: it does not start.
@@ -295,7 +295,7 @@ class _NodeProcess:
         self._listening.clear()
 
     async def close(self) -> None:
-        """Let it end its sessions, and wait for it."""
+        """Ask it to end its sessions, and wait until it has ended."""
         if self._process is None or self._reading is None:
             return
         self._closing = True

@@ -29,7 +29,7 @@ class RedisLocks(PollingLocks):
         super().__init__(_RedisKeys(self._redis), lambda: secrets.token_hex(16))
 
     async def open(self, connections: int) -> None:
-        """Have so many connections open, so that none is opened within a measured window. Raises `LocksError`."""
+        """Open this number of connections, so that none is opened while something is measured. Raises `LocksError`."""
         try:
             await asyncio.gather(*(self._redis.ping() for _ in range(connections)))
         except redis.RedisError as error:

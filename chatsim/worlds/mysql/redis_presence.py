@@ -1,27 +1,27 @@
-"""What servers know together, in a real Redis: the `Presence`, `Directory` and `Tokens` ports.
+"""The `Presence`, `Directory` and `Tokens` ports on a real Redis, which all servers share.
 
-The keys are the source's (docs/source.md, 3.5), and those that it has no need of, since a user has one session there:
+The keys are the source's (docs/source.md, 3.5), and more, because a user may have several sessions here:
 
     ===================  ==========  ============================================================  ====================
-    key                  type        what it has                                                   lapses
+    key                  type        content                                                       expires
     ===================  ==========  ============================================================  ====================
     ``uip_<uid>``        string      the name of the node of the user's latest login               with that session
     ``usession_<uid>``   string      that session's id                                             with that session
     ``udevices_<uid>``   sorted set  all the user's sessions, ``<session> <node>``, by login       with the last of them
-    ``ulapses_<uid>``    sorted set  when each of them lapses, in ms since the epoch               with the last of them
+    ``ulapses_<uid>``    sorted set  when each of them expires, in ms since the epoch              with the last of them
     ``utoken_<uid>``     string      the token to log in with                                      after its lifetime
-    ``logincount``       hash        node → how many are logged in on it                           without any report
+    ``logincount``       hash        node → number of its sessions                                 without any report
     ``node_<name>``      string      a node's report, JSON                                         without the next one
     ===================  ==========  ============================================================  ====================
 
-Whatever looks before it writes is a script, which Redis runs by itself: an entry gives way once, and only the session
-that left takes itself away. The clock is Redis's own.
+An operation that reads before it writes is a Lua script, which Redis runs as one step: so an entry is replaced only
+once, and a session removes only itself. The clock is Redis's own.
 
-A Redis that is gone, or hangs, costs who asks it at most two seconds and a `RegistryError`; no more than sixteen
-commands are under way from one process. A Redis that has lost everything (killed, and begun anew) is filled again by
-the nodes: a refresh returns the sessions it does not find, and the node enters those again that are still connected. So
-nobody who is connected is missing for longer than a refresh takes to come, a quarter of the expiry. The order of the
-logins is lost; where a user may have one session, the one that comes back last stays.
+If the Redis is gone or hangs, an operation raises `RegistryError` after at most two seconds. One process sends at most
+sixteen commands at the same time. If the Redis has lost everything (it was killed and restarted), the nodes fill it
+again: a refresh returns the sessions that it does not find, and the node enters those that are still connected. So a
+connected user is missing for at most the time between two refreshes, a quarter of the expiry. The order of the logins
+is lost: if a user may have only one session, the one that is entered last stays.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 _PATIENCE = 2.0
 _CONNECTIONS = 16
-_CHUNK = 200  # devices that one script refreshes: others' commands wait meanwhile
+_CHUNK = 200  # devices that one script refreshes; other commands wait meanwhile
 
 _COMMON = """
 local time = redis.call('TIME')
@@ -146,7 +146,7 @@ class RedisRegistry:
 
     Args:
         url: ``redis://host:port/db``.
-        prefix: what all keys begin with; the source's have nothing there.
+        prefix: the prefix of all keys; the source has none.
     """
 
     def __init__(self, url: str, prefix: str = "") -> None:
@@ -159,7 +159,7 @@ class RedisRegistry:
             socket_timeout=None,
             socket_connect_timeout=None,
             decode_responses=True,
-            retry=Retry(NoBackoff(), 1),  # a connection that had been left open may be dead
+            retry=Retry(NoBackoff(), 1),  # an idle connection may be dead
         )
         self.client = redis.asyncio.Redis.from_pool(pool)
 
@@ -185,11 +185,11 @@ class RedisRegistry:
 
 
 class RedisPresence:
-    """Who is where.
+    """The `Presence` port.
 
     Args:
         registry: the Redis.
-        expiry: the seconds after which an entry that nobody refreshes has lapsed.
+        expiry: the seconds after which an entry expires if it is not refreshed.
     """
 
     def __init__(self, registry: RedisRegistry, expiry: float) -> None:
@@ -200,13 +200,13 @@ class RedisPresence:
         )
 
     async def enter(self, device: Device, *, alone: bool) -> Sequence[Device]:
-        """Note a login; see `chatsim.chat.ports.Presence.enter`."""
+        """Store a login; see `chatsim.chat.ports.Presence.enter`."""
         args: list[str | int] = [_member(device), self._expiry, int(alone)]
         others = await self._registry.ask(self._enter(self._keys(device.uid), args))
         return [_device(device.uid, each) for each in others]
 
     async def refresh(self, devices: Sequence[Device]) -> Sequence[Device]:
-        """Keep entries from lapsing; returns those that are not there."""
+        """Renew entries. Returns those that do not exist."""
         gone: list[Device] = []
         for begin in range(0, len(devices), _CHUNK):
             chunk = devices[begin : begin + _CHUNK]
@@ -216,7 +216,7 @@ class RedisPresence:
         return gone
 
     async def leave(self, device: Device) -> None:
-        """Take an entry away."""
+        """Remove an entry."""
         await self._registry.ask(self._leave(self._keys(device.uid), [_member(device)]))
 
     async def find(self, uid: int) -> Sequence[Device]:
@@ -228,7 +228,7 @@ class RedisPresence:
 
 
 class RedisDirectory:
-    """Which nodes there are.
+    """The `Directory` port.
 
     Args:
         registry: the Redis.
@@ -243,7 +243,7 @@ class RedisDirectory:
         self._nodes = registry.client.register_script(_NODES)
 
     async def announce(self, node: NodeStatus) -> None:
-        """Note a node's report."""
+        """Store the report of a node."""
         async with self._registry.client.pipeline(transaction=True) as both:
             both.hset(self._counts, node.name, str(node.sessions))
             both.pexpire(self._counts, self._expiry)
@@ -251,7 +251,7 @@ class RedisDirectory:
             await self._registry.ask(both.execute())
 
     async def withdraw(self, name: str) -> None:
-        """Take a node away."""
+        """Remove a node."""
         async with self._registry.client.pipeline(transaction=True) as both:
             both.hdel(self._counts, name)
             both.delete(self._report + name)
@@ -265,14 +265,14 @@ class RedisDirectory:
 
 
 class RedisTokens:
-    """The tokens that the status server has set, one for each user, as the source's.
+    """The `Tokens` port: the status server stores one token for each user, as in the source.
 
-    A user who asks again is given the token that is there, for its whole lifetime again: another device may just be
-    about to log in with it. That a token is spent once it was used is not the source's, and not made here.
+    A user who asks again gets the same token, with its full lifetime: another device may be about to log in with it. As
+    in the source, a token can be used several times.
 
     Args:
         registry: the Redis.
-        lifetime: how long a token is good, in seconds.
+        lifetime: the lifetime of a token, in seconds.
     """
 
     def __init__(self, registry: RedisRegistry, lifetime: float) -> None:
@@ -286,7 +286,7 @@ class RedisTokens:
         return str(await self._registry.ask(self._issue([self._key(uid)], args)))
 
     async def check(self, uid: int, token: str) -> None:
-        """Raise a `TokenError` unless ``token`` is the one that was set for ``uid``, a `NoTokenError` if none is."""
+        """Raise `TokenError` unless ``token`` is the one of ``uid``, and `NoTokenError` if there is none."""
         issued: Any = await self._registry.ask(self._registry.client.get(self._key(uid)))
         if issued is None:
             raise NoTokenError("the token is missing: none was issued, or it has expired")

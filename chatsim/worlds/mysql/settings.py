@@ -1,4 +1,4 @@
-"""Which servers to run on, as a value: what a user says of them, and what follows from it."""
+"""The settings that say which MySQL and which Redis to use."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Servers:
-    """Which MySQL, and which Redis, to run on. What is None is looked for: see `ladder`.
+    """Which MySQL and which Redis to use. If a URL is None, `ladder` finds a server.
 
     Attributes:
-        mysql_url: ``mysql://user:password@host:port``; else the variable CHATSIM_MYSQL_URL; else the ladder.
-        mysql_via: the one rung to use: ``url``, ``container``, ``path`` or ``unpacked``.
+        mysql_url: ``mysql://user:password@host:port``; None is the variable CHATSIM_MYSQL_URL, or else the ladder.
+        mysql_via: the only rung of the ladder to use: ``url``, ``container``, ``path`` or ``unpacked``.
         mysql_image: the image for a container.
-        profile: how an own instance is set up, ``durable`` or ``quick``; a named server is left as it is.
-        redis_url: ``redis://host:port``; else the variable CHATSIM_REDIS_URL; else the ladder.
-        settings: system variables of an own instance, and their values; a named server has its own.
+        profile: how a private instance is set up, ``durable`` or ``quick``. A named server is not changed.
+        redis_url: ``redis://host:port``; None is the variable CHATSIM_REDIS_URL, or else the ladder.
+        settings: system variables of a private instance, with their values. A named server is not changed.
     """
 
     mysql_url: str | None = None
@@ -50,13 +50,13 @@ class Servers:
         return self.mysql_url or os.environ.get(MySQL.variable)
 
     def named_url(self) -> str:
-        """The URL that is named. Raises `WorldError` if none is."""
+        """The URL of the named server. Raises `WorldError` if no server is named."""
         if url := self._url():
             return url
         raise WorldError(f"no MySQL is named: give --mysql-url, or set {MySQL.variable}")
 
     def survey(self) -> list[str]:
-        """A line for each rung of the ladder: what it would use, or why it can't give a MySQL."""
+        """A line for each rung of the ladder: the server that it would use, or why it can't give one."""
         lines = []
         settled = False
         for rung in ladder.rungs(self.service(), self._url()):

@@ -1,4 +1,4 @@
-"""What servers share in the real world: a Redis, and gRPC, an optional extra; both are imported when they are used."""
+"""What servers share on MySQL: a Redis, and gRPC, which is an optional extra. Both are imported when they are used."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["grpc_peers", "grpc_status", "registry"]
 async def registry(
     stack: AsyncExitStack, url: str, prefix: str = "", *, lifetime: float, expiry: float, dead: float
 ) -> tuple[Tokens, Presence, Directory]:
-    """What servers know together, in the Redis at ``url``; its connections are closed with ``stack``.
+    """The `Tokens`, `Presence` and `Directory` ports on the Redis at ``url``.
 
     Args:
-        stack: closes it.
+        stack: closes the connections.
         url: the Redis.
-        prefix: what its keys begin with.
-        lifetime: of a token, in seconds.
-        expiry: of an entry of presence.
-        dead: of a node's report.
+        prefix: the prefix of its keys.
+        lifetime: the lifetime of a token, in seconds.
+        expiry: the expiry of an entry of presence, in seconds.
+        dead: the expiry of a node's report, in seconds.
 
     Raises:
-        WorldError: it can't be used.
+        WorldError: the Redis can't be used.
     """
     from chatsim.worlds.mysql import redis_presence as shared
 
@@ -43,7 +43,7 @@ async def registry(
 
 
 def grpc_peers(directory: Directory) -> PeerGroup:
-    """Nodes that reach each other by gRPC, where the directory says. Raises `WorldError` without the extra for it."""
+    """Nodes that call each other by gRPC, at the addresses of the directory. Raises `WorldError` without the extra."""
     try:
         from chatsim.worlds.mysql.grpc_peers import GrpcGroup  # an optional extra
     except ImportError as error:
@@ -52,7 +52,7 @@ def grpc_peers(directory: Directory) -> PeerGroup:
 
 
 def grpc_status(status: StatusServer) -> AbstractAsyncContextManager[Address]:
-    """The status server by gRPC, for the block. Raises `WorldError` without the extra for it."""
+    """Serve the status server by gRPC for the block. Raises `WorldError` without the extra."""
     try:
         from chatsim.worlds.mysql.grpc_status import status_service  # an optional extra
     except ImportError as error:

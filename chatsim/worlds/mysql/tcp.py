@@ -24,7 +24,7 @@ _LINGER = 5.0  # seconds `close` waits for a peer that doesn't read
 
 
 def reserve(sockets: int) -> None:
-    """See to it that this process may have so many sockets. Raises `WorldError`."""
+    """Make sure that this process may open this number of sockets. Raises `WorldError`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sockets + _SPARE
     if hard != resource.RLIM_INFINITY and wanted > hard:
@@ -34,7 +34,7 @@ def reserve(sockets: int) -> None:
 
 
 class TcpNetwork:
-    """The `Network` port on asyncio's streams. A host is best given as an IP address: a name may stand for several."""
+    """The `Network` port on asyncio's streams. A host should be an IP address, since a name may have several."""
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _TcpListener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""

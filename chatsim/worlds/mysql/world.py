@@ -1,4 +1,4 @@
-"""The world `mysql`: a server from the ladder, a schema of its own in it, pools of connections, a Redis on demand."""
+"""The world `mysql`: a server from the ladder with a schema of its own, pools of connections, and a Redis if needed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = ["MySQLWorld", "drop_stale_schemas"]
 _log = logging.getLogger(__name__)
 _PREFIX = "chatsim_"
 _LOADED = "loaded"
-"""A table that stands for: all has been loaded."""
+"""The table whose existence means that all rows have been loaded."""
 
 _SETTINGS = (
     "log_bin",
@@ -56,19 +56,19 @@ _SETTINGS = (
 
 
 class MySQLWorld:
-    """The `World` on a real server; enter it to have the server, a schema and an admin session.
+    """The `World` on a real server. Entering it starts or finds the server, and makes a schema and an admin session.
 
     Args:
         servers: which servers to use.
-        token_lifetime: how long a token is good, in seconds.
+        token_lifetime: the lifetime of a token, in seconds.
 
     Attributes:
         schema: the schema's name.
-        tokens: the proofs of a login, where they are not in a Redis.
-        token_key: what they are signed with.
+        tokens: issues and checks login tokens, if they are not in a Redis.
+        token_key: the key that signs them.
 
     Raises:
-        WorldError: on entering, when no server can be had or used.
+        WorldError: on entering, if no server is available.
     """
 
     name = "mysql"
@@ -110,7 +110,7 @@ class MySQLWorld:
             try:
                 await self.admin.script(f"CREATE DATABASE {self.schema}; USE {self.schema}")
             except asyncio.CancelledError:
-                await self._drop()  # it may have been made
+                await self._drop()  # the schema may have been created
                 raise
             self._stack.push_async_callback(self._drop)
             await self._count_out_admin()
@@ -120,14 +120,14 @@ class MySQLWorld:
             raise WorldError(f"the MySQL server can't be used: {error}") from error
 
     async def _hold_schema(self) -> None:
-        """Hold the schema's name as long as it is in use: `drop_stale_schemas` drops what nobody holds."""
+        """Hold an advisory lock while the schema is in use: `drop_stale_schemas` drops schemas without this lock."""
         await self.admin.execute("DO GET_LOCK(?, 0)", (self.schema,))
 
     async def _close_admin(self) -> None:
         await self.admin.close()
 
     async def _count_out_admin(self) -> None:
-        """The server counts for `costs` by schema; what the admin session does, asking for them too, is none of it."""
+        """Do not count the admin session. The server counts by schema, and reading the counts counts, too."""
         # a user who may not do this gets costs that are a few rows too high
         with contextlib.suppress(DatabaseError):
             await self.admin.execute(
@@ -135,7 +135,7 @@ class MySQLWorld:
             )
 
     async def _own(self, climb: Callable[[], ladder.Server]) -> ladder.Server:
-        """A server from ``climb``, ended with this world. Starting and stopping block, so a thread does them."""
+        """A server from ``climb``, which ends with this world. A thread starts and stops it, because both block."""
         starting = asyncio.ensure_future(asyncio.to_thread(climb))
         try:
             server = await asyncio.shield(starting)
@@ -185,10 +185,10 @@ class MySQLWorld:
         return self._environment
 
     async def crash(self, down: float) -> None:
-        """Kill the server, as ``kill -9`` does, and start it again so many seconds later.
+        """Kill the server, as ``kill -9`` does, and start it again ``down`` seconds later.
 
         Raises:
-            WorldError: it is not a private instance, or does not come up again.
+            WorldError: it is not a private instance, or does not start again.
         """
         if (instance := self._server.instance) is None:
             raise WorldError(
@@ -207,23 +207,23 @@ class MySQLWorld:
         await self._count_out_admin()
 
     async def steady(self) -> None:
-        """Have an own server purge as soon as it is let, and keep its plans; a named server is left as it is."""
+        """Make a private server purge as soon as possible, and keep its query plans. A named server is not changed."""
         if self._server.own:
             await self.admin.script("SET GLOBAL innodb_purge_batch_size = 1; SET GLOBAL innodb_stats_auto_recalc = OFF")
 
     async def empty(self) -> None:
-        """Make the schema anew, without tables."""
+        """Drop the schema, and create it without tables."""
         await self.admin.script(f"DROP DATABASE {self.schema}; CREATE DATABASE {self.schema}; USE {self.schema}")
 
     async def install(self, schema: str) -> None:
-        """Make the schema's tables anew, empty."""
+        """Create the tables of a schema of ``chat/schema``, empty."""
         await self.empty()
         for statement in schemas.statements(schema):
             await self.admin.execute(statement)
 
     @asynccontextmanager
     async def database(self, connections: int, machine: str = "client") -> AsyncIterator[driver.MySQLDatabase]:
-        """A pool of so many open connections."""
+        """A pool of open connections."""
         async with AsyncExitStack() as stack:
             at = None
             if machine in self._far:
@@ -237,7 +237,7 @@ class MySQLWorld:
             yield database
 
     def wall_time(self) -> float:
-        """The machine's."""
+        """The machine's clock."""
         return time.time()
 
     def local_store(self, path: str) -> SqliteStore:
@@ -249,7 +249,7 @@ class MySQLWorld:
         return self._far.get(machine, self._network)
 
     def place(self, machine: str, distance: Distance) -> None:
-        """Hold back what its connections carry."""
+        """Hold back the bytes of its connections."""
         self._far[machine] = DelayedNetwork(self._network, distance)
 
     def host(self, machine: str) -> str:  # noqa: ARG002
@@ -257,12 +257,12 @@ class MySQLWorld:
         return LOOPBACK
 
     def reserve(self, connections: int) -> None:
-        """Raise the limit of open files if need be: a connection within one process takes two."""
+        """Raise the limit of open files if needed. A connection within one process takes two files."""
         tcp.reserve(2 * connections)
 
     @asynccontextmanager
     async def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AsyncIterator[Shared]:
-        """In memory, since all nodes are this process; or in a Redis, which is started at the first call; or gRPC."""
+        """By default everything is in memory, since all nodes are in this process. A Redis starts at the first call."""
         sharing = sharing or Sharing()
         async with AsyncExitStack() as stack:
             tokens: Tokens = self.tokens
@@ -278,7 +278,7 @@ class MySQLWorld:
             yield Shared(tokens, lambda _: presence, directory, peers)
 
     async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002
-        """Locks in a Redis, which is started at the first call; so many connections to it are open on return."""
+        """Locks in a Redis, which is started at the first call. The connections to it are open on return."""
         if self._locks is None:
             url = await self.redis_url()
             from chatsim.worlds.mysql.redis_locks import RedisLocks
@@ -298,10 +298,10 @@ class MySQLWorld:
         return self._redis.url
 
     async def crash_redis(self, down: float) -> None:
-        """Kill the Redis, as ``kill -9`` does, and start it again, empty, so many seconds later.
+        """Kill the Redis, as ``kill -9`` does, and start it again, empty, ``down`` seconds later.
 
         Raises:
-            WorldError: it is not a private instance, or does not come up again.
+            WorldError: it is not a private instance, or does not start again.
         """
         await self.redis_url()
         assert self._redis is not None
@@ -315,9 +315,9 @@ class MySQLWorld:
             raise WorldError(str(error)) from error
 
     async def costs(self) -> Costs:
-        """The driver's counts, and the server's for this schema; lock waits are the whole server's."""
+        """The driver's counts, and the server's counts for this schema. Lock waits are those of the whole server."""
         examined, before = await self._examined(), None
-        while examined != before:  # the server books a statement a little after it has answered
+        while examined != before:  # the server counts a statement a little after it has answered
             examined, before = await self._examined(), examined
         waits = await self._counter(
             "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
@@ -332,7 +332,7 @@ class MySQLWorld:
         )
 
     async def reads(self) -> Reads:
-        """The server's counts for this schema, by index; what it writes while reading are temporary rows."""
+        """The server's counts for this schema, by index. Rows that it writes while it reads are temporary rows."""
         try:
             found = await self.admin.execute(
                 "SELECT CONCAT(OBJECT_NAME, COALESCE(CONCAT('.', INDEX_NAME), ' by position')), COUNT_FETCH"
@@ -340,7 +340,7 @@ class MySQLWorld:
                 " WHERE OBJECT_SCHEMA = ? AND COUNT_FETCH > 0",
                 (self.schema,),
             )
-            # of the connections themselves: asking on one of them would count, too
+            # of the connections themselves: a query on one of them would count, too
             aside = await self.admin.execute(
                 "SELECT CAST(SUM(VARIABLE_VALUE) AS UNSIGNED) FROM performance_schema.status_by_thread"
                 " JOIN performance_schema.threads USING (THREAD_ID)"
@@ -361,10 +361,10 @@ class MySQLWorld:
     async def stocked(
         self, schema: str, contents: str, load: Callable[[Session], Awaitable[None]]
     ) -> AsyncIterator[None]:
-        """On an own server, in the world's own schema; on any other in one that is named by its contents."""
+        """See `World.stocked`. A private server uses the world's schema, others use one that is named by contents."""
         text = f"{contents}\n" + "\n".join(schemas.statements(schema))
         kept = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
-        # whoever finds it in use loads their own
+        # if it is in use, the caller loads a schema of its own
         if self._server.own or not (await self.admin.execute("SELECT GET_LOCK(?, 0)", (kept,))).scalar():
             await self.install(schema)
             await load(self.admin)
@@ -392,7 +392,7 @@ class MySQLWorld:
         return bool(found.rows)
 
     async def _counter(self, sql: str, *args: object) -> int | None:
-        """A number of the server's, or None where it keeps none or the user may not see it."""
+        """A counter of the server, or None if the server has none or the user may not see it."""
         try:
             return (await self.admin.execute(sql, args)).scalar()
         except ConnectionLostError:
@@ -403,8 +403,8 @@ class MySQLWorld:
     async def deadlock(self) -> Deadlock | None:
         """The server's latest deadlock, if it is new and in this world's schema.
 
-        The server keeps the latest only. It could print them all, but that was seen to halve the rate of what is
-        being measured (``docs/findings.md``).
+        The server keeps only the latest one. It could print all of them, but this halves the speed of what is measured
+        (``docs/findings.md``).
         """
         try:
             latest = await deadlock_report.latest(self.admin)
@@ -418,7 +418,7 @@ class MySQLWorld:
 
 
 async def drop_stale_schemas(url: str) -> list[str]:
-    """Drop the schemas that killed runs have left at ``url``; those in use are left alone. Returns their names.
+    """Drop the schemas that killed runs have left at ``url``, except those in use. Returns their names.
 
     Raises:
         DatabaseError: the server can't be used.

@@ -1,6 +1,6 @@
-"""What a client shows, for any user interface: the list of threads, and the conversation that is open.
+"""The view of a client, for any user interface: the thread list, and the open conversation.
 
-It is made of rows, follows the cache, and tells what changes. Nothing here waits for a server but `View.older`.
+It consists of rows, follows the cache, and notifies its listeners of changes. Only `View.older` waits for a server.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 PAGE = 50
-"""So many messages are shown of a conversation when it is opened first, and so many more when older ones are wanted."""
+"""The number of messages that are shown when a conversation is opened, and that `View.older` adds."""
 
 _END = 2**62
 
@@ -43,14 +43,14 @@ class View:
     """A user's view of their messages.
 
     Args:
-        cache: what it shows.
-        scheme: how the open conversation's rows are kept.
+        cache: the data to show.
+        scheme: how the rows of the open conversation follow the cache.
         page: see `PAGE`.
 
     Attributes:
-        threads: the threads, the one that was written into last first.
-        conversation: the messages of the open one. What a user writes is for its ``thread_id``, never for another.
-        names: what each friend is called here.
+        threads: the thread list; the thread with the newest message is first.
+        conversation: the messages of the open thread. A text that the user writes belongs to its ``thread_id``.
+        names: from the id of each friend to the name to show.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class View:
         self._scheme = scheme(cache, self.conversation)
         self._page = page
         self._open: int | None = None
-        self._first: dict[int, int] = {}  # the least number that is shown of each thread that was ever open
+        self._first: dict[int, int] = {}  # the smallest number that is shown of each thread that was ever open
         self._dirty: dict[int, None] = {}
         self._all_dirty = True
         self._news = asyncio.Event()
         self._news.set()
 
     def note(self, event: Event) -> None:
-        """Something has changed: what a messenger's ``changed`` is to call."""
+        """Note a change. Pass this method to a messenger as ``changed``."""
         if event.thread_id is None:
             self._all_dirty = True
         else:
@@ -78,15 +78,15 @@ class View:
         self._news.set()
 
     def open(self, thread_id: int) -> None:
-        """Have the next update show this thread; what is pending in the one before stays in the cache."""
+        """Show this thread from the next update on. Pending texts of the previous thread stay in the cache."""
         self._open = thread_id
         self._news.set()
 
     async def older(self, fetch: Callable[[int], Awaitable[bool]]) -> bool:
-        """Have the next update show a page more of the open thread; returns whether there may be still more.
+        """Show one more page of the open thread from the next update on. Returns whether there may be more.
 
         Args:
-            fetch: `Messenger.earlier`: asks the server when all that is here is shown. What it raises is raised.
+            fetch: `Messenger.earlier`. It is called when all stored messages are shown. Its errors are raised.
         """
         thread_id = self.conversation.thread_id
         if thread_id is None:
@@ -98,13 +98,13 @@ class View:
         return await fetch(thread_id)
 
     async def run(self) -> None:
-        """Follow the cache for ever. Raises a `LocalStoreError`."""
+        """Follow the cache until cancelled. Raises `LocalStoreError`."""
         while True:
             await self._news.wait()
             await self.update()
 
     async def update(self) -> None:
-        """Show what has been noted so far; one at a time. Raises a `LocalStoreError`."""
+        """Show all changes that were noted so far. Only one update runs at a time. Raises `LocalStoreError`."""
         self._news.clear()
         dirty: list[int | None] = [None] if self._all_dirty else [*self._dirty]
         wanted = self._open

@@ -1,4 +1,4 @@
-"""Rows for a user interface: a list that says what becomes of it."""
+"""Rows for a user interface: a list that notifies its listeners of each change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """These are the rows; whatever was there has gone."""
+    """All rows have been replaced by these."""
 
     rows: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """These rows are there now from ``at`` on; what was there stands behind them."""
+    """These rows have been inserted before the row that was at ``at``."""
 
     at: int
     rows: tuple[Any, ...]
@@ -28,7 +28,7 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The row at ``at`` is this one now."""
+    """The row at ``at`` has been replaced by this one."""
 
     at: int
     row: Any
@@ -36,7 +36,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """So many rows have gone from ``at`` on."""
+    """``count`` rows have been removed, from ``at`` on."""
 
     at: int
     count: int
@@ -46,7 +46,7 @@ Notice = Reset | Inserted | Changed | Removed
 
 
 class RowList(Sequence[R], Generic[R]):
-    """Rows. Each change is told, when it has been made, to all who listen."""
+    """A list of rows. After each change, all listeners are notified."""
 
     def __init__(self) -> None:
         self._rows: list[R] = []
@@ -63,34 +63,34 @@ class RowList(Sequence[R], Generic[R]):
         return len(self._rows)
 
     def listen(self, told: Callable[[Notice], None]) -> None:
-        """Have ``told`` called with each notice; it must not block."""
+        """Call ``told`` with each notice from now on. It must not block."""
         self._listeners.append(told)
 
     def reset(self, rows: Sequence[R]) -> None:
-        """Have other rows."""
+        """Replace all rows."""
         self._rows = list(rows)
         self._tell(Reset(tuple(rows)))
 
     def insert(self, at: int, rows: Sequence[R]) -> None:
-        """Put rows before the one at ``at``."""
+        """Insert rows before the one at ``at``."""
         if rows:
             self._rows[at:at] = rows
             self._tell(Inserted(at, tuple(rows)))
 
     def change(self, at: int, row: R) -> None:
-        """Have another row in a row's place, if it is another."""
+        """Replace the row at ``at``, if the new one differs."""
         if self._rows[at] != row:
             self._rows[at] = row
             self._tell(Changed(at, row))
 
     def remove(self, at: int, count: int) -> None:
-        """Take rows away."""
+        """Remove ``count`` rows from ``at`` on."""
         if count:
             del self._rows[at : at + count]
             self._tell(Removed(at, count))
 
     def replace(self, start: int, stop: int, rows: Sequence[R]) -> None:
-        """Have other rows from ``start`` to before ``stop``; of those that stay at either end nothing is told."""
+        """Replace the rows from ``start`` up to ``stop``. Equal rows at either end cause no notice."""
         old = self._rows[start:stop]
         shorter = min(len(old), len(rows))
         same = next((at for at in range(shorter) if old[at] != rows[at]), shorter)

@@ -1,7 +1,7 @@
 """How the rows of the open conversation follow the cache: the source's three plans (docs/source.md, V3 to V5).
 
-All show the same. They differ in what they read, and what they tell, when another conversation is opened and when the
-open one has news.
+All schemes show the same rows. They differ in what they read, and in the notices that they send, when another
+conversation is opened and when the open one has changed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from chatsim.chat.client.view.rows import RowList
 __all__ = ["SCHEMES", "Conversation", "Incremental", "Pool", "Scheme", "StartAfresh"]
 
 _END = 2**63
-"""Beyond every number."""
+"""A number that is larger than every message number."""
 
 
 class Conversation(RowList[LocalText]):
-    """The messages of one thread: by number, and behind them those without one, in the order of sending.
+    """The messages of one thread, by number, and after them those without a number, in the order of sending.
 
     Attributes:
-        thread_id: whose rows these are; None before the first.
+        thread_id: the thread; None until one has been opened.
     """
 
     def __init__(self) -> None:
@@ -34,31 +34,31 @@ class Conversation(RowList[LocalText]):
         self.thread_id: int | None = None
 
     def turn_to(self, thread_id: int, texts: Sequence[LocalText]) -> None:
-        """Have the rows of a thread; at no time are they another's."""
+        """Show another thread. ``thread_id`` and the rows always belong together."""
         self.thread_id = thread_id
         self.reset(texts)
 
 
 class Scheme(Protocol):
-    """One way to keep a conversation's rows. It is asked one thing at a time."""
+    """A way to keep a conversation's rows up to date. Its methods are never called at the same time."""
 
     async def show(self, thread_id: int, first: int) -> None:
-        """Have the rows be this thread's, from number ``first`` on, as the cache has them now.
+        """Show this thread from number ``first`` on, as it is in the cache now.
 
-        The thread is another than before, or it has news. Raises a `LocalStoreError`.
+        It is called for another thread than before, or if the thread has changed. Raises `LocalStoreError`.
         """
         ...
 
     def forget(self, thread_id: int | None) -> None:
-        """A thread has news, or any may have: what was kept of it is out of date."""
+        """Note that a thread has changed, or that any thread may have (None). Data kept of it is out of date."""
         ...
 
 
 class StartAfresh:
-    """V3: one model, filled anew whenever anything happens.
+    """V3: one model that is filled again at each change.
 
-    Bets that what is shown is short, since a user loads few pages: then reading all of it costs less than finding out
-    what has changed, and the code could not be simpler.
+    It bets that few messages are shown, since a user loads few pages. Then reading all of them costs less than finding
+    out what has changed. It is the simplest code.
     """
 
     def __init__(self, cache: Cache, conversation: Conversation) -> None:
@@ -70,19 +70,20 @@ class StartAfresh:
         self._conversation.turn_to(thread_id, await _all(self._cache, thread_id, first))
 
     def forget(self, thread_id: int | None) -> None:
-        """Nothing was kept."""
+        """See `Scheme.forget`. This scheme keeps nothing."""
 
 
 class Pool:
-    """V4: a model for each of the conversations opened last, kept until it has news or others need the place.
+    """V4: a model for each of the last opened conversations. It is dropped when the thread changes.
 
-    Bets that a user goes to and fro between a few quiet conversations: going back to one reads nothing. Pays in memory,
-    and fills a model anew for each message like `StartAfresh`.
+    It bets that a user switches between a few quiet conversations: switching back reads nothing. It costs memory, and
+    fills a model again at each message, like `StartAfresh`.
 
     Args:
-        cache: what is read.
-        conversation: whose rows are kept.
-        most: so many are kept; of more, the one that was shown longest ago goes (the source's pool never shrinks: B9).
+        cache: the data to read.
+        conversation: the rows to keep up to date.
+        most: the number of models. If there are more, the one that was shown longest ago is dropped (the source's pool
+            never shrinks: B9).
     """
 
     def __init__(self, cache: Cache, conversation: Conversation, most: int = 8) -> None:
@@ -109,18 +110,18 @@ class Pool:
 
 
 class Incremental:
-    """V5: one model, filled when a conversation is opened; then only what can have changed is read, and told.
+    """V5: one model that is filled when a conversation is opened. After that, only what can have changed is read.
 
-    Bets that conversations are long and talked in: a message costs the same behind ten others as behind ten thousand,
-    and an interface keeps what it has drawn. Pays in code: it has to know that what lies between a thread's floor and
-    its cursor stays as it is, but for having been read.
+    It bets that conversations are long and active: a message costs the same after ten others as after ten thousand,
+    and the interface keeps what it has drawn. It costs code: it must know that messages between a thread's floor and
+    its cursor never change, except that they are read.
     """
 
     def __init__(self, cache: Cache, conversation: Conversation) -> None:
         self._cache = cache
         self._conversation = conversation
-        self._thread: LocalThread | None = None  # as of the latest look
-        self._held = range(0)  # the numbers of the rows that stay
+        self._thread: LocalThread | None = None  # as it was last read
+        self._held = range(0)  # the numbers of the rows that do not change
 
     async def show(self, thread_id: int, first: int) -> None:
         """See `Scheme.show`."""
@@ -137,7 +138,7 @@ class Incremental:
         self._look_at(found.thread, first)
 
     def forget(self, thread_id: int | None) -> None:
-        """What is kept is made up to date by the next `show`."""
+        """See `Scheme.forget`. The next `show` updates the rows."""
 
     async def _open(self, thread_id: int, first: int) -> None:
         found = await self._cache.excerpt(thread_id, first)
@@ -153,7 +154,7 @@ class Incremental:
         self._held = range(max(first, thread.floor), thread.cursor + 1) or range(0)
 
     def _note_read(self, thread: LocalThread, known: LocalThread, start: int) -> None:
-        """Change the rows that either side has read since the thread was as it was ``known``."""
+        """Change the rows that either user has read since ``known``."""
         rows, uid = self._conversation, self._cache.uid
         for before, now in ((known.read1, thread.read1), (known.read2, thread.read2)):
             for seq in range(max(before + 1, self._held.start), min(now + 1, self._held.stop)):

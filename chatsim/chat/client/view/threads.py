@@ -1,4 +1,4 @@
-"""The list of threads."""
+"""The thread list."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["ThreadList", "ThreadRow"]
 
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
-    """A thread in the list.
+    """A row of the thread list.
 
     Attributes:
-        thread_id: which.
-        other: who it is with; 0 in a group.
-        title: what to call it: the friend's name, or what can be said of somebody who is none, or of a group.
-        last: the preview: the last message, on its way or stored, if there is one.
+        thread_id: the thread.
+        other: the other user; 0 in a group.
+        title: the friend's name, or a description of a group or of a user who is no friend.
+        last: the preview: the last message, stored or still to be sent, if there is one.
         unread: how many messages the user has not read.
     """
 
@@ -32,14 +32,14 @@ class ThreadRow:
 
 
 class ThreadList(RowList[ThreadRow]):
-    """The threads, the one that was written into last first; a new one without messages is last."""
+    """The threads: the one with the newest message is first, those without messages are last."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ranks: dict[int, tuple[int, ...]] = {}
 
     def place(self, heads: Iterable[Head], uid: int, names: Mapping[int, str]) -> None:
-        """Show what is to be shown of some threads, each at its place."""
+        """Show these threads, each at its place."""
         rows = [(_rank(head), _row(head, uid, names)) for head in heads]
         if self:
             for rank, row in rows:
