@@ -26,17 +26,17 @@ def test_dir_names_all_that_is_public():
     assert {*chatsim.__all__, "__version__"} <= {*dir(chatsim)}
 
 
-def test_a_type_checker_is_told_of_the_same_names_and_modules_as_are_imported():
+def test_type_checkers_see_the_same_names_and_modules_as_are_imported():
     tree = ast.parse(Path(chatsim.__file__).read_text())
     (checked,) = (each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING")
     imports = [each for each in checked.body if isinstance(each, ast.ImportFrom)]
-    told = {
+    seen = {
         (name.asname or name.name): resolve_name(f"{each.module}:{name.name}")
         for each in imports
         for name in each.names
     }
-    assert sorted(told) == chatsim.__all__
-    for name, value in told.items():
+    assert sorted(seen) == chatsim.__all__
+    for name, value in seen.items():
         assert getattr(chatsim, name) is value, name
 
 
@@ -89,7 +89,7 @@ def test_a_race_gives_a_result_with_its_rows(mysql_url, schemas):
     assert schemas() <= before
 
 
-def test_a_race_can_be_told_which_server(mysql_url, monkeypatch):
+def test_a_race_runs_on_the_server_that_is_named(mysql_url, monkeypatch):
     monkeypatch.setenv("CHATSIM_MYSQL_URL", "mysql://root@127.0.0.1:1")
     there = chatsim.MySQL(mysql_url=mysql_url)
     result = chatsim.run(chatsim.race(world=there, strategies="upsert", clients=2, rounds=2, progress=False))

@@ -1,0 +1,132 @@
+"""What can be typed in ``chatsim chat``, without a terminal: a messenger, a view and a display that only remember."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from chatsim.chat.client.connection import RefusedError
+from chatsim.chat.protocol import ErrorCode, SearchUserReply
+from chatsim.cli.chat_commands import COMMANDS, Commands, help_text, visible
+
+
+@dataclass
+class Display:
+    said: list = field(default_factory=list)
+    chosen: list = field(default_factory=list)
+    followed: int = 0
+    left: bool = False
+
+    def say(self, text):
+        self.said.append(text)
+
+    def choose(self, thread_id):
+        self.chosen.append(thread_id)
+
+    def follow(self):
+        self.followed += 1
+
+    def leave(self):
+        self.left = True
+
+
+class Messenger:
+    """Threads are numbered 100 + the other's id; nobody but user 7 can be found."""
+
+    def __init__(self):
+        self.applications = {9: SimpleNamespace(uid=9, name="ida", nick="")}
+        self.sent = []
+
+    async def send(self, thread_id, text):
+        if thread_id != 100:
+            raise KeyError(thread_id)
+        self.sent.append(text)
+
+    async def search(self, typed):
+        if typed != "7":
+            raise RefusedError(SearchUserReply, ErrorCode.UID_INVALID)
+        return SimpleNamespace(uid=7, name="bob", nick="Bobby")
+
+    async def chat_with(self, uid):
+        return 100 + uid
+
+
+@dataclass
+class View:
+    names: dict
+    conversation: SimpleNamespace
+
+
+@pytest.fixture
+def display():
+    return Display()
+
+
+@pytest.fixture
+def messenger():
+    return Messenger()
+
+
+@pytest.fixture
+def typed(messenger, display):
+    """A function that types a line while a thread is open, and returns what the user sees of it."""
+
+    async def typed(line, thread_id=100):
+        view = View({7: "bob", 8: "bob", 5: "eve"}, SimpleNamespace(thread_id=thread_id))
+        action = Commands(messenger, view, display).typed(line)
+        if action is not None:
+            await action
+        return display.said
+
+    return typed
+
+
+async def test_what_is_no_command_is_sent_and_the_conversation_follows(typed, messenger, display):
+    assert await typed("hello") == []
+    assert await typed("//quit") == []
+    assert await typed("   ") == []
+    assert messenger.sent == ["hello", "/quit"]
+    assert (display.followed, display.left) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "thread_id", "sentence"),
+    [
+        ("hello", None, "no conversation is open; /open WHO opens one"),
+        ("hello", 200, "this conversation has not been loaded yet"),
+        ("/nope", 100, "there is no command /nope; /help shows all commands"),
+        ("/\x1b[2J", 100, r"there is no command /\x1b[2J; /help shows all commands"),
+        ("/find", 100, "/find WHO: look for a user, by id or name"),
+        ("/find nobody", 100, "there is no user nobody"),
+        ("/open zoe", 100, "nobody is called zoe here; give the user's id instead, /find shows it"),
+        ("/open bob", 100, "several users are called bob here; give the user's id instead, /find shows it"),
+    ],
+)
+async def test_what_can_not_be_done_is_a_sentence(typed, line, thread_id, sentence):
+    assert await typed(line, thread_id) == [sentence]
+
+
+async def test_whom_a_chat_is_opened_with_may_be_an_id_a_name_or_somebody_who_has_asked(typed, display):
+    for who in ("7", "eve", "ida"):
+        await typed(f"/open {who}")
+    assert display.chosen == [107, 105, 109]
+
+
+async def test_a_user_who_is_found_can_be_added_by_id(typed):
+    assert await typed("/find 7") == ["bob, Bobby is user 7: /add 7"]
+
+
+async def test_help_names_every_command_and_fits_a_terminal(typed):
+    (text,) = await typed("/help")
+    assert text == help_text()
+    assert all(f"/{name}" in text for name in COMMANDS)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+async def test_quit_leaves(typed, display):
+    await typed("/quit")
+    assert display.left
+
+
+def test_what_a_terminal_might_act_upon_is_written_out():
+    assert visible("a\nb\x1b[31m\u202e é") == r"a⏎b\x1b[31m\u202e é"
