@@ -16,7 +16,7 @@ from chatsim.db.deadlock import Mode
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.rows import DuplicateError, Rows
-from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
+from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Index, Record
 from chatsim.innodb.storage.tables import ForeignKey, Table
 from chatsim.innodb.storage.values import Key, Value, as_text
@@ -177,7 +177,9 @@ class _Cascade:
 async def _search(rows: Rows, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
     """A locking read of what of an index begins with a key."""
     await rows.lock_table(table, "IS" if mode == "S" else "IX")
-    return Scan(rows, Path(table, index, (Range(key, key, exact=True),), covering=True, access="ref"), Reading(mode))
+    return Scan(
+        rows, AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref"), Reading(mode)
+    )
 
 
 def _key(table: Table, columns: Sequence[int], values: Sequence[Value]) -> Key:

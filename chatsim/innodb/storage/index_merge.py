@@ -15,12 +15,12 @@ from typing import Generic, TypeAlias, TypeVar
 
 from chatsim.innodb.storage.locks import WaitPolicy
 from chatsim.innodb.storage.rows import Rows
-from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
+from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Record
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Key
 
-__all__ = ["Intersection", "Merge", "SortedUnion", "Union", "Walk"]
+__all__ = ["Intersection", "Merge", "RowIterator", "SortedUnion", "Union"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Intersection:
     """
 
     table: Table
-    paths: Sequence[Path]
+    paths: Sequence[AccessPath]
     within: Sequence[Range] = ()
     covering: bool = False
     access: str = "index_merge"
@@ -46,17 +46,17 @@ class Intersection:
         """Those that it searches by."""
         return _columns(self.paths)
 
-    def open(self, rows: Rows, reading: Reading) -> Walk:
-        """A walk. Raises as `Scan` does."""
+    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+        """An iterator over its rows. Raises as `Scan` does."""
         if not self.covering:
-            return _Found(self.keys(rows, reading), rows, self.table, reading)
+            return _RowLookup(self.keys(rows, reading), rows, self.table, reading)
         first, *others = self.paths  # the first has the statement's own handle, since no row is looked up by it
         children = [_keys(first, rows, reading), *(_keys(path, rows, _patient(reading)) for path in others)]
-        return _Agreeing(children, self.within, reading)
+        return _RowIdIntersection(children, self.within, reading)
 
-    def keys(self, rows: Rows, reading: Reading) -> _Agreeing:
-        """A walk for the keys of the rows alone."""
-        return _Agreeing([_keys(path, rows, _patient(reading)) for path in self.paths], self.within, reading)
+    def keys(self, rows: Rows, reading: Reading) -> _RowIdIntersection:
+        """An iterator over the keys of its rows alone."""
+        return _RowIdIntersection([_keys(path, rows, _patient(reading)) for path in self.paths], self.within, reading)
 
 
 @dataclass(frozen=True)
@@ -70,21 +70,21 @@ class Union:
     """
 
     table: Table
-    parts: Sequence[Path | Intersection]
+    parts: Sequence[AccessPath | Intersection]
     access: str = "index_merge"
 
     @property
     def columns(self) -> set[int]:
         """Those that it searches by."""
-        return set().union(*(_columns([part]) if isinstance(part, Path) else part.columns for part in self.parts))
+        return set().union(*(_columns([part]) if isinstance(part, AccessPath) else part.columns for part in self.parts))
 
-    def open(self, rows: Rows, reading: Reading) -> Walk:
-        """A walk. Raises as `Scan` does."""
+    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+        """An iterator over its rows. Raises as `Scan` does."""
         children = [
-            _keys(part, rows, _patient(reading)) if isinstance(part, Path) else part.keys(rows, reading)
+            _keys(part, rows, _patient(reading)) if isinstance(part, AccessPath) else part.keys(rows, reading)
             for part in self.parts
         ]
-        return _Found(_United(children), rows, self.table, reading)
+        return _RowLookup(_RowIdUnion(children), rows, self.table, reading)
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class SortedUnion:
     """
 
     table: Table
-    paths: Sequence[Path]
-    clustered: Path | None = None
+    paths: Sequence[AccessPath]
+    clustered: AccessPath | None = None
     access: str = "index_merge"
 
     @property
@@ -108,20 +108,20 @@ class SortedUnion:
         """Those that it searches by."""
         return _columns([*self.paths, *([self.clustered] if self.clustered else [])])
 
-    def open(self, rows: Rows, reading: Reading) -> Walk:
-        """A walk. Raises as `Scan` does."""
+    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+        """An iterator over its rows. Raises as `Scan` does."""
         passed = self.clustered.ranges if self.clustered else ()
         last = Scan(rows, self.clustered, _child(reading)) if self.clustered else None
-        keys = _Collected([_keys(path, rows, reading) for path in self.paths], passed)
-        return _Found(keys, rows, self.table, reading, last)
+        keys = _SortedRowIds([_keys(path, rows, reading) for path in self.paths], passed)
+        return _RowLookup(keys, rows, self.table, reading, last)
 
 
 Merge: TypeAlias = Intersection | Union | SortedUnion
 
-W = TypeVar("W", bound="Scan | _Agreeing")
+W = TypeVar("W", bound="Scan | _RowIdIntersection")
 
 
-def _columns(paths: Sequence[Path]) -> set[int]:
+def _columns(paths: Sequence[AccessPath]) -> set[int]:
     return {column for path in paths for column in path.index.definition.place}
 
 
@@ -133,7 +133,7 @@ def _patient(reading: Reading) -> Reading:
     return replace(reading, policy=WaitPolicy.WAIT)
 
 
-def _keys(path: Path, rows: Rows, reading: Reading) -> Scan:
+def _keys(path: AccessPath, rows: Rows, reading: Reading) -> Scan:
     return Scan(rows, replace(path, covering=True, pushed=None), _child(reading))
 
 
@@ -141,8 +141,8 @@ def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
     return any(span.begun(key) and not span.ended(key) for span in ranges)
 
 
-class _Walks(Generic[W]):
-    """Several walks that make one."""
+class _RowIdSources(Generic[W]):
+    """Several iterators that make one."""
 
     def __init__(self, children: Sequence[W]) -> None:
         self._children = children
@@ -152,7 +152,7 @@ class _Walks(Generic[W]):
         return sum(child.examined for child in self._children)
 
 
-class _Agreeing(_Walks[Scan]):
+class _RowIdIntersection(_RowIdSources[Scan]):
     """What all children come to: the one that is behind goes on until it has caught up."""
 
     def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
@@ -168,13 +168,13 @@ class _Agreeing(_Walks[Scan]):
             child = self._children[at]
             found = await child.next()
             while found is not None and found.record.key < candidate.record.key:
-                child.let_go()
+                child.unlock_row()
                 found = await child.next()
             if found is not None and found.record is candidate.record:
                 there.append(child)
             else:
                 for other in there:  # the candidate is none
-                    other.let_go()
+                    other.unlock_row()
                 there = [child]
                 candidate = await self._next(child, found) if found else None
         # an entry that is locked knows some of the columns of a row that can't change; else it is the row that is seen
@@ -184,23 +184,23 @@ class _Agreeing(_Walks[Scan]):
         """The next row of a child that is in the pieces asked for, ``hit`` if that is."""
         hit = hit or await child.next()
         while hit is not None and self._within and not _is_in(hit.record.key, self._within):
-            child.let_go()
+            child.unlock_row()
             hit = await child.next()
         return hit
 
-    async def again(self) -> Hit | None:
+    async def reread(self) -> Hit | None:
         return await self.next()
 
-    def let_go(self) -> None:
-        self._children[0].let_go()
+    def unlock_row(self) -> None:
+        self._children[0].unlock_row()
 
 
-class _United(_Walks["Scan | _Agreeing"]):
+class _RowIdUnion(_RowIdSources["Scan | _RowIdIntersection"]):
     """What any child comes to, each row once, in the order of their keys."""
 
-    def __init__(self, children: Sequence[Scan | _Agreeing]) -> None:
+    def __init__(self, children: Sequence[Scan | _RowIdIntersection]) -> None:
         super().__init__(children)
-        self._heads: list[tuple[Key, int, Scan | _Agreeing, Hit]] = []
+        self._heads: list[tuple[Key, int, Scan | _RowIdIntersection, Hit]] = []
         self._advanced = 0
         self._last: Record | None = None
 
@@ -216,14 +216,14 @@ class _United(_Walks["Scan | _Agreeing"]):
                 return hit
         return None
 
-    async def _advance(self, child: Scan | _Agreeing) -> None:
+    async def _advance(self, child: Scan | _RowIdIntersection) -> None:
         self._advanced += 1
         if (hit := await child.next()) is not None:
             # of those with the same key the one that came last is the first
             heapq.heappush(self._heads, (hit.record.key, -self._advanced, child, hit))
 
 
-class _Collected(_Walks[Scan]):
+class _SortedRowIds(_RowIdSources[Scan]):
     """What any child has, sorted when all have been walked."""
 
     def __init__(self, children: Sequence[Scan], passed: Sequence[Range]) -> None:
@@ -242,12 +242,12 @@ class _Collected(_Walks[Scan]):
         return self._found.pop() if self._found else None
 
 
-class _Found:
+class _RowLookup:
     """The rows of keys, each looked up; and what a last walk finds."""
 
     def __init__(
         self,
-        keys: _Agreeing | _United | _Collected,
+        keys: _RowIdIntersection | _RowIdUnion | _SortedRowIds,
         rows: Rows,
         table: Table,
         reading: Reading,
@@ -273,7 +273,7 @@ class _Found:
                 self._done = True
                 break
             key = hit.record.key
-            path = Path(
+            path = AccessPath(
                 self._table, self._table.clustered, [Range(key, key, exact=True)], covering=True, access="const"
             )
             self._current = Scan(self._rows, path, self._reading)
@@ -285,13 +285,13 @@ class _Found:
         self._current = self._last
         return await self._last.next() if self._last else None
 
-    async def again(self) -> Hit | None:
+    async def reread(self) -> Hit | None:
         return await self.next()
 
-    def let_go(self) -> None:
+    def unlock_row(self) -> None:
         if self._current is not None:
-            self._current.let_go()
+            self._current.unlock_row()
 
 
-Walk: TypeAlias = Scan | _Agreeing | _Found
+RowIterator: TypeAlias = Scan | _RowIdIntersection | _RowLookup
 """What is walked: its rows one by one."""

@@ -1,6 +1,6 @@
 """The interpreter of access paths: it walks an index and does to each record met what the path says.
 
-Everything that a search locks comes out of `Scan._locked`: which kind of lock, on which record; nothing else in the
+Everything that a search locks comes out of `Scan._lock_kind`: which kind of lock, on which record; nothing else in the
 model knows what "a range on a secondary index" locks. Sources: MySQL manual, "InnoDB Locking", "Locks Set by Different
 SQL Statements in InnoDB", "Index Condition Pushdown Optimization"; docs/fidelity.md.
 """
@@ -20,7 +20,7 @@ from chatsim.innodb.storage.structures import Index, ReadView, Record
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value
 
-__all__ = ["Hit", "Path", "Range", "Reading", "Scan"]
+__all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Path:
+class AccessPath:
     """How a statement gets at the rows of one table.
 
     Attributes:
@@ -135,18 +135,18 @@ class Hit:
     Attributes:
         record: its clustered record.
         row: its columns, as the reader sees them.
-        guessed: it is locked by another, and shown as it last was: read it `Scan.again` if it is wanted.
+        semi_consistent: it is locked by another, and shown as it was committed last: `Scan.reread` it if it is wanted.
     """
 
     record: Record
     row: Sequence[Value]
-    guessed: bool = False
+    semi_consistent: bool = False
 
 
 class _Step(Enum):
     """How a walk goes on."""
 
-    ON = "to the next record"
+    CONTINUE = "to the next record"
     END = "the range has ended"
 
 
@@ -165,7 +165,7 @@ class Scan:
         examined: how many records it has looked at.
     """
 
-    def __init__(self, rows: Rows, path: Path, reading: Reading) -> None:
+    def __init__(self, rows: Rows, path: AccessPath, reading: Reading) -> None:
         if rows.trx.view is not None and not rows.trx.view.sees(path.index.made):
             raise database_error(1412, "Table definition has changed, please retry transaction")
         self._rows = rows
@@ -175,13 +175,13 @@ class Scan:
         self._ranges = iter(path.ranges)
         self._range: Range | None = None
         self._at: Record | None = None  # the record met last
-        self._met = False  # ... and dealt with
+        self._done = False  # ... and dealt with
         self._opening = True  # no row of the range has been found yet
         self._unique = False  # the range is one key of a unique index
         self._down = path.descending  # it is walked from high to low; one key is looked up
         self._passed = False  # the record met last was behind the range, and locked by another or deleted
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
-        self._guessed_beyond = False  # the range ended at a row that was guessed: the next is waited for
+        self._ended_unlocked = False  # the range ended at a semi-consistent read: the next row is waited for
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
         self.examined = 0
@@ -199,25 +199,25 @@ class Scan:
                 if self._range is None:
                     return None
                 await self._open(self._range)
-            semi_consistent = self._reading.semi_consistent and not self._guessed_beyond
-            self._guessed_beyond = False
+            semi_consistent = self._reading.semi_consistent and not self._ended_unlocked
+            self._ended_unlocked = False
             hit = await self._walk(self._range, semi_consistent=semi_consistent)
             if hit is not None:
                 self._opening = False
                 return hit
             self._range = None
 
-    async def again(self) -> Hit | None:
-        """The row that was guessed, now locked; or the next, if it is gone."""
+    async def reread(self) -> Hit | None:
+        """The row of a semi-consistent read, now locked; or the next one, if it is gone."""
         assert self._range is not None
-        self._met = False
+        self._done = False
         hit = await self._walk(self._range, semi_consistent=False)
         if hit is None:
             self._range = None
         return hit or await self.next()
 
-    def let_go(self) -> None:
-        """The last row was not wanted: at READ COMMITTED it is not kept locked."""
+    def unlock_row(self) -> None:
+        """The last row does not match the condition: at READ COMMITTED it does not stay locked."""
         if not self._rows.trx.locks_gaps and self._reading.mode is not None:
             for record in self._new:
                 self._rows.locks.unlock(self._rows.trx, record, self._reading.mode)
@@ -237,7 +237,7 @@ class Scan:
             and (definition.clustered or NULL not in span.low)
         )
         self._new.clear()
-        self._passed = self._stop_found = self._met = False
+        self._passed = self._stop_found = self._done = False
         self._opening = True
         # one key of all the index's columns is looked up forwards, also on a way down through several
         looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
@@ -255,7 +255,7 @@ class Scan:
                 break
         self._at = None if behind.previous.is_supremum else behind.previous
 
-    def _here(self) -> Record:
+    def _next_record(self) -> Record:
         """The record to deal with: where it is, the next one if that has been dealt with or is gone."""
         at = self._at
         if at is None:  # before the first one
@@ -264,9 +264,9 @@ class Scan:
             at = self._index.at_or_after(at.key)
             if self._down:
                 at = at.previous
-        elif self._met:
+        elif self._done:
             at = at.previous if self._down else at.following
-        self._at, self._met = at, True
+        self._at, self._done = at, True
         return at
 
     # -- what it does to a record
@@ -276,8 +276,8 @@ class Scan:
         if self._unique and not self._opening:
             return None
         while True:
-            starting, before = not self._met, self._at
-            record = self._here()
+            starting, before = not self._done, self._at
+            record = self._next_record()
             if not starting or record is not before:  # else it was an entry whose row had to be waited for
                 self._new.clear()
             step: Hit | _Step
@@ -307,36 +307,37 @@ class Scan:
             return _Step.END
         if self._gaps and (starting or not self._down) and not self._passed:
             await self._lock(record, LockKind.NEXT_KEY)
-        return _Step.ON if self._down and starting else _Step.END
+        return _Step.CONTINUE if self._down and starting else _Step.END
 
     def _consistent(self, record: Record, span: Range) -> Hit | _Step:
         """What a plain read does with a record: it locks nothing, and looks for the version that it sees."""
-        if self._out(record, span):
+        if self._outside(record, span):
             return _Step.END
-        row = self._seen(record)
-        return _Step.ON if row is None else Hit(self._path.table.row_of(record), row)
+        row = self._visible_row(record)
+        return _Step.CONTINUE if row is None else Hit(self._path.table.row_of(record), row)
 
     async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
         """What a locking read does with a record: lock it, skip it if it is deleted, look at its row."""
-        kind = self._locked(record, span)
+        kind = self._lock_kind(record, span)
         if kind is None:
             return _Step.END
-        definition, path, out = self._index.definition, self._path, self._out(record, span)
-        guesses = semi_consistent and not self._unique and definition.clustered
-        got = await self._try(record, kind, WaitPolicy.SKIP_LOCKED if guesses else self._reading.policy)
+        definition, path, out = self._index.definition, self._path, self._outside(record, span)
+        tries_first = semi_consistent and not self._unique and definition.clustered
+        got = await self._try_lock(record, kind, WaitPolicy.SKIP_LOCKED if tries_first else self._reading.policy)
         self._passed = False
         if got is not True:
-            return self._guessed(record, out=out) if got is None and guesses else self._later(got, out=out)
-        self._stop_found = self._stop_found or self._stops(record, span)
+            skipped = got is None and tries_first
+            return self._semi_consistent_read(record, out=out) if skipped else self._skip_or_retry(got, out=out)
+        self._stop_found = self._stop_found or self._is_end(record, span)
         if kind is LockKind.GAP:
             return _Step.END
         if record.deleted:
             self._passed = out and path.pushed is None
-            self.let_go()
-            return _Step.END if definition.clustered and self._unique else _Step.ON
-        if path.pushed is not None and (out or not path.pushed(self._known(record))):
-            self.let_go()
-            return _Step.END if out else _Step.ON
+            self.unlock_row()
+            return _Step.END if definition.clustered and self._unique else _Step.CONTINUE
+        if path.pushed is not None and (out or not path.pushed(self._row_in_index(record))):
+            self.unlock_row()
+            return _Step.END if out else _Step.CONTINUE
         return await self._row_of(record, out=out)
 
     async def _row_of(self, record: Record, *, out: bool) -> Hit | _Step:
@@ -346,21 +347,21 @@ class Scan:
         if not self._index.definition.clustered:
             row = self._path.table.row_of(record)
             if not covered:
-                got = await self._try(row, LockKind.RECORD, self._reading.policy)
+                got = await self._try_lock(row, LockKind.RECORD, self._reading.policy)
                 if got is not True:
-                    return self._later(got, out=out)
+                    return self._skip_or_retry(got, out=out)
         if out:
             if not self._down:  # going down, the server does not let go of the row that it stops at
-                self.let_go()
+                self.unlock_row()
             return _Step.END
         if covered:
-            return Hit(row, self._known(record))
+            return Hit(row, self._row_in_index(record))
         if row.deleted:
-            self.let_go()
-            return _Step.ON
+            self.unlock_row()
+            return _Step.CONTINUE
         return Hit(row, row.row)
 
-    async def _try(self, record: Record, kind: LockKind, policy: WaitPolicy) -> bool | None:
+    async def _try_lock(self, record: Record, kind: LockKind, policy: WaitPolicy) -> bool | None:
         """Lock a record: True when that is done, False after a wait, None when it is to be skipped."""
         try:
             granted = await self._lock(record, kind, policy)
@@ -372,29 +373,29 @@ class Scan:
             self._new.append(record)
         return granted is not None
 
-    def _later(self, got: bool | None, *, out: bool) -> _Step:  # noqa: FBT001 - what `_try` gave
+    def _skip_or_retry(self, got: bool | None, *, out: bool) -> _Step:  # noqa: FBT001 - what `_try_lock` gave
         """After a wait the same record is dealt with anew, for much may have changed; a locked one is passed over."""
         if got is False:
-            self._met = False
+            self._done = False
         self._passed = got is None and out and self._path.pushed is None
-        return _Step.ON
+        return _Step.CONTINUE
 
-    def _guessed(self, record: Record, *, out: bool) -> Hit | _Step:
-        """A locked row, as it was when it was last committed."""
+    def _semi_consistent_read(self, record: Record, *, out: bool) -> Hit | _Step:
+        """A row that another has locked, as it was committed last."""
         version = last_committed(record)
         if version is None or version.deleted:
-            return _Step.ON
-        self._guessed_beyond = out and self._down  # the server does not tell the engine that it is not wanted
-        return _Step.END if out else Hit(record, version.row, guessed=True)
+            return _Step.CONTINUE
+        self._ended_unlocked = out and self._down  # the server does not tell the engine that it is not wanted
+        return _Step.END if out else Hit(record, version.row, semi_consistent=True)
 
     def _exact(self, span: Range) -> bool:
         """Whether it stops before a record that is not in the range; that it reaches the first by a key is exact."""
         return span.exact or (self._opening and self._path.access == "ref")
 
-    def _out(self, record: Record, span: Range) -> bool:
+    def _outside(self, record: Record, span: Range) -> bool:
         return not span.begun(record.key) if self._down else span.ended(record.key)
 
-    def _locked(self, record: Record, span: Range) -> LockKind | None:
+    def _lock_kind(self, record: Record, span: Range) -> LockKind | None:
         """What a locking search locks of a record that it meets; None: nothing, since nothing can come behind."""
         definition = self._index.definition
         if not self._gaps or (self._unique and not record.deleted):
@@ -410,7 +411,7 @@ class Scan:
             return None if self._stop_found else LockKind.GAP
         return LockKind.NEXT_KEY if span.high_included else LockKind.GAP
 
-    def _stops(self, record: Record, span: Range) -> bool:
+    def _is_end(self, record: Record, span: Range) -> bool:
         """Whether a record is the one that the range ends at: no other can be in it."""
         high, width = span.high, len(self._index.definition.columns)
         return self._index.definition.clustered and not self._down and record.key == high and len(high) == width
@@ -419,7 +420,7 @@ class Scan:
         assert self._reading.mode is not None
         return await self._rows.lock(record, self._reading.mode, kind, policy=policy)
 
-    def _seen(self, record: Record) -> Sequence[Value] | None:
+    def _visible_row(self, record: Record) -> Sequence[Value] | None:
         """What a consistent read sees of a record."""
         view, path = self._reading.view, self._path
         if self._index.definition.clustered:
@@ -431,7 +432,7 @@ class Scan:
             return None
         return row
 
-    def _known(self, entry: Record) -> Sequence[Value]:
+    def _row_in_index(self, entry: Record) -> Sequence[Value]:
         """The row as far as an entry knows it."""
         row: list[Value] = [None] * len(self._path.table.columns)
         for at, value in zip(entry.index.definition.place, entry.row, strict=True):

@@ -24,7 +24,7 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.explain import explain_access
 from chatsim.innodb.sql.optimizer.key_length import key_length
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, Plan, PlanRow
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.values import ColumnType
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class _SelectExplainer:
             constants=self._constants,
             joined_by=Conditions(self._select.scope, at, others, wanted).columns if others else (),
         )
-        if row.type != "const" or not isinstance(plan.path, Path):
+        if row.type != "const" or not isinstance(plan.path, AccessPath):
             env.rows[at] = _some_row(table)
             return row
         self._constants.add(at)
@@ -245,7 +245,7 @@ class _SelectExplainer:
         return found
 
 
-def _record(path: Path) -> Record | None:
+def _record(path: AccessPath) -> Record | None:
     """The record that a unique key finds, if it is there."""
     key = path.ranges[0].low or ()
     record = path.index.at_or_after(key)

@@ -23,7 +23,7 @@ from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.expressions import Function, Scope
 from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
 from chatsim.innodb.storage.rows import DuplicateError
-from chatsim.innodb.storage.scan import Hit, Path, Range, Reading, Scan
+from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -316,7 +316,7 @@ class _Writing:
     async def _fetch(self, duplicate: DuplicateError) -> Hit:
         """The row that is in the way, locked by its key."""
         span = Range(duplicate.key, duplicate.key, exact=True)
-        path = Path(self._table, duplicate.index, (span,), access="const")
+        path = AccessPath(self._table, duplicate.index, (span,), access="const")
         hit = await Scan(self._run.rows, path, Reading("X")).next()
         assert hit is not None, "a row that is locked has gone"
         return hit

@@ -11,8 +11,8 @@ from chatsim.innodb.sql.executor.execution import Execution
 from chatsim.innodb.sql.executor.union import distinct_rows
 from chatsim.innodb.sql.expressions import Env, Function
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.index_merge import Merge, Walk
-from chatsim.innodb.storage.scan import Path, Reading
+from chatsim.innodb.storage.index_merge import Merge, RowIterator
+from chatsim.innodb.storage.scan import AccessPath, Reading
 from chatsim.innodb.storage.values import Value, place
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class NestedLoop:
         self._known.discard(at)
         return self._enough()
 
-    async def _opened(self, path: Path | Merge) -> Walk:
+    async def _opened(self, path: AccessPath | Merge) -> RowIterator:
         """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
         scan = path.open(self._run.rows, self._reading)
         if (mode := self._reading.mode) is not None:
@@ -126,7 +126,7 @@ class NestedLoop:
         level: int,
         ready: Sequence[Function],
     ) -> bool:
-        """Walk along a table's path; whether any row matched."""
+        """RowIterator along a table's path; whether any row matched."""
         select, env, path = self._select, self._env, plan.path
         if path is None:
             return False
@@ -140,11 +140,11 @@ class NestedLoop:
             matched = matched or wanted
             if not (wanted and all_true(ready, env)):
                 if path.access != "const":  # that was read before the conditions were looked at
-                    scan.let_go()
+                    scan.unlock_row()
             elif await self.table(level + 1):
                 break
             elif self._passed_over and path.access != "const":
-                scan.let_go()
+                scan.unlock_row()
         self.examined += scan.examined
         return matched
 

@@ -21,7 +21,7 @@ from chatsim.innodb.sql.optimizer.min_max import min_max_paths
 from chatsim.innodb.sql.optimizer.outer_join import rejects_null
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.locks import NotGrantedError, WaitPolicy
-from chatsim.innodb.storage.scan import Path, Reading
+from chatsim.innodb.storage.scan import AccessPath, Reading
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Select:
             view=view,
         )
 
-    def min_max_paths(self, env: Env) -> list[list[Path]]:
+    def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """For each MIN() and MAX() the paths to it, empty if no index has it at its end; nothing if more is asked."""
         if not self.extremes:
             return []

@@ -76,9 +76,9 @@ class _Target:
         while hit is not None:
             env.rows[0] = hit.row
             if not all_true(self.filters, env):
-                scan.let_go()
-            elif hit.guessed:
-                hit = await scan.again()
+                scan.unlock_row()
+            elif hit.semi_consistent:
+                hit = await scan.reread()
                 continue
             else:
                 found_rows += 1

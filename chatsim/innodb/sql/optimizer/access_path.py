@@ -48,7 +48,7 @@ from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range
 from chatsim.innodb.sql.optimizer.ref_access import const_access, ref_access
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, limited_scan_cost, table_scan
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import ReadView
 from chatsim.innodb.storage.values import Value
 
@@ -113,7 +113,7 @@ def plan_access(
     candidate = _for_select(request) if is_select else _for_change(request)
     direction = request.direction(candidate)
     path = candidate.path
-    if isinstance(path, Path):
+    if isinstance(path, AccessPath):
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         if is_select and candidate.parts and not path.covering and path.access != "const":
@@ -121,7 +121,7 @@ def plan_access(
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 
 
-def _for_select(request: AccessRequest) -> Candidate[Path | Merge]:
+def _for_select(request: AccessRequest) -> Candidate[AccessPath | Merge]:
     """The path of a SELECT."""
     if (const := const_access(request)) is not None:
         return const
@@ -132,7 +132,7 @@ def _for_select(request: AccessRequest) -> Candidate[Path | Merge]:
     return for_order(request, ranges, candidate)
 
 
-def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[Path]]) -> Candidate[Path | Merge]:
+def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath | Merge]:
     """The best of the ranges, the equalities, and the scan."""
     scan = cheapest_scan(request)
     by_index = scan.path.access == "index"
@@ -142,17 +142,17 @@ def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[Path]]) -> Cand
         return best or scan
     if best is None:
         return ref if by_index or request.forced else _ref_or(ref, scan)
-    same = isinstance(best.path, Path) and best.path.index is ref.path.index
+    same = isinstance(best.path, AccessPath) and best.path.index is ref.path.index
     return ref if same else _ref_or(ref, best)
 
 
-def _ref_or(ref: Candidate[Path], other: Candidate[Path | Merge]) -> Candidate[Path | Merge]:
+def _ref_or(ref: Candidate[AccessPath], other: Candidate[AccessPath | Merge]) -> Candidate[AccessPath | Merge]:
     if ref.rows < other.rows and ref.read_cost <= other.read_cost:
         return ref
     return other if other.cost < ref.cost else ref
 
 
-def _for_change(request: AccessRequest) -> Candidate[Path | Merge]:
+def _for_change(request: AccessRequest) -> Candidate[AccessPath | Merge]:
     """The path of an UPDATE or DELETE."""
     ranges = range_candidates(request)
     scan = table_scan(request)
@@ -161,11 +161,11 @@ def _for_change(request: AccessRequest) -> Candidate[Path | Merge]:
     best = best_range_or_merge(request, ranges, below)
     if best is not None:
         const = const_access(request)
-        return const if const and isinstance(best.path, Path) and best.path.index is const.path.index else best
+        return const if const and isinstance(best.path, AccessPath) and best.path.index is const.path.index else best
     return scan if request.limit is None else for_order(request, ranges, scan)
 
 
-def _backward(path: Path, order: set[int]) -> Path:
+def _backward(path: AccessPath, order: set[int]) -> AccessPath:
     """A path walked from its end: the server goes on to what is beyond, unless a range is one row's key."""
     definition = path.index.definition
     whole = order <= set(definition.columns)  # a secondary index has the primary key behind these
@@ -176,7 +176,7 @@ def _backward(path: Path, order: set[int]) -> Path:
     return replace(path, descending=True, ranges=ranges)
 
 
-def _pushed(conditions: Conditions, path: Path, env: Env) -> Callable[[Sequence[Value]], bool] | None:
+def _pushed(conditions: Conditions, path: AccessPath, env: Env) -> Callable[[Sequence[Value]], bool] | None:
     """The conditions that can be told from the index alone; None if there are none but what the search went by."""
     functions = conditions.within(path.index, beside=len(path.ranges[0].low or ()) if path.access == "ref" else 0)
     if not functions:

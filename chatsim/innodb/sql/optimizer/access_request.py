@@ -13,7 +13,7 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, PageReads
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Key
@@ -98,7 +98,7 @@ class AccessRequest:
             values.append(left.point)
         return tuple(values)
 
-    def direction(self, candidate: Candidate[Path | Merge]) -> Direction | None:
+    def direction(self, candidate: Candidate[AccessPath | Merge]) -> Direction | None:
         """How to walk a path to have the wanted order; None if it does not give it."""
         path = candidate.path
         if not self.order or path.access == "const":
@@ -117,6 +117,6 @@ class AccessRequest:
         return Direction.BACKWARD if self.order[0][1] else Direction.FORWARD
 
 
-def is_ref_or_null(path: Path) -> bool:
+def is_ref_or_null(path: AccessPath) -> bool:
     """Whether a path looks up a value and then NULL, which is no index's order."""
     return path.access == "ref" and len(path.ranges) > 1

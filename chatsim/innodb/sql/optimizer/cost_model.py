@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL
@@ -36,7 +36,7 @@ _BLOCKS = 4
 _HEADER = 20
 """Bytes of a row beside its columns."""
 
-P_co = TypeVar("P_co", bound="Path | Merge", covariant=True)
+P_co = TypeVar("P_co", bound="AccessPath | Merge", covariant=True)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
 from chatsim.innodb.sql.optimizer.range_access import range_candidates
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 
 __all__ = ["explain_access"]
@@ -45,7 +45,7 @@ def explain_access(
         return PlanRow(id=select_id, select_type=select_type, extra=(plan.why_none,))
     path, request, conditions = plan.path, plan.request, plan.conditions
     ref = tuple(conditions.compared_with(column, constants) for column in _looked_up(path))
-    if not request.is_select and isinstance(path, Path):  # the server says so of every range
+    if not request.is_select and isinstance(path, AccessPath):  # the server says so of every range
         ref = ("const",) * len(_key_columns(path)) if path.access in ("const", "range") else ()
     kind = _type(path, request, ref)
     keys = [] if kind == "ALL" else list(_keys(path))
@@ -64,13 +64,13 @@ def explain_access(
     )
 
 
-def _type(path: Path | Merge, request: AccessRequest, ref: Sequence[str]) -> str:
+def _type(path: AccessPath | Merge, request: AccessRequest, ref: Sequence[str]) -> str:
     """The access type, by EXPLAIN's name."""
     if not request.is_select:
         return {"const": "range"}.get(path.access, path.access)
     if path.access == "const" and set(ref) != {"const"}:
         return "eq_ref"
-    return "ref_or_null" if isinstance(path, Path) and is_ref_or_null(path) else path.access
+    return "ref_or_null" if isinstance(path, AccessPath) and is_ref_or_null(path) else path.access
 
 
 def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int]) -> bool:
@@ -80,23 +80,23 @@ def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int
     return first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
 
 
-def _looked_up(path: Path | Merge) -> Sequence[int]:
+def _looked_up(path: AccessPath | Merge) -> Sequence[int]:
     """The columns that are compared with one value each, where that is how the rows are found."""
     if isinstance(path, Merge) or path.access not in ("const", "ref"):
         return ()
     return searchable(path.index)[: len(path.ranges[0].low or ())]
 
 
-def _keys(path: Path | Merge) -> Iterator[tuple[str, int]]:
+def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
     """The indexes that are searched, each with how many bytes of its key are used."""
     match path:
-        case Path():
+        case AccessPath():
             yield path.index.definition.name, key_length(path.table, _key_columns(path))
         case Intersection():
             for each in path.paths:
                 yield from _keys(each)
             if path.within:
-                yield from _keys(Path(path.table, path.table.clustered, path.within, access="range"))
+                yield from _keys(AccessPath(path.table, path.table.clustered, path.within, access="range"))
         case SortedUnion():
             for each in (*path.paths, *([path.clustered] if path.clustered else ())):
                 yield from _keys(each)
@@ -105,20 +105,20 @@ def _keys(path: Path | Merge) -> Iterator[tuple[str, int]]:
                 yield from _keys(part)
 
 
-def _key_columns(path: Path) -> Sequence[int]:
+def _key_columns(path: AccessPath) -> Sequence[int]:
     if path.access == "index":
         return path.index.definition.columns
     parts = max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
     return searchable(path.index)[:parts]
 
 
-def _filtered(candidate: Candidate[Path | Merge], request: AccessRequest) -> float:
+def _filtered(candidate: Candidate[AccessPath | Merge], request: AccessRequest) -> float:
     """Which percentage of the rows read the conditions are thought to leave."""
     left = filtered_rows(request, range_candidates(request), candidate)
     return min(round(100 * left / candidate.rows, 2), 100.0) if candidate.rows else 100.0
 
 
-def _extra(path: Path | Merge, request: AccessRequest, attached: Sequence[exp.Expr]) -> Iterator[str]:
+def _extra(path: AccessPath | Merge, request: AccessRequest, attached: Sequence[exp.Expr]) -> Iterator[str]:
     if isinstance(path, Merge):
         yield f"Using {_merge(path)}"
         if attached:
@@ -136,7 +136,7 @@ def _extra(path: Path | Merge, request: AccessRequest, attached: Sequence[exp.Ex
         yield "Using index"
 
 
-def _is_settled(path: Path, request: AccessRequest, condition: exp.Expr) -> bool:
+def _is_settled(path: AccessPath, request: AccessRequest, condition: exp.Expr) -> bool:
     """Whether a condition needs no look at the row, since the search went by it, or it is pushed to the index."""
     if not request.is_select:
         return False
@@ -145,10 +145,10 @@ def _is_settled(path: Path, request: AccessRequest, condition: exp.Expr) -> bool
     return path.pushed is not None and request.conditions.is_about(condition, path.index.definition.place, pushed=True)
 
 
-def _merge(path: Merge | Path) -> str:
+def _merge(path: Merge | AccessPath) -> str:
     """An index merge, as Extra names it."""
     match path:
-        case Path():
+        case AccessPath():
             return path.index.definition.name
         case Intersection():
             names = [*map(_merge, path.paths), *([path.table.clustered.definition.name] if path.within else ())]

@@ -24,7 +24,7 @@ from chatsim.innodb.sql.optimizer.cost_model import COMPARE, PAGE, ROW, Candidat
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion, Union
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 
@@ -44,7 +44,7 @@ class _Partial:
         within: ranges of the clustered index that rows have to be in; none if that is not asked.
     """
 
-    candidates: tuple[Candidate[Path], ...]
+    candidates: tuple[Candidate[AccessPath], ...]
     left: float
     covered: frozenset[int]
     entries: float
@@ -82,7 +82,7 @@ class IndexMerges:
 
     # -- all conditions hold
 
-    def intersection(self, ranges: Sequence[Candidate[Path]], below: float) -> Candidate[Merge] | None:
+    def intersection(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> Candidate[Merge] | None:
         """The cheapest of ordered searches, if it costs less than ``below``."""
         best = self._intersected(ranges, below)
         return None if best is None else Candidate(self._path(best), best.rows, best.cost, 1)
@@ -91,7 +91,7 @@ class IndexMerges:
         paths = [candidate.path for candidate in partial.candidates]
         return Intersection(self._table, paths, partial.within, covering=self._covers(partial))
 
-    def _intersected(self, ranges: Sequence[Candidate[Path]], below: float) -> _Partial | None:
+    def _intersected(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> _Partial | None:
         ordered = [candidate for candidate in ranges if _is_ordered(candidate.path)]
         clustered = next((candidate for candidate in ordered if candidate.path.index.definition.clustered), None)
         best = self._agreed([candidate for candidate in ordered if candidate is not clustered])
@@ -103,7 +103,7 @@ class IndexMerges:
                 best = narrower
         return best if best.within or len(best.candidates) > 1 else None
 
-    def _agreed(self, candidates: list[Candidate[Path]]) -> _Partial | None:
+    def _agreed(self, candidates: list[Candidate[AccessPath]]) -> _Partial | None:
         """The cheapest that adds one search after the other."""
         now, best = _Partial((), self._rows, frozenset(), 0.0, 0.0), None
         while candidates and not (now.candidates and self._covers(now)):
@@ -122,7 +122,7 @@ class IndexMerges:
                 best = now
         return best
 
-    def _within(self, so_far: _Partial, clustered: Candidate[Path]) -> _Partial | None:
+    def _within(self, so_far: _Partial, clustered: Candidate[AccessPath]) -> _Partial | None:
         """With the rows passed over that are not in ranges of the clustered index, which costs comparisons."""
         selectivity = self._selectivity(so_far, clustered)
         if selectivity == 1:
@@ -133,14 +133,14 @@ class IndexMerges:
         entries = so_far.entries + compared
         return _Partial(so_far.candidates, left, so_far.covered, entries, pages, clustered.path.ranges)
 
-    def _adds(self, so_far: _Partial, candidate: Candidate[Path]) -> frozenset[int]:
+    def _adds(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> frozenset[int]:
         """The columns that a search would add to those that are known."""
         return (self._touched & frozenset(candidate.path.index.definition.columns)) - so_far.covered
 
     def _covers(self, partial: _Partial) -> bool:
         return self._touched <= partial.covered
 
-    def _selectivity(self, so_far: _Partial, candidate: Candidate[Path]) -> float:
+    def _selectivity(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> float:
         """Which part of the rows a search leaves, of those that the columns known have left already."""
         index, (span, *_) = candidate.path.index, candidate.path.ranges
         selectivity, known, before = 1.0, index.definition.columns[0] in so_far.covered, float(self._rows)
@@ -168,7 +168,7 @@ class IndexMerges:
             return self._merged(sides, found, below)
         return self._sorted(found, cost, below)
 
-    def _asked(self, side: RangeTree) -> list[Candidate[Path]]:
+    def _asked(self, side: RangeTree) -> list[Candidate[AccessPath]]:
         """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
         found = []
         for index in self._indexes:
@@ -177,22 +177,22 @@ class IndexMerges:
                 rows = sum(expected(index, each) for each in ranges)
                 clustered = index.definition.clustered
                 pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
-                path = Path(self._table, index, ranges, covering=True, access="range")
+                path = AccessPath(self._table, index, ranges, covering=True, access="range")
                 found.append(Candidate(path, rows, pages + rows * ROW + 0.01, parts))
         return found
 
-    def _child(self, side: RangeTree, below: float) -> Candidate[Path] | None:
+    def _child(self, side: RangeTree, below: float) -> Candidate[AccessPath] | None:
         best = min(self._asked(side), key=lambda candidate: candidate.read_cost, default=None)
         return best if best is not None and best.read_cost < below else None
 
-    def _too_many(self, children: Sequence[Candidate[Path]], below: float) -> bool:
+    def _too_many(self, children: Sequence[Candidate[AccessPath]], below: float) -> bool:
         return sum(child.rows for child in children) >= self._rows and below < math.inf
 
     def _merged(
-        self, sides: Sequence[RangeTree], children: Sequence[Candidate[Path]], below: float
+        self, sides: Sequence[RangeTree], children: Sequence[Candidate[AccessPath]], below: float
     ) -> Candidate[Merge] | None:
         """All children are ordered: they are walked side by side."""
-        parts: list[Path | Intersection] = []
+        parts: list[AccessPath | Intersection] = []
         cost, rows, shared = 0.0, 0, 1.0
         for side, child in zip(sides, children, strict=True):
             alone = PAGE * (1 + child.rows) + child.rows * ROW
@@ -208,7 +208,7 @@ class IndexMerges:
         cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))
         return Candidate(Union(self._table, parts), rows, cost, 1) if cost < below else None
 
-    def _sorted(self, children: Sequence[Candidate[Path]], cost: float, below: float) -> Candidate[Merge] | None:
+    def _sorted(self, children: Sequence[Candidate[AccessPath]], cost: float, below: float) -> Candidate[Merge] | None:
         """One child is not ordered: the keys of the rows are sorted."""
         clustered = next((child for child in children if child.path.index.definition.clustered), None)
         others = [child for child in children if child is not clustered]
@@ -221,7 +221,7 @@ class IndexMerges:
         return Candidate(path, sum(child.rows for child in children), cost, 1)
 
 
-def _is_ordered(path: Path) -> bool:
+def _is_ordered(path: AccessPath) -> bool:
     """Whether its entries come in the order of their rows' keys."""
     definition = path.index.definition
     if definition.clustered:

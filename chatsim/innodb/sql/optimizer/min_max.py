@@ -11,7 +11,7 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.intervals import after
 from chatsim.innodb.sql.optimizer.ranges import bound
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.values import NULL
 
 __all__ = ["min_max_paths"]
@@ -19,7 +19,7 @@ __all__ = ["min_max_paths"]
 
 def min_max_paths(
     conditions: Conditions, env: Env, hints: IndexHints, of: tuple[int, bool], read: set[int]
-) -> list[Path]:
+) -> list[AccessPath]:
     """The paths of which the first row of one has the least or the greatest value; empty if no index begins with it.
 
     It is not said where they have to stop, as they stop at the first row, wanted or not; the second path is for rows
@@ -54,6 +54,6 @@ def min_max_paths(
             ranges = [Range(low or None, None, low_included=low_included)]
             ranges += [Range(low, low, exact=True)] if skips_nulls and points and column not in left else []
         covering = definition.clustered or read <= set(definition.place)
-        path = Path(conditions.table, index, [], descending=greatest, covering=covering, access="range")
+        path = AccessPath(conditions.table, index, [], descending=greatest, covering=covering, access="range")
         return [replace(path, ranges=[each]) for each in ranges]
     return []

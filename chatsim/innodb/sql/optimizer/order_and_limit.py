@@ -13,7 +13,7 @@ from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, width
 from chatsim.innodb.sql.optimizer.range_access import cheapest_below
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 
 __all__ = ["filtered_rows", "for_limit", "for_order"]
@@ -22,7 +22,7 @@ _LEAST_FILTERED = 0.05  # of a row: what conditions leave at the least
 
 
 def filtered_rows(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
 ) -> float:
     """How many of its rows all conditions are thought to leave (manual, "Condition Filtering").
 
@@ -45,8 +45,8 @@ def filtered_rows(
 
 
 def for_limit(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
-) -> Candidate[Path | Merge]:
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
+) -> Candidate[AccessPath | Merge]:
     """A range instead, where there is a LIMIT that is below what is expected."""
     if request.limit is None or request.limit >= filtered_rows(request, ranges, candidate):
         return candidate
@@ -63,10 +63,10 @@ def for_limit(
 
 def _one_instead_of_merge(
     request: AccessRequest,
-    ranges: Sequence[Candidate[Path]],
-    merge: Candidate[Path | Merge],
-    scan: Candidate[Path],
-) -> Candidate[Path | Merge]:
+    ranges: Sequence[Candidate[AccessPath]],
+    merge: Candidate[AccessPath | Merge],
+    scan: Candidate[AccessPath],
+) -> Candidate[AccessPath | Merge]:
     """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
     indexes = [each for each in request.indexes if each in request.range_tree]
     if not any(request.direction(index_scan(request, each)) is not None for each in indexes):
@@ -79,8 +79,8 @@ def _one_instead_of_merge(
 
 
 def for_order(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], candidate: Candidate[Path | Merge]
-) -> Candidate[Path | Merge]:
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
+) -> Candidate[AccessPath | Merge]:
     """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
     path = candidate.path
     if request.direction(candidate) is not None or isinstance(path, Merge) or is_ref_or_null(path):
@@ -95,8 +95,11 @@ def for_order(
 
 
 def _same_prefix(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], path: Path, candidate: Candidate[Path | Merge]
-) -> Candidate[Path] | None:
+    request: AccessRequest,
+    ranges: Sequence[Candidate[AccessPath]],
+    path: AccessPath,
+    candidate: Candidate[AccessPath | Merge],
+) -> Candidate[AccessPath] | None:
     """A search by the same columns of another index that gives the wanted order; the shortest such index."""
     by = path.index.definition.columns[: candidate.parts]
     if len(by) < max(candidate.parts, 1):
@@ -113,11 +116,11 @@ def _same_prefix(
 
 def _search(
     request: AccessRequest,
-    ranges: Sequence[Candidate[Path]],
+    ranges: Sequence[Candidate[AccessPath]],
     index: Index,
-    like: Path,
-    candidate: Candidate[Path | Merge],
-) -> Candidate[Path] | None:
+    like: AccessPath,
+    candidate: Candidate[AccessPath | Merge],
+) -> Candidate[AccessPath] | None:
     """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
     own = [each for each in ranges if each.path.index is index]
     if like.access != "ref":
@@ -128,8 +131,11 @@ def _search(
 
 
 def _in_order(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], index: Index, instead: Candidate[Path | Merge]
-) -> Candidate[Path] | None:
+    request: AccessRequest,
+    ranges: Sequence[Candidate[AccessPath]],
+    index: Index,
+    instead: Candidate[AccessPath | Merge],
+) -> Candidate[AccessPath] | None:
     """An index, walked in the wanted order, if that is better than a path that has to be sorted."""
     covering = request.covers(index)
     other = index_scan(request, index)
@@ -142,7 +148,7 @@ def _in_order(
     needed = request.rows
     if request.limit is not None and request.limit <= likely:
         needed = request.limit * request.rows // likely
-    searches = isinstance(instead.path, Path) and not scans and request.covers(instead.path.index, entry=True)
+    searches = isinstance(instead.path, AccessPath) and not scans and request.covers(instead.path.index, entry=True)
     if covering and searches and likely < needed:
         return None
     if not welcome and _ordered_read_cost(request, index, needed) >= _sorted_read_cost(request, ranges, instead):
@@ -151,7 +157,9 @@ def _in_order(
     return cheapest_below(own, _range_limit(request)) or other
 
 
-def _likely_rows(request: AccessRequest, ranges: Sequence[Candidate[Path]], instead: Candidate[Path | Merge]) -> int:
+def _likely_rows(
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
+) -> int:
     """How many rows the conditions are likely to leave: of a SELECT those of the narrowest range."""
     if instead.path.access == "ref" or not request.is_select:
         return instead.rows
@@ -165,7 +173,7 @@ def _ordered_read_cost(request: AccessRequest, index: Index, rows: int) -> float
 
 
 def _sorted_read_cost(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], instead: Candidate[Path | Merge]
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
 ) -> float:
     """What it costs to read the rows of a path that has to be sorted, those too that are read in vain."""
     cost = instead.read_cost if instead.parts else request.page_reads.whole

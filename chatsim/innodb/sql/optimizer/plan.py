@@ -14,7 +14,7 @@ from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path
+from chatsim.innodb.storage.scan import AccessPath
 
 __all__ = ["COLUMNS", "AccessPlan", "Plan", "PlanRow"]
 
@@ -101,8 +101,8 @@ class AccessPlan:
     """
 
     conditions: Conditions
-    path: Path | Merge | None = None
+    path: AccessPath | Merge | None = None
     ordered: bool = True
-    candidate: Candidate[Path | Merge] | None = None
+    candidate: Candidate[AccessPath | Merge] | None = None
     request: AccessRequest | None = None
     why_none: str = ""

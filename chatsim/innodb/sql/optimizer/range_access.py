@@ -9,30 +9,30 @@ from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, expect
 from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import NULL
 
 __all__ = ["best_range_or_merge", "cheapest_below", "range_candidates"]
 
 
-def range_candidates(request: AccessRequest) -> list[Candidate[Path]]:
+def range_candidates(request: AccessRequest) -> list[Candidate[AccessPath]]:
     """For each index the ranges that the conditions leave of it, if they leave out any."""
     found = (_range_candidate(request, index) for index in request.searchable)
     return [each for each in found if each is not None]
 
 
-def cheapest_below(ranges: Sequence[Candidate[Path]], cost: float) -> Candidate[Path] | None:
+def cheapest_below(ranges: Sequence[Candidate[AccessPath]], cost: float) -> Candidate[AccessPath] | None:
     """The cheapest of ranges, if it costs less than that."""
     best = min(ranges, key=lambda each: each.read_cost, default=None)
     return best if best is not None and best.read_cost < cost else None
 
 
 def best_range_or_merge(
-    request: AccessRequest, ranges: Sequence[Candidate[Path]], below: float
-) -> Candidate[Path | Merge] | None:
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], below: float
+) -> Candidate[AccessPath | Merge] | None:
     """The cheapest range or index merge, if it costs less than ``below``."""
-    best: Candidate[Path | Merge] | None = cheapest_below(ranges, below)
+    best: Candidate[AccessPath | Merge] | None = cheapest_below(ranges, below)
     merges = IndexMerges(request.table, request.searchable, request.rows, request.page_reads, request.touched)
     if request.intersects:
         best = merges.intersection(ranges, best.read_cost if best else below) or best
@@ -41,13 +41,13 @@ def best_range_or_merge(
     return best
 
 
-def _range_candidate(request: AccessRequest, index: Index) -> Candidate[Path] | None:
+def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPath] | None:
     found = ranges_of(request.range_tree.by.get(index))
     if found is None:
         return None
     ranges, parts = found
     rows = sum(_expected_rows(request, index, each) for each in ranges)
-    path = Path(request.table, index, ranges, covering=request.covers(index), access="range")
+    path = AccessPath(request.table, index, ranges, covering=request.covers(index), access="range")
     if index.definition.clustered:
         read_cost = request.page_reads.clustered(len(ranges), rows)
     elif request.covers(index):

@@ -6,26 +6,26 @@ from collections.abc import Sequence
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, expected, searchable
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import NULL, Key
 
 __all__ = ["const_access", "ref_access"]
 
 
-def const_access(request: AccessRequest) -> Candidate[Path] | None:
+def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
     """The one row that a unique index finds."""
     for index in request.indexes:
         columns = index.definition.columns
         values = request.equal_values(columns)
         if index.definition.unique and len(values) == len(columns) and NULL not in values:
             ranges = [Range(values, values, exact=True)]
-            path = Path(request.table, index, ranges, covering=request.covers(index), access="const")
+            path = AccessPath(request.table, index, ranges, covering=request.covers(index), access="const")
             return Candidate(path, 1, 0.0, len(columns))
     return None
 
 
-def ref_access(request: AccessRequest, ranges: Sequence[Candidate[Path]]) -> Candidate[Path] | None:
+def ref_access(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath] | None:
     """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
     found = []
     for index in request.searchable:
@@ -34,7 +34,7 @@ def ref_access(request: AccessRequest, ranges: Sequence[Candidate[Path]]) -> Can
         if parts and not any(each.path.index is index and each.parts > parts for each in ranges):
             spans = [Range(values, values, exact=True) for values in keys]
             rows = sum(expected(index, span) for span in spans)
-            path = Path(request.table, index, spans, covering=request.covers(index), access="ref")
+            path = AccessPath(request.table, index, spans, covering=request.covers(index), access="ref")
             found.append(Candidate(path, rows, _read_cost(request, index, rows), parts))
     return min(found, key=lambda each: each.cost, default=None)
 

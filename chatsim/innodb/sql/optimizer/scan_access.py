@@ -6,7 +6,7 @@ import math
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, width
-from chatsim.innodb.storage.scan import Path, Range
+from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 
 __all__ = ["avoided_scan_cost", "cheapest_scan", "index_scan", "limited_scan_cost", "table_scan"]
@@ -14,28 +14,28 @@ __all__ = ["avoided_scan_cost", "cheapest_scan", "index_scan", "limited_scan_cos
 _AVOIDED = 2.1  # what the server puts on top of a table scan that it compares with a range
 
 
-def table_scan(request: AccessRequest) -> Candidate[Path]:
+def table_scan(request: AccessRequest) -> Candidate[AccessPath]:
     """All rows, in the order of the primary key (``ALL``)."""
-    path = Path(request.table, request.table.clustered, [Range()], covering=True)
+    path = AccessPath(request.table, request.table.clustered, [Range()], covering=True)
     return Candidate(path, request.rows, request.page_reads.whole)
 
 
-def cheapest_scan(request: AccessRequest) -> Candidate[Path]:
+def cheapest_scan(request: AccessRequest) -> Candidate[AccessPath]:
     """A scan of the shortest covering index (``index``); of the table, if there is none."""
     index = _shortest_covering(request)
     if index is None:
         return table_scan(request)
-    path = Path(request.table, index, [Range()], covering=True, access="index")
+    path = AccessPath(request.table, index, [Range()], covering=True, access="index")
     return Candidate(path, request.rows, request.page_reads.entries(index, request.rows))
 
 
-def index_scan(request: AccessRequest, index: Index) -> Candidate[Path]:
+def index_scan(request: AccessRequest, index: Index) -> Candidate[AccessPath]:
     """All of an index, from one end to the other."""
-    path = Path(request.table, index, [Range()], covering=request.covers(index), access="index")
+    path = AccessPath(request.table, index, [Range()], covering=request.covers(index), access="index")
     return Candidate(path, request.rows, 0.0)
 
 
-def avoided_scan_cost(request: AccessRequest, scan: Candidate[Path]) -> float:
+def avoided_scan_cost(request: AccessRequest, scan: Candidate[AccessPath]) -> float:
     """What a scan of the table is said to cost when there are ranges."""
     return math.inf if request.forced else scan.cost + _AVOIDED
 
