@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup wheel demo test conformance lint format bench notebooks clean
+.PHONY: help setup wheel demo test test-rest test-all conformance lint format bench notebooks clean
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -7,6 +7,10 @@ BIN    := $(VENV)/bin
 OUT    ?= results/demo
 SCHEDULES ?= 5000
 WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# many programs are started: keep what Python compiles for the first of them
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,14 +18,20 @@ help: ## show what can be made
 setup: $(VENV)/.ready ## a virtual environment with chatsim and all its extras
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]' --constraint constraints.txt
+	$(BIN)/pip install --quiet --no-compile --editable '.[dev]' --constraint constraints.txt
 	@touch $@
 
 demo: setup ## race every creation strategy on a real MySQL; prints the table, saves the figure
 	$(BIN)/chatsim race --pattern same_pair --pattern hot_pairs --pattern strangers --out $(OUT)
 
-test: setup ## all tests and notebooks; what can't be had on this machine (Docker) is skipped and said so
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --nbmake tests notebooks
+test: setup ## the first tier of tests, all but the slow ones; skips what this machine lacks (Docker), and says so
+	$(PYTEST) -m "not slow" tests
+
+test-rest: setup ## the second tier: the slow tests, and the notebooks are executed
+	$(PYTEST) -m slow --nbmake tests notebooks
+
+test-all: setup ## both tiers in one run
+	$(PYTEST) --nbmake tests notebooks
 
 conformance: setup ## does the model do what MySQL does? The recorded schedules, and SCHEDULES (5000) drawn ones; an hour
 	CHATSIM_TEST_SCHEDULES=$(SCHEDULES) $(BIN)/python -m pytest tests/conformance

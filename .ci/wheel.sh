@@ -18,7 +18,7 @@ EOF
 git ls-files chatsim | LC_ALL=C sort | diff - "$home/in-the-wheel"
 
 python3 -m venv "$home/venv"
-"$home/venv/bin/pip" install --quiet --constraint constraints.txt "$wheel"
+"$home/venv/bin/pip" install --quiet --no-compile --constraint constraints.txt "$wheel"
 cp .ci/wheel_user.py "$home/user.py"
 cd "$home"
 PATH="$home/venv/bin:$PATH"
@@ -37,5 +37,5 @@ refused() { # WORDS of a command that needs an extra, then the extra's name
 refused chatsim schedule --generate 1 --check generate
 refused chatsim delivery --peers grpc --texts 1 grpc
 
-pip install --quiet --constraint "$checkout/constraints.txt" mypy
+pip install --quiet --no-compile --constraint "$checkout/constraints.txt" mypy
 mypy --strict user.py

@@ -66,6 +66,12 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"CHATSIM_TEST_REQUIRE names {', '.join(sorted(unknown))}; there are: {known}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for what in mark.args:

@@ -459,8 +459,9 @@ class Attack:
 
 
 @pytest.mark.timeout(600)  # on a busy machine it takes minutes
+@pytest.mark.parametrize(("first", "frames"), [(10_000, 16_000), pytest.param(20_000, 100_000, marks=pytest.mark.slow)])
 @in_virtual_time
-async def test_a_hundred_thousand_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog):
+async def test_many_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog, first, frames):
     caplog.set_level(logging.CRITICAL, logger="chatsim")  # what it records would count as memory
     async with place() as here:
         good = GoodClient(await here.log_in(GOOD, heartbeat=1.0, deadline=1.0))
@@ -473,15 +474,15 @@ async def test_a_hundred_thousand_hostile_frames_hurt_nobody_and_leave_nothing_b
             gc.collect()
             return len(gc.get_objects())
 
-        before = await things_after(20_000)
-        after = await things_after(100_000)
+        before = await things_after(first)
+        after = await things_after(frames)
         await good.stop()
 
-        assert attack.sent == {True: 50_000, False: 50_000}
-        assert attack.connections > 10_000
-        assert min(mutations.made.values()) > 5_000
+        assert attack.sent == {True: frames // 2, False: frames // 2}
+        assert attack.connections > frames / 10
+        assert min(mutations.made.values()) > frames / 20
         passed = asyncio.get_running_loop().time()
-        assert passed > 100  # so many heartbeats
+        assert passed > frames / 1_000  # seconds, and so many heartbeats
         assert good.created > 0.9 * passed / (PAUSE + 4 * LATENCY)
         assert here.node.stats.crash is None
         assert (here.connections, here.node.sessions) == (1, 1)

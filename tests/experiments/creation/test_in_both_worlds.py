@@ -66,7 +66,14 @@ def in_the_model(race):
     return Model().run(main, seed=race.seed)
 
 
-@pytest.mark.parametrize(("ids", "existing"), [("random", 0), ("rising", 2_000), ("one_popular", 500)])
+@pytest.mark.parametrize(
+    ("ids", "existing"),
+    [
+        ("random", 0),
+        pytest.param("rising", 2_000, marks=pytest.mark.slow),
+        pytest.param("one_popular", 500, marks=pytest.mark.slow),
+    ],
+)
 async def test_every_strategy_has_the_same_verdict_whatever_the_pattern_the_ids_and_the_table(
     mysql_url, redis_url, ids, existing
 ):

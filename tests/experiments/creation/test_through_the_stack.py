@@ -64,6 +64,8 @@ class After:
 # --- verdicts
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_every_verdict_is_that_of_the_store_layer_at_one_two_and_four_nodes(raced, redis_url):
     straight = words(await raced(strategies="all", patterns=PATTERNS, layer="store"))
     assert {name for (name, _), word in straight.items() if word != "safe"} == {"unordered"}
