@@ -26,6 +26,7 @@ python -c 'import sys, chatsim; assert not chatsim.__file__.startswith(sys.argv[
 chatsim --version
 chatsim --help
 chatsim race --world model --strategies upsert --rounds 5 --clients 4
+chatsim delivery --world model --texts 5
 chatsim race --strategies upsert,redis_lock --rounds 5 --clients 4
 python user.py
 
