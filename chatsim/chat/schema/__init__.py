@@ -1,7 +1,7 @@
 """The tables, as SQL text.
 
-``seed`` is exactly what the source document and the code around it use, ``hardened`` what correctness needs beyond it;
-the files in ``migrations``, in the order of their numbers, lead from the one to the other.
+``seed`` has exactly the source's tables, and ``hardened`` has what correctness needs in addition. The files in
+``migrations``, in the order of their numbers, lead from ``seed`` to ``hardened``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ __all__ = ["migrations", "names", "statements"]
 
 
 def names() -> list[str]:
-    """The schemas there are."""
+    """The names of the schemas."""
     return sorted(file.name.removesuffix(".sql") for file in files(__name__).iterdir() if file.name.endswith(".sql"))
 
 
 def statements(name: str) -> list[str]:
-    """The statements of schema ``name``, in order. Raises `FileNotFoundError` when there is no such schema."""
+    """The statements of schema ``name``, in order. Raises `FileNotFoundError` if there is no such schema."""
     return list(text.statements(files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""How a node works: everything about it that whoever starts it can choose."""
+"""The configuration of a node."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class NodeConfig:
 
     Attributes:
         strategy: how private chats are created.
-        retry: what is done when the database refuses a transaction or a creation.
+        retry: what the node does after the database has refused a transaction or a creation.
         isolation: the isolation level of every leased connection, except in a creation, which has its strategy's level.
             A pool changes the level of a connection in a round trip, so one level for both is the cheapest.
-        texts: how the schema keeps messages.
-        limits: what sessions may do.
-        rng: where session ids and the pauses between tries come from; no other node may share it.
+        texts: how messages are stored in the schema.
+        limits: the limits of sessions.
+        rng: the random generator for session ids and for the pauses between tries. No other node may share it.
     """
 
     strategy: CreationStrategy

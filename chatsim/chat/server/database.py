@@ -42,11 +42,13 @@ class NodeDatabase:
         return self.pool.session(self._config.isolation)
 
     async def transact(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Do ``work`` on a leased connection, again if the retry policy says so; what it leaves open is rolled back.
+        """Run ``work`` on a leased connection, several times if the retry policy says so.
+
+        An open transaction that it leaves is rolled back.
 
         Raises:
             DatabaseError: the last try was refused.
-            RefusalError: ``work`` has refused for a reason that is not the database's.
+            RefusalError: ``work`` has refused the request.
         """
 
         async def once() -> T:
@@ -61,9 +63,9 @@ class NodeDatabase:
         return await self._config.retry.run(once, self._config.rng, self._stats.refused)
 
     async def create(self, uid: int, other: int) -> int:
-        """Create the private chat of ``uid`` and ``other``, or find it; return its thread.
+        """Create the private chat of ``uid`` and ``other``, or find it. Returns its thread.
 
-        Each try leases a connection, and gives it back before the pause that follows.
+        Each try leases a connection, and returns it before the next pause.
 
         Raises:
             DatabaseError, LocksError: the last try was refused.

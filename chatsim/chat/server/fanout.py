@@ -1,4 +1,4 @@
-"""Fan-out: how a notice reaches the devices of the users whom it concerns, whatever node they are on."""
+"""Fan-out: a notice is sent to all devices of the users that it concerns, on every node."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _log = logging.getLogger(__name__)
 class FanOut:
     """Pushes notices to the devices of users, in tasks of its own: no reply waits for a push.
 
-    A push that does not reach its device is lost, and nothing is lost with it: whatever is pushed was stored before, so
-    the device gets it with its next catch-up. A device that stays online catches up from time to time: it has a text at
-    most the `Patience.resync` of its messenger after it was stored, and the time that this catch-up takes.
+    A push that does not reach its device is lost, but no data is lost: a text is stored before it is pushed, so the
+    device gets it with its next catch-up. A device that stays online catches up regularly. It has a text at most
+    `Patience.resync` of its messenger, and the time of one catch-up, after the text was stored.
 
     Args:
         node: this node's name.
         sessions: this node's sessions, by the device's session id.
         presence: which nodes a user is on.
-        peers: how the other nodes are reached.
+        peers: calls the other nodes.
         spawn: runs a coroutine as a task.
     """
 
@@ -53,7 +53,7 @@ class FanOut:
         self._spawn = spawn
 
     def push_to_user(self, uid: int, notice: Message, *, but: ClientSession | None = None) -> None:
-        """Push a notice to all devices of a user, except ``but``, which has asked for what happened."""
+        """Push a notice to all devices of a user, except ``but``, whose request has caused it."""
         self._spawn(self._push_to_user(uid, notice, but))
 
     async def _push_to_user(self, uid: int, notice: Message, but: ClientSession | None) -> None:
@@ -70,7 +70,7 @@ class FanOut:
                 self.push(device, notice)
 
     def push(self, device: Device, notice: Message) -> bool:
-        """Push a notice to one of this node's devices; returns whether the device has a session here."""
+        """Push a notice to one of this node's devices. Returns whether the device has a session here."""
         session = self._sessions.get(device.session)
         if session and (message := _in_dialect(notice, device.uid, feed=session.feed)):
             session.push(message)
@@ -85,7 +85,7 @@ def _in_dialect(notice: Message, uid: int, *, feed: bool) -> Message | None:
         case ReadNotice() | ThreadNotice():
             return None
         case AuthFriendNotice(fromuid=accepter) if accepter == uid:
-            return None  # the source's client takes whoever has accepted for the new friend
+            return None  # the source's client would take the accepting user for the new friend
         case TextsNotice():
             texts = tuple(
                 AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, each.chat_time)

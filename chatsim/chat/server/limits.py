@@ -1,4 +1,4 @@
-"""How much a session may ask for, and how long a node waits for it."""
+"""The limits of sessions: how much they may request, and how long a node waits for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["BadLimitError", "Bucket", "Limits"]
 
 
 class BadLimitError(ValueError):
-    """A limit makes no sense; the message names it, its value and what is allowed."""
+    """A limit is invalid. The message names it, its value and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Limits:
     """A node's limits.
 
     Attributes:
-        devices: whether a user may have several sessions; else a login ends the one before, on every node that shares
-            this one's presence.
+        devices: whether a user may have several sessions. Otherwise a login ends the earlier session, on every node
+            that shares the presence of this one.
         expiry: the seconds of silence after which a session has ended (docs/source.md, 3.7).
-        request_bytes: the most bytes of a request's body; the source's limit, up to 65,535.
-        queue_bytes: the most bytes that wait to be sent to one session; when there are more, it ends.
-        rate: the requests per second that a session may send in the long run; what is above has to wait.
-        burst: how many it may send at once.
-        grace: the seconds that running requests have when the node closes.
+        request_bytes: the largest body of a request, in bytes, up to 65,535. The default is the source's.
+        queue_bytes: the largest number of bytes that wait to be sent to one session. With more, the session ends.
+        rate: the average number of requests per second that a session may send. More requests have to wait.
+        burst: the number of requests that it may send at once.
+        grace: the seconds that running requests have to finish when the node closes.
         report: the seconds between two reports of a node to the directory.
-        strangers: whether users who are no friends may open a chat with each other and write into it.
-        text_characters: the most characters of one text; the source's limit (docs/source.md, C21).
+        strangers: whether users who are no friends may open a chat and write to each other.
+        text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
 
     Raises:
         BadLimitError: a value is not allowed.
@@ -62,11 +62,11 @@ class Limits:
 
 
 class Bucket:
-    """A token bucket: how long the next request has to wait, so that no more than ``rate`` come in a second.
+    """A token bucket. It says how long the next request must wait, so that there are at most ``rate`` per second.
 
     Args:
-        rate: tokens per second.
-        burst: how many it holds; it begins full.
+        rate: the tokens per second.
+        burst: the largest number of tokens. The bucket is full at first.
         now: the time in seconds.
     """
 
@@ -77,7 +77,7 @@ class Bucket:
         self._filled = now
 
     def take(self, now: float) -> float:
-        """Take a token; returns the seconds until it is there, 0 if it is."""
+        """Take a token. Returns the seconds until it is available; 0 if it is now."""
         if self._rate == math.inf:
             return 0.0
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate) - 1

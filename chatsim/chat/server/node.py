@@ -1,4 +1,4 @@
-"""A chat server: accepts clients, knows who they are, answers what they ask."""
+"""A chat server: it accepts connections, logs users in, and answers their requests."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _log = logging.getLogger(__name__)
 
 _REQUESTS = {number: handler.request for number, handler in HANDLERS.items()}
 _REFRESHES = 4
-"""How often presence is refreshed within its expiry."""
+"""The number of refreshes of presence within its expiry."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a node needs of the world.
+    """The ports that a node needs.
 
     Attributes:
-        network: where it listens.
-        database: its pool.
-        tokens: what a login is checked with.
+        network: the network in which it listens.
+        database: its pool of connections.
+        tokens: checks login tokens.
         presence: which node a user is on.
-        directory: where it reports.
-        peers: how the other nodes are reached.
-        locks: mutual exclusion outside the database, if its creation strategy uses it.
+        directory: receives its reports.
+        peers: calls the other nodes.
+        locks: locks outside the database, if its creation strategy uses them.
     """
 
     network: Network
@@ -69,15 +69,15 @@ class Node:
     """One chat server.
 
     Args:
-        name: its name, unlike any other node's.
-        services: what it needs of the world.
-        config: how it works.
+        name: its name. No other node has the same.
+        services: the ports that it needs.
+        config: its configuration.
 
     Attributes:
         name: as given.
-        stats: what it has met.
-        database: how it uses the database.
-        fan_out: how it pushes notices to users.
+        stats: its counts.
+        database: runs transactions and creations.
+        fan_out: pushes notices to users.
     """
 
     def __init__(self, name: str, services: Services, config: NodeConfig) -> None:
@@ -89,10 +89,10 @@ class Node:
         self._listener: Listener | None = None
         self._sessions: dict[ClientSession, asyncio.Task[None]] = {}
         self._devices: dict[str, ClientSession] = {}
-        self._beside: dict[asyncio.Task[None], None] = {}  # a set in order
+        self._beside: dict[asyncio.Task[None], None] = {}  # an ordered set
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
-        self._cut_off: set[str] = set()  # from presence, from the directory
+        self._cut_off: set[str] = set()  # of presence and directory, those that can't be reached
         self.database = NodeDatabase(services.database, services.locks, config, self.stats)
         self.fan_out = FanOut(name, self._devices, services.presence, services.peers, self._spawn)
         self._context = Context(
@@ -115,15 +115,15 @@ class Node:
 
     @property
     def sessions(self) -> int:
-        """How many are logged in."""
+        """The number of logged-in sessions."""
         return len(self._devices)
 
     async def open(self, address: Address) -> None:
         """Listen at ``address``, and report to the directory from then on.
 
         Raises:
-            OSError: the address can't be had.
-            RegistryError: nobody can be told.
+            OSError: the address is not available.
+            RegistryError: the directory can't be reached.
         """
         self._listener = await self._services.network.listen(address, self._accept)
         try:
@@ -134,7 +134,7 @@ class Node:
         self._watches = [self._spawn(self._report()), self._spawn(self._refresh())]
 
     async def close(self) -> None:
-        """Take no more requests; end each session when its running request is answered, or when the grace is over."""
+        """Accept no more requests. Each session ends after its running request, or when the grace is over."""
         assert self._listener is not None, "open the node first"
         await self._listener.close()
         await self._cancel(self._watches)
@@ -151,7 +151,7 @@ class Node:
         await self._cancel([*self._sessions.values(), *self._beside])
 
     async def kill(self) -> None:
-        """Drop everything at once and tell nobody, as a crash would."""
+        """Drop everything at once, as a crash would, without any message."""
         self._killed = True
         self._devices.clear()
         if self._listener is not None:
@@ -159,20 +159,20 @@ class Node:
         await self._cancel([*self._sessions.values(), *self._beside])
 
     async def kicked(self, device: Device) -> bool:
-        """A session has given way to another: end it; returns whether it was there."""
+        """End a session, since the user has logged in elsewhere. Returns whether it was there."""
         if session := self._devices.get(device.session):
             self._spawn(self._end([session], "logged in elsewhere", ErrorCode.SUCCESS))
         return session is not None
 
     async def pushed(self, device: Device, notice: Message) -> bool:
-        """One of this node's sessions is to be told something; returns whether it is there."""
+        """Send a notice to one of this node's sessions. Returns whether it is there."""
         return self.fan_out.push(device, notice)
 
     async def _log_in(self, session: ClientSession, uid: int) -> None:
-        """Note that ``session`` is ``uid``'s from now on, and kick the sessions that have to give way to it.
+        """Make ``session`` a session of ``uid``, and kick the sessions that it replaces.
 
         Raises:
-            RegistryError: presence can't be told.
+            RegistryError: presence can't be reached.
         """
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
         session.device = device
@@ -229,7 +229,7 @@ class Node:
             await self._tried("the directory", self._services.directory.announce(self._status(report)))
 
     async def _refresh(self) -> None:
-        """Keep the sessions' presence from lapsing as long as they live; a client's silence is the session's to end."""
+        """Renew the presence of the sessions while they are open. Silent clients are ended by their sessions."""
         while True:
             await asyncio.sleep(self._limits.expiry / _REFRESHES)
             await self._tried("presence", self._refresh_all())
@@ -241,13 +241,13 @@ class Node:
                 continue  # it has left meanwhile
             if not self._limits.devices and await self._services.presence.find(device.uid):
                 await self.kicked(device)
-            else:  # it has lapsed, or presence has forgotten everybody: the session is there all the same
+            else:  # its entry has expired, or the store has lost all entries, but the session is open
                 await self._enter(device)
                 if device.session not in self._devices:
                     await self._services.presence.leave(device)
 
     async def _tried(self, whom: str, telling: Awaitable[None]) -> None:
-        """Wait for what is told again and again; says once that it can't be, and once that it can be again."""
+        """Wait for a repeated report. Logs once that it fails, and once that it succeeds again."""
         try:
             await telling
         except RegistryError as error:

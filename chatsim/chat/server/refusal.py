@@ -1,4 +1,4 @@
-"""What a node says no to."""
+"""The exception of a handler that refuses a request."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["RefusalError"]
 
 
 class RefusalError(Exception):
-    """A request is refused, for the reason in the message; nothing was changed.
+    """A request is refused. The message has the reason. Nothing was changed.
 
     Attributes:
-        code: what the client is told.
+        code: the error of the reply.
     """
 
     def __init__(self, code: ErrorCode, reason: str) -> None:

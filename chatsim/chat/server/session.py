@@ -18,10 +18,10 @@ _CHUNK = 16_384
 
 
 class SessionEndedError(Exception):
-    """A request ends its session, for the reason in the message.
+    """A request ends its session. The message has the reason.
 
     Attributes:
-        farewell: what the client is told before.
+        farewell: the last message to the client.
     """
 
     def __init__(self, reason: str, farewell: Message) -> None:
@@ -30,18 +30,18 @@ class SessionEndedError(Exception):
 
 
 class ClientSession:
-    """Reads requests and writes what answers them, one after the other, and what else there is to say to the client.
+    """Reads requests, and writes replies, one after the other, and notices.
 
     Args:
         stream: the connection.
-        known: the requests that are understood, by message id.
-        limits: what the session may do.
-        spawn: runs a coroutine beside.
+        known: the known requests, by message id.
+        limits: the limits of the session.
+        spawn: runs a coroutine as a task.
 
     Attributes:
-        device: who is logged in, or None before.
-        feed: whether its client is told of texts by number.
-        present: whether presence has been told of that.
+        device: the logged-in device, or None before the login.
+        feed: whether the client has set ``feed``.
+        present: whether the device has an entry in presence.
     """
 
     def __init__(
@@ -63,14 +63,14 @@ class ClientSession:
         self._turn = asyncio.Lock()  # held while a request is answered
         self._pen = asyncio.Lock()  # held while bytes are written
         self._frames: deque[bytes] = deque()
-        self._unsent = 0  # bytes, those being written among them
+        self._unsent = 0  # bytes, including those that are being written
         self._heard_at = self._wrote_at = self._clock()
         self._ending: str | None = None
         self._over = asyncio.Event()  # set with it
 
     @property
     def uid(self) -> int:
-        """Who is logged in; 0 before."""
+        """The logged-in user; 0 before the login."""
         return self.device.uid if self.device else 0
 
     @property
@@ -79,15 +79,15 @@ class ClientSession:
         return self._stream.peer
 
     async def serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
-        """Have requests answered until the session ends; returns why it did.
+        """Answer requests until the session ends. Returns the reason why it has ended.
 
         Raises:
-            ProtocolError: the client broke the protocol.
+            ProtocolError: the client has broken the protocol.
         """
         self._watch()
         try:
             reason = await self._serve(answer)
-            async with self._turn:  # after the farewell of whoever has ended it
+            async with self._turn:  # after the farewell, if somebody else has ended it
                 return reason
         finally:
             self._watching.cancel()
@@ -109,23 +109,23 @@ class ClientSession:
         return self._ending or "closed by the client"
 
     async def send(self, message: Message) -> None:
-        """Send a message in the turn of a request; waits while the client is slow. Raises `ConnectionError`."""
+        """Send a reply. Waits while the client reads slowly. Raises `ConnectionError`."""
         self._put(message)
         await self._send()
 
     def push(self, message: Message) -> None:
-        """Send a message that nobody waits for. A session with more unsent bytes than its limit ends."""
+        """Send a notice, without waiting. The session ends if it has more unsent bytes than its limit."""
         if self._ending is not None:
             return
         if self._unsent > self._limits.queue_bytes:
             self._break(f"{self._unsent} bytes wait to be sent")
             return
         self._put(message)
-        if len(self._frames) == 1:  # else somebody is about to send
+        if len(self._frames) == 1:  # otherwise another task is about to send
             self._spawn(self._try_to_send())
 
     async def end(self, reason: str, code: ErrorCode) -> None:
-        """Take no more requests; when the one that runs has been answered, tell the client to go, and close."""
+        """Accept no more requests. After the running request, send message 1021 with ``code``, and close."""
         if self._ending is not None:
             return
         self._end(reason)
@@ -135,7 +135,7 @@ class ClientSession:
         await self._stream.close()
 
     def _watch(self) -> None:
-        """End the session when it is overdue, else look again when it may be: cheaper than a timeout for each read."""
+        """End the session if the client is overdue, or look again later. Cheaper than a timeout for each read."""
         now, expiry = self._clock(), self._limits.expiry
         ends = [(now + expiry, "")]
         if self._pen.locked():
@@ -143,7 +143,7 @@ class ClientSession:
         if not self._turn.locked():  # a request may take its time
             ends.append((self._heard_at + expiry, f"silent for {expiry:g} s"))
         due, reason = min(ends)
-        if now > due + expiry / 10:  # it was this end that slept: what has arrived meanwhile is read first
+        if now > due + expiry / 10:  # this process was stopped: first read what has arrived meanwhile
             due = now + expiry / 10
         if now >= due:
             self._break(reason)
@@ -184,7 +184,7 @@ class ClientSession:
         self._unsent += len(frame)
 
     async def _send(self) -> None:
-        """Write what is unsent. Raises `ConnectionError`."""
+        """Write all unsent bytes. Raises `ConnectionError`."""
         async with self._pen:
             while self._frames:
                 data = b"".join(self._frames)
@@ -194,6 +194,6 @@ class ClientSession:
                 self._unsent -= len(data)
 
     async def _try_to_send(self) -> None:
-        """`_send` for those who have nothing to do with a broken connection: the reader meets it, too."""
+        """`_send` without its error: the reader notices a broken connection, too."""
         with suppress(ConnectionError):
             await self._send()

@@ -1,4 +1,4 @@
-"""What a node has met, counted."""
+"""The counts of a node."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Stats"]
 
 @dataclass
 class Stats:
-    """Counts since the node began.
+    """Counts since the start of the node.
 
     Attributes:
-        requests: how many of each message id.
+        requests: the number of requests, by message id.
         retries: how often a creation was tried again.
-        refusals: how often the database refused a creation, by kind.
-        crash: the first error that no handler expected.
+        refusals: how often the database has refused a creation, by kind.
+        crash: the first unexpected error of a handler.
     """
 
     requests: Counter[int] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""The status server: sends a login to the least loaded live node, with a token that proves it was sent."""
+"""The status server: it sends each login to the live node with the fewest sessions, and issues the token for it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["NoNodeError", "StatusServer", "Ticket"]
 
 
 class NoNodeError(Exception):
-    """No node is live."""
+    """There is no live node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Where to log in, and the token to do it with."""
+    """The address at which to log in, and the token."""
 
     address: Address
     token: str
 
 
 class StatusServer:
-    """Knows the live nodes, and how many are logged in on each.
+    """Knows the live nodes, and the number of sessions on each.
 
-    A node reports its load now and then; between two reports the logins that were sent to it count as load, too, so
-    that a crowd spreads (the source's went to one server until the next report: docs/source.md, N1).
+    Nodes report their sessions regularly. Between two reports, logins that were sent to a node count too, so that many
+    logins at once are spread. (In the source they go to one server until the next report: docs/source.md, N1.)
 
     Args:
-        directory: where nodes report.
-        tokens: what issues tokens.
+        directory: receives the reports of the nodes.
+        tokens: issues tokens.
     """
 
     def __init__(self, directory: Directory, tokens: Tokens) -> None:
@@ -42,11 +42,11 @@ class StatusServer:
         self._unreachable: set[str] = set()
 
     async def send(self, uid: int) -> Ticket:
-        """Where ``uid`` is to log in.
+        """Choose the node at which ``uid`` is to log in.
 
         Raises:
-            NoNodeError: nowhere.
-            RegistryError: nobody knows.
+            NoNodeError: there is no live node.
+            RegistryError: the directory or the tokens can't be reached.
         """
         nodes = [node for node in await self._news() if node.name not in self._unreachable]
         if not nodes:
@@ -56,19 +56,19 @@ class StatusServer:
         return Ticket(best.address, await self.token(uid))
 
     async def token(self, uid: int) -> str:
-        """A token for a client that knows where to go."""
+        """A token for a client that knows the address of its node."""
         return await self._tokens.issue(uid)
 
     async def unreachable(self, address: Address) -> None:
-        """A client could not reach the node at ``address``: nobody is sent there until it reports again."""
+        """Note that a client could not reach the node at ``address``. No login goes there until it reports again."""
         self._unreachable |= {node.name for node in await self._news() if node.address == address}
 
     async def live(self) -> Mapping[str, int]:
-        """How many are logged in on each live node, as last reported."""
+        """The number of sessions on each live node, from its last report."""
         return {node.name: node.sessions for node in await self._news()}
 
     async def _news(self) -> list[NodeStatus]:
-        """The live nodes; what was noted of one is forgotten when it has reported since."""
+        """The live nodes. What was noted about a node is dropped when it has reported again."""
         nodes = list(await self._directory.nodes())
         for node in nodes:
             if (seen := self._reports.get(node.name)) is not node and seen != node:

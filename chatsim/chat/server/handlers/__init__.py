@@ -1,1 +1,1 @@
-"""What a node does about each request: a short coroutine for each, by topic; `table` says which is for which."""
+"""The handlers of a node: a short coroutine for each request, by topic. `table` maps requests to handlers."""

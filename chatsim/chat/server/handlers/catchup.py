@@ -1,4 +1,4 @@
-"""Bringing a client up to date: what it lacks of many threads, in as many parts as it takes, for one request."""
+"""Catch-up: one request for the missing messages of many threads, which is answered in many parts."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _AT_ONCE = 16
 """Threads that are read in one round trip to the database."""
 
 _ROWS = 250
-"""Messages that are read of each."""
+"""Messages that are read of each thread at a time."""
 
 _ENVELOPE = 64
-"""Bytes of a part, and of each thread in it, beside the messages."""
+"""The size of a part, and of each thread in it, without the messages, in bytes."""
 
 
 async def catch_up(context: Context, session: ClientSession, request: CatchUpRequest) -> Message:
-    """Send what the client lacks of many threads, in parts as full as a frame can be."""
+    """Send the missing messages of many threads, in parts that fill a frame."""
     context.require_numbers()
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
@@ -45,7 +45,7 @@ async def catch_up(context: Context, session: ClientSession, request: CatchUpReq
     left = deque(zip(request.threads, request.after, request.below, strict=True))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
-        async with context.lease() as tx:  # and given back before the client takes its time
+        async with context.lease() as tx:  # returned before the parts are sent, since a client may read slowly
             found = await context.texts.between(tx, places, _ROWS)
         left.extendleft(
             (thread, texts[-1].seq, below)
@@ -58,7 +58,7 @@ async def catch_up(context: Context, session: ClientSession, request: CatchUpReq
 
 
 def _parts(found: Sequence[tuple[int, Sequence[NumberedText]]]) -> Iterator[CatchUpPart]:
-    """As few parts as there can be; each message is encoded once, for its length, and goes into a part as it is."""
+    """The smallest number of parts. Each message is encoded once, to know its length, and put into a part as it is."""
     threads: list[ThreadTexts] = []
     room = LARGEST_BODY - _ENVELOPE
     for thread, texts in found:

@@ -1,4 +1,4 @@
-"""What a handler may use of its node."""
+"""The context of a handler: what it may use of its node."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ class Transact(Protocol):
     """Runs a transaction under the node's retry policy; see `NodeDatabase.transact`."""
 
     async def __call__(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Do ``work`` on a leased connection; return what it returns."""
+        """Run ``work`` on a leased connection. Returns its result."""
         ...
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the handlers of one node have in common.
+    """The context of all handlers of one node.
 
     Attributes:
         node: the node's name, for the log.
-        lease: leases a connection, for what is read in one round trip.
-        transact: runs a transaction, again if the node's retry policy says so.
-        create: creates the private chat of two users, or finds it; returns its thread.
-        texts: how the schema keeps messages.
+        lease: leases a connection, to read in one round trip.
+        transact: runs a transaction, several times if the node's retry policy says so.
+        create: creates the private chat of two users, or finds it. Returns its thread.
+        texts: how messages are stored in the schema.
         fan_out: pushes notices to the devices of users.
-        limits: what sessions may do.
-        check_token: raises a `TokenError` or a `RegistryError` unless the token is the user's.
-        log_in: notes whose session it is from now on; raises a `RegistryError` when nobody can be told.
+        limits: the limits of sessions.
+        check_token: raises `TokenError` or `RegistryError` unless the token belongs to the user.
+        log_in: makes a session the user's. Raises `RegistryError` if presence can't be reached.
     """
 
     node: str
@@ -55,6 +55,6 @@ class Context:
     log_in: Callable[[ClientSession, int], Awaitable[None]]
 
     def require_numbers(self) -> None:
-        """Raise a `RefusalError` where messages have no numbers."""
+        """Raise `RefusalError` if messages have no numbers in this schema."""
         if not self.texts.numbered:
             raise RefusalError(ErrorCode.NOT_IN_THIS_SCHEMA, "the seed's messages have no numbers")

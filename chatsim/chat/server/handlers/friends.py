@@ -1,4 +1,4 @@
-"""Looking for users, and becoming friends."""
+"""Searching for users, and becoming friends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_NAME = 255
 
 
 async def search(context: Context, _session: ClientSession, request: SearchUserRequest) -> Message:
-    """Look for a user by id or name."""
+    """Search for a user by id or name."""
     async with context.lease() as tx:
         found = await profiles.search(tx, request.uid)
     if found is None:
@@ -36,7 +36,7 @@ async def search(context: Context, _session: ClientSession, request: SearchUserR
 
 
 async def apply(context: Context, _session: ClientSession, request: AddFriendRequest) -> Message:
-    """Store an application for a friendship, and push it to the user that it is for."""
+    """Store a friend application, and push it to the other user."""
     uid, to = request.uid, request.touid
     if uid == to:
         raise RefusalError(ErrorCode.UID_INVALID, "nobody is a friend of their own")
@@ -54,7 +54,7 @@ async def apply(context: Context, _session: ClientSession, request: AddFriendReq
 
 
 async def accept(context: Context, session: ClientSession, request: AuthFriendRequest) -> Message:
-    """Make two users friends; both are pushed the messages that their thread begins with."""
+    """Make two users friends, and push the first messages of their thread to both."""
     accepter, applicant = request.fromuid, request.touid
     if len(request.back) > _LONGEST_NAME:
         raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(request.back)} characters, more than {_LONGEST_NAME}")
@@ -73,5 +73,5 @@ async def accept(context: Context, session: ClientSession, request: AuthFriendRe
 
 
 async def _card(tx: Session, uid: int) -> SearchUserReply:
-    """What others may know of a user; one without a profile is still a user (docs/source.md, A8)."""
+    """The public part of a user's profile. A user without a profile is accepted, too (docs/source.md, A8)."""
     return await profiles.card(tx, uid) or SearchUserReply(0, uid)

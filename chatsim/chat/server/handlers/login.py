@@ -20,7 +20,7 @@ __all__ = ["heartbeat", "log_in"]
 
 
 async def log_in(context: Context, session: ClientSession, request: LoginRequest) -> Message:
-    """Log a user in whose token is good; the reply is their profile. Any other login ends the session."""
+    """Log a user in if the token is valid. The reply is the user's profile. Any other login ends the session."""
     try:
         await context.check_token(request.uid, request.token)
         async with context.lease() as tx:
@@ -43,5 +43,5 @@ def _refusal(request: LoginRequest, reason: object, code: ErrorCode) -> SessionE
 
 
 async def heartbeat(_context: Context, _session: ClientSession, _request: HeartbeatRequest) -> Message:
-    """Say that the server is still there."""
+    """Answer that the server is still connected."""
     return HeartbeatReply(ErrorCode.SUCCESS)

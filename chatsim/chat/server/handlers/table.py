@@ -1,4 +1,4 @@
-"""The table of handlers, and what they all have in common: who may ask, and what a refusal looks like."""
+"""The table of handlers, and what they have in common: the check of the sender, and the form of a refusal."""
 
 from __future__ import annotations
 
@@ -42,17 +42,18 @@ R = TypeVar("R", bound=Message)
 
 @dataclass(frozen=True)
 class Handler(Generic[R]):
-    """What is done about a request.
+    """The handler of one kind of request.
 
-    Who asks is known from the session, and may be anybody who has logged in, unless the request is the login.
+    The sender is the user of the session. Every request except the login needs a logged-in session.
 
     Attributes:
         request: the type of the request.
-        handle: the coroutine function that answers it; its `RefusalError` and the database's errors become replies.
-        asker: the request's field that says who asks, if it has one. A request that names another user than the
-            session's is refused.
-        failed: the error that is replied when the database refuses.
-        is_login: whether it may be asked before the login, and only then.
+        handle: the coroutine function that answers it. Its `RefusalError` and the errors of the database become
+            replies.
+        asker: the request's field that names its sender, if it has one. If it names another user than the session's,
+            the request is refused.
+        failed: the error of the reply if the database refuses.
+        is_login: whether the request is allowed only before the login.
     """
 
     request: type[R]
@@ -79,18 +80,18 @@ _TABLE: tuple[Handler[Any], ...] = (
 )
 
 HANDLERS: Mapping[int, Handler[Any]] = {handler.request.ID: handler for handler in _TABLE}
-"""All that a node understands, by message id."""
+"""All handlers, by message id."""
 
 
 def check_login(session: ClientSession, request: Message) -> None:
-    """Raise a `ProtocolError` for a second login, and for anything else that comes before the first one."""
+    """Raise `ProtocolError` for a second login, and for any other request before the first one."""
     logged_in = session.device is not None
     if logged_in == HANDLERS[request.ID].is_login:
         raise ProtocolError(f"message {request.ID} {'after' if logged_in else 'before'} the login")
 
 
 async def answer(context: Context, session: ClientSession, request: Message) -> Message:
-    """The reply to ``request``. Raises `SessionEndedError` when it is the last one of the session."""
+    """The reply to ``request``. Raises `SessionEndedError` if the request ends the session."""
     handler = HANDLERS[request.ID]
     try:
         _check_asker(handler, session, request)
@@ -104,9 +105,9 @@ async def answer(context: Context, session: ClientSession, request: Message) -> 
 
 
 def _refusing(request: Message, code: ErrorCode) -> Message:
-    """The reply to ``request`` that refuses it; it repeats the ids that it has in common with it.
+    """The reply that refuses ``request``. It repeats the ids of the request that it has fields for.
 
-    A search's ``uid`` is not one of them: it is what the user has typed.
+    It does not repeat the ``uid`` of a search, because this is a text that the user has typed.
     """
     reply = REPLY[type(request)]
     shared = {"fromuid", "other_id", "thread_id", "touid", "uid"} & {*request.__struct_fields__}

@@ -1,4 +1,4 @@
-"""Texts: stored, acknowledged, then pushed to those they are for; and read again, page by page."""
+"""Texts: they are stored, acknowledged and pushed to the receivers. And the history, which is read page by page."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def send(context: Context, session: ClientSession, request: TextRequest) -
     if pushed := stored.texts if unsure else stored.fresh:
         notice = TextsNotice(thread, sender, receiver, pushed)
         context.fan_out.push_to_user(receiver, notice)
-        # a client with a feed takes its own texts from there, too, with their numbers
+        # a client that has set ``feed`` gets its own texts as notices, too, with their numbers
         context.fan_out.push_to_user(sender, notice, but=None if session.feed else session)
     acknowledged = tuple(
         AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, each.chat_time)
@@ -60,9 +60,9 @@ async def send(context: Context, session: ClientSession, request: TextRequest) -
 
 
 def _check(request: TextRequest, characters: int) -> None:
-    """Raise a `RefusalError` unless each text has something to say, is not too long, and has a name of its own.
+    """Raise `RefusalError` if a text is empty or too long, or if two have the same unique id.
 
-    Together they must not be more than a frame can tell of: what is stored is acknowledged.
+    The notice about all of them must fit into a frame, because what is stored must be acknowledged.
     """
     names = {text.unique_id for text in request.text_array}
     if not names or len(names) < len(request.text_array):
@@ -76,7 +76,7 @@ def _check(request: TextRequest, characters: int) -> None:
 
 
 def _size_of_notice(request: TextRequest) -> int:
-    """How long the largest of the messages that tell of the texts can be, in bytes."""
+    """The size of the largest message about these texts, in bytes."""
     texts = tuple(
         NumberedText(LARGEST_ID, LARGEST_ID, request.fromuid, text.unique_id, 0, text.content, 0, _A_TIME)
         for text in request.text_array

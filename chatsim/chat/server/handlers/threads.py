@@ -1,4 +1,4 @@
-"""Lists of threads, and private chats."""
+"""Thread lists, private chats, and read positions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def load_states(context: Context, session: ClientSession, request: ThreadS
 
 
 async def create_private(context: Context, session: ClientSession, request: CreatePrivateChatRequest) -> Message:
-    """The private chat of two users, created if there is none; both are pushed that there is a new thread."""
+    """The private chat of two users, which is created if there is none. A new thread is pushed to both."""
     uid, other = request.uid, request.other_id
     if other in (0, uid):
         raise RefusalError(ErrorCode.CREATE_CHAT_FAILED, f"no private chat with user {other}")
@@ -59,7 +59,7 @@ async def create_private(context: Context, session: ClientSession, request: Crea
 
 
 async def mark_read(context: Context, session: ClientSession, request: ReadRequest) -> Message:
-    """Note how far the user has read; it is pushed to all members of the thread."""
+    """Store the user's read position, and push it to all members of the thread."""
     context.require_numbers()
     members, seq = await context.transact(
         partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)

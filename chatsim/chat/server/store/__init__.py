@@ -1,5 +1,5 @@
-"""What a node reads and writes in the tables; each function is given a leased session.
+"""The statements with which a node reads and writes its tables. Each function gets a leased session.
 
-`profiles` and `threads` know tables that all schemas have in common. What differs between the schemas, where messages
-are and what is known of them, is a `texts.Texts`.
+`profiles` and `threads` use tables that all schemas have. The tables of messages differ between the schemas: a
+`texts.Texts` knows those of one schema.
 """

@@ -1,4 +1,4 @@
-"""Friendships: applied for, then accepted."""
+"""Friendships: applications and acceptances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatsim.db.session import Isolation, Session
 __all__ = ["WELCOME", "Friendship", "accept", "apply", "require"]
 
 WELCOME = "We are friends now!"
-"""What the accepter says by default (docs/source.md, D4)."""
+"""The first text of the user who accepts (docs/source.md, D4)."""
 
 _PENDING, _ACCEPTED = 0, 1
 
@@ -35,11 +35,11 @@ _NEW_THREAD = """
 
 @dataclass(frozen=True)
 class Friendship:
-    """What an acceptance has made, or had made before.
+    """The result of an acceptance, now or earlier.
 
     Attributes:
-        thread: where the two talk.
-        opening: the messages that it was opened with.
+        thread: the thread of the two.
+        opening: the first messages of the thread.
         fresh: those of them that were stored now.
     """
 
@@ -49,16 +49,16 @@ class Friendship:
 
 
 async def require(tx: Session, uid: int, other: int) -> None:
-    """Raise a `RefusalError` unless the two are friends."""
+    """Raise `RefusalError` unless the two are friends."""
     if not (await tx.execute(_ARE_FRIENDS, (uid, other))).rows:
         raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {other} is no friend of user {uid}")
 
 
 async def apply(tx: Session, uid: int, to: int, greeting: str, back: str) -> None:
-    """Store an application; one that is there has its greeting and name renewed.
+    """Store an application. If there is one already, its greeting and name are replaced.
 
     Raises:
-        RefusalError: there is no such user, or they are friends.
+        RefusalError: there is no such user, or the two are friends.
     """
     user, friends = await tx.script(_KNOWN, (to, uid, to))
     if not user.rows:
@@ -69,16 +69,16 @@ async def apply(tx: Session, uid: int, to: int, greeting: str, back: str) -> Non
 
 
 async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back: str) -> Friendship:
-    """Make the two friends, in one transaction; if they are, say how they were made.
+    """Make the two friends, in one transaction. If they are friends already, return the earlier result.
 
-    The friends' rows are written in the order of the ids, so that two who accept each other wait for one another and
-    don't deadlock (docs/source.md, T5); whoever comes second finds the thread of the first.
+    The rows of ``friend`` are written in the order of the user ids. So two users who accept each other at the same time
+    wait for each other and do not deadlock (docs/source.md, T5). The second one finds the thread of the first.
 
     Raises:
-        DuplicateKeyError: the pair's thread was created meanwhile; another try finds it.
-        RefusalError: nobody has applied.
+        DuplicateKeyError: the thread of the pair was created meanwhile. Another try finds it.
+        RefusalError: there is no application.
     """
-    await tx.begin(Isolation.READ_COMMITTED)  # locks no gap where nobody has applied, reads nothing older than a wait
+    await tx.begin(Isolation.READ_COMMITTED)  # no gap lock for a missing application; after a wait, reads new rows
     found = await tx.execute(_APPLICATION, (applicant, accepter))
     if not found.rows:
         raise RefusalError(ErrorCode.NO_APPLICATION, f"user {applicant} has not applied to user {accepter}")
@@ -104,7 +104,7 @@ async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back:
 
 
 def _opening(accepter: int, applicant: int, greeting: str) -> Sequence[tuple[int, int, OutgoingText]]:
-    """Sender, receiver and text of the messages that a friendship begins with; their names make a retry harmless."""
+    """Sender, receiver and text of the first messages. Their unique ids make a retry safe."""
     name = f"{applicant}-{accepter}"
     said = [(applicant, accepter, OutgoingText(greeting, f"apply:{name}"))] if greeting else []
     return [*said, (accepter, applicant, OutgoingText(WELCOME, f"accept:{name}"))]

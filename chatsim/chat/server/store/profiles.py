@@ -1,4 +1,4 @@
-"""Who the users are, and who their friends."""
+"""The profiles of users, and their friends."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _CARD = "SELECT 0, uid, name, nick, `desc`, sex, icon FROM user WHERE "
 
 
 async def profile(tx: Session, uid: int) -> LoginReply | None:
-    """The user, their friends and the first applications to them; None if there is no such user.
+    """A user's profile, friends and first applications; None if there is no such user.
 
-    A reply can't be longer than a frame: what doesn't fit is left out, of the friends those with the largest ids first.
+    The reply has to fit into a frame. What does not fit is left out; of the friends, those with the largest ids.
     """
     users, applications, friends = await tx.script(_PROFILE, (uid, uid, _APPLICATIONS, uid, _FRIENDS))
     if not users.rows:
@@ -48,13 +48,13 @@ async def profile(tx: Session, uid: int) -> LoginReply | None:
 
 
 async def card(tx: Session, uid: int) -> SearchUserReply | None:
-    """What anybody may know of a user; None if there is no such user."""
+    """The public part of a user's profile; None if there is no such user."""
     found = await tx.execute(f"{_CARD} uid = ?", (uid,))
     return next(iter(structs(SearchUserReply, found.rows)), None)
 
 
 async def search(tx: Session, typed: str) -> SearchUserReply | None:
-    """The user whose id was typed, if it is digits, else whose name; of several of one name the oldest."""
+    """The user with the typed id, if it consists of digits, or else with the typed name; of several, the oldest one."""
     if typed.isascii() and typed.isdigit():
         return await card(tx, int(typed)) if len(typed) <= _MOST_DIGITS and int(typed) <= LARGEST_ID else None
     found = await tx.execute(f"{_CARD} name = ? ORDER BY id LIMIT 1", (typed,))

@@ -1,7 +1,7 @@
-"""Where messages are, in each schema: written behind the thread's row lock, read by cursor.
+"""Storing and reading messages, in each schema.
 
-Whoever writes into a thread first locks its row. So the numbers, and the message ids, that a thread's messages get
-become visible in their order, and nothing that commits late hides behind a reader's cursor (docs/source.md, P4).
+A writer locks the row of the thread first. So the numbers and the message ids of a thread become visible in their
+order, and no message that commits late can be behind a reader's cursor (docs/source.md, P4).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?"
 _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _TIME = "CAST(created_at AS CHAR)"
 _CONTENT = "LEFT(content, 10000)"
-"""As much of a message as always has room in a frame, at six bytes for a character; our clients can't send as much."""
+"""The part of a message that always fits into a frame, with six bytes for a character. Clients can't send as much."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts of one user to another, in their thread."""
+    """Texts from one user to another, in one thread."""
 
     thread: int
     sender: int
@@ -48,11 +48,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Appended:
-    """What became of a batch.
+    """A batch that has been stored.
 
     Attributes:
-        texts: as they are stored, in the order of the batch.
-        fresh: those of them that this call has stored; the others were there before.
+        texts: the stored texts, in the order of the batch.
+        fresh: those of them that this call has stored. The others were stored before.
     """
 
     texts: tuple[NumberedText, ...]
@@ -60,58 +60,58 @@ class Appended:
 
 
 class Texts(Protocol):
-    """A schema's messages."""
+    """How messages are stored in one schema."""
 
     @property
     def numbered(self) -> bool:
-        """Whether they have numbers."""
+        """Whether messages have numbers."""
         ...
 
     async def append(self, tx: Session, batch: Batch) -> Appended:
-        """Store a batch, in the transaction that is open.
+        """Store a batch within the open transaction.
 
         Raises:
-            RefusalError: the thread is not there, or a unique id is one of another thread's messages.
+            RefusalError: there is no such thread, or a unique id belongs to a message of another thread.
         """
         ...
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
-        """As `append`, in a transaction of its own, after a look whether the two are the thread's members.
+        """Store a batch in a transaction of its own, after a check that both users are members of the thread.
 
         Raises:
-            RefusalError: they are not, or are no ``friends`` and have to be; for `append`'s reasons.
+            RefusalError: they are not members, or are not friends although ``friends`` is set; or as in `append`.
         """
         ...
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
-        """The messages that a friendship was opened with; ``named`` are their senders and unique ids."""
+        """The first messages of a friendship. ``named`` has their senders and unique ids."""
         ...
 
     async def after(self, tx: Session, thread: int, message_id: int) -> LoadMessagesReply:
-        """A page of history from a message id on, in the source's dialect."""
+        """A page of history after a message id, in the source's form."""
         ...
 
     async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
-        """A page of history above or below a number, where messages have one."""
+        """A page of history above or below a number, if messages have numbers."""
         ...
 
     async def between(
         self, tx: Session, places: Sequence[tuple[int, int, int]], limit: int
     ) -> list[Sequence[NumberedText]]:
-        """Of each thread the messages above a number, and below another if that is not 0, in one round trip.
+        """The messages of several threads, each between two numbers (0 is no upper bound), in one round trip.
 
-        By number, ``limit`` of each at most.
+        They are ordered by number, at most ``limit`` of each thread.
         """
         ...
 
 
 class SeedTexts:
-    """The source's tables: a message has no name and no number, so that a resend is stored again (SD1).
+    """The source's tables: a message has no unique id and no number, so a resent text is stored twice (SD1).
 
     Args:
-        page: the most messages of a page of history.
-        locks: whether who writes into a thread locks its row first; the source does not, and its readers lose what
-            commits late (P4).
+        page: the largest number of messages in a page of history.
+        locks: whether a writer locks the thread's row first. The source does not, so its readers miss messages that
+            commit late (P4).
     """
 
     numbered = False
@@ -127,7 +127,7 @@ class SeedTexts:
         return await self._insert(tx, batch)
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
-        """Store a batch, after a look who is sending."""
+        """Store a batch, after a check of the members."""
         who = (batch.thread, batch.thread, batch.sender, batch.receiver)
         _, locked, pair, friend = await tx.script(f"BEGIN; {self._lock}; {_PAIR}; {_FRIENDS}", who)
         _check_thread(batch, locked)
@@ -137,7 +137,7 @@ class SeedTexts:
     @staticmethod
     async def _insert(tx: Session, batch: Batch, then: str = "") -> Appended:
         insert = _insert("chat_message (thread_id, sender_id, recv_id, content)", len(batch.texts))
-        # one statement's numbers are consecutive (manual: InnoDB AUTO_INCREMENT Lock Modes)
+        # the ids of one statement are consecutive (manual: InnoDB AUTO_INCREMENT Lock Modes)
         read = f"SELECT message_id, {_TIME} FROM chat_message WHERE message_id >= LAST_INSERT_ID()"
         rows = ((batch.thread, batch.sender, batch.receiver, text.content) for text in batch.texts)
         stored = await tx.script(
@@ -150,7 +150,7 @@ class SeedTexts:
         return Appended(fresh, fresh)
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
-        """The thread's oldest messages: which ones opened it can't be known."""
+        """The thread's oldest messages, because these tables do not tell which ones opened it."""
         page = await self.after(tx, thread, 0)
         return tuple(
             NumberedText(0, each.msg_id, each.sender, "", 0, each.msg_content, 0, each.chat_time)
@@ -176,19 +176,19 @@ _NUMBERED = f"SELECT seq, message_id, sender_id, COALESCE(unique_id, ''), msg_ty
 
 
 class HardenedTexts:
-    """The hardened tables: a message has its sender's name for it, and its number in the thread."""
+    """The hardened tables: a message has its sender's unique id for it, and its number in the thread."""
 
     numbered = True
 
     async def append(self, tx: Session, batch: Batch) -> Appended:
-        """Store those of a batch that are not there yet."""
+        """Store the texts of a batch that are not stored yet."""
         known, names = _named(batch)
         locked, there = await tx.script(f"{_lock('last_seq')}; {known}", (batch.thread, *names))
         _check_thread(batch, locked)
         return await self._complete(tx, batch, locked.scalar() or 0, there)
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
-        """Store those of a batch that are not there yet, after a look who is sending."""
+        """Store the texts of a batch that are not stored yet, after a check of the members."""
         known, names = _named(batch)
         _, locked, pair, friend, there = await tx.script(
             f"BEGIN; {_lock('last_seq')}; {_PAIR}; {_FRIENDS}; {known}",
@@ -199,7 +199,7 @@ class HardenedTexts:
         return await self._complete(tx, batch, locked.scalar() or 0, there, then="; COMMIT")
 
     async def _complete(self, tx: Session, batch: Batch, last: int, there: Rows, then: str = "") -> Appended:
-        """Store those that are not ``there``, from number ``last`` + 1 on."""
+        """Store the texts that are not ``there``, with numbers from ``last`` + 1 on."""
         if any(row[-1] != batch.thread for row in there.rows):
             raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
         by_name = {text.unique_id: text for text in structs(NumberedText, [row[:-1] for row in there.rows])}
@@ -227,7 +227,7 @@ class HardenedTexts:
         return structs(NumberedText, done[2].rows)
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
-        """The messages of these names."""
+        """The messages with these unique ids."""
         either = " OR ".join(["(sender_id = ? AND unique_id = ?)"] * len(named))
         found = await tx.execute(
             f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND ({either}) ORDER BY seq", [thread, *_flat(named)]
@@ -268,7 +268,7 @@ async def _after(tx: Session, thread: int, message_id: int, count: int) -> LoadM
 
 
 def _named(batch: Batch) -> tuple[str, list[object]]:
-    """What finds those of a batch that are there, thread id last; behind the lock, none can come after it."""
+    """The condition that finds the stored texts of a batch, thread id last. The lock keeps others from adding more."""
     places = ", ".join("?" * len(batch.texts))
     names = [batch.sender, *(text.unique_id for text in batch.texts)]
     return f"{_NUMBERED}, thread_id FROM chat_message WHERE sender_id = ? AND unique_id IN ({places})", names
@@ -303,4 +303,4 @@ def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
 
 
 TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}
-"""By the schema's name."""
+"""The default `Texts` of each schema, by its name."""

@@ -1,8 +1,8 @@
-"""Which threads a user has, what is new in them, and who is in one.
+"""The threads of a user, their changes, and their members.
 
-What happens to a user's threads is numbered for that user. Whoever writes such a number holds the lock of the user's
-row of ``user_version`` until the commit, so that they become visible in their order; of several users, the one with
-the lowest id is locked first. A thread's own row is locked before.
+Each change of a thread gets a number (version) for each member. A writer of versions holds the lock of the user's row
+of ``user_version`` until the commit, so the versions of a user become visible in their order. Of several users, the one
+with the lowest id is locked first. The thread's own row is locked before.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEWEST = """
     SELECT thread_id, version, unread FROM user_thread FORCE INDEX (idx_user_version)
      WHERE user_id = ? AND version > ? AND version < ? ORDER BY version DESC LIMIT ?"""
 
-_ZERO = "CAST(0 AS UNSIGNED)"  # 0 is signed, and with an unsigned column makes a DECIMAL
+_ZERO = "CAST(0 AS UNSIGNED)"  # a plain 0 is signed, and becomes a DECIMAL with an unsigned column
 _STATES = f"""
     SELECT t.id, t.type, COALESCE(p.user1_id, {_ZERO}), COALESCE(p.user2_id, {_ZERO}), t.last_seq,
            COALESCE(u1.read_seq, {_ZERO}), COALESCE(u2.read_seq, {_ZERO})
@@ -59,7 +59,7 @@ _LOOK = f"""
     SELECT read_seq FROM user_thread WHERE user_id = ? AND thread_id = ?;
     SELECT COUNT(*) FROM chat_message WHERE thread_id = ? AND seq > ? AND sender_id <> ?"""
 
-# another device of the user may be further by now; assignments take effect from left to right
+# another device of the user may have read further; assignments take effect from left to right
 _READ = """
     UPDATE user_thread SET unread = IF(read_seq < ?, ?, unread), read_seq = GREATEST(read_seq, ?)
      WHERE user_id = ? AND thread_id = ?;
@@ -67,7 +67,7 @@ _READ = """
 
 
 async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...], bool]:
-    """The user's threads with an id above ``after``, by id, a page of at most 100; and whether there are more."""
+    """The user's threads with an id above ``after``, at most 100, ordered by id; and whether there are more."""
     page = await DEFAULTS["threads"](tx, uid, after, _PAGE)
     return structs(Thread, page.rows), page.more
 
@@ -75,7 +75,7 @@ async def threads(tx: Session, uid: int, after: int) -> tuple[tuple[Thread, ...]
 async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[ThreadState, ...], bool]:
     """The user's threads with a version above ``since``, and below ``before`` if that is not 0, the newest first.
 
-    A page of at most 100, and whether there are more.
+    At most 100, and whether there are more.
     """
     found = await tx.execute(_NEWEST, (uid, since, before or _NEVER, _PAGE + 1))
     page = found.rows[:_PAGE]
@@ -87,14 +87,14 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
 
 
 class MembersOnly(SessionWrapper):
-    """What is read through it is for members of a thread: anybody else gets a `RefusalError` instead.
+    """A session through which only members of a thread can read. For others it raises `RefusalError`.
 
-    Whether they are one is asked in the round trip of what is to be read, which is half of what a page takes.
+    The membership is checked in the same round trip as the read. A second round trip would double the time of a page.
 
     Args:
-        tx: the session that is asked.
+        tx: the session.
         thread: the thread.
-        uid: who wants to read.
+        uid: the user who reads.
     """
 
     def __init__(self, tx: Session, thread: int, uid: int) -> None:
@@ -111,7 +111,7 @@ class MembersOnly(SessionWrapper):
 
 
 async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
-    """Raise a `RefusalError` unless ``uid`` is a member of all the threads."""
+    """Raise `RefusalError` unless ``uid`` is a member of all these threads."""
     places = ", ".join("?" * len(threads))
     pairs, groups = await tx.script(
         f"SELECT thread_id FROM private_chat WHERE thread_id IN ({places}) AND (user1_id = ? OR user2_id = ?);"
@@ -123,9 +123,9 @@ async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
 
 
 async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int]:
-    """Note in a transaction that a member has read up to ``seq``, or to the end, never back.
+    """Store a member's read position in a transaction: ``seq``, at most the last number, and never backwards.
 
-    Returns who is in the thread, and how far ``uid`` has read. Raises a `RefusalError` if they are no member.
+    Returns the members of the thread, and the read position. Raises `RefusalError` if ``uid`` is not a member.
     """
     _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
     there = _among(uid, thread, pair, group)
@@ -139,7 +139,7 @@ async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[
 
 
 async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:
-    """Note that a thread is there for its members, in a transaction; returns whether it was new to them."""
+    """Add a thread to the lists of its members, in a transaction. Returns whether it was new to them."""
     places = ", ".join("?" * len(users))
     found = await tx.execute(
         f"SELECT COUNT(*) FROM user_thread WHERE thread_id = ? AND user_id IN ({places})", (thread, *users)
@@ -152,12 +152,12 @@ async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:
 
 
 def changed(thread: int, users: Sequence[int]) -> tuple[str, list[object]]:
-    """The statements, and their arguments, that note that something has happened to a thread of ``users``, by id."""
+    """The statements, with their arguments, that give a new version of a thread to ``users``, ordered by id."""
     return _noted(_CHANGED, users, [thread])
 
 
 def written(thread: int, users: Sequence[int], sender: int, count: int) -> tuple[str, list[object]]:
-    """As `changed`, when ``sender`` has written ``count`` messages."""
+    """Like `changed`, after ``sender`` has written ``count`` messages."""
     return _noted(_WRITTEN, users, [thread, sender, count])
 
 
