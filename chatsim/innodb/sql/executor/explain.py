@@ -96,7 +96,7 @@ class _Explainer:
         plan = target.access_plan(env, written, limit_value(target.limit, env), self._run.rows.trx.view)
         if plan.path is None:
             return explain_access(plan, (), select_type=select_type)
-        row = explain_access(plan, target.conditions.wanted, select_type=select_type)
+        row = explain_access(plan, target.conditions.conjuncts, select_type=select_type)
         primary = target.table.clustered.definition
         if row.type == "ALL" and written is not None and primary.name == "PRIMARY":  # so the server says of an UPDATE
             length = key_length(target.table, primary.columns)
@@ -189,7 +189,7 @@ class _SelectExplainer:
         """The conditions that are looked at when a row of a table is read."""
         select = self._select
         at, known = select.sequence[level][0], {at for at, _ in select.sequence[: level + 1]}
-        where = [each for each in select.wanted if at in (named := select.named(each)) and named <= known]
+        where = [each for each in select.conjuncts if at in (named := select.named(each)) and named <= known]
         return [*select.outer.get(at, ()), *where]
 
     def _of_derived(self, conditions: Conditions, attached: Sequence[exp.Expr]) -> PlanRow:
@@ -206,7 +206,7 @@ class _SelectExplainer:
         """The row for a table. What is known of its rows then is one of them."""
         env, table = self._env, plan.conditions.table
         others = set(range(len(self._select.scope.tables))) - {at}
-        wanted = self._select.outer.get(at, self._select.wanted)
+        wanted = self._select.outer.get(at, self._select.conjuncts)
         row = explain_access(
             *(plan, attached),
             select_id=self._number,

@@ -73,7 +73,7 @@ class Select:
         compiled = [scope.compile(each) for each in wanted]
         self.filters = [(self.named(each), function) for each, function in zip(wanted, compiled, strict=True)]
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
-        self.wanted = wanted
+        self.conjuncts = wanted
         self._arrange(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
@@ -251,8 +251,8 @@ class Select:
         while len(known) < len(scope.tables):
             rest = [at for at in range(len(scope.tables)) if at not in known]
             rest = [at for at in rest if at not in self.outer] or rest[:1]
-            conditions = [Conditions(scope, at, known, self.outer.get(at, self.wanted)) for at in rest]
-            best = min(range(len(rest)), key=lambda place: conditions[place].rank())
+            conditions = [Conditions(scope, at, known, self.outer.get(at, self.conjuncts)) for at in rest]
+            best = min(range(len(rest)), key=lambda place: conditions[place].join_rank())
             sequence.append((rest[best], conditions[best]))
             known.append(rest[best])
         return sequence

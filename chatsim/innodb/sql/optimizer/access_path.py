@@ -166,7 +166,7 @@ def _for_change(request: AccessRequest) -> Candidate[AccessPath | Merge]:
 
 
 def _backward(path: AccessPath, order: set[int]) -> AccessPath:
-    """A path walked from its end: the server goes on to what is beyond, unless a range is one row's key."""
+    """A path walked from its end: the server reads on to the record before a range, unless that is one row's key."""
     definition = path.index.definition
     whole = order <= set(definition.columns)  # a secondary index has the primary key behind these
     ranges = tuple(
@@ -177,8 +177,9 @@ def _backward(path: AccessPath, order: set[int]) -> AccessPath:
 
 
 def _pushed(conditions: Conditions, path: AccessPath, env: Env) -> Callable[[Sequence[Value]], bool] | None:
-    """The conditions that can be told from the index alone; None if there are none but what the search went by."""
-    functions = conditions.within(path.index, beside=len(path.ranges[0].low or ()) if path.access == "ref" else 0)
+    """The conditions that are pushed to the index (manual, "Index Condition Pushdown Optimization"), if any."""
+    looked_up = len(path.ranges[0].low or ()) if path.access == "ref" else 0
+    functions = conditions.index_conditions(path.index, looked_up)
     if not functions:
         return None
 

@@ -1,4 +1,4 @@
-"""What conditions leave of one column: some values, or an interval."""
+"""What conditions leave of one column: some values, or an interval (manual, "Range Optimization")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, af
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import NULL, Text, UnusableError, Value, as_text
 
-__all__ = ["IS_NULL", "ColumnRange", "pieces"]
+__all__ = ["IS_NULL", "ColumnRange", "intervals_of"]
 
 IS_NULL = "is null"
 _LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
@@ -57,14 +57,14 @@ class ColumnRange:
         """Whether there is no value that is too small for it."""
         return self.first <= _BEHIND_NULL
 
-    def pieces(self, column: Column) -> list[Interval]:
+    def intervals(self, column: Column) -> list[Interval]:
         """It as intervals of the column."""
         if self.points is not None:
             return [Interval(before(each), after(each)) for each in self.points]
         open_below = self.is_open_below and not column.nullable
         return [Interval(START if open_below else self.start, self.stop)]
 
-    def narrowed(self, column: Column, operator: str, values: Sequence[Value]) -> ColumnRange:
+    def restricted(self, column: Column, operator: str, values: Sequence[Value]) -> ColumnRange:
         """With one more condition on the column: how it stands to values."""
         if operator == "like":
             return self._like(column, values[0])
@@ -73,11 +73,11 @@ class ColumnRange:
         except UnusableError:
             return self
         if operator == "or null":
-            points = tuple(sorted(key for key in {NULL, *keys} - {None} if self.has(key)))  # type: ignore[type-var]
+            points = tuple(sorted(key for key in {NULL, *keys} - {None} if self.contains(key)))  # type: ignore[type-var]
             return replace(self, points=points, or_null=len(points) == 2)
         if operator in ("=", "in", "<=>", IS_NULL):
             wanted = {key for key in keys if key is not None and (key is not NULL or operator in ("<=>", IS_NULL))}
-            points = tuple(sorted(key for key in wanted if self.has(key)))  # type: ignore[type-var]
+            points = tuple(sorted(key for key in wanted if self.contains(key)))  # type: ignore[type-var]
             return replace(self, points=points, equal=self.equal or len(keys) == 1, or_null=False)
         return self._between(*_ends(operator, *keys))
 
@@ -99,7 +99,7 @@ class ColumnRange:
             return replace(self, points=())
         return replace(self, points=left.point, equal=left.point is not None, start=left.start, stop=left.stop)
 
-    def has(self, key: object) -> bool:
+    def contains(self, key: object) -> bool:
         """Whether a value is in it."""
         return (self.points is None or key in self.points) and self.start <= before(key) < self.stop
 
@@ -120,15 +120,15 @@ def _ends(operator: str, key: object = NULL, high: object = NULL) -> tuple[Cut, 
     return _BEHIND_NULL, END
 
 
-def pieces(column: Column, operator: str, values: Sequence[Value]) -> list[Interval] | None:
+def intervals_of(column: Column, operator: str, values: Sequence[Value]) -> list[Interval] | None:
     """What one condition leaves of a column; None is all of it."""
     if operator == "not in":
-        return _between_values(column, values)
-    left = ColumnRange().narrowed(column, operator, values).pieces(column)
+        return _not_in(column, values)
+    left = ColumnRange().restricted(column, operator, values).intervals(column)
     return None if left == [Interval(START, END)] else left
 
 
-def _between_values(column: Column, values: Sequence[Value]) -> list[Interval] | None:
+def _not_in(column: Column, values: Sequence[Value]) -> list[Interval] | None:
     """All but some values, and NULL. Of several, the server looks at those only that it can look for."""
     keys = set()
     for value in values:

@@ -1,4 +1,4 @@
-"""What a statement asks of a table, as far as an index can be asked: columns compared with what is known."""
+"""The conditions on one table, as far as an index can be searched by them: columns compared with known values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
-from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, pieces
+from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import Value
@@ -64,7 +64,7 @@ _OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
 
 @dataclass(frozen=True)
 class _Term:
-    """A condition that an index can be asked: a column, compared with what is known when it is read."""
+    """A condition that an index can be searched by: a column, compared with what is known when the table is read."""
 
     column: int
     operator: str
@@ -78,7 +78,7 @@ class _Term:
         return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
 
     def selectivity(self, rows: int) -> float:
-        """Which part of so many rows the server takes it to leave, for want of an index to look at."""
+        """The part of so many rows that it is assumed to leave (manual, "Condition Filtering")."""
         equal = max(1 / rows, 0.1)
         match self.operator:
             case "=" | "<=>" | "is null":
@@ -95,21 +95,21 @@ class _Term:
 
 
 @dataclass(frozen=True)
-class _All:
+class _And:
     """Conditions that all have to hold."""
 
-    parts: Sequence[_Asked]
+    parts: Sequence[_ConditionTree]
 
 
 @dataclass(frozen=True)
-class _Any:
+class _Or:
     """Conditions of which one has to hold."""
 
-    parts: Sequence[_Asked]
+    parts: Sequence[_ConditionTree]
 
 
-_Asked: TypeAlias = "_Term | _All | _Any | Function"
-"""What is asked: at the ends terms, and what is known beforehand to hold or not."""
+_ConditionTree: TypeAlias = "_Term | _And | _Or | Function"
+"""AND and OR over terms, and over conditions that can be evaluated before any row is read."""
 
 _LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
 """Operators that say which values a column may have."""
@@ -126,46 +126,52 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 
 
 class Conditions:
-    """What a statement asks of one of its tables, as far as an index can be asked.
+    """The conditions on one table of a statement, as far as an index can be searched by them.
 
     Args:
         scope: the statement's tables.
         at: which of them.
         known: the tables whose rows are known when this one is read.
-        wanted: the conditions.
+        conditions: all of which have to hold.
+
+    Attributes:
+        at: which table of the statement.
+        name: what the statement calls it.
+        table: the table.
+        conjuncts: the conditions.
     """
 
-    def __init__(self, scope: Scope, at: int, known: Iterable[int], wanted: Iterable[Conjunct]) -> None:
+    def __init__(self, scope: Scope, at: int, known: Iterable[int], conditions: Iterable[Conjunct]) -> None:
         self._scope = scope
         self.at = at
         self._known = set(known)
         self.name, self.table = scope.tables[at]
-        self.wanted = list(wanted)
-        self._terms = [term for each in self.wanted for term in self._term(each)]
-        self._constant = [scope.compile(each) for each in self.wanted if _is_constant(each)]
-        self._asked = self._all(self.wanted)
+        self.conjuncts = list(conditions)
+        self._terms = [term for each in self.conjuncts for term in self._term(each)]
+        self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
+        self._tree = self._all(self.conjuncts)
 
-    def _all(self, nodes: Iterable[Conjunct]) -> _All:
-        return _All([part for each in nodes for part in self._parts(each)])
+    def _all(self, nodes: Iterable[Conjunct]) -> _And:
+        return _And([part for each in nodes for part in self._parts(each)])
 
-    def _parts(self, node: Conjunct) -> list[_Asked]:
-        """What a condition asks: all of it has to hold."""
+    def _parts(self, node: Conjunct) -> list[_ConditionTree]:
+        """A condition as parts that all have to hold."""
         match node:
             case exp.Paren():
                 return self._parts(node.this)
             case exp.Or():
-                return [_Any([self._all(conjuncts(side)) for side in _sides(node)])]
+                return [_Or([self._all(conjuncts(side)) for side in _sides(node)])]
             case exp.In(this=exp.Tuple()):
                 pairs = [conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions]
-                return [_Any([self._all(pair) for pair in pairs])]
+                return [_Or([self._all(pair) for pair in pairs])]
             case exp.Not(this=exp.Between() as between):
                 column, low, high = between.this, between.args["low"], between.args["high"]
-                below = [*self._compared(column, "<", [low], beside=high)]
-                return [_Any([*below, *self._compared(column, ">", [high], beside=low)])] if below else []
-        return [self._scope.compile(node)] if _is_constant(node) else [*self._denied(node), *self._term(node)]
+                below = [*self._compared(column, "<", [low], also=high)]
+                return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
+        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *self._term(node)]
 
-    def _denied(self, node: Conjunct) -> Iterable[_Term]:
-        """The term, if values are named that a column does not have."""
+    def _not_in(self, node: Conjunct) -> Iterable[_Term]:
+        """The term of ``<>`` and NOT IN."""
         if isinstance(node, exp.NEQ):
             found = list(self._compared(node.this, "not in", [node.expression]))
             yield from found or self._compared(node.expression, "not in", [node.this])
@@ -181,7 +187,7 @@ class Conditions:
             case exp.In() if node.expressions:
                 yield from self._compared(node.this, "in", node.expressions)
             case exp.Or():
-                yield from self._one_of(node)
+                yield from self._or_terms(node)
             case exp.Is(expression=exp.Null()):
                 yield from self._compared(node.this, IS_NULL, [node.expression])
             case exp.Not(this=exp.Is(expression=exp.Null())):
@@ -190,7 +196,7 @@ class Conditions:
                 found = list(self._compared(node.this, operator, [node.expression]))
                 yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
 
-    def _one_of(self, node: exp.Or) -> Iterable[_Term]:
+    def _or_terms(self, node: exp.Or) -> Iterable[_Term]:
         """The terms, if each side says which values one column may have, or one of two that it is a value, or NULL."""
         nodes = _sides(node)
         sides = [term for each in nodes for term in self._term(each)]
@@ -200,10 +206,10 @@ class Conditions:
             yield _Term(sides[0].column, "in", values, [node for side in sides for node in side.nodes])
         elif len(nodes) == 2:
             one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
-            yield from self._or_null(one, other)
-            yield from self._or_null(other, one)
+            yield from self._or_null_terms(one, other)
+            yield from self._or_null_terms(other, one)
 
-    def _or_null(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
+    def _or_null_terms(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
         """The terms, if one side says that a column equals a value, and the other that it is NULL."""
         nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
         for term in equal:
@@ -211,11 +217,11 @@ class Conditions:
                 yield _Term(term.column, "or null", term.values, term.nodes)
 
     def _compared(
-        self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], beside: exp.Expr | None = None
+        self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], also: exp.Expr | None = None
     ) -> Iterable[_Term]:
         """The term, if ``left`` is a column and the rest is known when it is read."""
         column = self._column(left)
-        rest = [*right, beside] if beside is not None else right
+        rest = [*right, also] if also is not None else right
         if column is not None and all(self._is_known(each) for each in rest):
             yield _Term(column, operator, [self._scope.compile(each) for each in right], right)
 
@@ -228,8 +234,8 @@ class Conditions:
     def _is_known(self, node: exp.Expr) -> bool:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
 
-    def rank(self) -> int:
-        """How late to read it: 0 with a unique key, 1 what has no index, 2 for an equality, 3 for less, 4 for all."""
+    def join_rank(self) -> int:
+        """When a join reads the table, lowest first: 0 by a unique key, 1 without indexes, 2 by an equality, 3, 4."""
         equal = {term.column for term in self._terms if term.operator in ("=", "<=>", IS_NULL)}
         asked = {term.column for term in self._terms}
         if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
@@ -241,21 +247,25 @@ class Conditions:
         return 3 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 4
 
     @property
-    def simple(self) -> bool:
-        """Whether all that is asked is that columns equal a value or lie between two."""
+    def is_simple(self) -> bool:
+        """Whether all conditions say that a column equals a value or lies between two."""
         kinds = (*_OPERATORS, exp.Between, exp.Is)
-        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.wanted)
+        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts)
 
-    def within(self, index: Index, beside: int = 0) -> list[Function]:
-        """What can be told of the conditions by this table's columns that are in ``index``.
+    def index_conditions(self, index: Index, looked_up: int = 0) -> list[Function]:
+        """The conditions that can be checked with the columns of an index alone, without the row.
 
         Args:
             index: which.
-            beside: those are left out that are only about so many of its first columns, which a search has the values
-                of; but not IS NULL.
+            looked_up: so many of its first columns are looked up by value: conditions about them alone hold already and
+                are left out, all but IS NULL.
         """
         place = index.definition.place
-        parts = [part for each in self.wanted if (part := self._told(each, place, place[:beside])) is not None]
+        parts = [
+            part
+            for each in self.conjuncts
+            if (part := self._index_condition(each, place, place[:looked_up])) is not None
+        ]
         return [self._scope.compile(part) for part in parts]
 
     def is_about(self, node: exp.Expr, columns: Collection[int], *, pushed: bool = False) -> bool:
@@ -279,7 +289,7 @@ class Conditions:
 
     @property
     def columns(self) -> set[int]:
-        """The columns that an index can be asked for."""
+        """The columns that an index could be searched by."""
         return {term.column for term in self._terms}
 
     def _source(self, node: exp.Expr, constants: Collection[int]) -> str:
@@ -291,12 +301,12 @@ class Conditions:
             return f"{self._scope.tables[at][0]}.{self._scope.tables[at][1].columns[column].name}"
         return "func"
 
-    def _told(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
-        """The part of a condition that is only about columns of an index: of an OR, something of each side."""
+    def _index_condition(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
+        """The part of a condition that is about columns of an index alone; of an OR there must be one on each side."""
         if isinstance(node, exp.Paren):
-            return self._told(node.this, place, searched)
+            return self._index_condition(node.this, place, searched)
         if isinstance(node, exp.Or | exp.And):
-            sides = [self._told(each, place, ()) for each in (node.left, node.right)]
+            sides = [self._index_condition(each, place, ()) for each in (node.left, node.right)]
             known = [each for each in sides if each is not None]
             if len(known) == 2:
                 return type(node)(this=exp.paren(known[0]), expression=exp.paren(known[1]))
@@ -309,35 +319,35 @@ class Conditions:
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
 
-    def selectivity(self, rows: int, beside: Collection[int]) -> float:
-        """Which part of so many rows the conditions are taken to leave (MySQL manual, "Condition Filtering").
+    def selectivity(self, rows: int, known: Collection[int]) -> float:
+        """The part of so many rows that the conditions are assumed to leave (MySQL manual, "Condition Filtering").
 
         Args:
             rows: how many there are.
-            beside: columns whose conditions do not count.
+            known: columns whose conditions do not count, since an index has told of them.
         """
-        return self._selectivity(self._asked, rows, beside)
+        return self._selectivity(self._tree, rows, known)
 
-    def _selectivity(self, asked: _Asked, rows: int, beside: Collection[int]) -> float:
-        match asked:
-            case _All(parts):
-                return prod(self._selectivity(each, rows, beside) for each in parts)
-            case _Any(parts):
-                return 1 - prod(1 - self._selectivity(each, rows, beside) for each in parts)
+    def _selectivity(self, tree: _ConditionTree, rows: int, known: Collection[int]) -> float:
+        match tree:
+            case _And(parts):
+                return prod(self._selectivity(each, rows, known) for each in parts)
+            case _Or(parts):
+                return 1 - prod(1 - self._selectivity(each, rows, known) for each in parts)
             case _Term(column):
-                return 1 if column in beside else asked.selectivity(rows)
+                return 1 if column in known else tree.selectivity(rows)
         return 1
 
     # -- with values
 
     def constants_hold(self, env: Env) -> bool:
-        """Whether what is asked of no column holds."""
+        """Whether the conditions hold that name no column."""
         return all(is_true(each(env)) for each in self._constant)
 
     def column_ranges(self, env: Env) -> dict[int, ColumnRange] | None:
         """What the conditions leave of each column, with the values that are known now.
 
-        None where something is compared with NULL, or what is asked of no column does not hold.
+        None where a column is compared with NULL, or a condition that names no column does not hold.
         """
         if not self.constants_hold(env):
             return None
@@ -347,26 +357,26 @@ class Conditions:
             if values is None:
                 return None
             span = found.get(term.column, ColumnRange())
-            found[term.column] = span.narrowed(self.table.columns[term.column], term.operator, values)
+            found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
         return found
 
     def range_tree(self, env: Env, indexes: Sequence[Index]) -> RangeTree:
         """What the conditions leave of indexes, with the values that are known now."""
-        return self._range_tree(self._asked, env, indexes)
+        return self._range_tree(self._tree, env, indexes)
 
-    def _range_tree(self, asked: _Asked, env: Env, indexes: Sequence[Index]) -> RangeTree:
-        match asked:
-            case _All(parts):
+    def _range_tree(self, tree: _ConditionTree, env: Env, indexes: Sequence[Index]) -> RangeTree:
+        match tree:
+            case _And(parts):
                 return reduce(and_, [self._range_tree(each, env, indexes) for each in parts], RangeTree())
-            case _Any(parts):
+            case _Or(parts):
                 return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
             case _Term(column):
-                values = asked.known(env)
+                values = tree.known(env)
                 if values is None:
                     return NOTHING
-                left = pieces(self.table.columns[column], asked.operator, values)
+                left = intervals_of(self.table.columns[column], tree.operator, values)
                 return RangeTree() if left is None else RangeTree.of(column, left, indexes)
-        return RangeTree() if is_true(asked(env)) else NOTHING
+        return RangeTree() if is_true(tree(env)) else NOTHING
 
 
 def _sides(node: exp.Expr) -> list[exp.Expr]:

@@ -1,4 +1,4 @@
-"""Ways to a table's rows, and what the server thinks that they cost: manual, "The Optimizer Cost Model"."""
+"""What the optimizer assumes that reading costs: manual, "The Optimizer Cost Model"."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = [
     "ROW",
     "Candidate",
     "PageReads",
-    "counted",
-    "expected",
-    "is_unique",
-    "searchable",
-    "width",
+    "columns_length",
+    "estimated_rows",
+    "is_unique_key",
+    "key_parts",
+    "records_in_range",
 ]
 
 PAGE, ROW, COMPARE = 0.25, 0.1, 0.05
@@ -41,13 +41,13 @@ P_co = TypeVar("P_co", bound="AccessPath | Merge", covariant=True)
 
 @dataclass(frozen=True)
 class Candidate(Generic[P_co]):
-    """A way to the rows.
+    """An access path that is compared with others.
 
     Attributes:
-        path: the way.
-        rows: how many it is thought to meet.
-        read_cost: what it is thought to cost to read them.
-        parts: how many of the index's columns narrow the search; 0 for a scan.
+        path: the access path.
+        rows: how many rows it is estimated to read.
+        read_cost: what reading them is estimated to cost.
+        parts: how many key parts the search uses; 0 for a scan.
     """
 
     path: P_co
@@ -71,7 +71,7 @@ class PageReads:
 
     def __init__(self, table: Table, rows: int) -> None:
         self._table = table
-        self._rows_per_page = _PAGE_SIZE / (width(table, range(len(table.columns))) + _HEADER)
+        self._rows_per_page = _PAGE_SIZE / (columns_length(table, range(len(table.columns))) + _HEADER)
         leaves = math.ceil(rows / self._rows_per_page)
         self._count = leaves + (leaves > 1)
 
@@ -86,7 +86,7 @@ class PageReads:
 
     def entries(self, index: Index, rows: int) -> float:
         """So many entries of an index: the server takes its pages to be half full."""
-        key = width(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
+        key = columns_length(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
         per_page = _PAGE_SIZE // 2 // key + 1
         return (rows + per_page - 1) / per_page * PAGE
 
@@ -96,27 +96,27 @@ class PageReads:
         return PAGE * blocks * (1 - (1 - 1 / blocks) ** rows)
 
 
-def searchable(index: Index) -> Sequence[int]:
+def key_parts(index: Index) -> Sequence[int]:
     """The columns that a search may go by: with those of the primary key at the end, unless it is unique."""
     return index.definition.columns if index.definition.unique else index.definition.place
 
 
-def counted(index: Index, span: Range) -> int:
+def records_in_range(index: Index, span: Range) -> int:
     """How many records a range has."""
     return index.count(span.low, span.high, low_included=span.low_included, high_included=span.high_included)
 
 
-def expected(index: Index, span: Range) -> int:
+def estimated_rows(index: Index, span: Range) -> int:
     """How many rows the server expects in a range: of a unique key one, else what it counts there, but one at least."""
-    return 1 if is_unique(index, span) else max(counted(index, span), 1)
+    return 1 if is_unique_key(index, span) else max(records_in_range(index, span), 1)
 
 
-def is_unique(index: Index, span: Range) -> bool:
+def is_unique_key(index: Index, span: Range) -> bool:
     """Whether a range is a unique key; with NULL in it there may be many."""
     whole = span.exact and len(span.low or ()) == len(index.definition.columns)
     return whole and index.definition.unique and NULL not in (span.low or ())
 
 
-def width(table: Table, columns: Iterable[int]) -> int:
+def columns_length(table: Table, columns: Iterable[int]) -> int:
     """How many bytes columns take."""
     return sum(table.columns[at].type.size + table.columns[at].nullable for at in columns)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
-from chatsim.innodb.sql.optimizer.cost_model import Candidate, searchable
+from chatsim.innodb.sql.optimizer.cost_model import Candidate, key_parts
 from chatsim.innodb.sql.optimizer.key_length import key_length
 from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
@@ -84,7 +84,7 @@ def _looked_up(path: AccessPath | Merge) -> Sequence[int]:
     """The columns that are compared with one value each, where that is how the rows are found."""
     if isinstance(path, Merge) or path.access not in ("const", "ref"):
         return ()
-    return searchable(path.index)[: len(path.ranges[0].low or ())]
+    return key_parts(path.index)[: len(path.ranges[0].low or ())]
 
 
 def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
@@ -109,7 +109,7 @@ def _key_columns(path: AccessPath) -> Sequence[int]:
     if path.access == "index":
         return path.index.definition.columns
     parts = max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
-    return searchable(path.index)[:parts]
+    return key_parts(path.index)[:parts]
 
 
 def _filtered(candidate: Candidate[AccessPath | Merge], request: AccessRequest) -> float:

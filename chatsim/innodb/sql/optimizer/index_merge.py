@@ -20,7 +20,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatsim.innodb.sql.optimizer.cost_model import COMPARE, PAGE, ROW, Candidate, PageReads, counted, expected
+from chatsim.innodb.sql.optimizer.cost_model import (
+    COMPARE,
+    PAGE,
+    ROW,
+    Candidate,
+    PageReads,
+    estimated_rows,
+    records_in_range,
+)
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion, Union
@@ -84,36 +92,36 @@ class IndexMerges:
 
     def intersection(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> Candidate[Merge] | None:
         """The cheapest of ordered searches, if it costs less than ``below``."""
-        best = self._intersected(ranges, below)
+        best = self._intersection(ranges, below)
         return None if best is None else Candidate(self._path(best), best.rows, best.cost, 1)
 
     def _path(self, partial: _Partial) -> Intersection:
         paths = [candidate.path for candidate in partial.candidates]
         return Intersection(self._table, paths, partial.within, covering=self._covers(partial))
 
-    def _intersected(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> _Partial | None:
-        ordered = [candidate for candidate in ranges if _is_ordered(candidate.path)]
+    def _intersection(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> _Partial | None:
+        ordered = [candidate for candidate in ranges if _is_rowid_ordered(candidate.path)]
         clustered = next((candidate for candidate in ordered if candidate.path.index.definition.clustered), None)
-        best = self._agreed([candidate for candidate in ordered if candidate is not clustered])
+        best = self._cheapest_intersection([candidate for candidate in ordered if candidate is not clustered])
         if len(ordered) < 2 or best is None or best.cost >= below:
             return None
         if clustered is not None and not self._covers(best):
-            narrower = self._within(best, clustered)
+            narrower = self._with_clustered(best, clustered)
             if narrower is not None and narrower.cost < best.cost:
                 best = narrower
         return best if best.within or len(best.candidates) > 1 else None
 
-    def _agreed(self, candidates: list[Candidate[AccessPath]]) -> _Partial | None:
+    def _cheapest_intersection(self, candidates: list[Candidate[AccessPath]]) -> _Partial | None:
         """The cheapest that adds one search after the other."""
         now, best = _Partial((), self._rows, frozenset(), 0.0, 0.0), None
         while candidates and not (now.candidates and self._covers(now)):
-            candidate = min(candidates, key=lambda each: (-len(self._adds(now, each)), each.rows))
+            candidate = min(candidates, key=lambda each: (-len(self._new_columns(now, each)), each.rows))
             candidates.remove(candidate)
             selectivity = self._selectivity(now, candidate)
             if selectivity == 1:
                 continue
             left = now.left * selectivity
-            covered = now.covered | self._adds(now, candidate)
+            covered = now.covered | self._new_columns(now, candidate)
             entries = now.entries + self._pages.entries(candidate.path.index, candidate.rows)
             now = _Partial((*now.candidates, candidate), left, covered, entries, 0.0)
             if not self._covers(now):
@@ -122,7 +130,7 @@ class IndexMerges:
                 best = now
         return best
 
-    def _within(self, so_far: _Partial, clustered: Candidate[AccessPath]) -> _Partial | None:
+    def _with_clustered(self, so_far: _Partial, clustered: Candidate[AccessPath]) -> _Partial | None:
         """With the rows passed over that are not in ranges of the clustered index, which costs comparisons."""
         selectivity = self._selectivity(so_far, clustered)
         if selectivity == 1:
@@ -133,7 +141,7 @@ class IndexMerges:
         entries = so_far.entries + compared
         return _Partial(so_far.candidates, left, so_far.covered, entries, pages, clustered.path.ranges)
 
-    def _adds(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> frozenset[int]:
+    def _new_columns(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> frozenset[int]:
         """The columns that a search would add to those that are known."""
         return (self._touched & frozenset(candidate.path.index.definition.columns)) - so_far.covered
 
@@ -148,7 +156,7 @@ class IndexMerges:
             if (column in so_far.covered) != known:
                 known = not known
                 start = (span.low or ())[:at]
-                records = float(counted(index, Range(start, start, exact=True)))
+                records = float(records_in_range(index, Range(start, start, exact=True)))
                 if known:
                     selectivity, before = selectivity * records / before, math.inf
                 else:
@@ -164,17 +172,17 @@ class IndexMerges:
         cost = sum(child.read_cost for child in found)
         if len(found) < len(children) or cost > below or self._too_many(found, below):
             return None
-        if all(_is_ordered(child.path) for child in found):
-            return self._merged(sides, found, below)
-        return self._sorted(found, cost, below)
+        if all(_is_rowid_ordered(child.path) for child in found):
+            return self._rowid_ordered_union(sides, found, below)
+        return self._sort_union(found, cost, below)
 
-    def _asked(self, side: RangeTree) -> list[Candidate[AccessPath]]:
+    def _side_ranges(self, side: RangeTree) -> list[Candidate[AccessPath]]:
         """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
         found = []
         for index in self._indexes:
-            if (spans := ranges_of(side.by.get(index))) is not None:
+            if (spans := ranges_of(side.by_index.get(index))) is not None:
                 ranges, parts = spans
-                rows = sum(expected(index, each) for each in ranges)
+                rows = sum(estimated_rows(index, each) for each in ranges)
                 clustered = index.definition.clustered
                 pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
                 path = AccessPath(self._table, index, ranges, covering=True, access="range")
@@ -182,13 +190,13 @@ class IndexMerges:
         return found
 
     def _child(self, side: RangeTree, below: float) -> Candidate[AccessPath] | None:
-        best = min(self._asked(side), key=lambda candidate: candidate.read_cost, default=None)
+        best = min(self._side_ranges(side), key=lambda candidate: candidate.read_cost, default=None)
         return best if best is not None and best.read_cost < below else None
 
     def _too_many(self, children: Sequence[Candidate[AccessPath]], below: float) -> bool:
         return sum(child.rows for child in children) >= self._rows and below < math.inf
 
-    def _merged(
+    def _rowid_ordered_union(
         self, sides: Sequence[RangeTree], children: Sequence[Candidate[AccessPath]], below: float
     ) -> Candidate[Merge] | None:
         """All children are ordered: they are walked side by side."""
@@ -196,7 +204,7 @@ class IndexMerges:
         cost, rows, shared = 0.0, 0, 1.0
         for side, child in zip(sides, children, strict=True):
             alone = PAGE * (1 + child.rows) + child.rows * ROW
-            within = self._intersected(self._asked(side), alone)
+            within = self._intersection(self._side_ranges(side), alone)
             if within is not None:
                 parts.append(self._path(within))
                 entries, count = within.entries, within.rows
@@ -208,7 +216,9 @@ class IndexMerges:
         cost += self._pages.sweep(rows) + COMPARE * rows * math.log2(len(parts))
         return Candidate(Union(self._table, parts), rows, cost, 1) if cost < below else None
 
-    def _sorted(self, children: Sequence[Candidate[AccessPath]], cost: float, below: float) -> Candidate[Merge] | None:
+    def _sort_union(
+        self, children: Sequence[Candidate[AccessPath]], cost: float, below: float
+    ) -> Candidate[Merge] | None:
         """One child is not ordered: the keys of the rows are sorted."""
         clustered = next((child for child in children if child.path.index.definition.clustered), None)
         others = [child for child in children if child is not clustered]
@@ -221,7 +231,7 @@ class IndexMerges:
         return Candidate(path, sum(child.rows for child in children), cost, 1)
 
 
-def _is_ordered(path: AccessPath) -> bool:
+def _is_rowid_ordered(path: AccessPath) -> bool:
     """Whether its entries come in the order of their rows' keys."""
     definition = path.index.definition
     if definition.clustered:

@@ -1,7 +1,7 @@
 """What conditions leave of an index: intervals of a column, and behind each what is left of the next columns.
 
 Where two conditions have to hold, intervals are cut with each other; where one has to, they are put together. Those
-that overlap become one only if the same is left behind them: else they are cut into pieces, which stay apart even if
+that overlap become one only if the same is left behind them: else they are cut into intervals, which stay apart even if
 what is behind them becomes the same later. How many ranges a search has, and so what it costs and where it locks,
 follows from that. Source: the ranges that the server's optimizer trace names; MySQL manual, "Range Optimization".
 """
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from chatsim.innodb.storage.values import HIGHEST
 
-__all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "both", "either"]
+__all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "intersect", "unite"]
 
 Cut: TypeAlias = tuple[object, ...]
 """A place between the values of a column: before one or after it."""
@@ -43,12 +43,12 @@ class Interval:
     Attributes:
         start: where it begins.
         stop: where it ends, behind that.
-        behind: what is left of the columns that follow; None if all is.
+        next_part: what is left of the columns that follow; None if all is.
     """
 
     start: Cut
     stop: Cut
-    behind: Intervals | None = None
+    next_part: Intervals | None = None
 
     @property
     def point(self) -> tuple[object] | None:
@@ -64,27 +64,27 @@ class Intervals:
 
     Attributes:
         part: which of the index's columns.
-        pieces: in order, none overlaps another; if there are none, nothing is left.
+        intervals: in order, none overlaps another; if there are none, nothing is left.
     """
 
     part: int
-    pieces: Sequence[Interval]
+    intervals: Sequence[Interval]
 
 
-def both(one: Intervals | None, other: Intervals | None) -> Intervals | None:
+def intersect(one: Intervals | None, other: Intervals | None) -> Intervals | None:
     """What two conditions leave that both have to hold; None is all."""
     if one is None or other is None:
         return one or other
     if one.part != other.part:
         first, then = (one, other) if one.part < other.part else (other, one)
-        pieces = [replace(each, behind=both(each.behind, then)) for each in first.pieces]
+        intervals = [replace(each, next_part=intersect(each.next_part, then)) for each in first.intervals]
     else:
-        pieces = _cut(one.pieces, other.pieces)
-    return Intervals(min(one.part, other.part), tuple(each for each in pieces if not _is_nothing(each.behind)))
+        intervals = _cut(one.intervals, other.intervals)
+    return Intervals(min(one.part, other.part), tuple(each for each in intervals if not _is_nothing(each.next_part)))
 
 
 def _is_nothing(left: Intervals | None) -> bool:
-    return left is not None and not left.pieces
+    return left is not None and not left.intervals
 
 
 def _cut(ones: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
@@ -95,7 +95,7 @@ def _cut(ones: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]
         one, other = ones[i], others[j]
         start, stop = max(one.start, other.start), min(one.stop, other.stop)
         if start < stop:
-            found.append(Interval(start, stop, both(one.behind, other.behind)))
+            found.append(Interval(start, stop, intersect(one.next_part, other.next_part)))
         if one.stop < other.stop:
             i += 1
         else:
@@ -103,31 +103,35 @@ def _cut(ones: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]
     return found
 
 
-def either(one: Intervals | None, other: Intervals | None) -> Intervals | None:
+def unite(one: Intervals | None, other: Intervals | None) -> Intervals | None:
     """What two conditions leave of which one has to hold; None is all, as where they are about different columns."""
     if one is None or other is None or one.part != other.part:
         return None
-    pieces = list(one.pieces)
-    for each in other.pieces:
-        pieces = _with(pieces, each)
-    if any((each.start, each.stop) == (START, END) for each in pieces if each.behind is None):
+    intervals = list(one.intervals)
+    for each in other.intervals:
+        intervals = _add(intervals, each)
+    if any((each.start, each.stop) == (START, END) for each in intervals if each.next_part is None):
         return None
-    return Intervals(one.part, tuple(pieces))
+    return Intervals(one.part, tuple(intervals))
 
 
-def _with(pieces: Sequence[Interval], new: Interval) -> list[Interval]:
+def _add(intervals: Sequence[Interval], new: Interval) -> list[Interval]:
     """Pieces and one more, which may overlap some. One that has is not joined with what only touches its end."""
     found: list[Interval] = []
     rest: Interval | None = new
     overlapped = False
-    for at, each in enumerate(pieces):
+    for at, each in enumerate(intervals):
         if rest is None or each.stop < rest.start:
             found.append(each)
-        elif each.behind == rest.behind and each.start <= rest.stop and not (overlapped and each.start == rest.stop):
+        elif (
+            each.next_part == rest.next_part
+            and each.start <= rest.stop
+            and not (overlapped and each.start == rest.stop)
+        ):
             overlapped = overlapped or (each.start < rest.stop and rest.start < each.stop)
-            rest = Interval(min(each.start, rest.start), max(each.stop, rest.stop), rest.behind)
+            rest = Interval(min(each.start, rest.start), max(each.stop, rest.stop), rest.next_part)
             if each.stop > new.stop:
-                return [*found, rest, *pieces[at + 1 :]]
+                return [*found, rest, *intervals[at + 1 :]]
         elif rest.stop <= each.start:
             found += [rest, each]
             rest = None
@@ -139,13 +143,13 @@ def _with(pieces: Sequence[Interval], new: Interval) -> list[Interval]:
 
 
 def _split(found: list[Interval], each: Interval, rest: Interval) -> Interval | None:
-    """Where two overlap that differ behind: the pieces of them, but for what the second has behind the first."""
+    """Where two overlap that differ next_part: the intervals of them, but for what the second has behind the first."""
     if rest.start < each.start:
         found.append(replace(rest, stop=each.start))
     elif each.start < rest.start:
         found.append(replace(each, stop=rest.start))
     stop = min(each.stop, rest.stop)
-    found.append(Interval(max(each.start, rest.start), stop, either(each.behind, rest.behind)))
+    found.append(Interval(max(each.start, rest.start), stop, unite(each.next_part, rest.next_part)))
     if stop < each.stop:
         found.append(replace(each, start=stop))
     return replace(rest, start=stop) if stop < rest.stop else None

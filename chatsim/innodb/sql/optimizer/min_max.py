@@ -33,7 +33,7 @@ def min_max_paths(
         read: the columns that the statement reads.
     """
     column, greatest = of
-    left = conditions.column_ranges(env) if conditions.simple else None
+    left = conditions.column_ranges(env) if conditions.is_simple else None
     if left is None or any(own.points == () for own in left.values()):
         return []
     for index in filter(hints.permits, conditions.table.indexes):

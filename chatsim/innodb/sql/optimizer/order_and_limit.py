@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, width
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, columns_length
 from chatsim.innodb.sql.optimizer.range_access import cheapest_below
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
 from chatsim.innodb.storage.index_merge import Merge
@@ -111,7 +111,7 @@ def _same_prefix(
         if (each := _search(request, ranges, index, path, candidate)) is not None
         and request.direction(each) is not None
     ]
-    return min(found, key=lambda each: width(request.table, each.path.index.definition.columns), default=None)
+    return min(found, key=lambda each: columns_length(request.table, each.path.index.definition.columns), default=None)
 
 
 def _search(

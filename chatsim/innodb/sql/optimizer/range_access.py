@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, expected, is_unique
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, estimated_rows, is_unique_key
 from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.index_merge import Merge
@@ -42,7 +42,7 @@ def best_range_or_merge(
 
 
 def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPath] | None:
-    found = ranges_of(request.range_tree.by.get(index))
+    found = ranges_of(request.range_tree.by_index.get(index))
     if found is None:
         return None
     ranges, parts = found
@@ -60,8 +60,8 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
 def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
     """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
     looks = not request.forced or len(request.indexes) > 1 or not request.is_select or NULL in (span.high or ())
-    if looks or is_unique(index, span):
-        return expected(index, span)
+    if looks or is_unique_key(index, span):
+        return estimated_rows(index, span)
     if not span.exact:
         return 1
     return max(int(request.table.statistics.rows_per_key(index, len(span.low or ()))), 1)

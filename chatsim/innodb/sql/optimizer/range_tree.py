@@ -1,4 +1,7 @@
-"""What conditions leave of a table's indexes, of one or of several together: manual, "Index Merge Optimization"."""
+"""Range trees: what conditions leave of the indexes of a table (in the server: SEL_TREE and SEL_IMERGE).
+
+Source: manual, "Range Optimization" and "Index Merge Optimization".
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from chatsim.innodb.sql.optimizer.cost_model import searchable
-from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals, both, either
+from chatsim.innodb.sql.optimizer.cost_model import key_parts
+from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals, intersect, unite
 from chatsim.innodb.storage.structures import Index
 
 __all__ = ["NOTHING", "RangeTree"]
@@ -18,29 +21,29 @@ class RangeTree:
     """What may be searched for the rows of which a condition holds; each alone finds all of them.
 
     Attributes:
-        by: what is left of an index; none of one that is not asked.
+        by_index: what is left of an index; none of one that is not asked.
         merges: alternatives that are searched together, each by an index of its own.
         impossible: there can be no row.
     """
 
-    by: Mapping[Index, Intervals] = field(default_factory=dict)
+    by_index: Mapping[Index, Intervals] = field(default_factory=dict)
     merges: _Merges = ()
     impossible: bool = False
 
     @classmethod
     def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> RangeTree:
         """What is left of those of the indexes that have a column, by what is left of that."""
-        places = [(each, searchable(each)) for each in indexes]
+        places = [(each, key_parts(each)) for each in indexes]
         by = {each: Intervals(place.index(column), left) for each, place in places if column in place}
         return cls(by) if left or not by else NOTHING  # what no index is asked is not known to be impossible
 
     def __bool__(self) -> bool:
         """Whether anything is left out."""
-        return bool(self.by or self.merges or self.impossible)
+        return bool(self.by_index or self.merges or self.impossible)
 
     def __contains__(self, index: Index) -> bool:
         """Whether an index can be asked, alone or with others."""
-        left = self.by.get(index)
+        left = self.by_index.get(index)
         within = any(index in side for sides in self.merges for side in sides)
         return within or (left is not None and left.part == 0)
 
@@ -48,10 +51,10 @@ class RangeTree:
         """What is left where both conditions have to hold."""
         if self.impossible or other.impossible:
             return NOTHING
-        by = dict(self.by)
-        for index, left in other.by.items():
-            by[index] = both(by.get(index), left) or left
-        if any(not left.pieces for left in by.values()):
+        by = dict(self.by_index)
+        for index, left in other.by_index.items():
+            by[index] = intersect(by.get(index), left) or left
+        if any(not left.intervals for left in by.values()):
             return NOTHING
         return RangeTree(by, self.merges + other.merges)
 
@@ -59,30 +62,32 @@ class RangeTree:
         """What is left where one has to. Where a side has an index to itself, its merges are forgotten."""
         if self.impossible or other.impossible:
             return other if self.impossible else self
-        one, two = (replace(each, merges=()) if each.by else each for each in (self, other))
+        one, two = (replace(each, merges=()) if each.by_index else each for each in (self, other))
         if not one or not two:
             return RangeTree()
-        if one._shares(two):
-            shared = {index: either(one.by[index], left) for index, left in two.by.items() if index in one.by}
+        if one._shares_index_with(two):
+            both = [index for index in two.by_index if index in one.by_index]
+            shared = {index: unite(one.by_index[index], two.by_index[index]) for index in both}
             return RangeTree({index: left for index, left in shared.items() if left is not None})
         if one.merges and two.merges:  # of each the first
             merges: _Merges = (one.merges[0],)
             for side in two.merges[0]:
-                merges = _with(merges, side)
+                merges = _add_side(merges, side)
             return RangeTree(merges=merges)
         one, two = (two, one) if two.merges else (one, two)
-        one, two = (each._beginning() for each in (one, two))  # noqa: SLF001
+        one, two = (each._with_first_column() for each in (one, two))  # noqa: SLF001
         if not one or not two:
             return RangeTree()
-        return RangeTree(merges=_with(one.merges or ((one,),), two))
+        return RangeTree(merges=_add_side(one.merges or ((one,),), two))
 
-    def _shares(self, other: RangeTree) -> bool:
+    def _shares_index_with(self, other: RangeTree) -> bool:
         """Whether an index is left for both, by the same of its columns."""
-        return any(index in self.by and self.by[index].part == left.part for index, left in other.by.items())
+        both = [index for index in other.by_index if index in self.by_index]
+        return any(self.by_index[index].part == other.by_index[index].part for index in both)
 
-    def _beginning(self) -> RangeTree:
+    def _with_first_column(self) -> RangeTree:
         """Without the indexes of which the first column is not asked."""
-        return replace(self, by={index: left for index, left in self.by.items() if left.part == 0})
+        return replace(self, by_index={index: left for index, left in self.by_index.items() if left.part == 0})
 
 
 _Merges: TypeAlias = tuple[tuple[RangeTree, ...], ...]
@@ -90,11 +95,11 @@ _Merges: TypeAlias = tuple[tuple[RangeTree, ...], ...]
 NOTHING = RangeTree(impossible=True)
 
 
-def _with(merges: _Merges, side: RangeTree) -> _Merges:
+def _add_side(merges: _Merges, side: RangeTree) -> _Merges:
     """IndexMerges with one more side: together with one that has an index of it, or beside all; useless ones go."""
     found = []
     for sides in merges:
-        at = next((at for at, each in enumerate(sides) if each._shares(side)), None)  # noqa: SLF001
+        at = next((at for at, each in enumerate(sides) if each._shares_index_with(side)), None)  # noqa: SLF001
         if at is None:
             found.append((*sides, side))
         elif joined := sides[at] | side:

@@ -1,4 +1,4 @@
-"""The pieces of an index that are read, by what is left of its columns."""
+"""The ranges of an index that are read: its intervals, column by column, as pairs of keys."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def ranges_of(left: Intervals | None) -> tuple[list[Range], int] | None:
 
 
 def _ranges(prefix: Key, left: Intervals) -> Iterator[tuple[Range, int]]:
-    for each in left.pieces:
-        behind = _next(left, each.behind)
+    for each in left.intervals:
+        behind = _next(left, each.next_part)
         if (point := each.point) is None:
             low, low_included = _extended(prefix, each.start, behind, 0)
             high, high_included = _extended(prefix, each.stop, behind, -1)
@@ -46,8 +46,8 @@ def _extended(prefix: Key, cut: Cut, behind: Intervals | None, end: int) -> tupl
     """How far a range goes, and whether its end is in it: what is behind an interval narrows an end that is in it."""
     key, included = bound(prefix, cut, end)
     if included and len(key) > len(prefix) and behind is not None:
-        piece = behind.pieces[end]
-        return _extended(key, piece.stop if end else piece.start, _next(behind, piece.behind), end)
+        piece = behind.intervals[end]
+        return _extended(key, piece.stop if end else piece.start, _next(behind, piece.next_part), end)
     return key, included
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, expected, searchable
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, estimated_rows, key_parts
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import NULL, Key
@@ -29,11 +29,11 @@ def ref_access(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) 
     """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
     found = []
     for index in request.searchable:
-        keys = _lookups(request, searchable(index))
+        keys = _lookups(request, key_parts(index))
         parts = len(keys[0])
         if parts and not any(each.path.index is index and each.parts > parts for each in ranges):
             spans = [Range(values, values, exact=True) for values in keys]
-            rows = sum(expected(index, span) for span in spans)
+            rows = sum(estimated_rows(index, span) for span in spans)
             path = AccessPath(request.table, index, spans, covering=request.covers(index), access="ref")
             found.append(Candidate(path, rows, _read_cost(request, index, rows), parts))
     return min(found, key=lambda each: each.cost, default=None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatsim.innodb.sql.optimizer.column_range import ColumnRange, pieces
+from chatsim.innodb.sql.optimizer.column_range import ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.intervals import END, START, Interval, after, before
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import NULL, Integer, Text
@@ -26,24 +26,24 @@ NAME = Column("name", Text(80, 20, binary=True, padded=False), nullable=True)
     ],
 )
 def test_a_condition_leaves_intervals(operator, values, left):
-    assert pieces(NUMBER, operator, values) == [Interval(*each) for each in left]
+    assert intervals_of(NUMBER, operator, values) == [Interval(*each) for each in left]
 
 
 def test_where_there_is_no_null_an_interval_begins_at_the_start():
-    assert pieces(COUNTED, "<", [3]) == [Interval(START, before(3))]
-    assert pieces(COUNTED, "not in", [3]) == [Interval(START, before(3)), Interval(after(3), END)]
+    assert intervals_of(COUNTED, "<", [3]) == [Interval(START, before(3))]
+    assert intervals_of(COUNTED, "not in", [3]) == [Interval(START, before(3)), Interval(after(3), END)]
 
 
 def test_what_says_nothing_of_the_order_leaves_all():
-    assert pieces(COUNTED, "not null", []) is None
-    assert pieces(NAME, "=", [3]) is None  # a text is compared with a number as a number
-    assert pieces(NAME, "not in", [3, 4]) is None
-    assert pieces(NUMBER, "not in", [None, None]) is None
-    assert pieces(NAME, "like", ["%a"]) is None
+    assert intervals_of(COUNTED, "not null", []) is None
+    assert intervals_of(NAME, "=", [3]) is None  # a text is compared with a number as a number
+    assert intervals_of(NAME, "not in", [3, 4]) is None
+    assert intervals_of(NUMBER, "not in", [None, None]) is None
+    assert intervals_of(NAME, "like", ["%a"]) is None
 
 
 def test_a_pattern_leaves_what_begins_as_it_does():
-    (left,) = pieces(NAME, "like", ["ab%c"])
+    (left,) = intervals_of(NAME, "like", ["ab%c"])
     span = ColumnRange(start=left.start, stop=left.stop)
-    assert [text for text in ("aa", "ab", "abzz", "ac") if span.has(text)] == ["ab", "abzz"]
-    assert pieces(NAME, "like", [r"a\%b"]) == [Interval(before("a%b"), after("a%b"))]
+    assert [text for text in ("aa", "ab", "abzz", "ac") if span.contains(text)] == ["ab", "abzz"]
+    assert intervals_of(NAME, "like", [r"a\%b"]) == [Interval(before("a%b"), after("a%b"))]

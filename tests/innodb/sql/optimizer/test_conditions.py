@@ -48,7 +48,7 @@ def column_ranges(session, asked):
 def test_a_span_has_the_values_of_which_all_comparisons_hold(column_ranges, comparisons):
     found = column_ranges(" AND ".join(f"k {sign} {number}" for sign, number in comparisons))[K]
     wanted = [value for value in VALUES if all(OPERATORS[sign](value, number) for sign, number in comparisons)]
-    assert [value for value in VALUES if found.has(value)] == wanted
+    assert [value for value in VALUES if found.contains(value)] == wanted
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_only_what_was_said_to_be_one_value_is_one(column_ranges):
 
 @pytest.mark.parametrize(("where", "has_null"), [("k > 1", False), ("k IS NOT NULL", False), ("k IS NULL", True)])
 def test_a_comparison_rules_null_out(column_ranges, where, has_null):
-    assert column_ranges(where)[K].has(NULL) is has_null
+    assert column_ranges(where)[K].contains(NULL) is has_null
 
 
 def test_nothing_equals_null(column_ranges):
@@ -100,7 +100,7 @@ def test_pairs_in_parentheses_are_taken_apart(column_ranges):
     ("where", "rank"), [("v = 1", 0), ("k = 1", 2), ("k > 1", 3), ("id + 1 = 1", 4), ("v > 1 AND k = 2", 2)]
 )
 def test_the_more_is_asked_the_lower_the_rank(asked, where, rank):
-    assert asked(where).rank() == rank
+    assert asked(where).join_rank() == rank
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def ranges(session, asked):
         range_tree = asked(where).range_tree(Env(session, (), [()]), list(indexes.values()))
         if range_tree.impossible:
             return "nothing"
-        left = ranges_of(range_tree.by.get(indexes[index]))
+        left = ranges_of(range_tree.by_index.get(indexes[index]))
         return None if left is None else [said(each) for each in left[0]]
 
     return found
@@ -195,7 +195,7 @@ def merges(session, asked):
     def found(where):
         range_tree = asked(where).range_tree(Env(session, (), [()]), session.engine.table("t").indexes)
         return [
-            [sorted(index.definition.name for index in side.by if index in side) for side in sides]
+            [sorted(index.definition.name for index in side.by_index if index in side) for side in sides]
             for sides in range_tree.merges
         ]
 
