@@ -1,72 +1,22 @@
-"""Who conflicts with whom, who waits for whom, who is let go first, who dies: record locks, without statements."""
+"""Record locks: what conflicts with what, who waits for whom, what is granted, what a gap inherits."""
 
 import itertools
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from locked_index import GAP, INSERT, NEXT_KEY, RECORD, LockedIndex
 
-from chatsim.db.deadlock import LockKind
-from chatsim.db.errors import DeadlockError
 from chatsim.db.session import Isolation
-from chatsim.innodb.storage.dictionary import Column, IndexDefinition
-from chatsim.innodb.storage.locks import Grant, LockSystem, NotGrantedError, WaitPolicy
-from chatsim.innodb.storage.structures import Index, RecordLock, Transaction
-from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Integer
+from chatsim.innodb.storage.locks import Grant, NotGrantedError, WaitPolicy
 
-RECORD, GAP, NEXT_KEY, INSERT = LockKind.RECORD, LockKind.GAP, LockKind.NEXT_KEY, LockKind.INSERT_INTENTION
 REQUESTS = [*itertools.product("SX", (RECORD, GAP, NEXT_KEY)), ("X", INSERT)]
 ON_THE_SUPREMUM = [each for each in REQUESTS if each[1] is not RECORD]  # there is only the gap before it
 
 
-class Stage:
-    """The locks of one index with a few records, and what deadlocks there were."""
-
-    def __init__(self, *keys):
-        self.deadlocks = []
-        self.locks = LockSystem(lambda cycle, victim: self.deadlocks.append((list(cycle), victim)))
-        definition = IndexDefinition("PRIMARY", (0,), unique=True, clustered=True, place=(0,))
-        self.index = Index(definition)
-        self.table = Table("t", [Column("id", Integer(4, 0, 99), nullable=False)], [self.index])
-        for key in keys or (10, 20, 30):
-            self.index.insert((key,), (key,), None)
-        self._numbers = itertools.count(1)
-
-    def __getitem__(self, key):
-        return self.index.supremum if key is None else self.index.get((key,))
-
-    def trx(self, weight=0, level=Isolation.REPEATABLE_READ):
-        trx = Transaction(next(self._numbers), level)
-        trx.undo_log += [None] * weight
-        return trx
-
-    def ask(self, trx, key, mode, kind):
-        """Whether it is granted at once."""
-        if kind is INSERT:
-            return self.locks.lock_for_insert(trx, self[key]) is None
-        return not isinstance(self.locks.lock_record(trx, self[key], mode, kind), RecordLock)
-
-    def held(self, trx):
-        """What a transaction has, as mode, kind and key."""
-        return {
-            (lock.mode, lock.kind.value, record.key[0] if record.key else None)
-            for lock in trx.locks.structures
-            for record in lock.records
-            if not lock.waiting
-        }
-
-    def clear(self):
-        """No lock is left anywhere."""
-        record = self.index.supremum
-        while not record.locks and not (record := record.following).is_supremum:
-            pass
-        return not record.locks and not self.locks.waits.waiting and not self.locks.waits._unchecked
-
-
 @pytest.fixture
 def stage():
-    return Stage()
+    return LockedIndex()
 
 
 def conflict(wanted, held, *, supremum):
@@ -240,55 +190,6 @@ def test_all_shared_requests_are_let_go_at_once(stage):
     assert {trx.locks.wait_lock for trx in readers} == {None}
 
 
-def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
-    holder, older, weighty, behind = (stage.trx() for _ in range(4))
-    stage.ask(weighty, 10, "X", RECORD)
-    stage.ask(holder, 20, "X", RECORD)
-    stage.ask(older, 20, "X", RECORD)
-    stage.ask(weighty, 20, "X", RECORD)
-    stage.ask(behind, 10, "X", RECORD)
-    stage.locks.release_all(holder)
-    assert weighty.locks.wait_lock is None
-    assert older.locks.blocking_trx is weighty
-
-
-@pytest.mark.parametrize(("later", "first"), [(4, "weighty"), (5, "starved")])
-def test_a_waiter_after_which_many_began_to_wait_counts_for_as_many_as_wait(stage, later, first):
-    holder, weighty, starved, behind, other = (stage.trx() for _ in range(5))
-    stage.ask(weighty, 10, "X", RECORD)
-    stage.ask(holder, 20, "X", RECORD)
-    stage.ask(holder, 30, "X", RECORD)
-    stage.ask(starved, 20, "X", RECORD)
-    stage.ask(weighty, 20, "X", RECORD)
-    stage.ask(behind, 10, "X", RECORD)
-    for _ in range(later):  # more than twice as many as wait, with the two above
-        stage.ask(other, 30, "X", RECORD)
-        stage.locks.cancel(other.locks.wait_lock)
-    stage.locks.release_all(holder)
-    granted = {"weighty": weighty, "starved": starved}.pop(first)
-    assert granted.locks.wait_lock is None
-    assert {weighty, starved} - {granted} == {each for each in (weighty, starved) if each.locks.wait_lock}
-
-
-def test_the_weight_of_one_that_has_waited_for_long_counts_for_the_one_that_it_waits_for(stage):
-    holder, patient, popular, starved, *fans, other = (stage.trx() for _ in range(7))
-    stage.ask(holder, 20, "X", RECORD)
-    stage.ask(holder, None, "X", NEXT_KEY)
-    stage.ask(patient, 10, "X", RECORD)
-    stage.ask(popular, 30, "X", RECORD)
-    stage.ask(starved, 10, "X", RECORD)
-    stage.ask(popular, 20, "X", RECORD)
-    stage.ask(patient, 20, "X", RECORD)
-    for fan in fans:
-        stage.ask(fan, 30, "X", RECORD)
-    for _ in range(7):
-        stage.ask(other, None, "X", INSERT)
-        stage.locks.cancel(other.locks.wait_lock)
-    assert stage.locks.waits.schedule_weights() == {starved: 5, patient: 6, popular: 3, **dict.fromkeys(fans, 1)}
-    stage.locks.release_all(holder)
-    assert (patient.locks.wait_lock, popular.locks.blocking_trx) == (None, patient)
-
-
 def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(stage):
     one, other = stage.trx(), stage.trx()
     stage.ask(one, 20, "S", RECORD)
@@ -389,58 +290,6 @@ def test_at_read_committed_only_a_uniqueness_check_leaves_its_locks_to_the_gap(s
     assert stage.held(checker) == {("S", "next-key", None)}
 
 
-# --- deadlocks
-
-
-@pytest.mark.parametrize(
-    ("weights", "dies"),
-    [
-        ((0, 0), 1),  # who closes the cycle, when all weigh the same
-        ((0, 1), 0),
-        ((1, 0), 1),
-        ((0, 0, 0), 2),
-        ((0, 0, 5), 1),  # the closer is heavier: the last of the others, from the one that it waits for
-        ((5, 0, 5), 1),
-        ((0, 5, 5), 0),
-        ((0, 5, 5, 0), 3),
-        ((0, 5, 0, 5), 2),
-    ],
-)
-def test_the_lightest_dies_and_of_several_the_last_before_the_one_who_closed_the_cycle(weights, dies):
-    stage = Stage(*range(len(weights)))
-    ring = [stage.trx(weight) for weight in weights]
-    for at, trx in enumerate(ring):
-        stage.ask(trx, at, "X", RECORD)
-    for at, trx in enumerate(ring):
-        assert not stage.deadlocks
-        assert not stage.ask(trx, (at + 1) % len(ring), "X", RECORD)
-    ((cycle, victim),) = stage.deadlocks
-    assert cycle == ring
-    assert victim is ring[dies]
-    assert isinstance(victim.locks.wait_error, DeadlockError)
-    assert victim.locks.wait_lock is None
-    assert all(each.locks.wait_lock for each in ring if each is not victim)
-    assert (stage.locks.waits.deadlocks, stage.locks.waits.started) == (1, len(ring))
-    stage.locks.release_all(victim)
-    assert ring[dies - 1].locks.wait_lock is None
-
-
-def test_one_request_may_close_several_cycles_one_after_the_other(stage):
-    holder, *waiters = stage.trx(weight=9), stage.trx(), stage.trx()
-    stage.ask(holder, 10, "X", RECORD)
-    for trx in waiters:
-        stage.ask(trx, 20, "S", RECORD)
-        stage.ask(trx, 10, "X", RECORD)
-    assert not stage.ask(holder, 20, "X", RECORD)
-    for trx in waiters:
-        if trx.locks.wait_error is not None:
-            stage.locks.release_all(trx)
-    assert {victim for _, victim in stage.deadlocks} == set(waiters)
-    for trx in waiters:
-        stage.locks.release_all(trx)
-    assert holder.locks.wait_lock is None
-
-
 # --- whatever is asked for and let go
 
 REQUEST = st.tuples(st.integers(0, 4), st.sampled_from([0, 1, 2, 3, None]), st.sampled_from(REQUESTS))
@@ -470,7 +319,7 @@ def in_order(stage):
 @settings(max_examples=300)
 @given(events=st.lists(EVENT, max_size=60))
 def test_no_granted_pair_conflicts_and_nobody_waits_for_nobody(events):
-    stage = Stage(0, 1, 2, 3)
+    stage = LockedIndex(0, 1, 2, 3)
     trxs = [stage.trx() for _ in range(5)]
     for event in events:
         if event[0] == "end" and trxs[event[1]].locks.wait_lock is None:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from chatsim.db.errors import DatabaseError, DeadlockError
+from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
@@ -104,43 +104,6 @@ def test_commits_are_numbered_in_their_order():
     history.commit(second)
     history.commit(first)
     assert (second.serial, first.serial, history.committed) == (1, 2, 2)
-
-
-# --- a transaction that waits
-
-
-def test_who_was_let_go_before_it_slept_does_not_sleep():
-    async def main():
-        trx = transaction()
-        await trx.locks.wait(object(), 9)
-        assert trx.locks.wait_event is None
-
-    run(main())
-
-
-def test_who_was_doomed_before_it_slept_is_told_once():
-    async def main():
-        trx = transaction()
-        trx.locks.wait_error = DeadlockError(1213, "Deadlock found")
-        with pytest.raises(DeadlockError):
-            await trx.locks.wait(object(), 9)
-        await trx.locks.wait(object(), 9)
-
-    run(main())
-
-
-def test_who_sleeps_can_be_cancelled_and_nothing_is_left_to_wake():
-    async def main():
-        trx = transaction()
-        trx.locks.wait_lock = lock = object()
-        sleeper = asyncio.create_task(trx.locks.wait(lock, 9))
-        await asyncio.sleep(1)
-        sleeper.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await sleeper
-        assert trx.locks.wait_event is None
-
-    run(main())
 
 
 # --- isolation levels

@@ -1,96 +1,15 @@
-"""What is taken back was never there, and what nobody can see any more is purged: neither leaves anything behind."""
+"""Undo: what is rolled back was never there, and leaves nothing behind."""
 
 import asyncio
-import gc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_state import consistent, ignoring_errors, nothing_is_locked, shape, state, there
 
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
-from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.innodb.storage.structures import Transaction, Version
-from chatsim.simulation.loop import current_loop, run
-
-TABLE = "CREATE TABLE t (id INT PRIMARY KEY, u INT, k INT, v INT, UNIQUE KEY by_u (u), KEY by_k (k, u))"
-ROWS = "INSERT INTO t VALUES (1, 1, 1, 1), (2, 2, 1, 2), (3, 3, NULL, 3), (4, NULL, 2, 4)"
-
-
-def there(body, **settings):
-    """Run a test with an engine that has the table, in virtual time; gives what the test gives."""
-
-    async def main():
-        engine = Engine(current_loop().time, **{"purges": False} | settings)
-        admin = EngineSession(engine)
-        for sql in (TABLE, ROWS):
-            await admin.run(sql)
-        engine.purge()
-        return await body(engine, admin)
-
-    return run(main())
-
-
-def records(index):
-    record = index.supremum.following
-    while not record.is_supremum:
-        yield record
-        record = record.following
-
-
-def chain(record):
-    found = [(tuple(record.row), record.writer, record.deleted)]
-    version = record.older
-    while version is not None:
-        found.append((tuple(version.row), version.writer, version.deleted))
-        version = version.older
-    return found
-
-
-def state(engine):
-    """All that an engine keeps of its tables: each index's records, with every version, its writer and its marks."""
-    return {
-        (table.name, index.definition.name): [(record.key, chain(record)) for record in records(index)]
-        for table in engine.tables.values()
-        for index in table.indexes
-    }
-
-
-def shape(engine):
-    """The keys in each index of the table, the delete-marked ones in parentheses."""
-    return {
-        index.definition.name: [f"({each.key[0]})" if each.deleted else f"{each.key[0]}" for each in records(index)]
-        for index in engine.tables["t"].indexes
-    }
-
-
-def nothing_is_locked(engine):
-    for table in engine.tables.values():
-        assert not table.locks.granted
-        assert not table.locks.auto_inc
-        for index in table.indexes:
-            assert [record for record in (*records(index), index.supremum) if record.locks] == []
-    return engine.data_locks() == []
-
-
-def consistent(engine):
-    """Every row that is there has one live entry in each index; no other entry is alive."""
-    for table in engine.tables.values():
-        rows = [record.row for record in records(table.clustered) if not record.deleted]
-        for index in table.secondary:
-            live = [record.key for record in records(index) if not record.deleted]
-            assert sorted(map(repr, live)) == sorted(repr(index.key_of(row)) for row in rows)
-    return True
-
-
-async def ignoring_errors(session, sql):
-    try:
-        await session.run(sql)
-    except DatabaseError as error:
-        if error.errno not in (1062, 1305):
-            raise
-
 
 # --- taken back
 
@@ -246,122 +165,6 @@ def test_when_all_is_purged_only_the_rows_are_left(done, level):
         assert [len(each) for each in found.values()] == [len(answer.rows)] * 3
         assert consistent(engine)
         assert nothing_is_locked(engine)
-
-    there(body)
-
-
-# --- purge
-
-
-def test_what_a_view_wants_is_kept_until_the_view_is_closed():
-    async def body(engine, admin):
-        reader = EngineSession(engine)
-        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        await admin.run("UPDATE t SET u = 11 WHERE id = 1")
-        await admin.run("DELETE FROM t WHERE id = 2")
-        held = {
-            "PRIMARY": ["1", "(2)", "3", "4"],
-            "by_u": ["NULL", "(1)", "(2)", "3", "11"],
-            "by_k": ["NULL", "(1)", "1", "(1)", "2"],
-        }
-        assert {name: sorted(keys) for name, keys in shape(engine).items()} == {
-            name: sorted(keys) for name, keys in held.items()
-        }
-        assert not engine.purge()
-        await reader.run("COMMIT")
-        assert engine.purge()
-        assert shape(engine) == {"PRIMARY": ["1", "3", "4"], "by_u": ["NULL", "3", "11"], "by_k": ["NULL", "1", "2"]}
-        assert not engine.purge()
-
-    there(body)
-
-
-def test_a_view_keeps_only_what_was_committed_after_it():
-    async def body(engine, admin):
-        await admin.run("DELETE FROM t WHERE id = 1")
-        reader = EngineSession(engine)
-        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        await admin.run("DELETE FROM t WHERE id = 2")
-        assert engine.purge()
-        assert shape(engine)["PRIMARY"] == ["(2)", "3", "4"]
-
-    there(body)
-
-
-def test_a_row_that_came_back_under_its_old_key_is_not_purged():
-    async def body(engine, admin):
-        await admin.run("UPDATE t SET u = 9 WHERE id = 1")
-        await admin.run("UPDATE t SET u = 1 WHERE id = 1")
-        await admin.run("DELETE FROM t WHERE id = 2")
-        await admin.run("INSERT INTO t VALUES (2, 2, 1, 2)")
-        engine.purge()
-        assert shape(engine)["by_u"] == ["NULL", "1", "2", "3"]
-        assert consistent(engine)
-
-    there(body)
-
-
-def test_versions_are_cut_off_behind_the_one_that_the_oldest_view_sees():
-    async def body(engine, admin):
-        def length():
-            return len(chain(engine.tables["t"].clustered.get((1,))))
-
-        for _ in range(20):
-            await admin.run("UPDATE t SET v = v + 1 WHERE id = 1")
-        assert length() == 21
-        reader = EngineSession(engine)
-        await reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        for _ in range(5):
-            await admin.run("UPDATE t SET v = v + 1 WHERE id = 1")
-        engine.purge()
-        assert length() == 6
-        await reader.run("COMMIT")
-        engine.purge()
-        assert length() == 1
-
-    there(body)
-
-
-def test_nothing_of_a_purged_or_undone_change_is_left_in_memory():
-    async def body(engine, admin):
-        for number in range(50):
-            await admin.run(f"BEGIN; INSERT INTO t VALUES ({100 + number}, {100 + number}, 3, 3)")
-            await admin.run("UPDATE t SET v = v + 1, k = 3 - k WHERE id < 3")
-            await admin.run("COMMIT" if number % 2 else "ROLLBACK")
-            await admin.run(f"DELETE FROM t WHERE id = {100 + number}")
-            engine.purge()
-        gc.collect()
-        mine = [each for each in gc.get_objects() if isinstance(each, Version)]
-        assert mine == []
-        transactions = [each for each in gc.get_objects() if isinstance(each, Transaction)]
-        assert [
-            each for each in transactions if each.undo_log or each.locks.structures or each.view or each.locks.similar
-        ] == []
-        assert len(transactions) <= sum(len(index) for index in engine.tables["t"].indexes)
-
-    there(body)
-
-
-def test_a_server_that_purges_by_itself_does_so_soon_after_a_commit():
-    async def body(engine, admin):
-        await admin.run("DELETE FROM t WHERE id = 1")
-        assert shape(engine)["PRIMARY"] == ["(1)", "2", "3", "4"]
-        await asyncio.sleep(0.02)
-        assert shape(engine)["PRIMARY"] == ["2", "3", "4"]
-
-    there(body, purges=True)
-
-
-def test_purge_wakes_who_waits_for_a_record_that_goes_and_hands_its_gap_on():
-    async def body(engine, admin):
-        keeper, holder = EngineSession(engine), EngineSession(engine)
-        await keeper.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        await admin.run("DELETE FROM t WHERE id = 2")
-        await holder.run("BEGIN; SELECT * FROM t WHERE id >= 2 FOR UPDATE")
-        await keeper.run("COMMIT")
-        engine.purge()
-        locks = {(each.mode, each.data) for each in engine.data_locks() if each.index}
-        assert locks == {("X", "3"), ("X,GAP", "3"), ("X", "4"), ("X", "supremum pseudo-record")}
 
     there(body)
 
