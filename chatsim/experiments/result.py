@@ -207,7 +207,6 @@ class Result:
 
     def save(self, directory: Path | str) -> Path:
         """Write samples.parquet, summary.json, environment.json, config.toml, history.jsonl, figures and deadlocks."""
-        import matplotlib.pyplot as plt
         import tomli_w
 
         from chatsim import figures
@@ -233,10 +232,7 @@ class Result:
             if variant.deadlock:
                 name = f"deadlock-{variant.strategy}-{variant.pattern}"
                 (home / f"{name}.txt").write_text(variant.deadlock.raw)
-                graph = figures.wait_for_graph(variant.deadlock).get_figure(root=True)
-                assert graph is not None
-                graph.savefig(home / f"{name}.png", dpi=150)
-                plt.close(graph)
+                figures.wait_for_graph(variant.deadlock).savefig(home / f"{name}.png", dpi=150)
         if self.variants:
             self.plot().savefig(home / "summary.png", dpi=150)
         return home

@@ -1,31 +1,20 @@
-"""The pictures: nothing cut, nothing on top of something else, and the victim is plain to see."""
+"""The wait-for graph: nothing is cut or covered, and the victim is plain to see."""
 
 from itertools import combinations
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.path import Path
 from matplotlib.text import Annotation
 
 from chatsim import figures
-from chatsim.conformance.model_player import play
-from chatsim.conformance.schedule import Schedule
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
-
-mpl.use("Agg")
 
 STATEMENTS = {
     "usual": "SELECT thread_id FROM private_chat WHERE user1_id = 30 AND user2_id = 31 FOR UPDATE",
     "short": "COMMIT",
     "long, with dollars": "SELECT '$x$', \n" + ", ".join(f"COLUMN_{n}" for n in range(200)) + " FROM private_chat",
 }
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
 
 
 def ring(count, statement, key="(1234567890123456789, 1234567890123456789)"):
@@ -38,8 +27,9 @@ def ring(count, statement, key="(1234567890123456789, 1234567890123456789)"):
 
 def drawn(deadlock):
     """The axes, its texts and its arrows, after everything has its place."""
-    ax = figures.wait_for_graph(deadlock)
-    ax.figure.canvas.draw()
+    figure = figures.wait_for_graph(deadlock)
+    figure.canvas.draw()
+    (ax,) = figure.axes
     texts = [text for text in ax.texts if text.get_text()]
     return ax, texts, [text for text in ax.texts if isinstance(text, Annotation)]
 
@@ -115,28 +105,8 @@ def test_a_request_ahead_in_the_queue():
 
 
 def test_axes_that_are_given_are_used():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(16, 4.5))
-    assert figures.wait_for_graph(ring(2, "COMMIT"), right) is right
+    figure = Figure(figsize=(16, 4.5))
+    left, right = figure.subplots(1, 2)
+    assert figures.wait_for_graph(ring(2, "COMMIT"), right) is figure
     assert not left.texts
     assert figure.axes == [left, right]
-
-
-def test_locks_are_drawn_over_what_they_cover_and_a_wait_with_a_dashed_edge():
-    script = Schedule.of(
-        """
-        a: BEGIN
-        b: BEGIN
-        a: SELECT * FROM t WHERE id = 5 FOR UPDATE
-        b: SELECT * FROM t WHERE id = 6 FOR UPDATE
-        a: INSERT INTO t VALUES (5)
-        """,
-        setup=["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (9)"],
-    )
-    figure = figures.lock_steps(script, play(script), "t.PRIMARY")
-    (ax,) = figure.axes
-    bars = [bar for container in ax.containers for bar in container]
-    assert len(bars) == 1 + 2 + 3  # after steps 3, 4 and 5
-    assert [bar.get_linestyle() for bar in bars].count("dashed") == 1
-    words = {text.get_text() for text in ax.texts}
-    assert {"(9)", "a X", "b X", "a waits to insert"} <= words
-    assert any("a waits for b" in word for word in words)

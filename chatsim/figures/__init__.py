@@ -1,0 +1,20 @@
+"""Pictures of results and of deadlocks. Each function returns a `matplotlib.figure.Figure`, and measures nothing.
+
+A notebook shows the figure that is the last expression of a cell; ``figure.savefig`` writes it to a file.
+
+- `strategies`: goodput and latency of creation strategies
+- `catch_up`: how long it takes to catch up, over round-trip times
+- `delivery`: how soon texts are delivered, hop by hop
+- `pages`: what a page of a list costs, over the length of the list
+- `lock_steps`: the locks on an index after each step of a schedule
+- `wait_for_graph`: who waits for whom in a deadlock
+"""
+
+from chatsim.figures.catching_up import catch_up
+from chatsim.figures.comparison import strategies
+from chatsim.figures.deadlocks import wait_for_graph
+from chatsim.figures.hops import delivery
+from chatsim.figures.locks import lock_steps
+from chatsim.figures.page_costs import pages
+
+__all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "wait_for_graph"]

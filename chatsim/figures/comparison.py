@@ -1,0 +1,47 @@
+"""Strategies compared: goodput and latency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatsim.figures.style import POINTS, add_caption, bars, log_scale, new_figure, set_heading
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["strategies"]
+
+
+def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
+    """Compare strategies: a row of axes per pattern, goodput at the left, latency from median to p99 at the right.
+
+    A strategy whose verdict is not ``safe`` is hatched, and its name says why.
+
+    Args:
+        table: a result's summary, one row per strategy and pattern.
+        caption: the run's conditions, printed beneath.
+    """
+    patterns = list(dict.fromkeys(table["pattern"]))
+    tallest = max(len(table[table["pattern"] == pattern]) for pattern in patterns)
+    figure = new_figure(10, 1.2 + len(patterns) * (0.7 + 0.27 * tallest), layout="constrained")
+    axes = figure.subplots(len(patterns), 2, squeeze=False, sharex="col")
+    for pattern, (left, right) in zip(patterns, axes, strict=True):
+        part = table[table["pattern"] == pattern].iloc[::-1]
+        names = [
+            name if word == "safe" else f"{name} ({word})"
+            for name, word in zip(part["strategy"], part["verdict"], strict=True)
+        ]
+        bars(left, names, part["goodput_per_s"], hatched=part["verdict"] != "safe")
+        set_heading(left, pattern)
+        places = range(len(part))
+        right.hlines(places, part["p50_ms"], part["p99_ms"], color="0.55", linewidth=3)
+        right.plot(part["p50_ms"], places, "o", color="black", markersize=5, label="median")
+        right.plot(part["p99_ms"], places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
+        right.set(yticks=[], ylim=left.get_ylim())
+        log_scale(right)
+    axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
+    axes[-1, 1].set_xlabel("latency, ms (log scale)")
+    axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=POINTS)
+    add_caption(figure, caption)
+    return figure

@@ -1,0 +1,125 @@
+"""Who waits for whom in a deadlock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatsim.figures.style import POINTS, new_figure, wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from chatsim.db.deadlock import Deadlock, Lock, Participant
+
+_CHARACTERS_PER_INCH = 14
+"""How many characters fit into an inch, SQL's capitals among them."""
+
+__all__ = ["wait_for_graph"]
+
+
+def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
+    """Draw who waited for whom: a box per transaction, clockwise, and an arrow from each waiter to its holder.
+
+    The victim's box is dashed, thick and grey. With four or more transactions there is no room beside the arrows,
+    and what a transaction waits for stands in its box.
+
+    Args:
+        deadlock: what to draw; up to six transactions can be read at 8 x 4.5 inches.
+        ax: where to draw; its axis is switched off. A new figure is made when None.
+
+    Returns:
+        The figure that the graph is in.
+    """
+    count = len(deadlock.participants)
+    if ax is None:
+        ax = new_figure(8, 2.8 if count == 2 else 4.5).add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+
+    places = dict(zip((one.number for one in deadlock.participants), _clockwise(count), strict=True))
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    characters = int(_CHARACTERS_PER_INCH * inches * min(0.3, 0.9 / (count - count // 2)))
+    boxes = {}
+    for one in deadlock.participants:
+        died = one.number == deadlock.victim
+        boxes[one.number] = ax.text(
+            *places[one.number],
+            _box_text(one, deadlock.in_the_way(one), characters, died=died, waits=count > 3),
+            ha="center",
+            va="center",
+            fontsize=POINTS,
+            parse_math=False,
+            bbox={
+                "boxstyle": "round,pad=0.6",
+                "facecolor": "0.88" if died else "white",
+                "edgecolor": "black",
+                "linewidth": 2.5 if died else 1.0,
+                "linestyle": "dashed" if died else "solid",
+            },
+        )
+    # Two arrows between the same two boxes run side by side, close enough for the smallest box.
+    aside = 0.05 if count == 2 else 0.0
+    for waiter, holder, lock in deadlock.waits_for():
+        (x1, y1), (x2, y2) = places[waiter], places[holder]
+        shift = aside if x2 > x1 else -aside
+        start, end = (x1, y1 + shift), (x2, y2 + shift)
+        ax.annotate(
+            "",
+            xytext=start,
+            xy=end,
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": "black",
+                "mutation_scale": 16,
+                "patchA": boxes[waiter].get_bbox_patch(),
+                "patchB": boxes[holder].get_bbox_patch(),
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
+        )
+        if count <= 3:
+            _label(ax, lock, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _clockwise(count: int) -> list[tuple[float, float]]:
+    """Centres of the boxes in the unit square: two rows, in the order of the cycle; a pair stands side by side."""
+    if count == 2:
+        return _row(2, 0.5)
+    return _row(count // 2, 0.77) + _row(count - count // 2, 0.23)[::-1]
+
+
+def _row(count: int, y: float) -> list[tuple[float, float]]:
+    if count == 1:
+        return [(0.5, y)]
+    return [(0.165 + 0.67 * i / (count - 1), y) for i in range(count)]
+
+
+def _box_text(one: Participant, held: tuple[Lock, ...], characters: int, *, died: bool, waits: bool) -> str:
+    """A transaction's number, its fate, its statement and its locks, wrapped to a width in characters."""
+    lines = 1 if waits else 2
+    paragraphs = [
+        f"Transaction {one.number}{': rolled back (1213)' if died else ''}",
+        wrapped(one.statement, characters, lines=3),
+        _lock_text("holds", held[0], characters, lines) if held else "its request is ahead in the queue",
+    ]
+    if waits:
+        paragraphs.append(_lock_text("waits for", one.waits, characters, lines))
+    return "\n\n".join(paragraphs)
+
+
+def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
+    """Name the lock waited for beside the middle of its arrow, on the side away from the centre."""
+    x, y = middle
+    ha, dx = ("left", 0.05) if x > 0.6 else ("right", -0.05) if x < 0.4 else ("center", 0.0)
+    va, dy = ("bottom", 0.02) if y > 0.52 else ("top", -0.02) if y < 0.48 else ("center", 0.0)
+    ax.text(x + dx, y + dy, _lock_text("waits for", lock, 34, lines=2), ha=ha, va=va, fontsize=POINTS, parse_math=False)
+
+
+def _lock_text(verb: str, lock: Lock, characters: int, lines: int) -> str:
+    """What a lock is and where, its names on at most ``lines`` lines each."""
+    names = (wrapped(name, characters, lines) for name in (lock.place, lock.record))
+    return "\n".join([f"{verb} {lock.mode} {lock.kind}", *names])

@@ -1,0 +1,70 @@
+"""What all figures share: how they are made, their sizes of text, their scales, bars and captions."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from textwrap import wrap
+from typing import TYPE_CHECKING, Literal
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["POINTS", "NotebookFigure", "add_caption", "bars", "log_scale", "new_figure", "set_heading", "wrapped"]
+
+POINTS = 8
+"""The size of text."""
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows as a cell's result. pyplot knows nothing of it, and does not show it once more."""
+
+    def _repr_png_(self) -> bytes:
+        png = BytesIO()
+        self.savefig(png, format="png", bbox_inches="tight")
+        return png.getvalue()
+
+
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = None) -> NotebookFigure:
+    """An empty figure of so many inches."""
+    figure = NotebookFigure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def add_caption(figure: Figure, caption: str, width: int = 165) -> None:
+    """Print the conditions of a run beneath its figure, wrapped to ``width`` characters."""
+    figure.supxlabel("\n".join(wrap(caption, width)), fontsize=7.5, x=0.01, ha="left")
+
+
+def set_heading(ax: Axes, text: str) -> None:
+    """Print a heading above the left end of some axes."""
+    ax.set_title(text, loc="left", fontsize=10, fontweight="bold")
+
+
+def log_scale(ax: Axes) -> None:
+    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 and a grid."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid(axis="x", which="both", color="0.9")
+    ax.set_axisbelow(True)
+
+
+def bars(ax: Axes, names: Sequence[str], values: pd.Series[float], *, hatched: Iterable[bool]) -> None:
+    """Draw horizontal bars; the hatched ones are those that are not in order."""
+    for bar, hatch in zip(ax.barh(names, values, color="0.55", edgecolor="black", linewidth=0.6), hatched, strict=True):
+        if hatch:
+            bar.set(hatch="////", facecolor="white")
+
+
+def wrapped(text: str, characters: int, lines: int) -> str:
+    """The text on at most so many lines of so many characters."""
+    return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))

@@ -1,0 +1,67 @@
+"""No figure is pyplot's: a notebook would show it a second time at the end of the cell."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from chatsim import figures
+from chatsim.conformance.model_player import play
+from chatsim.conformance.schedule import Schedule
+from chatsim.db.deadlock import Deadlock, Lock, LockKind, Participant
+
+
+def strategies():
+    row = {"pattern": "same_pair", "goodput_per_s": 10.0, "p50_ms": 1.0, "p99_ms": 5.0}
+    verdicts = {"upsert": "safe", "check_then_insert": "unsafe"}
+    return figures.strategies(pd.DataFrame([row | {"strategy": name, "verdict": verdicts[name]} for name in verdicts]))
+
+
+def catch_up():
+    away = {"protocol": "bulk", "rtt_ms": 50.0, "first_screen_ms": 60.0, "caught_up_ms": 90.0, "lower_bound_ms": 50.0}
+    direct = {"protocol": "direct", "writes_per_s": 100.0}
+    cursors = [{"cursor": "message_id", "lost": 3}, {"cursor": "user_version", "lost": 0}]
+    return figures.catch_up(pd.DataFrame([which | cursor for which in (away, direct) for cursor in cursors]))
+
+
+def delivery():
+    row = {"path": "same", "presence": "process", "peers": "process", "p50_ms": 1.0, "p99_ms": None}
+    return figures.delivery(pd.DataFrame([row | {"hop": hop} for hop in ("acknowledged", "pushed", "read")]))
+
+
+def pages():
+    row = {"strategy": "offset", "depth": "last", "page_size": 20}
+    return figures.pages(pd.DataFrame([row | {"existing": n, "index_reads": n} for n in (100, 1_000)]))
+
+
+def lock_steps():
+    script = Schedule.of("a: SELECT * FROM t FOR UPDATE", setup=["CREATE TABLE t (id INT PRIMARY KEY)"])
+    return figures.lock_steps(script, play(script), "t.PRIMARY")
+
+
+def wait_for_graph():
+    gap = Lock("t", "PRIMARY", "X", LockKind.GAP, "(1)")
+    both = tuple(Participant(number, number, "COMMIT", (gap,), gap, 2) for number in (1, 2))
+    return figures.wait_for_graph(Deadlock(both, victim=1, raw=""))
+
+
+DRAWN = [strategies, catch_up, delivery, pages, lock_steps, wait_for_graph]
+
+
+@pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
+def test_a_figure_is_returned_and_none_is_left_open(draw, tmp_path):
+    before = plt.get_fignums()
+    figure = draw()
+    assert isinstance(figure, Figure)
+    assert plt.get_fignums() == before
+    figure.savefig(tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 1_000
+
+
+@pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
+def test_a_notebook_shows_it_as_a_picture(draw):
+    assert draw()._repr_png_().startswith(b"\x89PNG")
+
+
+def test_these_are_all_figures():
+    assert sorted(draw.__name__ for draw in DRAWN) == sorted(figures.__all__)
