@@ -29,11 +29,11 @@ from serving import (
         ({"CHATSIM_MYSQL_URL": None}, "CHATSIM_MYSQL_URL is not set"),
         ({"CHATSIM_MYSQL_URL": ""}, "CHATSIM_MYSQL_URL is not set"),
         ({"CHATSIM_MYSQL_URL": "here"}, "'here' is not of the form mysql://user:password@host:port"),
-        ({"CHATSIM_MYSQL_URL": "mysql://root@127.0.0.1:1"}, "the MySQL server can't be used: .*"),
+        ({"CHATSIM_MYSQL_URL": "mysql://root@127.0.0.1:1"}, r"MySQL at mysql://root@127\.0\.0\.1:1 can't be used: .*"),
         ({"CHATSIM_TOKEN_KEY": None}, "CHATSIM_TOKEN_KEY is not set"),
         ({"CHATSIM_TOKEN_KEY": ""}, "CHATSIM_TOKEN_KEY is not set"),
         ({"CHATSIM_TOKEN_KEY": "swordfish"}, "CHATSIM_TOKEN_KEY is not hexadecimal"),
-        ({}, "the MySQL server can't be used: 1049.*Unknown database 'chatsim_nowhere'"),
+        ({}, r"MySQL at mysql://.* can't be used: 1049.*Unknown database 'chatsim_nowhere'"),
     ],
     ids=lambda value: " ".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
 )

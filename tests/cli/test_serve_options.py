@@ -167,6 +167,6 @@ def test_a_port_in_use_is_named_by_a_node_in_a_process_of_its_own_too(mysql_url)
     assert (done.returncode, done.stdout) == (2, "")
     first, *_, last = done.stderr.splitlines()
     assert re.fullmatch(cannot_listen(2, ports[1]), first)
-    assert last == "Error: node2 did not start; what it said is above"
+    assert last == "Error: node2 did not start; its own message is above"
     assert "Traceback" not in done.stderr
     assert nobody_listens(ports)

@@ -24,6 +24,7 @@ from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, Proc
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
 from chatsim.worlds.mysql.servers.mysqld import MySQL
+from chatsim.worlds.mysql.servers.urls import without_password
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
@@ -82,7 +83,7 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
         try:
             await stack.enter_async_context(database)
         except DatabaseError as error:
-            raise WorldError(f"the MySQL server can't be used: {error}") from error
+            raise WorldError(f"MySQL at {without_password(settings.mysql_url)} can't be used: {error}") from error
         services = Services(
             network=TcpNetwork(),
             database=database,
@@ -282,7 +283,7 @@ class _NodeProcess:
         await asyncio.wait({waiting, self._reading}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if not self._listening.is_set():
-            raise WorldError(f"{self._name} did not start; what it said is above")
+            raise WorldError(f"{self._name} did not start; its own message is above")
 
     async def kill(self) -> None:
         """End it at once."""

@@ -61,15 +61,15 @@ class Servers:
         settled = False
         for rung in ladder.rungs(self.service(), self._url()):
             try:
-                mark, said = ("+" if settled else "*"), rung.probe()
+                mark, sentence = ("+" if settled else "*"), rung.probe()
                 settled = True
             except ladder.UnavailableError as error:
-                mark, said = "-", str(error)
+                mark, sentence = "-", str(error)
             except (ladder.ServerError, BadUrlError) as error:
-                mark, said = "-", f"{error}; a named server is never passed over for another"
+                mark, sentence = "-", f"{error}; it is named, so no other server is used instead"
                 settled = True
-            lines.append(f"{mark} {rung.name:<10} {said}")
-        return [*lines, "", "* would be used   + would do as well   - can't"]
+            lines.append(f"{mark} {rung.name:<10} {sentence}")
+        return [*lines, "", "* is used   + could be used instead   - can't be used"]
 
     def redis(self) -> ladder.Server:
         """A Redis that answers. Raises `WorldError`."""

@@ -25,6 +25,7 @@ from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.mysql.servers.urls import without_password
 from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
@@ -117,7 +118,7 @@ class MySQLWorld:
             self._environment = await self._describe()
             await self.deadlock()
         except DatabaseError as error:
-            raise WorldError(f"the MySQL server can't be used: {error}") from error
+            raise WorldError(f"MySQL at {without_password(self._server.url)} can't be used: {error}") from error
 
     async def _hold_schema(self) -> None:
         """Hold an advisory lock while the schema is in use: `drop_stale_schemas` drops schemas without this lock."""

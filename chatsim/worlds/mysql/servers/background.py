@@ -62,7 +62,7 @@ def start(service: MySQL, port: int | None = None) -> Running:
     _note().parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(_note().with_suffix(".lock")):
         if there := running():
-            raise AlreadyRunningError(f"one is running already: {there.url}")
+            raise AlreadyRunningError(f"a MySQL is running in the background already: {there.url}")
         instance = service.start(_program(service), port, keep=True)
         _STARTED.append(instance)
         noted = Running(instance.url, instance.pid, psutil.Process(instance.pid).create_time())

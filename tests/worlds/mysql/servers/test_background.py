@@ -157,7 +157,7 @@ def test_it_outlives_the_command_that_starts_it(call):
     assert done.stderr == f"To use it: export CHATSIM_MYSQL_URL={url}\nTo stop it: chatsim mysql stop\n"
     assert ask(url, "SELECT 1") == ((1,),)
 
-    assert call("mysql", "start") == (2, "", f"Error: one is running already: {url}\n")
+    assert call("mysql", "start") == (2, "", f"Error: a MySQL is running in the background already: {url}\n")
     assert call("mysql")[1].endswith(f"In the background: {url}\n")
 
     done = command("mysql", "stop")
@@ -177,7 +177,7 @@ def test_mysql_shows_every_rung_and_which_is_used(call, monkeypatch):
         "- path       no mysqld on the PATH",
         f"* unpacked   {debian.folder(QUICK.packages)}",
         "",
-        "* would be used   + would do as well   - can't",
+        "* is used   + could be used instead   - can't be used",
     ]
 
 
@@ -185,7 +185,7 @@ def test_mysql_says_what_is_wrong_with_the_one_that_is_named(call):
     port = private.free_port()
     said = call("mysql", "--mysql-url", f"mysql://me:sesame@127.0.0.1:{port}")[1]
     first, *others, _, _ = said.splitlines()
-    assert first.endswith("a named server is never passed over for another")
+    assert first.endswith("it is named, so no other server is used instead")
     assert not [line for line in others if line.startswith("*")]
     assert first.startswith(f"- url        MySQL at mysql://me:***@127.0.0.1:{port} can't be used: ")
     assert call("mysql", "--mysql-url", "postgres://db")[1].startswith(
