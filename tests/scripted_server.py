@@ -11,7 +11,7 @@ import model_network
 import numpy as np
 
 from chatsim.chat.client.connection import Client
-from chatsim.chat.client.messenger import Messenger, Patience
+from chatsim.chat.client.messenger import Messenger, Timing
 from chatsim.chat.ports import Address
 from chatsim.chat.protocol import (
     FROM_CLIENT,
@@ -359,7 +359,7 @@ def messenger(server, path=":memory:", *, log_in=None, store=None, seed=1, costs
         clock=lambda: EPOCH + now(),
         rng=np.random.default_rng(seed),
         changed=changed,
-        patience=options.pop("patience", Patience()),
+        timing=options.pop("timing", Timing()),
         **options,
     )
     made.events, made.statuses = events, statuses

@@ -12,7 +12,7 @@ import pytest
 from foreign import Person, Serving
 
 from chatsim.chat.client.connection import Client
-from chatsim.chat.client.messenger import Messenger, Patience, Status
+from chatsim.chat.client.messenger import Messenger, Status, Timing
 from chatsim.chat.ports import Address
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.tcp import TcpNetwork
@@ -141,7 +141,7 @@ class Phone:
             SqliteStore(self._path),
             clock=lambda: 0.0,
             rng=self._rng,
-            patience=Patience(resync=3_600.0),
+            timing=Timing(resync=3_600.0),
             changed=lambda _: self._news.set(),
         )
         await self.messenger.open()

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import numpy as np
 
-from chatsim.chat.client.messenger import Messenger, Patience, Status
+from chatsim.chat.client.messenger import Messenger, Status, Timing
 
 PATIENCE = 120.0
 ANN, BOB = 1019, 1002
@@ -23,7 +23,7 @@ class Person:
             store,
             clock=clock,
             rng=np.random.default_rng([uid, seed]),
-            patience=Patience(resync=resync),
+            timing=Timing(resync=resync),
             changed=lambda _: self._news.set(),
         )
 
@@ -133,7 +133,7 @@ async def two_servers(there, where):
 
     again = await there.open(ANN, 0, seed=1)
     await ann.is_now(Status.CLOSED)
-    assert ann.messenger.trouble == "told to go: logged in elsewhere"
+    assert ann.messenger.trouble == "ended by the server: logged in elsewhere"
     await again.has(thread, said)
     await bob.messenger.send(thread, "still there?")
     await again.has(thread, [*said, "still there?"])

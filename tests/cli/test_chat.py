@@ -172,7 +172,7 @@ async def test_a_text_that_the_server_refuses_has_failed_and_can_be_sent_again(s
     ann.types("/resend")
     await ann.sees("xx ✗ failed")
     ann.types("x" * 3_000)
-    await ann.sees("a server takes 2048")
+    await ann.sees("a server accepts 2048")
     ann.types("the next")
     await ben.sees("the next")
 
@@ -229,7 +229,9 @@ async def test_a_chat_is_over_when_the_user_is_elsewhere(sit_down):
     there = await sit_down(here.login)
     await there.sees("ready")
     await asyncio.wait([here.running])
-    with pytest.raises(WorldError, match=f"^the chat of user {here.uid} is over: told to go: logged in elsewhere$"):
+    with pytest.raises(
+        WorldError, match=f"^the chat of user {here.uid} is over: ended by the server: logged in elsewhere$"
+    ):
         await here.leave()
 
 

@@ -155,7 +155,7 @@ async def test_where_a_user_has_one_session_a_login_on_another_node_ends_the_fir
         running(world, limits=Limits(devices=False, report=3600.0)) as system,
         clients(system, (1, 0), (1, 1)) as (older, newer),
     ):
-        assert await ended(older) == "told to go: logged in elsewhere"
+        assert await ended(older) == "ended by the server: logged in elsewhere"
         assert await newer.threads() == []
         assert [device.node for device in await system.presence.find(1)] == ["node2"]
 
@@ -227,7 +227,7 @@ async def test_nothing_listens_and_nobody_is_connected_after_the_block(end, worl
 async def test_sessions_are_told_that_the_node_closes_at_the_end_of_the_block(world):
     async with running(world) as system:
         client = await system.log_in(1, deadline=PATIENCE)
-    assert await ended(client) == "told to go: the node closes"
+    assert await ended(client) == "ended by the server: the node closes"
 
 
 async def test_connections_that_can_not_be_had_leave_neither_node_nor_connection(world):

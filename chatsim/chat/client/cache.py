@@ -26,7 +26,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS thread (
         thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
-        told INTEGER NOT NULL, version INTEGER NOT NULL,
+        reported INTEGER NOT NULL, version INTEGER NOT NULL,
         floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
@@ -52,15 +52,16 @@ _HEADS = """
       AND m.seq = (SELECT MAX(seq) FROM message WHERE thread_id = t.thread_id)
     LEFT JOIN outbox o ON o.n = (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id)"""
 _NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, told, version)
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, reported, version)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
-      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2), told = MAX(told, excluded.told),
+      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2),
+      reported = MAX(reported, excluded.reported),
       version = MAX(version, excluded.version)"""
-_UNTOLD = """
+_UNREPORTED = """
     SELECT thread_id, mine FROM (
-      SELECT thread_id, told, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
-     WHERE mine > told ORDER BY thread_id"""
+      SELECT thread_id, reported, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
+     WHERE mine > reported ORDER BY thread_id"""
 _KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ARRIVED = "DELETE FROM outbox WHERE unique_id = ?"
 _NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
@@ -294,14 +295,14 @@ class Cache:
             ]
         )
 
-    async def untold(self) -> list[tuple[int, int]]:
-        """The read positions that the server has not been told about: thread and number."""
-        rows = (await self._store.execute(_UNTOLD, (self.uid,))).rows
+    async def unreported(self) -> list[tuple[int, int]]:
+        """The read positions that have not been reported to the server: thread and number."""
+        rows = (await self._store.execute(_UNREPORTED, (self.uid,))).rows
         return [(int(str(thread_id)), int(str(seq))) for thread_id, seq in rows]
 
-    async def note_told(self, thread_id: int, seq: int) -> None:
-        """Store that the server has been told about the read position."""
-        await self._store.execute("UPDATE thread SET told = MAX(told, ?) WHERE thread_id = ?", (seq, thread_id))
+    async def note_reported(self, thread_id: int, seq: int) -> None:
+        """Store that the read position has been reported to the server."""
+        await self._store.execute("UPDATE thread SET reported = MAX(reported, ?) WHERE thread_id = ?", (seq, thread_id))
 
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store texts in any order. Cursor and floor move as far as there is no gap."""

@@ -73,7 +73,7 @@ class RefusedError(ClientError):
         self.code = code
 
 
-class _Asked:
+class _PendingRequest:
     """A request that waits for its reply, and for the parts that come before it. Raises `MessageTooLongError`."""
 
     def __init__(self, request: Message, due: float) -> None:
@@ -82,20 +82,20 @@ class _Asked:
         self.due = due  # when it is late, by the loop's clock
         self.answer: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
         self.parts: deque[CatchUpPart] = deque()
-        self.come = asyncio.Event()  # a part, or the answer
+        self.arrived = asyncio.Event()  # a part, or the answer
         self.taken = asyncio.Event()
 
     def settle(self, message: Message | None) -> None:
         if not self.answer.done():
             self.answer.set_result(message)
-        self.come.set()
+        self.arrived.set()
         self.taken.set()  # nobody waits for room any more
 
     async def wait(self) -> None:
         """Wait until a part or the reply has arrived, or the connection has ended."""
         while not self.parts and not self.answer.done():
-            self.come.clear()
-            await self.come.wait()
+            self.arrived.clear()
+            await self.arrived.wait()
 
 
 class Client:
@@ -119,9 +119,9 @@ class Client:
         self._pushed = pushed
         self._decoder = Decoder(FROM_SERVER)
         self._clock = asyncio.get_running_loop().time
-        self._heard_at = self._clock()  # of a catch-up
-        # replies come in the order of the requests; one that came too late for its asker still takes its place
-        self._asked: deque[_Asked] = deque()
+        self._received_at = self._clock()  # of a catch-up
+        # replies come in the order of the requests; a request whose caller has given up stays here until then
+        self._pending: deque[_PendingRequest] = deque()
         self._reading = asyncio.create_task(self._read(), name=f"client of {stream.peer}")
         self._beating: asyncio.Task[None] | None = None
 
@@ -164,13 +164,13 @@ class Client:
             RefusedError: the reply has an error.
             MessageTooLongError: nothing was sent.
         """
-        with self._asking(message) as asked:
-            await self._send(asked)
-            await self._come(asked)
-            came = asked.answer.result()
-        self._check(message, came)
-        assert isinstance(came, reply)
-        return came
+        with self._requesting(message) as pending:
+            await self._send(pending)
+            await self._wait(pending)
+            answer = pending.answer.result()
+        self._check(message, answer)
+        assert isinstance(answer, reply)
+        return answer
 
     async def log_in(self, uid: int, token: str, *, feed: bool = False) -> LoginReply:
         """Log in, and send heartbeats from then on. With ``feed``, new texts come with their numbers (`TextsNotice`).
@@ -214,56 +214,56 @@ class Client:
         Raises as `request` does. A caller that does not take all parts must close the generator
         (`contextlib.aclosing`); the remaining parts are dropped then.
         """
-        with self._asking(request) as asked:
-            await self._send(asked)
+        with self._requesting(request) as pending:
+            await self._send(pending)
             while True:
-                await self._come(asked)
-                if not asked.parts:
+                await self._wait(pending)
+                if not pending.parts:
                     break
-                part = asked.parts.popleft()
-                asked.taken.set()
+                part = pending.parts.popleft()
+                pending.taken.set()
                 yield part
-                asked.due = self._clock() + self._deadline
-            came = asked.answer.result()
-        self._check(request, came)
+                pending.due = self._clock() + self._deadline
+            answer = pending.answer.result()
+        self._check(request, answer)
 
     @contextmanager
-    def _asking(self, message: Message) -> Iterator[_Asked]:
+    def _requesting(self, message: Message) -> Iterator[_PendingRequest]:
         """A request that is about to be sent. A reply that arrives after the block is dropped."""
         if self.ended is not None:
             raise DisconnectedError(self.ended)
-        asked = _Asked(message, self._clock() + self._deadline)
-        self._asked.append(asked)
+        pending = _PendingRequest(message, self._clock() + self._deadline)
+        self._pending.append(pending)
         try:
-            yield asked
+            yield pending
         except TimeoutError:
             raise LateError(f"no answer to {type(message).__name__} within {self._deadline:g} s") from None
         except ConnectionError as error:
             raise DisconnectedError(str(error)) from error
         finally:
-            asked.answer.cancel()
-            asked.taken.set()
+            pending.answer.cancel()
+            pending.taken.set()
 
-    async def _send(self, asked: _Asked) -> None:
-        async with asyncio.timeout_at(asked.due):
-            await self._stream.write(asked.frame)
+    async def _send(self, pending: _PendingRequest) -> None:
+        async with asyncio.timeout_at(pending.due):
+            await self._stream.write(pending.frame)
 
-    async def _come(self, asked: _Asked) -> None:
+    async def _wait(self, pending: _PendingRequest) -> None:
         """Wait for a part or the reply. The deadline does not pass while parts of a catch-up keep arriving."""
         while True:
             try:
-                async with asyncio.timeout_at(asked.due):
-                    return await asked.wait()
+                async with asyncio.timeout_at(pending.due):
+                    return await pending.wait()
             except TimeoutError:
-                if (later := self._heard_at + self._deadline) <= asked.due:
+                if (later := self._received_at + self._deadline) <= pending.due:
                     raise
-                asked.due = later
+                pending.due = later
 
-    def _check(self, request: Message, came: Message | None) -> None:
+    def _check(self, request: Message, answer: Message | None) -> None:
         """Raise the error of a request that has failed."""
-        if came is None:
+        if answer is None:
             raise DisconnectedError(self.ended)
-        if code := getattr(came, "error", 0):
+        if code := getattr(answer, "error", 0):
             raise RefusedError(type(request), code)
 
     def _logged_in(self) -> int:
@@ -284,16 +284,16 @@ class Client:
     async def _read(self) -> None:
         reason = "this client failed"
         try:
-            # told to go, it doesn't wait for the server to hang up: nobody would notice if it never did
+            # after an OfflineNotice it does not wait for the server to hang up, which might never happen
             while self.ended is None and (data := await self._stream.read(_CHUNK)):
-                if self._streams():
-                    self._heard_at = self._clock()
+                if self._catching_up():
+                    self._received_at = self._clock()
                 self._decoder.feed(data)
                 while (message := self._decoder.next_message()) is not None:
                     if isinstance(message, CatchUpPart):
-                        await self._hand_on(message)
+                        await self._deliver(message)
                     else:
-                        self._take(message)
+                        self._handle(message)
             self._decoder.end()
             reason = "closed by the server"
         except (ConnectionError, ProtocolError) as error:
@@ -302,35 +302,35 @@ class Client:
             self._end(reason)
             await self._stream.close()
 
-    async def _hand_on(self, part: CatchUpPart) -> None:
+    async def _deliver(self, part: CatchUpPart) -> None:
         """Pass a part on to the request that it belongs to. Wait while as many parts as allowed have not been taken."""
-        if not self._streams():
+        if not self._catching_up():
             raise ProtocolError(f"message {part.ID} belongs to nothing that was asked")
-        asked = self._asked[0]
-        if asked.answer.done():
+        pending = self._pending[0]
+        if pending.answer.done():
             return  # whoever has asked has gone
-        asked.parts.append(part)
-        asked.come.set()
-        while len(asked.parts) >= _PARTS and not asked.answer.done():
-            asked.taken.clear()
-            await asked.taken.wait()
-        self._heard_at = self._clock()
+        pending.parts.append(part)
+        pending.arrived.set()
+        while len(pending.parts) >= _PARTS and not pending.answer.done():
+            pending.taken.clear()
+            await pending.taken.wait()
+        self._received_at = self._clock()
 
-    def _streams(self) -> bool:
+    def _catching_up(self) -> bool:
         """Whether the next reply is that of a catch-up."""
-        return bool(self._asked) and isinstance(self._asked[0].request, CatchUpRequest)
+        return bool(self._pending) and isinstance(self._pending[0].request, CatchUpRequest)
 
-    def _take(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         if isinstance(message, OfflineNotice):
             self.kicked = message.error == ErrorCode.SUCCESS
-            self._end("told to go: logged in elsewhere" if self.kicked else "told to go: the node closes")
+            self._end("ended by the server: " + ("logged in elsewhere" if self.kicked else "the node closes"))
         if type(message) not in _REPLIES:
             if self._pushed is not None:
                 self._pushed(message)
             return
-        if not self._asked or not _answers(message, self._asked[0].request):
+        if not self._pending or not _answers(message, self._pending[0].request):
             raise ProtocolError(f"message {message.ID} answers nothing that was asked")
-        self._asked.popleft().settle(message)
+        self._pending.popleft().settle(message)
 
     def _end(self, reason: str) -> None:
         """End all waiting requests. Only the first reason counts."""
@@ -338,8 +338,8 @@ class Client:
             self.ended = reason
         if self._beating is not None and self._beating is not asyncio.current_task():
             self._beating.cancel()
-        while self._asked:
-            self._asked.popleft().settle(None)
+        while self._pending:
+            self._pending.popleft().settle(None)
 
 
 def _answers(reply: Message, request: Message) -> bool:

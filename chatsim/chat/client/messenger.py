@@ -39,7 +39,7 @@ from chatsim.chat.protocol import (
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Event", "LogIn", "Messenger", "Patience", "Status"]
+__all__ = ["Event", "LogIn", "Messenger", "Status", "Timing"]
 
 R = TypeVar("R", bound=Message)
 
@@ -48,10 +48,10 @@ LogIn = Callable[[Callable[[Message], None]], Awaitable[tuple[Client, LoginReply
 
 Raises `ClientError` if it does not succeed."""
 
-_UNHEARD = 1_000
+_MOST_NOTICES = 1_000
 """The largest number of notices that wait to be handled. With one more the connection ends; the next one catches up."""
 
-_TOO_MUCH = f"more than {_UNHEARD} notices wait to be heard"
+_TOO_MANY = f"more than {_MOST_NOTICES} notices wait to be handled"
 
 _FINAL = {ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID}
 """The errors of a login after which another try is useless."""
@@ -74,7 +74,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timing:
     """How long a messenger waits, in seconds.
 
     Attributes:
@@ -107,7 +107,7 @@ class Messenger:
         store: the local database.
         clock: seconds since the epoch.
         rng: for pauses and unique ids. It must differ from that of every other messenger of the user.
-        patience: how long it waits.
+        timing: how long it waits.
         loads: whether it loads the threads after it has connected; otherwise it waits for `synchronise`.
         changed: called with each `Event`. It must not block.
         limit: the largest request that the servers accept, in bytes.
@@ -128,7 +128,7 @@ class Messenger:
         *,
         clock: Callable[[], float],
         rng: np.random.Generator,
-        patience: Patience | None = None,
+        timing: Timing | None = None,
         loads: bool = True,
         changed: Callable[[Event], None] = lambda _: None,
         limit: int = REQUEST_LIMIT,
@@ -141,15 +141,15 @@ class Messenger:
         self._log_in = log_in
         self._clock = clock
         self._rng = rng
-        self._patience = patience or Patience()
+        self._timing = timing or Timing()
         self._loads = loads
         self._changed = changed
         self._outbox = Outbox(uid, self.cache, limit)
         self._connection: Client | None = None
-        self._told: asyncio.Queue[Message] = asyncio.Queue(_UNHEARD)
+        self._notices: asyncio.Queue[Message] = asyncio.Queue(_MOST_NOTICES)
         self._names: dict[int, str] = {}  # the user's own names for those to whom the user has applied
-        self._stale = False  # the list of threads is to be loaded
-        self._wanted: dict[int, None] = {}  # threads to fetch, in order
+        self._list_is_stale = False  # the list of threads is to be loaded
+        self._stale_threads: dict[int, None] = {}  # threads to fetch, in order
         self._to_fetch = asyncio.Event()
         self._to_send = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -166,10 +166,10 @@ class Messenger:
         why: str | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                loops = (self._listen, self._fetch, self._send, self._look_again)
-                beside = [group.create_task(each(), name=f"{each.__name__} of {self.cache.uid}") for each in loops]
+                loops = (self._listen, self._fetch, self._send, self._resync)
+                tasks = [group.create_task(each(), name=f"{each.__name__} of {self.cache.uid}") for each in loops]
                 why = await self._connect()
-                for task in beside:
+                for task in tasks:
                     task.cancel()
         except ExceptionGroup as errors:
             error = errors.exceptions[0]
@@ -179,7 +179,7 @@ class Messenger:
             if (connection := self._connection) is not None:
                 self._connection = None
                 await _hang_up(connection)
-            self._now(Status.CLOSED, why)
+            self._set_status(Status.CLOSED, why)
 
     async def close(self) -> None:
         """Log out, and close the local database, which keeps the outbox. Raises the error of a loop that has failed."""
@@ -193,11 +193,11 @@ class Messenger:
         finally:
             await self.cache.close()
             if self.status is not Status.CLOSED:
-                self._now(Status.CLOSED)
+                self._set_status(Status.CLOSED)
 
     def synchronise(self) -> None:
         """Load everything that is missing, now: for the first time if ``loads`` is false, or after something failed."""
-        self._loads = self._stale = True
+        self._loads = self._list_is_stale = True
         self._to_fetch.set()
 
     # --- what a user does
@@ -212,7 +212,7 @@ class Messenger:
         if (thread := await self.cache.thread(thread_id)) is None:
             raise KeyError(thread_id)
         name = unique_id(self._rng)
-        deadline = self._clock() + self._patience.give_up
+        deadline = self._clock() + self._timing.give_up
         await self._outbox.put(Pending(name, thread_id, thread.other(self.cache.uid), content, deadline))
         self._to_send.set()
         self._changed(Event(thread_id))
@@ -220,7 +220,7 @@ class Messenger:
 
     async def send_again(self, unique: str) -> None:
         """Try once more to send a text that has failed."""
-        await self.cache.send_again(unique, self._clock() + self._patience.give_up)
+        await self.cache.send_again(unique, self._clock() + self._timing.give_up)
         self._to_send.set()
         self._changed(Event())
 
@@ -231,7 +231,7 @@ class Messenger:
             return
         await self.cache.note_read(thread_id, self.cache.uid, thread.cursor)
         self._changed(Event(thread_id))
-        await sync.tell_read(self._online(), self.cache, thread_id, thread.cursor)
+        await sync.report_read(self._online(), self.cache, thread_id, thread.cursor)
 
     async def earlier(self, thread_id: int) -> bool:
         """Load an older page of a thread. Returns whether there may be more. Raises `ClientError`."""
@@ -253,7 +253,7 @@ class Messenger:
         connection = self._online()
         reply = await connection.request(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
         friend = FriendEntry(reply.name, uid, reply.icon, reply.nick, reply.sex, "", back)
-        await self._befriended(friend, reply.chat_datas)
+        await self._note_friend(friend, reply.chat_datas)
         if not reply.chat_datas:
             return await self.chat_with(uid)
         thread_id = reply.chat_datas[0].thread_id
@@ -288,9 +288,9 @@ class Messenger:
         failures = 0
         while True:
             try:
-                connection, profile = await self._log_in(self._told.put_nowait)
+                connection, profile = await self._log_in(self._notices.put_nowait)
             except (ClientError, asyncio.QueueFull) as error:
-                trouble = str(error) or _TOO_MUCH
+                trouble = str(error) or _TOO_MANY
                 if isinstance(error, RefusedError) and error.code in _FINAL:
                     return trouble
                 failures += 1
@@ -302,26 +302,26 @@ class Messenger:
                 trouble = await _hang_up(connection)
                 if connection.kicked:
                     return trouble
-                failures = 1 if clock() - began >= self._patience.longest else failures + 1
-            self._now(Status.CONNECTING, trouble)
+                failures = 1 if clock() - began >= self._timing.longest else failures + 1
+            self._set_status(Status.CONNECTING, trouble)
             await asyncio.sleep(self._pause(failures))
 
     def _pause(self, failures: int) -> float:
         """Full jitter above the shortest pause (Marc Brooker, Exponential Backoff And Jitter, 2015)."""
-        most = min(self._patience.longest, self._patience.shortest * 2.0 ** min(failures, 64))  # no float has 2^1024
-        return float(self._rng.uniform(self._patience.shortest / 2, most))
+        most = min(self._timing.longest, self._timing.shortest * 2.0 ** min(failures, 64))  # no float has 2^1024
+        return float(self._rng.uniform(self._timing.shortest / 2, most))
 
     async def _connected(self, connection: Client, profile: LoginReply) -> None:
-        self._connection, self._stale = connection, self._loads
+        self._connection, self._list_is_stale = connection, self._loads
         self.profile = profile
         self.applications = {each.uid: each for each in profile.apply_list if each.status == 0}
-        self._now(Status.SYNCING if self._loads else Status.READY)
+        self._set_status(Status.SYNCING if self._loads else Status.READY)
         self._to_fetch.set()
         self._to_send.set()
         await self.cache.note_friends(profile.friend_list)
         self._changed(Event())
 
-    def _now(self, status: Status, trouble: str | None = None) -> None:
+    def _set_status(self, status: Status, trouble: str | None = None) -> None:
         self.status, self.trouble = status, trouble
         self._changed(Event())
 
@@ -329,22 +329,22 @@ class Messenger:
 
     async def _listen(self) -> None:
         while True:
-            await self._hear(await self._told.get())
+            await self._handle(await self._notices.get())
 
-    async def _hear(self, notice: Message) -> None:
+    async def _handle(self, notice: Message) -> None:
         match notice:
             case TextsNotice(thread_id=thread_id, texts=texts):
                 await self.cache.keep(thread_id, texts)
                 thread = await self.cache.thread(thread_id)
                 if thread is None or thread.cursor < thread.last_seq:
-                    self._want(thread_id)
+                    self._request_fetch(thread_id)
                 self._changed(Event(thread_id))
             case ThreadNotice():
-                self._want(notice.thread_id)
+                self._request_fetch(notice.thread_id)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
                 if notice.uid == self.cache.uid:  # another device has told it
-                    await self.cache.note_told(notice.thread_id, notice.seq)
+                    await self.cache.note_reported(notice.thread_id, notice.seq)
                 self._changed(Event(notice.thread_id))
             case AddFriendNotice():
                 self.applications[notice.applyuid] = FriendApplication(
@@ -356,20 +356,20 @@ class Messenger:
                 entry = FriendEntry(
                     notice.name, friend, notice.icon, notice.nick, notice.sex, "", self._names.get(friend, "")
                 )
-                await self._befriended(entry, notice.chat_datas)
+                await self._note_friend(entry, notice.chat_datas)
 
-    async def _befriended(self, friend: FriendEntry, opening: Sequence[FirstText]) -> None:
+    async def _note_friend(self, friend: FriendEntry, opening: Sequence[FirstText]) -> None:
         self.applications.pop(friend.uid, None)
         if friend.back or friend.uid not in await self.cache.friends():
             await self.cache.note_friends([friend])
         for text in opening:
-            self._want(text.thread_id)
+            self._request_fetch(text.thread_id)
         self._changed(Event())
 
     # --- catching up
 
-    def _want(self, thread_id: int) -> None:
-        self._wanted[thread_id] = None
+    def _request_fetch(self, thread_id: int) -> None:
+        self._stale_threads[thread_id] = None
         self._to_fetch.set()
 
     async def _fetch(self) -> None:
@@ -384,26 +384,26 @@ class Messenger:
                 trouble = str(error)
             if self._connection is connection and connection.ended is None:
                 if trouble is not None:
-                    self._now(Status.STALE, trouble)
-                elif self.status is not Status.READY and not self._stale:
-                    self._now(Status.READY)
+                    self._set_status(Status.STALE, trouble)
+                elif self.status is not Status.READY and not self._list_is_stale:
+                    self._set_status(Status.READY)
 
     async def _fetch_from(self, connection: Client) -> str | None:
         """Load what is missing. Returns the reason if some of it could not be loaded."""
-        if self._stale:
-            self._now(Status.SYNCING)
-            self._stale = False  # if it is set meanwhile, the list is loaded once more
+        if self._list_is_stale:
+            self._set_status(Status.SYNCING)
+            self._list_is_stale = False  # if it is set meanwhile, the list is loaded once more
             try:
                 await sync.refresh(connection, self.cache)
                 await sync.catch_up(connection, self.cache, self._stored)
             except ClientError:
-                self._stale = True
+                self._list_is_stale = True
                 raise
         trouble, left = None, dict[int, None]()
         try:
-            while self._wanted:
-                thread_id = next(iter(self._wanted))
-                del self._wanted[thread_id]  # if it is wanted meanwhile, it is fetched once more
+            while self._stale_threads:
+                thread_id = next(iter(self._stale_threads))
+                del self._stale_threads[thread_id]  # if it is wanted meanwhile, it is fetched once more
                 left[thread_id] = None
                 try:
                     await sync.fetch(connection, self.cache, thread_id)
@@ -412,18 +412,18 @@ class Messenger:
                     trouble = f"thread {thread_id}: {error}"
                 self._changed(Event(thread_id))
         finally:
-            self._wanted |= left
+            self._stale_threads |= left
         return trouble
 
     def _stored(self, threads: Sequence[ThreadTexts]) -> None:
         for each in threads:
             self._changed(Event(each.thread_id))
 
-    async def _look_again(self) -> None:
+    async def _resync(self) -> None:
         while True:
-            await asyncio.sleep(self._patience.resync)
+            await asyncio.sleep(self._timing.resync)
             if self._loads:
-                self._stale = True
+                self._list_is_stale = True
             self._to_fetch.set()
 
     # --- sending
@@ -461,5 +461,5 @@ async def _hang_up(connection: Client, reason: str = "closed by this client") ->
     try:
         await connection.close(reason)
     except asyncio.QueueFull:
-        return _TOO_MUCH
+        return _TOO_MANY
     return connection.ended or reason

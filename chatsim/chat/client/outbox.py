@@ -15,7 +15,7 @@ from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextRe
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["AstrayError", "Outbox", "TextTooLongError", "unique_id"]
+__all__ = ["Outbox", "TextTooLongError", "WrongAcknowledgementError", "unique_id"]
 
 _AGAIN = {ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
 """Errors of the server after which the same texts may be accepted later."""
@@ -24,7 +24,7 @@ _SMALLEST = len(msgspec.json.encode(OutgoingText("", "")))
 """The smallest size of a text in a request, in bytes."""
 
 
-class AstrayError(ClientError):
+class WrongAcknowledgementError(ClientError):
     """The server has acknowledged other texts than those that were sent. Whether these were stored is unknown."""
 
 
@@ -58,7 +58,7 @@ class Outbox:
     async def put(self, text: Pending) -> None:
         """Store a text. Raises `TextTooLongError`; the text is not stored then."""
         if (size := self._size([text])) > self._limit:
-            raise TextTooLongError(f"the text makes a request of {size} bytes; a server takes {self._limit}")
+            raise TextTooLongError(f"the text makes a request of {size} bytes; a server accepts {self._limit}")
         await self._cache.put(text)
 
     async def send(self, connection: Client) -> list[tuple[Pending, State]]:
@@ -66,7 +66,8 @@ class Outbox:
 
         Raises:
             RefusedError: the server could not store them now; they may be sent again.
-            DisconnectedError, LateError, AstrayError: whether they were stored is unknown; they must be sent again.
+            DisconnectedError, LateError, WrongAcknowledgementError: whether they were stored is unknown; they must be
+                sent again.
         """
         batch = self._batch(await self._cache.pending(self._limit // _SMALLEST + 1))
         if not batch:
@@ -90,7 +91,7 @@ class Outbox:
                 raise
             return True
         if [each.unique_id for each in reply.chat_datas] != [text.unique_id for text in batch]:
-            raise AstrayError("the server has acknowledged other texts than were sent")
+            raise WrongAcknowledgementError("the server has acknowledged other texts than were sent")
         return False
 
     def _batch(self, pending: Sequence[Pending]) -> list[Pending]:

@@ -24,7 +24,7 @@ from chatsim.chat.protocol import (
     ThreadTexts,
 )
 
-__all__ = ["StuckError", "catch_up", "earlier", "fetch", "refresh", "tell_read"]
+__all__ = ["StuckError", "catch_up", "earlier", "fetch", "refresh", "report_read"]
 
 
 _PAGE = 100
@@ -60,15 +60,15 @@ async def refresh(connection: Client, cache: Cache) -> None:
         for state in page.threads:
             head, before = max(head, state.version), state.version
     await cache.note_version(head)
-    for thread_id, seq in await cache.untold():
+    for thread_id, seq in await cache.unreported():
         with suppress(RefusedError):  # the next refresh tries again; this one has more to do
-            await tell_read(connection, cache, thread_id, seq)
+            await report_read(connection, cache, thread_id, seq)
 
 
-async def tell_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
+async def report_read(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
     """Send the user's read position. Raises `ClientError`."""
     await connection.request(ReadRequest(thread_id, seq), ReadReply)
-    await cache.note_told(thread_id, seq)
+    await cache.note_reported(thread_id, seq)
 
 
 async def catch_up(
@@ -91,7 +91,7 @@ async def catch_up(
     turns = asyncio.Semaphore(_REQUESTS)
     refused = dict[int, ClientError]()
 
-    async def have(request: CatchUpRequest) -> None:
+    async def load(request: CatchUpRequest) -> None:
         async with turns:
             try:
                 async with aclosing(connection.catch_up(request)) as parts:
@@ -105,7 +105,7 @@ async def catch_up(
     try:
         async with asyncio.TaskGroup() as group:
             for request in _requests(behind):
-                group.create_task(have(request))
+                group.create_task(load(request))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     for thread_id, error in refused.items():  # the first of them says enough

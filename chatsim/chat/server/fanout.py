@@ -28,7 +28,7 @@ class FanOut:
 
     A push that does not reach its device is lost, but no data is lost: a text is stored before it is pushed, so the
     device gets it with its next catch-up. A device that stays online catches up regularly. It has a text at most
-    `Patience.resync` of its messenger, and the time of one catch-up, after the text was stored.
+    `Timing.resync` of its messenger, and the time of one catch-up, after the text was stored.
 
     Args:
         node: this node's name.

@@ -27,7 +27,7 @@ from chatsim.chat.protocol import ErrorCode, Message, ProtocolError
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.database import NodeDatabase
 from chatsim.chat.server.fanout import FanOut
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
@@ -95,7 +95,7 @@ class Node:
         self._cut_off: set[str] = set()  # of presence and directory, those that can't be reached
         self.database = NodeDatabase(services.database, services.locks, config, self.stats)
         self.fan_out = FanOut(name, self._devices, services.presence, services.peers, self._spawn)
-        self._context = Context(
+        self._context = HandlerContext(
             node=name,
             lease=self.database.lease,
             transact=self.database.transact,

@@ -21,7 +21,7 @@ import numpy as np
 
 from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import DEADLINE
-from chatsim.chat.client.messenger import LogIn, Messenger, Patience, Status
+from chatsim.chat.client.messenger import LogIn, Messenger, Status, Timing
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
@@ -33,7 +33,7 @@ from chatsim.worlds.world import World
 
 __all__ = ["House", "Said", "Talk", "Told"]
 
-_PATIENCE = Patience(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
+_TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
 _LOOK = 0.0005
 _STORING = 0.005
@@ -205,7 +205,7 @@ class Talk:
             world.local_store(":memory:" if home is None else str(home / f"{uid}.db")),
             clock=world.wall_time,
             rng=np.random.default_rng(chance.spawn(1)[0]),
-            patience=_PATIENCE,
+            timing=_TIMING,
             changed=lambda _: news.come(),
         )
         await messenger.open()

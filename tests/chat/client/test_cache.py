@@ -202,15 +202,15 @@ async def test_what_the_user_has_read_is_untold_until_the_server_knows_it(device
     cache = await device()
     theirs = ThreadState(6, "private", OTHER - 5, ME, 9, 8, 2, 1, 0)
     await cache.note_threads([state(last_seq=9, read1=2, read2=8), theirs])
-    assert await cache.untold() == []
+    assert await cache.unreported() == []
     for thread_id in (THREAD, 6):
         await cache.note_read(thread_id, ME, 5)
-    assert await (await device()).untold() == [(THREAD, 5), (6, 5)]
-    await cache.note_told(THREAD, 4)
-    await cache.note_told(6, 5)
-    assert await cache.untold() == [(THREAD, 5)]
+    assert await (await device()).unreported() == [(THREAD, 5), (6, 5)]
+    await cache.note_reported(THREAD, 4)
+    await cache.note_reported(6, 5)
+    assert await cache.unreported() == [(THREAD, 5)]
     await cache.note_threads([state(last_seq=9, read1=5)])
-    assert await cache.untold() == []
+    assert await cache.unreported() == []
 
 
 @on_both_stores

@@ -438,7 +438,8 @@ async def test_an_end_within_a_frame_is_named(length):
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"), [(0, "told to go: logged in elsewhere"), (1002, "told to go: the node closes")]
+    ("error", "reason"),
+    [(0, "ended by the server: logged in elsewhere"), (1002, "ended by the server: the node closes")],
 )
 @in_virtual_time
 async def test_being_told_to_go_ends_the_client_with_a_reason_that_tells_kick_from_shutdown(error, reason):
@@ -466,7 +467,7 @@ async def test_told_to_go_right_after_the_login_nothing_is_left_running():
     await peer.say(WELCOME, OfflineNotice(0, ME))
     await peer.stream.close()
     assert await asking == WELCOME
-    assert client.ended == "told to go: logged in elsewhere"
+    assert client.ended == "ended by the server: logged in elsewhere"
     await client.close()
     await asyncio.sleep(0)
     assert names_of_tasks() == {each for each in before if "client of" not in each}
@@ -579,7 +580,7 @@ async def test_a_client_that_has_ended_sends_no_more_heartbeats():
     client, peer = await logged_in(heartbeat=10)
     await peer.say(OfflineNotice(0, ME))
     await asyncio.sleep(100)
-    assert client.ended == "told to go: logged in elsewhere"
+    assert client.ended == "ended by the server: logged in elsewhere"
     await client.close()
     assert await peer.hear() is None
 
@@ -760,7 +761,7 @@ async def test_who_takes_nothing_stops_the_reading_and_so_the_server_and_nothing
     assert not saying.done()
     stopped = said
     assert stopped <= 1 + _PARTS + 3 * 1_000 / size, "what was taken, what waits, and what is under way"
-    assert len(client._asked[0].parts) == _PARTS
+    assert len(client._pending[0].parts) == _PARTS
     await asyncio.sleep(5)
     assert said == stopped
     assert [each async for each in parts] == [part(number) for number in range(1, 1_000)]
@@ -866,7 +867,7 @@ async def test_who_gives_a_catch_up_up_half_way_hinders_nobody(before):
         await peer.hear()
     await peer.say(*[part(2)] * 50)
     await asyncio.sleep(1)
-    assert len(client._asked[0].parts) <= _PARTS, "nobody keeps what nobody takes"
+    assert len(client._pending[0].parts) <= _PARTS, "nobody keeps what nobody takes"
     await peer.say(CatchUpReply(0), thread_of(2), part(3), CatchUpReply(0))
     assert await asyncio.gather(*asking) == [102, [part(3)]]
     async with asyncio.timeout(1):

@@ -30,7 +30,7 @@ from scripted_server import (
 
 from chatsim.chat.client.cache import State, WrongOwnerError
 from chatsim.chat.client.connection import DisconnectedError
-from chatsim.chat.client.messenger import Event, Messenger, Patience, Status
+from chatsim.chat.client.messenger import Event, Messenger, Status, Timing
 from chatsim.chat.client.outbox import TextTooLongError
 from chatsim.chat.ports import LocalStoreError, Many
 from chatsim.chat.protocol import (
@@ -148,7 +148,7 @@ async def test_who_comes_back_has_what_was_said_meanwhile_and_the_threads_that_a
     assert await shown(made, THREAD + 1) == ["we have not met"]
 
 
-async def attempts(harness, count, *, seed=1, patience):
+async def attempts(harness, count, *, seed=1, timing):
     """The pauses between so many tries to connect where nobody is."""
     times = []
     enough = asyncio.Event()
@@ -159,7 +159,7 @@ async def attempts(harness, count, *, seed=1, patience):
             enough.set()
         raise DisconnectedError("nobody there")
 
-    made = await harness.open(log_in=log_in, seed=seed, patience=patience)
+    made = await harness.open(log_in=log_in, seed=seed, timing=timing)
     await enough.wait()
     assert (made.status, made.trouble) == (Status.CONNECTING, "nobody there")
     await made.close()
@@ -168,8 +168,8 @@ async def attempts(harness, count, *, seed=1, patience):
 
 @in_a_house
 async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matter_of_chance(harness):
-    patience = Patience(shortest=1.0, longest=30.0)
-    pauses = [await attempts(harness, 12, seed=seed, patience=patience) for seed in range(40)]
+    timing = Timing(shortest=1.0, longest=30.0)
+    pauses = [await attempts(harness, 12, seed=seed, timing=timing) for seed in range(40)]
     most = [min(30.0, 2.0**failures) for failures in range(1, 12)]
     for tries, limit in zip(np.transpose(pauses), most, strict=True):
         assert 0.5 <= tries.min() < 0.5 + limit / 4
@@ -178,13 +178,13 @@ async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matte
 
 @in_a_house
 async def test_who_was_away_for_a_month_still_tries(harness):
-    pauses = await attempts(harness, 2_000, patience=Patience(longest=1_000.0))
+    pauses = await attempts(harness, 2_000, timing=Timing(longest=1_000.0))
     assert max(pauses) <= 1_000.0
 
 
 @in_a_house
 async def test_a_server_that_drops_everybody_at_once_is_left_in_peace_longer_and_longer(harness):
-    made = await harness.ready(patience=Patience(longest=100.0))
+    made = await harness.ready(timing=Timing(longest=100.0))
     harness.server.script[ThreadStatesRequest] += [HANGS_UP] * 1_000
     await harness.server.hang_up()
     await asyncio.sleep(3_600)
@@ -205,13 +205,13 @@ async def test_who_has_logged_in_elsewhere_stays_away(harness):
     made = await harness.ready()
     await harness.server.kick()
     await asyncio.sleep(600)
-    assert (made.status, made.trouble) == (Status.CLOSED, "told to go: logged in elsewhere")
+    assert (made.status, made.trouble) == (Status.CLOSED, "ended by the server: logged in elsewhere")
     assert harness.server.of(LoginRequest) == [LoginRequest(ME, "token", feed=True)]
     harness.server.threads[THREAD].append(OTHER, "x", "x")
     made.synchronise()
     await asyncio.sleep(600)
     assert made.status is Status.CLOSED
-    assert made.statuses[-1] == (Status.CLOSED, "told to go: logged in elsewhere")
+    assert made.statuses[-1] == (Status.CLOSED, "ended by the server: logged in elsewhere")
 
 
 @in_a_house
@@ -223,7 +223,7 @@ async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterward
     await asyncio.sleep(0.15)  # it has asked for the rest, or is storing it
     await harness.server.kick()
     await asyncio.sleep(A_WHILE)
-    assert made.statuses[-1] == (Status.CLOSED, "told to go: logged in elsewhere")
+    assert made.statuses[-1] == (Status.CLOSED, "ended by the server: logged in elsewhere")
 
 
 @pytest.mark.parametrize("code", [ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID])
@@ -257,7 +257,7 @@ async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harn
     texts = harness.server.write(THREAD, *numbers(2, 1_200))
     await harness.server.say(*[TextsNotice(THREAD, OTHER, ME, (text,)) for text in texts])
     await asyncio.sleep(60)
-    assert (Status.CONNECTING, "more than 1000 notices wait to be heard") in made.statuses
+    assert (Status.CONNECTING, "more than 1000 notices wait to be handled") in made.statuses
     assert await shown(made) == numbers(201, 1_200)
     assert (await made.cache.thread(THREAD)).cursor == 1_200
     assert made.status is Status.READY
@@ -268,7 +268,7 @@ async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_
     notices = [ReadNotice(THREAD, OTHER, 1)] * 1_001
     harness.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
     made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.001))
-    assert made.statuses[0] == (Status.CONNECTING, "more than 1000 notices wait to be heard")
+    assert made.statuses[0] == (Status.CONNECTING, "more than 1000 notices wait to be handled")
 
 
 # --- catching up
@@ -286,7 +286,7 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
     harness.server.write(THREAD, *numbers(1, 15))
     harness.server.write(THREAD + 1, "hello")
     harness.server.script[kind].append(fate)
-    made = await harness.open(log_in=login_for(harness.server, heartbeat=2 * PATIENCE), patience=Patience(resync=600.0))
+    made = await harness.open(log_in=login_for(harness.server, heartbeat=2 * PATIENCE), timing=Timing(resync=600.0))
     await asyncio.sleep(5 * PATIENCE)
     assert made.status in {Status.STALE, Status.READY}
     assert (made.trouble is None) == (made.status is Status.READY)
@@ -303,7 +303,7 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
 async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(harness, fate):
     harness.server.write(THREAD, "1")
     log_in = login_for(harness.server, heartbeat=2 * PATIENCE)
-    made = await harness.ready(log_in=log_in, patience=Patience(resync=600.0))
+    made = await harness.ready(log_in=log_in, timing=Timing(resync=600.0))
     harness.server.script[HistoryRequest].append(fate)
     await harness.server.push(THREAD, harness.server.write(THREAD, *numbers(2, 31))[-1])
     await asyncio.sleep(5 * PATIENCE)
@@ -347,7 +347,7 @@ async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(har
         harness.server.write(thread_id, "hello")
     harness.server.script[CatchUpRequest].append(ErrorCode.NOT_A_MEMBER)
     harness.server.script[HistoryRequest] += [lambda _, reply: [reply]] * 2 + [ErrorCode.NOT_A_MEMBER]  # 6, and 5
-    made = await harness.open(patience=Patience(resync=600.0))
+    made = await harness.open(timing=Timing(resync=600.0))
     await asyncio.sleep(A_WHILE)
     code = int(ErrorCode.NOT_A_MEMBER)
     trouble = f"thread 5: error {code} (NOT_A_MEMBER) in answer to HistoryRequest"
@@ -365,7 +365,7 @@ async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming
     for thread_id in (4, 5, 6):
         harness.server.write(thread_id, "hello")
     harness.server.script[CatchUpRequest].append(without_thread_4)
-    made = await harness.open(patience=Patience(resync=600.0))
+    made = await harness.open(timing=Timing(resync=600.0))
     await asyncio.sleep(A_WHILE)
     assert made.trouble == "the history of thread 4 does not go on after number 0"
     assert [await shown(made, thread_id) for thread_id in (4, 5, 6)] == [[], ["hello"], ["hello"]]
@@ -484,7 +484,7 @@ async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(
     gate = Gate(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
     gate.stop(after="INSERT OR IGNORE INTO message")  # all has come that the look was for
-    made = await harness.open(store=gate, patience=Patience(resync=600.0))
+    made = await harness.open(store=gate, timing=Timing(resync=600.0))
     await gate.reached.wait()
     await harness.server.hang_up()
     harness.server.write(THREAD + 1, "meanwhile")
@@ -500,7 +500,7 @@ async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(
 async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_once_more(harness):
     gate = Gate(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
-    made = await harness.ready(store=gate, patience=Patience(resync=600.0))
+    made = await harness.ready(store=gate, timing=Timing(resync=600.0))
     harness.server.write(THREAD, *numbers(2, 5))
     gate.stop(after="INSERT OR IGNORE INTO message")
     made.synchronise()
@@ -676,7 +676,7 @@ async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next
 @in_a_house
 async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longer_pauses(harness):
     harness.server.write(THREAD, "1")
-    made = await harness.ready(patience=Patience(longest=20.0))
+    made = await harness.ready(timing=Timing(longest=20.0))
     harness.server.script[TextRequest] += [ErrorCode.SEND_FAILED] * 12
     await sent_by(made, "2")
     await asyncio.sleep(200)
@@ -690,7 +690,7 @@ async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longe
 @in_a_house
 async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_again(harness):
     harness.server.write(THREAD, "1")
-    made = await harness.ready(patience=Patience(give_up=50.0))
+    made = await harness.ready(timing=Timing(give_up=50.0))
     await harness.server.shut()
     first = await made.send(THREAD, "first")
     await asyncio.sleep(30)
@@ -711,7 +711,7 @@ async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_ag
 @in_a_house
 async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what_it_is(harness):
     harness.server.write(THREAD, "1")
-    made = await harness.ready(patience=Patience(give_up=20.0, longest=1.0))
+    made = await harness.ready(timing=Timing(give_up=20.0, longest=1.0))
     harness.server.script[TextRequest].append(FORGETS)
     harness.server.script[LoginRequest] += [HANGS_UP] * 100
     await sent_by(made, "2")

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from chatsim.chat.client.messenger import Messenger, Patience, Status
+from chatsim.chat.client.messenger import Messenger, Status, Timing
 from chatsim.chat.creation import named
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
@@ -42,7 +42,7 @@ def messengers(world, harness):
             world.local_store(":memory:"),
             clock=world.wall_time,
             rng=np.random.default_rng(number),
-            patience=Patience(longest=5.0, give_up=1e6, resync=1e6),
+            timing=Timing(longest=5.0, give_up=1e6, resync=1e6),
         )
         for number, (device, uid) in enumerate(DEVICES.items())
     }

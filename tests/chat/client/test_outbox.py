@@ -13,7 +13,7 @@ from scripted_server import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SI
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
-from chatsim.chat.client.outbox import AstrayError, Outbox, TextTooLongError, unique_id
+from chatsim.chat.client.outbox import Outbox, TextTooLongError, WrongAcknowledgementError, unique_id
 from chatsim.chat.protocol import REQUEST_LIMIT, ErrorCode, OutgoingText, TextRequest
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
@@ -141,7 +141,7 @@ async def test_a_text_that_is_too_long_in_bytes_is_not_taken_and_the_others_go_o
     room = REQUEST_LIMIT - bodies(TextRequest(ME, OTHER, THREAD, (OutgoingText("", pending("漢" * 99).unique_id),)))
     longest = "漢" * (room // 3)
     with pytest.raises(
-        TextTooLongError, match=rf"the text makes a request of \d+ bytes; a server takes {REQUEST_LIMIT}"
+        TextTooLongError, match=rf"the text makes a request of \d+ bytes; a server accepts {REQUEST_LIMIT}"
     ):
         await harness.put(longest + "漢")
     await harness.put(longest, "after")
@@ -217,7 +217,7 @@ async def test_an_acknowledgement_of_other_texts_acknowledges_nothing():
     harness.server.script[TextRequest].append(
         lambda _, reply: [msgspec.structs.replace(reply, chat_datas=reply.chat_datas[:1])]
     )
-    with pytest.raises(AstrayError, match="the server has acknowledged other texts than were sent"):
+    with pytest.raises(WrongAcknowledgementError, match="the server has acknowledged other texts than were sent"):
         await harness.outbox.send(harness.client)
     assert await harness.waiting() == ["a", "b"]
     await harness.close()

@@ -45,8 +45,8 @@ ANYWHERE = Address("127.0.0.1", 0)
 NEVER = 1e9
 EXPIRY = 20.0
 ONCE_MORE = Retry("once more", 1)
-KICKED = "told to go: logged in elsewhere"
-SHUT_DOWN = "told to go: the node closes"
+KICKED = "ended by the server: logged in elsewhere"
+SHUT_DOWN = "ended by the server: the node closes"
 
 
 def in_virtual_time(body):

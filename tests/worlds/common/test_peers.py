@@ -356,7 +356,7 @@ def test_a_login_on_one_node_ends_the_session_on_another_across_the_network():
             first = await there.log_in(7, there.nodes[0].address, deadline=5)
             second = await there.log_in(7, there.nodes[1].address, deadline=5)
             await asyncio.sleep(0.01)
-            assert first.ended == "told to go: logged in elsewhere"
+            assert first.ended == "ended by the server: logged in elsewhere"
             assert second.ended is None
             assert [device.node for device in await there.presence.find(7)] == ["node2"]
             await second.close()
@@ -372,7 +372,7 @@ def test_a_kick_that_a_partition_holds_up_is_made_good_when_presence_is_next_ref
             first = await there.log_in(7, there.nodes[0].address, deadline=5)
             second = await there.log_in(7, there.nodes[1].address, deadline=5)
             await asyncio.sleep(5.1)
-            assert first.ended == "told to go: logged in elsewhere"
+            assert first.ended == "ended by the server: logged in elsewhere"
             assert second.ended is None
             platform.network.heal("node1", "node2")
             await second.close()

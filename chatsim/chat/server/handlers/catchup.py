@@ -18,7 +18,7 @@ from chatsim.chat.protocol import (
     NumberedText,
     ThreadTexts,
 )
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import threads as store
@@ -35,7 +35,7 @@ _ENVELOPE = 64
 """The size of a part, and of each thread in it, without the messages, in bytes."""
 
 
-async def catch_up(context: Context, session: ClientSession, request: CatchUpRequest) -> Message:
+async def catch_up(context: HandlerContext, session: ClientSession, request: CatchUpRequest) -> Message:
     """Send the missing messages of many threads, in parts that fill a frame."""
     context.require_numbers()
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):

@@ -15,7 +15,7 @@ from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store.texts import Texts
 from chatsim.db.session import Session
 
-__all__ = ["Context", "Transact"]
+__all__ = ["HandlerContext", "Transact"]
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Transact(Protocol):
 
 
 @dataclass(frozen=True)
-class Context:
+class HandlerContext:
     """The context of all handlers of one node.
 
     Attributes:

@@ -15,7 +15,7 @@ from chatsim.chat.protocol import (
     SearchUserReply,
     SearchUserRequest,
 )
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import friends, profiles
@@ -26,7 +26,7 @@ __all__ = ["accept", "apply", "search"]
 _LONGEST_NAME = 255
 
 
-async def search(context: Context, _session: ClientSession, request: SearchUserRequest) -> Message:
+async def search(context: HandlerContext, _session: ClientSession, request: SearchUserRequest) -> Message:
     """Search for a user by id or name."""
     async with context.lease() as tx:
         found = await profiles.search(tx, request.uid)
@@ -35,7 +35,7 @@ async def search(context: Context, _session: ClientSession, request: SearchUserR
     return found
 
 
-async def apply(context: Context, _session: ClientSession, request: AddFriendRequest) -> Message:
+async def apply(context: HandlerContext, _session: ClientSession, request: AddFriendRequest) -> Message:
     """Store a friend application, and push it to the other user."""
     uid, to = request.uid, request.touid
     if uid == to:
@@ -53,7 +53,7 @@ async def apply(context: Context, _session: ClientSession, request: AddFriendReq
     return AddFriendReply(ErrorCode.SUCCESS)
 
 
-async def accept(context: Context, session: ClientSession, request: AuthFriendRequest) -> Message:
+async def accept(context: HandlerContext, session: ClientSession, request: AuthFriendRequest) -> Message:
     """Make two users friends, and push the first messages of their thread to both."""
     accepter, applicant = request.fromuid, request.touid
     if len(request.back) > _LONGEST_NAME:

@@ -11,7 +11,7 @@ from chatsim.chat.protocol import (
     LoginRequest,
     Message,
 )
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.session import ClientSession, SessionEndedError
 from chatsim.chat.server.store import profiles
 from chatsim.db.errors import DatabaseError
@@ -19,7 +19,7 @@ from chatsim.db.errors import DatabaseError
 __all__ = ["heartbeat", "log_in"]
 
 
-async def log_in(context: Context, session: ClientSession, request: LoginRequest) -> Message:
+async def log_in(context: HandlerContext, session: ClientSession, request: LoginRequest) -> Message:
     """Log a user in if the token is valid. The reply is the user's profile. Any other login ends the session."""
     try:
         await context.check_token(request.uid, request.token)
@@ -42,6 +42,6 @@ def _refusal(request: LoginRequest, reason: object, code: ErrorCode) -> SessionE
     return SessionEndedError(f"login as {request.uid}: {reason}", LoginReply(code))
 
 
-async def heartbeat(_context: Context, _session: ClientSession, _request: HeartbeatRequest) -> Message:
+async def heartbeat(_context: HandlerContext, _session: ClientSession, _request: HeartbeatRequest) -> Message:
     """Answer that the server is still connected."""
     return HeartbeatReply(ErrorCode.SUCCESS)

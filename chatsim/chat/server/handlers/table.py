@@ -28,7 +28,7 @@ from chatsim.chat.protocol import (
     ThreadStatesRequest,
 )
 from chatsim.chat.server.handlers import catchup, friends, login, texts, threads
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.db.errors import DatabaseError
@@ -57,7 +57,7 @@ class Handler(Generic[R]):
     """
 
     request: type[R]
-    handle: Callable[[Context, ClientSession, R], Awaitable[Message]]
+    handle: Callable[[HandlerContext, ClientSession, R], Awaitable[Message]]
     asker: str | None = None
     failed: ErrorCode = ErrorCode.RPC_FAILED
     is_login: bool = False
@@ -90,7 +90,7 @@ def check_login(session: ClientSession, request: Message) -> None:
         raise ProtocolError(f"message {request.ID} {'after' if logged_in else 'before'} the login")
 
 
-async def answer(context: Context, session: ClientSession, request: Message) -> Message:
+async def answer(context: HandlerContext, session: ClientSession, request: Message) -> Message:
     """The reply to ``request``. Raises `SessionEndedError` if the request ends the session."""
     handler = HANDLERS[request.ID]
     try:

@@ -17,7 +17,7 @@ from chatsim.chat.protocol import (
     TextRequest,
     TextsNotice,
 )
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import threads as store
@@ -31,7 +31,7 @@ _LONGEST_NAME = 64
 _A_TIME = "2038-01-19 03:14:07"
 
 
-async def send(context: Context, session: ClientSession, request: TextRequest) -> Message:
+async def send(context: HandlerContext, session: ClientSession, request: TextRequest) -> Message:
     """Store a batch of texts, acknowledge it, and push it to both members of the thread."""
     _check(request, context.limits.text_characters)
     thread, sender, receiver = request.thread_id, request.fromuid, request.touid
@@ -84,14 +84,14 @@ def _size_of_notice(request: TextRequest) -> int:
     return len(msgspec.json.encode(TextsNotice(request.thread_id, request.fromuid, request.touid, texts)))
 
 
-async def load(context: Context, session: ClientSession, request: LoadMessagesRequest) -> Message:
+async def load(context: HandlerContext, session: ClientSession, request: LoadMessagesRequest) -> Message:
     """A page of a thread's messages, by message id."""
     async with context.lease() as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
         return await context.texts.after(readable, request.thread_id, request.message_id)
 
 
-async def history(context: Context, session: ClientSession, request: HistoryRequest) -> Message:
+async def history(context: HandlerContext, session: ClientSession, request: HistoryRequest) -> Message:
     """A page of a thread's messages, by number."""
     context.require_numbers()
     async with context.lease() as tx:

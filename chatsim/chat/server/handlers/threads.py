@@ -18,7 +18,7 @@ from chatsim.chat.protocol import (
     ThreadStatesReply,
     ThreadStatesRequest,
 )
-from chatsim.chat.server.handlers.context import Context
+from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import friends
@@ -27,7 +27,7 @@ from chatsim.chat.server.store import threads as store
 __all__ = ["create_private", "load", "load_states", "mark_read"]
 
 
-async def load(context: Context, _session: ClientSession, request: LoadThreadsRequest) -> Message:
+async def load(context: HandlerContext, _session: ClientSession, request: LoadThreadsRequest) -> Message:
     """A page of the user's threads, by thread id."""
     async with context.lease() as tx:
         threads, more = await store.threads(tx, request.uid, request.thread_id)
@@ -35,7 +35,7 @@ async def load(context: Context, _session: ClientSession, request: LoadThreadsRe
     return LoadThreadsReply(ErrorCode.SUCCESS, request.uid, more, last, threads)
 
 
-async def load_states(context: Context, session: ClientSession, request: ThreadStatesRequest) -> Message:
+async def load_states(context: HandlerContext, session: ClientSession, request: ThreadStatesRequest) -> Message:
     """A page of the user's threads that have changed, the latest change first."""
     context.require_numbers()
     async with context.lease() as tx:
@@ -43,7 +43,7 @@ async def load_states(context: Context, session: ClientSession, request: ThreadS
     return ThreadStatesReply(ErrorCode.SUCCESS, more, threads)
 
 
-async def create_private(context: Context, session: ClientSession, request: CreatePrivateChatRequest) -> Message:
+async def create_private(context: HandlerContext, session: ClientSession, request: CreatePrivateChatRequest) -> Message:
     """The private chat of two users, which is created if there is none. A new thread is pushed to both."""
     uid, other = request.uid, request.other_id
     if other in (0, uid):
@@ -58,7 +58,7 @@ async def create_private(context: Context, session: ClientSession, request: Crea
     return CreatePrivateChatReply(ErrorCode.SUCCESS, uid, other, thread)
 
 
-async def mark_read(context: Context, session: ClientSession, request: ReadRequest) -> Message:
+async def mark_read(context: HandlerContext, session: ClientSession, request: ReadRequest) -> Message:
     """Store the user's read position, and push it to all members of the thread."""
     context.require_numbers()
     members, seq = await context.transact(
