@@ -1,4 +1,4 @@
-"""The command line: a thin shell over the same calls."""
+"""The command line. It uses the same functions as a notebook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COMMANDS = {
     "serve": ("chatsim.cli.serve", "Run chat servers for clients of your own."),
     "strategies": ("chatsim.cli.strategies", "List the strategies that create private chats."),
 }
-"""By name: the module that has the command, and its short help, so that the list of commands imports none."""
+"""From the name of a command to its module and short help, so that the list of commands imports no module."""
 
 
 @click.group(

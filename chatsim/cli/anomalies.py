@@ -1,4 +1,4 @@
-"""``chatsim anomalies``: what each isolation level lets happen."""
+"""``chatsim anomalies``: which anomalies each isolation level prevents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chatsim chat``: a client for people, in a terminal."""
+"""``chatsim chat``: a chat client in a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IN_MEMORY = ":memory:"
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Where and as whom to log in: a line of ``chatsim serve``."""
+    """The data for a login: a line of ``chatsim serve``."""
 
     host: str
     port: int
@@ -41,14 +41,14 @@ class Login(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Terminal:
-    """A chat that is on: its screen, and what goes on behind it."""
+    """A running chat: the screen, the view and the messenger."""
 
     screen: Screen
     view: View
     ended: asyncio.Event
 
     async def run(self) -> None:
-        """Until the user leaves. Raises what has ended it before."""
+        """Run until the user leaves. Raises the error that has ended the chat."""
         tasks = [asyncio.create_task(each) for each in (self.screen.run(), self.view.run(), self.ended.wait())]
         done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
@@ -63,14 +63,14 @@ async def chatting(login: Login, store: str = _IN_MEMORY, *, loads: bool = True)
     """A user's chat in this terminal, over TCP.
 
     Args:
-        login: where, and as whom.
+        login: where to log in, and as whom.
         store: the file of the local database.
-        loads: whether what was missed is loaded at once.
+        loads: whether missed messages are loaded at once.
 
     Raises:
-        LocalStoreError: the local database can't be used, or not any more.
-        WrongOwnerError: it is another user's.
-        WorldError: the server does not want this user, or not any more; or the extra ``chat`` is missing.
+        LocalStoreError: the local database can't be used.
+        WrongOwnerError: the local database belongs to another user.
+        WorldError: the server has refused the user or has ended the session; or the extra ``chat`` is missing.
     """
     import numpy as np
 
@@ -124,7 +124,7 @@ def _door(login: Login) -> Callable[[Callable[[Message], None]], Any]:
 
 
 def _login(line: str | None, options: dict[str, Any]) -> Login:
-    """What the line says, and the options in its place."""
+    """The login of a line, with values from the options in place of its own."""
     try:
         fields = msgspec.json.decode(line, type=dict[str, Any]) if line else {}
     except (msgspec.DecodeError, UnicodeEncodeError) as error:

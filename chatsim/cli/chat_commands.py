@@ -1,4 +1,4 @@
-"""What can be typed in ``chatsim chat``: texts, and commands behind a slash."""
+"""The input of ``chatsim chat``: texts, and commands that begin with a slash."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["COMMANDS", "Commands", "Display", "help_text", "visible"]
 
 
 class _ComplaintError(Exception):
-    """What was typed can't be done, for the reason in the message."""
+    """A command can't be carried out. The message has the reason."""
 
 
 def visible(text: str) -> str:
-    """A text on one line, with whatever a terminal might act upon written out."""
+    """A text on one line, without control characters for the terminal: they are written out."""
     return "".join(
         "⏎" if each == "\n" else each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
@@ -39,11 +39,11 @@ class _Command:
 
 
 COMMANDS: dict[str, _Command] = {}
-"""What can be typed behind a slash, in the order in which it is shown."""
+"""The commands, in the order in which they are shown."""
 
 
 def _command(usage: str, does: str) -> Callable[[_Action], _Action]:
-    """A method is a command, of the name that it has."""
+    """Register a method as a command with the method's name."""
 
     def register(action: _Action) -> _Action:
         COMMANDS[action.__name__.removeprefix("_")] = _Command(usage, does, action)
@@ -53,7 +53,7 @@ def _command(usage: str, does: str) -> Callable[[_Action], _Action]:
 
 
 def help_text() -> str:
-    """What can be typed."""
+    """The list of commands."""
     return "\n".join(
         [
             *(f"/{f'{name} {each.usage}':<20} {each.does}" for name, each in COMMANDS.items()),
@@ -65,7 +65,7 @@ def help_text() -> str:
 
 
 class Display(Protocol):
-    """Where the user sees what has come of a command."""
+    """Shows the user the results of commands."""
 
     def choose(self, thread_id: int) -> None:
         """Open the conversation of a thread."""
@@ -85,12 +85,12 @@ class Display(Protocol):
 
 
 class Commands:
-    """Does what a user types.
+    """Carries out what a user types.
 
     Args:
-        messenger: what does it.
+        messenger: the client.
         view: the threads and the open conversation.
-        display: where the user sees what has come of it.
+        display: shows the results.
     """
 
     def __init__(self, messenger: Messenger, view: View, display: Display) -> None:
@@ -99,7 +99,7 @@ class Commands:
         self._display = display
 
     def typed(self, line: str) -> Coroutine[Any, Any, None] | None:
-        """What a line asks for, to be awaited; None if it asks for nothing. Only what the user did wrong is handled."""
+        """The action of a line, as a coroutine; None for an empty line. It handles only mistakes of the user."""
         if line.startswith("/") and not line.startswith("//"):
             name, _, rest = line[1:].partition(" ")
             return self._complaining(self._obey(name, rest.strip()))
@@ -187,7 +187,7 @@ class Commands:
         self._display.leave()
 
     def _uid(self, who: str) -> int:
-        """Whom an id or a name means."""
+        """The user id for an id or a name."""
         if who.isascii() and who.isdigit():
             return int(who)
         named = {uid for uid, name in self._view.names.items() if name == who}

@@ -1,4 +1,4 @@
-"""What the commands share: which servers, and what an error looks like."""
+"""What the commands share: the options for servers, and the form of an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def our_errors() -> tuple[type[Exception], ...]:
-    """The errors whose message is all that a user needs; imported only when something has been raised."""
+    """The errors whose message is enough for a user. They are imported only after an error."""
     from chatsim.chat.client.cache import WrongOwnerError
     from chatsim.chat.creation import StrategyError, UnknownStrategyError
     from chatsim.chat.ports import LocalStoreError
@@ -102,7 +102,7 @@ _SERVER_OPTIONS = (
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which servers to run on; their values are the fields of `Servers`."""
+    """The options for servers. Their values are the fields of `Servers`."""
     for option in _SERVER_OPTIONS:
         command = option(command)
     return command

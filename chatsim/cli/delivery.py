@@ -1,4 +1,4 @@
-"""``chatsim delivery``: how soon a text is with whom it is for, in a table or as JSON."""
+"""``chatsim delivery``: how soon a text reaches its receiver, as a table or as JSON."""
 
 from __future__ import annotations
 

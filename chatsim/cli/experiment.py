@@ -1,4 +1,4 @@
-"""What the commands that run an experiment share: in which world, and what is printed and kept of it."""
+"""What the commands for experiments share: the world, the output, and the saved result."""
 
 from __future__ import annotations
 

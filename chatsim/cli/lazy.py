@@ -15,7 +15,7 @@ class LazyGroup(click.Group):
     """A group whose help page needs none of its commands.
 
     Args:
-        homes: by a command's name: the module that has it under that name, and its short help.
+        homes: from the name of a command to its module and its short help.
         settings: those of a `click.Group`.
     """
 

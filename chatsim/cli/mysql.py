@@ -1,4 +1,4 @@
-"""``chatsim mysql``: which server there is, and one to keep."""
+"""``chatsim mysql``: shows which server would be used, and manages one in the background."""
 
 from __future__ import annotations
 

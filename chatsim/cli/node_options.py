@@ -1,4 +1,4 @@
-"""What ``chatsim serve`` and ``chatsim node`` share: the options of a chat server, and how it ends."""
+"""What ``chatsim serve`` and ``chatsim node`` share: the options of a chat server, signals, and the log."""
 
 from __future__ import annotations
 
@@ -117,13 +117,13 @@ def node_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sharing(options: dict[str, Any]) -> Sharing:
-    """Take out of the options how servers know of each other's users."""
+    """Take the options for presence and peers out of ``options``."""
     redis, grpc = options.pop("redis"), options.pop("grpc")
     return Sharing("redis" if redis else "process", "grpc" if grpc else "process")
 
 
 def config(options: dict[str, Any]) -> NodeConfig:
-    """How a node works, from the options."""
+    """The configuration of a node, from the options."""
     import numpy as np
 
     strategy = STRATEGIES[options["strategy"]]
@@ -138,7 +138,7 @@ def config(options: dict[str, Any]) -> NodeConfig:
 
 
 def limits(options: dict[str, Any]) -> Limits:
-    """What a node allows its clients, from the options."""
+    """The limits of sessions, from the options."""
     return Limits(
         devices=options["sessions"] == "many",
         request_bytes=options["request_bytes"],
@@ -168,6 +168,6 @@ def run_until_signal(main: Coroutine[Any, Any, None]) -> None:
 
 
 def log_to_stderr() -> None:
-    """Print what servers log on standard error."""
+    """Print the log of servers on standard error."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("chatsim").setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""The screen of ``chatsim chat``: the threads, the open conversation, what the user types, and how things stand."""
+"""The screen of ``chatsim chat``: the threads, the open conversation, the input, and the status."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _STYLE = Style.from_dict(
 
 
 class Screen:
-    """What a user sees and does.
+    """The user interface.
 
     Args:
-        messenger: what does it.
-        view: what is to be seen; somebody else has it run.
-        where: the server, as it is to be shown.
+        messenger: the client.
+        view: the threads and the open conversation. The caller runs it.
+        where: the server, in words.
 
     Attributes:
         app: the application that runs in the terminal.
@@ -68,7 +68,7 @@ class Screen:
         self._where = where
         self._commands = Commands(messenger, view, self)
         self._note = "/help shows all commands."
-        self._chosen: int | None = None  # the thread that is to be open; its rows may not be there yet
+        self._chosen: int | None = None  # the thread to show; its rows may not be loaded yet
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._texts = _Texts(self._text, view)
         self._texts_window = Window(self._texts, wrap_lines=True, get_line_prefix=_indented)
@@ -86,7 +86,7 @@ class Screen:
         await self.app.run_async()
 
     def refresh(self) -> None:
-        """Something else than rows has changed."""
+        """Draw again after a change that is not in the rows."""
         self.app.invalidate()
 
     # --- what is to be seen
@@ -184,7 +184,7 @@ class Screen:
         try:
             await self._messenger.read(thread_id)
         except ClientError:
-            return  # it is kept here, and the next sync sends it
+            return  # it is stored here, and the next catch-up sends it
 
     # --- what the user does
 
@@ -244,7 +244,7 @@ class Screen:
 
 
 class _Threads(UIControl):
-    """The list of threads, two lines for each; only those that are on the screen are drawn."""
+    """The thread list, with two lines for each thread. Only visible ones are drawn."""
 
     def __init__(self, view: View, draw: Callable[[int], tuple[StyleAndTextTuples, StyleAndTextTuples]]) -> None:
         self._threads = view.threads
@@ -264,15 +264,15 @@ class _Threads(UIControl):
 
 
 class _Texts(UIControl):
-    """The open conversation, a line for each message, which the window may wrap; only those on the screen are drawn."""
+    """The open conversation, with a line for each message, which may be wrapped. Only visible ones are drawn."""
 
     def __init__(self, draw: Callable[[int], StyleAndTextTuples], view: View) -> None:
         self._draw = draw
         self._rows = view.conversation
-        self._at: int | None = None  # the row that has to be on the screen; None: the last, whichever it is
+        self._at: int | None = None  # the row that must be visible; None is the last one
 
     def look_at(self, at: int) -> None:
-        """Scroll to where this row is to be seen."""
+        """Scroll so that this row is visible."""
         self._at = max(0, at) if at < len(self._rows) - 1 else None
 
     def look_at_the_end(self) -> None:
@@ -280,7 +280,7 @@ class _Texts(UIControl):
         self._at = None
 
     def note(self, notice: Notice) -> None:
-        """Stay where one is when rows come in before it; another conversation begins at its end."""
+        """Keep the position when rows are inserted before it. Another conversation begins at its end."""
         match notice:
             case Inserted(at, rows) if self._at is not None and at <= self._at:
                 self._at += len(rows)
@@ -303,7 +303,7 @@ def _indented(_: int, wrapped: int) -> str:
 
 
 def _fit(text: str, width: int) -> str:
-    """A text in so many columns, cut or filled up."""
+    """A text with a given width in columns, cut or filled up."""
     if get_cwidth(text) > width:
         while get_cwidth(text) >= width:
             text = text[:-1]

@@ -1,4 +1,4 @@
-"""``chatsim serve``: chat servers for clients of anybody's making."""
+"""``chatsim serve``: chat servers for any client that speaks the protocol."""
 
 from __future__ import annotations
 

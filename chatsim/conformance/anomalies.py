@@ -19,13 +19,14 @@ SETUP = ["CREATE TABLE test (id INT PRIMARY KEY, value INT) ENGINE=InnoDB", "INS
 
 @dataclass(frozen=True)
 class IsolationAnomaly:
-    """Something that transactions which run one after the other would never show.
+    """A phenomenon that transactions never show if they run one after the other.
 
     Attributes:
         name: its name in Adya's thesis, or in Hermitage.
         title: what it is.
         steps: sessions and their statements, in the order in which they are tried.
-        shows: whether the results of the steps, by their numbers from 1, and the final values show it.
+        shows: a function that tells from the results of the steps (by their numbers from 1) and the final values
+            whether the anomaly has happened.
     """
 
     name: str
@@ -42,7 +43,7 @@ def _script(text: str) -> list[tuple[str, str]]:
 
 
 def _read(results: Results, step: int) -> list[int]:
-    """The last column of what a step read; nothing if it failed, or was never reached."""
+    """The last column of the rows that a step has read; empty if it failed or was not reached."""
     found = results.get(step)
     return [] if found is None or found.rows is None else [int(str(row[-1])) for row in found.rows]
 

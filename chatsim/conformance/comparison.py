@@ -1,4 +1,4 @@
-"""How far two outcomes of a schedule agree, at three levels."""
+"""Comparing two outcomes of a schedule, at three levels."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from chatsim.conformance.schedule import Completed, Schedule, ScheduleOutcome, S
 __all__ = ["LEVELS", "Comparison", "compare", "without_row_ids"]
 
 LEVELS = ("who waits, who ends", "rows and tables", "locks")
-"""What is compared: who waits and who ends with which error; rows, counts, ids and final tables; lock rows."""
+"""The levels: who waits, and who ends with which error; rows, counts, ids and final tables; lock rows."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What of an outcome is as expected.
+    """The result of a comparison.
 
     Attributes:
-        schedule: its id.
-        differences: for each of `LEVELS`, the first difference in a sentence, or None where they agree.
-        raced: the first difference is at, or after, a step that frees several waiters at once: another outcome may be
-            as right as the one expected.
+        schedule: the id of the schedule.
+        differences: for each of `LEVELS`, the first difference in a sentence, or None if there is none.
+        raced: whether the first difference is at or after a step that frees several waiters at once. Then another
+            outcome may be as correct as the expected one.
     """
 
     schedule: str
@@ -33,7 +33,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """At all levels, or differs only where the server itself may."""
+        """Whether there is no difference, or only one that the server itself may have."""
         return self.raced or not any(self.differences)
 
 
@@ -41,9 +41,9 @@ _ROW_ID = re.compile(r"0x[0-9A-F]{12}\b")
 
 
 def without_row_ids(outcome: ScheduleOutcome) -> ScheduleOutcome:
-    """Say of rows without a primary key which it is of its table's that were locked, 0x000000000001 the first.
+    """Renumber the row ids of tables without a primary key, for each table, from 0x000000000001 on.
 
-    A server counts their ids over all of its tables, and so they are not the same the next time.
+    A server counts row ids over all of its tables, so they differ between runs.
     """
     numbers: dict[str, dict[str, str]] = {}
     steps = []
@@ -62,7 +62,7 @@ def _renamed(data: str, names: dict[str, str]) -> str:
 
 
 def compare(schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
-    """Compare an outcome with the one that the schedule expects. Raises `ValueError` when it expects none."""
+    """Compare an outcome with the one that the schedule expects. Raises `ValueError` if it expects none."""
     if schedule.expected is None:
         raise ValueError(f"{schedule.id} does not say what to expect")
     expected, outcome = without_row_ids(schedule.expected), without_row_ids(outcome)
@@ -93,7 +93,7 @@ def _who(wanted: StepOutcome, got: StepOutcome) -> str | None:
 
 
 def _waiting(outcome: StepOutcome) -> dict[str, tuple[int, str, tuple[str, ...]]]:
-    """Who waits for whom; for other locks than InnoDB's a recording does not tell for whom."""
+    """Who waits for whom. For locks that are not InnoDB's, a recording does not have the holders."""
     return {
         name: (each.step, each.on, tuple(each.by) if each.on == "lock" else ())
         for name, each in outcome.blocked.items()

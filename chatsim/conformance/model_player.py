@@ -1,4 +1,4 @@
-"""Schedules in the model: an engine's session for each, in virtual time; settled is when nothing is left to run now."""
+"""Playing a schedule in the model: an engine session for each session. A step has settled when no callback is ready."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
 
 @dataclass
 class _Player:
-    """A session, and what it has under way."""
+    """A session, and its running statement."""
 
     name: str
     session: EngineSession
@@ -141,7 +141,7 @@ class _Stage:
 
     def clear(self) -> None:
         """End all sessions."""
-        players = sorted(self._players.values(), key=lambda each: each.pending is None)  # nobody is let go meanwhile
+        players = sorted(self._players.values(), key=lambda each: each.pending is None)  # waiters end first
         for player in players:
             if player.pending is not None:
                 player.pending.cancel()

@@ -1,7 +1,8 @@
-"""Schedules on a real server: a connection for each session, a look at the locks after each step.
+"""Playing a schedule on a real server: a connection for each session, and a look at the locks after each step.
 
-A step has settled when every statement that has not ended waits for a lock, by the server's own tables, in no circle: a
-circle is a deadlock that the server has yet to see. Then `purge` does what it can. Nothing here sleeps for luck.
+A step has settled when, by the server's own tables, every statement that has not ended waits for a lock, and there is
+no circle of waits: a circle is a deadlock that the server has not resolved yet. Then the purge runs. No code here
+sleeps for a fixed time.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ from chatsim.worlds.world import WorldError
 __all__ = ["play"]
 
 _FOR_GOOD = 200
-"""So many equal readings of who waits for whom, and a circle among them is none for InnoDB, which follows one other for
-each that waits: it stands until a wait times out."""
+"""The number of equal readings after which a circle of waits is accepted. InnoDB follows only one holder for each
+waiter, so it does not see every circle; such a circle lasts until a wait times out."""
 
-# A record lock that was implicit is told as of the thread that has made it explicit, the waiter's; a table lock, which
-# every transaction with record locks has, is its own. (INNODB_TRX is a cache that does not move while it is asked.)
+# A record lock that was implicit is listed under the thread that has made it explicit, which is the waiter's. A table
+# lock, which every transaction with record locks has, is its own. (INNODB_TRX is a cache that is not updated meanwhile.)
 _OWNERS = """
     SELECT DISTINCT l.ENGINE_TRANSACTION_ID AS trx, t.PROCESSLIST_ID AS id FROM performance_schema.data_locks l
       JOIN performance_schema.threads t ON t.THREAD_ID = l.THREAD_ID WHERE l.LOCK_TYPE = 'TABLE'"""
@@ -116,7 +117,7 @@ async def _check(world: MySQLWorld, schedule: Schedule) -> None:
 
 @dataclass
 class _Player:
-    """A session, and what it has under way."""
+    """A session, and its running statement."""
 
     name: str
     session: driver.MySQLSession
@@ -147,7 +148,7 @@ class _Stage:
 
     def __init__(self, world: MySQLWorld, players: dict[str, _Player], purge: Purge | None) -> None:
         self._admin = world.admin
-        self._purge = purge  # it may go on after each step
+        self._purge = purge  # it runs after each step
         self._players = players
         self._names = {player.session.connection_id: name for name, player in players.items()}
         self._ended: list[Completed] = []  # in the order of their ends
@@ -171,7 +172,7 @@ class _Stage:
     async def clear(self) -> None:
         """End all sessions, and wait until the server has rolled back what they had begun."""
         waiting = [player for player in self._players.values() if player.pending is not None]
-        await self._kill(waiting)  # these first, so that nobody is let go by another's end
+        await self._kill(waiting)  # waiters first, so that none gets a lock when another session ends
         await asyncio.gather(*(player.pending for player in waiting if player.pending), return_exceptions=True)
         await self._kill(player for player in self._players.values() if player not in waiting)
         there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({', '.join(map(str, self._names))})"  # noqa: S608
@@ -206,7 +207,7 @@ class _Stage:
                 player.pending = None
 
     async def _waits(self) -> dict[str, Blocked]:
-        """Who waits, by the server's tables, for whom; only sessions of this schedule."""
+        """Who waits for whom, by the server's tables. Only sessions of this schedule."""
         found: dict[tuple[str, str], set[str]] = {}
         for waiter, holder in (await self._admin.execute(_LOCK_WAITS)).rows:
             self._note(found, waiter, holder, "lock")
@@ -229,7 +230,7 @@ class _Stage:
 
 
 def _circle(blocked: dict[str, Blocked]) -> bool:
-    """Whether somebody waits for themselves, through others, in InnoDB: it sees only its own locks."""
+    """Whether the waits for InnoDB's locks have a circle. InnoDB sees only its own locks."""
     waits = {name: each.by for name, each in blocked.items() if each.on == "lock"}
     for start, direct in waits.items():
         seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""Schedules: small multi-session scripts whose outcome is a fact, in either world."""
+"""Schedules: small scripts of several sessions. A schedule has one outcome, on MySQL and in the model."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = [
 ]
 
 AWAIT = "@await"
-"""In place of SQL: let time pass until that session's pending statement has ended."""
+"""In place of SQL: wait until the running statement of that session has ended."""
 
 Value = int | float | str | None
 
 LockRow = tuple[str, str, str | None, str, str, str, str | None]
-"""As in performance_schema.data_locks: session, table, index, RECORD or TABLE, mode, GRANTED or WAITING, data."""
+"""A row of performance_schema.data_locks: session, table, index, RECORD or TABLE, mode, GRANTED or WAITING, data."""
 
 
 class BadScheduleError(ValueError):
-    """A file is no schedule; the message names it and the place."""
+    """A file is not a schedule. The message names the file and the place."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         n: its number, from 1.
-        session: who runs it.
+        session: the session that runs it.
         sql: the statement, or `AWAIT`.
     """
 
@@ -56,15 +56,15 @@ class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
     """A statement that has ended.
 
     Attributes:
-        session: whose it was.
+        session: its session.
         step: the number of its step.
         result: ``ok``, ``rows`` or ``error``.
-        affected: rows changed, when ok.
-        insert_id: the AUTO_INCREMENT value that it took, if it did.
-        rows: what it read.
+        affected: the number of changed rows, if ok.
+        insert_id: the AUTO_INCREMENT value that it took, if any.
+        rows: the rows that it read.
         errno: MySQL's number of the error.
-        message: the error's text.
-        warnings: their numbers.
+        message: the text of the error.
+        warnings: the numbers of its warnings.
     """
 
     session: str
@@ -79,7 +79,7 @@ class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Blocked(msgspec.Struct, frozen=True):
-    """A statement that waits: since which step, on ``lock``, ``user_lock`` or ``metadata_lock``, for which sessions."""
+    """A waiting statement: its step, what it waits on (``lock``, ``user_lock``, ``metadata_lock``), and for whom."""
 
     step: int
     on: Literal["lock", "user_lock", "metadata_lock"]
@@ -87,13 +87,13 @@ class Blocked(msgspec.Struct, frozen=True):
 
 
 class StepOutcome(msgspec.Struct, frozen=True):
-    """How things stand when all has settled after a step.
+    """The state after a step, when all sessions have settled.
 
     Attributes:
         n: the step's number.
-        completed: the statements that ended during it, also other sessions'.
-        blocked: who waits.
-        locks: the locks held and waited for; None when they are not compared.
+        completed: the statements of all sessions that have ended during the step.
+        blocked: the waiting statements, by session.
+        locks: the locks that are held and waited for; None if they are not compared.
     """
 
     n: int
@@ -103,7 +103,7 @@ class StepOutcome(msgspec.Struct, frozen=True):
 
 
 class FinalTable(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A table after the last step, all sessions gone."""
+    """A table after the last step, when all sessions have ended."""
 
     columns: list[str]
     rows: list[list[Value]]
@@ -111,29 +111,29 @@ class FinalTable(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ScheduleOutcome(msgspec.Struct, frozen=True):
-    """What came of a schedule."""
+    """The outcome of a schedule."""
 
     steps: list[StepOutcome]
     final: dict[str, FinalTable]
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
-    """A script and, where it is known, its outcome.
+    """A script, and its outcome if it is known.
 
     Attributes:
         id: its name.
         title: what it shows.
-        isolation: the level that every session starts with.
-        purge: ``eager``, after each step what no read view needs is gone; ``held``, a read view keeps all.
-        lock_wait_timeout: in seconds.
+        isolation: the isolation level of all sessions at the beginning.
+        purge: ``eager``: after each step, everything that no read view needs is purged; ``held``: nothing is purged.
+        lock_wait_timeout: the lock wait timeout, in seconds.
         server: settings of the server that matter.
-        setup: statements run first.
-        sessions: their names; each has a connection.
-        steps: in order.
-        expected: the outcome.
-        mysql: the version of the server that it was recorded on.
-        concurrent_wakeups: steps that free several waiters at once: who is first is a race.
-        unstable_locks_at: steps whose locks differed between runs.
+        setup: statements that run first.
+        sessions: the names of the sessions; each has a connection.
+        steps: the steps, in order.
+        expected: the expected outcome.
+        mysql: the version of the server on which the outcome was recorded.
+        concurrent_wakeups: steps that free several waiters at once, so that the order is a race.
+        unstable_locks_at: steps whose locks differ between runs.
     """
 
     id: str
@@ -156,7 +156,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             script: the steps; empty lines are left out.
-            setup: statements run first.
+            setup: statements that run first.
             name: its id.
             options: the other fields.
 
@@ -199,7 +199,7 @@ def read(path: Path) -> Schedule:
 
 
 def plain(rows: Iterable[Iterable[object]]) -> list[list[Value]]:
-    """Values as JSON has them; a decimal without a fraction is a number."""
+    """Values as in JSON. A decimal without a fraction becomes a number."""
     return [[_plain(value) for value in row] for row in rows]
 
 

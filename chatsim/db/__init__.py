@@ -1,1 +1,1 @@
-"""What a database is to everybody else: sessions, rows, errors with kinds, deadlocks as data."""
+"""The interface of databases: sessions, rows, errors with kinds, deadlocks as data, and SQL text."""

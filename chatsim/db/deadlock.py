@@ -1,4 +1,4 @@
-"""A deadlock as data, as sentences and as a table. Both worlds report theirs in this shape."""
+"""A deadlock as data, as sentences and as a table. MySQL's and the model's deadlocks have the same form."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SUPREMUM = "supremum"
 """The pseudo-record after the last one of an index; only the gap before it can be locked."""
 
 _STATEMENT_WIDTH = 100
-"""Characters of a statement in a sentence; a strategy's statements fit."""
+"""The largest length of a statement in a sentence, in characters. The strategies' statements fit."""
 
 
 class LockKind(StrEnum):
-    """What of an index a lock covers (MySQL manual, "InnoDB Locking")."""
+    """The part of an index that a lock covers (MySQL manual, "InnoDB Locking")."""
 
     RECORD = "record"
     GAP = "gap"
@@ -34,10 +34,10 @@ class Lock:
     """A lock on one place of an index, held or waited for.
 
     Attributes:
-        table: without its schema.
-        index: ``PRIMARY`` is the table itself.
+        table: the table's name, without its schema.
+        index: the index; ``PRIMARY`` is the table itself.
         mode: shared or exclusive.
-        kind: the record, the gap before it, or both; insert intention waits for a gap and holds up nobody.
+        kind: the record, the gap before it, or both. An insert intention waits for a gap, and blocks no one.
         record: the key of the record as text, such as ``(30, 31)``, or `SUPREMUM`.
     """
 
@@ -53,7 +53,7 @@ class Lock:
         return f"{self.table}.{self.index}"
 
     def words(self) -> str:
-        """What is locked, in plain words: ``the gap before (30, 31)``, ``to insert into the gap before …``."""
+        """The lock in words: ``the gap before (30, 31)``, ``to insert into the gap before …``."""
         gap = "the gap after the last row" if self.record == SUPREMUM else f"the gap before {self.record}"
         match self.kind:
             case LockKind.RECORD:
@@ -67,7 +67,7 @@ class Lock:
 
     @property
     def spot(self) -> tuple[str, str]:
-        """Where it is: the place and the record."""
+        """The place and the record."""
         return self.place, self.record
 
 
@@ -76,14 +76,13 @@ class Participant:
     """One transaction of a deadlock.
 
     Attributes:
-        number: its place in the cycle, from 1.
-        connection_id: what ``CONNECTION_ID()`` gives in its session; 0 when the report does not say.
-        statement: the statement that waits.
-        holds: granted locks in the way of the one before it in the cycle, perhaps with other records that the
-            report shows along with them. Empty when only this transaction's own request is in that one's way:
-            it waits as well, but ahead in the queue.
-        waits: the lock it waits for.
-        weight: what InnoDB compares to choose the victim: its lock structs plus its undo records.
+        number: its position in the cycle, from 1.
+        connection_id: the ``CONNECTION_ID()`` of its session; 0 if the report does not have it.
+        statement: the waiting statement.
+        holds: granted locks that block the previous participant, perhaps with other records that the report shows with
+            them. Empty if only this transaction's own request blocks it, because it is earlier in the queue.
+        waits: the lock that it waits for.
+        weight: the number that InnoDB compares to choose the victim: lock structs plus undo records.
     """
 
     number: int
@@ -100,12 +99,12 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Deadlock:
-    """A cycle of transactions, each waiting for the next and the last for the first.
+    """A cycle of transactions. Each waits for the next one, and the last waits for the first.
 
     Attributes:
-        participants: in the order of the cycle.
-        victim: the number of the one that was rolled back (error 1213).
-        raw: the report as the world gave it.
+        participants: the transactions, in the order of the cycle.
+        victim: the number of the participant that was rolled back (error 1213).
+        raw: the original report.
     """
 
     participants: tuple[Participant, ...]
@@ -117,7 +116,7 @@ class Deadlock:
         return [(one.number, other.number, one.waits) for one, other in self._cycle()]
 
     def rows(self) -> list[dict[str, object]]:
-        """One row per lock, as `pandas.DataFrame` takes them."""
+        """One row for each lock, for a `pandas.DataFrame`."""
         return [
             {
                 "transaction": one.number,
@@ -135,12 +134,12 @@ class Deadlock:
         ]
 
     def in_the_way(self, one: Participant) -> tuple[Lock, ...]:
-        """Those of the locks that ``one`` holds which the transaction before it waits for."""
+        """The locks of ``one`` that block the participant before it."""
         wanted = next(waiter.waits for waiter, holder in self._cycle() if holder is one)
         return tuple(lock for lock in one.holds if lock.spot == wanted.spot) or one.holds
 
     def explain(self) -> str:
-        """What happened, one sentence per transaction and one for the victim, each on its own line."""
+        """An explanation: a sentence for each transaction and one for the victim, each on a line of its own."""
         sentences = [_sentence(one, self.in_the_way(one), other) for one, other in self._cycle()]
         weights = ", ".join(str(one.weight) for one in self.participants)
         sentences.append(
@@ -166,7 +165,7 @@ class Deadlock:
 
 
 def _sentence(one: Participant, held: tuple[Lock, ...], other: Participant) -> str:
-    """What of ``one`` is in the way and why it waits for ``other``."""
+    """The locks of ``one`` that block another transaction, and why it waits for ``other``."""
     holds = " and ".join(f"{lock.words()} of {lock.place} ({lock.mode})" for lock in held)
     if one.waits.kind is not LockKind.INSERT_INTENTION:
         waits = f"for {one.waits.words()} of {one.waits.place} ({one.waits.mode})"

@@ -1,4 +1,4 @@
-"""What a database refuses, each error a class of its own kind; `chatsim.db.mysql` has the numbers."""
+"""The errors of databases, a class for each kind. `chatsim.db.mysql` has MySQL's numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 
 
 class Kind(StrEnum):
-    """What an error means, whatever number the engine gives it."""
+    """The meaning of an error, independent of the engine's number."""
 
     DEADLOCK = "deadlock"
     LOCK_TIMEOUT = "lock wait timeout"
@@ -29,11 +29,11 @@ class Kind(StrEnum):
 
 
 class DatabaseError(Exception):
-    """What a database refused.
+    """The database has refused a statement.
 
     Attributes:
-        kind: what it means.
-        errno: the engine's number; None where no engine has said it.
+        kind: the meaning of the error.
+        errno: the engine's number; None if the error is not from an engine.
         message: the engine's text.
     """
 
@@ -51,30 +51,30 @@ class DatabaseError(Exception):
 
 
 class DeadlockError(DatabaseError):
-    """This transaction was the victim and is gone, all of it."""
+    """The transaction was the victim of a deadlock. All of it was rolled back."""
 
     kind = Kind.DEADLOCK
 
 
 class LockWaitTimeoutError(DatabaseError):
-    """The statement is gone; the transaction and its other locks are still there."""
+    """The statement has waited too long for a lock, and was rolled back. The transaction and its locks remain."""
 
     kind = Kind.LOCK_TIMEOUT
 
 
 class DuplicateKeyError(DatabaseError):
-    """A unique index has that key already; only the statement is gone."""
+    """A unique index has this key already. Only the statement was rolled back."""
 
     kind = Kind.DUPLICATE_KEY
 
 
 class LockNotAvailableError(DatabaseError):
-    """NOWAIT met a lock; only the statement is gone."""
+    """A statement with NOWAIT has met a lock. Only the statement was rolled back."""
 
     kind = Kind.LOCK_NOT_AVAILABLE
 
 
 class ConnectionLostError(DatabaseError):
-    """The connection is gone, or there is none; whether a commit in flight took effect is unknown."""
+    """The connection is lost, or could not be opened. Whether a running commit took effect is unknown."""
 
     kind = Kind.CONNECTION_LOST

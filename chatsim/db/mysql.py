@@ -25,5 +25,5 @@ _BY_NUMBER: dict[int, type[DatabaseError]] = {
 
 
 def database_error(errno: int, message: str) -> DatabaseError:
-    """The error for MySQL's number, of the class that it means."""
+    """The error for one of MySQL's numbers, in the class of its kind."""
     return _BY_NUMBER.get(errno, DatabaseError)(errno, message)

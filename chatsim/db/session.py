@@ -1,4 +1,4 @@
-"""What every database gives: leased sessions that run statements, and what comes of one."""
+"""The interface of a database: sessions that run statements, and the outcome of a statement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Database", "Isolation", "Rows", "Session"]
 
 
 class Isolation(StrEnum):
-    """A transaction isolation level, spelled as ``SET TRANSACTION ISOLATION LEVEL`` wants it."""
+    """A transaction isolation level, in the spelling of ``SET TRANSACTION ISOLATION LEVEL``."""
 
     READ_UNCOMMITTED = "READ UNCOMMITTED"
     READ_COMMITTED = "READ COMMITTED"
@@ -25,9 +25,9 @@ class Rows:
     """The outcome of one statement.
 
     Attributes:
-        rows: what it read, one tuple per row, in the order of the select list.
-        affected: how many rows it changed; MySQL counts an updated row twice in ``ON DUPLICATE KEY UPDATE``.
-        last_id: the first AUTO_INCREMENT value it took, or the argument of its ``LAST_INSERT_ID(x)``; else 0.
+        rows: the rows that it read, one tuple for each, in the order of the select list.
+        affected: the number of changed rows. MySQL counts an updated row twice in ``ON DUPLICATE KEY UPDATE``.
+        last_id: the first AUTO_INCREMENT value that it took, or the argument of its ``LAST_INSERT_ID(x)``, or 0.
     """
 
     rows: Sequence[tuple[object, ...]] = ()
@@ -35,47 +35,47 @@ class Rows:
     last_id: int = 0
 
     def scalar(self) -> int | None:
-        """The first column of the first row as an integer, or None when nothing (or NULL) was read."""
+        """The first column of the first row as an integer; None if there is no row, or if it is NULL."""
         if not self.rows or self.rows[0][0] is None:
             return None
         return int(str(self.rows[0][0]))
 
 
 class Session(Protocol):
-    """One leased connection. In autocommit until `begin`. ``?`` marks an argument's place in the SQL."""
+    """A leased connection, in autocommit until `begin`. ``?`` in the SQL is the place of an argument."""
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open, as far as the server has said."""
+        """Whether a transaction is open, by the server's last answer."""
         ...
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
-        """Run one statement in one round trip. Raises a `DatabaseError`."""
+        """Run one statement in one round trip. Raises `DatabaseError`."""
         ...
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
-        """Run several statements, separated by ``;``, in one round trip; the first error ends it and is raised."""
+        """Run several statements, separated by ``;``, in one round trip. The first error ends it, and is raised."""
         ...
 
     async def begin(self, isolation: Isolation | None = None) -> None:
-        """Open a transaction, at another isolation level than the session's if one is named."""
+        """Begin a transaction, at ``isolation`` if it is given, or else at the session's isolation level."""
         ...
 
     async def commit(self) -> None:
-        """Commit. A `ConnectionLostError` here leaves the outcome unknown."""
+        """Commit. After a `ConnectionLostError` the outcome is unknown."""
         ...
 
     async def rollback(self) -> None:
-        """Roll back; harmless when no transaction is open."""
+        """Roll back. It does nothing if no transaction is open."""
         ...
 
 
 class Database(Protocol):
-    """A node's pool of connections to the one database."""
+    """A pool of connections to a database."""
 
     def session(self, isolation: Isolation | None = None) -> AbstractAsyncContextManager[Session]:
-        """Lease a connection, its sessions' level set to ``isolation`` (the server's default when None).
+        """Lease a connection with the isolation level ``isolation``; None is the server's default.
 
-        A connection that comes back with an open transaction is closed, never handed on.
+        A connection that is returned with an open transaction is closed and not leased again.
         """
         ...

@@ -1,11 +1,11 @@
 """SQL text: where its statements end, and which of its question marks are places for arguments.
 
-The one reader of SQL text for the whole project. It knows what MySQL's lexer knows of quotes and comments (manual,
-"String Literals", "Schema Object Names" and "Comment Syntax"): a string in ``'`` or ``"`` ends at a quote that is
-neither doubled nor behind a backslash, a name in backticks at a backtick that is not doubled; a comment is ``#`` or
-``--`` (with white space or the end of the text behind it) up to the end of the line, or ``/* … */``. Nothing within
-them ends a statement or takes an argument. A string or a comment that does not end reaches to the end of the text.
-What the server would run of a comment (``/*! … */``) is a comment here.
+The whole project uses this module to split SQL text. It treats quotes and comments as MySQL's lexer does (manual,
+"String Literals", "Schema Object Names" and "Comment Syntax"). A string in ``'`` or ``"`` ends at a quote that is not
+doubled and not after a backslash. A name in backticks ends at a backtick that is not doubled. A comment is ``#`` or
+``--`` (followed by white space or the end of the text) up to the end of the line, or ``/* … */``. Semicolons and
+question marks within them have no meaning. A string or comment without an end reaches to the end of the text. A comment
+that the server would execute (``/*! … */``) is a comment here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TOKEN = re.compile(
 
 @lru_cache(maxsize=1024)
 def statements(sql: str) -> tuple[str, ...]:
-    """The statements of a text, in order, each without its semicolon and what stands around it: space and comments."""
+    """The statements of a text, in order, without semicolons, and without white space and comments around them."""
     found: list[str] = []
     start = end = None
     for token in _TOKEN.finditer(sql):
@@ -49,15 +49,15 @@ def statements(sql: str) -> tuple[str, ...]:
 
 
 def placeholders(sql: str) -> int:
-    """How many arguments a text takes."""
+    """The number of arguments of a text."""
     return len(_pieces(sql)) - 1
 
 
 def fill(sql: str, literals: Sequence[str]) -> str:
-    """A text with a literal in the place of each of its ``?``.
+    """A text with literals in place of its ``?``.
 
     Raises:
-        ValueError: there are more literals than places, or fewer.
+        ValueError: the numbers of literals and places differ.
     """
     first, *rest = _pieces(sql)
     if len(rest) != len(literals):
@@ -67,7 +67,7 @@ def fill(sql: str, literals: Sequence[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _pieces(sql: str) -> tuple[str, ...]:
-    """A text, cut where its placeholders are."""
+    """The pieces of a text between its placeholders."""
     pieces, start = [], 0
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "placeholder":

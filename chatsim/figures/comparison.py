@@ -14,7 +14,7 @@ __all__ = ["strategies"]
 
 
 def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
-    """Compare strategies: a row of axes per pattern, goodput at the left, latency from median to p99 at the right.
+    """Compare strategies: a row of axes for each pattern, goodput on the left, latency from p50 to p99 on the right.
 
     A strategy whose verdict is not ``safe`` is hatched, and its name says why.
 

@@ -86,7 +86,7 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
 
 
 def _clockwise(count: int) -> list[tuple[float, float]]:
-    """Centres of the boxes in the unit square: two rows, in the order of the cycle; a pair stands side by side."""
+    """The centres of the boxes in the unit square: two rows, in the order of the cycle; a pair is side by side."""
     if count == 2:
         return _row(2, 0.5)
     return _row(count // 2, 0.77) + _row(count - count // 2, 0.23)[::-1]
@@ -120,6 +120,6 @@ def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
 
 
 def _lock_text(verb: str, lock: Lock, characters: int, lines: int) -> str:
-    """What a lock is and where, its names on at most ``lines`` lines each."""
+    """A description of a lock and its place. Each name has at most ``lines`` lines."""
     names = (wrapped(name, characters, lines) for name in (lock.place, lock.record))
     return "\n".join([f"{verb} {lock.mode} {lock.kind}", *names])

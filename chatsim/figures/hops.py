@@ -14,11 +14,11 @@ __all__ = ["delivery"]
 
 
 def delivery(table: pd.DataFrame, caption: str = "") -> Figure:
-    """Compare how soon texts are delivered: axes for each hop, a bar from nought to p50 for each way, a line to p99.
+    """Compare how soon texts are delivered: axes for each hop; for each way a bar from 0 to p50, and a line to p99.
 
     Args:
         table: one row for each way and hop, as `chatsim.delivery` reports.
-        caption: stands beneath.
+        caption: the run's conditions, printed beneath.
     """
     hops = list(dict.fromkeys(table["hop"]))
     ways = table.groupby(["path", "presence", "peers"], sort=False).ngroups

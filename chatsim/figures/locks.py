@@ -18,16 +18,16 @@ __all__ = ["lock_steps"]
 
 
 def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: str = "") -> Figure:
-    """Draw the locks on one index after each step of a schedule: a row per step, the index from left to right.
+    """Draw the locks on one index after each step of a schedule: a row for each step, the index from left to right.
 
-    A record is a tick, a gap the space to its left; each session has a line of its own in a row. A bar lies over what
-    the session has locked; an empty one with a dashed edge is what it waits for. A key that is first seen when
-    something was written is taken to be new then. An insert's intention, once granted, holds up nobody and is left out.
+    A record is a tick; a gap is the space to the left of a tick. Each session has a line of its own in a row. A bar
+    covers what the session has locked; an empty bar with a dashed edge is what it waits for. A key that first appears
+    after a write counts as new then. A granted insert intention blocks no one, and is left out.
 
     Args:
         schedule: the script.
-        outcome: what came of it; its lock rows are drawn.
-        index: ``table.index``.
+        outcome: its outcome, with lock rows.
+        index: the index, as ``table.index``.
         title: printed above.
     """
     table, _, name = index.partition(".")
@@ -54,11 +54,11 @@ def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: 
 
 
 _END = "supremum pseudo-record"
-_AROUND = 0.22  # how far a record's own bar reaches to either side
+_AROUND = 0.22  # how far the bar of a record reaches on either side
 
 
 class _Scale:
-    """Where keys are drawn, and from which row on each is there."""
+    """The positions of keys, and the first row of each."""
 
     def __init__(self, schedule: Schedule, outcome: ScheduleOutcome, rows: Sequence[Sequence[LockRow]]) -> None:
         keys = sorted({str(row[6]) for step in rows for row in step}, key=_key_order)
@@ -73,7 +73,7 @@ class _Scale:
                 self.new_at[key] = first
 
     def reach(self, row: LockRow, at: int) -> tuple[float, float]:
-        """From where to where a lock is drawn in the ``at``-th row."""
+        """The left and right end of a lock in row ``at``."""
         place, mode = self.places[str(row[6])], row[4]
         before = [other for key, other in self.places.items() if other < place and self.new_at[key] <= at]
         left = max(before, default=-0.3) + _AROUND + 0.1
@@ -84,7 +84,7 @@ class _Scale:
 
 
 def _key_order(key: str) -> tuple[bool, list[tuple[bool, float, str]]]:
-    """Keys as an index has them: NULL first, numbers by value, the supremum last."""
+    """The order of keys in an index: NULL first, numbers by value, the supremum last."""
     parts = [part.strip() for part in key.split(",")]
     return key.startswith("supremum"), [
         (part != "NULL", float(part), "") if part.lstrip("-").isdigit() else (part != "NULL", 0.0, part)
@@ -93,14 +93,14 @@ def _key_order(key: str) -> tuple[bool, list[tuple[bool, float, str]]]:
 
 
 def _ends(after: StepOutcome) -> str:
-    """What ended with an error in a step, and who waits after it, on a line beneath."""
+    """The statements that ended with an error in a step, and the waiting sessions, on separate lines."""
     said = [f"{each.session}: {each.errno}" for each in after.completed if each.errno]
     said += [f"{name} waits for {', '.join(waits.by) or 'others'}" for name, waits in after.blocked.items()]
     return "\n" + "; ".join(said) if said else ""
 
 
 def _bar(ax: Axes, row: LockRow, reach: tuple[float, float], top: int, sessions: Sequence[str]) -> None:
-    """One lock of a session, on its line of a row."""
+    """Draw one lock of a session, on its line of a row."""
     (left, right), held, at = reach, row[5] == "GRANTED", sessions.index(row[0])
     dark = held and at % 2 == 0
     middle = top - (at + 0.5) / len(sessions)

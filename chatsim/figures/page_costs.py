@@ -17,9 +17,9 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def pages(table: pd.DataFrame, caption: str = "") -> Figure:
-    """What a page costs, by depth: index reads against the length of the list, both on log scales.
+    """Show what a page costs, by depth: index reads against the length of the list, both on log scales.
 
-    The dotted line is four times the page. Lines that lie upon each other are told apart by their marks.
+    The dotted line is four times the page. Lines that cover each other have different marks.
 
     Args:
         table: the rows of a report of pages.

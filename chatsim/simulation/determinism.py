@@ -1,4 +1,4 @@
-"""Does a run repeat itself? It is run twice, and stopped at the first callback that differs."""
+"""Checking that a run repeats itself: it is run twice, and stopped at the first callback that differs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class DivergenceError(Exception):
-    """Two runs of the same went different ways.
+    """Two runs of the same coroutine differ.
 
     Attributes:
-        number: which callback of the run it was, from 1.
-        first: its time in virtual seconds and what it was in the first run, or None when that had ended.
-        second: the same in the second run.
+        number: the number of the first callback that differs, from 1.
+        first: its time in virtual seconds and its description in the first run; None if this run had ended.
+        second: the same for the second run.
     """
 
     def __init__(self, number: int, first: tuple[float, str] | None, second: tuple[float, str] | None) -> None:
@@ -34,10 +34,10 @@ class DivergenceError(Exception):
 
 
 def run_twice(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run what ``main`` makes, in virtual time, twice; returns what the second run returns.
+    """Run the coroutine that ``main`` makes twice, in virtual time. Returns the result of the second run.
 
     Raises:
-        DivergenceError: the runs differ; the second is stopped there.
+        DivergenceError: the runs differ. The second run is stopped at that point.
     """
     events: list[tuple[float, str]] = []
     run(main(), trace=lambda time, what: events.append((time, what)))
@@ -48,7 +48,7 @@ def run_twice(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     def compare(time: float, what: str) -> None:
         nonlocal number, divergence
         if divergence is not None:
-            return  # the rest is cleaning up
+            return  # the rest is clean-up
         number += 1
         if (first := next(expected, None)) != (time, what):
             divergence = DivergenceError(number, first, (time, what))
@@ -65,7 +65,7 @@ def run_twice(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 class _StopError(BaseException):
-    """Ends a run from within, past whatever catches exceptions there."""
+    """Ends a run from within. It is a BaseException, so that the code that runs does not catch it."""
 
 
 def _told(event: tuple[float, str] | None) -> str:

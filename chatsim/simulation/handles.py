@@ -1,6 +1,6 @@
-"""The model loop's callbacks, timers and tasks.
+"""The callbacks, timers and tasks of the simulated event loop.
 
-What asyncio's own handles do beside is for the debug mode; theirs are a third slower to make, and a timer's to cancel.
+asyncio's own handles do more, for the debug mode. They take a third longer to create, and timers longer to cancel.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Handle(asyncio.Handle):
 
 
 class Timer(asyncio.TimerHandle):
-    """A callback that is to run at a time."""
+    """A callback that is to run at a given time."""
 
     __slots__ = ()
 
@@ -63,13 +63,13 @@ class Timer(asyncio.TimerHandle):
         self._scheduled = True
 
     def cancel(self) -> None:
-        """Don't run; the loop drops it in time."""
+        """Cancel it. The loop drops it later."""
         self._cancelled = True
-        self._callback, self._args = _nothing, ()  # so that what they refer to can go
+        self._callback, self._args = _nothing, ()  # so that the objects they refer to are freed
 
 
 def _nothing() -> None:
-    """What a cancelled timer would call."""
+    """The callback of a cancelled timer."""
 
 
 class Task(asyncio.Task[T]):

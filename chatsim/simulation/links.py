@@ -1,4 +1,4 @@
-"""What lies between two hosts: how long a byte is under way, and how many fit through in a second."""
+"""Links between hosts: their latency and their bandwidth."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["LOOPBACK", "Constant", "Empirical", "Latency", "Link", "Lognormal", 
 
 
 class _Latency(msgspec.Struct, frozen=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
-    """A distribution of one-way delays, in seconds; ``kind`` names it in a file."""
+    """A distribution of one-way delays, in seconds. In a file, ``kind`` names it."""
 
 
 class Constant(_Latency, frozen=True):
-    """Always the same."""
+    """A delay that is always the same."""
 
     seconds: float
 
@@ -29,12 +29,12 @@ class Constant(_Latency, frozen=True):
 
 
 class Lognormal(_Latency, frozen=True):
-    """Skewed to the right, as delays across a network are.
+    """Lognormal delays. Like those of real networks, they are skewed to the right.
 
     Attributes:
-        median: in seconds.
+        median: the median, in seconds.
         sigma: the standard deviation of the logarithm.
-        least: what is added to each draw, in seconds.
+        least: seconds that are added to each delay.
     """
 
     median: float
@@ -47,7 +47,7 @@ class Lognormal(_Latency, frozen=True):
 
 
 class Empirical(_Latency, frozen=True):
-    """One of those that were measured, each as likely."""
+    """Measured delays, each with the same probability."""
 
     seconds: tuple[float, ...]
 
@@ -63,11 +63,11 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One direction between two hosts, shared by all their connections.
 
     Attributes:
-        latency: how long the last byte is under way, once it has been sent.
+        latency: the time from sending a byte to its arrival.
         bandwidth: bytes per second.
 
     Raises:
-        ValueError: a value makes no sense.
+        ValueError: a value is invalid.
     """
 
     latency: Latency = Constant(0.0)
@@ -83,16 +83,16 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 LOOPBACK = Link()
-"""From a host to itself."""
+"""The link from a host to itself."""
 
 
 class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which link is between which hosts.
 
     Attributes:
-        link: where nothing else is said.
-        regions: a host's region; a host that is not named is in the region ``""``.
-        between: the link between two regions, ``"a b"``; it serves both directions, and ``"a a"`` is within one.
+        link: the default.
+        regions: from the name of a host to its region. Other hosts are in the region ``""``.
+        between: the link between two regions, such as ``"a b"``, for both directions; ``"a a"`` is within one region.
     """
 
     link: Link = LOOPBACK

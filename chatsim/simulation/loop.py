@@ -8,9 +8,9 @@ Ordinary asyncio code runs on it unchanged, beside SimPy processes, and a virtua
 
     run(main())    # 3600.0, at once
 
-What is ready runs in one SimPy event until nothing is ready; only then does time move. Of all timers only the
-earliest has a SimPy timeout: SimPy can't take one back, and an `asyncio.timeout` is nearly always cancelled.
-Nothing hangs on the order of a set or on the garbage collector: a run repeats itself to the letter.
+All ready callbacks run in one SimPy event, until none is ready; only then does time move on. Only the earliest timer
+has a SimPy timeout, because SimPy can't cancel one, and an `asyncio.timeout` is nearly always cancelled. Nothing
+depends on the order of a set or on the garbage collector, so a run repeats itself exactly.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def run(
     bar: tqdm[Never] | None = None,
     trace: Callable[[float, str], None] | None = None,
 ) -> T:
-    """Run ``main`` in virtual time, to its end, and return what it returns: the model's `asyncio.run`.
+    """Run ``main`` in virtual time, to its end, and return its result. It is the simulation's `asyncio.run`.
 
-    Tasks still pending at the end are cancelled, oldest first. It may be called in any thread, also in one whose
-    own event loop is running (a notebook's); that loop stands still meanwhile.
+    Tasks that are pending at the end are cancelled, oldest first. It may be called in any thread, also in one whose
+    event loop is running (as in a notebook); that loop is blocked meanwhile.
 
     Args:
         main: the coroutine to run.
-        env: the SimPy environment to run in; a new one that starts at 0 seconds when None.
+        env: the SimPy environment to run in; None makes a new one that starts at 0 seconds.
         bar: a progress bar in virtual seconds.
         trace: called with the time and a description of each callback that is about to run.
 
@@ -86,7 +86,7 @@ def run(
 
 
 def current_loop() -> SimPyEventLoop:
-    """The model's loop this code runs in. Raises `RuntimeError` outside of the model."""
+    """The simulated loop in which this code runs. Raises `RuntimeError` outside of one."""
     loop = asyncio.get_running_loop()
     if not isinstance(loop, SimPyEventLoop):
         raise RuntimeError(f"not in virtual time: the running loop is {loop!r}")  # noqa: TRY004 - a state, not a type
@@ -94,11 +94,11 @@ def current_loop() -> SimPyEventLoop:
 
 
 class StalledError(RuntimeError):
-    """Nothing is left to happen, and yet tasks wait.
+    """No event is left, but tasks are still waiting.
 
     Attributes:
         now: the virtual time in seconds.
-        waiting: each task's name, and the calls it is suspended in, outermost first.
+        waiting: the name of each task, and the calls in which it is suspended, outermost first.
     """
 
     def __init__(self, now: float, waiting: Sequence[tuple[str, str]]) -> None:
@@ -114,7 +114,7 @@ class StalledError(RuntimeError):
 class SimPyEventLoop(asyncio.AbstractEventLoop):
     """The event loop of a SimPy environment.
 
-    What takes the real world (threads, sockets, signals, processes) raises a `NotImplementedError` that names it.
+    Methods that need the real world (threads, sockets, signals, processes) raise `NotImplementedError` with their name.
 
     Attributes:
         env: the environment; its unit of time is the second.
@@ -151,7 +151,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Run ``callback`` at this instant, after what is ready already."""
+        """Run ``callback`` at the present time, after all callbacks that are ready already."""
         if self._closed:
             raise _closed()
         handle = Handle(callback, args, self, context)
@@ -163,7 +163,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """`call_soon` for a signal handler or thread that stops the run; at which instant is up to chance."""
+        """`call_soon` for a signal handler or a thread that stops the run. The virtual time of the call is random."""
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
@@ -175,7 +175,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Run ``callback`` at ``when`` seconds; those of the same instant run in the order of these calls."""
+        """Run ``callback`` at ``when`` seconds. Callbacks of the same time run in the order of these calls."""
         return self._call_at(when, callback, args, context)
 
     def _call_at(
@@ -196,7 +196,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         _append(self.env.event().succeed(), self._drain)
 
     def _drain(self, _: Event) -> None:
-        """Run what is ready, and what becomes ready by it, until nothing is or the loop is stopped."""
+        """Run all ready callbacks, and those that become ready meanwhile, until none is left or the loop is stopped."""
         ready, trace = self._ready, self._trace
         self._awake = True
         try:
@@ -219,14 +219,14 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
                 self._wake()
 
     def _set_alarm(self) -> None:
-        """See to it that a SimPy timeout is under way for the earliest timer."""
+        """Make sure that there is a SimPy timeout for the earliest timer."""
         if self._timers and self._timers[0][0] < self._alarms[-1]:
             when = self._timers[0][0]
             self._alarms.append(when)
             _append(self.env.timeout(max(0.0, when - self.time())), self._ring)
 
     def _ring(self, event: Event) -> None:
-        """Make the timers that are due ready; a cancelled one is dropped when it comes to the front."""
+        """Make the timers that are due ready. A cancelled timer is dropped when it is the earliest one."""
         self._alarms.pop()
         timers, now = self._timers, self.time()
         if self._bar is not None:
@@ -242,7 +242,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         self._many_timers = max(_FEW_TIMERS, 2 * len(self._timers))
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Called by a timer that is being cancelled: it is forgotten in time."""
+        """Note that a timer was cancelled. It is dropped later."""
 
     # Futures and tasks
 
@@ -257,7 +257,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         name: object = None,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        """Start ``coro`` as a task, named by the loop's own count when ``name`` is None."""
+        """Start ``coro`` as a task. If ``name`` is None, its name has a number that the loop counts."""
         self._check_open()
         serial = next(self._task_serial)
         task = Task(coro, serial, loop=self, name=f"Task-{serial}" if name is None else str(name), context=context)
@@ -317,7 +317,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
     # Running
 
     def run_forever(self) -> None:
-        """Run until `stop`. Raises `StalledError` when nothing is left to happen before."""
+        """Run until `stop`. Raises `StalledError` if no event is left before."""
         self._check_open()
         if _get_running_loop() is not None:
             raise RuntimeError("an event loop is running in this thread already")
@@ -337,7 +337,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
             sys.set_asyncgen_hooks(*hooks)
 
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
-        """Run until ``future`` is done and return its result. Raises `StalledError` when it never will be."""
+        """Run until ``future`` is done, and return its result. Raises `StalledError` if no event is left before."""
         task = asyncio.ensure_future(cast("Awaitable[T]", future), loop=self)
         ended = False
 
@@ -355,7 +355,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         return task.result()
 
     def stop(self) -> None:
-        """End `run_forever` after the callback that runs."""
+        """End `run_forever` after the running callback."""
         self._stopping = True
 
     def is_running(self) -> bool:
@@ -367,7 +367,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         return self._closed
 
     def close(self) -> None:
-        """Drop all callbacks for good; the environment lives on."""
+        """Drop all callbacks. The environment can still be used."""
         if self._running:
             raise RuntimeError("a running event loop can't be closed")
         self._closed = True
@@ -379,7 +379,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
             raise _closed()
 
     def get_debug(self) -> bool:
-        """Never: the debug mode measures real time."""
+        """False: the debug mode would measure real time."""
         return False
 
     # Async generators; the executor there isn't
@@ -392,7 +392,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
             self.call_soon(self.create_task, agen.aclose())
 
     async def shutdown_asyncgens(self) -> None:
-        """Close the async generators left half-way, oldest first."""
+        """Close the unfinished async generators, oldest first."""
         for agen in list(self._asyncgens.values()):
             try:
                 await agen.aclose()
@@ -412,11 +412,11 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         return self._exception_handler
 
     def set_exception_handler(self, handler: _ExceptionHandler | None) -> None:
-        """Have ``handler(loop, context)`` called instead of the default one, which logs."""
+        """Set ``handler(loop, context)`` in place of the default one, which logs."""
         self._exception_handler = handler
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Report an exception nobody waits for; what a handler raises ends the run."""
+        """Report an exception that no code waits for. An error in the handler ends the run."""
         if self._exception_handler is None:
             self.default_exception_handler(context)
         else:
@@ -444,7 +444,7 @@ for _name in vars(asyncio.AbstractEventLoop).keys() - vars(SimPyEventLoop).keys(
 
 @contextmanager
 def _rare_collections() -> Iterator[None]:
-    """Have the garbage collector look less often: with ten thousand clients it took as long as all the rest."""
+    """Run the garbage collector less often. With ten thousand clients it took as long as everything else."""
     before = gc.get_threshold()
     gc.set_threshold(_YOUNG_OBJECTS, _COLLECTIONS, _COLLECTIONS)
     try:
@@ -455,7 +455,7 @@ def _rare_collections() -> Iterator[None]:
 
 @contextmanager
 def _running_loop_set_aside() -> Iterator[None]:
-    """Let another loop run in this thread: a notebook's cell is itself a task of a running loop."""
+    """Let another loop run in this thread. A notebook's cell is itself a task of a running loop."""
     loop = _get_running_loop()
     task = asyncio.current_task() if loop else None
     if loop and task:
@@ -484,7 +484,7 @@ def _result(event: Event) -> Any:
 
 
 def _described(handle: asyncio.Handle) -> str:
-    """What a handle is about to do: ``Task-7 at main (shop.py:12) > Queue.get (queues.py:158)``, or a name."""
+    """The description of a handle: ``Task-7 at main (shop.py:12) > Queue.get (queues.py:158)``, or a name."""
     callback = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
     owner = getattr(callback, "__self__", None)
     if isinstance(owner, asyncio.Task):

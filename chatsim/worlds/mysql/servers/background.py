@@ -21,7 +21,7 @@ _STARTED: list[private.Instance] = []  # by this process; to forget a child that
 
 
 class AlreadyRunningError(Exception):
-    """There is one already; the message has its URL."""
+    """A server is already running in the background. The message has its URL."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Running:
     """The server in the background.
 
     Attributes:
-        url: how to reach it.
-        pid: its supervisor's process id.
-        started: when that process was created, since process ids are used again.
+        url: its URL.
+        pid: the process id of its supervisor.
+        started: when that process was created; process ids are reused.
     """
 
     url: str
@@ -44,7 +44,7 @@ def running() -> Running | None:
     try:
         noted = Running(**json.loads(_note().read_text()))
         process = psutil.Process(noted.pid)
-        # a zombie is one that has ended and that nobody collects, as in a container without an init
+        # a zombie is a process that has ended and was not collected, as in a container without an init
         alive = process.create_time() == noted.started and process.status() != psutil.STATUS_ZOMBIE
     except (OSError, ValueError, TypeError, psutil.NoSuchProcess):
         return None
@@ -71,7 +71,7 @@ def start(service: MySQL, port: int | None = None) -> Running:
 
 
 def stop() -> Running | None:
-    """End the server in the background and wait until it is gone; returns what it was, or None if there was none."""
+    """End the server in the background, and wait until it has ended. Returns it, or None if there was none."""
     there = running()
     if there:
         with contextlib.suppress(psutil.NoSuchProcess):

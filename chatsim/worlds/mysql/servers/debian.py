@@ -1,7 +1,7 @@
-"""A server program from Debian's packages, unpacked into a folder of the user's: nothing installed, no root needed.
+"""A server program from Debian's packages, unpacked into a folder of the user. It needs no installation and no root.
 
-apt-get runs with private folders for all its state; the archive's address is read from the machine's own sources.
-Each program runs under the loader it was packaged with, so that the machine's libc does not matter.
+apt-get runs with private folders for all its state. The archive's address comes from the machine's own apt sources.
+Each program runs with the loader of its own packages, so the machine's libc does not matter.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 
 
 class FetchError(Exception):
-    """The packages could not be fetched or unpacked; the message ends in what apt-get or dpkg-deb said."""
+    """The packages could not be downloaded or unpacked. The message ends with the output of apt-get or dpkg-deb."""
 
 
 @dataclass(frozen=True)
 class Packages:
-    """Which packages, of which suite, go into one tree.
+    """The packages of one tree.
 
     Attributes:
         tree: the folder's name in the cache.
-        names: what to install; the rest follows as dependencies.
-        suite: Debian's suite, or None for the machine's own.
+        names: the packages, without their dependencies.
+        suite: Debian's suite; None is the machine's own.
     """
 
     tree: str
@@ -71,22 +71,22 @@ class Tree:
 
 
 def cache() -> Path:
-    """The user's cache folder for chatsim; the variable CHATSIM_CACHE moves it."""
+    """The user's cache folder for chatsim. The variable CHATSIM_CACHE changes it."""
     return Path(os.environ.get("CHATSIM_CACHE") or platformdirs.user_cache_dir("chatsim"))
 
 
 def folder(packages: Packages) -> Path:
-    """The folder that ``packages`` are unpacked in."""
+    """The folder in which ``packages`` are unpacked."""
     return cache() / packages.tree
 
 
 def is_unpacked(packages: Packages) -> bool:
-    """Whether they are there already, whole."""
+    """Whether the packages are unpacked completely."""
     return _stamp(packages).exists()
 
 
 def obstacle() -> str | None:
-    """Why packages can't be fetched on this machine, or None."""
+    """The reason why packages can't be downloaded on this machine, or None."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             return f"{tool} is not on the PATH (Debian's packages can't be unpacked here)"
@@ -98,10 +98,10 @@ def obstacle() -> str | None:
 
 
 def unpack(packages: Packages) -> Tree:
-    """Fetch and unpack ``packages`` unless that was done before. One process at a time; the others wait.
+    """Download and unpack ``packages``, if that was not done before. Only one process does so; the others wait.
 
     Raises:
-        FetchError: apt-get or dpkg-deb failed; nothing half-done is left.
+        FetchError: apt-get or dpkg-deb failed. Incomplete files are removed.
     """
     from tqdm.auto import tqdm
 
@@ -123,7 +123,7 @@ def unpack(packages: Packages) -> Tree:
 
 
 def _stamp(packages: Packages) -> Path:
-    # the names are in the stamp, so that a newer chatsim that needs more packages fetches again
+    # the names are in the stamp, so that a newer chatsim that needs more packages downloads again
     return folder(packages) / ("unpacked-" + "+".join(packages.names))
 
 

@@ -1,4 +1,4 @@
-"""The ways to have a server, from the one the user names to one unpacked beside the project, tried in that order."""
+"""The ladder: the ways to get a server, from one that the user names to one that is unpacked, tried in this order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["NoServerError", "Rung", "Server", "ServerError", "Service", "Unavail
 
 
 class UnavailableError(Exception):
-    """This rung can't give a server here; the message says why, and the next rung is tried."""
+    """This rung can't give a server. The message says why. The next rung is tried."""
 
 
 class ServerError(Exception):
-    """A server that was asked for by name can't be used; the message says which, why, and what to do."""
+    """A server that the user has named can't be used. The message says which, why, and what to do."""
 
 
 class NoServerError(ServerError):
@@ -31,14 +31,14 @@ class NoServerError(ServerError):
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers.
+    """A running server.
 
     Attributes:
-        url: how to reach it, ``mysql://user:password@host:port`` or ``redis://…``.
+        url: its URL, ``mysql://user:password@host:port`` or ``redis://…``.
         rung: the name of the rung that gave it.
-        own: whether it is ours alone, so that its global settings may be changed.
-        close: ends it; does nothing to a server that was there before.
-        instance: the private instance that it is, if it is one; such a one can be killed.
+        own: whether it was started for chatsim alone, so that its global settings may be changed.
+        close: ends it. It does nothing for a server that was running before.
+        instance: the private instance, if it is one. Only a private instance can be killed.
     """
 
     url: str
@@ -55,16 +55,16 @@ class Server:
 
 
 class Service(Protocol):
-    """What the rungs must know of a kind of server."""
+    """A kind of server, as the rungs need to know it."""
 
     @property
     def name(self) -> str:
-        """As its users write it: ``MySQL``."""
+        """Its name: ``MySQL``."""
         ...
 
     @property
     def variable(self) -> str:
-        """The environment variable that may name one: ``CHATSIM_MYSQL_URL``."""
+        """The environment variable that may have its URL: ``CHATSIM_MYSQL_URL``."""
         ...
 
     @property
@@ -74,20 +74,20 @@ class Service(Protocol):
 
     @property
     def packages(self) -> debian.Packages:
-        """Where Debian keeps it."""
+        """Its Debian packages."""
         ...
 
     @property
     def image(self) -> str:
-        """The container image, version pinned."""
+        """The container image, with its version."""
         ...
 
     def verify(self, url: str) -> None:
-        """Raise a `ServerError` unless a usable server of this kind answers at ``url``."""
+        """Raise `ServerError` unless a usable server of this kind answers at ``url``."""
         ...
 
     def check_program(self, program: private.Program) -> None:
-        """Raise an `UnavailableError` when ``program`` is not what its name says."""
+        """Raise `UnavailableError` if ``program`` is not what its name says."""
         ...
 
     def start(self, program: private.Program, port: int | None = None) -> private.Instance:
@@ -95,37 +95,37 @@ class Service(Protocol):
         ...
 
     def container(self) -> tuple[DockerContainer, Callable[[], str]]:
-        """A container ready to start, and a function that gives its URL once it runs."""
+        """A container that can be started, and a function that returns its URL when it runs."""
         ...
 
 
 class Rung(Protocol):
-    """One way to have a server."""
+    """One way to get a server."""
 
     @property
     def name(self) -> str:
-        """What it is called on the command line and in results."""
+        """Its name on the command line and in results."""
         ...
 
     def probe(self) -> str:
-        """Say in a few words what it would use; raises `UnavailableError`. Starts nothing."""
+        """Say in a few words what it would use, without starting anything. Raises `UnavailableError`."""
         ...
 
     def open(self) -> Server:
-        """Give a server that answers. Raises `UnavailableError`, or `ServerError` if it was asked for by name."""
+        """Start or find a server. Raises `UnavailableError`, or `ServerError` if the user has named it."""
         ...
 
 
 @dataclass(frozen=True)
 class Named:
-    """The server that the user names by URL. An unusable one is an error, never a reason to try the next rung."""
+    """The server that the user names by URL. If it can't be used, that is an error, and no other rung is tried."""
 
     service: Service
     url: str | None
     name: str = "url"
 
     def probe(self) -> str:
-        """The URL, once a server has answered there."""
+        """The URL, after a server has answered there."""
         if not self.url:
             raise UnavailableError(f"no URL is named (set {self.service.variable})")
         self.service.verify(self.url)
@@ -207,7 +207,7 @@ class Unpacked:
     name: str = "unpacked"
 
     def probe(self) -> str:
-        """The folder it is, or would be, unpacked in."""
+        """The folder in which it is, or would be, unpacked."""
         folder = debian.folder(self.service.packages)
         if debian.is_unpacked(self.service.packages):
             return str(folder)
@@ -216,7 +216,7 @@ class Unpacked:
         return f"{folder} (to be fetched)"
 
     def program(self) -> private.Program:
-        """The unpacked program, after fetching the packages if need be. Raises `UnavailableError`."""
+        """The unpacked program. The packages are downloaded if needed. Raises `UnavailableError`."""
         self.probe()
         try:
             return debian.unpack(self.service.packages).program(self.service.program)
@@ -242,8 +242,8 @@ def climb(service: Service, url: str | None = None, via: str | None = None) -> S
     """The first server that the ladder gives, or the one that the rung ``via`` gives.
 
     Raises:
-        ServerError: the named server is unusable, or ``via`` is no rung.
-        NoServerError: no rung gave one; the message has each rung's reason.
+        ServerError: the named server can't be used, or ``via`` is not a rung.
+        NoServerError: no rung gave one. The message has the reason of each rung.
     """
     ladder: Sequence[Rung] = rungs(service, url)
     if via is not None:

@@ -1,4 +1,4 @@
-"""What the ladder must know of MySQL."""
+"""MySQL, as the ladder needs to know it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PASSWORD = "chatsim"  # noqa: S105 - of a throw-away container
 
 
 class Profile(StrEnum):
-    """How an own instance is set up.
+    """How a private instance is set up.
 
     ``durable``: the server's defaults, binary log on. ``quick``: binary log off, relaxed flush, for tests.
     """
@@ -50,7 +50,7 @@ _OPTIONS: dict[Profile, tuple[str, ...]] = {
 
 def _option(name: str, value: str) -> str:
     if (name, value) == ("log_bin", "0"):
-        return "--skip-log-bin"  # the option of the variable's name is a file's
+        return "--skip-log-bin"  # the option with the variable's name takes a file name
     return f"--{name.replace('_', '-')}={value}"
 
 
@@ -59,9 +59,9 @@ class MySQL:
     """The `Service` for MySQL.
 
     Attributes:
-        profile: how instances of one's own are set up.
+        profile: how private instances are set up.
         image: the container image.
-        settings: system variables beside those of the profile, and their values.
+        settings: more system variables, with their values.
     """
 
     profile: Profile = Profile.DURABLE
@@ -87,7 +87,7 @@ class MySQL:
             )
 
     def check_program(self, program: private.Program) -> None:
-        """Raise an `UnavailableError` when the installed mysqld does not run, or is MariaDB's."""
+        """Raise `UnavailableError` if the installed mysqld does not run, or is MariaDB's."""
         try:
             version = program.run("--version")
         except private.StartError as error:
@@ -96,7 +96,7 @@ class MySQL:
             raise UnavailableError(f"the {self.program} on the PATH is MariaDB's")
 
     def start(self, program: private.Program, port: int | None = None, *, keep: bool = False) -> private.Instance:
-        """Start a private instance on loopback, root without a password."""
+        """Start a private instance on loopback. The user root has no password."""
         options = [*program.argv, "--no-defaults", *_where(program)]
 
         def prepare(directory: Path) -> None:
@@ -146,7 +146,7 @@ def _where(program: private.Program) -> list[str]:
 
 
 def _template(program: private.Program, options: list[str]) -> Path:
-    """A freshly initialised data directory to copy: that saves the two seconds that initialising takes."""
+    """An initialised data directory to copy, which saves the two seconds of initialising."""
     from filelock import FileLock
 
     version = re.sub(r"\W+", "-", program.run("--version").partition(" Ver ")[2].split(" for ")[0].strip())

@@ -1,4 +1,4 @@
-"""An instance of a server program that is ours alone: own directory, own port, dies with its owner."""
+"""A private instance of a server program, with its own directory and port. It ends with its owner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.02
 
 
 class StartError(Exception):
-    """A private instance did not come up; the message has the last words of its log."""
+    """A private instance did not start. The message has the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Program:
 
     Attributes:
         argv: the words before its options; the last one is the program itself.
-        root: the folder that stands for ``/`` when it was unpacked, or None when it is installed.
+        root: the folder that replaces ``/`` if it was unpacked; None if it is installed.
     """
 
     argv: tuple[str, ...]
     root: Path | None = None
 
     def run(self, *options: str) -> str:
-        """Run it to its end and return what it printed. Raises `StartError` with its last words."""
+        """Run it to its end, and return its output. Raises `StartError` with the end of its output."""
         done = subprocess.run([*self.argv, *options], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stdout + done.stderr).strip().splitlines()
@@ -52,12 +52,12 @@ class Instance:
     """A running private instance.
 
     Attributes:
-        url: how to reach it.
-        directory: what it keeps its data in; gone once it is closed.
-        pid: its supervisor's process id.
-        close: ends the server and waits until its directory is gone.
+        url: its URL.
+        directory: its data directory, which is removed when it is closed.
+        pid: the process id of its supervisor.
+        close: ends the server, and waits until its directory is removed.
         kill: kills the server, as a crash would.
-        revive: starts it again on what the crash has left, and waits until it accepts connections.
+        revive: starts it again with the data that the crash has left, and waits until it accepts connections.
     """
 
     url: str
@@ -84,11 +84,11 @@ def start(
         command: the command line, given the directory and the port.
         url: the server's URL, given the port.
         prepare: fills the fresh directory.
-        port: the port to use; any free one when None.
-        keep: whether it outlives this process (``Instance.close`` ends it all the same).
+        port: the port to use; None is any free port.
+        keep: whether it outlives this process. ``Instance.close`` ends it in both cases.
 
     Raises:
-        StartError: the port is in use, or the server ended; no directory and no process is left.
+        StartError: the port is in use, or the server has ended. No directory and no process is left.
     """
     if port is None:
         port = free_port()
@@ -137,7 +137,7 @@ def start(
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses at the moment."""
+    """A TCP port on loopback that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -153,7 +153,7 @@ def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> No
     deadline = time.monotonic() + _START_SECONDS
     while True:
         answers = _answers(port)
-        if watcher.poll() is not None:  # also when something answers: another may have taken the port first
+        if watcher.poll() is not None:  # also if something answers: another process may have taken the port first
             raise StartError(f"{name} ended while starting: {_last_words(watcher)}")
         if answers:
             return
@@ -166,6 +166,6 @@ def _last_words(watcher: subprocess.Popen[bytes]) -> str:
     said = watcher.communicate()[0] or b""
     lines = said.decode(errors="replace").strip().splitlines()
     for line in lines:
-        if "ERROR" in line:  # the first one is the cause; the last one of mysqld's is always "Aborting"
+        if "ERROR" in line:  # the first one is the cause; mysqld's last one is always "Aborting"
             return line
     return lines[-1] if lines else "it said nothing"

@@ -1,4 +1,4 @@
-"""What the ladder must know of Redis."""
+"""Redis, as the ladder needs to know it."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Redis:
             raise ServerError(f"Redis at {without_password(url)} can't be used: {error}") from error
 
     def check_program(self, program: private.Program) -> None:
-        """Raise an `UnavailableError` when the program does not run."""
+        """Raise `UnavailableError` if the program does not run."""
         try:
             program.run("--version")
         except private.StartError as error:
             raise UnavailableError(str(error)) from error
 
     def start(self, program: private.Program, port: int | None = None, *, keep: bool = False) -> private.Instance:
-        """Start a private instance on loopback that keeps nothing on disk."""
+        """Start a private instance on loopback that stores nothing on disk."""
 
         def command(directory: Path, port: int) -> list[str]:
             where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]

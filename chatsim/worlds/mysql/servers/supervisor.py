@@ -1,11 +1,12 @@
-"""The process between a private server and its owner: it ends the server, and its directory, when the owner is gone.
+"""The process between a private server and its owner. It ends the server and removes its directory after the owner.
 
-``python supervisor.py OWNED|KEPT DIRECTORY COMMAND…`` runs COMMAND until it ends by itself, SIGTERM comes, or, when
-OWNED, standard input closes: the owner holds the other end of that pipe, so that even ``kill -9`` of the owner closes
-it. Then DIRECTORY is removed, and the end of the server's log printed. PR_SET_PDEATHSIG alone won't do: it follows
-the *thread* that forked. SIGUSR1 kills the server, as ``kill -9`` does, SIGUSR2 starts it again on what it has left.
+``python supervisor.py OWNED|KEPT DIRECTORY COMMAND…`` runs COMMAND until it ends by itself, or SIGTERM arrives, or (if
+OWNED) standard input closes. The owner holds the other end of that pipe, so that even ``kill -9`` of the owner closes
+it. Then the supervisor removes DIRECTORY, and prints the end of the server's log. PR_SET_PDEATHSIG alone is not enough,
+because it follows the *thread* that has forked. SIGUSR1 kills the server, as ``kill -9`` does. SIGUSR2 starts it again
+with the data that it has left.
 
-It imports nothing of chatsim: it is run as a file, starts fast and may outlive the package.
+It imports nothing of chatsim, because it is run as a file, has to start fast, and may outlive the package.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _LAST_WORDS_BYTES = 4096  # less than a pipe holds, so that nobody need be readi
 
 
 def _die_with_supervisor() -> None:
-    # the main thread forks and lives as long as the process, so that here the signal does follow the process
+    # the main thread forks, and lives as long as the process, so here the signal does follow the process
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class _Server:
-    """The server program, killed and started again as its owner says."""
+    """The server program, which the owner can have killed and started again."""
 
     def __init__(self, directory: Path, command: list[str]) -> None:
         self._directory = directory
@@ -44,7 +45,7 @@ class _Server:
         self._over = False
 
     def run(self) -> int:
-        """Start it, again after each time that it was killed, and wait for its end; returns its exit status."""
+        """Start it, also again after it was killed, and wait until it ends. Returns its exit status."""
         while True:
             with (self._directory / "log").open("ab") as log:
                 self._child = subprocess.Popen(
@@ -64,7 +65,7 @@ class _Server:
             self._go_on.clear()
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Kill it, as a crash would."""
         self._killed = True
         if self._child is not None:
             self._child.kill()
@@ -95,7 +96,7 @@ def _end_with_owner(server: _Server) -> None:
 
 
 def main(kind: str, directory: Path, command: list[str]) -> int:
-    """Supervise ``command``; returns its exit status."""
+    """Supervise ``command``. Returns its exit status."""
     for number in _ENDING:
         signal.signal(number, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the owner's, who closes the pipe when done
