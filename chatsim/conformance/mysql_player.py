@@ -39,7 +39,7 @@ _FOR_GOOD = 200
 waiter, so it does not see every circle; such a circle lasts until a wait times out."""
 
 # A record lock that was implicit is listed under the thread that has made it explicit, which is the waiter's. A table
-# lock, which every transaction with record locks has, is its own. (INNODB_TRX is a cache that is not updated meanwhile.)
+# lock, which every transaction with record locks has, is its own. (INNODB_TRX is a cache that may be out of date.)
 _OWNERS = """
     SELECT DISTINCT l.ENGINE_TRANSACTION_ID AS trx, t.PROCESSLIST_ID AS id FROM performance_schema.data_locks l
       JOIN performance_schema.threads t ON t.THREAD_ID = l.THREAD_ID WHERE l.LOCK_TYPE = 'TABLE'"""
