@@ -1,8 +1,8 @@
-"""Foreign keys: a child needs its parent, a parent that goes takes its children along or stays.
+"""Foreign keys: a row needs its parents; a parent that is deleted or changed needs a decision about its children.
 
-A statement looks after them before it writes a row: for the parents of a row to be, for the children of a row that is
-to go or to change. So does MySQL 9.7, in its SQL layer, by ordinary locking reads of one index each; in older servers
-the storage engine did it, between one index entry and the next.
+A statement checks them before it writes a row: the parents of a new row, the children of a row that is to be deleted or
+changed. MySQL 9.7 does so in its SQL layer, by ordinary locking reads of one index each; in older servers the storage
+engine did it, between one index entry and the next.
 
 Source: MySQL manual, "FOREIGN KEY Constraints"; docs/fidelity.md.
 """
@@ -21,7 +21,7 @@ from chatsim.innodb.storage.structures import Index, Record
 from chatsim.innodb.storage.tables import ForeignKey, Table
 from chatsim.innodb.storage.values import Key, Value, as_text
 
-__all__ = ["check_parents", "settle_children"]
+__all__ = ["apply_to_children", "check_parents"]
 
 _DEEPEST = 15
 """A cascade of so many steps is refused."""
@@ -33,23 +33,27 @@ async def check_parents(
     row: Sequence[Value],
     before: Sequence[Value] | None = None,
     *,
-    but: ForeignKey | None = None,
+    except_for: ForeignKey | None = None,
 ) -> None:
-    """See to it that a row to be has its parents, and that they stay.
+    """Check that a new row has its parents, and lock them.
 
     Args:
         rows: what the transaction locks with.
-        table: of the row.
-        row: what it is to be.
-        before: what it is; None if there is no such row yet.
-        but: a constraint that is not looked at: its parent's new key, which the row has taken, is yet to be written.
+        table: the table of the row.
+        row: the new row.
+        before: what it is now; None if there is no such row yet.
+        except_for: a constraint that is not checked: its parent's new key, which the row has, is yet to be written.
 
     Raises:
         DatabaseError: there is no such parent (1452), or the wait for it failed.
     """
     for constraint in sorted(table.parents, key=lambda each: each.name):
         values = _of(row, constraint.columns)
-        if constraint is but or None in values or (before is not None and values == _of(before, constraint.columns)):
+        if (
+            constraint is except_for
+            or None in values
+            or (before is not None and values == _of(before, constraint.columns))
+        ):
             continue
         key = _key(constraint.parent, constraint.parent_columns, values)
         if before is None and constraint.parent is table and key == _key_of(table, constraint.parent_columns, row):
@@ -57,33 +61,33 @@ async def check_parents(
         scan = await _search(rows, constraint.parent, constraint.parent_index, key, "S")
         if await scan.next() is None:
             raise database_error(
-                1452, f"Cannot add or update a child row: a foreign key constraint fails ({_told(constraint)})"
+                1452, f"Cannot add or update a child row: a foreign key constraint fails ({_described(constraint)})"
             )
 
 
-async def settle_children(
-    rows: Rows, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, goes: bool = False
+async def apply_to_children(
+    rows: Rows, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, deleted: bool = False
 ) -> bool:
-    """Have the children of a row that is to go, or to change, follow it; or see to it that there are none.
+    """Apply ON DELETE and ON UPDATE to the children of a row; or check that there are none (RESTRICT).
 
     In MySQL it is no error when a cascade waits too long for one of the row's own children: the row stays as it is,
-    the statement goes on, and the children that the cascade came to before stay changed.
+    the statement goes on, and the children that the cascade changed before stay changed.
 
     Args:
         rows: what the transaction locks with.
-        table: of the row.
-        old: what it is.
-        new: what it is to be; None if it is to go.
-        goes: it is deleted even though there is a ``new`` one: that replaces it.
+        table: the table of the row.
+        old: what the row is.
+        new: what it is to be; None if it is to be deleted.
+        deleted: it is deleted even though there is a ``new`` one, which replaces it.
 
     Returns:
         Whether the row is to be written.
 
     Raises:
-        DatabaseError: a child wants its parent to stay (1451), or can't follow it.
+        DatabaseError: there is a child and the rule is RESTRICT (1451), or a child can't be changed.
     """
     try:
-        await _Cascade(rows).settle(table, old, new, goes=goes or new is None)
+        await _Cascade(rows).apply(table, old, new, deleted=deleted or new is None)
     except _TimeoutError:
         return False
     return True
@@ -94,7 +98,7 @@ class _TimeoutError(Exception):
 
 
 class _Cascade:
-    """What one row's going, or changing, brings about.
+    """The changes of children that the change of one row causes.
 
     Args:
         rows: what the transaction locks with.
@@ -104,19 +108,19 @@ class _Cascade:
         self._rows = rows
         self._depth = 0
 
-    async def settle(self, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, goes: bool) -> None:
-        """See to the children of a row, in the order in which their constraints were made."""
+    async def apply(self, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, deleted: bool) -> None:
+        """Apply the rules to the children of a row, in the order in which the constraints were made."""
         self._depth += 1
         for constraint in table.children:
             values = _of(old, constraint.parent_columns)
             after = None if new is None else _of(new, constraint.parent_columns)
             if None in values or values == after:
                 continue
-            rule = constraint.on_delete if goes else constraint.on_update
+            rule = constraint.on_delete if deleted else constraint.on_update
             if rule == "RESTRICT":
                 await self._refuse(constraint, values)
             else:
-                await self._follow(constraint, values, after if rule == "CASCADE" else None, goes=goes)
+                await self._follow(constraint, values, after if rule == "CASCADE" else None, deleted=deleted)
         self._depth -= 1
 
     async def _refuse(self, constraint: ForeignKey, values: Sequence[Value]) -> None:
@@ -126,30 +130,30 @@ class _Cascade:
             raise _still_referred_to(constraint)
 
     async def _follow(
-        self, constraint: ForeignKey, values: Sequence[Value], taken: Sequence[Value] | None, *, goes: bool
+        self, constraint: ForeignKey, values: Sequence[Value], key: Sequence[Value] | None, *, deleted: bool
     ) -> None:
-        """Change the children of a key, one by one: each is written first, then its own relatives are seen to."""
+        """Change the children of a key, one by one: each is written first, then its own parents and children."""
         rows, child = self._rows, constraint.child
         scan = await _search(rows, child, constraint.index, _key(child, constraint.columns, values), "X")
         while (hit := await self._next(scan)) is not None:
             if self._depth == _DEEPEST:
                 raise database_error(3008, f"Foreign key cascade delete/update exceeds max depth of {_DEEPEST}.")
-            if goes and constraint.on_delete == "CASCADE":
-                with self._silent():
+            if deleted and constraint.on_delete == "CASCADE":
+                with self._time_limit():
                     await rows.delete(child, hit.record)
-                await self.settle(child, hit.row, None, goes=True)
-            elif not goes and child is constraint.parent:
+                await self.apply(child, hit.row, None, deleted=True)
+            elif not deleted and child is constraint.parent:
                 raise _still_referred_to(constraint)  # an update does not cascade within a table
             else:
-                await self._change(constraint, hit.record, hit.row, taken)
+                await self._change(constraint, hit.record, hit.row, key)
 
     async def _next(self, scan: Scan) -> Hit | None:
-        with self._silent():
+        with self._time_limit():
             return await scan.next()
 
     @contextmanager
-    def _silent(self) -> Iterator[None]:
-        """A wait for the first row's own children, or for room to write them, is given up without an error."""
+    def _time_limit(self) -> Iterator[None]:
+        """A wait for the first row's own children, or for room to write them, that times out ends the cascade only."""
         try:
             yield
         except DatabaseError as error:
@@ -158,28 +162,27 @@ class _Cascade:
             raise
 
     async def _change(
-        self, constraint: ForeignKey, record: Record, old: Sequence[Value], taken: Sequence[Value] | None
+        self, constraint: ForeignKey, record: Record, old: Sequence[Value], key: Sequence[Value] | None
     ) -> None:
         """Give a child another key, or none."""
         rows, child = self._rows, constraint.child
         row = list(old)
-        for at, value in zip(constraint.columns, taken or [None] * len(constraint.columns), strict=True):
+        for at, value in zip(constraint.columns, key or [None] * len(constraint.columns), strict=True):
             row[at] = value
         try:
-            with self._silent():
+            with self._time_limit():
                 await rows.update(child, record, tuple(row))
         except DuplicateError as duplicate:
-            raise _duplicate(constraint, taken or (), duplicate) from duplicate
-        await check_parents(rows, child, row, old, but=constraint)
-        await self.settle(child, old, row, goes=False)
+            raise _duplicate(constraint, key or (), duplicate) from duplicate
+        await check_parents(rows, child, row, old, except_for=constraint)
+        await self.apply(child, old, row, deleted=False)
 
 
 async def _search(rows: Rows, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
     """A locking read of what of an index begins with a key."""
     await rows.lock_table(table, "IS" if mode == "S" else "IX")
-    return Scan(
-        rows, AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref"), Reading(mode)
-    )
+    path = AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref")
+    return Scan(rows, path, Reading(mode))
 
 
 def _key(table: Table, columns: Sequence[int], values: Sequence[Value]) -> Key:
@@ -196,7 +199,7 @@ def _of(row: Sequence[Value], columns: Sequence[int]) -> list[Value]:
 
 def _still_referred_to(constraint: ForeignKey) -> DatabaseError:
     return database_error(
-        1451, f"Cannot delete or update a parent row: a foreign key constraint fails ({_told(constraint)})"
+        1451, f"Cannot delete or update a parent row: a foreign key constraint fails ({_described(constraint)})"
     )
 
 
@@ -209,7 +212,7 @@ def _duplicate(constraint: ForeignKey, values: Sequence[Value], duplicate: Dupli
     )
 
 
-def _told(constraint: ForeignKey) -> str:
+def _described(constraint: ForeignKey) -> str:
     def names(table: Table, columns: Sequence[int]) -> str:
         return ", ".join(f"`{table.columns[at].name}`" for at in columns)
 

@@ -21,7 +21,7 @@ from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Each, Select
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.expressions import Function, Scope
-from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
+from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 
@@ -354,7 +354,7 @@ class _Writing:
         """Whether a row may be written as far as its foreign keys go; IGNORE makes a warning of what is against it."""
         rows, table = self._run.rows, self._table
         try:
-            if before is not None and not await settle_children(rows, table, before, row):
+            if before is not None and not await apply_to_children(rows, table, before, row):
                 return False
             await check_parents(rows, table, row, before)
         except DatabaseError as error:
@@ -381,7 +381,7 @@ class _Writing:
                 return 1
             await rows.update(table, hit.record, row)
             return 2
-        if not await settle_children(rows, table, hit.row, row, goes=True):
+        if not await apply_to_children(rows, table, hit.row, row, deleted=True):
             return 0
         if not hit.record.deleted:
             await rows.delete(table, hit.record)

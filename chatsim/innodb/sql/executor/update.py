@@ -23,7 +23,7 @@ from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.foreign_keys import check_parents, settle_children
+from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import Hit, Reading
 
@@ -168,7 +168,7 @@ class Update:
             row = apply_assignments(self._assignments, table, env, run.answer.affected + 1)
             if row == hit.row and (self._comparable or run.session.reads_whole_rows):
                 return
-            if not await settle_children(run.rows, table, hit.row, row):
+            if not await apply_to_children(run.rows, table, hit.row, row):
                 return
             await check_parents(run.rows, table, row, hit.row)
             try:
@@ -204,7 +204,7 @@ class Delete:
         """Delete rows."""
 
         async def act(hit: Hit) -> None:
-            if hit.record.deleted or not await settle_children(run.rows, self.target.table, hit.row, None):
+            if hit.record.deleted or not await apply_to_children(run.rows, self.target.table, hit.row, None):
                 return
             if not hit.record.deleted:  # a row that is its own child has gone with itself
                 await run.rows.delete(self.target.table, hit.record)
