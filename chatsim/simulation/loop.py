@@ -16,27 +16,24 @@ depends on the order of a set or on the garbage collector, so a run repeats itse
 from __future__ import annotations
 
 import asyncio
-import gc
 import itertools
 import logging
 import math
 import sys
 from asyncio.events import _get_running_loop, _set_running_loop
-from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
-from pathlib import Path
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Never, TypeVar, TypeVarTuple, cast
 from weakref import WeakValueDictionary
 
 from simpy.core import EmptySchedule, Environment
 
 from chatsim.simulation.handles import Handle, Task, Timer
+from chatsim.simulation.interpreter import rare_collections, running_loop_set_aside
+from chatsim.simulation.suspension import StalledError, described, suspended_at
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
     from simpy.events import Event
@@ -44,14 +41,12 @@ if TYPE_CHECKING:
 
     _ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
-__all__ = ["SimPyEventLoop", "StalledError", "current_loop", "run"]
+__all__ = ["SimPyEventLoop", "current_loop", "run"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _FEW_TIMERS = 64  # not worth a search for cancelled ones
-_YOUNG_OBJECTS = 400_000  # before the garbage collector looks at them; Python's default is 700, or 2,000
-_COLLECTIONS = 100  # of the young, before it looks at the middle-aged; of these, before at all; the default is 10
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +73,7 @@ def run(
         StalledError: ``main`` waits for something that can't happen any more.
     """
     loop = SimPyEventLoop(env, bar=bar, trace=trace)  # type: ignore[abstract]  # the rest of its methods is filled in below
-    with _running_loop_set_aside(), _rare_collections(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with running_loop_set_aside(), rare_collections(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             return runner.run(main)
         finally:
@@ -91,24 +86,6 @@ def current_loop() -> SimPyEventLoop:
     if not isinstance(loop, SimPyEventLoop):
         raise RuntimeError(f"not in virtual time: the running loop is {loop!r}")  # noqa: TRY004 - a state, not a type
     return loop
-
-
-class StalledError(RuntimeError):
-    """No event is left, but tasks are still waiting.
-
-    Attributes:
-        now: the virtual time in seconds.
-        waiting: the name of each task, and the calls in which it is suspended, outermost first.
-    """
-
-    def __init__(self, now: float, waiting: Sequence[tuple[str, str]]) -> None:
-        super().__init__(now, waiting)
-        self.now = now
-        self.waiting = waiting
-
-    def __str__(self) -> str:
-        tasks = "".join(f"\n  {name}: {where}" for name, where in self.waiting)
-        return f"at {self.now:g} s nothing is left to happen, and yet there wait:{tasks}"
 
 
 class SimPyEventLoop(asyncio.AbstractEventLoop):
@@ -202,7 +179,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         try:
             while ready and not self._stopping:
                 if trace is not None and not ready[0].cancelled():
-                    trace(self.time(), _described(ready[0]))
+                    trace(self.time(), described(ready[0]))
                 handle = ready.popleft()
                 if not handle._cancelled:  # noqa: SLF001 - a call less, and it is the innermost loop
                     try:
@@ -210,7 +187,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
                     except (SystemExit, KeyboardInterrupt):
                         raise
                     except BaseException as error:  # noqa: BLE001 - asyncio's way
-                        message = f"Exception in callback {_described(handle)}"
+                        message = f"Exception in callback {described(handle)}"
                         self.call_exception_handler({"message": message, "exception": error, "handle": handle})
                 del handle  # else a traceback through here would keep its task from being forgotten
         finally:
@@ -329,7 +306,7 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
             while not self._stopping:
                 self.env.step()
         except EmptySchedule:
-            waiting = [(task.get_name(), _suspended_at(task)) for task in self._by_age()]
+            waiting = [(task.get_name(), suspended_at(task)) for task in self._by_age()]
             raise StalledError(self.time(), waiting) from None
         finally:
             self._running = self._stopping = False
@@ -442,33 +419,6 @@ for _name in vars(asyncio.AbstractEventLoop).keys() - vars(SimPyEventLoop).keys(
         setattr(SimPyEventLoop, _name, _absent(_name))
 
 
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Run the garbage collector less often. With ten thousand clients it took as long as everything else."""
-    before = gc.get_threshold()
-    gc.set_threshold(_YOUNG_OBJECTS, _COLLECTIONS, _COLLECTIONS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-@contextmanager
-def _running_loop_set_aside() -> Iterator[None]:
-    """Let another loop run in this thread. A notebook's cell is itself a task of a running loop."""
-    loop = _get_running_loop()
-    task = asyncio.current_task() if loop else None
-    if loop and task:
-        _leave_task(loop, task)
-    _set_running_loop(None)
-    try:
-        yield
-    finally:
-        _set_running_loop(loop)
-        if loop and task:
-            _enter_task(loop, task)
-
-
 def _closed() -> RuntimeError:
     return RuntimeError("the event loop is closed")
 
@@ -481,23 +431,3 @@ def _result(event: Event) -> Any:
     if not event.ok:
         raise cast("BaseException", event.value)
     return event.value
-
-
-def _described(handle: asyncio.Handle) -> str:
-    """The description of a handle: ``Task-7 at main (shop.py:12) > Queue.get (queues.py:158)``, or a name."""
-    callback = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
-    owner = getattr(callback, "__self__", None)
-    if isinstance(owner, asyncio.Task):
-        return f"{owner.get_name()} at {_suspended_at(owner)}"
-    return str(getattr(callback, "__qualname__", callback))
-
-
-def _suspended_at(task: asyncio.Task[Any]) -> str:
-    """The calls a task is suspended in: ``main (shop.py:12) > Queue.get (queues.py:158)``."""
-    calls: list[str] = []
-    awaited: object = task.get_coro()
-    while isinstance(awaited, CoroutineType) and awaited.cr_frame is not None:
-        file = Path(awaited.cr_frame.f_code.co_filename).name
-        calls.append(f"{awaited.__qualname__} ({file}:{awaited.cr_frame.f_lineno})")
-        awaited = awaited.cr_await
-    return " > ".join(calls)

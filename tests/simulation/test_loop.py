@@ -11,7 +11,8 @@ import time
 import pytest
 import simpy
 
-from chatsim.simulation.loop import SimPyEventLoop, StalledError, current_loop, run
+from chatsim.simulation.loop import SimPyEventLoop, current_loop, run
+from chatsim.simulation.suspension import StalledError
 
 
 def now():
