@@ -1,9 +1,10 @@
-"""Several indexes walked for one table: its rows are those that all of them have, or any of them.
+"""Index merge: several indexes are scanned for one table; its rows are those that all of them have, or any of them.
 
-A child of a merge reads entries for the keys of their rows alone. What it locks is what a search of that index locks;
-the row is looked up by its key when it is known to be one. Children that are walked side by side are handles of their
-own in the server, which don't know of NOWAIT and SKIP LOCKED: they wait. And a row that is skipped when it is looked up
-is taken for the end. Sources: MySQL manual, "Index Merge Optimization"; tests/conformance/schedules/index-merge.
+A child of a merge reads only the keys of rows from its index, and locks what a scan of that index locks. The row itself
+is looked up by its key later. Children that are scanned side by side are handles of their own in the server, which do
+not know of NOWAIT and SKIP LOCKED: they wait. A row that is skipped when it is looked up ends the whole search.
+
+Sources: MySQL manual, "Index Merge Optimization"; tests/conformance/schedules/index-merge.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ __all__ = ["Intersection", "Merge", "RowIterator", "SortedUnion", "Union"]
 
 @dataclass(frozen=True)
 class Intersection:
-    """The rows that all indexes have, each walked in the order of the rows' keys, side by side.
+    """The rows that all indexes have; these are scanned side by side, each in the order of the rows' keys.
 
     Attributes:
-        table: which.
+        table: the table.
         paths: one for each index.
-        within: pieces of the clustered index that the rows have to be in; none if that is not asked.
+        within: ranges of the clustered index that the rows have to be in; none if there is no such condition.
         covering: the indexes together have all columns that are read: no row is looked up.
         access: what EXPLAIN calls it.
     """
@@ -43,7 +44,7 @@ class Intersection:
 
     @property
     def columns(self) -> set[int]:
-        """Those that it searches by."""
+        """The columns that it searches by."""
         return _columns(self.paths)
 
     def open(self, rows: Rows, reading: Reading) -> RowIterator:
@@ -61,10 +62,10 @@ class Intersection:
 
 @dataclass(frozen=True)
 class Union:
-    """The rows that any of the children has, each walked in the order of the rows' keys, side by side.
+    """The rows that any of the children has; these are scanned side by side, each in the order of the rows' keys.
 
     Attributes:
-        table: which.
+        table: the table.
         parts: the children.
         access: what EXPLAIN calls it.
     """
@@ -75,7 +76,7 @@ class Union:
 
     @property
     def columns(self) -> set[int]:
-        """Those that it searches by."""
+        """The columns that it searches by."""
         return set().union(*(_columns([part]) if isinstance(part, AccessPath) else part.columns for part in self.parts))
 
     def open(self, rows: Rows, reading: Reading) -> RowIterator:
@@ -89,12 +90,12 @@ class Union:
 
 @dataclass(frozen=True)
 class SortedUnion:
-    """The rows that any index has: one after the other is walked to its end, and the keys are sorted.
+    """The rows that any index has: one after the other is scanned to its end, and the keys are sorted.
 
     Attributes:
-        table: which.
+        table: the table.
         paths: one for each secondary index.
-        clustered: of the clustered index, walked when all other rows have been; they are passed over before.
+        clustered: a path in the clustered index, scanned at the end; its rows are left out before.
         access: what EXPLAIN calls it.
     """
 
@@ -105,7 +106,7 @@ class SortedUnion:
 
     @property
     def columns(self) -> set[int]:
-        """Those that it searches by."""
+        """The columns that it searches by."""
         return _columns([*self.paths, *([self.clustered] if self.clustered else [])])
 
     def open(self, rows: Rows, reading: Reading) -> RowIterator:
@@ -153,7 +154,7 @@ class _RowIdSources(Generic[W]):
 
 
 class _RowIdIntersection(_RowIdSources[Scan]):
-    """What all children come to: the one that is behind goes on until it has caught up."""
+    """The keys that all children have: the child that is behind goes on until it has caught up."""
 
     def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
         super().__init__(children)
@@ -173,15 +174,15 @@ class _RowIdIntersection(_RowIdSources[Scan]):
             if found is not None and found.record is candidate.record:
                 there.append(child)
             else:
-                for other in there:  # the candidate is none
+                for other in there:  # not all children have it
                     other.unlock_row()
                 there = [child]
                 candidate = await self._next(child, found) if found else None
-        # an entry that is locked knows some of the columns of a row that can't change; else it is the row that is seen
+        # a locked entry has some columns of a row that can't change; else it is the visible version of the row
         return Hit(candidate.record, candidate.record.row) if candidate and self._locks else candidate
 
     async def _next(self, child: Scan, hit: Hit | None = None) -> Hit | None:
-        """The next row of a child that is in the pieces asked for, ``hit`` if that is."""
+        """The next row of a child that is in the ranges, ``hit`` if that is."""
         hit = hit or await child.next()
         while hit is not None and self._within and not _is_in(hit.record.key, self._within):
             child.unlock_row()
@@ -196,7 +197,7 @@ class _RowIdIntersection(_RowIdSources[Scan]):
 
 
 class _RowIdUnion(_RowIdSources["Scan | _RowIdIntersection"]):
-    """What any child comes to, each row once, in the order of their keys."""
+    """The keys that any child has, each once, in order."""
 
     def __init__(self, children: Sequence[Scan | _RowIdIntersection]) -> None:
         super().__init__(children)
@@ -224,7 +225,7 @@ class _RowIdUnion(_RowIdSources["Scan | _RowIdIntersection"]):
 
 
 class _SortedRowIds(_RowIdSources[Scan]):
-    """What any child has, sorted when all have been walked."""
+    """The keys that any child has, sorted when all have been scanned."""
 
     def __init__(self, children: Sequence[Scan], passed: Sequence[Range]) -> None:
         super().__init__(children)
@@ -243,7 +244,7 @@ class _SortedRowIds(_RowIdSources[Scan]):
 
 
 class _RowLookup:
-    """The rows of keys, each looked up; and what a last walk finds."""
+    """The rows of keys, each looked up; then those of a last scan."""
 
     def __init__(
         self,
@@ -294,4 +295,4 @@ class _RowLookup:
 
 
 RowIterator: TypeAlias = Scan | _RowIdIntersection | _RowLookup
-"""What is walked: its rows one by one."""
+"""What gives the rows of a table, one by one."""

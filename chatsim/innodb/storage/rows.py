@@ -1,6 +1,6 @@
 """Rows inserted, updated and deleted: in which order the indexes are changed, and what is locked on the way.
 
-The clustered index comes first, then the others; an insert looks for duplicates in each before it puts its entry there.
+The clustered index comes first, then the others; an insert looks for duplicates in each before it adds its entry there.
 Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/fidelity.md.
 """
 
@@ -34,9 +34,10 @@ class DuplicateError(Exception):
     """A unique index has that key already.
 
     Attributes:
-        index: which.
+        table: the table.
+        index: the index.
         key: the key, without the primary key's columns.
-        values: what it looks like.
+        values: the values of its columns.
     """
 
     def __init__(self, table: Table, index: Index, key: Key, values: Sequence[Value]) -> None:
@@ -52,14 +53,14 @@ class DuplicateError(Exception):
 
 
 class Rows:
-    """What one transaction does to rows.
+    """What a transaction locks and changes rows with.
 
     Args:
         trx: the transaction.
         locks: the server's locks.
         history: the server's.
         lock_wait_timeout: seconds that it waits for a lock.
-        duplicates: how a row that is in the way is locked: exclusively, if it is to be changed then.
+        duplicates: the mode in which a duplicate is locked: X if it is to be changed then.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Rows:
         policy: WaitPolicy = WaitPolicy.WAIT,
         implicit: bool = False,
     ) -> Grant | None:
-        """Lock a record; None after a wait, when what was found before may be no more.
+        """Lock a record; None after a wait, when the record may have changed.
 
         Raises:
             DeadlockError, LockWaitTimeoutError: the wait ended so.
@@ -111,14 +112,14 @@ class Rows:
     # -- rows
 
     async def insert(self, table: Table, row: Sequence[Value]) -> Record:
-        """Put a row into every index.
+        """Insert a row into every index.
 
         Args:
-            table: where.
+            table: the table.
             row: its columns.
 
         Raises:
-            DuplicateError: there is one; nothing of the row is left, locks apart.
+            DuplicateError: a unique index has its key; nothing of the row is left but locks.
         """
         since = len(self.trx.undo_log)
         try:
@@ -133,7 +134,7 @@ class Rows:
         return undo.record
 
     async def update(self, table: Table, record: Record, row: Sequence[Value]) -> None:
-        """Make a row something else. Raises `DuplicateError`: it is what it was, locks apart."""
+        """Update a row. Raises `DuplicateError`: nothing has changed then but locks."""
         since = len(self.trx.undo_log)
         old = record.row
         try:
@@ -169,11 +170,11 @@ class Rows:
         table.statistics.rows = max(table.statistics.rows - 1, 0)
 
     def undo(self, since: int) -> None:
-        """Take back what the transaction did after its first ``since`` changes; its locks stay."""
+        """Undo what the transaction did after its first ``since`` changes; its locks stay."""
         roll_back(self.trx, since, self.locks, self._history.purged, partial=True)
 
     def roll_back(self) -> None:
-        """Take back all that the transaction did: it has ended."""
+        """Undo all that the transaction did: it has ended."""
         roll_back(self.trx, 0, self.locks, self._history.purged, partial=False)
 
     # -- within

@@ -1,7 +1,7 @@
-"""The interpreter of access paths: it walks an index and does to each record met what the path says.
+"""Scans: an access path is followed through an index, and records are locked or read on the way (InnoDB's row0sel).
 
 Everything that a search locks comes out of `Scan._lock_kind`: which kind of lock, on which record; nothing else in the
-model knows what "a range on a secondary index" locks. Sources: MySQL manual, "InnoDB Locking", "Locks Set by Different
+model knows what a range of a secondary index locks. Sources: MySQL manual, "InnoDB Locking", "Locks Set by Different
 SQL Statements in InnoDB", "Index Condition Pushdown Optimization"; docs/fidelity.md.
 """
 
@@ -25,7 +25,7 @@ __all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan"]
 
 @dataclass(frozen=True)
 class Range:
-    """A piece of an index, between two keys or prefixes of keys; None where it has no end.
+    """A range of an index, between two keys or prefixes of keys; None where it is not limited.
 
     Attributes:
         low: where it begins.
@@ -56,7 +56,7 @@ class Range:
         return (*self.high, HIGHEST) if self.high_included else self.high
 
     def until(self, other: Range) -> Range:
-        """It and one that begins within it."""
+        """The range that covers it and another one, which begins within it."""
         if other.stop <= self.stop:
             return self
         if other.start == self.start:
@@ -80,16 +80,16 @@ class Range:
 
 @dataclass(frozen=True)
 class AccessPath:
-    """How a statement gets at the rows of one table.
+    """How a statement reaches the rows of one table.
 
     Attributes:
-        table: which.
-        index: the index it walks.
-        ranges: the pieces of it, in order.
-        descending: it walks from high to low.
+        table: the table.
+        index: the index that is scanned.
+        ranges: the ranges of the index, in order.
+        descending: it is scanned from high to low.
         covering: the index has all columns that the statement reads.
-        pushed: a condition on the index's columns that is looked at before the row is; None where the server looks
-            at rows only. It is given the row as far as the index knows it.
+        pushed: a condition on the index's columns that is checked before the row is read (index condition pushdown);
+            None where there is none. It is given the row with the index's columns, and None for the others.
         access: what EXPLAIN calls it: const, ref, range, index, ALL.
     """
 
@@ -103,11 +103,11 @@ class AccessPath:
 
     @property
     def columns(self) -> set[int]:
-        """Those that it searches by."""
+        """The columns that it searches by."""
         return {*self.index.definition.place}
 
     def open(self, rows: Rows, reading: Reading) -> Scan:
-        """A walk along it. Raises as `Scan` does."""
+        """A scan. Raises as `Scan` does."""
         return Scan(rows, self, reading)
 
 
@@ -117,9 +117,10 @@ class Reading:
 
     Attributes:
         mode: the lock that it takes; None for a consistent read.
-        view: what a consistent read sees; None for the newest, committed or not.
+        view: what a consistent read sees; None for the newest version, committed or not.
         policy: what it does about rows that others have locked.
-        semi_consistent: it looks at what a locked row last was, before it waits for it (UPDATE at READ COMMITTED).
+        semi_consistent: of a row that another has locked it reads the last committed version, before it waits for the
+            row (UPDATE at READ COMMITTED).
     """
 
     mode: Mode | None = None
@@ -144,25 +145,25 @@ class Hit:
 
 
 class _Step(Enum):
-    """How a walk goes on."""
+    """How a scan goes on."""
 
     CONTINUE = "to the next record"
     END = "the range has ended"
 
 
 class Scan:
-    """One walk along a path.
+    """One scan along an access path.
 
     Args:
         rows: what the transaction locks with.
-        path: the way.
+        path: the access path.
         reading: how it reads.
 
     Raises:
         DatabaseError: the index was made after the snapshot of the transaction (1412).
 
     Attributes:
-        examined: how many records it has looked at.
+        examined: how many records it has examined.
     """
 
     def __init__(self, rows: Rows, path: AccessPath, reading: Reading) -> None:
@@ -174,12 +175,12 @@ class Scan:
         self._index = path.index
         self._ranges = iter(path.ranges)
         self._range: Range | None = None
-        self._at: Record | None = None  # the record met last
-        self._done = False  # ... and dealt with
+        self._at: Record | None = None  # the current record
+        self._done = False  # ... and it is finished
         self._opening = True  # no row of the range has been found yet
         self._unique = False  # the range is one key of a unique index
-        self._down = path.descending  # it is walked from high to low; one key is looked up
-        self._passed = False  # the record met last was behind the range, and locked by another or deleted
+        self._down = path.descending  # from high to low; a single key is looked up
+        self._passed = False  # the current record is behind the range, and locked by another or deleted
         self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
         self._ended_unlocked = False  # the range ended at a semi-consistent read: the next row is waited for
         self._new: list[Record] = []  # locked by the last step, and not before
@@ -239,7 +240,7 @@ class Scan:
         self._new.clear()
         self._passed = self._stop_found = self._done = False
         self._opening = True
-        # one key of all the index's columns is looked up forwards, also on a way down through several
+        # a key of all the index's columns is looked up forwards, also if several are scanned from high to low
         looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
         self._down = path.descending and not looked_up
         if not self._down:
@@ -256,7 +257,7 @@ class Scan:
         self._at = None if behind.previous.is_supremum else behind.previous
 
     def _next_record(self) -> Record:
-        """The record to deal with: where it is, the next one if that has been dealt with or is gone."""
+        """The record to process: the current one, or the next if that is finished or has been removed."""
         at = self._at
         if at is None:  # before the first one
             return self._index.supremum
@@ -269,7 +270,7 @@ class Scan:
         self._at, self._done = at, True
         return at
 
-    # -- what it does to a record
+    # -- what is done to a record
 
     async def _walk(self, span: Range, *, semi_consistent: bool) -> Hit | None:
         """On to the next row in the range; None at its end."""
@@ -310,14 +311,14 @@ class Scan:
         return _Step.CONTINUE if self._down and starting else _Step.END
 
     def _consistent(self, record: Record, span: Range) -> Hit | _Step:
-        """What a plain read does with a record: it locks nothing, and looks for the version that it sees."""
+        """A consistent read locks nothing, and looks for the version that it sees."""
         if self._outside(record, span):
             return _Step.END
         row = self._visible_row(record)
         return _Step.CONTINUE if row is None else Hit(self._path.table.row_of(record), row)
 
     async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
-        """What a locking read does with a record: lock it, skip it if it is deleted, look at its row."""
+        """A locking read locks a record, skips it if it is deleted, and reads its row."""
         kind = self._lock_kind(record, span)
         if kind is None:
             return _Step.END
@@ -341,7 +342,7 @@ class Scan:
         return await self._row_of(record, out=out)
 
     async def _row_of(self, record: Record, *, out: bool) -> Hit | _Step:
-        """From a locked record on to its row, which is locked as well unless the index has all that is wanted."""
+        """The row of a locked record; it is locked as well, unless the index has all columns that are read."""
         covered = not self._index.definition.clustered and self._reading.mode == "S" and self._path.covering
         row = record
         if not self._index.definition.clustered:
@@ -351,7 +352,7 @@ class Scan:
                 if got is not True:
                     return self._skip_or_retry(got, out=out)
         if out:
-            if not self._down:  # going down, the server does not let go of the row that it stops at
+            if not self._down:  # from high to low, the server does not unlock the row at which it stops
                 self.unlock_row()
             return _Step.END
         if covered:
@@ -374,7 +375,7 @@ class Scan:
         return granted is not None
 
     def _skip_or_retry(self, got: bool | None, *, out: bool) -> _Step:  # noqa: FBT001 - what `_try_lock` gave
-        """After a wait the same record is dealt with anew, for much may have changed; a locked one is passed over."""
+        """After a wait the same record is processed again, since it may have changed; a locked one is skipped."""
         if got is False:
             self._done = False
         self._passed = got is None and out and self._path.pushed is None
@@ -385,25 +386,25 @@ class Scan:
         version = last_committed(record)
         if version is None or version.deleted:
             return _Step.CONTINUE
-        self._ended_unlocked = out and self._down  # the server does not tell the engine that it is not wanted
+        self._ended_unlocked = out and self._down  # the server does not tell InnoDB that it is not needed
         return _Step.END if out else Hit(record, version.row, semi_consistent=True)
 
     def _exact(self, span: Range) -> bool:
-        """Whether it stops before a record that is not in the range; that it reaches the first by a key is exact."""
+        """Whether it stops before a record that is not in the range; the first read of a ref access does."""
         return span.exact or (self._opening and self._path.access == "ref")
 
     def _outside(self, record: Record, span: Range) -> bool:
         return not span.begun(record.key) if self._down else span.ended(record.key)
 
     def _lock_kind(self, record: Record, span: Range) -> LockKind | None:
-        """What a locking search locks of a record that it meets; None: nothing, since nothing can come behind."""
+        """What a locking read locks of a record; None: nothing, since no later record can be in the range."""
         definition = self._index.definition
         if not self._gaps or (self._unique and not record.deleted):
             return LockKind.RECORD
         if not definition.clustered or self._down:
             return LockKind.NEXT_KEY
         if self._opening and span.low_included and record.key == span.low:
-            return LockKind.RECORD  # no row can come before it that the range begins with
+            return LockKind.RECORD  # the range begins with it: the gap before it is outside
         high = span.high
         if high is None or record.key[: len(high)] < high:
             return LockKind.NEXT_KEY
@@ -412,7 +413,7 @@ class Scan:
         return LockKind.NEXT_KEY if span.high_included else LockKind.GAP
 
     def _is_end(self, record: Record, span: Range) -> bool:
-        """Whether a record is the one that the range ends at: no other can be in it."""
+        """Whether the range ends at a record: no later one can be in it."""
         high, width = span.high, len(self._index.definition.columns)
         return self._index.definition.clustered and not self._down and record.key == high and len(high) == width
 
@@ -433,7 +434,7 @@ class Scan:
         return row
 
     def _row_in_index(self, entry: Record) -> Sequence[Value]:
-        """The row as far as an entry knows it."""
+        """The row with the columns of an entry, and None for the others."""
         row: list[Value] = [None] * len(self._path.table.columns)
         for at, value in zip(entry.index.definition.place, entry.row, strict=True):
             row[at] = value

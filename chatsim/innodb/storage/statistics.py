@@ -1,4 +1,4 @@
-"""What the optimizer believes of a table (MySQL manual, "Configuring Optimizer Statistics for InnoDB").
+"""What the optimizer assumes about a table (MySQL manual, "Configuring Optimizer Statistics for InnoDB").
 
 The server counts rows as statements go, roughly, and distinct values only in ANALYZE TABLE. From both it makes the rows
 of a key, and not anew for each statement, but when a session first opens the table.
@@ -19,7 +19,7 @@ _SAMPLE = 100  # entries of an index that are looked at, where nothing was analy
 
 
 class Statistics:
-    """Of one table.
+    """The statistics of one table.
 
     Attributes:
         rows: how many there are thought to be: inserts count, deletes too, rollbacks do not.

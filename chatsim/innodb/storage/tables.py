@@ -52,11 +52,11 @@ class Table:
         parents: its foreign keys.
         children: others' foreign keys to it.
         checks: its CHECK constraints, by name: each says of a row whether it holds; NULL counts as yes.
-        next_number: the AUTO_INCREMENT value to come.
+        next_number: the next AUTO_INCREMENT value.
         logged_number: the greatest AUTO_INCREMENT value that the redo log has.
-        next_row_id: the value of a hidden key to come.
+        next_row_id: the next value of a hidden key.
         hidden: the number of a hidden key column, if it has one.
-        statistics: what the optimizer believes of it.
+        statistics: what the optimizer assumes about it.
         locks: the locks on it.
         altered: the transaction that changed its columns: older read views can't read it; None if there is none.
     """
@@ -90,7 +90,7 @@ class Table:
         return self.indexes[1:]
 
     def numbered(self, number: int) -> None:
-        """A row has that AUTO_INCREMENT value: those to come are greater."""
+        """A row has that AUTO_INCREMENT value: the next ones are greater."""
         self.next_number = max(self.next_number, number + 1)
 
     def logged(self, row: Sequence[Value]) -> None:
@@ -101,8 +101,8 @@ class Table:
     def opened(self, session: int, times: int = 1) -> None:
         """A statement of a session names the table so many times.
 
-        Who opens it takes a counter that is as the log has it for one that was read from there, and goes on behind it
-        (`ha_innobase::open`).
+        The session that opens it takes a counter that equals the logged one for one that was read from the log, and
+        goes on behind it (`ha_innobase::open`).
         """
         if self.statistics.opened(session, times) and self.next_number == self.logged_number:
             self.next_number += 1
@@ -112,7 +112,7 @@ class Table:
         self.statistics.analyze(self.indexes)
 
     def empty(self) -> None:
-        """Have no rows, and number them from 1 again."""
+        """Remove all rows, and number new ones from 1 again."""
         fresh = {each: Index(each.definition, self.columns) for each in self.indexes}
         self.indexes[:] = fresh.values()
         for old in {*self.parents, *self.children}:
