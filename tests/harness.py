@@ -209,7 +209,7 @@ class Harness:
 
     async def connect(self, node=0):
         """A connection that has not logged in."""
-        device = WireClient(await self.world.at("client").connect(self.cluster.nodes[node].address))
+        device = WireClient(await self.world.network_at("client").connect(self.cluster.nodes[node].address))
         self._devices.append(device)
         return device
 

@@ -168,9 +168,9 @@ def _play(
     found: dict[int, ScheduleOutcome] = {}
     skipped: list[str] = []
     for settings in dict.fromkeys(_settings(script) for script in scripts):  # an own server for each
-        mine = [script for script in scripts if _settings(script) == settings]
+        alike = [script for script in scripts if _settings(script) == settings]
         with _mysql(replace(servers, settings=settings)) as (play, _):
-            played, not_played = _play_all(mine, play, strict=strict)
+            played, not_played = _play_all(alike, play, strict=strict)
         found |= {id(script): outcome for script, outcome in played}
         skipped += not_played
     return [(script, found[id(script)]) for script in scripts if id(script) in found], skipped
@@ -219,14 +219,14 @@ def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool
 @contextmanager
 def _interruptible(play: Play) -> Iterator[Play]:
     """Ctrl-C waits for the schedule that is being played: half of one would leave the worlds in disorder."""
-    asked = threading.Event()
+    interrupted = threading.Event()
 
     def stoppable(script: Schedule) -> ScheduleOutcome:
-        if asked.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt
         return play(script)
 
-    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
     try:
         yield stoppable
     finally:
@@ -279,7 +279,7 @@ def _show(script: Schedule, outcome: ScheduleOutcome) -> None:
         cells = dict.fromkeys(script.sessions, "")
         cells[step.session] = escape(step.sql)
         for ended in after.completed:
-            cells[ended.session] += f"\n[bold]{escape(_told(ended))}[/bold]"
+            cells[ended.session] += f"\n[bold]{escape(_result(ended))}[/bold]"
         for name, waits in after.blocked.items():
             cells[name] += f"\n[italic]waits for {', '.join(waits.by) or 'others'}[/italic]"
         for owner, *lock in after.locks or ():
@@ -290,7 +290,7 @@ def _show(script: Schedule, outcome: ScheduleOutcome) -> None:
         console.print(f"{name} ({', '.join(final.columns)}): {final.rows}", markup=False)
 
 
-def _told(ended: Completed) -> str:
+def _result(ended: Completed) -> str:
     if ended.result == "error":
         return f"{ended.errno}: {ended.message}"
     return str(ended.rows) if ended.result == "rows" else f"ok, {ended.affected} rows"

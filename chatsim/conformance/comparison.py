@@ -52,8 +52,8 @@ def without_row_ids(outcome: ScheduleOutcome) -> ScheduleOutcome:
         for table, row_id in sorted({(lock[1], found) for lock in locks for found in _ROW_ID.findall(lock[-1] or "")}):
             known = numbers.setdefault(table, {})
             known.setdefault(row_id, f"0x{len(known) + 1:012X}")
-        told = [(*lock[:-1], lock[-1] and _renamed(lock[-1], numbers.get(lock[1], {}))) for lock in locks]
-        steps.append(msgspec.structs.replace(step, locks=None if step.locks is None else told))
+        locks_renumbered = [(*lock[:-1], lock[-1] and _renamed(lock[-1], numbers.get(lock[1], {}))) for lock in locks]
+        steps.append(msgspec.structs.replace(step, locks=None if step.locks is None else locks_renumbered))
     return msgspec.structs.replace(outcome, steps=steps)
 
 
@@ -71,7 +71,7 @@ def compare(schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
     found: list[str | None] = [None, None, None]
     for wanted, got in pairs:
         unstable = wanted.n in schedule.unstable_locks_at
-        for level, difference in enumerate((_who(wanted, got), _what(wanted, got), _locks(wanted, got))):
+        for level, difference in enumerate((_waits_and_ends(wanted, got), _results(wanted, got), _locks(wanted, got))):
             if difference and found[level] is None and not (level == len(LEVELS) - 1 and unstable):
                 found[level], places[level] = f"step {wanted.n}: {difference}", wanted.n
     if found[1] is None and expected.final != outcome.final:
@@ -81,12 +81,12 @@ def compare(schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
     return Comparison(schedule.id, (found[0], found[1], found[2]), raced)
 
 
-def _who(wanted: StepOutcome, got: StepOutcome) -> str | None:
+def _waits_and_ends(wanted: StepOutcome, got: StepOutcome) -> str | None:
     def ends(outcome: StepOutcome) -> set[tuple[str, int, str, int | None]]:
         return {(each.session, each.step, each.result, each.errno) for each in outcome.completed}
 
     if ends(wanted) != ends(got):
-        return f"expected to end: {_told(wanted.completed)}; ended: {_told(got.completed)}"
+        return f"expected to end: {_ends(wanted.completed)}; ended: {_ends(got.completed)}"
     if _waiting(wanted) != _waiting(got):
         return f"expected to wait: {wanted.blocked or 'nobody'}; waits: {got.blocked or 'nobody'}"
     return None
@@ -100,16 +100,16 @@ def _waiting(outcome: StepOutcome) -> dict[str, tuple[int, str, tuple[str, ...]]
     }
 
 
-def _what(wanted: StepOutcome, got: StepOutcome) -> str | None:
+def _results(wanted: StepOutcome, got: StepOutcome) -> str | None:
     ended = {(each.session, each.step): each for each in got.completed}
     for each in wanted.completed:
-        twin = ended.get((each.session, each.step))
-        if twin is not None and _numbers(each) != _numbers(twin):
-            return f"{each.session} expected {_numbers(each)}, got {_numbers(twin)}"
+        other = ended.get((each.session, each.step))
+        if other is not None and _result(each) != _result(other):
+            return f"{each.session} expected {_result(each)}, got {_result(other)}"
     return None
 
 
-def _numbers(each: Completed) -> tuple[object, ...]:
+def _result(each: Completed) -> tuple[object, ...]:
     return each.affected, each.insert_id, each.rows, each.warnings
 
 
@@ -129,5 +129,5 @@ def _final(wanted: ScheduleOutcome, got: ScheduleOutcome) -> str:
     return "the final tables differ"
 
 
-def _told(completed: Iterable[Completed]) -> str:
+def _ends(completed: Iterable[Completed]) -> str:
     return ", ".join(f"{each.session} (step {each.step}, {each.errno or each.result})" for each in completed) or "none"

@@ -57,18 +57,18 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
     engine.purge()
     for table in engine.tables.values():
         table.analyze()
-    stage = _Stage(engine, schedule)
+    execution = _ModelExecution(engine, schedule)
     try:
-        steps = [await stage.step(each) for each in schedule.steps]
+        steps = [await execution.step(each) for each in schedule.steps]
     except NotImplementedError as error:
         raise WorldError(f"{schedule.id}: {error}") from error
     finally:
-        stage.clear()
+        execution.close()
     return ScheduleOutcome(steps, _final(engine, admin))
 
 
 @dataclass
-class _Player:
+class _ModelClient:
     """A session, and its running statement."""
 
     name: str
@@ -81,46 +81,44 @@ class _Player:
             (*_, answer) = await self.session.run(step.sql)
         except DatabaseError as error:
             return Completed(self.name, step.n, "error", errno=error.errno, message=error.message)
-        warnings = sorted({errno for errno, _ in answer.warnings}) or None
-        if answer.rows is None:
-            return Completed(
-                *(self.name, step.n, "ok"),
-                affected=answer.affected,
-                insert_id=answer.insert_id or None,
-                warnings=warnings,
-            )
-        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
+        return Completed.succeeded(
+            *(self.name, step.n),
+            rows=answer.rows,
+            affected=answer.affected,
+            insert_id=answer.insert_id,
+            warnings=(errno for errno, _ in answer.warnings),
+        )
 
 
-class _Stage:
+class _ModelExecution:
     """The sessions of a schedule on an engine."""
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         self._engine = engine
-        self._players: dict[str, _Player] = {}
+        self._clients: dict[str, _ModelClient] = {}
         for name in schedule.sessions:
             session = EngineSession(engine)
             session.isolation = Isolation(schedule.isolation)
             session.lock_wait_timeout = schedule.lock_wait_timeout
-            self._players[name] = _Player(name, session)
-        self._names = {player.session.connection_id: name for name, player in self._players.items()}
-        self._keeper = EngineSession(engine)
+            self._clients[name] = _ModelClient(name, session)
+        self._names = {client.session.connection_id: name for name, client in self._clients.items()}
+        self._view_holder = EngineSession(engine)
         if schedule.purge == "held":
-            self._keeper.in_transaction = True
-            self._keeper.view()
+            self._view_holder.in_transaction = True
+            self._view_holder.view()
         self._ended: list[Completed] = []
 
     async def step(self, step: Step) -> StepOutcome:
-        player = self._players[step.session]
+        client = self._clients[step.session]
         if step.sql == AWAIT:
-            if player.pending is not None:
-                await asyncio.wait([player.pending])
-        elif player.pending is not None:
+            if client.pending is not None:
+                await asyncio.wait([client.pending])
+        elif client.pending is not None:
             raise WorldError(f"step {step.n} goes to {step.session}, which waits")
         else:
-            player.step = step.n
-            player.pending = asyncio.create_task(player.run(step))
-            player.pending.add_done_callback(lambda task: self._end(player, task))
+            client.step = step.n
+            client.pending = asyncio.create_task(client.run(step))
+            client.pending.add_done_callback(lambda task: self._end(client, task))
         await asyncio.sleep(_INSTANT)
         while self._engine.purge():  # noqa: ASYNC110 - which may have let somebody go; the time is virtual
             await asyncio.sleep(_INSTANT)
@@ -130,7 +128,7 @@ class _Stage:
                 raise each
         blocked = {
             self._names[each.session]: Blocked(
-                self._players[self._names[each.session]].step,
+                self._clients[self._names[each.session]].step,
                 each.on,  # type: ignore[arg-type]
                 sorted(self._names[other] for other in each.by if other in self._names) if each.on == "lock" else [],
             )
@@ -139,18 +137,18 @@ class _Stage:
         }
         return StepOutcome(step.n, ended, dict(sorted(blocked.items())), self._locks())
 
-    def clear(self) -> None:
+    def close(self) -> None:
         """End all sessions."""
-        players = sorted(self._players.values(), key=lambda each: each.pending is None)  # waiters end first
-        for player in players:
-            if player.pending is not None:
-                player.pending.cancel()
-            player.session.close()
-        self._keeper.close()
+        clients = sorted(self._clients.values(), key=lambda each: each.pending is None)  # waiters end first
+        for client in clients:
+            if client.pending is not None:
+                client.pending.cancel()
+            client.session.close()
+        self._view_holder.close()
         self._engine.purge()
 
-    def _end(self, player: _Player, task: asyncio.Task[Completed]) -> None:
-        player.pending = None
+    def _end(self, client: _ModelClient, task: asyncio.Task[Completed]) -> None:
+        client.pending = None
         if not task.cancelled():
             self._ended.append(task.exception() or task.result())  # type: ignore[arg-type]
 

@@ -34,7 +34,7 @@ from chatsim.worlds.world import WorldError
 
 __all__ = ["play"]
 
-_FOR_GOOD = 200
+_STABLE_READINGS = 200
 """The number of equal readings after which a circle of waits is accepted. InnoDB follows only one holder for each
 waiter, so it does not see every circle; such a circle lasts until a wait times out."""
 
@@ -83,13 +83,13 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
     except DatabaseError as error:
         raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
     async with AsyncExitStack() as stack:
-        keeper = await driver.connect(world.url, world.schema)
-        stack.push_async_callback(keeper.close)
-        purge = Purge(keeper)
-        await stack.enter_async_context(counting_purges(keeper, world.url))
+        purge_session = await driver.connect(world.url, world.schema)
+        stack.push_async_callback(purge_session.close)
+        purge = Purge(purge_session)
+        await stack.enter_async_context(counting_purges(purge_session, world.url))
         await purge.prepare()
         await purge.run()
-        players = {}
+        clients = {}
         for name in schedule.sessions:
             session = await driver.connect(world.url, world.schema)
             stack.push_async_callback(session.close)
@@ -97,12 +97,12 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
                 f"SET SESSION transaction_isolation = '{schedule.isolation.replace(' ', '-')}';"
                 f" SET SESSION innodb_lock_wait_timeout = {schedule.lock_wait_timeout}"
             )
-            players[name] = _Player(name, session)
+            clients[name] = _MySQLClient(name, session)
         if schedule.purge == "held":
             await purge.hold()
-        stage = _Stage(world, players, purge if schedule.purge == "eager" else None)
-        stack.push_async_callback(stage.clear)
-        steps = [await stage.step(each) for each in schedule.steps]
+        execution = _MySQLExecution(world, clients, purge if schedule.purge == "eager" else None)
+        stack.push_async_callback(execution.close)
+        steps = [await execution.step(each) for each in schedule.steps]
     return ScheduleOutcome(steps, await _final(world))
 
 
@@ -116,7 +116,7 @@ async def _check(world: MySQLWorld, schedule: Schedule) -> None:
 
 
 @dataclass
-class _Player:
+class _MySQLClient:
     """A session, and its running statement."""
 
     name: str
@@ -126,85 +126,81 @@ class _Player:
 
     async def run(self, step: Step) -> Completed:
         try:
-            answer = await self.session.run(step.sql)
+            result = await self.session.run(step.sql)
         except DatabaseError as error:
             return Completed(self.name, step.n, "error", errno=error.errno, message=error.message)
-        warnings = None
-        if answer.warnings:
-            shown = await self.session.run("SHOW WARNINGS")
-            warnings = sorted({int(str(code)) for _, code, _ in shown.rows or ()})
-        if answer.rows is None:
-            return Completed(
-                *(self.name, step.n, "ok"),
-                affected=answer.affected,
-                insert_id=answer.insert_id or None,
-                warnings=warnings,
-            )
-        return Completed(self.name, step.n, "rows", rows=plain(answer.rows), warnings=warnings)
+        warnings = (await self.session.run("SHOW WARNINGS")).rows or () if result.warnings else ()
+        return Completed.succeeded(
+            *(self.name, step.n),
+            rows=result.rows,
+            affected=result.affected,
+            insert_id=result.insert_id,
+            warnings=(int(str(code)) for _, code, _ in warnings),
+        )
 
 
-class _Stage:
+class _MySQLExecution:
     """The sessions of a schedule on a server."""
 
-    def __init__(self, world: MySQLWorld, players: dict[str, _Player], purge: Purge | None) -> None:
+    def __init__(self, world: MySQLWorld, clients: dict[str, _MySQLClient], purge: Purge | None) -> None:
         self._admin = world.admin
         self._purge = purge  # it runs after each step
-        self._players = players
-        self._names = {player.session.connection_id: name for name, player in players.items()}
+        self._clients = clients
+        self._names = {client.session.connection_id: name for name, client in clients.items()}
         self._ended: list[Completed] = []  # in the order of their ends
 
     async def step(self, step: Step) -> StepOutcome:
-        player = self._players[step.session]
+        client = self._clients[step.session]
         if self._purge is not None:
             await self._purge.hold()
         if step.sql == AWAIT:
-            if player.pending is not None:
-                await player.pending
-        elif player.pending is not None:
+            if client.pending is not None:
+                await client.pending
+        elif client.pending is not None:
             raise WorldError(f"step {step.n} goes to {step.session}, which waits")
         else:
-            player.step = step.n
-            player.pending = asyncio.create_task(player.run(step))
+            client.step = step.n
+            client.pending = asyncio.create_task(client.run(step))
         blocked = await self._settle()
         ended, self._ended = self._ended, []
         return StepOutcome(step.n, ended, blocked, await self._locks())
 
-    async def clear(self) -> None:
+    async def close(self) -> None:
         """End all sessions, and wait until the server has rolled back what they had begun."""
-        waiting = [player for player in self._players.values() if player.pending is not None]
+        waiting = [client for client in self._clients.values() if client.pending is not None]
         await self._kill(waiting)  # waiters first, so that none gets a lock when another session ends
-        await asyncio.gather(*(player.pending for player in waiting if player.pending), return_exceptions=True)
-        await self._kill(player for player in self._players.values() if player not in waiting)
+        await asyncio.gather(*(client.pending for client in waiting if client.pending), return_exceptions=True)
+        await self._kill(client for client in self._clients.values() if client not in waiting)
         there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({', '.join(map(str, self._names))})"  # noqa: S608
         while (await self._admin.execute(there)).rows:
             pass
 
-    async def _kill(self, players: Iterable[_Player]) -> None:
-        for player in players:
+    async def _kill(self, clients: Iterable[_MySQLClient]) -> None:
+        for client in clients:
             with suppress(DatabaseError):  # it has ended by itself
-                await self._admin.execute(f"KILL {player.session.connection_id}")
+                await self._admin.execute(f"KILL {client.session.connection_id}")
 
     async def _settle(self) -> dict[str, Blocked]:
         before, equal = None, 0
         while True:
             blocked = await self._waits()
             self._collect()
-            waiting = [player.name for player in self._players.values() if player.pending is not None]
+            waiting = [client.name for client in self._clients.values() if client.pending is not None]
             equal = equal + 1 if (blocked, waiting) == before else 0
             before = blocked, waiting
-            if all(name in blocked for name in waiting) and (equal >= _FOR_GOOD or not _circle(blocked)):
+            if all(name in blocked for name in waiting) and (equal >= _STABLE_READINGS or not _has_cycle(blocked)):
                 if self._purge is not None:
                     await self._purge.run()
                 again = await self._waits()
                 self._collect()
-                if again == blocked and waiting == [p.name for p in self._players.values() if p.pending]:
+                if again == blocked and waiting == [p.name for p in self._clients.values() if p.pending]:
                     return {name: blocked[name] for name in waiting}
 
     def _collect(self) -> None:
-        for player in self._players.values():
-            if player.pending is not None and player.pending.done():
-                self._ended.append(player.pending.result())
-                player.pending = None
+        for client in self._clients.values():
+            if client.pending is not None and client.pending.done():
+                self._ended.append(client.pending.result())
+                client.pending = None
 
     async def _waits(self) -> dict[str, Blocked]:
         """Who waits for whom, by the server's tables. Only sessions of this schedule."""
@@ -214,7 +210,7 @@ class _Stage:
         for waiter, holder, kind in (await self._admin.execute(_METADATA_WAITS)).rows:
             self._note(found, waiter, holder, "user_lock" if kind == "USER LEVEL LOCK" else "metadata_lock")
         return {
-            name: Blocked(self._players[name].step, on, sorted(by))  # type: ignore[arg-type]
+            name: Blocked(self._clients[name].step, on, sorted(by))  # type: ignore[arg-type]
             for (name, on), by in sorted(found.items())
         }
 
@@ -229,7 +225,7 @@ class _Stage:
         return cast("list[LockRow]", sorted(locks, key=lambda row: [part or "" for part in row]))
 
 
-def _circle(blocked: dict[str, Blocked]) -> bool:
+def _has_cycle(blocked: dict[str, Blocked]) -> bool:
     """Whether the waits for InnoDB's locks have a circle. InnoDB sees only its own locks."""
     waits = {name: each.by for name, each in blocked.items() if each.on == "lock"}
     for start, direct in waits.items():

@@ -77,6 +77,23 @@ class Completed(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
     warnings: list[int] | None = None
 
+    @classmethod
+    def succeeded(
+        cls,
+        session: str,
+        step: int,
+        *,
+        rows: Iterable[Iterable[object]] | None,
+        affected: int,
+        insert_id: int,
+        warnings: Iterable[int],
+    ) -> Self:
+        """A statement that was no error; it read something unless ``rows`` is None."""
+        numbers = sorted(set(warnings)) or None
+        if rows is not None:
+            return cls(session, step, "rows", rows=plain(rows), warnings=numbers)
+        return cls(session, step, "ok", affected=affected, insert_id=insert_id or None, warnings=numbers)
+
 
 class Blocked(msgspec.Struct, frozen=True):
     """A waiting statement: its step, what it waits on (``lock``, ``user_lock``, ``metadata_lock``), and for whom."""

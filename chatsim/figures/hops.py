@@ -21,8 +21,8 @@ def delivery(table: pd.DataFrame, caption: str = "") -> Figure:
         caption: the run's conditions, printed beneath.
     """
     hops = list(dict.fromkeys(table["hop"]))
-    ways = table.groupby(["path", "presence", "peers"], sort=False).ngroups
-    figure = new_figure(9, 1.4 + 0.3 * ways, layout="constrained")
+    variants = table.groupby(["path", "presence", "peers"], sort=False).ngroups
+    figure = new_figure(9, 1.4 + 0.3 * variants, layout="constrained")
     row = figure.subplots(1, len(hops), sharey=True, squeeze=False)
     for ax, hop in zip(row[0], hops, strict=True):
         of_hop = table[table["hop"] == hop].iloc[::-1]

@@ -39,8 +39,8 @@ def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: 
     for at, (step, after, locks) in enumerate(zip(schedule.steps, outcome.steps, rows, strict=True)):
         top = count - at
         ax.axhspan(top - 1, top, color="0.96" if at % 2 else "white", zorder=0)
-        said = f"{wrapped(f'{step.n}  {step.session}: {step.sql}', 62, lines=2)}{_ends(after)}"
-        ax.text(-0.1, top - 0.5, said, ha="right", va="center", fontsize=POINTS, parse_math=False)
+        label = f"{wrapped(f'{step.n}  {step.session}: {step.sql}', 62, lines=2)}{_ends(after)}"
+        ax.text(-0.1, top - 0.5, label, ha="right", va="center", fontsize=POINTS, parse_math=False)
         for row in locks:
             if not ("INSERT" in row[4] and row[5] == "GRANTED"):
                 _bar(ax, row, scale.reach(row, at), top, schedule.sessions)
@@ -94,9 +94,9 @@ def _key_order(key: str) -> tuple[bool, list[tuple[bool, float, str]]]:
 
 def _ends(after: StepOutcome) -> str:
     """The statements that ended with an error in a step, and the waiting sessions, on separate lines."""
-    said = [f"{each.session}: {each.errno}" for each in after.completed if each.errno]
-    said += [f"{name} waits for {', '.join(waits.by) or 'others'}" for name, waits in after.blocked.items()]
-    return "\n" + "; ".join(said) if said else ""
+    lines = [f"{each.session}: {each.errno}" for each in after.completed if each.errno]
+    lines += [f"{name} waits for {', '.join(waits.by) or 'others'}" for name, waits in after.blocked.items()]
+    return "\n" + "; ".join(lines) if lines else ""
 
 
 def _bar(ax: Axes, row: LockRow, reach: tuple[float, float], top: int, sessions: Sequence[str]) -> None:

@@ -30,7 +30,8 @@ class DivergenceError(Exception):
         self.second = second
 
     def __str__(self) -> str:
-        return f"event {self.number:,} was {_told(self.first)} in the first run, and {_told(self.second)} in the second"
+        first, second = _in_words(self.first), _in_words(self.second)
+        return f"event {self.number:,} was {first} in the first run, and {second} in the second"
 
 
 def run_twice(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -68,5 +69,5 @@ class _StopError(BaseException):
     """Ends a run from within. It is a BaseException, so that the code that runs does not catch it."""
 
 
-def _told(event: tuple[float, str] | None) -> str:
+def _in_words(event: tuple[float, str] | None) -> str:
     return "past the end" if event is None else f"{event[1]} at {event[0]:g} s"

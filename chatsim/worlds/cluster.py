@@ -123,7 +123,7 @@ async def cluster(
             if number in lives:  # it has been killed
                 await lives[number].aclose()
             services = Services(
-                network=platform.at(name),
+                network=platform.network_at(name),
                 database=pools[number],
                 tokens=shared.tokens,
                 presence=shared.presence(name),

@@ -63,7 +63,9 @@ class ChatService:
         except (NoNodeError, RegistryError) as error:
             raise DisconnectedError(str(error)) from error
         try:
-            client = await Client.connect(self.platform.at(machine), ticket.address, deadline=deadline, pushed=pushed)
+            client = await Client.connect(
+                self.platform.network_at(machine), ticket.address, deadline=deadline, pushed=pushed
+            )
         except DisconnectedError:
             with suppress(RegistryError):  # another client will report it
                 await self.status.unreachable(ticket.address)

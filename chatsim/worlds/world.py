@@ -174,7 +174,7 @@ class Platform(Protocol):
         """A client's database in a file, or in ``":memory:"``."""
         ...
 
-    def at(self, machine: str) -> Network:
+    def network_at(self, machine: str) -> Network:
         """The network as seen from the machine of that name."""
         ...
 

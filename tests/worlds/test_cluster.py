@@ -217,7 +217,7 @@ async def test_nothing_listens_and_nobody_is_connected_after_the_block(end, worl
             await each
     for node in system.nodes:
         with pytest.raises(ConnectionRefusedError):
-            await system.platform.at("client").connect(node.address)
+            await system.platform.network_at("client").connect(node.address)
     await comes_to(world, CONNECTED, 0)
     assert (await world.admin.execute("SELECT COUNT(*) FROM chat_thread")).scalar() == 0
     for client in crowd:

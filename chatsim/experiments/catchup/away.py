@@ -415,7 +415,7 @@ class _Line:
         clock = asyncio.get_running_loop().time
         token = await there.status.token(_READER)
         begun = clock()
-        stream = await world.at(_MACHINE).connect(there.nodes[0].address)
+        stream = await world.network_at(_MACHINE).connect(there.nodes[0].address)
         self.connect_s = clock() - begun
         client = _CountedClient(
             _CountedStream(stream, self),  # type: ignore[arg-type]

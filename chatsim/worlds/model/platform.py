@@ -78,7 +78,7 @@ class ModelPlatform:
         """SQLite, whose statements take virtual time."""
         return ModelStore(path, self._store)
 
-    def at(self, machine: str) -> Network:
+    def network_at(self, machine: str) -> Network:
         """The network as seen from ``machine``, whose CPU does the work of the requests that its listeners get."""
 
         def cpu() -> CPU:

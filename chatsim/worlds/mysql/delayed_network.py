@@ -58,12 +58,12 @@ class DelayedNetwork:
             task.add_done_callback(carrying.discard)
             with suppress(OSError):  # nobody is there: who has connected sees that the connection ends
                 there = await self.connect(far)
-                ways = [asyncio.create_task(_carry(here, there)), asyncio.create_task(_carry(there, here))]
+                directions = [asyncio.create_task(_carry(here, there)), asyncio.create_task(_carry(there, here))]
                 try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
                 finally:
-                    for way in ways:
-                        way.cancel()
+                    for direction in directions:
+                        direction.cancel()
                     await there.close()
 
         listener = await self.listen(near, accept)

@@ -27,12 +27,12 @@ class MigrationError(Exception):
     """A schema can't be migrated. The message has the reason. Statements that were applied before stay applied."""
 
 
-async def migrate(session: Session, said: Callable[[str], None]) -> int:
+async def migrate(session: Session, report: Callable[[str], None]) -> int:
     """Apply all migrations that have not been applied to the session's schema. Returns the number of statements.
 
     Args:
         session: a session in the schema.
-        said: called with the name of each migration that is applied.
+        report: called with the name of each migration that is applied.
 
     Raises:
         MigrationError: the schema does not have the source's tables, or was created hardened; another migration is
@@ -48,7 +48,7 @@ async def migrate(session: Session, said: Callable[[str], None]) -> int:
         for name, statements in schemas.migrations().items():
             left = [(at, each) for at, each in enumerate(statements, start=1) if (name, at) not in done]
             if left:
-                said(name)
+                report(name)
             for at, statement in left:
                 await _apply(session, name, at, statement)
                 count += 1

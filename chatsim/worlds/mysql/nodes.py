@@ -314,12 +314,12 @@ class _NodeProcess:
         assert process.stdout is not None
         async for line in process.stdout:
             try:
-                said = json.loads(line)
+                status = json.loads(line)
             except ValueError:
                 _log.warning("%s: %s", self._name, line.decode(errors="replace").rstrip())
                 continue
-            address = Address(said["host"], said["port"])
-            await self._directory.announce(NodeStatus(said["name"], address, said["sessions"], said["report"]))
+            address = Address(status["host"], status["port"])
+            await self._directory.announce(NodeStatus(status["name"], address, status["sessions"], status["report"]))
             self._listening.set()
         await self._directory.withdraw(self._name)
         status = await process.wait()

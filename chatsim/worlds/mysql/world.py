@@ -83,7 +83,7 @@ class MySQLWorld:
         self._locks: RedisLocks | None = None
         self._environment: dict[str, object] = {}
         self._counts = driver.RequestCounts()
-        self._told = ""
+        self._last_report = ""
         self._network = TcpNetwork()
         self._far: dict[str, DelayedNetwork] = {}
         self.token_key = secrets.token_bytes(32)
@@ -245,7 +245,7 @@ class MySQLWorld:
         """SQLite in a thread of its own."""
         return SqliteStore(path)
 
-    def at(self, machine: str) -> Network:
+    def network_at(self, machine: str) -> Network:
         """TCP."""
         return self._far.get(machine, self._network)
 
@@ -364,19 +364,19 @@ class MySQLWorld:
     ) -> AsyncIterator[None]:
         """See `World.stocked`. A private server uses the world's schema, others use one that is named by contents."""
         text = f"{contents}\n" + "\n".join(schemas.statements(schema))
-        kept = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
+        stock = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
         # if it is in use, the caller loads a schema of its own
-        if self._server.own or not (await self.admin.execute("SELECT GET_LOCK(?, 0)", (kept,))).scalar():
+        if self._server.own or not (await self.admin.execute("SELECT GET_LOCK(?, 0)", (stock,))).scalar():
             await self.install(schema)
             await load(self.admin)
             yield
             return
-        own, self.schema = self.schema, kept
+        own, self.schema = self.schema, stock
         try:
             if await self._is_loaded():
-                await self.admin.execute(f"USE {kept}")
+                await self.admin.execute(f"USE {stock}")
             else:
-                await self.admin.execute(f"CREATE DATABASE IF NOT EXISTS {kept}")
+                await self.admin.execute(f"CREATE DATABASE IF NOT EXISTS {stock}")
                 await self.install(schema)
                 await load(self.admin)
                 await self.admin.execute(f"CREATE TABLE {_LOADED} (id INT)")
@@ -384,7 +384,7 @@ class MySQLWorld:
         finally:
             self.schema = own
             with contextlib.suppress(DatabaseError):  # the connection is gone, and the lock with it
-                await self.admin.script(f"USE {own}; DO RELEASE_LOCK(?)", (kept,))
+                await self.admin.script(f"USE {own}; DO RELEASE_LOCK(?)", (stock,))
 
     async def _is_loaded(self) -> bool:
         found = await self.admin.execute(
@@ -412,9 +412,9 @@ class MySQLWorld:
         except ValueError as error:
             _log.warning("a deadlock report could not be understood: %s\n%s", error, "\n".join(error.__notes__))
             return None
-        if latest is None or latest.raw == self._told:
+        if latest is None or latest.raw == self._last_report:
             return None
-        self._told = latest.raw
+        self._last_report = latest.raw
         return latest if f"`{self.schema}`" in latest.raw else None
 
 

@@ -155,8 +155,8 @@ def _download(packages: Packages, apt: Path) -> list[Path]:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise FetchError(f"{command[0]} failed: {said[-1] if said else f'exit status {done.returncode}'}")
+        output = (done.stderr or done.stdout).strip().splitlines()
+        raise FetchError(f"{command[0]} failed: {output[-1] if output else f'exit status {done.returncode}'}")
 
 
 def _mirror() -> str | None:

@@ -42,8 +42,8 @@ class Program:
         """Run it to its end, and return its output. Raises `StartError` with the end of its output."""
         done = subprocess.run([*self.argv, *options], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = (done.stdout + done.stderr).strip().splitlines()
-            raise StartError(f"{Path(self.argv[-1]).name} failed: {said[-1] if said else done.returncode}")
+            output = (done.stdout + done.stderr).strip().splitlines()
+            raise StartError(f"{Path(self.argv[-1]).name} failed: {output[-1] if output else done.returncode}")
         return done.stdout
 
 
@@ -163,8 +163,8 @@ def _wait_until_up(name: str, watcher: subprocess.Popen[bytes], port: int) -> No
 
 
 def _last_words(watcher: subprocess.Popen[bytes]) -> str:
-    said = watcher.communicate()[0] or b""
-    lines = said.decode(errors="replace").strip().splitlines()
+    output = watcher.communicate()[0] or b""
+    lines = output.decode(errors="replace").strip().splitlines()
     for line in lines:
         if "ERROR" in line:  # the first one is the cause; mysqld's last one is always "Aborting"
             return line
