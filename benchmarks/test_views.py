@@ -34,7 +34,7 @@ class Interface:
 
     def __init__(self, view):
         self.rows, self.told = [], 0
-        view.conversation.listen(self._follow)
+        view.conversation.subscribe(self._follow)
 
     def _follow(self, notice):
         match notice:

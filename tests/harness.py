@@ -254,7 +254,7 @@ class Harness:
 
     async def settled(self):
         """Wait until no node has anything more to tell anybody."""
-        while any(len(node._beside) > _WATCHES for node in self.cluster.nodes):  # noqa: ASYNC110
+        while any(len(node._tasks) > _WATCHES for node in self.cluster.nodes):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     async def waiting(self):

@@ -15,7 +15,7 @@ class Person:
     """A messenger of a user, and a way to wait for what becomes of it."""
 
     def __init__(self, uid, log_in, store, clock, *, seed=0, resync=3_600.0):
-        self._news = asyncio.Event()
+        self._changes = asyncio.Event()
         self.uid = uid
         self.messenger = Messenger(
             uid,
@@ -24,7 +24,7 @@ class Person:
             clock=clock,
             rng=np.random.default_rng([uid, seed]),
             timing=Timing(resync=resync),
-            changed=lambda _: self._news.set(),
+            changed=lambda _: self._changes.set(),
         )
 
     async def until(self, condition, what):
@@ -32,9 +32,9 @@ class Person:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not await condition():
-                    self._news.clear()
+                    self._changes.clear()
                     if not await condition():
-                        await self._news.wait()
+                        await self._changes.wait()
         except TimeoutError:
             raise AssertionError(f"{self.uid} ({self.messenger.status}, {self.messenger.trouble}): {what}") from None
 

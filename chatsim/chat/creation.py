@@ -262,7 +262,7 @@ async def get_lock(tx: Session, low: int, high: int) -> int:
     try:
         thread = await _find_or_insert(tx, low, high)
     except DatabaseError as error:
-        await _let_go(tx, name, error)
+        await _release(tx, name, error)
         raise
     await tx.execute("DO RELEASE_LOCK(?)", (name,))
     return thread
@@ -287,7 +287,7 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
     try:
         *_, found, _ = await tx.script(_LOCKED, (name, low, high, low, high, name))
     except DatabaseError as error:
-        await _let_go(tx, name, error)
+        await _release(tx, name, error)
         raise
     thread = found.scalar()
     if thread is None:
@@ -295,7 +295,7 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
     return thread
 
 
-async def _let_go(tx: Session, name: str, error: DatabaseError) -> None:
+async def _release(tx: Session, name: str, error: DatabaseError) -> None:
     """Roll back, and then release the lock, so that the next holder does not meet the changes that are rolled back."""
     if not isinstance(error, ConnectionLostError):  # the server has done both
         await tx.rollback()

@@ -29,7 +29,7 @@ from prompt_toolkit.utils import get_cwidth
 from chatsim.chat.client.cache import State
 from chatsim.chat.client.connection import ClientError
 from chatsim.chat.client.messenger import Messenger
-from chatsim.chat.client.view import Inserted, Notice, Reset, ThreadRow, View
+from chatsim.chat.client.view import Inserted, Reset, RowChange, ThreadRow, View
 from chatsim.cli.chat_commands import Commands, visible
 
 __all__ = ["Screen"]
@@ -72,8 +72,8 @@ class Screen:
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._texts = _Texts(self._text, view)
         self._texts_window = Window(self._texts, wrap_lines=True, get_line_prefix=_indented)
-        view.threads.listen(self._threads_changed)
-        view.conversation.listen(self._texts_changed)
+        view.threads.subscribe(self._threads_changed)
+        view.conversation.subscribe(self._texts_changed)
         self.app: Application[None] = Application(
             Layout(self._panes(), focused_element=self._buffer),
             key_bindings=self._keys(),
@@ -168,12 +168,12 @@ class Screen:
     def _own(self, sender: int) -> bool:
         return sender == self._messenger.cache.uid
 
-    def _threads_changed(self, _: Notice) -> None:
+    def _threads_changed(self, _: RowChange) -> None:
         if self._chosen is None and self._view.threads:
             self.choose(self._view.threads[0].thread_id)
         self.refresh()
 
-    def _texts_changed(self, notice: Notice) -> None:
+    def _texts_changed(self, change: RowChange) -> None:
         self._texts.note(notice)
         row = self._open_row()
         if row is not None and row.unread:
@@ -279,9 +279,9 @@ class _Texts(UIControl):
         """Scroll to the last row, and stay there."""
         self._at = None
 
-    def note(self, notice: Notice) -> None:
+    def note(self, change: RowChange) -> None:
         """Keep the position when rows are inserted before it. Another conversation begins at its end."""
-        match notice:
+        match change:
             case Inserted(at, rows) if self._at is not None and at <= self._at:
                 self._at += len(rows)
             case Reset():

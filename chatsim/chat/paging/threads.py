@@ -171,6 +171,6 @@ async def _with_last(tx: Session, rows: Sequence[tuple[Any, ...]]) -> list[tuple
     if not rows:
         return []
     found = await tx.execute(_LAST.format(", ".join("?" * len(rows))), [row[_THREAD] for row in rows])
-    last = {thread: (kind, *said) for thread, kind, *said in found.rows}
-    told = [(*row, *last[row[_THREAD]]) for row in rows]
-    return [(thread, kind, activity, unread, *said) for thread, activity, unread, kind, *said in told]
+    last = {thread: (kind, *message) for thread, kind, *message in found.rows}
+    whole = [(*row, *last[row[_THREAD]]) for row in rows]
+    return [(thread, kind, activity, unread, *message) for thread, activity, unread, kind, *message in whole]

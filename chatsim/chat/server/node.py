@@ -89,7 +89,7 @@ class Node:
         self._listener: Listener | None = None
         self._sessions: dict[ClientSession, asyncio.Task[None]] = {}
         self._devices: dict[str, ClientSession] = {}
-        self._beside: dict[asyncio.Task[None], None] = {}  # an ordered set
+        self._tasks: dict[asyncio.Task[None], None] = {}  # an ordered set
         self._watches: list[asyncio.Task[None]] = []
         self._killed = False
         self._cut_off: set[str] = set()  # of presence and directory, those that can't be reached
@@ -148,7 +148,7 @@ class Node:
                     await asyncio.gather(*self._sessions.values(), return_exceptions=True)
         except TimeoutError:
             _log.warning("%s closes with %d sessions still at work", self.name, left)
-        await self._cancel([*self._sessions.values(), *self._beside])
+        await self._cancel([*self._sessions.values(), *self._tasks])
 
     async def kill(self) -> None:
         """Drop everything at once, as a crash would, without any message."""
@@ -156,7 +156,7 @@ class Node:
         self._devices.clear()
         if self._listener is not None:
             await self._listener.close()
-        await self._cancel([*self._sessions.values(), *self._beside])
+        await self._cancel([*self._sessions.values(), *self._tasks])
 
     async def kicked(self, device: Device) -> bool:
         """End a session, since the user has logged in elsewhere. Returns whether it was there."""
@@ -264,12 +264,12 @@ class Node:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._beside[task] = None
+        self._tasks[task] = None
         task.add_done_callback(self._done)
         return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        del self._beside[task]
+        del self._tasks[task]
         if not task.cancelled() and (error := task.exception()):
             _log.error("%s: %r failed", self.name, task, exc_info=error)
 

@@ -60,11 +60,11 @@ class ClientSession:
         self._decoder = Decoder(known, limits.request_bytes)
         self._clock = asyncio.get_running_loop().time
         self._bucket = Bucket(limits.rate, limits.burst, self._clock())
-        self._turn = asyncio.Lock()  # held while a request is answered
-        self._pen = asyncio.Lock()  # held while bytes are written
+        self._answer_lock = asyncio.Lock()  # held while a request is answered
+        self._write_lock = asyncio.Lock()  # held while bytes are written
         self._frames: deque[bytes] = deque()
         self._unsent = 0  # bytes, including those that are being written
-        self._heard_at = self._wrote_at = self._clock()
+        self._requested_at = self._wrote_at = self._clock()
         self._ending: str | None = None
         self._over = asyncio.Event()  # set with it
 
@@ -87,7 +87,7 @@ class ClientSession:
         self._watch()
         try:
             reason = await self._serve(answer)
-            async with self._turn:  # after the farewell, if somebody else has ended it
+            async with self._answer_lock:  # after the farewell, if somebody else has ended it
                 return reason
         finally:
             self._watching.cancel()
@@ -95,11 +95,11 @@ class ClientSession:
     async def _serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
         try:
             while (request := await self._next()) is not None:
-                async with self._turn:
+                async with self._answer_lock:
                     await self._pace()
                     if self._ending is None:
                         await self.send(await answer(self, request))
-                self._heard_at = self._clock()
+                self._requested_at = self._clock()
         except SessionEndedError as end:
             with suppress(ConnectionError):
                 await self.send(end.farewell)
@@ -129,7 +129,7 @@ class ClientSession:
         if self._ending is not None:
             return
         self._end(reason)
-        async with self._turn:
+        async with self._answer_lock:
             self._put(OfflineNotice(code, self.uid))
             await self._try_to_send()
         await self._stream.close()
@@ -138,10 +138,10 @@ class ClientSession:
         """End the session if the client is overdue, or look again later. Cheaper than a timeout for each read."""
         now, expiry = self._clock(), self._limits.expiry
         ends = [(now + expiry, "")]
-        if self._pen.locked():
+        if self._write_lock.locked():
             ends.append((self._wrote_at + expiry, f"has not read what it was sent for {expiry:g} s"))
-        if not self._turn.locked():  # a request may take its time
-            ends.append((self._heard_at + expiry, f"silent for {expiry:g} s"))
+        if not self._answer_lock.locked():  # a request may take its time
+            ends.append((self._requested_at + expiry, f"silent for {expiry:g} s"))
         due, reason = min(ends)
         if now > due + expiry / 10:  # this process was stopped: first read what has arrived meanwhile
             due = now + expiry / 10
@@ -185,7 +185,7 @@ class ClientSession:
 
     async def _send(self) -> None:
         """Write all unsent bytes. Raises `ConnectionError`."""
-        async with self._pen:
+        async with self._write_lock:
             while self._frames:
                 data = b"".join(self._frames)
                 self._frames.clear()

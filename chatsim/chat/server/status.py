@@ -48,7 +48,7 @@ class StatusServer:
             NoNodeError: there is no live node.
             RegistryError: the directory or the tokens can't be reached.
         """
-        nodes = [node for node in await self._news() if node.name not in self._unreachable]
+        nodes = [node for node in await self._live_nodes() if node.name not in self._unreachable]
         if not nodes:
             raise NoNodeError("no chat server is live")
         best = min(nodes, key=lambda node: (node.sessions + self._sent[node.name], node.name))
@@ -61,13 +61,13 @@ class StatusServer:
 
     async def unreachable(self, address: Address) -> None:
         """Note that a client could not reach the node at ``address``. No login goes there until it reports again."""
-        self._unreachable |= {node.name for node in await self._news() if node.address == address}
+        self._unreachable |= {node.name for node in await self._live_nodes() if node.address == address}
 
     async def live(self) -> Mapping[str, int]:
         """The number of sessions on each live node, from its last report."""
-        return {node.name: node.sessions for node in await self._news()}
+        return {node.name: node.sessions for node in await self._live_nodes()}
 
-    async def _news(self) -> list[NodeStatus]:
+    async def _live_nodes(self) -> list[NodeStatus]:
         """The live nodes. What was noted about a node is dropped when it has reported again."""
         nodes = list(await self._directory.nodes())
         for node in nodes:

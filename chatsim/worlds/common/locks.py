@@ -49,13 +49,13 @@ class PollingLocks:
                 while not await self._keys.set_if_absent(key, token, _EXPIRY_SECONDS):  # noqa: ASYNC110 - as the source
                     await asyncio.sleep(_RETRY_SECONDS)
         except TimeoutError:
-            await self._let_go(key, token)  # the last try may have set the key after all
+            await self._release(key, token)  # the last try may have set the key after all
             raise LocksTimeoutError(key, _PATIENCE_SECONDS) from None
         try:
             yield
         finally:
-            await self._let_go(key, token)
+            await self._release(key, token)
 
-    async def _let_go(self, key: str, token: str) -> None:
+    async def _release(self, key: str, token: str) -> None:
         with suppress(LocksError):  # the key expires by itself
             await self._keys.delete_if(key, token)

@@ -59,6 +59,7 @@ from chatsim.worlds.model.local_store import ModelStore
 THREAD = 5
 A_WHILE = 3.0  # for what takes no more than some requests, and a reconnect
 UNREAD, SENDING, FAILED = State.UNREAD, State.SENDING, State.FAILED
+BOSS = FriendEntry("bob", OTHER, "", "bobby", 1, "", "boss")
 
 
 class Harness:
@@ -88,7 +89,7 @@ class Harness:
         return [text.content for text in self.server.threads[thread_id].texts if text.sender == ME]
 
 
-def in_a_house(body):
+def with_harness(body):
     async def played(*args, **kwargs):
         harness = Harness()
         await harness.server.open()
@@ -120,7 +121,7 @@ async def shown(made, thread_id=THREAD):
 # --- coming, going, coming back
 
 
-@in_a_house
+@with_harness
 async def test_it_connects_catches_up_and_is_ready(harness):
     harness.server.write(THREAD, *numbers(1, 35))
     harness.server.write(THREAD + 1, "hello")
@@ -132,7 +133,7 @@ async def test_it_connects_catches_up_and_is_ready(harness):
     assert {Event(THREAD), Event(THREAD + 1), Event()} == {*made.events}
 
 
-@in_a_house
+@with_harness
 async def test_who_comes_back_has_what_was_said_meanwhile_and_the_threads_that_are_new(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -166,7 +167,7 @@ async def attempts(harness, count, *, seed=1, timing):
     return np.diff(times)
 
 
-@in_a_house
+@with_harness
 async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matter_of_chance(harness):
     timing = Timing(shortest=1.0, longest=30.0)
     pauses = [await attempts(harness, 12, seed=seed, timing=timing) for seed in range(40)]
@@ -176,13 +177,13 @@ async def test_pauses_between_two_tries_double_up_to_the_longest_and_are_a_matte
         assert limit * 3 / 4 < tries.max() <= limit
 
 
-@in_a_house
+@with_harness
 async def test_who_was_away_for_a_month_still_tries(harness):
     pauses = await attempts(harness, 2_000, timing=Timing(longest=1_000.0))
     assert max(pauses) <= 1_000.0
 
 
-@in_a_house
+@with_harness
 async def test_a_server_that_drops_everybody_at_once_is_left_in_peace_longer_and_longer(harness):
     made = await harness.ready(timing=Timing(longest=100.0))
     harness.server.script[ThreadStatesRequest] += [HANGS_UP] * 1_000
@@ -200,7 +201,7 @@ async def test_a_server_that_drops_everybody_at_once_is_left_in_peace_longer_and
     assert made.status is Status.READY  # it had lasted: the pause is short again
 
 
-@in_a_house
+@with_harness
 async def test_who_has_logged_in_elsewhere_stays_away(harness):
     made = await harness.ready()
     await harness.server.kick()
@@ -214,7 +215,7 @@ async def test_who_has_logged_in_elsewhere_stays_away(harness):
     assert made.statuses[-1] == (Status.CLOSED, "ended by the server: logged in elsewhere")
 
 
-@in_a_house
+@with_harness
 async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterwards(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.05))
@@ -227,7 +228,7 @@ async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterward
 
 
 @pytest.mark.parametrize("code", [ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID])
-@in_a_house
+@with_harness
 async def test_who_may_not_log_in_does_not_try_again(harness, code):
     harness.server.script[LoginRequest].append(code)
     made = await harness.open()
@@ -236,7 +237,7 @@ async def test_who_may_not_log_in_does_not_try_again(harness, code):
     assert len(harness.server.of(LoginRequest)) == 1
 
 
-@in_a_house
+@with_harness
 async def test_a_login_that_fails_is_tried_again(harness):
     harness.server.script[LoginRequest] += [ErrorCode.RPC_FAILED, HANGS_UP, SILENCE]
     made = await harness.open()
@@ -250,7 +251,7 @@ async def test_a_login_that_fails_is_tried_again(harness):
     ]
 
 
-@in_a_house
+@with_harness
 async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.01))
@@ -263,7 +264,7 @@ async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harn
     assert made.status is Status.READY
 
 
-@in_a_house
+@with_harness
 async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_that_failed(harness):
     notices = [ReadNotice(THREAD, OTHER, 1)] * 1_001
     harness.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
@@ -280,7 +281,7 @@ NAMES = ["broken off", "broken off after", "no answer", "a late answer", "two an
 
 @pytest.mark.parametrize("fate", FATES, ids=NAMES)
 @pytest.mark.parametrize("kind", [ThreadStatesRequest, CatchUpRequest])
-@in_a_house
+@with_harness
 async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again(harness, kind, fate):
     harness.server.page = 15
     harness.server.write(THREAD, *numbers(1, 15))
@@ -299,7 +300,7 @@ async def test_whatever_happens_to_a_request_syncing_ends_and_can_be_tried_again
 
 
 @pytest.mark.parametrize("fate", FATES, ids=NAMES)
-@in_a_house
+@with_harness
 async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(harness, fate):
     harness.server.write(THREAD, "1")
     log_in = login_for(harness.server, heartbeat=2 * PATIENCE)
@@ -319,7 +320,7 @@ async def test_whatever_happens_while_a_hole_is_filled_it_is_filled_in_the_end(h
 
 
 @pytest.mark.parametrize("loads", [True, False])
-@in_a_house
+@with_harness
 async def test_what_could_not_be_had_is_tried_again_by_and_by(harness, loads):
     harness.server.write(THREAD, "1")
     made = await harness.ready(loads=loads)
@@ -341,7 +342,7 @@ def without_thread_4(_, *says):
     return [*(CatchUpPart(tuple(each for each in part.threads if each.thread_id != 4)) for part in parts), reply]
 
 
-@in_a_house
+@with_harness
 async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(harness):
     for thread_id in (4, 5, 6):
         harness.server.write(thread_id, "hello")
@@ -360,7 +361,7 @@ async def test_a_thread_that_is_refused_does_not_keep_the_others_from_coming(har
     assert made.status is Status.READY
 
 
-@in_a_house
+@with_harness
 async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming(harness):
     for thread_id in (4, 5, 6):
         harness.server.write(thread_id, "hello")
@@ -375,7 +376,7 @@ async def test_a_thread_that_can_not_be_had_does_not_keep_the_others_from_coming
     assert made.status is Status.READY
 
 
-@in_a_house
+@with_harness
 async def test_who_does_not_want_to_sync_is_told_what_is_new_and_loads_when_they_do(harness):
     harness.server.write(THREAD, *numbers(1, 5))
     harness.server.write(THREAD + 1, "long ago")
@@ -395,7 +396,7 @@ async def test_who_does_not_want_to_sync_is_told_what_is_new_and_loads_when_they
     assert await shown(made, THREAD + 1) == ["long ago", "now"]
 
 
-@in_a_house
+@with_harness
 async def test_a_push_that_was_lost_is_missed_no_longer_than_until_the_next_look(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -407,7 +408,7 @@ async def test_a_push_that_was_lost_is_missed_no_longer_than_until_the_next_look
 # --- hearing
 
 
-@in_a_house
+@with_harness
 async def test_a_push_with_a_hole_before_it_is_shown_at_once_and_the_hole_is_filled(harness):
     harness.server.write(THREAD, *numbers(1, 3))
     made = await harness.ready()
@@ -423,7 +424,7 @@ async def test_a_push_with_a_hole_before_it_is_shown_at_once_and_the_hole_is_fil
     assert (await made.cache.thread(THREAD)).cursor == 30
 
 
-@in_a_house
+@with_harness
 async def test_pushes_in_the_wrong_order_and_twice_are_kept_once_and_in_order(harness):
     made = await harness.ready()
     harness.server.threads[THREAD].append(OTHER, "1", "1")
@@ -435,7 +436,7 @@ async def test_pushes_in_the_wrong_order_and_twice_are_kept_once_and_in_order(ha
     assert await shown(made) == numbers(1, 4)
 
 
-@in_a_house
+@with_harness
 async def test_a_push_for_a_thread_that_is_not_known_fetches_the_thread(harness):
     made = await harness.ready(loads=False)
     harness.server.write(THREAD, *numbers(1, 14))
@@ -445,7 +446,7 @@ async def test_a_push_for_a_thread_that_is_not_known_fetches_the_thread(harness)
     assert Event(THREAD) in made.events
 
 
-@in_a_house
+@with_harness
 async def test_a_notice_of_no_texts_says_nothing(harness):
     made = await harness.ready()
     await harness.server.say(TextsNotice(THREAD, OTHER, ME, ()))
@@ -479,7 +480,7 @@ class Gate(PowerCutStore):
             await self.open.wait()
 
 
-@in_a_house
+@with_harness
 async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(harness):
     gate = Gate(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
@@ -496,7 +497,7 @@ async def test_what_is_missed_while_an_older_look_is_ending_is_looked_for_again(
     assert made.status is Status.READY
 
 
-@in_a_house
+@with_harness
 async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_once_more(harness):
     gate = Gate(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
@@ -514,7 +515,7 @@ async def test_a_gap_that_opens_while_the_thread_is_being_fetched_is_fetched_onc
     assert (await made.cache.thread(THREAD)).cursor == 7
 
 
-@in_a_house
+@with_harness
 async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready(harness):
     gate = Gate(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
@@ -529,7 +530,7 @@ async def test_a_fetch_that_ends_when_the_connection_has_gone_makes_nobody_ready
     assert {status for status, _ in made.statuses} == {Status.CONNECTING}
 
 
-@in_a_house
+@with_harness
 async def test_the_others_marks_are_heard_and_ones_own_are_told(harness):
     harness.server.write(THREAD, "1", "2")
     made = await harness.ready()
@@ -544,7 +545,37 @@ async def test_the_others_marks_are_heard_and_ones_own_are_told(harness):
     assert await made.cache.unread(await made.cache.thread(THREAD)) == 0
 
 
-@in_a_house
+@pytest.mark.parametrize(("reader", "reports"), [(OTHER, [ReadRequest(THREAD, 2)]), (ME, [])])
+@with_harness
+async def test_a_mark_of_ones_own_is_reported_by_the_device_that_made_it_and_one_of_the_other_reports_nothing(
+    harness, reader, reports
+):
+    harness.server.write(THREAD, "1", "2")
+    made = await harness.ready()
+    await made.cache.note_read(THREAD, ME, 2)
+    await harness.server.say(ReadNotice(THREAD, reader, 2))
+    await asyncio.sleep(A_WHILE)
+    await harness.server.hang_up()
+    await asyncio.sleep(A_WHILE)
+    assert harness.server.of(ReadRequest) == reports
+
+
+@with_harness
+async def test_a_pushed_text_without_a_hole_before_it_is_not_asked_for_and_one_with_a_hole_is(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    (second,) = harness.server.write(THREAD, "2")
+    await harness.server.push(THREAD, second)
+    await asyncio.sleep(A_WHILE)
+    assert (await shown(made), harness.server.of(HistoryRequest)) == (["1", "2"], [])
+    _, fourth = harness.server.write(THREAD, "3", "4")
+    await harness.server.push(THREAD, fourth)
+    await asyncio.sleep(A_WHILE)
+    assert await shown(made) == ["1", "2", "3", "4"]
+    assert len(harness.server.of(HistoryRequest)) == 1
+
+
+@with_harness
 async def test_what_is_read_while_there_is_no_connection_is_told_with_the_next(harness):
     harness.server.write(THREAD, "1", "2")
     made = await harness.ready()
@@ -561,7 +592,7 @@ async def test_what_is_read_while_there_is_no_connection_is_told_with_the_next(h
 # --- friends
 
 
-@in_a_house
+@with_harness
 async def test_a_login_says_who_the_friends_are_and_who_wants_to_be_one(harness):
     friend = FriendEntry("bob", 2, "", "bobby", 1, "", "bob the builder")
     wanting, old = (FriendApplication("eve", uid, "", "", 0, "hi", status) for uid, status in ((3, 0), (4, 1)))
@@ -572,7 +603,7 @@ async def test_a_login_says_who_the_friends_are_and_who_wants_to_be_one(harness)
     assert await made.cache.friends() == {2: "bob the builder"}
 
 
-@in_a_house
+@with_harness
 async def test_an_application_is_heard_and_when_it_is_accepted_one_can_write_at_once(harness):
     made = await harness.ready()
     await harness.server.say(AddFriendNotice(0, OTHER, "bob", "let me in", "icon", 1, "bobby"))
@@ -585,7 +616,7 @@ async def test_an_application_is_heard_and_when_it_is_accepted_one_can_write_at_
     assert await shown(made, thread_id) == ["we are friends", "hello"]
 
 
-@in_a_house
+@with_harness
 async def test_who_has_applied_is_told_of_the_friendship_and_has_its_thread_and_the_name_they_gave(harness):
     made = await harness.ready()
     await made.apply(OTHER, "let me in", "boss")
@@ -597,7 +628,17 @@ async def test_who_has_applied_is_told_of_the_friendship_and_has_its_thread_and_
     assert await shown(made) == ["we are friends"]
 
 
-@in_a_house
+@pytest.mark.parametrize(("known", "name"), [({}, "bobby"), ({"friend_list": (BOSS,)}, "boss")])
+@with_harness
+async def test_a_friendship_without_a_name_of_ones_own_has_the_friends_and_takes_none_away(harness, known, name):
+    harness.server.profile = LoginReply(0, uid=ME, name="ann", **known)
+    made = await harness.ready()
+    await harness.server.say(AuthFriendNotice(0, OTHER, ME, "bob", "bobby", "", 1, ()))
+    await asyncio.sleep(A_WHILE)
+    assert await made.cache.friends() == {OTHER: name}
+
+
+@with_harness
 async def test_a_chat_with_somebody_is_made_once(harness):
     made = await harness.ready()
     assert await made.chat_with(OTHER) == await made.chat_with(OTHER) == 100 + OTHER
@@ -617,7 +658,7 @@ async def sent_by(made, *texts, thread_id=THREAD):
         assert (await made.send(thread_id, text)).state is SENDING
 
 
-@in_a_house
+@with_harness
 async def test_what_is_sent_is_shown_at_once_and_comes_back_with_its_number(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -628,7 +669,7 @@ async def test_what_is_sent_is_shown_at_once_and_comes_back_with_its_number(harn
     assert await made.cache.pending() == []
 
 
-@in_a_house
+@with_harness
 async def test_what_is_sent_where_nobody_listens_goes_out_in_its_order_when_somebody_does(harness, tmp_path):
     harness.server.write(THREAD, "1")
     made = await harness.ready(tmp_path / "local.db")
@@ -646,7 +687,7 @@ async def test_what_is_sent_where_nobody_listens_goes_out_in_its_order_when_some
 
 
 @pytest.mark.parametrize("fate", [HANGS_UP, FORGETS, SILENCE, LATE, TWICE], ids=NAMES[:-1])
-@in_a_house
+@with_harness
 async def test_whatever_happens_on_the_way_a_text_is_stored_and_shown_once(harness, fate):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -661,7 +702,7 @@ async def test_whatever_happens_on_the_way_a_text_is_stored_and_shown_once(harne
     assert made.status is Status.READY
 
 
-@in_a_house
+@with_harness
 async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next_look(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -673,7 +714,7 @@ async def test_what_is_acknowledged_and_never_comes_back_is_shown_until_the_next
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (2, "2", UNREAD)]
 
 
-@in_a_house
+@with_harness
 async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longer_pauses(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready(timing=Timing(longest=20.0))
@@ -687,7 +728,7 @@ async def test_a_server_that_can_not_store_is_asked_again_after_longer_and_longe
     assert harness.stored() == ["2"]
 
 
-@in_a_house
+@with_harness
 async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_again(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready(timing=Timing(give_up=50.0))
@@ -708,7 +749,7 @@ async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_ag
     assert [state for *_, state in await contents(made, THREAD)] == [UNREAD] * 3
 
 
-@in_a_house
+@with_harness
 async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what_it_is(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready(timing=Timing(give_up=20.0, longest=1.0))
@@ -722,7 +763,7 @@ async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what
     assert await contents(made, THREAD) == [(1, "1", UNREAD), (2, "2", UNREAD)]
 
 
-@in_a_house
+@with_harness
 async def test_a_text_that_is_refused_has_failed_and_the_others_are_sent(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -733,7 +774,7 @@ async def test_a_text_that_is_refused_has_failed_and_the_others_are_sent(harness
     assert (await contents(made, THREAD))[-1] == (None, "no", FAILED)
 
 
-@in_a_house
+@with_harness
 async def test_a_text_for_nowhere_or_too_long_is_not_taken(harness):
     harness.server.write(THREAD, "1")
     made = await harness.ready()
@@ -747,7 +788,7 @@ async def test_a_text_for_nowhere_or_too_long_is_not_taken(harness):
 # --- when the device fails, and the end
 
 
-@in_a_house
+@with_harness
 async def test_a_memory_that_fails_ends_all_of_it_and_is_told(harness):
     device = PowerCutStore(ModelStore(":memory:", FREE))
     harness.server.write(THREAD, "1")
@@ -767,7 +808,7 @@ async def test_a_memory_that_fails_ends_all_of_it_and_is_told(harness):
     assert (made.status, made.trouble) == (Status.CLOSED, "the disk is full")
 
 
-@in_a_house
+@with_harness
 async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
     made = await harness.open(tmp_path / "local.db")
     await made.close()
@@ -778,7 +819,7 @@ async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
     await other.close()
 
 
-@in_a_house
+@with_harness
 async def test_it_can_be_closed_at_any_time_and_twice(harness):
     costs = StoreCosts(statement=0.001, commit=0.003)
     harness.server.write(THREAD, *numbers(1, 30))
@@ -797,7 +838,7 @@ async def test_it_can_be_closed_at_any_time_and_twice(harness):
     assert harness.stored()
 
 
-@in_a_house
+@with_harness
 async def test_closing_may_be_given_up_and_all_ends_anyway(harness):
     made = await harness.ready()
     closing = asyncio.create_task(made.close())
@@ -830,7 +871,7 @@ async def day_of(made, harness):
     return safe
 
 
-@in_a_house
+@with_harness
 async def test_a_loss_of_power_between_any_two_transactions_loses_and_repeats_nothing(harness):
     points = 0
     for left in range(1, 1_000):
@@ -894,7 +935,7 @@ async def take(step, thread_id, number, harness, made):
 @settings(max_examples=60)
 @given(st.lists(_STEPS, max_size=20), st.dictionaries(_KINDS, st.lists(_FATES)), st.integers(0, 2**32))
 def test_after_any_trouble_everything_is_there_once_and_in_order(day, fates, seed):
-    @in_a_house
+    @with_harness
     async def body(harness):
         for thread_id in (THREAD, THREAD + 1):
             harness.server.write(thread_id, *numbers(1, 8))

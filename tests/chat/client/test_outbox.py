@@ -121,6 +121,17 @@ def test_a_request_has_as_many_texts_as_the_limit_in_bytes_allows_whatever_their
     run(main())
 
 
+@pytest.mark.parametrize(("less", "batches"), [(0, [["a", "b"]]), (1, [["a"], ["b"]])])
+@in_virtual_time
+async def test_texts_that_fill_a_request_to_the_byte_go_together_and_with_a_byte_less_they_do_not(less, batches):
+    both = TextRequest(ME, OTHER, THREAD, tuple(OutgoingText(text, pending(text).unique_id) for text in "ab"))
+    harness = await Harness(limit=bodies(both) - less).open()
+    await harness.put("a", "b")
+    await harness.send_all()
+    assert harness.batches() == batches
+    await harness.close()
+
+
 @in_virtual_time
 async def test_many_short_texts_fill_a_request():
     harness = await Harness().open()
@@ -241,6 +252,22 @@ async def test_a_text_from_a_time_of_longer_requests_fails_and_what_is_behind_it
     again = await Harness(tmp_path / "local.db").open()
     assert await again.send_all() == [("a", State.UNREAD), ("b" * 3_000, State.FAILED), ("c", State.UNREAD)]
     await again.close()
+
+
+@pytest.mark.parametrize(
+    ("byte", "name"),
+    [
+        (b"\x00", "{00000000-0000-4000-8000-000000000000}"),
+        (b"\xff", "{ffffffff-ffff-4fff-bfff-ffffffffffff}"),
+    ],
+)
+def test_a_unique_id_is_random_in_every_bit_but_those_of_version_and_variant(byte, name):
+    class Generator:
+        @staticmethod
+        def bytes(count):
+            return byte * count
+
+    assert unique_id(Generator()) == name
 
 
 def test_a_unique_id_is_a_random_uuid_in_braces():

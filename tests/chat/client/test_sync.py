@@ -82,7 +82,7 @@ class Harness:
         return pytest.raises(error, match=re.escape(message))
 
 
-def in_a_house(body):
+def with_harness(body):
     async def played(*args, **kwargs):
         harness = Harness()
         await harness.cache.open()
@@ -111,7 +111,7 @@ def numbers(first, last):
 # --- which threads there are
 
 
-@in_a_house
+@with_harness
 async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_told(harness):
     for thread_id in range(1, 26):
         harness.server.write(thread_id, *["hello"] * (thread_id % 2))
@@ -124,7 +124,7 @@ async def test_the_list_of_threads_is_read_to_its_end_and_those_with_news_are_to
     assert harness.server.of(ThreadStatesRequest) == [ThreadStatesRequest(25, 0)]
 
 
-@in_a_house
+@with_harness
 async def test_a_list_of_threads_that_breaks_off_is_read_anew(harness):
     for thread_id in range(1, 26):
         harness.server.write(thread_id, "hello")
@@ -137,7 +137,7 @@ async def test_a_list_of_threads_that_breaks_off_is_read_anew(harness):
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["nothing more", "the same once more"])
-@in_a_house
+@with_harness
 async def test_a_list_of_threads_that_does_not_go_on_is_not_asked_for_for_ever(harness, again):
     for thread_id in range(1, 12):
         harness.server.write(thread_id, "hello")
@@ -150,7 +150,18 @@ async def test_a_list_of_threads_that_does_not_go_on_is_not_asked_for_for_ever(h
     assert await harness.refresh() == list(range(11, 0, -1))
 
 
-@in_a_house
+@with_harness
+async def test_a_list_of_threads_that_goes_back_to_what_is_known_is_not_asked_for_for_ever(harness):
+    harness.server.write(1, "hello")
+    assert await harness.refresh() == [1]
+    harness.server.write(2, "hello")
+    known = ThreadStatesReply(0, load_more=True, threads=(harness.server.state(2), harness.server.state(1)))
+    harness.server.script[ThreadStatesRequest].append(lambda *_: [known])
+    with harness.fails(sync.StuckError, "the list of threads does not go on before version 0"):
+        await harness.refresh()
+
+
+@with_harness
 async def test_what_was_read_while_nobody_could_be_told_is_told(harness):
     for thread_id in (4, 5, 6):
         harness.server.write(thread_id, "a", "b", "c")
@@ -164,7 +175,7 @@ async def test_what_was_read_while_nobody_could_be_told_is_told(harness):
     assert harness.server.of(ReadRequest) == [ReadRequest(5, 3)]
 
 
-@in_a_house
+@with_harness
 async def test_a_mark_that_is_refused_keeps_nobody_waiting_and_is_told_the_next_time(harness):
     for thread_id in (4, 5):
         harness.server.write(thread_id, "a")
@@ -180,7 +191,7 @@ async def test_a_mark_that_is_refused_keeps_nobody_waiting_and_is_told_the_next_
 # --- what is missing of a thread
 
 
-@in_a_house
+@with_harness
 async def test_of_a_thread_that_is_new_here_the_newest_page_is_had_and_later_the_difference(harness):
     harness.server.write(THREAD, *numbers(1, 35))
     await harness.fetch()
@@ -193,7 +204,7 @@ async def test_of_a_thread_that_is_new_here_the_newest_page_is_had_and_later_the
     assert [request.seq for request in harness.server.of(HistoryRequest)] == [35, 45, 55]
 
 
-@in_a_house
+@with_harness
 async def test_a_thread_that_is_nobodys_is_not_asked_for_again_and_again(harness):
     harness.server.write(THREAD + 1, "not this one")
     await harness.fetch()
@@ -201,7 +212,7 @@ async def test_a_thread_that_is_nobodys_is_not_asked_for_again_and_again(harness
     assert (len(harness.server.of(ThreadStatesRequest)), harness.server.of(HistoryRequest)) == (1, [])
 
 
-@in_a_house
+@with_harness
 async def test_a_push_that_comes_while_a_thread_is_fetched_leaves_no_hole_behind_it(harness):
     harness.server.write(THREAD, *numbers(1, 25))
     await harness.refresh()
@@ -220,7 +231,7 @@ async def test_a_push_that_comes_while_a_thread_is_fetched_leaves_no_hole_behind
     assert (await harness.here(), await harness.shown()) == ((18, 28), numbers(18, 28))
 
 
-@in_a_house
+@with_harness
 async def test_two_who_fetch_the_same_thread_do_not_stop_each_other(harness):
     harness.server.write(THREAD, "1")
     await harness.fetch()
@@ -236,7 +247,7 @@ async def test_two_who_fetch_the_same_thread_do_not_stop_each_other(harness):
     ids=["broken off", "no answer", "refused"],
 )
 @pytest.mark.parametrize("pages", range(3))
-@in_a_house
+@with_harness
 async def test_whatever_breaks_a_fetch_off_it_goes_on_where_it_stopped(harness, fate, error, pages):
     harness.server.write(THREAD, "1")
     await harness.fetch()
@@ -273,7 +284,7 @@ def with_a_hole(_, reply):
 
 
 @pytest.mark.parametrize("wrong", [nothing, the_same_again, the_end, with_a_hole])
-@in_a_house
+@with_harness
 async def test_a_history_that_does_not_go_on_is_not_asked_for_for_ever(harness, wrong):
     harness.server.write(THREAD, "1")
     await harness.fetch()
@@ -287,7 +298,7 @@ async def test_a_history_that_does_not_go_on_is_not_asked_for_for_ever(harness, 
     assert (await harness.here(), await harness.shown()) == ((1, 31), numbers(1, 31))
 
 
-@in_a_house
+@with_harness
 async def test_a_newest_page_with_a_hole_is_taken_as_far_as_it_goes_and_completed(harness):
     harness.server.write(THREAD, *numbers(1, 20))
     harness.server.script[HistoryRequest].append(
@@ -305,7 +316,7 @@ def asked_for(harness):
     return [[*zip(each.threads, each.after, each.below, strict=True)] for each in harness.server.of(CatchUpRequest)]
 
 
-@in_a_house
+@with_harness
 async def test_the_newest_of_each_thread_is_asked_for_first_and_then_the_rest(harness):
     harness.server.write(4, "1")
     await harness.catch_up()
@@ -320,7 +331,7 @@ async def test_the_newest_of_each_thread_is_asked_for_first_and_then_the_rest(ha
     assert harness.server.of(HistoryRequest) == []
 
 
-@in_a_house
+@with_harness
 async def test_only_the_most_recent_threads_are_on_the_first_screen_and_no_request_is_too_large(harness):
     for thread_id in range(1, 101):
         harness.server.write(thread_id, *numbers(1, 25))
@@ -335,7 +346,7 @@ async def test_only_the_most_recent_threads_are_on_the_first_screen_and_no_reque
         assert await harness.here(thread_id) == (1, 25)
 
 
-@in_a_house
+@with_harness
 async def test_requests_go_out_without_waiting_for_each_others_answers_but_not_all_at_once(harness):
     for thread_id in range(1, 401):
         harness.server.write(thread_id, "hello")
@@ -346,7 +357,7 @@ async def test_requests_go_out_without_waiting_for_each_others_answers_but_not_a
     assert max(at.values()) == 8
 
 
-@in_a_house
+@with_harness
 async def test_each_part_is_told_once_when_it_is_stored(harness):
     harness.server.write(4, *numbers(1, 15))
     harness.server.write(5, *numbers(1, 25))
@@ -355,7 +366,7 @@ async def test_each_part_is_told_once_when_it_is_stored(harness):
     assert sorted(seen) == [(4, seq) for seq in range(1, 16)] + [(5, seq) for seq in range(1, 26)]
 
 
-@in_a_house
+@with_harness
 async def test_who_lacks_nothing_asks_for_nothing(harness):
     harness.server.write(THREAD, "1")
     await harness.catch_up()
@@ -372,7 +383,7 @@ def no_part(_, *says):
 
 
 @pytest.mark.parametrize("wrong", [all_but_the_last_part, no_part])
-@in_a_house
+@with_harness
 async def test_a_catch_up_that_ends_early_is_an_error_and_the_next_one_has_the_rest(harness, wrong):
     harness.server.write(THREAD, "1")
     await harness.catch_up()
@@ -386,7 +397,7 @@ async def test_a_catch_up_that_ends_early_is_an_error_and_the_next_one_has_the_r
     assert (await harness.here(), await harness.shown()) == ((1, 15), numbers(1, 15))
 
 
-@in_a_house
+@with_harness
 async def test_a_thread_that_is_refused_does_not_keep_the_others_from_being_had(harness):
     for thread_id in (4, 5, 6):
         harness.server.write(thread_id, "hello")
@@ -406,7 +417,7 @@ async def test_a_thread_that_is_refused_does_not_keep_the_others_from_being_had(
     ids=["broken off", "broken off after", "no answer", "a late answer"],
 )
 @pytest.mark.parametrize("before", [0, 1])
-@in_a_house
+@with_harness
 async def test_whatever_breaks_a_catch_up_off_the_next_one_goes_on(harness, before, fate, error):
     harness.server.write(THREAD, "1")
     await harness.catch_up()
@@ -420,7 +431,7 @@ async def test_whatever_breaks_a_catch_up_off_the_next_one_goes_on(harness, befo
     assert (await harness.here(), await harness.shown()) == ((1, 60), numbers(1, 60))
 
 
-@in_a_house
+@with_harness
 async def test_a_catch_up_that_is_answered_twice_ends_the_connection_and_repeats_nothing(harness):
     harness.server.write(THREAD, *numbers(1, 15))
     harness.server.script[CatchUpRequest].append(TWICE)
@@ -430,7 +441,7 @@ async def test_a_catch_up_that_is_answered_twice_ends_the_connection_and_repeats
     assert (await harness.here(), await harness.shown()) == ((1, 15), numbers(1, 15))
 
 
-@in_a_house
+@with_harness
 async def test_a_loss_of_power_between_any_two_parts_loses_and_repeats_nothing(harness):
     harness.server.page = 7
     harness.server.write(4, "1")
@@ -466,7 +477,7 @@ async def test_a_loss_of_power_between_any_two_parts_loses_and_repeats_nothing(h
 # --- what came before
 
 
-@in_a_house
+@with_harness
 async def test_older_pages_are_had_one_by_one_until_the_thread_begins(harness):
     harness.server.write(THREAD, *numbers(1, 35))
     await harness.fetch()
@@ -475,7 +486,7 @@ async def test_older_pages_are_had_one_by_one_until_the_thread_begins(harness):
     assert [request.seq for request in harness.server.of(HistoryRequest) if request.backward] == [36, 26, 16, 6]
 
 
-@in_a_house
+@with_harness
 async def test_there_is_nothing_before_a_thread_that_is_not_known(harness):
     assert not await harness.earlier()
     assert harness.server.of(HistoryRequest) == []
@@ -486,7 +497,7 @@ def without_the_next(_, reply):
 
 
 @pytest.mark.parametrize("wrong", [nothing, without_the_next])
-@in_a_house
+@with_harness
 async def test_older_pages_that_do_not_go_on_are_an_error(harness, wrong):
     harness.server.write(THREAD, *numbers(1, 35))
     await harness.fetch()

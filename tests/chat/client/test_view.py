@@ -39,14 +39,14 @@ def apply(rows, notice):
 
 
 class Watched:
-    """A view, and what somebody has seen of it who only heard what changed."""
+    """A view, and what somebody has seen of it who only changes what changed."""
 
     def __init__(self, cache, scheme, page=3):
         self.view = View(cache, scheme, page)
         self.threads, self.texts, self.changes = [], [], []
-        self.view.threads.listen(functools.partial(apply, self.threads))
-        self.view.conversation.listen(functools.partial(apply, self.texts))
-        self.view.conversation.listen(self.changes.append)
+        self.view.threads.subscribe(functools.partial(apply, self.threads))
+        self.view.conversation.subscribe(functools.partial(apply, self.texts))
+        self.view.conversation.subscribe(self.changes.append)
 
     async def look(self):
         """Bring it up to date, and return what was told of the conversation."""
@@ -168,14 +168,14 @@ async def test_a_thread_with_news_moves_up_and_its_preview_is_the_news(server, w
     await server.push(WITH_ANN)
     await server.push(WITH_BEN)
     await watched.look()
-    heard = []
-    watched.view.threads.listen(heard.append)
+    changes = []
+    watched.view.threads.subscribe(changes.append)
     await server.push(WITH_ANN, content="news")
     watched.view.note(Event(WITH_ANN))
     await watched.look()
     assert order(watched)[:2] == [WITH_ANN, WITH_BEN]
     assert watched.view.threads[0].last.content == "news"
-    assert heard == [Removed(1, 1), Inserted(0, (watched.view.threads[0],))], "the other rows stay where they are"
+    assert changes == [Removed(1, 1), Inserted(0, (watched.view.threads[0],))], "the other rows stay where they are"
 
 
 async def test_a_text_on_its_way_moves_its_thread_up_and_one_that_failed_does_not_keep_it_there(server, cache, watched):
@@ -322,7 +322,7 @@ async def test_what_is_written_is_for_the_thread_whose_rows_are_shown(server, wa
     watched.view.open(WITH_BEN)
     assert watched.view.conversation.thread_id == WITH_ANN, "until the rows are there"
     seen = []
-    watched.view.conversation.listen(lambda _: seen.append(watched.view.conversation.thread_id))
+    watched.view.conversation.subscribe(lambda _: seen.append(watched.view.conversation.thread_id))
     await watched.look()
     assert seen == [WITH_BEN]
 
@@ -375,16 +375,16 @@ async def test_how_far_back_one_has_looked_is_kept_while_another_conversation_is
 
 
 async def test_it_follows_what_is_noted_while_it_runs(server, watched):
-    heard = asyncio.Queue()
-    watched.view.conversation.listen(heard.put_nowait)
+    changes = asyncio.Queue()
+    watched.view.conversation.subscribe(changes.put_nowait)
     running = asyncio.create_task(watched.view.run())
     try:
         watched.view.open(WITH_ANN)
-        await heard.get()
+        await changes.get()
         for content in "abc":
             await server.push(WITH_ANN, content=content)
             watched.view.note(Event(WITH_ANN))
-            await heard.get()
+            await changes.get()
             assert watched.texts[-1].content == content
     finally:
         running.cancel()
@@ -598,7 +598,7 @@ def test_all_schemes_show_the_same_and_tell_exactly_what_they_show_whatever_happ
 @given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)), st.data())
 def test_rows_that_are_replaced_are_told_so_that_a_list_ends_up_the_same(old, new, data):
     rows, seen = RowList(), []
-    rows.listen(functools.partial(apply, seen))
+    rows.subscribe(functools.partial(apply, seen))
     rows.reset(old)
     start = data.draw(st.integers(0, len(old)))
     stop = data.draw(st.integers(start, len(old)))

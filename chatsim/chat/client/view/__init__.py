@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from chatsim.chat.client.cache import Cache
 from chatsim.chat.client.messenger import Event
-from chatsim.chat.client.view.rows import Changed, Inserted, Notice, Removed, Reset, RowList
+from chatsim.chat.client.view.rows import Changed, Inserted, Removed, Reset, RowChange, RowList
 from chatsim.chat.client.view.schemes import SCHEMES, Conversation, Incremental, Pool, Scheme, StartAfresh
 from chatsim.chat.client.view.threads import ThreadList, ThreadRow
 
@@ -21,10 +21,10 @@ __all__ = [
     "Conversation",
     "Incremental",
     "Inserted",
-    "Notice",
     "Pool",
     "Removed",
     "Reset",
+    "RowChange",
     "RowList",
     "Scheme",
     "StartAfresh",
@@ -66,8 +66,8 @@ class View:
         self._first: dict[int, int] = {}  # the smallest number that is shown of each thread that was ever open
         self._dirty: dict[int, None] = {}
         self._all_dirty = True
-        self._news = asyncio.Event()
-        self._news.set()
+        self._changes = asyncio.Event()
+        self._changes.set()
 
     def note(self, event: Event) -> None:
         """Note a change. Pass this method to a messenger as ``changed``."""
@@ -75,12 +75,12 @@ class View:
             self._all_dirty = True
         else:
             self._dirty[event.thread_id] = None
-        self._news.set()
+        self._changes.set()
 
     def open(self, thread_id: int) -> None:
         """Show this thread from the next update on. Pending texts of the previous thread stay in the cache."""
         self._open = thread_id
-        self._news.set()
+        self._changes.set()
 
     async def older(self, fetch: Callable[[int], Awaitable[bool]]) -> bool:
         """Show one more page of the open thread from the next update on. Returns whether there may be more.
@@ -100,12 +100,12 @@ class View:
     async def run(self) -> None:
         """Follow the cache until cancelled. Raises `LocalStoreError`."""
         while True:
-            await self._news.wait()
+            await self._changes.wait()
             await self.update()
 
     async def update(self) -> None:
         """Show all changes that were noted so far. Only one update runs at a time. Raises `LocalStoreError`."""
-        self._news.clear()
+        self._changes.clear()
         dirty: list[int | None] = [None] if self._all_dirty else [*self._dirty]
         wanted = self._open
         self._dirty, self._all_dirty = {}, False

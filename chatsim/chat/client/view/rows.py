@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
-__all__ = ["Changed", "Inserted", "Notice", "Removed", "Reset", "RowList"]
+__all__ = ["Changed", "Inserted", "Removed", "Reset", "RowChange", "RowList"]
 
 R = TypeVar("R")
 
@@ -42,7 +42,7 @@ class Removed:
     count: int
 
 
-Notice = Reset | Inserted | Changed | Removed
+RowChange = Reset | Inserted | Changed | Removed
 
 
 class RowList(Sequence[R], Generic[R]):
@@ -50,7 +50,7 @@ class RowList(Sequence[R], Generic[R]):
 
     def __init__(self) -> None:
         self._rows: list[R] = []
-        self._listeners: list[Callable[[Notice], None]] = []
+        self._subscribers: list[Callable[[RowChange], None]] = []
 
     @overload
     def __getitem__(self, at: int) -> R: ...
@@ -62,35 +62,35 @@ class RowList(Sequence[R], Generic[R]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def listen(self, told: Callable[[Notice], None]) -> None:
-        """Call ``told`` with each notice from now on. It must not block."""
-        self._listeners.append(told)
+    def subscribe(self, subscriber: Callable[[RowChange], None]) -> None:
+        """Call ``subscriber`` with each change from now on. It must not block."""
+        self._subscribers.append(subscriber)
 
     def reset(self, rows: Sequence[R]) -> None:
         """Replace all rows."""
         self._rows = list(rows)
-        self._tell(Reset(tuple(rows)))
+        self._publish(Reset(tuple(rows)))
 
     def insert(self, at: int, rows: Sequence[R]) -> None:
         """Insert rows before the one at ``at``."""
         if rows:
             self._rows[at:at] = rows
-            self._tell(Inserted(at, tuple(rows)))
+            self._publish(Inserted(at, tuple(rows)))
 
     def change(self, at: int, row: R) -> None:
         """Replace the row at ``at``, if the new one differs."""
         if self._rows[at] != row:
             self._rows[at] = row
-            self._tell(Changed(at, row))
+            self._publish(Changed(at, row))
 
     def remove(self, at: int, count: int) -> None:
         """Remove ``count`` rows from ``at`` on."""
         if count:
             del self._rows[at : at + count]
-            self._tell(Removed(at, count))
+            self._publish(Removed(at, count))
 
     def replace(self, start: int, stop: int, rows: Sequence[R]) -> None:
-        """Replace the rows from ``start`` up to ``stop``. Equal rows at either end cause no notice."""
+        """Replace the rows from ``start`` up to ``stop``. Equal rows at either end cause no change."""
         old = self._rows[start:stop]
         shorter = min(len(old), len(rows))
         same = next((at for at in range(shorter) if old[at] != rows[at]), shorter)
@@ -103,6 +103,6 @@ class RowList(Sequence[R], Generic[R]):
         self.remove(start + behind, len(old) - tail - behind)
         self.insert(start + behind, rows[behind : len(rows) - tail])
 
-    def _tell(self, notice: Notice) -> None:
-        for told in self._listeners:
-            told(notice)
+    def _publish(self, change: RowChange) -> None:
+        for subscriber in self._subscribers:
+            subscriber(change)

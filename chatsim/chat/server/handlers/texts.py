@@ -96,4 +96,4 @@ async def history(context: HandlerContext, session: ClientSession, request: Hist
     context.require_numbers()
     async with context.lease() as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
-        return await context.texts.beside(readable, request.thread_id, request.seq, backward=request.backward)
+        return await context.texts.next_to(readable, request.thread_id, request.seq, backward=request.backward)

@@ -15,7 +15,7 @@ __all__ = ["WELCOME", "Friendship", "accept", "apply", "require"]
 WELCOME = "We are friends now!"
 """The first text of the user who accepts (docs/source.md, D4)."""
 
-_PENDING, _ACCEPTED = 0, 1
+_PENDING = 0
 
 _ARE_FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _KNOWN = f"SELECT uid FROM user WHERE uid = ?; {_ARE_FRIENDS}"
@@ -106,5 +106,5 @@ async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back:
 def _opening(accepter: int, applicant: int, greeting: str) -> Sequence[tuple[int, int, OutgoingText]]:
     """Sender, receiver and text of the first messages. Their unique ids make a retry safe."""
     name = f"{applicant}-{accepter}"
-    said = [(applicant, accepter, OutgoingText(greeting, f"apply:{name}"))] if greeting else []
-    return [*said, (accepter, applicant, OutgoingText(WELCOME, f"accept:{name}"))]
+    greetings = [(applicant, accepter, OutgoingText(greeting, f"apply:{name}"))] if greeting else []
+    return [*greetings, (accepter, applicant, OutgoingText(WELCOME, f"accept:{name}"))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, takewhile
 from typing import TypeVar
 
 import msgspec
@@ -25,10 +26,8 @@ def structs(kind: type[T], rows: Sequence[tuple[object, ...]]) -> tuple[T, ...]:
 def fitting(reply: msgspec.Struct, entries: Sequence[T]) -> tuple[T, ...]:
     """As many of the first entries as fit into an empty list of ``reply``."""
     room = LARGEST_BODY - len(msgspec.json.encode(reply))
-    if len(msgspec.json.encode(entries)) <= room:  # nearly always
+    if len(msgspec.json.encode(entries)) - len("[]") <= room:  # nearly always
         return tuple(entries)
-    for count, entry in enumerate(entries):
-        room -= len(msgspec.json.encode(entry)) + 1  # and a comma
-        if room < 0:
-            return tuple(entries[:count])
-    return tuple(entries)
+    ends = accumulate(len(msgspec.json.encode(entry)) + len(",") for entry in entries)
+    count = sum(1 for _ in takewhile(lambda end: end - len(",") <= room, ends))
+    return tuple(entries[:count])

@@ -91,7 +91,7 @@ class Texts(Protocol):
         """A page of history after a message id, in the source's form."""
         ...
 
-    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+    async def next_to(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
         """A page of history above or below a number, if messages have numbers."""
         ...
 
@@ -161,7 +161,7 @@ class SeedTexts:
         """A page of history from a message id on."""
         return await _after(tx, thread, message_id, self._page)
 
-    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+    async def next_to(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
         """There are no numbers."""
         raise NotImplementedError
 
@@ -219,10 +219,10 @@ class HardenedTexts:
             for seq, text in enumerate(new, start=last + 1)
         )
         read = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
-        tell, told = written(batch.thread, sorted((batch.sender, batch.receiver)), batch.sender, len(new))
+        note_members, of_members = written(batch.thread, sorted((batch.sender, batch.receiver)), batch.sender, len(new))
         done = await tx.script(
-            f"{insert}; {note}; {read}; {tell}{then}",
-            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last, *told],
+            f"{insert}; {note}; {read}; {note_members}{then}",
+            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last, *of_members],
         )
         return structs(NumberedText, done[2].rows)
 
@@ -238,7 +238,7 @@ class HardenedTexts:
         """A page of history from a message id on."""
         return await _after(tx, thread, message_id, _PAGE)
 
-    async def beside(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
+    async def next_to(self, tx: Session, thread: int, seq: int, *, backward: bool) -> HistoryReply:
         """A page of history above or below a number."""
         side = "seq < ? ORDER BY seq DESC" if backward else "seq > ? ORDER BY seq"
         found = await tx.execute(

@@ -81,8 +81,8 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
     page = found.rows[:_PAGE]
     if not page:
         return (), False
-    told = await tx.execute(_STATES.format(", ".join("?" * len(page))), [thread for thread, _, _ in page])
-    by_id = {row[0]: row for row in told.rows}
+    details = await tx.execute(_STATES.format(", ".join("?" * len(page))), [thread for thread, _, _ in page])
+    by_id = {row[0]: row for row in details.rows}
     return structs(ThreadState, [(*by_id[thread], *rest) for thread, *rest in page]), len(found.rows) > _PAGE
 
 

@@ -299,14 +299,14 @@ async def test_pages_by_number_follow_each_other_in_both_directions(harness, cou
     found, more = [], True
     cursor = count + 1 if backward else 0
     while more:
-        page = arrives(await read(harness, "beside", thread, cursor, backward=backward))
+        page = arrives(await read(harness, "next_to", thread, cursor, backward=backward))
         numbers = [each.seq for each in page.texts]
         assert numbers == sorted(numbers), "a page is in order, in either direction"
         found = numbers + found if backward else found + numbers
         cursor, more = (found[0] if backward else found[-1]), page.load_more
         assert more == (len(found) < count)
     assert found == list(range(1, count + 1))
-    end = await read(harness, "beside", thread, cursor, backward=backward)
+    end = await read(harness, "next_to", thread, cursor, backward=backward)
     assert (end.texts, end.load_more) == ((), False)
 
 
@@ -333,7 +333,7 @@ async def test_a_page_that_would_not_fit_into_a_frame_is_cut_and_there_are_more(
 @in_both_worlds()
 async def test_so_is_a_page_backwards_and_the_messages_next_to_the_cursor_are_on_it(harness):
     thread = await filled(harness, 60, content="好" * 1_000)
-    page = arrives(await read(harness, "beside", thread, 61, backward=True))
+    page = arrives(await read(harness, "next_to", thread, 61, backward=True))
     numbers = [each.seq for each in page.texts]
     assert numbers == list(range(61 - len(numbers), 61))
     assert len(numbers) < 60
