@@ -174,7 +174,7 @@ class Screen:
         self.refresh()
 
     def _texts_changed(self, change: RowChange) -> None:
-        self._texts.note(notice)
+        self._texts.note(change)
         row = self._open_row()
         if row is not None and row.unread:
             self._do(self._read(row.thread_id))

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.messenger import Event
-from chatsim.chat.client.view import SCHEMES, Changed, Inserted, Pool, Removed, Reset, RowList, View
+from chatsim.chat.client.view import (
+    SCHEMES,
+    Changed,
+    Incremental,
+    Inserted,
+    Pool,
+    Removed,
+    Reset,
+    RowList,
+    StartAfresh,
+    View,
+)
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
@@ -433,10 +444,27 @@ class Counting(Cache):
     """A cache that counts what is read of conversations."""
 
     reads = 0
+    texts = 0
 
     async def excerpt(self, *args, **more):
         self.reads += 1
-        return await super().excerpt(*args, **more)
+        found = await super().excerpt(*args, **more)
+        self.texts += len(found.below) + len(found.above)
+        return found
+
+
+@pytest.mark.parametrize(("scheme", "texts"), [(Incremental, 1), (StartAfresh, 21)])
+async def test_only_the_incremental_scheme_reads_the_new_message_alone(server, cache, scheme, texts):
+    counting = Counting(cache._store, ME)
+    watched = Watched(counting, scheme, page=50)
+    for _ in range(20):
+        await server.push(WITH_ANN)
+    await shown(watched, WITH_ANN)
+    await server.push(WITH_ANN)
+    watched.view.note(Event(WITH_ANN))
+    counting.texts = 0
+    await watched.look()
+    assert (len(watched.texts), counting.texts) == (21, texts)
 
 
 async def test_a_pool_reads_nothing_to_go_back_to_a_quiet_conversation_that_it_has_kept(server, cache):
