@@ -1,4 +1,4 @@
-"""What DDL declares of columns and indexes (MySQL manual, "CREATE TABLE Statement")."""
+"""The definitions of columns and indexes (MySQL manual, "CREATE TABLE Statement")."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class Column:
     """A column.
 
     Attributes:
-        name: as declared.
-        type: what it keeps.
-        nullable: it may be NULL.
-        default: what it is when nothing is said; called, if it is the moment.
-        has_default: there is one; a nullable column always has.
-        on_update: what it becomes when another column of the row changes.
-        auto_increment: it is numbered.
+        name: its name.
+        type: its type.
+        nullable: whether it may be NULL.
+        default: its default value; a function if it is the current time.
+        has_default: whether it has a default. A nullable column always has one.
+        on_update: its new value when another column of the row changes.
+        auto_increment: whether it is AUTO_INCREMENT.
     """
 
     name: str
@@ -38,11 +38,11 @@ class IndexDefinition:
     """An index.
 
     Attributes:
-        name: ``PRIMARY`` is the primary key's.
-        columns: the numbers of its columns; of a secondary index without the primary key's at the end.
-        unique: no two rows are the same in all of them, NULL apart.
-        clustered: it is the table itself.
-        place: the numbers of a record's columns, those of the primary key at the end.
+        name: its name; ``PRIMARY`` is the primary key.
+        columns: the numbers of its columns, without the appended columns of the primary key.
+        unique: whether no two rows may have the same values in all of them, except NULL.
+        clustered: whether it is the table itself.
+        place: the numbers of the columns of a record; a secondary entry has those of the primary key at the end.
         table: the name of its table.
         hidden: the number of the table's hidden key column, if it has one.
     """

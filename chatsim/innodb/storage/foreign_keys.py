@@ -24,7 +24,7 @@ from chatsim.innodb.storage.values import Key, Value, as_text
 __all__ = ["apply_to_children", "check_parents"]
 
 _DEEPEST = 15
-"""A cascade of so many steps is refused."""
+"""The number of steps from which a cascade is refused."""
 
 
 async def check_parents(
@@ -94,7 +94,7 @@ async def apply_to_children(
 
 
 class _TimeoutError(Exception):
-    """A cascade has waited too long for a child of the row that it began with."""
+    """A cascade has waited too long for a child of its first row."""
 
 
 class _Cascade:
@@ -164,7 +164,7 @@ class _Cascade:
     async def _change(
         self, constraint: ForeignKey, record: Record, old: Sequence[Value], key: Sequence[Value] | None
     ) -> None:
-        """Give a child another key, or none."""
+        """Give a child another key, or NULL."""
         rows, child = self._rows, constraint.child
         row = list(old)
         for at, value in zip(constraint.columns, key or [None] * len(constraint.columns), strict=True):
@@ -179,7 +179,7 @@ class _Cascade:
 
 
 async def _search(rows: Rows, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
-    """A locking read of what of an index begins with a key."""
+    """A locking read of the records of an index that begin with a key."""
     await rows.lock_table(table, "IS" if mode == "S" else "IX")
     path = AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref")
     return Scan(rows, path, Reading(mode))

@@ -51,7 +51,7 @@ class Intersection:
         """An iterator over its rows. Raises as `Scan` does."""
         if not self.covering:
             return _RowLookup(self.keys(rows, reading), rows, self.table, reading)
-        first, *others = self.paths  # the first has the statement's own handle, since no row is looked up by it
+        first, *others = self.paths  # the first uses the statement's own handle, since it looks up no row
         children = [_keys(first, rows, reading), *(_keys(path, rows, _patient(reading)) for path in others)]
         return _RowIdIntersection(children, self.within, reading)
 
@@ -143,7 +143,7 @@ def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
 
 
 class _RowIdSources(Generic[W]):
-    """Several iterators that make one."""
+    """An iterator over row keys that combines several iterators."""
 
     def __init__(self, children: Sequence[W]) -> None:
         self._children = children

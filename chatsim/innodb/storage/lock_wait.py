@@ -1,8 +1,8 @@
-"""Waits for locks, and deadlocks among them: detected, and resolved by a victim (InnoDB's lock0wait).
+"""Waits for locks, and deadlocks among them, which are detected and resolved (InnoDB's lock0wait).
 
-Every transaction that waits has one blocking transaction, the first found. A deadlock is a cycle of these; since each
-new edge is followed at once, or as soon as the queues are in order again, no cycle is left standing. Sources: MySQL
-manual, "Deadlock Detection", "Transaction Scheduling".
+Each waiting transaction has one blocking transaction, the first one found. A deadlock is a cycle of these. Each new
+edge is followed at once, or as soon as the queues are in order again, so no cycle remains. Sources: MySQL manual,
+"Deadlock Detection", "Transaction Scheduling".
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ class LockWaits:
     """The transactions of a server that wait for locks.
 
     Args:
-        cancel: takes back a request; its transaction finds the error.
-        on_deadlock: called for each deadlock with its transactions, in the order of their waits, and the victim, before
-            that is rolled back.
+        cancel: cancels a request; its transaction gets the error.
+        on_deadlock: called for each deadlock, before the rollback, with its transactions, in the order of their waits,
+            and with the victim.
 
     Attributes:
-        waiting: the transactions that wait, in the order in which they began to.
-        started: how many requests had to wait.
-        deadlocks: how many deadlocks were resolved.
+        waiting: the waiting transactions, in the order in which their waits began.
+        started: the number of requests that had to wait.
+        deadlocks: the number of deadlocks that were resolved.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class LockWaits:
     ) -> None:
         self._cancel = cancel
         self._on_deadlock = on_deadlock
-        self._unchecked: list[Transaction] = []  # who has another blocking transaction since deadlocks were looked for
+        self._unchecked: list[Transaction] = []  # those with a new blocking transaction since the last check
         self.waiting: dict[Transaction, None] = {}
         self.started = 0
         self.deadlocks = 0
 
     def start(self, lock: RecordLock | TableLock, blocking: Transaction) -> None:
-        """A request has to wait for a transaction."""
+        """Begin the wait of a request for a transaction."""
         self.started += 1
         state = lock.trx.locks
         state.wait_lock, state.blocking_trx, state.reservation_no = lock, blocking, self.started
@@ -52,12 +52,12 @@ class LockWaits:
         self.detect_deadlocks()
 
     def change_blocking(self, trx: Transaction, blocking: Transaction) -> None:
-        """A transaction that waits has to wait for another one now."""
+        """Set another blocking transaction for a waiting transaction."""
         trx.locks.blocking_trx = blocking
         self._unchecked.append(trx)
 
     def end(self, trx: Transaction, error: Exception | None = None) -> None:
-        """A transaction's wait is over: it wakes to the error, or to make its request again."""
+        """End the wait of a transaction. It wakes up with the error, or makes its request again."""
         state = trx.locks
         state.wait_lock = state.blocking_trx = None
         self.waiting.pop(trx, None)
@@ -94,9 +94,10 @@ class LockWaits:
     # -- transaction scheduling
 
     def schedule_weights(self) -> Mapping[Transaction, int]:
-        """By what waiting transactions are granted first: how many transactions wait because of each, itself included.
+        """The scheduling weight of each waiting transaction: how many transactions wait because of it, with itself.
 
-        One that waits while many others began to wait after it counts for as many as there are: it would starve else.
+        The heaviest one is granted first. A transaction that has waited while many others began to wait gets the
+        largest weight, so that it does not starve.
         """
         patience = 2 * len(self.waiting)
         boost = len(self.waiting)
@@ -123,6 +124,6 @@ class LockWaits:
 
 
 def _choose_victim(cycle: Sequence[Transaction]) -> Transaction:
-    """The lightest; of several the last, going along the waits from the one for which the latest to wait waits."""
+    """The lightest transaction. Of several, the last one along the waits, from the one that the newest waits for."""
     least = min(trx.weight for trx in cycle)
     return next(trx for trx in reversed(cycle) if trx.weight == least)

@@ -1,7 +1,7 @@
 """Locks on records and tables: what conflicts, what is granted, what is inherited by a gap (InnoDB's lock0lock).
 
-The queue on a record has the granted locks first, the newest at the front, then those that wait, in the order they
-came. How a wait ends in a deadlock, and who is granted first: `lock_wait`. Sources: MySQL manual, "InnoDB Locking",
+The queue of a record has the granted locks first, the newest in front, then the waiting ones in the order of their
+requests. `lock_wait` resolves deadlocks, and says who is granted first. Sources: MySQL manual, "InnoDB Locking",
 "Transaction Scheduling".
 """
 
@@ -25,7 +25,7 @@ _QUEUE_POSITION = attrgetter("queue_position")
 
 
 class WaitPolicy(Enum):
-    """What a request does when it can't be granted at once."""
+    """What a request does if it can't be granted at once."""
 
     WAIT = "wait"
     NOWAIT = "nowait"
@@ -33,7 +33,7 @@ class WaitPolicy(Enum):
 
 
 class Grant(Enum):
-    """What became of a request that does not wait."""
+    """The result of a request that does not wait."""
 
     NEW = "new"
     HELD = "held"
@@ -47,12 +47,12 @@ class LockSystem:
     """All locks of a server.
 
     Args:
-        on_deadlock: called for each deadlock with its transactions, in the order of their waits, and the victim, before
-            that is rolled back.
+        on_deadlock: called for each deadlock, before the rollback, with its transactions, in the order of their waits,
+            and with the victim.
 
     Attributes:
-        requests: how many record locks have been requested.
-        waits: the transactions that wait.
+        requests: the number of requests for record locks.
+        waits: the waiting transactions.
     """
 
     def __init__(self, on_deadlock: Callable[[Sequence[Transaction], Transaction], None]) -> None:
@@ -63,7 +63,7 @@ class LockSystem:
     # -- tables
 
     def lock_table(self, trx: Transaction, queue: TableLocks, mode: TableMode) -> Grant | TableLock:
-        """Request a lock on a table; the lock itself is returned when it has to wait."""
+        """Request a lock on a table. If it has to wait, the waiting lock is returned."""
         if (trx, mode) in queue.granted or (mode == "IS" and (trx, "IX") in queue.granted):
             return Grant.HELD
         lock = TableLock(trx, queue, mode)
@@ -80,7 +80,7 @@ class LockSystem:
         return lock
 
     def release_auto_inc(self, trx: Transaction, queue: TableLocks) -> None:
-        """Release the AUTO-INC lock of a table: a statement has ended."""
+        """Release the AUTO-INC lock of a table at the end of a statement."""
         lock = queue.granted.get((trx, "AUTO_INC"))
         if lock is not None:
             trx.locks.structures.remove(lock)
@@ -111,19 +111,19 @@ class LockSystem:
         policy: WaitPolicy = WaitPolicy.WAIT,
         implicit: bool = False,
     ) -> Grant | RecordLock:
-        """Request a lock on a record; the lock itself is returned when it has to wait.
+        """Request a lock on a record. If it has to wait, the waiting lock is returned.
 
         Args:
-            trx: the transaction that wants it.
+            trx: the transaction that requests it.
             record: the record.
             mode: S or X.
-            kind: what of the record.
+            kind: the part of the record: the record, the gap before it, or both.
             policy: what to do if it can't be granted.
-            implicit: the transaction is about to change the record: that it is the writer is a lock then, as long as
-                nobody else requests one.
+            implicit: whether the transaction is about to change the record. As its writer it then has an implicit lock,
+                until another transaction requests one.
 
         Raises:
-            NotGrantedError: it would have to wait, and ``policy`` says not to.
+            NotGrantedError: it would have to wait, and ``policy`` does not allow that.
         """
         self.requests += 1
         supremum = record.is_supremum
@@ -151,7 +151,7 @@ class LockSystem:
         return Grant.HELD
 
     def lock_for_insert(self, trx: Transaction, successor: Record) -> RecordLock | None:
-        """Request to insert before ``successor``; leaves no lock unless it has to wait."""
+        """Request an insert before ``successor``. It leaves no lock, unless it has to wait."""
         self.requests += 1
         if not successor.locks:
             return None
@@ -159,13 +159,13 @@ class LockSystem:
         return None if conflicting is None else self._enqueue(trx, successor, "X", INSERT, conflicting)
 
     def make_explicit(self, record: Record) -> None:
-        """Convert the implicit lock that the writer of a record has, while it is active, to an explicit one."""
+        """Convert the implicit lock of a record's writer, if it is active, to an explicit lock."""
         writer = record.writer
         if writer is not None and writer.active and _explicit_lock(writer, record, "X", RECORD) is None:
             self._add_granted(writer, record, "X", RECORD)
 
     def unlock(self, trx: Transaction, record: Record, mode: Mode) -> None:
-        """Release the lock on a record that does not match the statement's condition (READ COMMITTED)."""
+        """Release the lock on a record that does not match the condition of the statement (READ COMMITTED)."""
         for lock in record.locks:
             if lock.trx is trx and lock.mode == mode and lock.kind is RECORD and not lock.waiting:
                 record.locks.remove(lock)
@@ -177,13 +177,13 @@ class LockSystem:
     # -- records that are inserted, removed and moved
 
     def record_inserted(self, record: Record) -> None:
-        """A record has been inserted: locks on the gap that it splits are inherited by the gap before it."""
+        """After the insert of a record: the gap before it inherits the locks on the gap that it splits."""
         for lock in list(record.following.locks):
             if lock.kind not in (INSERT, RECORD):
                 self._add_granted(lock.trx, record, lock.mode, GAP)
 
     def record_removed(self, record: Record) -> None:
-        """A record has been removed: the gap inherits locks on it, and requests that wait for it are made again."""
+        """After the removal of a record: the gap inherits its locks, and waiting requests are made again."""
         heir = record.following
         for lock in list(record.locks):
             if lock.kind is not INSERT and (lock.trx.locks_gaps or lock.trx.locks.inherit_all):
@@ -197,10 +197,10 @@ class LockSystem:
         self.waits.detect_deadlocks()
 
     def record_moved(self, record: Record) -> None:
-        """A record has been taken out of its page and put back, as its size has changed.
+        """After a record was taken out of its page and put back, because its size has changed.
 
-        Requests that wait for it have been moved with it, out and back, each time to a new structure; the two old ones
-        stay with the transaction, empty, and count for its weight.
+        Waiting requests for it have been moved with it, out and back, each time to a new lock structure. The two old
+        structures stay with the transaction, empty, and count for its weight.
         """
         for lock in record.locks:
             if lock.waiting:
@@ -231,7 +231,7 @@ class LockSystem:
         self.waits.detect_deadlocks()
 
     def cancel(self, lock: RecordLock | TableLock, error: Exception | None = None) -> None:
-        """Take back a request that waits; its transaction wakes to the error, or to make the request again."""
+        """Cancel a waiting request. Its transaction wakes up with the error, or makes the request again."""
         trx = lock.trx
         trx.locks.structures.remove(lock)
         if isinstance(lock, TableLock):
@@ -247,7 +247,7 @@ class LockSystem:
         self.waits.detect_deadlocks()
 
     def blocking(self, trx: Transaction) -> list[Transaction]:
-        """All transactions that a transaction waits for, not only the one found first."""
+        """All transactions that a transaction waits for, and not only the first one found."""
         lock = trx.locks.wait_lock
         if lock is None:
             return []
@@ -283,7 +283,7 @@ class LockSystem:
         return lock
 
     def _grant_waiting(self, record: Record, releasing: Transaction) -> None:
-        """Grant the requests that waited for ``releasing`` and conflict with no granted lock, the weightiest first."""
+        """Grant the requests that waited for ``releasing`` and have no conflict any more, the heaviest one first."""
         candidates = [lock for lock in record.locks if lock.waiting and lock.trx.locks.blocking_trx is releasing]
         if not candidates:
             return
@@ -319,7 +319,7 @@ def _add_record(lock: RecordLock, record: Record) -> None:
 
 
 def _explicit_lock(trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> RecordLock | None:
-    """A granted lock of ``trx`` that is at least as strong, and covers as much."""
+    """A granted lock of ``trx`` that is at least as strong and covers at least as much."""
     if not trx.locks.similar:
         return None
     supremum = record.is_supremum
@@ -337,7 +337,7 @@ def _explicit_lock(trx: Transaction, record: Record, mode: Mode, kind: LockKind)
 
 
 def _blocking_locks(lock: RecordLock, record: Record) -> Iterator[RecordLock]:
-    """The locks ahead of a waiting one that it has to wait for."""
+    """The locks ahead of a waiting one for which it has to wait."""
     for other in record.locks:
         if other is lock:
             return
@@ -367,7 +367,7 @@ def _first_conflict(trx: Transaction, record: Record, mode: Mode, kind: LockKind
 
 
 def _conflict(trx: Transaction, record: Record, mode: Mode, kind: LockKind, other: RecordLock) -> _Conflict:
-    """Whether a request has to wait for another's lock, granted or itself waiting, on the same record."""
+    """Whether a request has to wait for another transaction's lock, granted or waiting, on the same record."""
     if other.trx is trx or (mode == "S" and other.mode == "S"):
         return _Conflict.NO_CONFLICT
     if other.kind is INSERT:

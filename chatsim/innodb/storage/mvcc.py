@@ -1,7 +1,7 @@
-"""Which version of a row is read (InnoDB's row0vers).
+"""Choosing the version of a row that is read (InnoDB's row0vers).
 
-A row's newest version is in the clustered index; older ones hang behind it, newest first, for as long as a read view
-may need them (MySQL manual, "InnoDB Multi-Versioning").
+The newest version of a row is in the clustered index. Older versions are linked from it, newest first, for as long as a
+read view may need them (MySQL manual, "InnoDB Multi-Versioning").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["has_version_with_entry", "last_committed", "visible"]
 
 
 def visible(record: Record, view: ReadView | None) -> Sequence[Value] | None:
-    """The row of a clustered record as ``view`` sees it, or None; without a view, as it is now."""
+    """The row of a clustered record as ``view`` sees it, or None if it sees none. Without a view, the newest row."""
     if view is None or view.sees(record.writer):
         return None if record.deleted else record.row
     version = record.older
@@ -27,7 +27,7 @@ def visible(record: Record, view: ReadView | None) -> Sequence[Value] | None:
 
 
 def last_committed(record: Record) -> Record | Version | None:
-    """The newest version of a row that is committed: what a semi-consistent read looks at."""
+    """The newest committed version of a row, for a semi-consistent read."""
     version: Record | Version | None = record
     while version is not None and version.writer is not None and version.writer.active:
         version = version.older
@@ -35,12 +35,12 @@ def last_committed(record: Record) -> Record | Version | None:
 
 
 def has_version_with_entry(record: Record, entry: Record, *, current: bool) -> bool:
-    """Whether a version of a row that is not deleted has that entry in a secondary index.
+    """Whether a version of a row that is not deleted has an entry in a secondary index.
 
     Args:
         record: the row's clustered record.
         entry: the entry.
-        current: the current version counts, too.
+        current: whether the newest version counts, too.
     """
     key_of = entry.index.key_of
     if current and not record.gone and not record.deleted and key_of(record.row) == entry.key:

@@ -1,4 +1,7 @@
-"""Purge: what committed transactions replaced and deleted is removed when no read view needs it (trx0purge)."""
+"""Purge: removing the versions and records that committed transactions have replaced or deleted (trx0purge).
+
+They are removed when no read view needs them any more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ __all__ = ["History"]
 
 
 class History:
-    """The history list: what has been committed and not been purged, oldest first; and the read views that need it.
+    """The history list: committed transactions that have not been purged, oldest first; and the open read views.
 
     Attributes:
         committed: the number of the last commit.
@@ -27,23 +30,23 @@ class History:
         self.purged = 0
 
     def open_view(self, owner: Transaction) -> ReadView:
-        """A read view of this moment, open until it is closed."""
+        """Open a read view of the present state."""
         view = ReadView(owner, self.committed)
         self.views[view] = None
         return view
 
     def close_view(self, view: ReadView) -> None:
-        """Nobody reads by that view any more."""
+        """Close a read view."""
         del self.views[view]
 
     def commit(self, trx: Transaction) -> None:
-        """A transaction with changes has committed."""
+        """Add a committed transaction that has changes."""
         self.committed += 1
         trx.serial = self.committed
         self._unpurged.append(trx)
 
     def purge(self, locks: LockSystem) -> bool:
-        """Purge what no view needs; whether there was anything."""
+        """Purge everything that no read view needs. Returns whether there was anything to purge."""
         limit = min((view.committed for view in self.views), default=self.committed)
         found = False
         while self._unpurged and self._unpurged[0].serial <= limit:
@@ -55,7 +58,7 @@ class History:
 
 
 def _purge(trx: Transaction, locks: LockSystem) -> None:
-    """Remove what a committed transaction deleted, and the versions that it replaced."""
+    """Remove the records that a committed transaction has deleted, and the versions that it has replaced."""
     for undo in trx.undo_log:
         record = undo.record
         _forget_older(record, trx)
@@ -75,7 +78,7 @@ def _purge(trx: Transaction, locks: LockSystem) -> None:
 
 
 def _forget_older(record: Record, trx: Transaction) -> None:
-    """Every view sees what ``trx`` made of a row: older versions are needed no more, nor who the writer was."""
+    """Drop the versions of a row before the one of ``trx``, and its writer, since every read view sees this version."""
     version: Record | Version | None = record
     while version is not None:
         if version.writer is trx:

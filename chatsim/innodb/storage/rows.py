@@ -234,7 +234,7 @@ class Rows:
                 return
 
     async def _no_duplicate(self, table: Table, index: Index, key: Key, row: Sequence[Value]) -> bool:
-        """Lock what of a unique index begins with the same columns, and the gap behind; False after a wait."""
+        """Lock the entries of a unique index with the same key, and the gap after them. Returns False after a wait."""
         prefix: Key = key[: len(index.definition.columns)]
         record = index.at_or_after(prefix)
         if NULL in prefix or not _begins(record, prefix):
@@ -268,5 +268,5 @@ def _begins(record: Record, prefix: Key) -> bool:
 
 
 def _entry_changes(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:
-    """Whether a row has another entry in an index, if only by the case of a letter."""
+    """Whether the entry of a row in an index changes, even if only in the case of a letter."""
     return any(old[at] != new[at] for at in index.definition.place)

@@ -43,14 +43,14 @@ class Range:
 
     @property
     def start(self) -> Key:
-        """Where it begins among keys: no key in it is before that, and none is equal that is not in it."""
+        """The key at which it begins: no key in it is smaller, and no equal key is outside of it."""
         if self.low is None:
             return ()
         return self.low if self.low_included else (*self.low, HIGHEST)
 
     @property
     def stop(self) -> Key:
-        """Where it ends among keys, likewise."""
+        """The key at which it ends, in the same sense."""
         if self.high is None:
             return (HIGHEST,)
         return (*self.high, HIGHEST) if self.high_included else self.high
@@ -64,14 +64,14 @@ class Range:
         return Range(self.low, other.high, self.low_included, other.high_included)
 
     def begun(self, key: Key) -> bool:
-        """Whether ``key`` is not before it."""
+        """Whether ``key`` is not before the range."""
         if self.low is None:
             return True
         start = key[: len(self.low)]
         return start >= self.low if self.low_included else start > self.low
 
     def ended(self, key: Key) -> bool:
-        """Whether ``key`` is behind it."""
+        """Whether ``key`` is after the range."""
         if self.high is None:
             return False
         start = key[: len(self.high)]
@@ -116,7 +116,7 @@ class Reading:
     """How a search reads.
 
     Attributes:
-        mode: the lock that it takes; None for a consistent read.
+        mode: the mode of its locks; None for a consistent read.
         view: what a consistent read sees; None for the newest version, committed or not.
         policy: what it does about rows that others have locked.
         semi_consistent: of a row that another has locked it reads the last committed version, before it waits for the
@@ -131,12 +131,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A row found.
+    """A row that a scan has found.
 
     Attributes:
         record: its clustered record.
         row: its columns, as the reader sees them.
-        semi_consistent: it is locked by another, and shown as it was committed last: `Scan.reread` it if it is wanted.
+        semi_consistent: whether another transaction has locked it, so that this is its last committed version. If the
+            row matches, `Scan.reread` waits for it.
     """
 
     record: Record
@@ -191,8 +192,8 @@ class Scan:
         """The next row, or None at the end.
 
         Raises:
-            DeadlockError, LockWaitTimeoutError: it waited for a row, and that came of it.
-            NotGrantedError: another has locked it, and the reading is not to wait.
+            DeadlockError, LockWaitTimeoutError: a wait for a row has ended with this error.
+            NotGrantedError: another transaction has locked a row, and the reading must not wait.
         """
         while True:
             if self._range is None:
@@ -209,7 +210,7 @@ class Scan:
             self._range = None
 
     async def reread(self) -> Hit | None:
-        """The row of a semi-consistent read, now locked; or the next one, if it is gone."""
+        """The row of a semi-consistent read, now locked; or the next row, if it no longer exists."""
         assert self._range is not None
         self._done = False
         hit = await self._walk(self._range, semi_consistent=False)
@@ -218,7 +219,7 @@ class Scan:
         return hit or await self.next()
 
     def unlock_row(self) -> None:
-        """The last row does not match the condition: at READ COMMITTED it does not stay locked."""
+        """Release the lock of the last row, which does not match the condition, at READ COMMITTED."""
         if not self._rows.trx.locks_gaps and self._reading.mode is not None:
             for record in self._new:
                 self._rows.locks.unlock(self._rows.trx, record, self._reading.mode)
@@ -273,7 +274,7 @@ class Scan:
     # -- what is done to a record
 
     async def _walk(self, span: Range, *, semi_consistent: bool) -> Hit | None:
-        """On to the next row in the range; None at its end."""
+        """Go on to the next row in the range. Returns None at its end."""
         if self._unique and not self._opening:
             return None
         while True:
@@ -363,7 +364,7 @@ class Scan:
         return Hit(row, row.row)
 
     async def _try_lock(self, record: Record, kind: LockKind, policy: WaitPolicy) -> bool | None:
-        """Lock a record: True when that is done, False after a wait, None when it is to be skipped."""
+        """Lock a record. Returns True if it is locked, False after a wait, None if it must be skipped."""
         try:
             granted = await self._lock(record, kind, policy)
         except NotGrantedError:
@@ -382,7 +383,7 @@ class Scan:
         return _Step.CONTINUE
 
     def _semi_consistent_read(self, record: Record, *, out: bool) -> Hit | _Step:
-        """A row that another has locked, as it was committed last."""
+        """The last committed version of a row that another transaction has locked."""
         version = last_committed(record)
         if version is None or version.deleted:
             return _Step.CONTINUE
@@ -422,7 +423,7 @@ class Scan:
         return await self._rows.lock(record, self._reading.mode, kind, policy=policy)
 
     def _visible_row(self, record: Record) -> Sequence[Value] | None:
-        """What a consistent read sees of a record."""
+        """The row of a record as the read view sees it."""
         view, path = self._reading.view, self._path
         if self._index.definition.clustered:
             return visible(record, view)

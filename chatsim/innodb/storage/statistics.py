@@ -32,7 +32,7 @@ class Statistics:
         self._open: Counter[int] = Counter()
 
     def analyze(self, indexes: Iterable[Index]) -> None:
-        """Count the rows, and for each index how many values its first columns have; every session opens it again."""
+        """Count the rows, and the distinct values of the first columns of each index. Every session opens it again."""
         self._open.clear()
         for index in indexes:
             entries = [record.key for record in index if not record.deleted]
@@ -43,9 +43,9 @@ class Statistics:
                 self.rows = len(entries)
 
     def opened(self, session: int, times: int) -> bool:
-        """A statement of a session names the table so many times: whether the session had to open it for that.
+        """Note that a statement of a session uses the table ``times`` times. Returns whether it had to be opened.
 
-        It keeps it open for the statements to come.
+        It stays open for later statements of the session.
         """
         if times <= self._open[session]:
             return False
@@ -54,7 +54,7 @@ class Statistics:
         return True
 
     def rows_per_key(self, index: Index, width: int) -> float:
-        """How many rows there are thought to be to a value of the first ``width`` columns of an index."""
+        """The estimated number of rows for one value of the first ``width`` columns of an index."""
         if index not in self._distinct:
             keys = [record.key[:width] for record in islice(index, _SAMPLE)]
             return len(keys) / len(set(keys)) if keys else 1.0

@@ -1,8 +1,8 @@
 """The data structures of the storage engine: indexes and records, lock structures, versions, transactions.
 
-They refer to each other in every direction (a record has locks, a lock has a transaction, a transaction has undo
-records, an undo record has a record), so they are declared together, and every other module imports them from here.
-What is done with them is elsewhere: `locks`, `mvcc`, `undo`, `purge`, `scan`, `rows`.
+They refer to each other (a record has locks, a lock has a transaction, a transaction has undo records, an undo record
+has a record), so they are declared together, and all other modules import them from here. The operations on them are in
+`locks`, `mvcc`, `undo`, `purge`, `scan` and `rows`.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ class Record:
 
     Attributes:
         index: the index that it is in.
-        key: its place in the index; empty for the supremum.
-        row: a clustered record's columns; an entry's columns, those of the primary key at the end.
-        writer: the transaction that changed it last; None when that was before the history that is kept.
-        deleted: it is delete-marked: gone for new readers, in the index until purge removes it.
-        older: the version of a clustered record before its writer's.
+        key: its key in the index; empty for the supremum.
+        row: the columns of a row; or the columns of an entry, with those of the primary key at the end.
+        writer: the transaction that changed it last; None if that has been purged.
+        deleted: whether it is delete-marked: new readers do not see it; it stays in the index until the purge.
+        older: the version before the writer's, in a clustered record.
         locks: the queue of locks on it, granted ones first.
         heap: its number in the order in which the records of the index were inserted.
-        gone: it has been removed from the index.
-        following: the next record in key order; behind the last one the supremum.
-        previous: the record before it; before the first one the supremum.
+        gone: whether it has been removed from the index.
+        following: the next record in key order; after the last one, the supremum.
+        previous: the record before it; before the first one, the supremum.
     """
 
     __slots__ = ("deleted", "following", "gone", "heap", "index", "key", "locks", "older", "previous", "row", "writer")
@@ -76,7 +76,7 @@ class Record:
 
     @property
     def is_supremum(self) -> bool:
-        """Whether it stands behind all records of its index."""
+        """Whether it is the supremum, after all records of its index."""
         return self is self.index.supremum
 
     def __repr__(self) -> str:
@@ -84,19 +84,19 @@ class Record:
 
 
 class Index:
-    """One index of a table: its records in key order; the clustered index is the table itself.
+    """One index of a table: its records in key order. The clustered index is the table itself.
 
-    The records are a linked list, so that a scan moves on in one step; the sorted keys beside it find where to start.
+    The records are a linked list, so that a scan moves on in one step. A sorted list of keys finds where to start.
 
     Args:
         definition: its name and columns.
         columns: the columns of its table.
 
     Attributes:
-        lock_structures: how many lock structures there are on it.
-        reads: how many of its records scans have examined.
+        lock_structures: the number of lock structures on it.
+        reads: the number of its records that scans have examined.
         made: the transaction that created it; None if every read view sees the index.
-        supremum: stands behind the last record; the linked list closes there.
+        supremum: the record after the last one. The linked list closes there.
     """
 
     def __init__(self, definition: IndexDefinition, columns: Sequence[Column] = ()) -> None:
@@ -114,36 +114,36 @@ class Index:
         return len(self._records)
 
     def __iter__(self) -> Iterator[Record]:
-        """The records in order, delete-marked ones among them."""
+        """The records in order, including delete-marked ones."""
         return iter(self._records.values())
 
     def key_of(self, row: Sequence[Value]) -> Key:
-        """The place of a table's row in the index."""
+        """The key of a row in the index."""
         return tuple([NULL if (value := row[at]) is None else order(value) for at, order in self._key_parts])
 
     def entry_of(self, row: Sequence[Value]) -> Sequence[Value]:
-        """The columns of a table's row that the index keeps."""
+        """The columns of a row that the index has."""
         return row if self.definition.clustered else tuple(row[at] for at in self.definition.place)
 
     def changes_size(self, old: Sequence[Value], new: Sequence[Value]) -> bool:
-        """Whether a row of the table takes another amount of room in some column after an update."""
+        """Whether an update changes the size of some column of a row."""
         columns = zip(self._columns, old, new, strict=True)
         return any(column.type.stored(before) != column.type.stored(after) for column, before, after in columns)
 
     def get(self, key: Key) -> Record | None:
-        """The record with exactly that key."""
+        """The record with exactly this key, or None."""
         return self._records.get(key)
 
     def at_or_after(self, key: Key) -> Record:
-        """The first record that is not before ``key``; of a prefix, the first that begins with it or comes after."""
+        """The first record that is not before ``key``. For a prefix, the first that begins with it or is after it."""
         return self._at(self._records.bisect_left(key))
 
     def after(self, key: Key) -> Record:
-        """The first record behind all that begin with ``key``."""
+        """The first record after all that begin with ``key``."""
         return self._at(self._records.bisect_left((*key, HIGHEST)))
 
     def count(self, low: Key | None, high: Key | None, *, low_included: bool, high_included: bool) -> int:
-        """How many records there are between two prefixes: what the optimizer's dive into an index finds."""
+        """The number of records between two prefixes. The optimizer uses it for an index dive."""
         first, last = 0, len(self._records)
         if low is not None:
             first = self._records.bisect_left(low if low_included else (*low, HIGHEST))
@@ -152,7 +152,7 @@ class Index:
         return max(last - first, 0)
 
     def insert(self, key: Key, row: Sequence[Value], writer: Transaction | None) -> Record:
-        """Put a record in its place; there must not be one with that key."""
+        """Insert a record. There must be no record with this key."""
         record = Record(self, key, row, writer, self._heap)
         self._heap += 1
         record.following = self.at_or_after(key)
@@ -162,7 +162,7 @@ class Index:
         return record
 
     def remove(self, record: Record) -> None:
-        """Remove a record. Its own pointers stay, for scans that stand on it."""
+        """Remove a record. Its own pointers remain, for scans that are at it."""
         del self._records[record.key]
         record.previous.following = record.following
         record.following.previous = record.previous
@@ -176,18 +176,19 @@ class Index:
 
 
 class RecordLock:
-    """A lock structure: records of one index that a transaction has locked in one mode and kind, or waits to lock.
+    """A lock structure: the records of one index that a transaction has locked in one mode and kind, or waits to lock.
 
-    InnoDB keeps such a structure, with a bitmap of records, for each page; here an index is one page.
+    InnoDB has such a structure, with a bitmap of records, for each page. Here an index is one page.
 
     Attributes:
         trx: the transaction.
         index: the index of the records.
         mode: S or X.
-        kind: what it covers of each record; on the supremum there is only the gap before it.
-        records: the locked records; just one while it waits.
-        waiting: it has not been granted yet.
-        queue_position: the order in the records' queues: below 0 when granted, the newest lowest; above 0 when waiting.
+        kind: the part of each record that it covers. On the supremum it is only the gap.
+        records: the locked records; only one while it waits.
+        waiting: whether it has not been granted yet.
+        queue_position: the order in the queues of records: negative if granted, the newest one lowest; positive if
+            waiting.
     """
 
     __slots__ = ("index", "kind", "mode", "queue_position", "records", "trx", "waiting")
@@ -220,7 +221,7 @@ class TableLocks:
 
     Attributes:
         table: its name.
-        granted: by transaction and mode.
+        granted: the granted locks, by transaction and mode.
         auto_inc: the AUTO-INC locks, granted and waiting, in order.
     """
 
@@ -235,14 +236,14 @@ class LockState:
 
     Attributes:
         structures: the lock structures that it holds or waits for, oldest first.
-        similar: its newest granted record lock of each index, mode and kind: further records are added to that one.
+        similar: its newest granted record lock for each index, mode and kind. Further records are added to this one.
         wait_lock: the lock that it waits for.
-        blocking_trx: the transaction that it waits for; of several the one found first.
+        blocking_trx: the transaction that it waits for; the first one found, if there are several.
         reservation_no: the number of its wait, in the order in which waits began.
-        inherit_all: a uniqueness check of the current statement needs its locks on removed records to be inherited by
-            the gap, at READ COMMITTED as well.
-        wait_event: what it sleeps on.
-        wait_error: how the wait ended, when it ended with an error before the transaction slept.
+        inherit_all: whether the gap inherits its locks on removed records at READ COMMITTED too, for a uniqueness check
+            of the current statement.
+        wait_event: the event that ends its wait.
+        wait_error: the error of a wait that has ended before the transaction slept.
     """
 
     structures: list[RecordLock | TableLock] = field(default_factory=list)
@@ -255,10 +256,10 @@ class LockState:
     wait_error: BaseException | None = None
 
     async def wait(self, lock: RecordLock | TableLock, seconds: float) -> bool:
-        """Wait until a request is granted, or is to be made again; False if it still waits after so many seconds.
+        """Wait until a request is granted, or must be made again. Returns False if it still waits after ``seconds``.
 
         Raises:
-            DeadlockError: the transaction was chosen as the victim of a deadlock; the request is gone.
+            DeadlockError: the transaction was chosen as the victim of a deadlock. The request was cancelled.
         """
         if self.wait_lock is lock:
             event = self.wait_event = asyncio.get_running_loop().create_future()
@@ -285,8 +286,8 @@ class Version:
 
     Attributes:
         row: its columns.
-        writer: the transaction that wrote it; None when that was before the history that is kept.
-        deleted: the row was deleted then.
+        writer: the transaction that wrote it; None if that has been purged.
+        deleted: whether the row was deleted in this version.
         older: the version before it.
     """
 
@@ -297,7 +298,7 @@ class Version:
 
 
 class EntryChange(Enum):
-    """What was done to an entry of a secondary index."""
+    """A change of an entry of a secondary index."""
 
     INSERTED = "inserted, or its delete mark removed"
     DELETE_MARKED = "delete-marked"
@@ -305,13 +306,13 @@ class EntryChange(Enum):
 
 @dataclass(slots=True)
 class UndoRecord:
-    """What is needed to take back one change of a row, and to purge what it replaced.
+    """The data to undo one change of a row, and to purge what it has replaced.
 
     Attributes:
-        indexes: those of the row's table, the clustered one first.
+        indexes: the indexes of the row's table, the clustered one first.
         record: the row's clustered record.
-        before: its version before; None if the row was not there.
-        entries: what was done to secondary entries, in order, and who had written each before.
+        before: the version before; None if there was no row.
+        entries: the changes of secondary entries, in order, each with its previous writer.
     """
 
     indexes: Sequence[Index]
@@ -326,11 +327,11 @@ class Transaction:
 
     Attributes:
         session: the number of its session.
-        isolation: its level.
-        active: it has neither committed nor been rolled back.
+        isolation: its isolation level.
+        active: whether it has neither been committed nor rolled back.
         serial: the number of its commit, in the order of commits.
-        view: what its plain reads see, at REPEATABLE READ and above from the first of them on.
-        undo_log: what it has changed, oldest first.
+        view: the read view of its consistent reads. At REPEATABLE READ and above it is opened by the first of them.
+        undo_log: its changes, oldest first.
         locks: its locks.
     """
 
@@ -349,12 +350,12 @@ class Transaction:
 
     @property
     def weight(self) -> int:
-        """By what the victim of a deadlock is chosen: the number of its lock structures and undo records."""
+        """The weight that decides about the victim of a deadlock: its lock structures plus its undo records."""
         return len(self.locks.structures) + len(self.undo_log)
 
 
 class ReadView:
-    """What a consistent read sees: what had been committed when the view was opened, and its own changes.
+    """A read view: a consistent read sees what was committed when the view was opened, and its own changes.
 
     Args:
         owner: the transaction that reads.
@@ -368,5 +369,5 @@ class ReadView:
         self.committed = committed
 
     def sees(self, writer: Transaction | None) -> bool:
-        """Whether what ``writer`` did is visible."""
+        """Whether the changes of ``writer`` are visible."""
         return writer is None or writer is self.owner or (not writer.active and writer.serial <= self.committed)

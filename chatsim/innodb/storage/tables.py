@@ -1,4 +1,4 @@
-"""Tables and their foreign keys, as DDL declares them (MySQL manual, "Clustered and Secondary Indexes")."""
+"""Tables and their foreign keys (MySQL manual, "Clustered and Secondary Indexes")."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ForeignKey:
     """A constraint: a row of ``child`` that is not NULL in ``columns`` needs a row of ``parent``.
 
     Attributes:
-        name: for messages.
-        child: the table that refers.
-        columns: which of its columns.
+        name: its name, for messages.
+        child: the table that refers to another one.
+        columns: the numbers of its referring columns.
         index: the child's index that begins with them.
-        parent: the table referred to.
-        parent_columns: which of its columns.
+        parent: the table that is referred to.
+        parent_columns: the numbers of its columns.
         parent_index: the parent's index that begins with them.
-        on_delete: what becomes of the child's rows when the parent's goes.
-        on_update: and when the parent's key changes.
+        on_delete: what happens to the child's rows when the parent's row is deleted.
+        on_update: what happens to them when the parent's key changes.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Table:
         self.next_number = max(self.next_number, number + 1)
 
     def logged(self, row: Sequence[Value]) -> None:
-        """A row is about to be written: its AUTO_INCREMENT value goes into the redo log, whatever becomes of it."""
+        """Note that a row is about to be written: its AUTO_INCREMENT value goes into the redo log in any case."""
         if self.auto is not None and isinstance(number := row[self.auto], int):
             self.logged_number = max(self.logged_number, number)
 
@@ -108,7 +108,7 @@ class Table:
             self.next_number += 1
 
     def analyze(self) -> None:
-        """Count rows and keys anew."""
+        """Count rows and keys for the statistics."""
         self.statistics.analyze(self.indexes)
 
     def empty(self) -> None:
@@ -128,7 +128,7 @@ class Table:
         self.statistics = Statistics()
 
     def order(self, column: int, value: Value) -> object:
-        """What a column's value is sorted by."""
+        """The sort key of a column's value."""
         return NULL if value is None else self.columns[column].type.order(value)
 
     def row_of(self, entry: Record) -> Record:

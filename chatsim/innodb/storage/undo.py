@@ -1,4 +1,4 @@
-"""Undo: rows are written so that they can be restored, and a rollback restores them (InnoDB's trx0undo, row0undo)."""
+"""Undo: old versions of rows are kept when rows are written, and a rollback restores them (trx0undo, row0undo)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["roll_back", "write"]
 
 
 def write(record: Record, trx: Transaction, locks: LockSystem, row: Sequence[Value], *, deleted: bool) -> Version:
-    """Write a new version of a clustered record; the version before is kept behind it, and returned."""
+    """Write a new version of a clustered record. The version before is kept, and returned."""
     before = Version(record.row, record.writer, record.deleted, record.older)
     _replace(record, locks, row)
     record.writer, record.deleted, record.older = trx, deleted, before
@@ -29,15 +29,15 @@ def _replace(record: Record, locks: LockSystem, row: Sequence[Value]) -> None:
 def roll_back(trx: Transaction, since: int, locks: LockSystem, purged: int, *, partial: bool) -> None:
     """Undo a transaction's changes, newest first, back to the number ``since``.
 
-    If the transaction goes on, at REPEATABLE READ, what is undone stays locked: the implicit locks on it become
-    explicit, and those on records that are removed are inherited by the gap.
+    If the transaction goes on, at REPEATABLE READ, the undone records stay locked: implicit locks become explicit, and
+    the gap inherits the locks on records that are removed.
 
     Args:
         trx: the transaction.
-        since: how many of its changes to leave.
-        locks: the server's.
+        since: the number of its first changes that remain.
+        locks: the server's locks.
         purged: commits up to this number have been purged.
-        partial: the transaction goes on.
+        partial: whether the transaction goes on.
     """
     protect = partial and trx.locks_gaps
     while len(trx.undo_log) > since:
@@ -57,10 +57,10 @@ def roll_back(trx: Transaction, since: int, locks: LockSystem, purged: int, *, p
 
 
 def _restore_entries(undo: UndoRecord, locks: LockSystem, *, protect: bool) -> None:
-    """Undo what a change did to secondary entries.
+    """Undo the changes of secondary entries.
 
-    Of a row that was not there before, every entry goes, also one that a deleted row had left and that this row's
-    insertion had not come to yet: nobody else would remove it.
+    If there was no row before, all its entries are removed, also an entry of an earlier deleted row that the insert had
+    not reached yet: nothing else would remove it.
     """
     record, before = undo.record, undo.before
     inserted = {entry: writer for entry, change, writer in undo.entries if change is EntryChange.INSERTED}

@@ -1,4 +1,4 @@
-"""Column types: what a column keeps of a value, and how its values are ordered (MySQL manual, "Data Types")."""
+"""Column types: how values are stored and how they are ordered (MySQL manual, "Data Types")."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 Value: TypeAlias = int | float | Decimal | str | bytes | datetime | date | timedelta | None
-"""What a column holds and a client gets."""
+"""A value of a column."""
 
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?)")
 
 
 class _Null:
-    """NULL in a key: less than any value, and equal to itself, since an index has to put it somewhere."""
+    """NULL in a key. It is less than any value and equal to itself, so that an index can sort it."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ NULL = _Null()
 
 
 class _Highest:
-    """Behind every value of a key's column."""
+    """A value that is larger than every value of a key's column."""
 
     __slots__ = ()
 
@@ -84,23 +84,23 @@ class _Highest:
 
 
 HIGHEST = _Highest()
-"""What stands behind every value of a key's column."""
+"""A value that is larger than every value of a key's column."""
 
 Key: TypeAlias = tuple[object, ...]
-"""A place in an index: its columns' order keys, or the first few of them."""
+"""A key of an index: the sort keys of its columns, or of the first of them."""
 
 
 class UnusableError(Exception):
-    """A column's order is of no help in looking for a value of another type."""
+    """An index can't be used to search for a value, because its type is sorted in another order."""
 
 
 class BadValueError(Exception):
-    """A value can't be kept by a column.
+    """A value can't be stored in a column.
 
     Attributes:
         errno: MySQL's number of the error.
-        reason: the error's text, ``{column}`` and ``{row}`` in it.
-        kept: what IGNORE keeps instead.
+        reason: the text of the error, with ``{column}`` and ``{row}`` in it.
+        kept: the value that IGNORE stores instead.
     """
 
     def __init__(self, errno: int, reason: str, kept: Value) -> None:
@@ -111,7 +111,7 @@ class BadValueError(Exception):
 
 
 def collate(text: str) -> str:
-    """What two texts have in common that the case- and accent-insensitive collations call equal."""
+    """The sort key of a text in a case- and accent-insensitive collation: equal texts have the same key."""
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFD", text)
@@ -119,7 +119,7 @@ def collate(text: str) -> str:
 
 
 def as_number(value: Value) -> int | float | Decimal:
-    """A value where a number is wanted; of a text, the number that it begins with, or 0."""
+    """A value as a number. A text gives the number at its beginning, or 0."""
     match value:
         case int() | float() | Decimal():
             return value
@@ -138,7 +138,7 @@ def as_number(value: Value) -> int | float | Decimal:
 
 
 def as_exact_number(value: Value) -> int | float | Decimal:
-    """A value where a number is wanted, and nothing else will do: 0 of a text without a letter.
+    """A value as a number, where only a number is allowed. An empty text gives 0.
 
     Raises:
         DatabaseError: it is a text with more than a number in it (1292).
@@ -152,7 +152,7 @@ def as_exact_number(value: Value) -> int | float | Decimal:
 
 
 def as_text(value: Value) -> str:
-    """A value where a text is wanted."""
+    """A value as a text."""
     match value:
         case str():
             return value
@@ -164,11 +164,11 @@ def as_text(value: Value) -> str:
 
 
 def place(value: Value, kind: ColumnType | None = None) -> Value:
-    """What a value is sorted and grouped by: a text by its collation, an ENUM by its number.
+    """The key by which a value is sorted and grouped: a text by its collation, an ENUM by its number.
 
     Args:
-        value: which.
-        kind: the type of the column that it comes from, None if from none.
+        value: the value.
+        kind: the type of its column; None if it is not from a column.
     """
     if value is None:
         return None
@@ -178,34 +178,34 @@ def place(value: Value, kind: ColumnType | None = None) -> Value:
 
 
 def as_moment(text: str) -> datetime:
-    """The moment that a text says, in UTC. Raises `ValueError`."""
+    """A text as a time, in UTC. Raises `ValueError`."""
     moment = datetime.fromisoformat(text.strip())
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
 class ColumnType:
-    """A type: `store` makes of a value what the column keeps, `order` what an index sorts by.
+    """The type of a column: `store` converts a value for the column, `order` gives its sort key in an index.
 
     Attributes:
-        size: bytes of a value, roughly: what the optimizer and the pages go by.
+        size: the approximate size of a value in bytes, for the optimizer and for pages.
     """
 
     size: int
 
     def store(self, value: Value) -> Value:
-        """What is kept of a value that is not NULL. Raises `BadValueError`."""
+        """The stored form of a value that is not NULL. Raises `BadValueError`."""
         raise NotImplementedError
 
     def order(self, value: Value) -> object:
-        """What a value that is not NULL is sorted by."""
+        """The sort key of a value that is not NULL."""
         return value
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """Where an index has the values that stand in ``operator`` (``=``, ``<`` …) to ``value``; None: nowhere.
+        """The sort key to search for, for a comparison (``=``, ``<`` …) with ``value``; None if nothing can match.
 
         Raises:
-            UnusableError: an index can't be asked that.
+            UnusableError: an index can't be used for this comparison.
         """
         try:
             return self.order(self.store(value))
@@ -215,21 +215,21 @@ class ColumnType:
             raise UnusableError from error
 
     def stored(self, value: Value) -> int | None:
-        """The bytes that a record keeps a value in; None for NULL."""
+        """The size of a value in a record, in bytes; None for NULL."""
         return None if value is None else self.size
 
     def number(self, value: Value) -> int | float | Decimal:
-        """What a value that is not NULL is where a number is wanted."""
+        """A value that is not NULL, as a number."""
         return as_number(value)
 
     @property
     def zero(self) -> Value:
-        """What stands for a value where there must be one and none is given."""
+        """The value of a NOT NULL column without a default, if none is given."""
         return 0
 
 
 def _parsed(value: Value) -> int | float | Decimal | None:
-    """The number that a value is, None when it is none."""
+    """A value as a number; None if it is not a number."""
     if isinstance(value, str | bytes):
         text = value if isinstance(value, str) else value.decode(errors="replace")
         try:
@@ -261,7 +261,7 @@ class Integer(ColumnType):
         return value
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """The number; a fraction is rounded away from what is looked for."""
+        """The number. A fraction is rounded so that the comparison has the same result."""
         number = as_number(value)
         if number == int(number):
             return int(number)
@@ -272,7 +272,7 @@ class Integer(ColumnType):
 
 @dataclass(frozen=True)
 class Decimals(ColumnType):
-    """DECIMAL: so many digits, so many of them behind the point."""
+    """DECIMAL, with a number of digits and a number of decimals."""
 
     digits: int
     scale: int
@@ -314,11 +314,11 @@ class Text(ColumnType):
     """CHAR, VARCHAR, TEXT: characters, ordered by a collation.
 
     Attributes:
-        length: the most characters.
-        binary: the collation goes by code points.
-        padded: the collation does not see spaces at the end.
-        trimmed: spaces at the end are not kept.
-        long: an index of it needs a length.
+        length: the largest number of characters.
+        binary: whether the collation compares code points.
+        padded: whether the collation ignores spaces at the end.
+        trimmed: whether spaces at the end are not stored.
+        long: whether an index on it needs a length.
     """
 
     length: int
@@ -339,20 +339,20 @@ class Text(ColumnType):
         return text
 
     def order(self, value: Value) -> object:
-        """What the collation makes of it."""
+        """The sort key of the collation."""
         text = as_text(value)
         if self.padded:
             text = text.rstrip(" ")
         return text if self.binary else collate(text)
 
     def sought(self, value: Value, operator: str) -> object | None:  # noqa: ARG002 - as the others
-        """Only a text is looked for by a collation."""
+        """Only a text can be searched for by a collation."""
         if not isinstance(value, str | bytes):
             raise UnusableError
         return self.order(value)
 
     def stored(self, value: Value) -> int | None:
-        """The text's own bytes; CHAR keeps room for as many characters as are declared."""
+        """The bytes of the text. CHAR has room for as many characters as it declares."""
         return None if value is None else max(len(as_text(value).encode()), self.length if self.trimmed else 0)
 
     @property
@@ -363,10 +363,10 @@ class Text(ColumnType):
 
 @dataclass(frozen=True)
 class Binary(ColumnType):
-    """BINARY, VARBINARY, BLOB: bytes, at most so many.
+    """BINARY, VARBINARY, BLOB: bytes, up to a largest length.
 
     Attributes:
-        long: an index of it needs a length.
+        long: whether an index on it needs a length.
     """
 
     length: int
@@ -380,13 +380,13 @@ class Binary(ColumnType):
         return data
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """Only bytes are looked for among bytes."""
+        """Only bytes can be searched for among bytes."""
         if not isinstance(value, str | bytes):
             raise UnusableError
         return super().sought(value, operator)
 
     def stored(self, value: Value) -> int | None:
-        """So many as there are."""
+        """The number of bytes."""
         return len(value) if isinstance(value, bytes) else None
 
     @property
@@ -400,13 +400,13 @@ class Moment(ColumnType):
     """DATE, DATETIME and TIMESTAMP, in UTC.
 
     Attributes:
-        digits: of the fraction of a second; None for a DATE.
+        digits: the digits of the fraction of a second; None for a DATE.
     """
 
     digits: int | None
 
     def store(self, value: Value) -> Value:
-        """The moment, rounded."""
+        """The time, rounded."""
         moment = value
         if not isinstance(moment, date):
             try:
@@ -425,7 +425,7 @@ class Moment(ColumnType):
 
     @property
     def zero(self) -> Value:
-        """The beginning of the epoch, for want of MySQL's ``0000-00-00``, which Python has not."""
+        """The beginning of the epoch, since Python does not have MySQL's ``0000-00-00``."""
         return date(1970, 1, 1) if self.digits is None else datetime(1970, 1, 1)  # noqa: DTZ001
 
 
@@ -450,7 +450,7 @@ class Enumeration(ColumnType):
         return self.members.index(as_text(value)) + 1 if value else 0
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """A number is looked for as that; a text is a member or none, since the order is not that of texts."""
+        """A number is searched for as a number. A text must be a member, since the order is not that of texts."""
         if not isinstance(value, str | bytes):
             return as_number(value)
         if operator not in ("=", "<=>", "in"):
