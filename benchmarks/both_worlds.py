@@ -88,10 +88,10 @@ def in_model(run: Callable[[World], Awaitable[T]], *, costs: str = "", seed: int
 
 def race(**options: object) -> None:
     """All strategies and patterns, through the stack."""
-    racing = Race(patterns=PATTERNS, layer="stack", **options)  # type: ignore[arg-type]
+    racing = Race(pattern=PATTERNS, layer="stack", **options)  # type: ignore[arg-type]
 
     async def run(world: World) -> Result:
-        result = Result(racing.config(world.name))
+        result = racing.result(world.name)
         await racing.run(world, result)
         return result
 
@@ -110,12 +110,12 @@ def race(**options: object) -> None:
         table.add_column(name)
     same, within = 0, []
     for one, other in zip(real.variants, modelled.variants, strict=True):
-        same += one.verdict.word == other.verdict.word
+        same += one["verdict"] == other["verdict"]
         (dead, ok), (dead_modelled, ok_modelled) = _numbers(one), _numbers(other)
         if dead * len(one.operations) >= 10:
             within.append(0.5 <= dead_modelled / dead <= 2)
         table.add_row(
-            *(one.strategy, one.pattern, one.verdict.word, other.verdict.word),
+            *(str(each) for each in (one["strategy"], one["pattern"], one["verdict"], other["verdict"])),
             *(f"{dead:.2f}", f"{dead_modelled:.2f}", f"{ok:,.0f}", f"{ok_modelled:,.0f}"),
         )
     say(table)
@@ -124,8 +124,7 @@ def race(**options: object) -> None:
 
 
 def _numbers(variant: Variant) -> tuple[float, float]:
-    measures = variant.measures()
-    return float(str(measures["deadlocks_per_op"])), float(str(measures["goodput_per_s"]))
+    return float(str(variant["deadlocks_per_op"])), float(str(variant["goodput_per_s"]))
 
 
 # --- cursors
@@ -172,16 +171,15 @@ def cursors(writers: int, messages: int) -> None:
 
 async def _followed(world: World, setting: Setting, writers: int, messages: int) -> list[dict[str, object]]:
     compared = CatchUp(
-        DIRECT,
-        "all",
+        protocols=DIRECT,
         threads=setting.threads,
         missed=messages // setting.threads,
         writers=writers,
         writer_rtt=setting.rtt,
     )
-    report = compared.report(world.name)
-    await compared.run(world, report)
-    return report.rows
+    result = compared.result(world.name)
+    await compared.run(world, result)
+    return result.rows()
 
 
 async def _commit(world: World) -> float:

@@ -40,7 +40,7 @@ ROOMS = {
 
 
 async def profile(strategy: str) -> tuple[Counter[str], int]:
-    race = Race(strategies=strategy, patterns="strangers", layer="stack", nodes=4, clients=16, rounds=250)
+    race = Race(strategies=strategy, pattern="strangers", layer="stack", nodes=4, clients=16, rounds=250)
     (chosen,) = named(strategy)
     profiler = cProfile.Profile()
     async with MySQLWorld() as world, race.heat(world, chosen, "strangers") as heat:

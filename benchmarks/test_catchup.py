@@ -23,8 +23,8 @@ from chatsim.chat.protocol import CatchUpPart, NumberedText, ThreadTexts
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import HardenedTexts
-from chatsim.experiments.catchup.away import CacheReader, Tables
-from chatsim.experiments.catchup.following import READER
+from chatsim.experiments.catchup.readers import CacheReader
+from chatsim.experiments.catchup.tables import READER, Tables
 from chatsim.worlds.cluster import cluster
 
 THREADS, MISSED, ROUNDS = 100, 1_000, 3

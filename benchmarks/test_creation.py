@@ -24,7 +24,7 @@ LAYERS = {"store": {}, "stack": {"layer": "stack", "nodes": 4}}
 
 def heats(runner, world, strategy, pattern, *, clients=CLIENTS, **parameters):
     """A set-up, a body and a tear-down for `benchmark.pedantic`, and the finished variants."""
-    race = Race(strategies=strategy, patterns=pattern, clients=clients, **parameters)
+    race = Race(strategies=strategy, pattern=pattern, clients=clients, **parameters)
     (named_so,) = named(strategy)
     state, done = {}, []
 
@@ -46,7 +46,7 @@ def heats(runner, world, strategy, pattern, *, clients=CLIENTS, **parameters):
 
 def note(benchmark, world, variants):
     """Put the deterministic costs, and what else a comparison needs, beside the times."""
-    rows = [variant.measures() for variant in variants]
+    rows = [variant.row() for variant in variants]
     for counted in ("round_trips", "statements", "rows_examined", "lock_waits", "deadlocks"):
         benchmark.extra_info[f"{counted}_per_op"] = median(float(row[f"{counted}_per_op"]) for row in rows)
     benchmark.extra_info["goodput_per_s"] = median(float(row["goodput_per_s"]) for row in rows)
@@ -85,7 +85,7 @@ def test_one_round_trip_beside_mysqlslap(  # noqa: PLR0917 - fixtures
     benchmark.pedantic(drive, setup=both, teardown=teardown, rounds=ROUNDS, warmup_rounds=1)
     counted = slice(-ROUNDS, None)  # the first is the warm-up's
     note(benchmark, world, done[counted])
-    ours = [float(str(variant.measures()["goodput_per_s"])) for variant in done[counted]]
+    ours = [float(str(variant["goodput_per_s"])) for variant in done[counted]]
     benchmark.extra_info["mysqlslap_per_s"] = median(theirs[counted])
     benchmark.extra_info["ratio_to_mysqlslap"] = median(a / b for a, b in zip(ours, theirs[counted], strict=True))
 
@@ -112,7 +112,7 @@ def test_what_the_stack_adds(benchmark, runner, world, clients):
     counted = slice(-ROUNDS, None)
     note(benchmark, world, done[counted])
     through, without = (
-        [float(str(variant.measures()["p50_ms"])) for variant in variants[counted]] for variants in (done, straight)
+        [float(str(variant["p50_ms"])) for variant in variants[counted]] for variants in (done, straight)
     )
     benchmark.extra_info["noop_p50_ms"] = median(through)
     benchmark.extra_info["one_round_trip_p50_ms"] = median(without)

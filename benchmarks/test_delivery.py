@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from chatsim.chat.client.connection import Client
 from chatsim.experiments.delivery.experiment import HOPS, Delivery, converse
-from chatsim.experiments.result import percentile
+from chatsim.experiments.statistics import percentile
 from chatsim.worlds.cluster import MISSED_REPORTS
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.mysql.nodes import node_processes
@@ -57,8 +57,8 @@ async def as_processes(world, parameters):
 
 @asynccontextmanager
 async def in_process(world, parameters):
-    """ChatService to nodes that are this process."""
-    async with parameters.house(world, Sharing()) as door:
+    """Doors to nodes that are this process."""
+    async with parameters.nodes_running(world, Sharing()) as door:
         yield door
 
 
@@ -75,12 +75,12 @@ def test_400_texts(benchmark, runner, world, where, nodes, path):  # noqa: PLR09
     parameters = Delivery(nodes=nodes, pairs=8, texts=50, paths=path)
     context = WHERE[where](world, parameters)
     door = runner.run(context.__aenter__())
-    rates, hops, rng = [], [], np.random.default_rng(1)
+    rates, texts, rng = [], [], np.random.default_rng(1)
 
     def talk():
-        window, said = runner.run(converse(parameters, path, door, rng, SILENT))
-        rates.append(len(said) / window)
-        hops.extend(said)
+        window, sent = runner.run(converse(parameters, path, door, rng, SILENT))
+        rates.append(len(sent) / window)
+        texts.extend(sent)
 
     benchmark.group = f"delivery, {nodes} nodes"
     try:
@@ -89,7 +89,7 @@ def test_400_texts(benchmark, runner, world, where, nodes, path):  # noqa: PLR09
         runner.run(context.__aexit__(None, None, None))
     benchmark.extra_info["texts_per_s"] = median(rates[-ROUNDS:])
     for hop in HOPS:
-        times = np.array([took * 1e3 for each in hops if (took := getattr(each, hop)) is not None])
+        times = np.array([each.value[hop] * 1e3 for each in texts if hop in each.value])
         for q in (50, 99):
             benchmark.extra_info[f"{hop}_p{q}_ms"] = percentile(times, q)
-    assert all(each.pushed is not None for each in hops), "no push was lost"
+    assert all("pushed" in each.value for each in texts), "no push was lost"

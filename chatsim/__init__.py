@@ -7,9 +7,9 @@ Experiments:
 - `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
 - `catchup`: how a client that was away catches up: how soon, at what price, and whether it has everything then
 - `run`: runs an experiment where no event loop is running, in a script
-- `Result`: what a race returns
-- `Report`: what the other experiments return
-- `compare`: how two results of races differ, with intervals
+- `talk`: whether anything is lost while people talk and servers are killed
+- `Result`: what an experiment returns
+- `compare`: how two results differ, with intervals
 - `figures`: pictures of results and of deadlocks
 
 Strategies:
@@ -37,7 +37,6 @@ Errors:
 
 - `BadParameterError`: a parameter makes no sense
 - `UnknownStrategyError`: there is no strategy of that name
-- `UnknownCursorError`: there is no cursor of that name
 - `StrategyError`: a strategy is broken
 - `BadScheduleError`: a script can't be read
 - `WorldError`: a server can't be had, or can't do what an experiment asks
@@ -70,10 +69,9 @@ if TYPE_CHECKING:
         LockWaitTimeoutError,
     )
     from chatsim.db.session import Session
-    from chatsim.experiments.catchup.cursors import UnknownCursorError
-    from chatsim.experiments.functions import catchup, delivery, pages, paging_strategies, race, run, strategies
-    from chatsim.experiments.report import Report
-    from chatsim.experiments.result import Result, compare
+    from chatsim.experiments.functions import catchup, delivery, pages, paging_strategies, race, run, strategies, talk
+    from chatsim.experiments.result import Result
+    from chatsim.experiments.statistics import compare
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.model.settings import Model
     from chatsim.worlds.mysql.settings import Servers as MySQL
@@ -95,12 +93,10 @@ __all__ = [
     "Model",
     "MySQL",
     "Page",
-    "Report",
     "Result",
     "Schedule",
     "Session",
     "StrategyError",
-    "UnknownCursorError",
     "UnknownStrategyError",
     "WorldError",
     "anomalies",
@@ -116,6 +112,7 @@ __all__ = [
     "race",
     "run",
     "strategies",
+    "talk",
 ]
 
 _HOMES = {
@@ -132,17 +129,15 @@ _HOMES = {
     "Model": "chatsim.worlds.model.settings:Model",
     "MySQL": "chatsim.worlds.mysql.settings:Servers",
     "Page": "chatsim.chat.paging.strategy:Page",
-    "Report": "chatsim.experiments.report:Report",
     "Result": "chatsim.experiments.result:Result",
     "Schedule": "chatsim.conformance.schedule:Schedule",
     "Session": "chatsim.db.session:Session",
     "StrategyError": "chatsim.chat.creation:StrategyError",
-    "UnknownCursorError": "chatsim.experiments.catchup.cursors:UnknownCursorError",
     "UnknownStrategyError": "chatsim.chat.creation:UnknownStrategyError",
     "WorldError": "chatsim.worlds.world:WorldError",
     "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
     "catchup": "chatsim.experiments.functions:catchup",
-    "compare": "chatsim.experiments.result:compare",
+    "compare": "chatsim.experiments.statistics:compare",
     "creation_strategy": "chatsim.chat.creation:creation_strategy",
     "delivery": "chatsim.experiments.functions:delivery",
     "figures": "chatsim.figures",
@@ -153,6 +148,7 @@ _HOMES = {
     "race": "chatsim.experiments.functions:race",
     "run": "chatsim.experiments.functions:run",
     "strategies": "chatsim.experiments.functions:strategies",
+    "talk": "chatsim.experiments.functions:talk",
 }
 """Where each name is defined. A module is imported when the first of its names is used: see PEP 562."""
 

@@ -12,8 +12,7 @@ import pytest
 import chatsim
 from chatsim.chat.creation import STRATEGIES, CreationStrategy
 from chatsim.conformance.schedule import BadScheduleError
-from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.worlds.world import WorldError
+from chatsim.worlds.world import BadParameterError, WorldError
 
 
 def test_the_docstrings_list_is_exactly_what_is_public():
@@ -130,7 +129,7 @@ def test_a_line_of_a_script_that_has_no_session_is_named():
         chatsim.Schedule.of("a: BEGIN\nSELECT 1")
 
 
-def test_pages_gives_a_report_with_a_row_for_each_page_measured_and_ones_own_way_among_them():
+def test_pages_gives_a_result_with_a_row_for_each_page_measured_and_ones_own_way_among_them():
     @chatsim.paging_strategy("history", order="newest")
     async def mine(tx, thread, cursor, size):
         """Bets on nothing new."""
@@ -143,9 +142,9 @@ def test_pages_gives_a_report_with_a_row_for_each_page_measured_and_ones_own_way
         return chatsim.Page(page, page[-1][0] if page else cursor, more=len(found.rows) > size)
 
     parameters = {"what": "history", "existing": 30, "page_size": 5, "rounds": 1, "depths": "first", "writers": "all"}
-    report = chatsim.run(chatsim.pages(world="model", strategies=[mine, "offset"], progress=False, **parameters))
-    assert isinstance(report, chatsim.Report)
-    assert [(row["strategy"], row["verdict"]) for row in report.rows] == [("mine", "safe"), ("offset", "unsafe")]
+    result = chatsim.run(chatsim.pages(world="model", strategies=[mine, "offset"], progress=False, **parameters))
+    assert isinstance(result, chatsim.Result)
+    assert [(row["strategy"], row["verdict"]) for row in result.rows()] == [("mine", "safe"), ("offset", "unsafe")]
     with pytest.raises(BadParameterError, match="unknown world 'nope'; there are: mysql, model"):
         chatsim.run(chatsim.pages(world="nope"))
 
@@ -157,15 +156,15 @@ def test_the_ways_to_page_that_are_shipped_are_a_copy():
     assert chatsim.paging_strategies("history")
 
 
-def test_a_catch_up_is_a_report_with_its_rows(mysql_url, schemas):
+def test_a_catch_up_gives_a_result_with_its_rows(mysql_url, schemas):
     before = schemas()
     parameters = {"protocols": "bulk", "rtt": 0, "threads": 2, "missed": 3, "progress": False}
     real = chatsim.run(chatsim.catchup(**parameters))
     modelled, again = (chatsim.run(chatsim.catchup(world=world, **parameters)) for world in ("model", chatsim.Model()))
-    assert isinstance(real, chatsim.Report)
-    assert re.search(r"bulk user_version +0 .* safe\n", repr(real))
-    assert modelled.rows == again.rows
-    assert [(row["world"], row["verdict"]) for row in real.rows + modelled.rows] == [
+    assert isinstance(real, chatsim.Result)
+    assert re.search(r"bulk user_version +0\.0 .* safe\n", repr(real))
+    assert modelled.rows() == again.rows()
+    assert [(row["world"], row["verdict"]) for row in real.rows() + modelled.rows()] == [
         ("mysql", "safe"),
         ("model", "safe"),
     ]

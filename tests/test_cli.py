@@ -97,8 +97,8 @@ def test_a_race_prints_a_table_with_the_verdict_in_words_and_the_conditions():
     assert result.exit_code == 0
     assert re.search(r"one_round_trip .*safe", result.stdout)
     assert re.search(r"unordered .*unsafe: the pair", result.stdout)
-    assert "Why unordered is unsafe, same_pair" in result.stdout
-    assert re.search(r"asked for \d+ with \d+ at \d+\.\d+ s, got thread \d+", result.stdout)
+    assert "Why unordered, same_pair is unsafe" in result.stdout
+    assert re.search(r"create uid \d+, other \d+ at \d+\.\d+ s, thread \d+", result.stdout)
     caption = " ".join(result.stdout.split())
     assert (
         "layer store, closed loop, 4 clients, 5 rounds, 0 rows before, random ids, retry policy retry, seed 3"
@@ -242,17 +242,19 @@ def test_errors_are_not_safe():
             "--must-pass names user_row, which --strategies leaves out",
         ),
         (["--must-pass", "upsert,nope"], "--must-pass names nope, which --strategies leaves out"),
-        (["--clients", "0"], "clients is 0; it must be at least 1"),
-        (["--existing", "-1"], "existing is -1; it must be at least 0"),
+        (["--clients", "0"], "clients is 0; it must be a whole number of at least 1"),
+        (["--existing", "-1"], "existing is -1; it must be a whole number of at least 0"),
         (["--mysql-url", "postgres://here"], r"'postgres://here' is not of the form mysql://user:password@host:port"),
         (["--mysql-url", "mysql://root@127.0.0.1:1"], r"MySQL at mysql://root@127\.0\.0\.1:1 can't be used: 2\d\d\d.*"),
         (["--world", "nope"], r"Invalid value for '--world': 'nope' is not .*mysql.*"),
-        (["--pattern", "nope"], r"Invalid value for '--pattern': 'nope' is not one of 'same_pair', .*"),
-        (["--ids", "nope"], r"Invalid value for '--ids': 'nope' is not one of 'random', .*"),
-        (["--retry", "nope"], r"Invalid value for '--retry': 'nope' is not one of 'none', .*"),
+        (["--pattern", "nope"], "unknown pattern 'nope'; there are: same_pair, hot_pairs, strangers"),
+        (["--ids", "nope"], "unknown ids 'nope'; there are: random, rising, one_popular"),
+        (["--retry", "nope"], "unknown retry 'nope'; there are: none, retry, immediate"),
         (["--profile", "nope"], r"Invalid value for '--profile': 'nope' is not one of 'durable', .*"),
         (["--mysql-via", "nope"], r"Invalid value for '--mysql-via': 'nope' is not one of 'url', .*"),
-        (["--rounds", "many"], r"Invalid value for '--rounds': 'many' is not a valid integer\."),
+        (["--rounds", "many"], "rounds is 'many'; it must be a whole number of at least 1"),
+        (["--rounds", "2.5"], r"rounds is '2\.5'; it must be a whole number of at least 1"),
+        (["--rate", "fast"], r"rate is 'fast'; it must be a number of at least 0\.001 per second"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

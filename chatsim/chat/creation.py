@@ -369,7 +369,7 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
     known = STRATEGIES | {NOOP.name: NOOP}
     if isinstance(strategies, str):
         strategies = STRATEGIES.values() if strategies == "all" else strategies.split(",")
-    elif isinstance(strategies, CreationStrategy):
+    elif not isinstance(strategies, Iterable):
         strategies = [strategies]
     found = []
     for each in strategies:

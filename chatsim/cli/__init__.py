@@ -21,6 +21,7 @@ _COMMANDS = {
     "schedule": ("chatsim.cli.schedule", "Run scripts of several sessions, and show the locks."),
     "serve": ("chatsim.cli.serve", "Run chat servers for clients of your own."),
     "strategies": ("chatsim.cli.strategies", "List the strategies that create private chats."),
+    "talk": ("chatsim.cli.talk", "Look for lost texts while servers are killed."),
 }
 """From the name of a command to its module and short help, so that the list of commands imports no module."""
 

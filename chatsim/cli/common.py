@@ -36,7 +36,6 @@ def our_errors() -> tuple[type[Exception], ...]:
     from chatsim.chat.server.limits import BadLimitError
     from chatsim.conformance.schedule import BadScheduleError
     from chatsim.db.errors import DatabaseError
-    from chatsim.experiments.catchup.cursors import UnknownCursorError
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.mysql.servers import background, debian, private
     from chatsim.worlds.mysql.servers.urls import BadUrlError
@@ -51,7 +50,6 @@ def our_errors() -> tuple[type[Exception], ...]:
         DivergenceError,
         LocalStoreError,
         StrategyError,
-        UnknownCursorError,
         UnknownStrategyError,
         WorldError,
         WrongOwnerError,

@@ -1,84 +1,168 @@
-"""What the commands for experiments share: the world, the output, and the saved result."""
+"""A command for an experiment: its options are the experiment's parameters, and where it runs."""
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatsim.cli.common import FAILED, INTERRUPTED, our_errors, server_options
-from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.experiments.report import Report
+from chatsim.cli.common import FAILED, INTERRUPTED, UNSAFE, one_sentence, our_errors, server_options
+from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
+from chatsim.experiments.runner import run_here
+from chatsim.worlds.choice import WORLDS
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.world import World
+from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from chatsim.experiments.base import Experiment
+    from chatsim.experiments.checks import Verdict
+    from chatsim.experiments.result import Result
 
-    from chatsim.worlds.model.world import ModelWorld
+__all__ = ["command", "world_option", "world_settings"]
 
-__all__ = ["Where", "folder", "number", "report_out", "run", "show", "world_options"]
+_EXIT = "Exit status: 0; {unsafe}2 when it could not be run; 130 after Ctrl-C."
+_UNSAFE = "1 when something of --must-pass is not safe; "
+
+
+def command(experiment: type[Experiment]) -> click.Command:
+    """The command of an experiment."""
+    declared = list(parameters(experiment))
+
+    def run(out: Path | None, *, as_json: bool, must_pass: str = "", explain: bool = False, **options: Any) -> None:
+        with one_sentence():
+            where = world_settings(options)
+            chosen = experiment(**{each.name: _value(each, options.pop(each.name)) for each in declared})
+            musts = _musts(chosen, must_pass)
+            result = chosen.result(where.name)
+            _make(out)
+        status, sentence = _run(chosen, where, result)
+        _report(result, out=out, as_json=as_json, explain=explain)
+        if status:
+            click.echo(sentence, err=True)
+            sys.exit(status)
+        if failed := _unsafe(chosen, result, musts):
+            click.echo(f"Not safe: {', '.join(failed)}", err=True)
+            sys.exit(UNSAFE)
+
+    help_ = (
+        f"{inspect.cleandoc(experiment.__doc__ or '')}\n\n{_EXIT.format(unsafe=_UNSAFE if experiment.judged else '')}"
+    )
+    made: Callable[..., Any] = world_options(run)
+    if experiment.judged:
+        column, _ = experiment.judged
+        made = click.option(
+            "--must-pass", default="", help=f"Names, separated by commas: exit status 1 unless each {column} is safe."
+        )(made)
+    if experiment.explained:
+        made = click.option("--explain", is_flag=True, help=experiment.explained)(made)
+    for each in reversed(declared):
+        made = _option(each)(made)
+    return click.command(experiment.name, help=help_)(made)
+
+
+# --- options
+
+
+class _Words(click.ParamType[Any]):
+    """What a parameter is given on the command line; the experiment itself says what is wrong with it."""
+
+    def __init__(self, declared: Parameter) -> None:
+        self._declared = declared
+        kind = declared.kind
+        self.name = "NAMES" if kind.choices and kind.several else "NAME" if kind.choices else "N"
+        if not kind.choices and not isinstance(kind, Whole):
+            self.name = "NUMBERS" if kind.several else "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        return self._declared.kind.parse(value) if isinstance(value, str) else value
+
+
+def _option(declared: Parameter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = f"--{declared.name.replace('_', '-')}"
+    text = declared.help[0].upper() + declared.help[1:]
+    if isinstance(declared.kind, Flag):
+        return click.option(flag, declared.name, is_flag=True, help=f"{text}.")
+    default = declared.default
+    if default is not None:
+        default = str(default) if not declared.kind.several else [str(default)]
+    return click.option(
+        flag,
+        declared.name,
+        type=_Words(declared),
+        multiple=declared.kind.several,
+        default=default,
+        show_default=declared.default is not None,
+        help=f"{text}; {declared.kind.bounds}.",
+    )
+
+
+def _value(declared: Parameter, given: Any) -> Any:
+    """What was given, once or several times, as the experiment takes it."""
+    if not declared.kind.several:
+        return given
+    return ",".join(given) if declared.kind.choices else [number for numbers in given for number in numbers]
+
+
+world_option = click.option(
+    "--world",
+    type=click.Choice(WORLDS),
+    default=WORLDS[0],
+    show_default=True,
+    help="Where it runs: on a real server, or in the model of many machines in virtual time.",
+)
 
 _WORLD_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON object per row, a line each."),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder."),
-    click.option("--seed", default=1, show_default=True, help="Of everything that is drawn."),
     click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ."),
     click.option(
         "--costs", type=click.Path(dir_okay=False, path_type=Path), help="What things cost in the model: a TOML file."
     ),
-    click.option(
-        "--world",
-        type=click.Choice(["mysql", "model"]),
-        default="mysql",
-        show_default=True,
-        help="A real server, or the model of many machines in virtual time.",
-    ),
+    world_option,
 )
 
 
-def world_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every experiment: those that `Where.of` takes, and ``seed``, ``out``, ``as_json``."""
-    command = server_options(command)
+def world_options(run: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say where an experiment runs, and what is done with the result."""
+    run = server_options(run)
     for option in _WORLD_OPTIONS:
-        command = option(command)
-    return command
+        run = option(run)
+    return run
 
 
-@dataclass(frozen=True)
-class Where:
-    """The world that an experiment runs in.
-
-    Attributes:
-        name: ``mysql`` or ``model``.
-        servers: which servers, if it is a real one.
-        model: how the model is set up, if it is that.
-    """
-
-    name: str
-    servers: Servers
-    model: Model
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> Where:
-        """Take its options out of a command's. Raises `BadParameterError` for those of the other world."""
-        name = options.pop("world")
-        model = Model(options.pop("costs"), options.pop("check_determinism"))
-        servers = Servers(**{field: options.pop(field) for field in Servers.__dataclass_fields__ if field in options})
-        if name == "mysql" and model != Model():
+def world_settings(options: dict[str, Any]) -> Servers | Model:
+    """Take the world's options out of a command's. Raises `BadParameterError` for those of the other world."""
+    name = options.pop("world")
+    model = Model(options.pop("costs", None), options.pop("check_determinism", False))
+    servers = Servers(**{field: options.pop(field) for field in Servers.__dataclass_fields__ if field in options})
+    if name == "mysql":
+        if model != Model():
             raise BadParameterError("--costs and --check-determinism belong to the model: --world model")
-        if name == "model" and servers != Servers():
-            raise BadParameterError("which server to use is said for --world mysql; the model has none")
-        return cls(name, servers, model)
+        return servers
+    if servers != Servers():
+        raise BadParameterError("which server to use is said for --world mysql; the model has none")
+    return model
 
 
-def folder(out: Path | None) -> None:
+def _musts(experiment: Experiment, must_pass: str) -> set[str]:
+    musts = {name.strip() for name in must_pass.split(",") if name.strip()}
+    if not experiment.judged:
+        return set()
+    _, parameter = experiment.judged
+    named = experiment.config()[parameter]
+    assert isinstance(named, list)
+    if absent := sorted(musts - {*named}):
+        raise BadParameterError(f"--must-pass names {', '.join(absent)}, which --{parameter} leaves out")
+    return musts
+
+
+def _make(out: Path | None) -> None:
     """Make the folder for a result before the run, so that none is lost to a wrong name."""
     if out is None:
         return
@@ -88,70 +172,74 @@ def folder(out: Path | None) -> None:
         raise BadParameterError(f"--out {out} can't be made: {error.strerror}") from error
 
 
-def run(
-    where: Where, experiment: Callable[[World], Awaitable[None]], *, seed: int, clear: Callable[[], None]
-) -> tuple[int, str]:
-    """Run an experiment; returns the exit status, and the sentence that goes with one that is not 0.
+# --- the run
 
-    Args:
-        where: the world.
-        experiment: what is run in it; it keeps what it finds.
-        seed: of the model's own chance.
-        clear: forgets what was found: the run before, when determinism is checked.
-    """
-    from chatsim.worlds.mysql.world import MySQLWorld
 
-    async def on_server() -> None:
-        async with MySQLWorld(where.servers) as world:
-            await experiment(world)
-
-    async def in_model(world: ModelWorld) -> None:
-        clear()
-        await experiment(world)
-
+def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tuple[int, str]:
+    """The exit status, and the sentence that goes with one that is not 0."""
     try:
-        if where.name == "model":
-            where.model.run(in_model, seed=seed)
-        else:
-            asyncio.run(on_server())
+        run_here(experiment, where, result)
     except KeyboardInterrupt:
-        return INTERRUPTED, "Interrupted; what had finished is above."
+        finished = "what had finished is above" if result.variants else "nothing had finished"
+        return INTERRUPTED, f"Interrupted; {finished}."
     except our_errors() as error:
         return FAILED, f"Error: {error}"
     return 0, ""
 
 
-def show(report: Report, title: str, console: Console) -> None:
-    """A report as a table, its conditions beneath."""
-    from rich.table import Table
+def _unsafe(experiment: Experiment, result: Result, musts: set[str]) -> list[str]:
+    """What must be safe and is not, each with the rows where it is not: what tells these from its others."""
+    if not experiment.judged:
+        return []
+    column, _ = experiment.judged
+    rows: dict[str, list[str]] = {}
+    for each in result.variants:
+        if each.key[column] in musts and each.verdict is not None and each.verdict.word != "safe":
+            others = [str(value) for name, value in each.key.items() if name != column]
+            rows.setdefault(str(each.key[column]), []).append(", ".join(others))
+    return [f"{name} ({'; '.join(where)})" for name, where in rows.items()]
 
-    table = Table(title=title, caption=report.conditions(), title_justify="left")
-    for heading in report.shown.values():
-        table.add_column(heading, overflow="fold")
-    for row in report.rows:
-        table.add_row(*(_cell(row[name]) for name in report.shown))
-    console.print(table)
+
+# --- what is printed
 
 
-def report_out(report: Report, title: str, *, out: Path | None, as_json: bool, console: Console) -> None:
-    """Keep a report in a folder, and print it, as a table or as a line of JSON per row."""
-    if out is not None and report.rows:
-        click.echo(f"saved in {report.save(out)}", err=True)
+def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool) -> None:
+    if out is not None and result.variants:
+        click.echo(f"saved in {result.save(out)}", err=True)
     if as_json:
-        for row in report.rows:
+        for row in result.rows():
             click.echo(json.dumps(row))
-    elif report.rows:
-        show(report, title, console)
+    elif result.variants:
+        _show(result)
+    if explain:
+        for name, text in result.notes.items():
+            click.echo(f"\n{name.replace('-', ': ', 1).replace('-', ', ')}\n{text}", err=as_json)
 
 
-def number(value: object, digits: int) -> str:
-    """A number as it is shown; a dash for what is not known."""
-    return f"{value:,.{digits}f}" if isinstance(value, int | float) else "–"
+def _show(result: Result) -> None:
+    from rich.console import Console
+
+    from chatsim.cli.tables import lock_table, result_table
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(result_table(result))
+    for each in result.variants:
+        if each.deadlock is not None and each.deadlock is result.deadlock(str(next(iter(each.key.values())))):
+            console.print(f"\n[bold]A deadlock of {each.name}[/bold]")
+            console.print(each.deadlock.explain(), highlight=False, markup=False)
+            console.print(lock_table(each.deadlock))
+        elif each.deadlock is None and each.measures.get("deadlocks_per_op"):
+            console.print(
+                f"\n{each.name} had deadlocks, but the server shows none of them: its user needs the privilege PROCESS,"
+                " and on a shared server the latest deadlock may be somebody else's."
+            )
+    explained: list[Verdict] = []
+    for each in result.variants:
+        if each.verdict is not None and each.verdict.anomalies and each.verdict not in explained:
+            explained.append(each.verdict)
+            console.print(f"\n[bold]Why {each.name} is unsafe[/bold]")
+            console.print(_proof(each.verdict), highlight=False, markup=False)
 
 
-def _cell(value: object) -> str:
-    from rich.markup import escape
-
-    if isinstance(value, float) or value is None:
-        return number(value, 2)
-    return number(value, 0) if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
+def _proof(verdict: Verdict) -> str:
+    return "\n".join(anomaly.explain() for anomaly in verdict.anomalies[:3])

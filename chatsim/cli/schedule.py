@@ -20,9 +20,8 @@ import msgspec
 from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
 from chatsim.conformance.schedule import BadScheduleError, Completed, Play, Schedule, ScheduleOutcome, read
-from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.world import WorldError, missing_extra
+from chatsim.worlds.world import BadParameterError, WorldError, missing_extra
 
 if TYPE_CHECKING:
     from chatsim.conformance.differential import DifferentialReport

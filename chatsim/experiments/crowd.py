@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat.client.connection import ClientError
 from chatsim.experiments.history import Outcome
-from chatsim.experiments.result import percentile
+from chatsim.experiments.statistics import percentile
 from chatsim.worlds.cluster import Cluster
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ A notebook shows the figure that is the last expression of a cell; ``figure.save
 - `catch_up`: how long it takes to catch up, over round-trip times
 - `delivery`: how soon texts are delivered, hop by hop
 - `pages`: what a page of a list costs, over the length of the list
+- `talk`: how many texts were sent while servers were killed, and how much is wrong
 - `lock_steps`: the locks on an index after each step of a schedule
 - `wait_for_graph`: who waits for whom in a deadlock
 """
@@ -16,5 +17,6 @@ from chatsim.figures.deadlocks import wait_for_graph
 from chatsim.figures.hops import delivery
 from chatsim.figures.locks import lock_steps
 from chatsim.figures.page_costs import pages
+from chatsim.figures.talks import talk
 
-__all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "wait_for_graph"]
+__all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "talk", "wait_for_graph"]

@@ -6,7 +6,10 @@ from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError
 
-__all__ = ["choose"]
+__all__ = ["WORLDS", "choose"]
+
+WORLDS = ("mysql", "model")
+"""The worlds by name: a real server in real time, and the model in virtual time."""
 
 
 def choose(world: object) -> Servers | Model:
@@ -18,9 +21,10 @@ def choose(world: object) -> Servers | Model:
     Raises:
         BadParameterError: there is no such world.
     """
-    known: dict[str, Servers | Model] = {"mysql": Servers(), "model": Model()}
     if isinstance(world, Servers | Model):
         return world
-    if isinstance(world, str) and world in known:
-        return known[world]
-    raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(known)}")
+    if world == "mysql":
+        return Servers()
+    if world == "model":
+        return Model()
+    raise BadParameterError(f"unknown world {world!r}; there are: {', '.join(WORLDS)}")

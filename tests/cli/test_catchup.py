@@ -61,9 +61,10 @@ def test_with_direct_it_says_how_far_writers_are_how_often_the_server_is_killed_
 def test_a_table_has_the_conditions_beneath_and_a_dash_for_what_is_not_measured():
     result = catchup("--protocols", "direct,bulk", "--cursors", "user_version", *SMALL)
     assert result.exit_code == 0
-    assert re.search(r"direct +│ user_version +│ 0\.00 +│ 2 +│ – +│ – ", result.stdout)
-    assert re.search(r"bulk +│ user_version +│ 50\.00 +│ 0 +│ 2 ", result.stdout)
-    assert "model of InnoDB 9.7, profile durable; experiment catchup" in " ".join(result.stdout.split())
+    assert re.search(r"direct +│ user_version +│ +0\.00 +│ +2 +│ +– +│ +– ", result.stdout)
+    assert re.search(r"bulk +│ user_version +│ +50\.00 +│ +0 +│ +2 ", result.stdout)
+    caption = " ".join(result.stdout.split())
+    assert "model of InnoDB 9.7, profile durable, binary log on; protocols direct/bulk" in caption
 
 
 def test_what_was_lost_is_proven_and_an_unsafe_cursor_that_must_pass_is_status_1():
@@ -71,16 +72,18 @@ def test_what_was_lost_is_proven_and_an_unsafe_cursor_that_must_pass_is_status_1
     losing = catchup(*words, "--cursors", "message_id,user_version", "--must-pass", "message_id,user_version")
     assert losing.exit_code == 1
     assert re.search(
-        r"message \d+ of thread 1 was never found: at [\d.]+ s the reader had\n  seen     writer", losing.stdout
+        r"message \d+ of thread 1 was never found: at [\d.]+ s the reader had seen message \d+, and not yet this one\n"
+        r"  client \d, round \d+: write thread 1 at",
+        losing.stdout,
     )
-    assert said(losing) == "Not safe: message_id"
+    assert said(losing) == "Not safe: message_id (direct, 0.0)"
     assert catchup(*words, "--cursors", "user_version", "--must-pass", "user_version").exit_code == 0
 
 
 def test_it_is_saved_where_one_says(tmp_path):
     assert catchup("--protocols", "bulk", "--out", tmp_path / "kept", *SMALL).exit_code == 0
     assert {each.name for each in (tmp_path / "kept").iterdir()} == {
-        *("samples.parquet", "summary.json", "environment.json", "config.toml", "summary.png"),
+        *("samples.parquet", "summary.json", "environment.json", "config.toml", "summary.png", "history.jsonl"),
     }
 
 
@@ -91,11 +94,11 @@ def test_a_run_in_the_model_is_checked_to_repeat_itself():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--protocols", "post"), "unknown protocol 'post'; there are: direct, source, wide_pages, pipelined, bulk"),
-        (("--cursors", "id"), "unknown cursor 'id'; there are: message_id, overlap"),
-        (("--rtt", "fast"), "--rtt 'fast' is not a list of numbers, separated by commas"),
-        (("--rtt", "-1"), "rtt is (-1.0,); it must be one or several times in ms, none below 0"),
-        (("--threads", 0), "threads is 0; it must be at least 1"),
+        (("--protocols", "post"), "unknown protocols 'post'; there are: direct, source, wide_pages, pipelined, bulk"),
+        (("--cursors", "id"), "unknown cursors 'id'; there are: message_id, overlap"),
+        (("--rtt", "fast"), "rtt is 'fast'; it must be a number of at least 0 ms"),
+        (("--rtt", "-1"), "rtt is -1.0; it must be a number of at least 0 ms"),
+        (("--threads", 0), "threads is 0; it must be a whole number of at least 1"),
         (
             ("--cursors", "overlap", "--must-pass", "watermark"),
             "--must-pass names watermark, which --cursors leaves out",

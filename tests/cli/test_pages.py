@@ -45,7 +45,7 @@ def test_as_json_it_prints_one_object_a_line_for_each_page_measured(mysql_url):
 def test_it_prints_a_table_with_its_conditions():
     result = pages(*MODEL, "--what", "history", "--strategies", "keyset,by_time")
     assert result.exit_code == 0
-    assert "Reading history page by page" in result.stdout
+    assert "Reading page by page" in result.stdout
     assert "entries/s, stack" in " ".join(result.stdout.split())
     assert "model of InnoDB 9.7" in result.stdout
     assert "page size 5" in result.stdout
@@ -54,28 +54,30 @@ def test_it_prints_a_table_with_its_conditions():
 def test_a_strategy_that_must_pass_and_does_not_is_exit_status_1():
     result = pages(*MODEL, "--what", "history", "--strategies", "keyset,by_time", "--must-pass", "by_time,keyset")
     assert result.exit_code == 1
-    assert result.stderr.rpartition("\r")[2].strip() == "Not safe: by_time"
+    said = result.stderr.rpartition("\r")[2].strip()
+    assert said.startswith("Not safe: by_time (30, first, none; 30, first, all; 30, middle, none; ")
     assert pages(*MODEL, "--what", "history", "--strategies", "keyset,by_time", "--must-pass", "keyset").exit_code == 0
 
 
 def test_explain_shows_how_each_page_was_read_and_leaves_the_json_alone():
-    result = pages(*MODEL, "--json", "--explain", "--strategies", "by_activity", "--depth", "first")
+    result = pages(*MODEL, "--json", "--explain", "--strategies", "by_activity", "--depths", "first")
     assert len(rows(result)) == 2
     assert "plan: by_activity, first" in result.stderr
     assert "of user_thread.idx_user_activity" in result.stderr
     assert "500 members" in result.stderr
-    shown = pages(*MODEL, "--explain", "--what", "history", "--strategies", "keyset", "--depth", "first")
+    shown = pages(*MODEL, "--explain", "--what", "history", "--strategies", "keyset", "--depths", "first")
     assert "The first page of 30: 6 of chat_message.idx_thread_message" in shown.stdout
 
 
 def test_out_saves_the_result_with_the_plans(tmp_path):
-    result = pages(*MODEL, "--strategies", "offset", "--depth", "last", "--out", str(tmp_path / "here"))
+    result = pages(*MODEL, "--strategies", "offset", "--depths", "last", "--out", str(tmp_path / "here"))
     assert result.exit_code == 0
     assert {path.name for path in (tmp_path / "here").iterdir()} == {
         "samples.parquet",
         "summary.json",
         "environment.json",
         "config.toml",
+        "history.jsonl",
         "note-plan-offset-last.txt",
         "summary.png",
     }
@@ -86,8 +88,8 @@ def test_out_saves_the_result_with_the_plans(tmp_path):
     [
         (["--strategies", "nope"], "Error: unknown paging strategy 'nope' of threads; there are: source_cte, offset,"),
         (["--what", "history", "--strategies", "source_cte"], "Error: unknown paging strategy 'source_cte' of history"),
-        (["--depth", "deep"], "Error: unknown depth 'deep'; there are: first, middle, last"),
-        (["--existing", "0"], "Error: existing is 0; it must be at least 1"),
+        (["--depths", "deep"], "Error: unknown depths 'deep'; there are: first, middle, last"),
+        (["--existing", "0"], "Error: existing is 0; it must be a whole number of at least 1"),
         (
             ["--strategies", "offset", "--must-pass", "union_limited"],
             "Error: --must-pass names union_limited, which --strategies leaves out",

@@ -45,7 +45,7 @@ def named(what: str, strategies: str | PagingStrategy | Iterable[str | PagingStr
     known = STRATEGIES[what]
     if isinstance(strategies, str):
         strategies = known.values() if strategies == "all" else strategies.split(",")
-    elif isinstance(strategies, PagingStrategy):
+    elif not isinstance(strategies, Iterable):
         strategies = [strategies]
     found = []
     for each in strategies:

@@ -20,7 +20,7 @@ from chatsim.chat.server.store.texts import Batch, HardenedTexts, SeedTexts
 from chatsim.chat.server.store.threads import changed
 from chatsim.db.session import Isolation, Session
 
-__all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found", "UnknownCursorError", "cursors"]
+__all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found"]
 
 USER = 0
 """The key of a cursor that is the user's, not a thread's: no thread has this id."""
@@ -46,10 +46,6 @@ class Found:
 Write = Callable[[Session, Batch], Awaitable[Sequence[int]]]
 Read = Callable[[Session, int, Cursor], Awaitable[Found]]
 Tell = Callable[[Session, int, Sequence[int], int], Awaitable[None]]
-
-
-class UnknownCursorError(ValueError):
-    """No kind of cursor has that name."""
 
 
 @dataclass(frozen=True)
@@ -356,13 +352,3 @@ _KINDS = (
 
 CURSORS = {kind.name: kind for kind in _KINDS}
 """The kinds that there are, by name."""
-
-
-def cursors(names: str | Iterable[str]) -> list[CursorKind]:
-    """Kinds by name; ``"all"`` for all. Raises an `UnknownCursorError`."""
-    if names == "all":
-        return [*CURSORS.values()]
-    wanted = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
-    if unknown := [name for name in wanted if name not in CURSORS]:
-        raise UnknownCursorError(f"unknown cursor {unknown[0]!r}; there are: {', '.join(CURSORS)}")
-    return [CURSORS[name] for name in wanted]

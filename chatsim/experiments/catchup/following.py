@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Never
+
+import numpy as np
 
 from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.retry import Retry
@@ -22,22 +24,22 @@ from chatsim.chat.server.store.texts import Batch
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Database
 from chatsim.experiments.catchup.cursors import Cursor, CursorKind, Found
-from chatsim.experiments.checks import Word
+from chatsim.experiments.checks import Anomaly, Verdict, judge, missing
+from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.together import side_by_side
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import Distance, World
 
 if TYPE_CHECKING:
-    import numpy as np
     from tqdm.auto import tqdm
 
-__all__ = ["READER", "Followed", "Following", "Look", "Lost", "Written"]
+__all__ = ["LOOK", "READER", "WRITE", "Followed", "Following"]
+
+WRITE, LOOK = "write", "look"
+"""The kinds of operation: a writer's transaction, and a look of the reader's."""
 
 READER = 1
 """The user who was away; the others are numbered from 2."""
-
-_EXPLAINED = 3
-"""So many lost messages are explained."""
 
 _PAUSE = 0.002
 """Between two looks, in seconds."""
@@ -58,126 +60,77 @@ _STORING = 0.01
 """The longest time from a mark to the kill, in seconds: about as long as it takes to store a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A transaction of a writer's; times in seconds since the run began.
-
-    Attributes:
-        writer: whose.
-        thread: into which thread.
-        ids: the messages that it stored, by message id.
-        begun: when it began.
-        ended: when its commit was acknowledged.
-    """
-
-    writer: int
-    thread: int
-    ids: Sequence[int]
-    begun: float
-    ended: float
-
-    def __str__(self) -> str:
-        return f"writer {self.writer}, {self.begun:.4f} to {self.ended:.4f} s, messages {_range(self.ids)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look of the reader's.
-
-    Attributes:
-        at: when it was over.
-        found: what it found, the message ids of each thread.
-    """
-
-    at: float
-    found: Mapping[int, Sequence[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """An acknowledged message that the reader never found.
-
-    Attributes:
-        message: its id.
-        of: the transaction that stored it.
-        passed: the one whose message took the cursor past it, if it is known.
-        at: when the reader went past it.
-    """
-
-    message: int
-    of: Written
-    passed: Written | None
-    at: float | None
-
-    def __str__(self) -> str:
-        if self.passed is None or self.at is None:
-            return f"message {self.message} of thread {self.of.thread} was never found: {self.of}"
-        return (
-            f"message {self.message} of thread {self.of.thread} was never found: at {self.at:.4f} s the reader had\n"
-            f"  seen     {self.passed}\n  not yet  {self.of}"
-        )
-
-
 @dataclass
 class Followed:
     """What came of it.
 
     Attributes:
-        written: the writers' transactions.
-        looks: the reader's.
+        history: the writers' transactions (``write``), and the reader's looks that found something (``look``).
         seconds: how long the writers took.
-        refused: how often the database refused a writer, or was lost.
-        crashes: how often it was killed.
-        errors: why a writer gave up, if one did.
+        crashes: how often the server was killed.
     """
 
-    written: list[Written] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    history: list[Operation] = field(default_factory=list)
     seconds: float = 0.0
-    refused: int = 0
     crashes: int = 0
-    errors: list[str] = field(default_factory=list)
 
-    def refuse(self, _: DatabaseError) -> None:
-        """Count a refusal."""
-        self.refused += 1
+    @property
+    def written(self) -> list[Operation]:
+        """The transactions that were acknowledged, each with the ids of its messages."""
+        return [each for each in self.history if each.kind == WRITE and each.outcome is Outcome.OK]
 
-    def lost(self) -> list[Lost]:
-        """The acknowledged messages that were not found, and who overtook them."""
-        found = {number for look in self.looks for ids in look.found.values() for number in ids}
-        missing = [(number, each) for each in self.written for number in each.ids if number not in found]
-        if not missing:
-            return []
-        by_id = {number: each for each in self.written for number in each.ids}
-        return [self._lost(number, each, by_id) for number, each in missing]
+    @property
+    def acknowledged(self) -> list[int]:
+        """The ids of the messages that were acknowledged."""
+        return [number for each in self.written for number in each.value["messages"]]
 
-    def _lost(self, number: int, of: Written, by_id: Mapping[int, Written]) -> Lost:
-        for look in self.looks:
-            later = [other for other in look.found.get(of.thread, ()) if other > number]
-            if later:
-                return Lost(number, of, by_id.get(min(later)), look.at)
-        return Lost(number, of, None, None)
+    @property
+    def found(self) -> list[int]:
+        """The ids of the messages that the reader has found, as often as it has."""
+        return [number for look in self.looks for number in look.value["messages"]]
 
-    def count(self) -> int:
-        """How many messages were acknowledged."""
-        return sum(len(each.ids) for each in self.written)
+    @property
+    def looks(self) -> list[Operation]:
+        """The reader's looks that found something."""
+        return [each for each in self.history if each.kind == LOOK]
 
+    @property
+    def refused(self) -> int:
+        """How often the database refused a writer, or was lost."""
+        return sum(len(each.refusals) for each in self.history if each.kind == WRITE)
+
+    @property
     def repeated(self) -> int:
         """How many messages were read again."""
-        count = sum(len(ids) for look in self.looks for ids in look.found.values())
-        return count - len({number for look in self.looks for ids in look.found.values() for number in ids})
+        found = self.found
+        return len(found) - len(set(found))
 
-    def word(self, lost: Sequence[Lost]) -> Word:
-        """The verdict."""
-        return Word.UNSAFE if lost else Word.ERRORS if self.errors else Word.SAFE
+    @cached_property
+    def lost(self) -> list[Anomaly]:
+        """The acknowledged messages that were not found, each with the transactions that did it."""
+        gone = missing(self.acknowledged, self.found)
+        if not gone:
+            return []
+        by_id = {number: each for each in self.written for number in each.value["messages"]}
+        return [self._lost(number, by_id) for number in gone]
 
-    def why(self, lost: Sequence[Lost]) -> str:
-        """The verdict in a sentence, then the first of what was lost, with the transactions that did it."""
-        if not lost:
-            return self.errors[0] if self.errors else "every acknowledged message was found"
-        return "\n".join(
-            [f"{len(lost)} of {self.count()} acknowledged messages were never found", *map(str, lost[:_EXPLAINED])]
-        )
+    def _lost(self, number: int, by_id: Mapping[int, Operation]) -> Anomaly:
+        of = by_id[number]
+        thread = of.asked["thread"]
+        name = f"message {number} of thread {thread} was never found"
+        for look in self.looks:
+            seen = zip(look.value["threads"], look.value["messages"], strict=True)
+            if later := [other for where, other in seen if where == thread and other > number]:
+                passed = by_id.get(min(later))
+                sentence = f"{name}: at {look.end:.4f} s the reader had seen message {min(later)}, and not yet this one"
+                return Anomaly("lost", number, sentence, (of,) if passed is None else (passed, of))
+        return Anomaly("lost", number, name, (of,))
+
+    def verdict(self) -> Verdict:
+        """Safe if every acknowledged message was found, unless a writer gave up."""
+        writes = [each for each in self.history if each.kind == WRITE]
+        safe = f"every one of {len(self.acknowledged):,} acknowledged messages was found"
+        return judge(writes, self.lost, safe=safe, refused="transactions were given up")
 
 
 @dataclass(frozen=True)
@@ -208,8 +161,6 @@ class Following:
 
     async def run(self, world: World, bar: tqdm[Never]) -> Followed:
         """Run it in a world, in fresh tables. Raises a `WorldError` when the server can't be killed."""
-        import numpy as np
-
         threads = range(1, self.threads + 1)
         await world.install(self.kind.schema)
         for table in self.kind.tables:
@@ -252,31 +203,32 @@ class _Run:
         self._more = asyncio.Condition()
         self.followed = Followed()
 
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time() - self._begun
-
     async def write_all(self, pools: Sequence[Database], rngs: Sequence[np.random.Generator], bar: tqdm[Never]) -> None:
-        """Let all writers write; those that the database refuses for good are noted."""
-        work = (self._write(number, pool, rng, bar) for number, (pool, rng) in enumerate(zip(pools, rngs, strict=True)))
-        for outcome in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(outcome, DatabaseError):
-                self.followed.errors.append(str(outcome))
-            elif outcome is not None:
-                raise outcome
-        self.followed.seconds = self._now()
+        """Let all writers write; one that the database refuses for good gives up, and its history says so."""
+        writers = enumerate(zip(pools, rngs, strict=True))
+        await side_by_side([self._write(number, pool, rng, bar) for number, (pool, rng) in writers])
+        self.followed.seconds = asyncio.get_running_loop().time() - self._begun
         self._done.set()
-        await self._tell(0)
+        await self._note_stored(0)
 
     async def _write(self, writer: int, pool: Database, rng: np.random.Generator, bar: tqdm[Never]) -> None:
         size = self._parameters
+        recorder = Recorder(writer, self._begun)
         for turn in range(-(-size.messages // (size.writers * size.batch))):
             thread = int(rng.integers(size.threads)) + 1
             once = partial(self._once, pool, writer, turn, thread, itertools.count())
-            begun = self._now()
-            ids = await _UNTIL_IT_IS_BACK.run(once, rng, self.followed.refuse)
-            self.followed.written.append(Written(writer, thread, ids, begun, self._now()))
-            bar.update(len(ids))
-            await self._tell(len(ids))
+
+            async def write(
+                refused: Callable[[DatabaseError], None], once: Callable[[], Awaitable[Sequence[int]]] = once
+            ) -> dict[str, list[int]]:
+                return {"messages": [*await _UNTIL_IT_IS_BACK.run(once, rng, refused)]}
+
+            done = await recorder.record(WRITE, {"thread": thread}, write, turn=turn)
+            self.followed.history.append(done)
+            if done.outcome is not Outcome.OK:
+                return
+            bar.update(len(done.value["messages"]))
+            await self._note_stored(len(done.value["messages"]))
 
     async def _once(self, pool: Database, writer: int, turn: int, thread: int, tries: Iterator[int]) -> Sequence[int]:
         # what was cut off may be stored or not: each try has names of its own, and is another message
@@ -291,9 +243,9 @@ class _Run:
         names = [f"{writer}-{turn}-{attempt}-{at}" for at in range(self._parameters.batch)]
         return Batch(thread, sender, receiver, [OutgoingText(f"text {name}", name) for name in names])
 
-    async def _tell(self, stored: int) -> None:
+    async def _note_stored(self, count: int) -> None:
         async with self._more:
-            self._stored += stored
+            self._stored += count
             self._more.notify_all()
 
     async def _reach(self, mark: int) -> None:
@@ -312,27 +264,27 @@ class _Run:
 
     async def read(self, database: Database, rng: np.random.Generator) -> None:
         """Follow, until what is written last has been looked for."""
+        recorder = Recorder(self._parameters.writers, self._begun)
         cursor = self._kind.begin(range(1, self._parameters.threads + 1))
-        last = False
+        last, turn = False, 0
+
+        async def look(refused: Callable[[DatabaseError], None]) -> dict[str, list[int]]:
+            nonlocal cursor
+            seen = await _UNTIL_IT_IS_BACK.run(partial(self._look, database, cursor), rng, refused)
+            cursor = seen.cursor
+            return {
+                "threads": [thread for thread, _ in seen.messages],
+                "messages": [number for _, number in seen.messages],
+            }
+
         while not last:
             last = self._done.is_set()  # what is acknowledged by now is found by this look, or never
-            found = await _UNTIL_IT_IS_BACK.run(partial(self._look, database, cursor), rng, _pass)
-            cursor = found.cursor
-            by_thread: dict[int, list[int]] = {}
-            for thread, number in found.messages:
-                by_thread.setdefault(thread, []).append(number)
-            if by_thread:
-                self.followed.looks.append(Look(self._now(), by_thread))
+            looked = await recorder.record(LOOK, {}, look, turn=turn, refusable=())
+            if looked.value["messages"]:
+                self.followed.history.append(looked)
+                turn += 1
             await asyncio.sleep(_PAUSE)
 
     async def _look(self, database: Database, cursor: Cursor) -> Found:
         async with database.session(self._kind.isolation) as tx:
             return await self._kind.read(tx, READER, cursor)
-
-
-def _pass(_: DatabaseError) -> None:
-    """What the reader is refused does not count."""
-
-
-def _range(ids: Sequence[int]) -> str:
-    return f"{ids[0]}" if len(ids) == 1 else f"{min(ids)} to {max(ids)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, LateError, RefusedError
@@ -14,7 +14,7 @@ from chatsim.chat.ports import Address, Locks, LocksError
 from chatsim.chat.retry import Retry
 from chatsim.db.errors import ConnectionLostError, DatabaseError, Kind
 from chatsim.db.session import Database, Session
-from chatsim.experiments.history import Operation, Outcome
+from chatsim.experiments.history import Operation, Recorder
 from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
@@ -85,38 +85,18 @@ class Caller(ABC):
         Raises:
             StrategyError: the strategy is broken. Refusals are outcomes, not errors.
         """
-        clock = asyncio.get_running_loop().time
-        refusals: list[DatabaseError] = []
-        attempts = 0
 
-        async def once() -> int:
-            nonlocal attempts
-            attempts += 1
-            return await self._attempt(uid, other)
+        async def create(refused: Callable[[DatabaseError], None]) -> dict[str, int]:
+            return {"thread": await self._retry.run(partial(self._attempt, uid, other), self._rng, refused)}
 
-        thread, outcome, reason = None, Outcome.OK, ""
-        start = clock()
-        try:
-            thread = await self._retry.run(once, self._rng, refusals.append)
-        except (DatabaseError, LocksError, RefusedError) as error:
-            reason = str(error)
-            # a lost try may have taken effect, whatever the tries after it met
-            lost = any(isinstance(error, ConnectionLostError) for error in refusals)
-            outcome = Outcome.UNKNOWN if lost or self._in_doubt() else Outcome.FAIL
-        end = clock()
-        return Operation(
-            client=self._number,
-            round=turn,
-            uid=uid,
-            other=other,
-            intended=(start if intended is None else intended) - begun,
-            start=start - begun,
-            end=end - begun,
-            outcome=outcome,
-            attempts=attempts,
-            refusals=tuple(error.kind for error in refusals),
-            thread=thread,
-            reason=reason,
+        return await Recorder(self._number, begun).record(
+            "create",
+            {"uid": uid, "other": other},
+            create,
+            turn=turn,
+            refusable=(DatabaseError, LocksError, RefusedError),
+            in_doubt=self._in_doubt,
+            intended=intended,
         )
 
 

@@ -1,4 +1,4 @@
-"""The first experiment: many callers create private chats at once; which strategy gives each pair one thread?"""
+"""Many callers create private chats at once: which strategy gives each pair one thread, and at what price?"""
 
 from __future__ import annotations
 
@@ -6,34 +6,49 @@ import asyncio
 import gc
 import itertools
 import math
-import os
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Never
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Never
+
+import numpy as np
 
 from chatsim.chat import schema as schemas
-from chatsim.chat.creation import CreationStrategy, named
+from chatsim.chat.creation import STRATEGIES, CreationStrategy, named
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.stats import Stats
+from chatsim.db.errors import Kind
 from chatsim.db.session import Session
-from chatsim.experiments.checks import PrivateChats, check_creation
+from chatsim.experiments.base import Experiment
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import Caller, StackCaller, StoreCaller, devices
+from chatsim.experiments.creation.checks import TWO_THREADS, PrivateChats, check_creation
 from chatsim.experiments.creation.workload import Pair, Workload
-from chatsim.experiments.history import Operation
-from chatsim.experiments.result import Result, Variant, describe_machine
+from chatsim.experiments.history import Operation, Outcome
+from chatsim.experiments.parameters import (
+    Choice,
+    Choices,
+    Number,
+    Objects,
+    Whole,
+    parameter,
+)
+from chatsim.experiments.progress import Progress
+from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.statistics import latencies_ms, percentile
 from chatsim.experiments.together import side_by_side
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import BadParameterError, Costs, World
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
     from tqdm.auto import tqdm
 
-__all__ = ["LAYERS", "BadParameterError", "Heat", "Race"]
+__all__ = ["LAYERS", "Heat", "Race", "measures"]
 
 LAYERS = ("store", "stack")
 """Callers straight on the database; or clients, wire and nodes before it."""
@@ -41,78 +56,64 @@ LAYERS = ("store", "stack")
 _WARM_UP_ROUNDS = 20
 
 
-@dataclass(frozen=True)
-class Race:
-    """The parameters of a race.
+@dataclass(frozen=True, kw_only=True)
+class Race(Experiment):
+    """Let many callers create private chats at once, once with every strategy under every pattern."""
 
-    Attributes:
-        strategies: the creation strategies, by name or as made by `creation_strategy`; ``"all"`` for all shipped.
-        patterns: names in `workload.PATTERNS`.
-        clients: how many callers, each with a connection of its own (layer ``store``) or devices of its own.
-        rounds: how many requests each makes.
-        pairs: new pairs per round (``same_pair``, ``hot_pairs``).
-        existing: how many random pairs have a thread before.
-        ids: how the ids of the pairs asked for are distributed, a name in `workload.IDS`.
-        retry: the retry policy, a name in `POLICIES`.
-        seed: of everything that is drawn.
-        schema: which tables, a name in ``chat/schema``.
-        layer: a name in `LAYERS`.
-        nodes: how many chat servers (layer ``stack``).
-        pool: connections to the database for each node (layer ``stack``), for which requests wait; when None, as many
-            as there are clients, shared evenly.
-        rate: requests per second in all, at random times (an open loop, of at most ``clients`` requests at once); when
-            None, each client's next request follows the answer to its last (a closed loop).
+    name = "race"
+    title = "Creating private chats"
+    judged = ("strategy", "strategies")
+    shown: ClassVar[Mapping[str, str]] = {
+        "strategy": "strategy",
+        "pattern": "pattern",
+        "verdict": "verdict",
+        "goodput_per_s": "ok/s",
+        "p50_ms": "p50 ms",
+        "p95_ms": "p95 ms",
+        "p99_ms": "p99 ms",
+        "retries_per_op": "retries/op",
+        "deadlocks_per_op": "deadlocks/op",
+        "duplicate_pairs": "duplicates",
+        "orphan_threads": "orphans",
+    }
 
-    Raises:
-        BadParameterError: a value is not allowed.
-        UnknownStrategyError: no strategy has that name.
-    """
+    strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = parameter(
+        "all", Objects(named, STRATEGIES), "creation strategies, by name or as made by `creation_strategy`"
+    )
+    pattern: str | Iterable[str] = parameter("same_pair", Choices(workload.PATTERNS), "who asks for which pair")
+    layer: str = parameter(
+        "store", Choice(LAYERS), "callers straight on the database; or clients, wire and chat servers before it"
+    )
+    clients: int = parameter(16, Whole(1), "how many callers, each with a connection, or devices, of its own")
+    rounds: int = parameter(100, Whole(1), "how many requests each caller makes")
+    pairs: int = parameter(1, Whole(1), "new pairs per round; the pattern strangers has one for each request")
+    existing: int = parameter(0, Whole(0), "how many random pairs have a thread before")
+    ids: str = parameter("random", Choice(workload.IDS), "how the ids of the pairs asked for are distributed")
+    retry: str = parameter(
+        "retry", Choice(POLICIES), "what a refused caller does: nothing; try 20 times after 1 to 20 ms; try on at once"
+    )
+    schema: str = parameter("seed", Choice(schemas.names()), "which tables; seed has the source's own")
+    nodes: int = parameter(1, Whole(1), "how many chat servers, with the layer stack")
+    pool: int | None = parameter(
+        None,
+        Whole(1),
+        "connections to the database for each chat server; if not given, as many as clients, shared evenly",
+    )
+    rate: float | None = parameter(
+        None,
+        Number(0.001, "per second"),
+        "requests of all callers, at random times; if not given, each caller's next request follows its last answer",
+    )
 
-    strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = "all"
-    patterns: str | Iterable[str] = "same_pair"
-    clients: int = 16
-    rounds: int = 100
-    pairs: int = 1
-    existing: int = 0
-    ids: str = "random"
-    retry: str = "retry"
-    seed: int = 1
-    schema: str = "seed"
-    layer: str = "store"
-    nodes: int = 1
-    pool: int | None = None
-    rate: float | None = None
-
-    def __post_init__(self) -> None:
-        chosen = named(self.strategies)
-        if twice := {each.name for each in chosen if [other.name for other in chosen].count(each.name) > 1}:
-            raise BadParameterError(f"strategies are told apart by name; {', '.join(sorted(twice))} is there twice")
-        patterns = self.patterns.split(",") if isinstance(self.patterns, str) else self.patterns
-        object.__setattr__(self, "strategies", tuple(chosen))
-        object.__setattr__(self, "patterns", tuple(dict.fromkeys(pattern.strip() for pattern in patterns)))
-        for name in ("strategies", "patterns"):
-            if not getattr(self, name):
-                raise BadParameterError(f"{name} is empty; name at least one")
-        for pattern in self.patterns:
-            _known("pattern", pattern, workload.PATTERNS)
-        _known("ids", self.ids, workload.IDS)
-        _known("schema", self.schema, schemas.names())
-        _known("retry", self.retry, POLICIES)
-        _known("layer", self.layer, LAYERS)
-        for name, least in (
-            *(("clients", 1), ("rounds", 1), ("pairs", 1), ("existing", 0), ("seed", 0)),
-            *(("nodes", 1), ("pool", 1), ("rate", 0.001)),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value < math.inf:
-                raise BadParameterError(f"{name} is {value}; it must be at least {least}")
+    def check_together(self) -> None:
+        """The layer store has no chat servers."""
         if self.layer == "store" and (self.nodes > 1 or self.pool):
             raise BadParameterError("nodes and pool belong to the layer 'stack'; the layer 'store' has none")
 
     @property
-    def names(self) -> list[str]:
-        """The strategies' names."""
-        return [strategy.name for strategy in named(self.strategies)]
+    def chosen(self) -> list[CreationStrategy]:
+        """The strategies."""
+        return named(self.strategies)
 
     @property
     def pool_size(self) -> int:
@@ -120,48 +121,46 @@ class Race:
         # a pair's two members take turns on an even number of nodes: see `callers.devices`
         return self.pool or -(-self.clients // max(1, self.nodes - self.nodes % 2))
 
-    def config(self, world: str) -> dict[str, object]:
-        """The parameters as plain values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        pool = self.pool_size if self.layer == "stack" else None
-        plain = {"strategies": self.names, "patterns": [*self.patterns], "pool": pool}
-        return {"experiment": "race", "world": world} | values | plain
+    def config(self) -> dict[str, object]:
+        """The parameters as plain values, with the pool that is used."""
+        return super().config() | {"pool": self.pool_size if self.layer == "stack" else None}
 
-    async def run(self, world: World, result: Result, *, progress: bool = True) -> None:
-        """Run every strategy under every pattern, adding each to ``result`` as it finishes.
+    def setting(self) -> str:
+        """The conditions in words."""
+        nodes = f", {self.nodes} nodes with {self.pool_size} connections each" if self.layer == "stack" else ""
+        loop = f"open loop at {self.rate:,}/s" if self.rate else "closed loop"
+        return (
+            f"layer {self.layer}{nodes}, {loop}, {self.clients} clients, {self.rounds} rounds, "
+            f"{self.existing} rows before, {self.ids} ids, retry policy {self.retry}, seed {self.seed}"
+        )
 
-        Raises:
-            StrategyError: a strategy is broken.
-            WorldError: the world can't do it.
-        """
-        import numpy as np
-        from tqdm.auto import tqdm
+    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+        """The strategies compared: goodput, latency and verdict."""
+        from chatsim import figures
 
-        result.environment |= describe_machine() | dict(world.environment)
-        plan = [(strategy, pattern) for pattern in self.patterns for strategy in named(self.strategies)]
+        return figures.strategies(table, caption=caption)
+
+    async def measure(self, world: World, result: Result, progress: Progress) -> None:
+        """Run every strategy under every pattern."""
+        plan = [(strategy, pattern) for pattern in self.pattern for strategy in self.chosen]
         place = {(strategy.name, pattern): number for number, (strategy, pattern) in enumerate(plan)}
         # in an order of its own, so that a machine that slows down does not speak against the last of the list
         order = np.random.default_rng(self.seed).permutation(len(plan))
         if any(strategy.uses_locks for strategy, _ in plan):
             await world.locks(self.clients)
-        total = len(plan) * self.clients * self.rounds
-        # miniters: else the bar stands still for up to ten seconds when a slow strategy comes after a fast one
-        silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm looks there only if it is not told
-        with tqdm(total=total, unit="op", leave=False, miniters=1, disable=silent) as bar:
+        with progress.bar(len(plan) * self.clients * self.rounds, "op") as bar:
             if world.warms_up:
-                await self._warm_up(world)
+                await self._warm_up(world, progress)
             for strategy, pattern in (plan[number] for number in order):
                 bar.set_description(f"{pattern}: {strategy.name}")
                 result.variants.append(await self._variant(world, strategy, pattern, bar))
-                result.variants.sort(key=lambda variant: place[variant.strategy, variant.pattern])
+                result.variants.sort(key=lambda each: place[str(each.key["strategy"]), str(each.key["pattern"])])
 
-    async def _warm_up(self, world: World) -> None:
+    async def _warm_up(self, world: World, progress: Progress) -> None:
         """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
-        from tqdm.auto import tqdm
-
         (strategy,) = named("one_round_trip")
         short = replace(self, rounds=min(self.rounds, _WARM_UP_ROUNDS), existing=0, retry="retry", rate=None)
-        with tqdm(disable=True) as unseen:
+        with progress.unseen.bar(0, "op") as unseen:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 
     async def _variant(self, world: World, strategy: CreationStrategy, pattern: str, bar: tqdm[Never]) -> Variant:
@@ -174,8 +173,6 @@ class Race:
     @asynccontextmanager
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
         """One strategy under one pattern, ready to go: tables loaded, connections leased."""
-        import numpy as np
-
         # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
         seeds = np.random.SeedSequence(self.seed).spawn(1 + self.clients + self.nodes)
         chance, *others = (np.random.default_rng(seed) for seed in seeds)
@@ -302,22 +299,44 @@ class Heat:
     async def judge(self, window_s: float, costs: Costs) -> Variant:
         """Check what happened against the final tables."""
         final = await _final(self.world.admin, first_thread=len(self.calls.existing) + 1)
+        verdict = check_creation(self.history, final)
+        stats = Stats() if self.nodes is None else self.nodes.stats
+        counts = {"duplicate_pairs": verdict.count(TWO_THREADS), "orphan_threads": final.orphans}
         return Variant(
-            strategy=self.strategy,
-            pattern=self.pattern,
+            key={"strategy": self.strategy, "pattern": self.pattern},
+            measures=measures(self.history, window_s, stats, costs) | counts,
+            verdict=verdict,
             operations=self.history,
             window_s=window_s,
-            costs=costs,
-            verdict=check_creation(self.history, final),
-            orphans=final.orphans,
             deadlock=await self.world.deadlock(),
-            stats=Stats() if self.nodes is None else self.nodes.stats,
         )
 
 
-def _known(name: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
+def measures(history: Sequence[Operation], window_s: float, stats: Stats, costs: Costs) -> dict[str, object]:
+    """Goodput, latencies from the intended start and (service) from the real one, refusals by cause, and costs.
+
+    Args:
+        history: what callers saw.
+        window_s: how long it took.
+        stats: what the nodes met, if callers went through nodes.
+        costs: what the database did in the window.
+    """
+    count = len(history)
+    good = sum(each.outcome is Outcome.OK for each in history)
+    latencies, services = latencies_ms(history), latencies_ms(history, service=True)
+    causes = Counter(kind for each in history for kind in each.refusals) + stats.refusals
+    retries = sum(each.attempts - 1 for each in history) + stats.retries
+    return {
+        "operations": count,
+        "goodput_per_s": good / window_s if window_s else None,
+        **{f"p{q}_ms": percentile(latencies, q) for q in (50, 95, 99)},
+        **{f"service_p{q}_ms": percentile(services, q) for q in (50, 99)},
+        "retries_per_op": retries / max(count, 1),
+        "deadlocks_per_op": causes[Kind.DEADLOCK] / max(count, 1),
+        "failed": count - good,
+        "refusals": {kind.value: times for kind, times in sorted(causes.items())},
+        **{f"{name}_per_op": None if total is None else total / max(count, 1) for name, total in asdict(costs).items()},
+    }
 
 
 async def _load(admin: Session, calls: Workload) -> None:

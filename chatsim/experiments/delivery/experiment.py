@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Never, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Never, TypeVar
+
+import numpy as np
 
 from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import LogIn
@@ -27,18 +29,23 @@ from chatsim.chat.protocol import (
 )
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.experiments.creation.experiment import BadParameterError
-from chatsim.experiments.report import Report
-from chatsim.experiments.result import describe_machine, percentile
+from chatsim.experiments.base import Experiment
+from chatsim.experiments.checks import judge
+from chatsim.experiments.history import Operation, Outcome, Recorder
+from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
+from chatsim.experiments.progress import Progress
+from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.statistics import percentile
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.world import Sharing, World
 
 if TYPE_CHECKING:
-    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
     from tqdm.auto import tqdm
 
-__all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "Hops", "converse"]
+__all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "converse"]
 
 PATHS = ("same", "across")
 """Author and reader on one node; or on two."""
@@ -53,118 +60,90 @@ HOPS = {
 PRESENCE = ("process", "redis")
 PEERS = ("process", "grpc")
 
-_SHOWN = {
-    "path": "path",
-    "presence": "presence",
-    "peers": "peers",
-    "hop": "hop",
-    "p50_ms": "p50 ms",
-    "p95_ms": "p95 ms",
-    "p99_ms": "p99 ms",
-    "per_s": "texts/s",
-    "lost": "lost",
-}
 _WARM_UP_TEXTS = 5
 _LOST_AFTER = 10.0  # seconds; a peer is given up after five
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Hops:
-    """What became of a text: the seconds that each hop took; None where nobody was told."""
+@dataclass(frozen=True, kw_only=True)
+class Delivery(Experiment):
+    """Time what becomes of texts: acknowledged, pushed, read; on one server and across two."""
 
-    acknowledged: float
-    pushed: float | None
-    read: float | None
+    name = "delivery"
+    title = "Delivering texts"
+    judged = ("path", "paths")
+    shown: ClassVar[Mapping[str, str]] = {
+        "path": "path",
+        "presence": "presence",
+        "peers": "peers",
+        "hop": "hop",
+        "p50_ms": "p50 ms",
+        "p95_ms": "p95 ms",
+        "p99_ms": "p99 ms",
+        "per_s": "texts/s",
+        "lost": "lost",
+        "verdict": "verdict",
+    }
 
+    nodes: int = parameter(2, Whole(1), "how many chat servers")
+    pairs: int = parameter(8, Whole(1), "how many authors, each with a reader, talk at once")
+    texts: int = parameter(100, Whole(1), "how many each author sends, the next when the last has been read")
+    paths: str | Iterable[str] = parameter("all", Choices(PATHS), "author and reader on one server, or on two")
+    presence: str | Iterable[str] = parameter(
+        "all", Choices(PRESENCE), "where servers keep who is where: in their process, or in a Redis"
+    )
+    peers: str | Iterable[str] = parameter(
+        "all", Choices(PEERS), "how servers reach each other: by calls within their process, or by gRPC"
+    )
+    pool: int = parameter(5, Whole(1), "connections to the database for each chat server")
 
-@dataclass(frozen=True)
-class Delivery:
-    """The parameters of an experiment.
-
-    Attributes:
-        nodes: how many chat servers.
-        pairs: how many people talk to one other, at once; each has a device of its own on a machine of its own.
-        texts: how many each author sends, one after the other: the next when the last has been read.
-        paths: names in `PATHS`; one node has no ``across``.
-        presence: where it is kept, ``process`` or ``redis``, or several.
-        peers: how nodes reach each other, ``process`` or ``grpc``, or several.
-        pool: connections to the database, for each node.
-        seed: of everything that is drawn.
-
-    Raises:
-        BadParameterError: a value is not allowed.
-    """
-
-    nodes: int = 2
-    pairs: int = 8
-    texts: int = 100
-    paths: str | Iterable[str] = PATHS
-    presence: str | Iterable[str] = PRESENCE
-    peers: str | Iterable[str] = PEERS
-    pool: int = 5
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for name, known in (("paths", PATHS), ("presence", PRESENCE), ("peers", PEERS)):
-            given = getattr(self, name)
-            values = tuple(dict.fromkeys(given.split(",") if isinstance(given, str) else given))
-            object.__setattr__(self, name, values)
-            if not values:
-                raise BadParameterError(f"{name} is empty; there are: {', '.join(known)}")
-            for value in values:
-                if value not in known:
-                    raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
-        for name, least in (("nodes", 1), ("pairs", 1), ("texts", 1), ("pool", 1), ("seed", 0)):
-            if not (value := getattr(self, name)) >= least:
-                raise BadParameterError(f"{name} is {value}; it must be at least {least}")
+    def check_together(self) -> None:
+        """One node has no path across."""
         if self.nodes == 1 and "across" in self.paths:
             raise BadParameterError("the path 'across' needs two nodes")
 
-    def config(self, world: str) -> dict[str, object]:
-        """The parameters as plain values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        return {"experiment": "delivery", "world": world} | plain
-
-    def report(self, world: str) -> Report:
-        """An empty report."""
+    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+        """The latencies of each hop, by path and way of sharing."""
         from chatsim import figures
 
-        return Report(self.config(world), _SHOWN, figures.delivery)
+        return figures.delivery(table, caption=caption)
 
-    async def run(self, world: World, report: Report, *, progress: bool = True) -> None:
-        """Measure every path with every way of sharing, adding rows to ``report`` as they are measured.
-
-        Raises:
-            WorldError: the world can't do it.
-        """
-        from tqdm.auto import tqdm
-
-        report.environment |= describe_machine() | dict(world.environment)
-        ways = [Sharing(*way) for way in itertools.product(self.presence, self.peers)]
-        silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm looks there only if it is not told
-        total = len(ways) * len(list(self.paths)) * self.pairs * self.texts
-        with tqdm(total=total, unit="text", leave=False, disable=silent) as bar:
-            for sharing in ways:
+    async def measure(self, world: World, result: Result, progress: Progress) -> None:
+        """Measure every path with every way of sharing."""
+        sharings = [Sharing(*each) for each in itertools.product(self.presence, self.peers)]
+        with progress.bar(len(sharings) * len(list(self.paths)) * self.pairs * self.texts, "text") as bar:
+            for sharing in sharings:
                 bar.set_description(f"presence {sharing.registry}, peers {sharing.peers}")
-                await self._share(world, sharing, report, bar)
+                async with self.nodes_running(world, sharing) as door:
+                    rng = np.random.default_rng(self.seed)
+                    for path in self.paths:
+                        window, history = await converse(self, path, door, rng, bar)
+                        key = {"path": path, "presence": sharing.registry, "peers": sharing.peers}
+                        result.variants += [self.variant(key, hop, window, history) for hop in HOPS]
 
-    async def _share(self, world: World, sharing: Sharing, report: Report, bar: tqdm[Never]) -> None:
-        import numpy as np
-
-        async with self.house(world, sharing) as door:
-            rng = np.random.default_rng(self.seed)
-            for path in self.paths:
-                window, hops = await converse(self, path, door, rng, bar)
-                report.rows += self.rows(world.name, path, sharing, window, hops)
+    @staticmethod
+    def variant(key: Mapping[str, object], hop: str, window: float, history: Sequence[Operation]) -> Variant:
+        """One hop of the texts that were sent in a window of so many seconds; latencies in ms."""
+        times = np.array([each.value[hop] * 1e3 for each in history if hop in each.value])
+        late = f"not {hop} within {_LOST_AFTER:g} s"  # it is stored, and there at the reader's next catch-up
+        seen = [each if hop in each.value else replace(each, outcome=Outcome.FAIL, reason=late) for each in history]
+        verdict = judge(seen, (), safe=f"all {len(history):,} texts were {hop}", refused="texts were late")
+        return Variant(
+            key={**key, "hop": hop},
+            measures={
+                **{f"p{q}_ms": percentile(times, q) for q in (50, 95, 99)},
+                "per_s": len(history) / window,
+                "lost": len(history) - len(times),
+            },
+            verdict=verdict,
+            operations=history if hop == "acknowledged" else (),
+            window_s=window,
+        )
 
     @asynccontextmanager
-    async def house(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], LogIn]]:
+    async def nodes_running(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], LogIn]]:
         """Nodes that run, their users there; gives how a device of a user enters at a node, by its number."""
-        import numpy as np
-
         await world.install("hardened")
         await add_users(world.admin, range(1, 2 * self.pairs + 1))
         world.reserve(2 * self.pairs)
@@ -182,30 +161,6 @@ class Delivery:
         ) as there:
             yield lambda uid, node: there.login_for(uid, there.nodes[node].address, machine=f"client{uid}")
 
-    def rows(
-        self, world: str, path: str, sharing: Sharing, window: float, hops: Sequence[Hops]
-    ) -> list[dict[str, object]]:
-        """A row for each hop, of what was seen in a window of so many seconds; latencies in ms."""
-        import numpy as np
-
-        rows = []
-        for hop in HOPS:
-            times = np.array([took * 1e3 for each in hops if (took := getattr(each, hop)) is not None])
-            rows.append(
-                {
-                    "path": path,
-                    "presence": sharing.registry,
-                    "peers": sharing.peers,
-                    "hop": hop,
-                    "world": world,
-                    **{name: getattr(self, name) for name in ("nodes", "pairs", "texts", "seed")},
-                    **{f"p{q}_ms": percentile(times, q) for q in (50, 95, 99)},
-                    "per_s": len(hops) / window,
-                    "lost": len(hops) - len(times),
-                }
-            )
-        return rows
-
 
 async def converse(
     parameters: Delivery,
@@ -213,8 +168,10 @@ async def converse(
     door: Callable[[int, int], LogIn],
     rng: np.random.Generator,
     bar: tqdm[Never],
-) -> tuple[float, list[Hops]]:
-    """Let all pairs talk at once; returns how long that took, in seconds, and what became of each text.
+) -> tuple[float, list[Operation]]:
+    """Let all pairs talk at once; returns how long that took, in seconds, and the texts that were sent.
+
+    The value of each has the seconds that each hop took, by its name in `HOPS`, if it was there in time.
 
     Args:
         parameters: how many, on how many nodes.
@@ -223,8 +180,6 @@ async def converse(
         rng: names the texts; a name that was there before would be a text sent again.
         bar: is told of each text.
     """
-    from tqdm.auto import tqdm
-
     async with AsyncExitStack() as stack:
         conversations = []
         for number in range(parameters.pairs):
@@ -235,13 +190,12 @@ async def converse(
                 await device.enter(door(device.uid, node))
                 stack.push_async_callback(device.client.close)
             thread = await author.client.create_private_chat(reader.uid)
-            conversations.append(_Conversation(thread, author, reader, rng))
-        with tqdm(disable=True) as unseen:
-            await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, unseen) for each in conversations))
+            conversations.append(_Conversation(number, thread, author, reader, rng))
         clock = asyncio.get_running_loop().time
+        await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, clock()) for each in conversations))
         begun = clock()
-        said = await asyncio.gather(*(each.talk(parameters.texts, bar) for each in conversations))
-        return clock() - begun, [hops for each in said for hops in each]
+        histories = await asyncio.gather(*(each.talk(parameters.texts, begun, bar) for each in conversations))
+        return clock() - begun, [sent for history in histories for sent in history]
 
 
 class _Device:
@@ -276,36 +230,43 @@ class _Device:
 
 @dataclass(frozen=True)
 class _Conversation:
+    number: int
     thread: int
     author: _Device
     reader: _Device
     rng: np.random.Generator
 
-    async def talk(self, texts: int, bar: tqdm[Never]) -> list[Hops]:
-        said = []
-        for _ in range(texts):
-            said.append(await self._say(unique_id(self.rng)))
-            bar.update()
-        return said
+    async def talk(self, texts: int, begun: float, bar: tqdm[Never] | None = None) -> list[Operation]:
+        recorder = Recorder(self.number, begun)
+        history = []
+        for turn in range(texts):
+            name = unique_id(self.rng)
+            asked = {"thread": self.thread, "unique_id": name}
+            history.append(await recorder.record("send", asked, partial(self._send, name), turn=turn, refusable=()))
+            if bar is not None:
+                bar.update()
+        return history
 
-    async def _say(self, name: str) -> Hops:
+    async def _send(self, name: str, _: object) -> dict[str, float]:
+        """Send a text and have it read; the seconds of each hop."""
         clock = asyncio.get_running_loop().time
-        told = self.reader.expect(name)
+        pushed = self.reader.expect(name)
         sent = clock()
         text = (OutgoingText("a text of thirty-two characters.", name),)
         await self.author.client.request(TextRequest(self.author.uid, self.reader.uid, self.thread, text), TextReply)
-        acknowledged = clock() - sent
-        heard = await _in_time(told)
-        if heard is None:
-            return Hops(acknowledged, None, None)
-        at, notice = heard
+        took = {"acknowledged": clock() - sent}
+        arrived = await _in_time(pushed)
+        if arrived is None:
+            return took
+        at, notice = arrived
         assert isinstance(notice, TextsNotice)
+        took["pushed"] = at - sent
         seq = notice.texts[-1].seq
         noticed = self.author.expect((self.reader.uid, seq))
-        looked = clock()
+        marked = clock()
         await self.reader.client.request(ReadRequest(self.thread, seq), ReadReply)
         known = await _in_time(noticed)
-        return Hops(acknowledged, at - sent, known and known[0] - looked)
+        return took if known is None else took | {"read": known[0] - marked}
 
 
 async def _in_time(heard: Awaitable[T]) -> T | None:

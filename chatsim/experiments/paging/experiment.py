@@ -1,4 +1,4 @@
-"""The second experiment: lists that are read page by page; what does a page cost, and is anything missed?
+"""Lists that are read page by page: what does a page cost, and is anything missed?
 
 Two things are measured apart. What a page costs, on long lists that nothing happens to: by depth and length, the
 strategies taking turns, so that a machine that slows down does not speak against the last of them. And whether a reader
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, ClassVar, Never
 
 import msgspec
+import numpy as np
 
 from chatsim.chat.creation import named as creation_named
-from chatsim.chat.paging import DEFAULTS, named
-from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
+from chatsim.chat.paging import DEFAULTS, STRATEGIES, named
+from chatsim.chat.paging.strategy import WHATS, Page, PagingStrategy, page_of
 from chatsim.chat.paging.threads import by_activity
 from chatsim.chat.protocol import (
     LoadMessagesReply,
@@ -33,20 +33,25 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.session_wrapper import SessionWrapper
 from chatsim.db.session import Rows, Session
 from chatsim.db.text import placeholders, statements
-from chatsim.experiments.creation.experiment import BadParameterError
+from chatsim.experiments.base import Experiment
+from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.paging.lists import SCHEMA, Lists, lists
 from chatsim.experiments.paging.plans import compared
 from chatsim.experiments.paging.prices import price
 from chatsim.experiments.paging.walks import WRITERS, Walk, walk
-from chatsim.experiments.report import Report
-from chatsim.experiments.result import describe_machine, percentile
+from chatsim.experiments.parameters import Choice, Choices, Numbers, Objects, Whole, parameter
+from chatsim.experiments.progress import Progress
+from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.statistics import percentile
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.world import Reads, World
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
     from tqdm.auto import tqdm
 
-__all__ = ["DEPTHS", "SHOWN", "Pages"]
+__all__ = ["DEPTHS", "Pages"]
 
 DEPTHS: dict[str, Callable[[int, int], int]] = {
     "first": lambda size, page: 0,  # noqa: ARG005
@@ -55,20 +60,7 @@ DEPTHS: dict[str, Callable[[int, int], int]] = {
 }
 """How many entries lie before the page that is measured: by name, of a list of some size in pages of some size."""
 
-SHOWN = {
-    "strategy": "strategy",
-    "existing": "existing",
-    "depth": "depth",
-    "index_reads": "index reads",
-    "bytes": "bytes",
-    "p50_ms": "p50 ms",
-    "messages_per_s": "entries/s",
-    "stack_per_s": "entries/s, stack",
-    "writers": "writers",
-    "skipped": "skipped",
-    "repeated": "repeated",
-    "verdict": "verdict",
-}
+_NAMES = tuple(dict.fromkeys(name for shipped in STRATEGIES.values() for name in shipped))
 
 _WALKED = 10
 """How many full pages the lists have that others change."""
@@ -76,59 +68,47 @@ _WALKED = 10
 _DEADLINE = 120.0
 
 
-@dataclass(frozen=True)
-class Pages:
-    """The parameters of a run.
+@dataclass(frozen=True, kw_only=True)
+class Pages(Experiment):
+    """Read lists page by page, with every strategy: what a page costs, and whether a reader misses anything.
 
-    Attributes:
-        what: ``threads``, of a user; or ``history``, of a thread.
-        strategies: the paging strategies, by name or as made by `paging_strategy`; ``"all"`` for all shipped.
-        existing: how many entries the lists have whose pages are measured, one number or several.
-        page_size: entries in a page.
-        depths: names in `DEPTHS`: which page is measured.
-        writers: names in `WRITERS`: what others do while somebody reads.
-        rounds: how often each page is read for its times.
-        seed: of what others do.
-
-    Raises:
-        BadParameterError: a value is not allowed.
-        UnknownStrategyError: no strategy has that name.
+    Costs are those of one page of a list that nobody changes. Skipped, repeated and out of order are entries of a
+    shorter list, read to its end while others change it between the pages. On a server that is not started for this
+    run, the lists are kept for the next one; `chatsim mysql clean` drops them.
     """
 
-    what: str = "threads"
-    strategies: str | PagingStrategy | Iterable[str | PagingStrategy] = "all"
-    existing: int | Iterable[int] = 10_000
-    page_size: int = 100
-    depths: str | Iterable[str] = "first,middle,last"
-    writers: str | Iterable[str] = "none,all"
-    rounds: int = 50
-    seed: int = 1
+    name = "pages"
+    title = "Reading page by page"
+    judged = ("strategy", "strategies")
+    explained = "Show how each page was read, and what the strategy by_activity costs whoever writes."
+    shown: ClassVar[Mapping[str, str]] = {
+        "strategy": "strategy",
+        "existing": "existing",
+        "depth": "depth",
+        "index_reads": "index reads",
+        "bytes": "bytes",
+        "p50_ms": "p50 ms",
+        "messages_per_s": "entries/s",
+        "stack_per_s": "entries/s, stack",
+        "writers": "writers",
+        "skipped": "skipped",
+        "repeated": "repeated",
+        "verdict": "verdict",
+    }
+
+    what: str = parameter("threads", Choice(WHATS), "a user's list of threads, or a thread's history of messages")
+    strategies: str | PagingStrategy | Iterable[str | PagingStrategy] = parameter(
+        "all", Objects(iter, _NAMES), "ways to page that list, by name or as made by `paging_strategy`"
+    )
+    existing: int | Iterable[int] = parameter(10_000, Numbers(Whole(1)), "how many entries the measured lists have")
+    page_size: int = parameter(100, Whole(1), "entries in a page")
+    depths: str | Iterable[str] = parameter("all", Choices(DEPTHS), "which pages are measured")
+    writers: str | Iterable[str] = parameter("none,all", Choices(WRITERS), "what others do while somebody reads")
+    rounds: int = parameter(50, Whole(1), "how often each page is read for its times")
 
     def __post_init__(self) -> None:
-        chosen = named(self.what, self.strategies)
-        if len({each.name for each in chosen}) < len(chosen):
-            raise BadParameterError(f"strategies are told apart by name: {', '.join(each.name for each in chosen)}")
-        sizes = (self.existing,) if isinstance(self.existing, int) else tuple(self.existing)
-        object.__setattr__(self, "strategies", tuple(chosen))
-        object.__setattr__(self, "existing", tuple(dict.fromkeys(sizes)))
-        for name, known in (("depths", DEPTHS), ("writers", WRITERS)):
-            given = getattr(self, name)
-            words = given.split(",") if isinstance(given, str) else given
-            object.__setattr__(self, name, tuple(dict.fromkeys(word.strip() for word in words)))
-            for word in getattr(self, name):
-                if word not in known:
-                    raise BadParameterError(f"unknown {name[:-1]} {word!r}; there are: {', '.join(known)}")
-        for name in ("strategies", "existing", "depths", "writers"):
-            if not getattr(self, name):
-                raise BadParameterError(f"{name} is empty; name at least one")
-        for name, values in (
-            ("existing", self.sizes),
-            ("page_size", [self.page_size]),
-            ("rounds", [self.rounds]),
-            ("seed", [self.seed + 1]),
-        ):
-            if least := [each for each in values if not 1 <= each < math.inf]:
-                raise BadParameterError(f"{name} is {least[0]}; it must be at least 1")
+        object.__setattr__(self, "strategies", named(self.what, self.strategies))  # a name is of one of the lists
+        super().__post_init__()
 
     @property
     def chosen(self) -> list[PagingStrategy]:
@@ -141,97 +121,72 @@ class Pages:
         assert isinstance(self.existing, tuple)
         return self.existing
 
-    def report(self, world: str) -> Report:
-        """A report without rows."""
+    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+        """What a page costs, by depth and by the list's length."""
         from chatsim import figures
 
-        config: dict[str, object] = {
-            "experiment": "pages",
-            "world": world,
-            "what": self.what,
-            "strategies": [each.name for each in self.chosen],
-            **{name: list(getattr(self, name)) for name in ("existing", "depths", "writers")},
-            **{name: getattr(self, name) for name in ("page_size", "rounds", "seed")},
-        }
-        return Report(config, SHOWN, figures.pages)
+        return figures.pages(table, caption=caption)
 
-    async def run(self, world: World, report: Report, *, progress: bool = True) -> None:
-        """Measure, adding rows to ``report``, those of a list's length at a time.
-
-        Raises:
-            DatabaseError: the database refused.
-            StrategyError: a strategy is broken.
-            WorldError: the world can't do it.
-        """
-        from tqdm.auto import tqdm
-
-        report.environment |= describe_machine() | dict(world.environment)
-        silent = not progress or "TQDM_DISABLE" in os.environ
-        bar = partial(tqdm, leave=False, miniters=1, disable=silent)
-        walks = await self._walk_all(world, bar)
+    async def measure(self, world: World, result: Result, progress: Progress) -> None:
+        """Measure each strategy at each depth of each list, and beside it what each misses while others write."""
+        walks = await self._walk_all(world, progress)
         if by_activity in self.chosen:
-            report.notes["price-by_activity"] = await price(world)
+            result.notes["price-by_activity"] = await price(world)
         stock = lists(self.what, self.sizes)
-        load = partial(stock.load, bar=lambda rows: bar(total=rows, desc="loading", unit="row"))
+        load = partial(stock.load, bar=lambda rows: progress.bar(rows, "row", "loading"))
         async with world.stocked(SCHEMA, stock.contents, load):
-            with bar(total=len(self.sizes) * len(self._depths) * self.rounds, unit="round") as shown:
+            with progress.bar(len(self.sizes) * len(list(self.depths)) * self.rounds, "round") as bar:
                 for size in self.sizes:
                     found = [
                         (depth, each)
-                        for depth in self._depths
-                        for each in await self._measure(world, stock, size, depth, shown)
+                        for depth in self.depths
+                        for each in await self._measure_page(world, stock, size, depth, bar)
                     ]
-                    report.notes |= {f"plan-{each.strategy.name}-{depth}": each.plan for depth, each in found}
-                    report.rows += [
-                        self._row(world, size, depth, each) | _judged(writers, walks[name, writers])
-                        for name in (strategy.name for strategy in self.chosen)
+                    result.notes |= {f"plan-{each.strategy.name}-{depth}": each.plan for depth, each in found}
+                    result.variants += [
+                        self._variant(
+                            world,
+                            {"existing": size, "depth": depth, "writers": writers},
+                            each,
+                            walks[strategy.name, writers],
+                        )
+                        for strategy in self.chosen
                         for depth, each in found
-                        if each.strategy.name == name
-                        for writers in self._writers
+                        if each.strategy.name == strategy.name
+                        for writers in self.writers
                     ]
 
-    def _row(self, world: World, size: int, depth: str, measured: _Measured) -> dict[str, object]:
+    def _variant(self, world: World, key: dict[str, object], measured: _Measured, walked: Walk) -> Variant:
         name = measured.strategy.name
-        return {
-            "strategy": name,
-            "what": self.what,
-            "world": world.name,
-            **{each: world.environment[each] for each in ("engine", "server_version", "profile")},
-            "existing": size,
-            "depth": depth,
-            "page_size": self.page_size,
-            **measured.measures(),
-            "plan": "the server's" if world.name == "mysql" else compared(self.what, name, measured.indexes),
-        }
-
-    @property
-    def _depths(self) -> Sequence[str]:
-        assert isinstance(self.depths, tuple)
-        return self.depths
-
-    @property
-    def _writers(self) -> Sequence[str]:
-        assert isinstance(self.writers, tuple)
-        return self.writers
+        return Variant(
+            key={"strategy": name, **key},
+            measures={
+                **measured.measures(),
+                "plan": "the server's" if world.name == "mysql" else compared(self.what, name, measured.indexes),
+                "skipped": len(walked.skipped),
+                "repeated": len(walked.repeated),
+                "disordered": len(walked.disordered),
+            },
+            verdict=walked.verdict(),
+            operations=measured.history,
+            window_s=measured.seconds,
+        )
 
     # -- is anything missed?
 
-    async def _walk_all(self, world: World, bar: Callable[..., tqdm[Never]]) -> dict[tuple[str, str], Walk]:
-        import numpy as np
-        from tqdm.auto import tqdm
-
+    async def _walk_all(self, world: World, progress: Progress) -> dict[tuple[str, str], Walk]:
         size = _WALKED * self.page_size + self.page_size // 2
         stock = lists(self.what, [size])
         # those without writers first: they leave the tables as they are
-        conditions = sorted(self._writers, key=lambda writers: bool(WRITERS[writers]))
+        conditions = sorted(self.writers, key=lambda writers: bool(WRITERS[writers]))
         plan = [(strategy, writers) for writers in conditions for strategy in self.chosen]
         found, changed = {}, True
-        with bar(total=len(plan), unit="walk") as shown:
+        with progress.bar(len(plan), "walk") as bar:
             for strategy, writers in plan:
-                shown.set_description(f"{strategy.name}: {writers}")
+                bar.set_description(f"{strategy.name}: {writers}")
                 if changed:
                     await world.install(SCHEMA)
-                    await stock.load(world.admin, bar=lambda _: tqdm(disable=True))
+                    await stock.load(world.admin, bar=lambda rows: progress.unseen.bar(rows, "row"))
                 changed = bool(WRITERS[writers])
                 async with world.database(1) as database, database.session() as tx:
                     found[strategy.name, writers] = await walk(
@@ -244,27 +199,29 @@ class Pages:
                         writers=writers,
                         rng=np.random.default_rng(self.seed),
                     )
-                shown.update()
+                bar.update()
         return found
 
     # -- what does a page cost?
 
-    async def _measure(self, world: World, stock: Lists, size: int, depth: str, bar: tqdm[Never]) -> list[_Measured]:
+    async def _measure_page(
+        self, world: World, stock: Lists, size: int, depth: str, bar: tqdm[Never]
+    ) -> list[_Measured]:
         before, of = DEPTHS[depth](size, self.page_size), stock.of(size)
-        found = []
+        found, begun = [], asyncio.get_running_loop().time()
         async with (
             world.database(1) as database,
             database.session() as tx,
             _through_the_stack(world, stock, size) as ask,
         ):
             for strategy in self.chosen:
-                told = _Told(tx)
+                session = _Remembering(tx)
                 # to be somewhere is to have read as far: in one page, which is not counted
                 cursor = (await page_of(strategy, tx, of, None, before)).cursor if before else None
-                costs = await _costs(world, tx, partial(page_of, strategy, told, of, cursor, self.page_size))
-                plan = await _plan(world, told, costs, f"{depth} page of {size:,}")
+                costs = await _costs(world, tx, partial(page_of, strategy, session, of, cursor, self.page_size))
+                plan = await _plan(world, session, costs, f"{depth} page of {size:,}")
                 through = partial(ask, cursor) if strategy is DEFAULTS[self.what] else None
-                found.append(_Measured(strategy, cursor, costs, plan, through))
+                found.append(_Measured(strategy, cursor, costs, plan, through, Recorder(0, begun)))
             for _ in range(self.rounds):
                 for each in found:
                     await each.time(partial(page_of, each.strategy, tx, of, each.cursor, self.page_size))
@@ -284,48 +241,64 @@ class _Costs:
 
 @dataclass
 class _Measured:
-    """A strategy at one place of one list: its counts, and how long its page took each time, in seconds."""
+    """A strategy at one place of one list: its counts, and each reading of its page, straight and through a node."""
 
     strategy: PagingStrategy
     cursor: object
     costs: _Costs
     plan: str
     through: Callable[[], Awaitable[int]] | None
-    straight_s: list[float] = field(default_factory=list)
-    through_s: list[float] = field(default_factory=list)
-    came_through: int = 0
+    recorder: Recorder
+    history: list[Operation] = field(default_factory=list)
+    history_through: list[Operation] = field(default_factory=list)
 
     async def time(self, read: Callable[[], Awaitable[Page]]) -> None:
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        await read()
-        self.straight_s.append(clock() - begun)
-        if self.through is not None:
-            begun = clock()
-            self.came_through += await self.through()
-            self.through_s.append(clock() - begun)
+        async def straight(_: object) -> dict[str, int]:
+            return {"entries": len((await read()).rows)}
+
+        self.history.append(await self._record(straight))
+        if (ask := self.through) is not None:
+
+            async def through(_: object) -> dict[str, int]:
+                return {"entries": await ask()}
+
+            self.history_through.append(await self._record(through))
+
+    async def _record(self, call: Callable[[object], Awaitable[dict[str, int]]]) -> Operation:
+        return await self.recorder.record("page", {}, call, turn=len(self.history), refusable=())
+
+    @property
+    def seconds(self) -> float:
+        return _seconds(self.history)
 
     @property
     def indexes(self) -> list[str]:
         return sorted(self.costs.reads.by_index or ())
 
     def measures(self) -> dict[str, object]:
-        import numpy as np
-
-        costs, times = self.costs, np.array(self.straight_s) * 1e3
-        rows, through = len(costs.page.rows) * len(times), sum(self.through_s)
+        times = np.array([(each.end - each.start) * 1e3 for each in self.history])
         return {
-            "index_reads": costs.reads.total,
+            "index_reads": self.costs.reads.total,
             "indexes": self.indexes,
-            "temporary_rows": costs.reads.temporary,
-            "rows_examined": costs.rows_examined,
-            "round_trips": costs.round_trips,
-            "bytes": len(msgspec.json.encode(costs.page.rows)),
+            "temporary_rows": self.costs.reads.temporary,
+            "rows_examined": self.costs.rows_examined,
+            "round_trips": self.costs.round_trips,
+            "bytes": len(msgspec.json.encode(self.costs.page.rows)),
             "p50_ms": percentile(times, 50),
             "p99_ms": percentile(times, 99),
-            "messages_per_s": rows / sum(self.straight_s) if sum(self.straight_s) else None,
-            "stack_per_s": self.came_through / through if through else None,
+            "messages_per_s": _per_second(self.history),
+            "stack_per_s": _per_second(self.history_through),
         }
+
+
+def _seconds(history: Iterable[Operation]) -> float:
+    return sum(each.end - each.start for each in history)
+
+
+def _per_second(history: Sequence[Operation]) -> float | None:
+    """Entries per second of reading."""
+    seconds = _seconds(history)
+    return sum(each.value["entries"] for each in history) / seconds if seconds else None
 
 
 async def _costs(world: World, tx: Session, read: Callable[[], Awaitable[Page]]) -> _Costs:
@@ -337,7 +310,7 @@ async def _costs(world: World, tx: Session, read: Callable[[], Awaitable[Page]])
     return _Costs(page, read_now, spent.rows_examined, spent.round_trips - 1)
 
 
-class _Told(SessionWrapper):
+class _Remembering(SessionWrapper):
     """A session that remembers what it was asked."""
 
     def __init__(self, tx: Session) -> None:
@@ -357,10 +330,10 @@ class _Told(SessionWrapper):
         return await self.tx.script(sql, args)
 
 
-async def _plan(world: World, told: _Told, costs: _Costs, which: str) -> str:
+async def _plan(world: World, session: _Remembering, costs: _Costs, which: str) -> str:
     """How the page was read: the indexes with the rows read in each, and what the server says of each statement."""
     lines = [f"The {which}: {_indexes(costs.reads)}"]
-    for sql, args in told.asked:
+    for sql, args in session.asked:
         plan = await world.explain(sql, args)
         if plan is not None:
             lines += ["", " ".join(sql.split()), "", plan]
@@ -376,8 +349,6 @@ def _indexes(reads: Reads) -> str:
 @asynccontextmanager
 async def _through_the_stack(world: World, stock: Lists, size: int) -> AsyncIterator[Callable[[Any], Awaitable[int]]]:
     """A client at a node, and what asks for the page behind a cursor of the node's own strategy, and counts entries."""
-    import numpy as np
-
     (strategy,) = creation_named("look_first")
     nodes = cluster(
         world,
@@ -403,15 +374,3 @@ async def _through_the_stack(world: World, stock: Lists, size: int) -> AsyncIter
             yield ask
         finally:
             await client.close()
-
-
-def _judged(writers: str, found: Walk) -> dict[str, object]:
-    verdict = found.verdict()
-    return {
-        "writers": writers,
-        "skipped": len(found.skipped),
-        "repeated": len(found.repeated),
-        "disordered": len(found.disordered),
-        "verdict": verdict.word.value,
-        "why": verdict.why,
-    }

@@ -5,14 +5,15 @@ What others do is forced in between two pages, and drawn from the seed: nothing 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatsim.chat.paging.strategy import PagingStrategy, page_of
+from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
 from chatsim.db.session import Session
-from chatsim.experiments.checks import Verdict, Word
+from chatsim.experiments.checks import Anomaly, Verdict, disordered, judge, missing, repeated
+from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.paging.lists import Lists
 
 if TYPE_CHECKING:
@@ -39,65 +40,69 @@ class Walk:
     Attributes:
         entry: what its entries are called.
         there: what was in the list when reading began, in the order that the strategy promises.
-        pages: the ids that were shown.
-        gone: those that were taken away meanwhile.
+        history: the pages that were read, each an operation with the ids that it showed.
+        gone: the entries that were taken away meanwhile.
         moved: those that something happened to, which may have another place by now.
         ended: whether the strategy said that there is no more; else it went on for far too long.
     """
 
     entry: str
     there: Sequence[int]
-    pages: list[list[int]] = field(default_factory=list)
+    history: list[Operation] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
     ended: bool = False
 
     @property
+    def pages(self) -> list[list[int]]:
+        """The ids that were shown, page by page."""
+        return [page.value["entries"] for page in self.history]
+
+    @property
+    def shown(self) -> list[int]:
+        """The ids that were shown."""
+        return [each for page in self.pages for each in page]
+
+    @property
     def skipped(self) -> list[int]:
         """Entries that were there all the time, and never shown."""
-        shown = {each for page in self.pages for each in page}
-        return [each for each in self.there if each not in shown and each not in self.gone]
+        return missing((each for each in self.there if each not in self.gone), self.shown)
 
     @property
     def repeated(self) -> list[int]:
         """Entries that were shown more than once."""
-        times = Counter(each for page in self.pages for each in page)
-        return [each for each, count in times.items() if count > 1]
+        return repeated(self.shown)
 
     @property
     def disordered(self) -> list[int]:
         """Entries that stayed where they were, and were shown behind one that belongs behind them."""
-        place = {each: at for at, each in enumerate(self.there) if each not in self.moved}
-        found, furthest, seen = [], -1, set[int]()
-        for each in (each for page in self.pages for each in page if each in place):
-            if place[each] < furthest and each not in seen:
-                found.append(each)
-            furthest = max(furthest, place[each])
-            seen.add(each)
-        return found
+        return disordered([each for each in self.there if each not in self.moved], self.shown)
 
     def verdict(self) -> Verdict:
         """Safe if nothing was skipped, repeated or out of order."""
-        pages = f"{len(self.pages):,} pages"
-        if not self.ended:
-            return Verdict(Word.UNSAFE, f"after {pages} of a list of {len(self.there):,} there was still more")
-        wrong = [
-            f"{len(entries):,} {said}, {self.entry} {entries[0]} the first{self._where(entries[0])}"
-            for entries, said in (
-                (self.skipped, f"of {len(self.there):,} skipped"),
-                (self.repeated, "shown again"),
-                (self.disordered, "out of order"),
-            )
-            if entries
-        ]
-        if wrong:
-            return Verdict(Word.UNSAFE, "; ".join(wrong))
-        return Verdict(Word.SAFE, f"{pages}: each of {len(self.there) - len(self.gone):,} once, in order")
+        pages, left = f"{len(self.history):,} pages", len(self.there) - len(self.gone)
+        safe = f"{pages}: each of {left:,} once, in order"
+        return judge(self.history, self._anomalies(pages), safe=safe, refused="pages were refused")
 
-    def _where(self, entry: int) -> str:
-        """On which pages."""
-        pages = [str(number) for number, page in enumerate(self.pages, start=1) if entry in page]
-        return f" (on page {' and '.join(pages)})" if pages else ""
+    def _anomalies(self, pages: str) -> Iterator[Anomaly]:
+        if not self.ended:
+            sentence = f"after {pages} of a list of {len(self.there):,} there was still more"
+            yield Anomaly("endless", self.entry, sentence)
+            return
+        for kind, entries, words in (
+            ("skipped", self.skipped, f"of {len(self.there):,} skipped"),
+            ("repeated", self.repeated, "shown again"),
+            ("disordered", self.disordered, "out of order"),
+        ):
+            if entries:
+                sentence = f"{len(entries):,} {words}, {self.entry} {entries[0]} the first"
+                steps = tuple(page for page in self.history if entries[0] in page.value["entries"])
+                yield Anomaly(kind, entries[0], sentence + _where(steps), steps)
+
+
+def _where(pages: Sequence[Operation]) -> str:
+    numbers = [str(page.round + 1) for page in pages]
+    return f" (on page {' and '.join(numbers)})" if numbers else ""
 
 
 async def walk(
@@ -128,11 +133,19 @@ async def walk(
     """
     found = Walk("thread" if source.what == "threads" else "message", source.ids(size, strategy.order))
     most = 3 * (size // page_size + 2)
-    cursor, chance = None, 0
-    while len(found.pages) < most:
-        page = await page_of(strategy, tx, source.of(size), cursor, page_size)
-        found.pages.append([int(str(row[0])) for row in page.rows])
-        cursor = page.cursor
+    recorder = Recorder(0, asyncio.get_running_loop().time())
+    page: Page | None = None
+    chance = 0
+
+    async def turn_page(_: object) -> dict[str, list[int]]:
+        nonlocal page
+        page = await page_of(strategy, tx, source.of(size), page and page.cursor, page_size)
+        return {"entries": [int(str(row[0])) for row in page.rows]}
+
+    while len(found.history) < most:
+        turn = len(found.history)
+        found.history.append(await recorder.record("page", {"of": source.of(size)}, turn_page, turn=turn, refusable=()))
+        assert page is not None
         if not page.more:
             found.ended = True
             break

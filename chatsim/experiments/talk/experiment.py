@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
-from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import DEADLINE
 from chatsim.chat.client.messenger import LogIn, Messenger, Status, Timing
 from chatsim.chat.creation import STRATEGIES
@@ -27,11 +26,25 @@ from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.db.errors import Kind
+from chatsim.experiments.base import Experiment
+from chatsim.experiments.checks import Anomaly, Verdict, judge
+from chatsim.experiments.history import Operation, Recorder
+from chatsim.experiments.parameters import Choices, Flag, Number, Whole, parameter
+from chatsim.experiments.progress import Progress
+from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.talk.checks import Text, check_stored, check_stores
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World
 
-__all__ = ["House", "Said", "Talk", "Told"]
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["FAULTS", "Nodes", "Talk", "Talked"]
+
+FAULTS = ("database", "redis", "node")
+"""What can be killed."""
 
 _TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
@@ -40,41 +53,43 @@ _STORING = 0.005
 """The longest time from a text's arrival to the kill, in seconds: about as long as it takes to store one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A text that somebody sent."""
-
-    thread_id: int
-    sender: int
-    unique_id: str
-    content: str
-
-
 @dataclass
-class Told:
+class Talked:
     """What came of a talk.
 
     Attributes:
-        said: what was sent.
+        sent: the texts that were sent, each an operation that ends when it is in its author's outbox.
         crashes: how often something was killed.
         cut_off: how many statements were cut off by that, or found no server, as far as the nodes can be asked;
             what became of the transactions of the first was unknown.
-        wrong: what must not be, a sentence each.
+        anomalies: what must not be.
+        seconds: how long it took until everybody had everything.
     """
 
-    said: list[Said] = field(default_factory=list)
+    sent: list[Operation] = field(default_factory=list)
     crashes: int = 0
     cut_off: int = 0
-    wrong: list[str] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def texts(self) -> list[Text]:
+        """The texts that were sent."""
+        return [Text(**each.asked, **each.value) for each in self.sent]
+
+    def verdict(self) -> Verdict:
+        """Safe if nothing was lost, doubled, invented or out of order."""
+        safe = f"each of {len(self.sent):,} texts is stored once, and both members have it, in order"
+        return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken")
 
 
-class _News:
-    """Something has changed with somebody: whoever waits looks again."""
+class _Changes:
+    """Tells whoever waits that something has changed with somebody."""
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Event] = []
 
-    def come(self) -> None:
+    def notify(self) -> None:
         for each in self._waiting:
             each.set()
 
@@ -90,7 +105,7 @@ class _News:
             self._waiting.remove(changed)
 
 
-class House(Protocol):
+class Nodes(Protocol):
     """Nodes that can be reached, and killed."""
 
     def login_for(self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str) -> LogIn:
@@ -102,46 +117,80 @@ class House(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Talk:
-    """The parameters of a run.
+@dataclass(frozen=True, kw_only=True)
+class Talk(Experiment):
+    """Let pairs of people talk while servers are killed: is every text stored once, and has everybody everything?"""
 
-    Attributes:
-        pairs: how many pairs talk.
-        texts: how many texts each person sends.
-        pause: the longest pause between two of them, in seconds; each is drawn uniformly.
-        crashes: how often something is killed while they talk.
-        faults: what, in turn: ``database``, ``redis``, ``node``.
-        down: how long it is down each time, in seconds.
-        nodes: how many chat servers.
-        seed: of the pauses, of the times of the crashes, and of the names of texts.
-        patience: how long all may take to have everything, in seconds, once the last text is acknowledged.
-        lapses: whether to wait in the end until whoever was online must be offline for everybody, and look.
-    """
+    name = "talk"
+    title = "Talking while servers are killed"
+    shown: ClassVar[Mapping[str, str]] = {
+        "faults": "faults",
+        "sent": "sent",
+        "crashes": "crashes",
+        "cut_off": "cut off",
+        "seconds": "seconds",
+        "anomalies": "anomalies",
+        "verdict": "verdict",
+    }
 
-    pairs: int = 1
-    texts: int = 10
-    pause: float = 0.05
-    crashes: int = 1
-    faults: tuple[str, ...] = ("database",)
-    down: float = 0.0
-    nodes: int = 2
-    seed: int = 1
-    patience: float = 60.0
-    lapses: bool = False
+    pairs: int = parameter(1, Whole(1), "how many pairs of people talk")
+    texts: int = parameter(10, Whole(1), "how many texts each person sends")
+    pause: float = parameter(
+        0.05, Number(0, "seconds"), "the longest pause between two texts of a person; each is drawn uniformly"
+    )
+    crashes: int = parameter(1, Whole(0), "how often something is killed while they talk")
+    faults: str | Iterable[str] = parameter("database", Choices(FAULTS), "what is killed, in turn")
+    down: float = parameter(0.0, Number(0, "seconds"), "how long it is down each time")
+    nodes: int = parameter(2, Whole(1), "how many chat servers")
+    patience: float = parameter(
+        60.0, Number(0, "seconds"), "how long all may take to have everything, once the last text is acknowledged"
+    )
+    lapses: bool = parameter(
+        default=False,
+        kind=Flag(),
+        help_="whether to wait in the end until whoever was online must be offline for everybody, and look",
+    )
 
-    async def run(
+    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+        """How many texts were sent, and how many are wrong."""
+        from chatsim import figures
+
+        return figures.talk(table, caption=caption)
+
+    async def measure(self, world: World, result: Result, progress: Progress) -> None:
+        """Let them talk once."""
+        with progress.bar(2 * self.pairs * self.texts, "text") as bar:
+            talked = await self.converse(world, sent=lambda _: bar.update())
+        result.variants.append(
+            Variant(
+                key={"faults": "/".join(self.faults)},
+                measures={
+                    "sent": len(talked.sent),
+                    "crashes": talked.crashes,
+                    "cut_off": talked.cut_off,
+                    "seconds": talked.seconds,
+                    "anomalies": len(talked.anomalies),
+                },
+                verdict=talked.verdict(),
+                operations=talked.sent,
+                window_s=talked.seconds,
+            )
+        )
+
+    async def converse(
         self,
         world: World,
         home: Path | None = None,
-        nodes: Callable[[], AbstractAsyncContextManager[House]] | None = None,
-    ) -> Told:
+        nodes: Callable[[], AbstractAsyncContextManager[Nodes]] | None = None,
+        sent: Callable[[Operation], object] = lambda _: None,
+    ) -> Talked:
         """Let them talk, in a world of hardened tables.
 
         Args:
             world: where.
             home: a folder for their local stores; in memory when None.
             nodes: runs the nodes, once the tables are there; in this process when None.
+            sent: is called with each text that was sent.
         """
         uids = range(1, 2 * self.pairs + 1)
         await world.install("hardened")
@@ -149,39 +198,57 @@ class Talk:
         await insert(world.admin, "friend (self_id, friend_id)", [(uid, _other(uid)) for uid in uids])
         chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1)
         of_nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
-        told, news = Told(), _News()
+        talked, changes = Talked(), _Changes()
         async with AsyncExitStack() as stack:
-            house = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
+            running = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
             inside = await stack.enter_async_context(AsyncExitStack())
             members = {
-                uid: await inside.enter_async_context(self._person(world, house, uid, home, chance=rng, news=news))
+                uid: await inside.enter_async_context(
+                    self._person(world, running, uid, home, chance=rng, changes=changes)
+                )
                 for uid, rng in zip(uids, people, strict=True)
             }
             for uid, member in members.items():
-                await news.until(partial(_is_ready, member))
+                await changes.until(partial(_is_ready, member))
                 await member.chat_with(_other(uid))
+            begun = asyncio.get_running_loop().time()
+
+            def note(operation: Operation) -> None:
+                talked.sent.append(operation)
+                sent(operation)
+
             async with asyncio.TaskGroup() as group:
                 for member, rng in zip(members.values(), people, strict=True):
-                    group.create_task(self._talk(member, np.random.default_rng(rng), told, news))
-                group.create_task(self._break(world, house, np.random.default_rng(faults), told))
+                    group.create_task(
+                        self._talk(member, np.random.default_rng(rng), Recorder(member.cache.uid, begun), note)
+                    )
+                group.create_task(self._break(world, running, np.random.default_rng(faults), talked))
+            for member in members.values():
+                await changes.until(partial(_has_sent, member))
             try:
                 async with asyncio.timeout(self.patience):
-                    await news.until(partial(_has_all, members, told.said))
+                    await changes.until(partial(_has_all, members, talked.texts))
             except TimeoutError:
-                told.wrong.append(f"not everybody has everything {self.patience:g} s after the last text")
-            told.wrong += await _wrong(world, members, told.said)
+                late = f"not everybody has everything {self.patience:g} s after the last text"
+                talked.anomalies.append(Anomaly("late", None, late))
+            talked.seconds = asyncio.get_running_loop().time() - begun
+            talked.anomalies += await _anomalies(world, members, talked.texts)
             await inside.aclose()
-            if isinstance(house, Cluster):
-                told.cut_off = house.stats.refusals[Kind.CONNECTION_LOST]
-                told.wrong += await self._online(house, uids)
-        return told
+            if isinstance(running, Cluster):
+                talked.cut_off = running.stats.refusals[Kind.CONNECTION_LOST]
+                talked.anomalies += await self._online(running, uids)
+        return talked
 
-    async def _online(self, house: Cluster, uids: Sequence[int]) -> list[str]:
+    async def _online(self, running: Cluster, uids: Sequence[int]) -> list[Anomaly]:
         """Who is shown online though everybody has left so long ago that it must have lapsed."""
         if not self.lapses:
             return []
         await asyncio.sleep(Limits.expiry)
-        return [f"user {uid} is online, and is gone" for uid in uids if await house.presence.find(uid)]
+        return [
+            Anomaly("ghost", uid, f"user {uid} is online, and is gone")
+            for uid in uids
+            if await running.presence.find(uid)
+        ]
 
     def _cluster(self, world: World, chance: Sequence[np.random.SeedSequence]) -> AbstractAsyncContextManager[Cluster]:
         return cluster(
@@ -197,16 +264,23 @@ class Talk:
 
     @asynccontextmanager
     async def _person(
-        self, world: World, house: House, uid: int, home: Path | None, *, chance: np.random.SeedSequence, news: _News
+        self,
+        world: World,
+        nodes: Nodes,
+        uid: int,
+        home: Path | None,
+        *,
+        chance: np.random.SeedSequence,
+        changes: _Changes,
     ) -> AsyncIterator[Messenger]:
         messenger = Messenger(
             uid,
-            house.login_for(uid, machine=f"client{uid}"),
+            nodes.login_for(uid, machine=f"client{uid}"),
             world.local_store(":memory:" if home is None else str(home / f"{uid}.db")),
             clock=world.wall_time,
             rng=np.random.default_rng(chance.spawn(1)[0]),
             timing=_TIMING,
-            changed=lambda _: news.come(),
+            changed=lambda _: changes.notify(),
         )
         await messenger.open()
         try:
@@ -214,36 +288,40 @@ class Talk:
         finally:
             await messenger.close()
 
-    async def _talk(self, me: Messenger, rng: np.random.Generator, told: Told, news: _News) -> None:
+    async def _talk(
+        self, me: Messenger, rng: np.random.Generator, recorder: Recorder, sent: Callable[[Operation], None]
+    ) -> None:
         thread_id = (await me.cache.threads())[0].thread_id
         for number in range(self.texts):
             await asyncio.sleep(rng.uniform(0, self.pause))
-            text = await me.send(thread_id, f"{number} of {me.cache.uid}")
-            told.said.append(Said(thread_id, text.sender, text.unique_id, text.content))
-        await news.until(partial(_has_sent, me))
+            content = f"{number} of {me.cache.uid}"
 
-    async def _break(self, world: World, house: House, rng: np.random.Generator, told: Told) -> None:
+            async def send(_: object, content: str = content) -> dict[str, str]:
+                return {"unique_id": (await me.send(thread_id, content)).unique_id}
+
+            asked = {"thread_id": thread_id, "sender": me.cache.uid, "content": content}
+            sent(await recorder.record("send", asked, send, turn=number, refusable=()))
+
+    async def _break(self, world: World, nodes: Nodes, rng: np.random.Generator, talked: Talked) -> None:
         """Kill something while a text is being stored: a moment after the next one was sent."""
         times = sorted(rng.uniform(0, self.texts * self.pause / 2, size=self.crashes))
+        faults = [*self.faults]
         for number, (before, now) in enumerate(pairwise([0.0, *times])):
             await asyncio.sleep(now - before)
-            so_far = len(told.said)
-            while len(told.said) == so_far and not self._all_said(told):  # noqa: ASYNC110
+            so_far = len(talked.sent)
+            while len(talked.sent) == so_far and so_far < 2 * self.pairs * self.texts:  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK)
             await asyncio.sleep(rng.uniform(0, _STORING))
-            await self._kill(self.faults[number % len(self.faults)], world, house, rng)
-            told.crashes += 1
+            await self._kill(faults[number % len(faults)], world, nodes, rng)
+            talked.crashes += 1
 
-    async def _kill(self, what: str, world: World, house: House, rng: np.random.Generator) -> None:
+    async def _kill(self, what: str, world: World, nodes: Nodes, rng: np.random.Generator) -> None:
         if what == "database":
             await world.crash(self.down)
         elif what == "redis":
             await world.crash_redis(self.down)
         else:
-            await house.crash(int(rng.integers(self.nodes)), self.down)
-
-    def _all_said(self, told: Told) -> bool:
-        return len(told.said) == 2 * self.pairs * self.texts
+            await nodes.crash(int(rng.integers(self.nodes)), self.down)
 
 
 def _other(uid: int) -> int:
@@ -259,32 +337,25 @@ async def _has_sent(member: Messenger) -> bool:
     return not await member.cache.pending()
 
 
-async def _has_all(members: Mapping[int, Messenger], said: Sequence[Said]) -> bool:
-    """Whether everybody has as many texts, without a hole, as were said in their threads."""
-    sizes = Counter(each.thread_id for each in said)
+async def _has_all(members: Mapping[int, Messenger], sent: Sequence[Text]) -> bool:
+    """Whether everybody has as many texts, without a hole, as were sent in their threads."""
+    sizes = Counter(each.thread_id for each in sent)
     threads = [thread for member in members.values() for thread in await member.cache.threads()]
     return len(threads) == len(members) and all(
         thread.floor == 1 and thread.cursor == sizes[thread.thread_id] for thread in threads
     )
 
 
-async def _wrong(world: World, members: Mapping[int, Messenger], said: Sequence[Said]) -> list[str]:
+async def _anomalies(world: World, members: Mapping[int, Messenger], sent: Sequence[Text]) -> list[Anomaly]:
     rows = await world.admin.execute(
         "SELECT thread_id, seq, sender_id, unique_id, content FROM chat_message ORDER BY thread_id, seq"
     )
-    stored = [Said(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
-    wrong = [f"{text} is stored {count} times" for text, count in Counter(stored).items() if count > 1]
-    wrong += [f"{text} was sent, and is not stored" for text in said if text not in set(stored)]
-    wrong += [f"{text} is stored, and nobody sent it" for text in stored if text not in set(said)]
-    for uid, member in members.items():
-        for thread in await member.cache.threads():
-            texts = await member.cache.newest(thread.thread_id, _MORE_THAN_ALL)
-            wrong += [f"user {uid}: {text} is {text.state}" for text in texts if _is_left(text)]
-            own = [Said(each.thread_id, each.sender, each.unique_id, each.content) for each in texts]
-            if own != [each for each in stored if each.thread_id == thread.thread_id]:
-                wrong.append(f"user {uid} has not what is stored of thread {thread.thread_id}, in its order")
-    return wrong
-
-
-def _is_left(text: LocalText) -> bool:
-    return text.seq is None or text.state in {State.SENDING, State.FAILED}
+    stored = [Text(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
+    stores = {
+        uid: {
+            thread.thread_id: await member.cache.newest(thread.thread_id, _MORE_THAN_ALL)
+            for thread in await member.cache.threads()
+        }
+        for uid, member in members.items()
+    }
+    return [*check_stored(sent, stored), *check_stores(stores, stored)]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from chatsim.worlds.model.costs import ModelCosts
 
@@ -25,7 +26,10 @@ class Model:
     Attributes:
         costs: a TOML file of what things cost; what it leaves out is as in the defaults.
         check_determinism: run twice, and stop where the second run differs from the first.
+        name: of the world.
     """
+
+    name: ClassVar[str] = "model"
 
     costs: Path | None = None
     check_determinism: bool = False
@@ -52,3 +56,7 @@ class Model:
 
         result: T = run_twice(body) if self.check_determinism else run(body())
         return result
+
+    async def run_beside(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
+        """As `run`, in a thread of its own, so that the running event loop goes on."""
+        return await asyncio.to_thread(self.run, main, seed=seed)

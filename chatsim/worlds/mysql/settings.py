@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
@@ -11,7 +14,12 @@ from chatsim.worlds.mysql.servers.private import StartError
 from chatsim.worlds.mysql.servers.urls import BadUrlError
 from chatsim.worlds.world import WorldError
 
+if TYPE_CHECKING:
+    from chatsim.worlds.mysql.world import MySQLWorld
+
 __all__ = ["LOOPBACK", "Servers"]
+
+T = TypeVar("T")
 
 LOOPBACK = "127.0.0.1"
 
@@ -27,7 +35,10 @@ class Servers:
         profile: how a private instance is set up, ``durable`` or ``quick``. A named server is not changed.
         redis_url: ``redis://host:port``; None is the variable CHATSIM_REDIS_URL, or else the ladder.
         settings: system variables of a private instance, with their values. A named server is not changed.
+        name: of the world.
     """
+
+    name: ClassVar[str] = "mysql"
 
     mysql_url: str | None = None
     mysql_via: str | None = None
@@ -35,6 +46,17 @@ class Servers:
     profile: str = Profile.DURABLE.value
     redis_url: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+
+    def run(self, main: Callable[[MySQLWorld], Awaitable[T]], *, seed: int) -> T:
+        """Run ``main`` on a new world on these servers. The thread is blocked meanwhile. Raises `WorldError`."""
+        return asyncio.run(self.run_beside(main, seed=seed))
+
+    async def run_beside(self, main: Callable[[MySQLWorld], Awaitable[T]], *, seed: int) -> T:  # noqa: ARG002
+        """As `run`, on the running event loop; what a real server draws has no seed."""
+        from chatsim.worlds.mysql.world import MySQLWorld
+
+        async with MySQLWorld(self) as world:
+            return await main(world)
 
     def service(self) -> MySQL:
         """The `Service` these settings describe. Raises `WorldError` for an unknown profile."""

@@ -9,7 +9,7 @@ from heldback import HeldBack
 from chatsim.chat.protocol import OutgoingText
 from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Batch
-from chatsim.experiments.catchup.cursors import CURSORS, UnknownCursorError, cursors
+from chatsim.experiments.catchup.cursors import CURSORS
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.model.world import ModelWorld
@@ -218,11 +218,8 @@ def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(mysql_ur
     Model().run(body, seed=1)
 
 
-def test_kinds_are_found_by_name_and_an_unknown_one_is_named_with_those_there_are():
-    assert [kind.name for kind in cursors("all")] == [*CURSORS]
-    assert [kind.name for kind in cursors("user_log, message_id")] == ["user_log", "message_id"]
-    with pytest.raises(UnknownCursorError, match="unknown cursor 'id'; there are: message_id, overlap"):
-        cursors(["id"])
+def test_kinds_are_known_by_their_names():
+    assert {name: kind.name for name, kind in CURSORS.items()} == {name: name for name in CURSORS}
 
 
 def test_every_kind_says_what_it_bets_on_and_what_it_costs():

@@ -1,6 +1,7 @@
 """Writers write and a reader follows: the source's cursor loses what is overtaken, and it is known to whom."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,9 @@ from heldback import HeldBack
 from tqdm import tqdm
 
 from chatsim.experiments.catchup.cursors import CURSORS
-from chatsim.experiments.catchup.following import Followed, Following, Look, Lost, Written
+from chatsim.experiments.catchup.following import LOOK, WRITE, Followed, Following
 from chatsim.experiments.checks import Word
+from chatsim.experiments.history import Operation
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
@@ -60,34 +62,39 @@ def overtaken(kind, enough):
 @pytest.mark.parametrize("run", [in_model, on_mysql])
 def test_two_writers_of_one_message_each_lose_one_by_message_id_and_both_transactions_are_named(run, mysql_url):
     followed = run(Following(overtaken(CURSORS["message_id"], enough=len), writers=2, threads=1, messages=2))
-    (lost,) = followed.lost()
-    (late,) = [each for each in followed.written if lost.message in each.ids]
-    (early,) = [each for each in followed.written if lost.message not in each.ids]
-    assert (lost.of, lost.passed) == (late, early)
-    assert max(early.ids) > lost.message
-    assert early.ended <= late.ended
-    assert late.writer != early.writer
-    assert followed.word([lost]) is Word.UNSAFE
-    said = followed.why([lost])
-    assert said.startswith("1 of 2 acknowledged messages were never found\nmessage ")
-    assert f"seen     {early}" in said
-    assert f"not yet  {late}" in said
+    (lost,) = followed.lost
+    (late,) = [each for each in followed.written if lost.subject in each.value["messages"]]
+    (early,) = [each for each in followed.written if lost.subject not in each.value["messages"]]
+    assert (lost.kind, lost.steps) == ("lost", (early, late))
+    assert max(early.value["messages"]) > lost.subject
+    assert run is on_mysql or early.end <= late.end, "who is told first is chance where time is real"
+    assert late.client != early.client
+    verdict = followed.verdict()
+    assert verdict.word is Word.UNSAFE
+    assert verdict.why == lost.sentence
+    assert re.fullmatch(
+        rf"message {lost.subject} of thread 1 was never found: at [\d.]+ s the reader had seen message"
+        rf" {max(early.value['messages'])}, and not yet this one",
+        lost.sentence,
+    )
+    assert verdict.explain().splitlines()[2:] == [f"  {early}", f"  {late}"]
 
 
 def test_nobody_has_to_be_held_back_for_that(mysql_url):
     followed = in_model(Following(CURSORS["message_id"], writers=2, threads=1, messages=100))
-    lost = followed.lost()
-    assert lost
-    for each in lost:
-        assert each.message in each.of.ids
-        assert each.passed.ids[0] > each.message
-        assert each.passed.writer != each.of.writer
-        assert each.passed.ended <= each.at + 0.01 <= each.of.ended + 0.02
+    assert followed.lost
+    for each in followed.lost:
+        passed, late = each.steps
+        at = float(re.search(r"at ([\d.]+) s the reader", each.sentence)[1])
+        assert each.subject in late.value["messages"]
+        assert passed.value["messages"][0] > each.subject
+        assert passed.client != late.client
+        assert passed.end <= at + 0.01 <= late.end + 0.02
 
 
 def test_nobody_has_to_be_far_from_the_database_either():
     followed = in_model(Following(CURSORS["message_id"], writers=8, threads=1, messages=400, rtt=0.0))
-    assert followed.lost()
+    assert followed.lost
 
 
 def test_who_was_far_in_one_run_is_near_in_the_next_in_the_same_world():
@@ -102,30 +109,29 @@ def test_who_was_far_in_one_run_is_near_in_the_next_in_the_same_world():
 
 def test_an_overlap_finds_what_is_overtaken_by_few(mysql_url):
     followed = in_model(Following(overtaken(CURSORS["overlap"], enough=len), writers=2, threads=1, messages=2))
-    assert followed.lost() == []
-    assert followed.word([]) is Word.SAFE
-    assert followed.repeated() > 0
+    assert followed.lost == []
+    assert followed.verdict().word is Word.SAFE
+    assert followed.repeated > 0
 
 
 @pytest.mark.parametrize("name", SAFE)
 @pytest.mark.parametrize("run", [in_model, on_mysql])
 def test_the_recommended_cursors_lose_nothing_and_read_nothing_twice(name, run, mysql_url):
     followed = run(Following(CURSORS[name], writers=4, threads=2, messages=60, batch=3))
-    assert followed.lost() == []
-    assert followed.repeated() == 0
-    assert followed.why([]) == "every acknowledged message was found"
-    ids = [number for each in followed.written for number in each.ids]
-    found = [number for look in followed.looks for each in look.found.values() for number in each]
-    assert sorted(found) == sorted(ids)
-    assert len(set(ids)) == 60
+    assert followed.lost == []
+    assert followed.repeated == 0
+    verdict = followed.verdict()
+    assert (verdict.word, verdict.why) == (Word.SAFE, "every one of 60 acknowledged messages was found")
+    assert sorted(followed.found) == sorted(followed.acknowledged)
+    assert len(set(followed.acknowledged)) == 60
 
 
 @pytest.mark.parametrize("name", SAFE)
 def test_they_lose_nothing_when_the_server_is_killed_and_everybody_connects_again(name):
     for seed in range(1, 6):
         followed = in_model(Following(CURSORS[name], writers=4, threads=2, messages=200, batch=5, crashes=3, seed=seed))
-        assert (followed.crashes, followed.lost(), followed.repeated()) == (3, [], 0)
-        assert followed.count() == 200
+        assert (followed.crashes, followed.lost, followed.repeated) == (3, [], 0)
+        assert len(followed.acknowledged) == 200
         assert followed.refused >= 3
 
 
@@ -137,14 +143,14 @@ def test_so_it_is_on_a_mysql_that_is_killed():
             return await following.run(world, tqdm(disable=True))
 
     followed = asyncio.run(body())
-    assert (followed.crashes, followed.lost(), followed.errors) == (2, [], [])
-    assert followed.count() == 200
+    assert (followed.crashes, followed.verdict().word) == (2, Word.SAFE)
+    assert len(followed.acknowledged) == 200
 
 
 def test_what_is_lost_with_a_crash_is_lost_though_the_reader_looks_again():
     followed = in_model(Following(CURSORS["message_id"], writers=4, threads=1, messages=200, crashes=3))
-    assert followed.lost()
-    assert followed.errors == []
+    assert followed.lost
+    assert len(followed.written) == len([each for each in followed.history if each.kind == WRITE]), "nobody gave up"
 
 
 def test_a_server_that_is_not_ours_is_not_killed_and_everybody_stops(mysql_url):
@@ -166,10 +172,11 @@ def test_a_watermark_shows_nothing_while_an_older_transaction_is_open_and_all_of
 
     followed = in_model(Following(overtaken(CURSORS["watermark"], enough), writers=2, threads=1, messages=2))
     assert seen == [0] * 50
-    late, early = sorted(followed.written, key=lambda each: each.ids[0])
-    assert early.ended < late.ended
-    assert followed.lost() == []
-    assert [ids for look in followed.looks for ids in look.found.values()] == [[*late.ids, *early.ids]]
+    late, early = sorted(followed.written, key=lambda each: each.value["messages"][0])
+    assert early.end < late.end
+    assert followed.lost == []
+    (look,) = followed.looks
+    assert look.value["messages"] == [*late.value["messages"], *early.value["messages"]]
 
 
 # --- what else it says
@@ -185,11 +192,11 @@ def test_one_seed_is_one_story_and_another_is_another():
 def test_each_writer_writes_into_any_thread_so_that_two_can_meet_in_one():
     followed = in_model(Following(CURSORS["message_id"], writers=2, threads=4, messages=80))
     for writer in (0, 1):
-        assert {each.thread for each in followed.written if each.writer == writer} == {1, 2, 3, 4}
+        assert {each.asked["thread"] for each in followed.written if each.client == writer} == {1, 2, 3, 4}
 
 
 def test_a_writer_whom_the_database_refuses_for_good_is_an_error_and_the_others_go_on():
-    kind = CURSORS["message_id"]
+    kind = CURSORS["user_version"]
 
     async def write(tx, batch):
         if batch.texts[0].unique_id.startswith("0-1-"):
@@ -197,20 +204,38 @@ def test_a_writer_whom_the_database_refuses_for_good_is_an_error_and_the_others_
         return await kind.write(tx, batch)
 
     followed = in_model(Following(replace(kind, write=write), writers=2, threads=2, messages=20))
-    assert followed.word([]) is Word.ERRORS
-    assert "nowhere" in followed.why([])
-    assert sorted(each.writer for each in followed.written) == [0] + [1] * 10
+    verdict = followed.verdict()
+    assert verdict.word is Word.ERRORS
+    assert verdict.why.startswith("1 of 12 transactions were given up: 1 by 1146; for one, client 0, round 1: write")
+    assert "nowhere" in verdict.why
+    assert sorted(each.client for each in followed.written) == [0] + [1] * 10
+
+
+def written(client, thread, messages, start, end):
+    return Operation(client, 0, WRITE, {"thread": thread}, start, start, end, value={"messages": messages})
+
+
+def looked(at, threads, messages):
+    return Operation(2, 0, LOOK, {}, at, at, at, value={"threads": threads, "messages": messages})
 
 
 def test_what_no_later_message_has_hidden_is_lost_without_a_culprit():
-    written = Written(0, 1, [7, 8], 0.5, 0.75)
-    followed = Followed([written], [Look(1.0, {1: [7]})])
-    (lost,) = followed.lost()
-    assert lost == Lost(8, written, None, None)
-    assert str(lost) == "message 8 of thread 1 was never found: writer 0, 0.5000 to 0.7500 s, messages 7 to 8"
+    one = written(0, 1, [7, 8], 0.5, 0.75)
+    (lost,) = Followed([one, looked(1.0, [1], [7])]).lost
+    assert (lost.kind, lost.subject, lost.steps) == ("lost", 8, (one,))
+    assert lost.sentence == "message 8 of thread 1 was never found"
 
 
 def test_what_another_threads_message_came_after_is_not_laid_on_it():
-    mine, others = Written(0, 1, [1], 0.0, 0.2), Written(1, 2, [2], 0.0, 0.1)
-    (lost,) = Followed([mine, others], [Look(0.1, {2: [2]})]).lost()
-    assert lost.passed is None
+    mine, others = written(0, 1, [1], 0.0, 0.2), written(1, 2, [2], 0.0, 0.1)
+    (lost,) = Followed([mine, others, looked(0.1, [2], [2])]).lost
+    assert lost.steps == (mine,)
+
+
+def test_the_first_look_that_had_seen_a_later_message_and_who_wrote_that_are_named():
+    late, early, third = (written(*each, 0.0, 0.2) for each in ((0, 1, [1]), (1, 1, [2]), (2, 1, [3])))
+    (lost,) = Followed([late, early, third, looked(0.1, [2, 1], [9, 2]), looked(0.3, [1], [3])]).lost
+    assert lost.steps == (early, late)
+    assert lost.sentence == (
+        "message 1 of thread 1 was never found: at 0.1000 s the reader had seen message 2, and not yet this one"
+    )

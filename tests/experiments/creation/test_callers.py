@@ -9,6 +9,7 @@ import pytest
 from chatsim.chat.creation import StrategyError, creation_strategy
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.retry import POLICIES, Retry
+from chatsim.db.errors import Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.experiments.creation.callers import StoreCaller
@@ -110,8 +111,8 @@ async def test_it_is_leased_at_the_strategys_isolation_level():
 
 async def test_an_operation_that_succeeds_is_recorded_with_its_thread():
     got = await asked(Pool())
-    assert (got.client, got.round, got.uid, got.other) == (3, 5, 2, 1)
-    assert (got.outcome, got.thread, got.attempts, got.refusals) == (Outcome.OK, 102, 1, ())
+    assert (got.client, got.round, got.kind, got.asked) == (3, 5, "create", {"uid": 2, "other": 1})
+    assert (got.outcome, got.value, got.attempts, got.refusals) == (Outcome.OK, {"thread": 102}, 1, ())
 
 
 async def test_times_count_from_the_beginning_of_the_run():
@@ -124,12 +125,14 @@ async def test_times_count_from_the_beginning_of_the_run():
     assert 0.0 <= at_once.intended == at_once.start <= at_once.end
 
 
-@pytest.mark.parametrize("errno", [1213, 1205, 1062])
-async def test_after_a_refusal_the_transaction_is_rolled_back_and_the_connection_kept(errno):
+@pytest.mark.parametrize(
+    ("errno", "kind"), [(1213, Kind.DEADLOCK), (1205, Kind.LOCK_TIMEOUT), (1062, Kind.DUPLICATE_KEY)]
+)
+async def test_after_a_refusal_the_transaction_is_rolled_back_and_the_connection_kept(errno, kind):
     pool = Pool(errno)
     got = await asked(pool)
     assert pool.log == ["lease 1", "begin 1", "commit 1", "rollback 1", "begin 1", "commit 1", "return 1"]
-    assert (got.outcome, got.thread, got.attempts, got.refusals) == (Outcome.OK, 102, 2, (errno,))
+    assert (got.outcome, got.value, got.attempts, got.refusals) == (Outcome.OK, {"thread": 102}, 2, (kind,))
 
 
 async def test_without_a_transaction_nothing_is_rolled_back():
@@ -140,7 +143,7 @@ async def test_without_a_transaction_nothing_is_rolled_back():
     pool = Pool()
     got = await asked(pool, strategy=refused, retry=NONE)
     assert pool.log == ["lease 1", "return 1"]
-    assert (got.outcome, got.thread, got.attempts, got.refusals) == (Outcome.FAIL, None, 1, (1062,))
+    assert (got.outcome, got.value, got.attempts, got.refusals) == (Outcome.FAIL, {}, 1, (Kind.DUPLICATE_KEY,))
 
 
 async def test_a_lost_connection_is_given_back_and_the_next_try_leases_another():
@@ -151,7 +154,7 @@ async def test_a_lost_connection_is_given_back_and_the_next_try_leases_another()
         *("lease 2", "begin 2", "commit 2", "return 2"),
         *("lease 3", "begin 3", "commit 3", "return 3"),
     ]
-    assert (got.outcome, got.attempts, got.refusals) == (Outcome.OK, 3, (2013, 2006))
+    assert (got.outcome, got.attempts, got.refusals) == (Outcome.OK, 3, (Kind.CONNECTION_LOST,) * 2)
 
 
 async def test_a_connection_that_is_lost_while_rolling_back_is_given_back_too():
@@ -161,7 +164,7 @@ async def test_a_connection_that_is_lost_while_rolling_back_is_given_back_too():
         *("lease 1", "begin 1", "commit 1", "rollback 1", "return 1"),
         *("lease 2", "begin 2", "commit 2", "return 2"),
     ]
-    assert (got.outcome, got.refusals) == (Outcome.OK, (1213,))
+    assert (got.outcome, got.refusals) == (Outcome.OK, (Kind.DEADLOCK,))
 
 
 async def test_the_operation_after_a_lost_one_leases_another():
@@ -180,25 +183,27 @@ async def test_a_connection_that_cannot_be_leased_again_is_an_unknown_outcome():
             return super().session(isolation)
 
     got = await asked(Closing(2013), retry=Retry("twice", 2))
-    assert (got.outcome, got.thread, got.attempts) == (Outcome.UNKNOWN, None, 3)
-    assert got.refusals == (2013, 2013, 2013)
+    assert (got.outcome, got.value, got.attempts) == (Outcome.UNKNOWN, {}, 3)
+    assert got.refusals == (Kind.CONNECTION_LOST,) * 3
 
 
 async def test_an_outcome_stays_unknown_whatever_the_tries_after_the_lost_one_met():
     got = await asked(Pool(2013, 1064))
-    assert (got.outcome, got.attempts, got.refusals) == (Outcome.UNKNOWN, 2, (2013, 1064))
+    assert (got.outcome, got.attempts, got.refusals) == (Outcome.UNKNOWN, 2, (Kind.CONNECTION_LOST, Kind.OTHER))
 
 
 async def test_every_try_is_counted_by_its_cause():
     got = await asked(Pool(1213, 1062, 1205, 1213))
-    assert (got.outcome, got.attempts, got.refusals) == (Outcome.OK, 5, (1213, 1062, 1205, 1213))
+    assert (got.outcome, got.attempts) == (Outcome.OK, 5)
+    assert got.refusals == (Kind.DEADLOCK, Kind.DUPLICATE_KEY, Kind.LOCK_TIMEOUT, Kind.DEADLOCK)
 
 
 @pytest.mark.parametrize("before", [(), (1213,)])
 async def test_a_lock_that_cannot_be_had_is_a_failed_try_without_an_error_number(before):
     pool = Pool(*before, LocksTimeoutError("chat:1:2", 5))
     got = await asked(pool)
-    assert (got.outcome, got.attempts, got.refusals) == (Outcome.FAIL, len(before) + 1, before)
+    assert (got.outcome, got.attempts, got.refusals) == (Outcome.FAIL, len(before) + 1, (Kind.DEADLOCK,) * len(before))
+    assert "chat:1:2" in got.reason
     assert pool.log[-2:] == ["rollback 1", "return 1"]
 
 

@@ -5,11 +5,10 @@ import pytest
 from chatsim.chat.creation import STRATEGIES, creation_strategy
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.creation.workload import PATTERNS
-from chatsim.experiments.result import Result
+from chatsim.experiments.runner import run, run_here
 from chatsim.worlds.model.settings import Model
-from chatsim.worlds.mysql.world import MySQLWorld
 
-QUICK = {"layer": "stack", "nodes": 2, "clients": 8, "rounds": 8, "patterns": PATTERNS}
+QUICK = {"layer": "stack", "nodes": 2, "clients": 8, "rounds": 8, "pattern": PATTERNS}
 
 
 @creation_strategy(isolation="READ COMMITTED")
@@ -47,23 +46,17 @@ async def lock_table_of_users(tx, low, high):
 
 
 def words(result):
-    return {(each.strategy, each.pattern): each.verdict.word.value for each in result.variants}
+    return {(each["strategy"], each["pattern"]): each.verdict.word.value for each in result.variants}
 
 
 async def on_mysql(race):
-    result = Result(race.config("mysql"))
-    async with MySQLWorld() as world:
-        await race.run(world, result, progress=False)
-    return result
+    return await run(race, progress=False)
 
 
 def in_the_model(race):
-    async def main(world):
-        result = Result(race.config("model"))
-        await race.run(world, result, progress=False)
-        return result
-
-    return Model().run(main, seed=race.seed)
+    result = race.result("model")
+    run_here(race, Model(), result, progress=False)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -92,8 +85,8 @@ async def test_so_have_strategies_that_no_document_names(mysql_url):
 
 
 def test_strangers_deadlock_in_the_model_as_well():
-    (variant,) = in_the_model(Race(strategies="for_update", **QUICK | {"patterns": "strangers"})).variants
-    assert variant.measures()["deadlocks_per_op"] > 0
+    (variant,) = in_the_model(Race(strategies="for_update", **QUICK | {"pattern": "strangers"})).variants
+    assert variant["deadlocks_per_op"] > 0
     deadlock = variant.deadlock
     for one in deadlock.participants:
         assert one.waits.place == "private_chat.uniq_private_thread"
@@ -104,4 +97,4 @@ def test_a_race_in_the_model_repeats_itself_to_the_byte():
     race = Race(strategies="for_update,upsert", **QUICK)
     first, second = in_the_model(race), in_the_model(race)
     assert [each.operations for each in first.variants] == [each.operations for each in second.variants]
-    assert [each.costs for each in first.variants] == [each.costs for each in second.variants]
+    assert first.rows() == second.rows()

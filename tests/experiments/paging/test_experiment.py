@@ -8,11 +8,11 @@ import chatsim
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.paging import STRATEGIES
 from chatsim.chat.paging.strategy import Page, paging_strategy
-from chatsim.experiments.creation.experiment import BadParameterError
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.paging.plans import PLANS, compared
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.world import MySQLWorld, drop_stale_schemas
+from chatsim.worlds.world import BadParameterError
 
 PAGE = 10
 SMALL = {"existing": [30, 400], "page_size": PAGE, "rounds": 2, "writers": "none,inserts,deletes,all"}
@@ -28,7 +28,7 @@ def run(world, **parameters):
 
 
 @pytest.fixture(scope="module")
-def reports(mysql_url):
+def results(mysql_url):
     """By world and list: one run of all strategies."""
     there = chatsim.MySQL(mysql_url=mysql_url)
     yield {
@@ -39,9 +39,9 @@ def reports(mysql_url):
     asyncio.run(drop_stale_schemas(mysql_url))
 
 
-def cell(report, name, **where):
+def cell(result, name, **where):
     """The one value that the rows have there."""
-    (value,) = {row[name] for row in report.rows if all(row[key] == each for key, each in where.items())}
+    (value,) = {row[name] for row in result.rows() if all(row[key] == each for key, each in where.items())}
     return value
 
 
@@ -51,29 +51,29 @@ both_lists = pytest.mark.parametrize("what", [*STRATEGIES])
 
 @both_worlds
 @both_lists
-def test_there_is_a_row_for_each_strategy_length_depth_and_kind_of_writers(reports, world, what):
-    report = reports[world, what]
-    assert all(set(row) >= KEYS for row in report.rows)
-    assert len(report.rows) == len(STRATEGIES[what]) * 2 * 3 * 4
-    assert {(row["world"], row["what"], row["page_size"], row["round_trips"] > 0) for row in report.rows} == {
+def test_there_is_a_row_for_each_strategy_length_depth_and_kind_of_writers(results, world, what):
+    result = results[world, what]
+    assert all(set(row) >= KEYS for row in result.rows())
+    assert len(result.rows()) == len(STRATEGIES[what]) * 2 * 3 * 4
+    assert {(row["world"], row["what"], row["page_size"], row["round_trips"] > 0) for row in result.rows()} == {
         (world, what, PAGE, True)
     }
 
 
 @both_lists
-def test_both_worlds_find_the_same_wrong_with_each_strategy(reports, what):
+def test_both_worlds_find_the_same_wrong_with_each_strategy(results, what):
     def judged(world):
         names = ("strategy", "existing", "depth", "writers", "skipped", "repeated", "disordered", "verdict", "why")
-        return [tuple(row[name] for name in names) for row in reports[world, what].rows]
+        return [tuple(row[name] for name in names) for row in results[world, what].rows()]
 
     assert judged("mysql") == judged("model")
 
 
 @both_lists
-def test_both_worlds_send_the_same_bytes_in_as_many_round_trips(reports, what):
+def test_both_worlds_send_the_same_bytes_in_as_many_round_trips(results, what):
     def costs(world):
         # the source's zeros, which stand for no user, are a DECIMAL on the server
-        rows = [row for row in reports[world, what].rows if row["strategy"] != "source_cte"]
+        rows = [row for row in results[world, what].rows() if row["strategy"] != "source_cte"]
         return [(row["strategy"], row["bytes"], row["round_trips"]) for row in rows]
 
     assert costs("mysql") == costs("model")
@@ -87,15 +87,15 @@ def test_both_worlds_send_the_same_bytes_in_as_many_round_trips(reports, what):
         ("history", ["keyset", "keyset_newest_first", "by_time_and_id"]),
     ],
 )
-def test_a_page_costs_at_most_four_times_what_it_shows_wherever_it_is(reports, world, what, strategies):
-    reads = {row["index_reads"] for row in reports[world, what].rows if row["strategy"] in strategies}
+def test_a_page_costs_at_most_four_times_what_it_shows_wherever_it_is(results, world, what, strategies):
+    reads = {row["index_reads"] for row in results[world, what].rows() if row["strategy"] in strategies}
     assert max(reads) <= 4 * PAGE
 
 
 @both_worlds
-def test_the_sources_query_reads_all_that_is_left(reports, world):
+def test_the_sources_query_reads_all_that_is_left(results, world):
     first, middle, last = (
-        cell(reports[world, "threads"], "index_reads", strategy="source_cte", existing=400, depth=depth, writers="none")
+        cell(results[world, "threads"], "index_reads", strategy="source_cte", existing=400, depth=depth, writers="none")
         for depth in ("first", "middle", "last")
     )
     assert first >= 400
@@ -103,11 +103,11 @@ def test_the_sources_query_reads_all_that_is_left(reports, world):
 
 
 @both_worlds
-def test_an_offset_reads_all_that_lies_before(reports, world):
+def test_an_offset_reads_all_that_lies_before(results, world):
     for what, at_first in (("threads", 3 * (PAGE + 1)), ("history", PAGE + 1)):
-        report = reports[world, what]
+        result = results[world, what]
         reads = [
-            cell(report, "index_reads", strategy="offset", existing=400, depth=depth, writers="none")
+            cell(result, "index_reads", strategy="offset", existing=400, depth=depth, writers="none")
             for depth in ("first", "last")
         ]
         assert reads[0] == at_first
@@ -115,38 +115,38 @@ def test_an_offset_reads_all_that_lies_before(reports, world):
 
 
 @both_worlds
-def test_who_pages_by_offset_meets_entries_again_or_never(reports, world):
-    threads, history = reports[world, "threads"], reports[world, "history"]
-    for report in (threads, history):
-        assert cell(report, "verdict", strategy="offset", writers="none") == "safe"
-        assert cell(report, "repeated", strategy="offset", writers="inserts") > 0
-        assert cell(report, "skipped", strategy="offset", writers="deletes") > 0
+def test_who_pages_by_offset_meets_entries_again_or_never(results, world):
+    threads, history = results[world, "threads"], results[world, "history"]
+    for result in (threads, history):
+        assert cell(result, "verdict", strategy="offset", writers="none") == "safe"
+        assert cell(result, "repeated", strategy="offset", writers="inserts") > 0
+        assert cell(result, "skipped", strategy="offset", writers="deletes") > 0
 
 
 @both_worlds
-def test_who_pages_by_time_skips_even_when_nobody_writes_and_with_the_id_does_not(reports, world):
-    report = reports[world, "history"]
-    assert cell(report, "skipped", strategy="by_time", writers="none") > 0
-    assert {row["verdict"] for row in report.rows if row["strategy"] == "by_time_and_id"} == {"safe"}
+def test_who_pages_by_time_skips_even_when_nobody_writes_and_with_the_id_does_not(results, world):
+    result = results[world, "history"]
+    assert cell(result, "skipped", strategy="by_time", writers="none") > 0
+    assert {row["verdict"] for row in result.rows() if row["strategy"] == "by_time_and_id"} == {"safe"}
 
 
 @both_worlds
-def test_the_others_are_safe_whatever_happens(reports, world):
-    unsafe = {row["strategy"] for what in STRATEGIES for row in reports[world, what].rows if row["verdict"] != "safe"}
+def test_the_others_are_safe_whatever_happens(results, world):
+    unsafe = {row["strategy"] for what in STRATEGIES for row in results[world, what].rows() if row["verdict"] != "safe"}
     assert unsafe == {"offset", "by_time"}
 
 
 @both_lists
-def test_mysql_reads_the_indexes_that_the_model_believes_it_does(reports, what):
-    for row in reports["mysql", what].rows:
+def test_mysql_reads_the_indexes_that_the_model_believes_it_does(results, what):
+    for row in results["mysql", what].rows():
         plans = PLANS[what][row["strategy"]]
         assert any(plan.issuperset(row["indexes"]) for plan in plans), (row["strategy"], row["indexes"])
         assert row["plan"] == "the server's"
 
 
 @both_lists
-def test_the_model_says_where_mysql_may_read_others(reports, what):
-    said = {row["strategy"]: row["plan"] for row in reports["model", what].rows}
+def test_the_model_says_where_mysql_may_read_others(results, what):
+    said = {row["strategy"]: row["plan"] for row in results["model", what].rows()}
     cte = said.pop("source_cte", None)
     assert set(said.values()) == {"as on MySQL"}
     if what == "threads":
@@ -157,13 +157,13 @@ def test_the_model_says_where_mysql_may_read_others(reports, what):
 
 @both_worlds
 @pytest.mark.parametrize(("what", "spoken"), [("threads", "three_ranges"), ("history", "keyset")])
-def test_what_nodes_speak_is_measured_through_them_too(reports, world, what, spoken):
-    through = {row["strategy"] for row in reports[world, what].rows if row["stack_per_s"]}
+def test_what_nodes_speak_is_measured_through_them_too(results, world, what, spoken):
+    through = {row["strategy"] for row in results[world, what].rows() if row["stack_per_s"]}
     assert through == {spoken}
 
 
-def test_the_plan_of_each_page_is_kept(reports):
-    notes = reports["mysql", "threads"].notes
+def test_the_plan_of_each_page_is_kept(results):
+    notes = results["mysql", "threads"].notes
     assert {name for name in notes if name.startswith("plan-")} == {
         f"plan-{name}-{depth}" for name in STRATEGIES["threads"] for depth in ("first", "middle", "last")
     }
@@ -172,36 +172,36 @@ def test_the_plan_of_each_page_is_kept(reports):
     assert "ORDER BY thread_id LIMIT ?" in first
     assert "actual time=" in first
     assert notes["plan-three_ranges-first"].count("actual time=") >= 3
-    assert "actual time=" not in reports["model", "threads"].notes["plan-union_limited-first"]
+    assert "actual time=" not in results["model", "threads"].notes["plan-union_limited-first"]
 
 
 @both_worlds
-def test_what_by_activity_costs_the_writer_is_kept(reports, world):
-    said = reports[world, "threads"].notes["price-by_activity"].splitlines()
+def test_what_by_activity_costs_the_writer_is_kept(results, world):
+    said = results[world, "threads"].notes["price-by_activity"].splitlines()
     assert said[1].startswith("2 members: 2 rows written and ")
     assert ", 6 and " in said[1]
     assert said[2].startswith("500 members: 2 rows written and ")
     assert ", 1,002 and " in said[2]
-    assert "price-by_activity" not in reports[world, "history"].notes
+    assert "price-by_activity" not in results[world, "history"].notes
 
 
-def test_the_figure_has_axes_for_each_depth(reports, tmp_path):
-    report = reports["mysql", "threads"]
-    figure = report.plot()
+def test_the_figure_has_axes_for_each_depth(results, tmp_path):
+    result = results["mysql", "threads"]
+    figure = result.plot()
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["first page", "middle page", "last page"]
     assert all((ax.get_xscale(), ax.get_yscale()) == ("log", "log") for ax in figure.axes)
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines["union_limited"] == [
-        cell(report, "index_reads", strategy="union_limited", existing=size, depth="first") for size in (30, 400)
+        cell(result, "index_reads", strategy="union_limited", existing=size, depth="first") for size in (30, 400)
     ]
-    home = report.save(tmp_path / "result")
+    home = result.save(tmp_path / "result")
     assert (home / "summary.png").exists()
     assert (home / "note-plan-offset-last.txt").exists()
 
 
 def test_in_the_model_a_run_repeats_itself():
     rows = [
-        run("model", what="history", existing=50, page_size=5, rounds=2, writers="all", seed=seed).rows
+        run("model", what="history", existing=50, page_size=5, rounds=2, writers="all", seed=seed).rows()
         for seed in (3, 3, 4)
     ]
     assert rows[0] == rows[1]
@@ -274,8 +274,8 @@ async def never_ends(tx, of, cursor, size):
 
 
 def test_a_strategy_of_ones_own_can_be_wrong():
-    report = run("model", what="history", strategies=[never_ends], existing=20, page_size=5, rounds=1, writers="none")
-    assert {(row["verdict"], row["why"]) for row in report.rows} == {
+    result = run("model", what="history", strategies=[never_ends], existing=20, page_size=5, rounds=1, writers="none")
+    assert {(row["verdict"], row["why"]) for row in result.rows()} == {
         ("unsafe", "after 36 pages of a list of 52 there was still more")
     }
 
@@ -292,21 +292,35 @@ def test_a_strategy_of_ones_own_can_be_broken():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"existing": 0}, "existing is 0; it must be at least 1"),
-        ({"existing": [10, -3]}, "existing is -3; it must be at least 1"),
+        ({"existing": 0}, "existing is 0; it must be a whole number of at least 1"),
+        ({"existing": [10, -3]}, "existing is -3; it must be a whole number of at least 1"),
         ({"existing": []}, "existing is empty; name at least one"),
-        ({"page_size": 0}, "page_size is 0; it must be at least 1"),
-        ({"rounds": 0}, "rounds is 0; it must be at least 1"),
-        ({"depths": "deep"}, "unknown depth 'deep'; there are: first, middle, last"),
-        ({"writers": "two"}, "unknown writer 'two'; there are: none, inserts, deletes, activity, all"),
+        ({"page_size": 0}, "page_size is 0; it must be a whole number of at least 1"),
+        ({"rounds": 0}, "rounds is 0; it must be a whole number of at least 1"),
+        ({"depths": "deep"}, "unknown depths 'deep'; there are: first, middle, last"),
+        ({"writers": "two"}, "unknown writers 'two'; there are: none, inserts, deletes, activity, all"),
         ({"strategies": []}, "strategies is empty; name at least one"),
-        ({"strategies": "offset,offset"}, "strategies are told apart by name: offset, offset"),
+        ({"strategies": "offset,offset"}, "strategies are told apart by name; offset is there twice"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_named(parameters, said):
     with pytest.raises(BadParameterError) as raised:
         Pages(**parameters)
     assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("strategies", "sentence"),
+    [
+        (never_ends, "strategy 'never_ends' pages history, not threads"),
+        ("keyset", "unknown paging strategy 'keyset' of threads; there are: source_cte, offset, "),
+        (5, r"5 is no strategy; put @chatsim\.paging_strategy\(\) above its function"),
+        ([None], r"None is no strategy; put @chatsim\.paging_strategy\(\) above its function"),
+    ],
+)
+def test_a_strategy_of_the_other_list_or_of_none_is_named(strategies, sentence):
+    with pytest.raises(UnknownStrategyError, match=f"^{sentence}"):
+        Pages(what="threads", strategies=strategies)
 
 
 def test_a_list_that_there_is_not_is_named():
@@ -318,12 +332,14 @@ def test_seconds_pass_in_the_model_only_as_its_costs_say(tmp_path):
     costs = tmp_path / "costs.toml"
     costs.write_text('[network.link]\nlatency = { kind = "constant", seconds = 250e-6 }\n', encoding="utf-8")
 
-    async def main(world):
-        parameters = Pages("history", "keyset", 100, page_size=10, rounds=20, writers="none")
-        report = parameters.report(world.name)
-        await parameters.run(world, report, progress=False)
-        return report
-
-    report = Model(costs).run(main, seed=1)
-    p50 = {row["depth"]: row["p50_ms"] for row in report.rows}
+    result = run(
+        Model(costs),
+        what="history",
+        strategies="keyset",
+        existing=100,
+        page_size=10,
+        rounds=20,
+        writers="none",
+    )
+    p50 = {row["depth"]: row["p50_ms"] for row in result.rows()}
     assert p50["first"] == pytest.approx(p50["middle"]) == pytest.approx(p50["last"], rel=0.05)

@@ -3,14 +3,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatsim.experiments.history import Operation
 from chatsim.experiments.paging.walks import Walk
 
 LIST = [1, 2, 3, 4, 5, 6]
 
 
 def verdict(pages, *, ended=True, **changes):
-    found = Walk("message", LIST, [list(page) for page in pages], ended=ended, **changes).verdict()
+    found = walked(pages, ended=ended, **changes).verdict()
     return found.word.value, found.why
+
+
+def walked(pages, *, ended=True, **changes):
+    history = [
+        Operation(0, turn, "page", {}, turn, turn, turn + 0.5, value={"entries": [*page]})
+        for turn, page in enumerate(pages)
+    ]
+    return Walk("message", LIST, history, ended=ended, **changes)
 
 
 def test_each_once_and_in_order_is_safe():
@@ -44,6 +53,16 @@ def test_what_has_moved_meanwhile_has_no_place():
     assert verdict([(1, 3), (4, 5, 6, 2)], moved={2})[0] == "safe"
 
 
+def test_each_thing_that_is_wrong_is_an_anomaly_with_the_pages_that_prove_it():
+    found = walked([(1, 2, 4), (3, 4), (5,)]).verdict()
+    assert found.why == "1 of 6 skipped, message 6 the first (and 2 more)"
+    assert [(each.kind, each.subject, [page.round for page in each.steps]) for each in found.anomalies] == [
+        ("skipped", 6, []),
+        ("repeated", 4, [0, 1]),
+        ("disordered", 3, [1]),
+    ]
+
+
 def test_a_strategy_that_always_has_more_is_unsafe():
     assert verdict([(1, 2)] * 30, ended=False) == ("unsafe", "after 30 pages of a list of 6 there was still more")
 
@@ -56,7 +75,7 @@ def test_only_the_one_order_is_in_order(order, size):
 
 @given(st.lists(st.sampled_from(LIST), max_size=12), st.sets(st.sampled_from(LIST)))
 def test_the_counts_are_those_of_the_naive_definitions(shown, gone):
-    walk = Walk("message", LIST, [shown], gone=gone, ended=True)
+    walk = walked([shown], gone=gone)
     assert set(walk.skipped) == set(LIST) - set(shown) - gone
     assert set(walk.repeated) == {each for each in shown if shown.count(each) > 1}
     firsts = list(dict.fromkeys(shown))

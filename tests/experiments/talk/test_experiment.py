@@ -7,12 +7,14 @@ from functools import partial
 import psutil
 import pytest
 
+from chatsim.experiments.checks import Word
+from chatsim.experiments.runner import run
 from chatsim.experiments.talk.experiment import Talk
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.nodes import node_processes
 from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.mysql.world import MySQLWorld
-from chatsim.worlds.world import Sharing
+from chatsim.worlds.world import BadParameterError, Sharing
 
 FEW = 10
 SEEDS = int(os.environ.get("CHATSIM_TEST_SEEDS", "50"))
@@ -25,7 +27,7 @@ whatever_the_seed = pytest.mark.parametrize(
 
 
 def in_model(talk):
-    return Model().run(talk.run, seed=talk.seed)
+    return Model().run(talk.converse, seed=talk.seed)
 
 
 @pytest.mark.needs("apt")
@@ -34,9 +36,9 @@ def in_model(talk):
 async def test_a_server_that_is_killed_again_and_again_costs_no_text_and_doubles_none(tmp_path, crashes, texts):
     talk = Talk(pairs=2, texts=texts, crashes=crashes, pause=0.1, patience=120)
     async with MySQLWorld(Servers(mysql_via="unpacked", mysql_url=None)) as world:
-        told = await talk.run(world, tmp_path)
-    assert told.wrong == []
-    assert (told.crashes, len(told.said)) == (crashes, 4 * texts)
+        talked = await talk.converse(world, tmp_path)
+    assert talked.anomalies == []
+    assert (talked.crashes, len(talked.sent)) == (crashes, 4 * texts)
 
 
 @pytest.mark.timeout(3_600)
@@ -45,10 +47,10 @@ def test_so_it_is_in_the_model(seeds):
     cut_off = 0
     for seed in seeds:
         talk = Talk(texts=8, crashes=2, down=0.3, seed=seed, patience=600)
-        told = in_model(talk)
-        assert told.wrong == [], f"repeat with {talk}"
-        assert (told.crashes, len(told.said)) == (2, 16)
-        cut_off += told.cut_off
+        talked = in_model(talk)
+        assert talked.anomalies == [], f"repeat with {talk}"
+        assert (talked.crashes, len(talked.sent)) == (2, 16)
+        cut_off += talked.cut_off
     assert cut_off > len(seeds) / 4  # they are killed in the middle of something, not in between
 
 
@@ -56,10 +58,10 @@ def test_so_it_is_in_the_model(seeds):
 @whatever_the_seed
 def test_nor_does_a_killed_node_or_redis_cost_a_text_or_leave_anybody_online_in_the_model(seeds):
     for seed in seeds:
-        talk = Talk(texts=8, crashes=4, faults=("node", "redis"), down=0.5, seed=seed, patience=600, lapses=True)
-        told = in_model(talk)
-        assert told.wrong == [], f"repeat with {talk}"
-        assert (told.crashes, len(told.said)) == (4, 16)
+        talk = Talk(texts=8, crashes=4, faults="node,redis", down=0.5, seed=seed, patience=600, lapses=True)
+        talked = in_model(talk)
+        assert talked.anomalies == [], f"repeat with {talk}"
+        assert (talked.crashes, len(talked.sent)) == (4, 16)
 
 
 @pytest.mark.needs("apt")
@@ -70,15 +72,15 @@ async def test_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_four
 ):
     monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container can't be killed
-    talk = Talk(pairs=2, texts=texts, nodes=4, crashes=crashes, faults=("node", "redis"), pause=0.2, patience=120)
+    talk = Talk(pairs=2, texts=texts, nodes=4, crashes=crashes, faults="node,redis", pause=0.2, patience=120)
     async with MySQLWorld() as world:
         words = ["--tables", "hardened", "--host", LOOPBACK]
         url = await world.redis_url()
         sharing = Sharing("redis", "grpc")
         processes = partial(node_processes, world, nodes=4, port=0, words=words, redis_url=url, sharing=sharing)
-        told = await talk.run(world, tmp_path, processes)
-    assert told.wrong == []
-    assert (told.crashes, len(told.said)) == (crashes, 4 * texts)
+        talked = await talk.converse(world, tmp_path, processes)
+    assert talked.anomalies == []
+    assert (talked.crashes, len(talked.sent)) == (crashes, 4 * texts)
     assert not [each for each in psutil.Process().children(recursive=True) if "chatsim" in each.cmdline()]
 
 
@@ -91,7 +93,7 @@ def tampering(change):
     """A talk at whose end somebody changes the tables behind everybody's back."""
 
     class Tampered(Talk):
-        async def _break(self, world, house, rng, told):
+        async def _break(self, world, nodes, rng, talked):
             while (await world.admin.execute("SELECT COUNT(*) FROM chat_message")).scalar() < 2 * self.texts:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await world.admin.script(change)
@@ -108,5 +110,50 @@ def tampering(change):
     ],
 )
 def test_what_is_wrong_is_found(change, finding):
-    told = in_model(tampering(change)(texts=5, crashes=0, patience=5))
-    assert any(finding in sentence for sentence in told.wrong)
+    talked = in_model(tampering(change)(texts=5, crashes=0, patience=5))
+    assert any(finding in each.sentence for each in talked.anomalies)
+    verdict = talked.verdict()
+    assert (verdict.word, verdict.anomalies) == (Word.UNSAFE, tuple(talked.anomalies))
+
+
+# --- as an experiment
+
+
+def test_its_result_is_a_row_with_what_was_sent_killed_and_found():
+    result = asyncio.run(run(Talk(pairs=2, texts=4, crashes=2, faults="database, node"), "model", progress=False))
+    (row,) = result.rows()
+    assert (row["faults"], row["sent"], row["crashes"], row["anomalies"]) == ("database/node", 16, 2, 0)
+    assert (row["verdict"], row["why"]) == (
+        "safe",
+        "each of 16 texts is stored once, and both members have it, in order",
+    )
+    assert row["seconds"] > 0
+    (variant,) = result.variants
+    assert {each.kind for each in variant.operations} == {"send"}
+    assert {each.client for each in variant.operations} == {1, 2, 3, 4}
+    assert [*result.table().columns] == [*Talk.shown.values()]
+
+
+@pytest.mark.needs("apt")
+def test_so_it_is_on_a_mysql_that_is_killed():
+    there = Servers(mysql_via="unpacked", mysql_url=None, profile="quick")
+    result = asyncio.run(run(Talk(texts=5, crashes=1), there, progress=False))
+    (row,) = result.rows()
+    assert (row["world"], row["sent"], row["crashes"], row["verdict"]) == ("mysql", 10, 1, "safe")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"faults": "disk"}, "unknown faults 'disk'; there are: database, redis, node"),
+        ({"faults": ()}, "faults is empty; name at least one"),
+        ({"pause": -1}, "pause is -1; it must be a number of at least 0 seconds"),
+        ({"lapses": 1}, "lapses is 1; it must be True or False"),
+        ({"crashes": -1}, "crashes is -1; it must be a whole number of at least 0"),
+        ({"nodes": 0}, "nodes is 0; it must be a whole number of at least 1"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_named(parameters, sentence):
+    with pytest.raises(BadParameterError) as raised:
+        Talk(**parameters)
+    assert str(raised.value) == sentence

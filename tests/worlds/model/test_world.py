@@ -10,7 +10,7 @@ from chatsim.chat.creation import creation_strategy
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.experiments.checks import Word
 from chatsim.experiments.creation.experiment import Race
-from chatsim.experiments.result import Result
+from chatsim.experiments.runner import run_here
 from chatsim.simulation.determinism import DivergenceError
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
@@ -34,23 +34,18 @@ def there(body, *, seed=1):
 def raced(model=None, **parameters):
     """The result of a race in the model."""
     race = Race(**QUICK | parameters)
-    results = []
-
-    async def main(world):
-        results.append(Result(race.config(world.name)))
-        await race.run(world, results[-1], progress=False)
-
-    (model or Model()).run(main, seed=race.seed)
-    return results[-1]
+    result = race.result("model")
+    run_here(race, model or Model(), result, progress=False)
+    return result
 
 
 def words(result):
-    return {each.strategy: each.verdict.word.value for each in result.variants}
+    return {each["strategy"]: each.verdict.word.value for each in result.variants}
 
 
 def told(result):
     """All that a result says of what happened."""
-    return [(each.window_s, each.costs, each.deadlock, list(each.operations)) for each in result.variants]
+    return [(each.window_s, each.measures, each.deadlock, list(each.operations)) for each in result.variants]
 
 
 async def crossed(world, first=1, second=2):
@@ -235,7 +230,7 @@ def test_a_race_with_deadlocks_repeats_itself():
     result = raced(Model(check_determinism=True), strategies="for_update")
     (variant,) = result.variants
     assert variant.deadlock is not None
-    assert variant.measures()["deadlocks_per_op"] > 0
+    assert variant["deadlocks_per_op"] > 0
     assert told(raced(strategies="for_update")) == told(result)
 
 
@@ -269,7 +264,7 @@ def test_a_race_gives_the_verdicts_that_the_strategies_deserve():
 def test_without_retry_a_strategy_that_deadlocks_has_errors():
     (variant,) = raced(strategies="for_update", retry="none").variants
     assert variant.verdict.word is Word.ERRORS
-    assert set(variant.measures()["refusals"]) == {"deadlock"}
+    assert set(variant["refusals"]) == {"deadlock"}
     assert variant.deadlock is not None
 
 
@@ -294,7 +289,7 @@ def test_a_race_through_the_stack_repeats_itself():
 def test_a_strategy_that_does_nothing_is_caught_through_the_stack():
     (variant,) = raced(strategies="noop", layer="stack", nodes=2).variants
     assert variant.verdict.word is Word.UNSAFE
-    assert variant.costs.round_trips == 0
+    assert variant["round_trips_per_op"] == 0
 
 
 def test_a_result_says_that_it_is_the_models():
@@ -318,7 +313,7 @@ def test_when_a_race_has_ended_no_connection_lock_or_transaction_is_left():
 
     async def main(world):
         race = Race(strategies="for_update,get_lock", **QUICK)
-        await race.run(world, Result(race.config(world.name)), progress=False)
+        await race.run(world, race.result(world.name))
         await asyncio.sleep(1)
         worlds.append(world)
 

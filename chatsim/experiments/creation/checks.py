@@ -1,0 +1,87 @@
+"""What must hold after private chats were created, checked on the history and the final tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chatsim.experiments.checks import Anomaly, Verdict, judge
+from chatsim.experiments.history import Operation, Outcome
+
+__all__ = ["TWO_THREADS", "PrivateChats", "check_creation", "pair_of"]
+
+TWO_THREADS = "two threads"
+"""The anomaly of a pair that has more than one thread."""
+
+
+@dataclass(frozen=True)
+class PrivateChats:
+    """The final tables, as far as the checks need them.
+
+    Attributes:
+        rows: (thread_id, user1_id, user2_id) of every private_chat whose pair was asked for.
+        orphans: how many rows of chat_thread no private_chat refers to.
+        dangling: the thread ids in ``rows`` that chat_thread does not have as a private thread.
+    """
+
+    rows: Sequence[tuple[int, int, int]]
+    orphans: int
+    dangling: frozenset[int] = frozenset()
+
+
+def pair_of(operation: Operation) -> tuple[int, int]:
+    """The two users of a creation, smaller id first."""
+    uid, other = operation.asked["uid"], operation.asked["other"]
+    return (min(uid, other), max(uid, other))
+
+
+def check_creation(history: Sequence[Operation], final: PrivateChats) -> Verdict:
+    """One thread per unordered pair; every caller got that thread; no acknowledged pair is missing.
+
+    An operation whose outcome is unknown is allowed to have happened or not.
+    """
+    threads: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for thread, user1, user2 in final.rows:
+        threads[min(user1, user2), max(user1, user2)].append(thread)
+    calls: dict[tuple[int, int], list[Operation]] = defaultdict(list)
+    for operation in sorted(history, key=lambda each: each.start):
+        calls[pair_of(operation)].append(operation)
+    shared = sum(len({step.client for step in steps}) > 1 for steps in calls.values())
+    limits = "" if shared else "; no two callers asked for the same pair, so this says nothing of duplicates"
+    return judge(
+        history,
+        (
+            anomaly
+            for pair, steps in calls.items()
+            for anomaly in _of_pair(pair, steps, sorted(threads[pair]), final.dangling)
+        ),
+        safe=f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it{limits}",
+        refused="callers got no thread",
+    )
+
+
+def _of_pair(
+    pair: tuple[int, int], steps: Sequence[Operation], threads: Sequence[int], dangling: frozenset[int]
+) -> Iterator[Anomaly]:
+    answered = tuple(step for step in steps if step.outcome is Outcome.OK)
+    name = f"the pair {pair}"
+    if len(threads) > 1:
+        sentence = f"{name} has {len(threads)} threads: {', '.join(map(str, threads))}"
+        yield Anomaly(TWO_THREADS, pair, sentence, tuple(_first_of_each(answered)))
+    elif dangling.intersection(threads):
+        sentence = f"{name} has thread {threads[0]}, which chat_thread has not"
+        yield Anomaly("no such thread", pair, sentence, tuple(steps))
+    elif answered and not threads:
+        yield Anomaly("lost pair", pair, f"{name} has no thread, though a caller was given one", answered)
+    elif wrong := tuple(step for step in answered if step.value["thread"] not in threads):
+        got = ", ".join(sorted({str(step.value["thread"]) for step in wrong}))
+        yield Anomaly("wrong thread", pair, f"{name} has thread {threads[0]}, but callers were given {got}", wrong)
+
+
+def _first_of_each(answered: Iterable[Operation]) -> Iterable[Operation]:
+    """The first operation for each thread that was given out."""
+    firsts: dict[int, Operation] = {}
+    for step in answered:
+        firsts.setdefault(step.value["thread"], step)
+    return firsts.values()

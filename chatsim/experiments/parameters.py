@@ -1,0 +1,358 @@
+"""Parameters, declared once: a field's default, its kind, its bounds and its help text.
+
+The Python function's checks, the command's options, the saved config and ``docs/parameters.md`` all come from the
+declaration. A parameter is a field of a frozen, keyword-only dataclass (an `Experiment`):
+
+    clients: int = parameter(16, Whole(1), "how many callers")
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
+
+from chatsim.worlds.world import BadParameterError
+
+__all__ = [
+    "BadParameterError",
+    "Choice",
+    "Choices",
+    "Flag",
+    "Kind",
+    "Number",
+    "Numbers",
+    "Objects",
+    "Parameter",
+    "Whole",
+    "check",
+    "parameter",
+    "parameters",
+    "plain",
+]
+
+
+class Kind(Protocol):
+    """What a parameter's values are.
+
+    Attributes:
+        several: whether it takes one value or several.
+    """
+
+    several: bool
+
+    def convert(self, name: str, value: Any) -> Any:
+        """The value as the experiment uses it. Raises `BadParameterError`; converts what it has converted to itself."""
+        ...
+
+    def parse(self, text: str) -> Any:
+        """A value as `convert` takes it, from a word of a command line."""
+        ...
+
+    @property
+    def choices(self) -> Collection[str]:
+        """The names that there are; empty where the values are no names."""
+        ...
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed, in words."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number.
+
+    Attributes:
+        least: the smallest that is allowed.
+    """
+
+    least: int
+    several = False
+    choices: Collection[str] = ()
+
+    def convert(self, name: str, value: Any) -> int:
+        """The number."""
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool) or number < self.least:
+            raise BadParameterError(f"{name} is {value!r}; it must be {self.bounds}")
+        return number
+
+    def parse(self, text: str) -> object:
+        """The number, or the text itself, which `convert` refuses."""
+        return _number(int, text)
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"a whole number of at least {self.least}"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number.
+
+    Attributes:
+        least: the smallest that is allowed.
+        unit: of what.
+    """
+
+    least: float
+    unit: str = ""
+    several = False
+    choices: Collection[str] = ()
+
+    def convert(self, name: str, value: Any) -> float:
+        """The number."""
+        number = None
+        if not isinstance(value, bool) and isinstance(value, numbers.Real):  # numpy's bool is not Real
+            try:
+                number = float(value)
+            except OverflowError:
+                number = None
+        if number is None or not self.least <= number < math.inf:
+            raise BadParameterError(f"{name} is {value!r}; it must be {self.bounds}")
+        return number
+
+    def parse(self, text: str) -> object:
+        """The number, or the text itself, which `convert` refuses."""
+        return _number(float, text)
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"a number of at least {self.least:g}{self.unit and f' {self.unit}'}"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    several = False
+    choices: Collection[str] = ()
+    bounds = "True or False"
+
+    def convert(self, name: str, value: Any) -> bool:
+        """The value."""
+        if not isinstance(value, bool):
+            raise BadParameterError(f"{name} is {value!r}; it must be {self.bounds}")
+        return value
+
+    def parse(self, text: str) -> bool:
+        """True for the word true."""
+        return text.lower() == "true"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several names.
+
+    Attributes:
+        known: the names.
+    """
+
+    known: Collection[str]
+    several = False
+
+    def convert(self, name: str, value: Any) -> str:
+        """The name."""
+        if not isinstance(value, str) or value not in self.known:
+            raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(self.known)}")
+        return value
+
+    def parse(self, text: str) -> str:
+        """The name."""
+        return text
+
+    @property
+    def choices(self) -> Collection[str]:
+        """The names."""
+        return self.known
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"one of {', '.join(self.known)}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One or several of several names, each once: a name, names separated by commas, a sequence, or ``"all"``.
+
+    Attributes:
+        known: the names.
+    """
+
+    known: Collection[str]
+    several = True
+
+    def convert(self, name: str, value: Any) -> tuple[str, ...]:
+        """The names, in the order given."""
+        if isinstance(value, str):
+            value = self.known if self._means_all(value) else value.split(",")
+        one = Choice(self.known)
+        words = _sequence(name, value)
+        return _some(name, (one.convert(name, word.strip() if isinstance(word, str) else word) for word in words))
+
+    def _means_all(self, text: str) -> bool:
+        """Whether it is the word for all names, and none of the names itself."""
+        return text.strip() == "all" and "all" not in self.known
+
+    def parse(self, text: str) -> str:
+        """One name or several."""
+        return text
+
+    @property
+    def choices(self) -> Collection[str]:
+        """The names."""
+        return self.known
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"{'all, or ' if self._means_all('all') else ''}some of {', '.join(self.known)}"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """One number or several, each once.
+
+    Attributes:
+        each: what each of them is.
+    """
+
+    each: Whole | Number
+    several = True
+    choices: Collection[str] = ()
+
+    def convert(self, name: str, value: Any) -> tuple[Any, ...]:
+        """The numbers, in the order given."""
+        values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else _sequence(name, value)
+        return _some(name, (self.each.convert(name, number) for number in values))
+
+    def parse(self, text: str) -> list[object]:
+        """Numbers, separated by commas."""
+        return [self.each.parse(word) for word in text.split(",")]
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"one or several, each {self.each.bounds}"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """One or several objects that are known by their names, such as strategies; or ``"all"``.
+
+    Attributes:
+        find: gives the objects for what was given: an object, a name, names with commas, a sequence of these, or
+            ``"all"``. Raises an error that names the culprit.
+        known: the names that are shipped.
+    """
+
+    find: Callable[[Any], Iterable[Any]]
+    known: Collection[str]
+    several = True
+
+    def convert(self, name: str, value: Any) -> tuple[Any, ...]:
+        """The objects."""
+        found = tuple(self.find(value))
+        names = [each.name for each in found]
+        if twice := sorted({each for each in names if names.count(each) > 1}):
+            raise BadParameterError(f"{name} are told apart by name; {', '.join(twice)} is there twice")
+        return _some(name, found)
+
+    def parse(self, text: str) -> str:
+        """Names."""
+        return text
+
+    @property
+    def choices(self) -> Collection[str]:
+        """The names that are shipped."""
+        return self.known
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed."""
+        return f"all, or some of {', '.join(self.known)}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter.
+
+    Attributes:
+        name: the field's.
+        kind: what its values are.
+        default: what it is if nothing is said.
+        help: what it is for, and its unit; a clause that begins with a small letter.
+        annotation: its type, as text.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    annotation: str = ""
+
+    def convert(self, value: Any) -> Any:
+        """A value as the experiment uses it. Raises `BadParameterError`."""
+        return None if value is None and self.default is None else self.kind.convert(self.name, value)
+
+
+def parameter(default: Any, kind: Kind, help_: str) -> Any:
+    """Declare a parameter as the default of a dataclass's field. If the default is None, None is allowed as a value."""
+    return field(default=default, metadata={"parameter": Parameter("", kind, default, help_)})
+
+
+def parameters(experiment: object) -> Iterator[Parameter]:
+    """The declared parameters of an experiment, or of its class: its own in their order, then what all have."""
+    own_first = sorted(fields(experiment), key=lambda each: each.name == "seed")  # type: ignore[arg-type]  # a dataclass
+    for each in own_first:
+        if declared := each.metadata.get("parameter"):
+            yield replace(declared, name=each.name, annotation=str(each.type))
+
+
+def check(experiment: object) -> None:
+    """Convert every parameter of a new experiment in its place. Raises `BadParameterError`."""
+    for each in parameters(experiment):
+        object.__setattr__(experiment, each.name, each.convert(getattr(experiment, each.name)))
+
+
+def plain(experiment: object) -> dict[str, object]:
+    """The parameters as JSON and TOML have them: objects by their names."""
+    return {each.name: _plain(getattr(experiment, each.name)) for each in parameters(experiment)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return getattr(value, "name", value)
+
+
+def _number(make: Callable[[str], object], text: str) -> object:
+    try:
+        return make(text)
+    except ValueError:
+        return text
+
+
+def _sequence(name: str, value: Any) -> list[Any]:
+    try:
+        return list(value)
+    except TypeError:
+        raise BadParameterError(f"{name} is {value!r}; it must be one value or several") from None
+
+
+def _some(name: str, values: Iterable[Any]) -> tuple[Any, ...]:
+    found = tuple(dict.fromkeys(values))
+    if not found:
+        raise BadParameterError(f"{name} is empty; name at least one")
+    return found

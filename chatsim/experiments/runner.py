@@ -1,0 +1,104 @@
+"""Runs an experiment in a world: for Python's functions, and for the commands."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from chatsim.experiments.parameters import parameters
+from chatsim.experiments.progress import Progress
+from chatsim.worlds.choice import choose
+
+if TYPE_CHECKING:
+    from chatsim.experiments.base import Experiment
+    from chatsim.experiments.result import Result
+    from chatsim.worlds.model.settings import Model
+    from chatsim.worlds.mysql.settings import Servers
+
+__all__ = ["function", "run", "run_here"]
+
+Function: TypeAlias = Callable[..., Coroutine[Any, Any, "Result"]]
+
+_WORLD = '``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost'
+_PROGRESS = "whether to show progress bars"
+_RAISES = {
+    "BadParameterError": "a parameter makes no sense, or two don't go together.",
+    "WorldError": "the world can't be had, or can't do it.",
+    "StrategyError": "a strategy is broken.",
+    "DivergenceError": "a run in the model does not repeat itself.",
+}
+
+
+async def run(experiment: Experiment, world: object = "mysql", *, progress: bool = True) -> Result:
+    """Run an experiment; returns what it found.
+
+    In the model it runs in a thread of its own, so that a notebook's event loop goes on meanwhile.
+
+    Args:
+        experiment: what is run.
+        world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
+        progress: whether to show progress bars.
+
+    Raises:
+        BadParameterError: there is no such world.
+        WorldError: the world can't be had, or can't do it.
+        StrategyError: a strategy is broken.
+        DivergenceError: a run in the model does not repeat itself.
+    """
+    settings = choose(world)
+    result = experiment.result(settings.name)
+    bars = Progress(shown=progress)
+    await settings.run_beside(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
+    return result
+
+
+def run_here(experiment: Experiment, settings: Servers | Model, result: Result, *, progress: bool = True) -> None:
+    """Run an experiment to its end, in this thread; ``result`` has what was found, also after Ctrl-C.
+
+    Raises as `run`, and a `KeyboardInterrupt`.
+    """
+    bars = Progress(shown=progress)
+    settings.run(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
+
+
+def function(experiment: type[Experiment]) -> Function:
+    """The Python function of an experiment: its parameters are the experiment's, and the world."""
+
+    async def call(*, world: object = "mysql", progress: bool = True, **given: Any) -> Result:
+        signature.bind(world=world, progress=progress, **given)  # its error names this function
+        return await run(experiment(**given), world, progress=progress)
+
+    declared = list(parameters(experiment))
+
+    def keyword(name: str, default: object, annotation: str) -> inspect.Parameter:
+        return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+    signature = inspect.Signature(
+        [
+            keyword("world", "mysql", "str | MySQL | Model"),
+            *(keyword(each.name, each.default, each.annotation) for each in declared),
+            keyword("progress", default=True, annotation="bool"),
+        ],
+        return_annotation="Result",
+    )
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    call.__name__ = call.__qualname__ = experiment.name
+    call.__module__ = "chatsim"
+    args = {
+        "world": _WORLD,
+        **{each.name: f"{each.help}; {each.kind.bounds}" for each in declared},
+        "progress": _PROGRESS,
+    }
+    call.__doc__ = "\n".join(
+        [
+            inspect.cleandoc(experiment.__doc__ or ""),
+            "",
+            "Args:",
+            *(f"    {name}: {text}." for name, text in args.items()),
+            "",
+            "Raises:",
+            *(f"    {name}: {text}" for name, text in _RAISES.items()),
+        ]
+    )
+    return call

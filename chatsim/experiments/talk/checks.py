@@ -1,0 +1,65 @@
+"""What must hold when people have talked: every text is stored once, and everybody has it once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from chatsim.chat.client.cache import LocalText, State
+from chatsim.experiments.checks import Anomaly, disordered, missing, repeated, unexpected
+
+__all__ = ["Text", "check_stored", "check_stores"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text, wherever it is."""
+
+    thread_id: int
+    sender: int
+    unique_id: str
+    content: str
+
+    def __str__(self) -> str:
+        return f"the text {self.content!r} of user {self.sender} in thread {self.thread_id} ({self.unique_id})"
+
+
+def check_stored(sent: Sequence[Text], stored: Sequence[Text]) -> Iterator[Anomaly]:
+    """The tables have every text that was sent, once, and no other."""
+    for kind, texts, words in (
+        ("doubled", repeated(stored), "is stored more than once"),
+        ("lost", missing(sent, stored), "was sent, and is not stored"),
+        ("invented", unexpected(sent, stored), "is stored, and nobody sent it"),
+    ):
+        for text in texts:
+            yield Anomaly(kind, text, f"{text} {words}")
+
+
+def check_stores(stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored: Sequence[Text]) -> Iterator[Anomaly]:
+    """Each user's local store has the texts of the tables, of each thread all of them, once, in their order.
+
+    Args:
+        stores: by user and thread, the texts of the local store in the order in which they are shown.
+        stored: the texts of the tables, in the order of their numbers.
+    """
+    for uid, threads in stores.items():
+        for thread, texts in threads.items():
+            for each in texts:
+                if each.seq is None or each.state in {State.SENDING, State.FAILED}:
+                    yield Anomaly("unsent", (uid, each.unique_id), f"user {uid}: {each.content!r} is {each.state}")
+            yield from _of_thread(
+                f"user {uid} has not what is stored of thread {thread}",
+                [Text(each.thread_id, each.sender, each.unique_id, each.content) for each in texts],
+                [each for each in stored if each.thread_id == thread],
+            )
+
+
+def _of_thread(sentence: str, seen: Sequence[Text], stored: Sequence[Text]) -> Iterator[Anomaly]:
+    for kind, texts, words in (
+        ("missing", missing(stored, seen), "is missing"),
+        ("repeated", repeated(seen), "is there more than once"),
+        ("unknown", unexpected(stored, seen), "is in no table"),
+        ("disordered", disordered(stored, seen), "is out of order"),
+    ):
+        if texts:
+            yield Anomaly(kind, texts[0], f"{sentence}: {texts[0]} {words}")

@@ -1,0 +1,74 @@
+"""What must hold when people have talked: each way in which it can fail is found and named."""
+
+import pytest
+
+from chatsim.chat.client.cache import LocalText, State
+from chatsim.experiments.talk.checks import Text, check_stored, check_stores
+
+FIRST, SECOND, THIRD = (Text(1, 1 + at % 2, f"u{at}", f"text {at}") for at in range(3))
+
+
+def kinds(anomalies):
+    return [(each.kind, each.subject) for each in anomalies]
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ([FIRST, SECOND], []),
+        ([SECOND, FIRST], []),
+        ([FIRST, SECOND, FIRST], [("doubled", FIRST)]),
+        ([FIRST], [("lost", SECOND)]),
+        ([FIRST, SECOND, THIRD], [("invented", THIRD)]),
+        ([THIRD, THIRD], [("doubled", THIRD), ("lost", FIRST), ("lost", SECOND), ("invented", THIRD)]),
+    ],
+)
+def test_every_text_that_was_sent_is_stored_once_and_no_other(stored, found):
+    assert kinds(check_stored([FIRST, SECOND], stored)) == found
+
+
+def test_a_text_is_named_with_its_author_and_thread():
+    (lost,) = check_stored([FIRST], [])
+    assert lost.sentence == "the text 'text 0' of user 1 in thread 1 (u0) was sent, and is not stored"
+
+
+def local(text, seq, state=State.READ):
+    return LocalText(
+        thread_id=text.thread_id,
+        sender=text.sender,
+        unique_id=text.unique_id,
+        content=text.content,
+        seq=seq,
+        state=state,
+        chat_time="",
+    )
+
+
+def stores(*texts):
+    return check_stores({7: {1: [local(text, seq) for seq, text in enumerate(texts, start=1)]}}, [FIRST, SECOND, THIRD])
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ([FIRST, SECOND, THIRD], []),
+        ([FIRST, THIRD], [("missing", SECOND)]),
+        ([], [("missing", FIRST)]),
+        ([FIRST, SECOND, THIRD, SECOND], [("repeated", SECOND)]),
+        ([FIRST, THIRD, SECOND], [("disordered", SECOND)]),
+        ([FIRST, SECOND, THIRD, Text(1, 1, "u9", "forged")], [("unknown", Text(1, 1, "u9", "forged"))]),
+    ],
+)
+def test_a_local_store_has_what_the_tables_have_once_and_in_order(texts, found):
+    assert kinds(stores(*texts)) == found
+
+
+def test_another_threads_texts_are_not_missed():
+    other = Text(2, 3, "u8", "elsewhere")
+    assert [*check_stores({7: {1: [local(FIRST, 1)]}}, [FIRST, other])] == []
+
+
+def test_a_text_that_has_not_been_sent_is_named():
+    found = [*check_stores({7: {1: [local(FIRST, None, State.SENDING)]}}, [FIRST])]
+    assert kinds(found) == [("unsent", (7, "u0"))]
+    assert found[0].sentence == "user 7: 'text 0' is sending"
