@@ -1,4 +1,4 @@
-"""What columns are set to: values as columns keep them, and the constraints that a row has to meet."""
+"""Assignments to columns: values converted to what a column stores, and CHECK constraints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Assignments", "apply_assignments", "check_constraints", "compile_assignments", "stored_value"]
 
 Assignments: TypeAlias = list[tuple[int, Function]]
-"""Columns and what they are set to."""
+"""The numbers of columns, each with what it is set to."""
 
 
 def stored_value(
     column: Column, value: Value, number: int, complain: Callable[[int, str, Value], Value] | None = None
 ) -> Value:
-    """What a column keeps of a value of the ``number``-th row.
+    """A value converted to what a column stores; it is of the ``number``-th row.
 
     Raises:
         DatabaseError: it can't keep that, and there is no ``complain`` to say what it is to keep instead.
@@ -66,7 +66,7 @@ def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -
 
 
 def apply_assignments(assignments: Assignments, table: Table, env: Env, number: int) -> tuple[Value, ...]:
-    """The current row with its assignments done, one after the other, each seeing those before it."""
+    """The current row after assignments from left to right, each of which sees those before it."""
     before = tuple(env.rows[0])
     row = list(before)
     env.rows[0] = row

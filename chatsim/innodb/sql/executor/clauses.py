@@ -25,7 +25,7 @@ def refuse(node: exp.Expr, *parts: str) -> None:
 
 
 def compile_limit(node: exp.Expr | None, scope: Scope) -> Function | None:
-    """The number of a LIMIT or OFFSET, as a function."""
+    """LIMIT or OFFSET as a function that gives a number of rows, if there is one. Raises a `DatabaseError` (1064)."""
     if node is None:
         return None
     wanted = node.expression
@@ -37,7 +37,7 @@ def compile_limit(node: exp.Expr | None, scope: Scope) -> Function | None:
 
 
 def limit_value(function: Function | None, env: Env) -> int | None:
-    """Its value, None where there is none."""
+    """The number of rows of a compiled LIMIT or OFFSET; None if there is none. Raises a `DatabaseError` (1064)."""
     if function is None:
         return None
     found = function(env)
@@ -56,7 +56,7 @@ def all_true(functions: Iterable[Function], env: Env) -> bool:
 
 
 def sorted_rows(rows: list[Any], directions: Sequence[bool], key: Callable[[Any], Sequence[Any]]) -> list[Any]:
-    """Rows in order of keys, which `place` has made; NULL is less than anything."""
+    """Rows, sorted by keys made by `Scope.place`; NULL is less than anything."""
 
     def order(left: Any, right: Any) -> int:
         for down, a, b in zip(directions, key(left), key(right), strict=True):

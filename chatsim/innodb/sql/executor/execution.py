@@ -1,4 +1,4 @@
-"""One run of a statement: the session that it runs in, what it locks with, its arguments, and what comes of it."""
+"""One run of a statement: its session, its arguments, its result."""
 
 from __future__ import annotations
 

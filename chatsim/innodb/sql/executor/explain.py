@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
-__all__ = ["Explain", "Explained", "explain"]
+__all__ = ["ExplainStatement", "Explained", "explain"]
 
 Explained = Select | UnionQuery | Insert | Update | Delete
 """What can be explained."""
 
 
-class Explain:
+class ExplainStatement:
     """EXPLAIN of a statement about rows."""
 
     duplicates: Mode = "S"

@@ -1,4 +1,4 @@
-"""INSERT and REPLACE: rows made and put in, and what is done about those in the way."""
+"""INSERT and REPLACE, and what is done about duplicates: IGNORE, ON DUPLICATE KEY UPDATE, REPLACE."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chatsim.innodb.sql.executor.assignment import (
     compile_assignments,
     stored_value,
 )
+from chatsim.innodb.sql.executor.auto_increment import AutoIncrement
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.query import query
@@ -66,19 +67,19 @@ class Insert:
             self.source = query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
-        beside = self.source.scope.tables if isinstance(self.source, Select) else ()
-        scope = Scope([(table.name, table), *beside], inserted=alias.lower(), strict=not self.ignore)
+        selected = self.source.scope.tables if isinstance(self.source, Select) else ()
+        scope = Scope([(table.name, table), *selected], inserted=alias.lower(), strict=not self.ignore)
         conflict = node.args.get("conflict")
         self.updates = compile_assignments(scope, table, conflict.expressions) if conflict else None
-        self.beside = sorted((at, column) for at, column in scope.read if at)
+        self.selected = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
-            self.source.give((at - 1, column) for at, column in self.beside)
+            self.source.add_outputs((at - 1, column) for at, column in self.selected)
         self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
         self._deprecated = bool(conflict and any(_is_values(each) for each in conflict.find_all(exp.Anonymous)))
 
     @property
     def bulk(self) -> bool:
-        """Whether it is not known how many rows there will be."""
+        """Whether it is a bulk insert: how many rows there will be is not known beforehand."""
         return self.source is not None
 
     @property
@@ -88,39 +89,39 @@ class Insert:
 
     async def run(self, run: Execution) -> Answer:
         """Insert."""
-        numbers = _Numbers(self.table, len(self.values), ahead=run.session.numbers_ahead)
-        writing = _Writing(self, run, numbers)
+        numbers = AutoIncrement(self.table, len(self.values), ahead=run.session.numbers_ahead)
+        writer = _RowWriter(self, run, numbers)
         if self.source is None:
             env = run.env()
             for number, functions in enumerate(self.values, start=1):
                 given = [
                     (at, each(env) if each else _DEFAULT) for at, each in zip(self.columns, functions, strict=False)
                 ]
-                await writing.row(given, number)
+                await writer.row(given, number)
         else:
 
             async def write(row: tuple[Value, ...]) -> None:
-                writing.beside = row[len(self.columns) :]
-                await writing.row(list(zip(self.columns, row, strict=False)), run.answer.affected + 1)
+                writer.selected = row[len(self.columns) :]
+                await writer.row(list(zip(self.columns, row, strict=False)), run.answer.affected + 1)
 
             for row in await self._read(run, None if self.table in self.source.tables else write):
                 await write(row)
-        writing.finish()
+        writer.finish()
         if self._deprecated:
             run.warn(1287, "'VALUES function' is deprecated and will be removed in a future release.")
         return run.answer
 
-    def rows_beside(self, values: Sequence[Value]) -> list[list[Value]]:
+    def selected_rows(self, values: Sequence[Value]) -> list[list[Value]]:
         """Rows of the tables that it reads, as far as ON DUPLICATE KEY UPDATE names their columns."""
         assert self.source is None or isinstance(self.source, Select) or not values
         tables = self.source.scope.tables if isinstance(self.source, Select) else ()
         rows: list[list[Value]] = [[None] * len(table.columns) for _, table in tables]
-        for (at, column), value in zip(self.beside, values, strict=True):
+        for (at, column), value in zip(self.selected, values, strict=True):
             rows[at - 1][column] = value
         return rows
 
     async def _read(self, run: Execution, each: Each | None) -> list[tuple[Value, ...]]:
-        """What the source reads: locked, where gaps are; a consistent read otherwise."""
+        """The rows of the SELECT: read with shared locks where the transaction locks gaps, else consistently."""
         run.shares = run.rows.trx.locks_gaps
         if isinstance(self.source, Select):
             return await self.source.read(run, each)
@@ -140,82 +141,28 @@ def _is_default(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT"
 
 
-class _Numbers:
-    """The AUTO_INCREMENT values of one statement.
-
-    Reserved ahead, what is over at the end is lost; or, in the traditional mode, one at a time, when its row is there.
-    """
-
-    def __init__(self, table: Table, expected: int, *, ahead: bool = True) -> None:
-        self._table = table
-        self._ahead = ahead
-        self._expected = expected
-        self._start = 0
-        self._next = 0
-        self._before = 0  # the next one before a row had a number of its own
-        self._end = 0
-        self._reservations = 0
-        self._left = 0  # how many rows there are to come, as far as is known
-
-    def take(self) -> int:
-        """The next value."""
-        if self._next >= self._end:
-            if not self._left:
-                self._left = self._expected if self._reservations == 0 and self._expected else 1 << self._reservations
-            self._start = self._next = max(self._table.next_number, 1)
-            self._end = self._next + (self._left if self._ahead else 1)
-            if self._ahead:
-                self._table.next_number = self._end
-            self._reservations += 1
-        self._next += 1
-        return self._next - 1
-
-    def tried(self, number: int, *, used: bool) -> None:
-        """A row was tried; if it is not there, the next one gets what this one would have got."""
-        self._left = max(self._left - 1, 0)
-        if not used:
-            self._next = number or self._before
-
-    def changed(self, generated: int, number: int) -> None:
-        """The row in the way of one with a ``generated`` value has been given a ``number`` instead.
-
-        Raises:
-            DatabaseError: it is a value that another row of the statement has, or may get (1869).
-        """
-        if number == generated:
-            self._next = generated + 1
-        elif self._start <= number < self._end:
-            raise database_error(1869, "Auto-increment value in UPDATE conflicts with internally generated values")
-
-    def passed(self, number: int) -> None:
-        """A row has been given a number of its own; those behind it in this statement are greater."""
-        self._before = self._next
-        if self._end and number >= self._next:
-            self._next = number + 1
-
-
-class _Writing:
+class _RowWriter:
     """The rows of one INSERT, as they are written."""
 
-    def __init__(self, insert: Insert, run: Execution, numbers: _Numbers) -> None:
+    def __init__(self, insert: Insert, run: Execution, numbers: AutoIncrement) -> None:
         self._insert = insert
         self._run = run
         self._numbers = numbers
         self._table = insert.table
-        self.beside: Sequence[Value] = ()  # what else was selected with the row, for ON DUPLICATE KEY UPDATE
+        self.selected: Sequence[Value] = ()  # what else was selected with the row, for ON DUPLICATE KEY UPDATE
         self._first = 0  # the first value taken for a row that is there now
         self._last = 0  # the number of the last row
 
     async def row(self, given: Sequence[tuple[int, Any]], number: int) -> None:
         """Write one."""
         insert, run, table = self._insert, self._run, self._table
-        row, generates = self._complete(given, number)
-        if not await self._related(row):
+        row, generates = self._fill_defaults(given, number)
+        if not await self._check_foreign_keys(row):
             return
         generated = 0
         if table.auto is not None:
             await run.session.take_numbers(table, bulk=insert.bulk)
-            row, generated = self._numbered(row, number, generates=generates)
+            row, generated = self._with_number(row, number, generates=generates)
             self._last = cast("int", row[table.auto])
         await run.rows.lock_table(table, "IX")
         counted = await self._put(row, number, generated)
@@ -224,14 +171,14 @@ class _Writing:
             self._count(row, generated)
 
     async def _put(self, row: tuple[Value, ...], number: int, generated: int) -> int:
-        """Insert a row, and deal with those in its way; how often it counts, 0 if it is not there then."""
+        """Insert a row, and resolve duplicates; how many affected rows that counts, 0 if it was not inserted."""
         replaced = 0
         while True:
             try:
                 await self._run.rows.insert(self._table, row)
             except DuplicateError as duplicate:
                 self._numbers.tried(generated, used=self._insert.replace)
-                counted = await self._clash(duplicate, row, number, generated)
+                counted = await self._resolve_duplicate(duplicate, row, number, generated)
                 if counted is not None:
                     return counted and counted + replaced
                 replaced += 1
@@ -239,18 +186,18 @@ class _Writing:
                 self._numbers.tried(generated, used=True)
                 return 1 + replaced
 
-    async def _clash(
+    async def _resolve_duplicate(
         self, duplicate: DuplicateError, row: tuple[Value, ...], number: int, generated: int
     ) -> int | None:
-        """What is done about a row in the way: how often the new one counts for it, None if it is to be tried again."""
+        """Resolve a duplicate: how many affected rows that counts, None if the row is to be inserted again."""
         insert, table = self._insert, self._table
         if table.auto is not None and (insert.replace or insert.source is not None):
             table.numbered(cast("int", row[table.auto]))
         if insert.updates is not None:
-            await self._update(duplicate, row, number, generated)
+            await self._update_duplicate(duplicate, row, number, generated)
             return 0
         if insert.replace:
-            return await self._replaced(duplicate, row)
+            return await self._replace(duplicate, row)
         if not insert.ignore:
             raise database_error(1062, str(duplicate)) from duplicate
         self._run.warn(1062, str(duplicate))
@@ -262,7 +209,7 @@ class _Writing:
             self._first = self._first or generated
 
     def finish(self) -> None:
-        """Say which number the statement took."""
+        """Tell the session and the client which AUTO_INCREMENT value the statement took."""
         session, answer = self._run.session, self._run.answer
         if self._first:
             session.last_insert_id = answer.insert_id = self._first
@@ -271,11 +218,11 @@ class _Writing:
         elif answer.affected:
             answer.insert_id = self._last
 
-    def _complete(self, given: Sequence[tuple[int, Any]], number: int) -> tuple[tuple[Value, ...], bool]:
-        """A row with everything but its number, and whether it is to have one."""
+    def _fill_defaults(self, given: Sequence[tuple[int, Any]], number: int) -> tuple[tuple[Value, ...], bool]:
+        """A row with its defaults but without an AUTO_INCREMENT value, and whether it is to get one."""
         table = self._table
-        said = dict(given)
-        rest = [(at, _DEFAULT) for at in range(len(table.columns)) if at not in said]
+        named = dict(given)
+        rest = [(at, _DEFAULT) for at in range(len(table.columns)) if at not in named]
         row: list[Value] = [None] * len(table.columns)
         generates = False
         for at, value in (*given, *rest):
@@ -290,8 +237,8 @@ class _Writing:
         check_constraints(table, row)
         return tuple(row), generates
 
-    def _numbered(self, row: tuple[Value, ...], number: int, *, generates: bool) -> tuple[tuple[Value, ...], int]:
-        """A row with its number, and that if it was generated; a row refused before this has used up none."""
+    def _with_number(self, row: tuple[Value, ...], number: int, *, generates: bool) -> tuple[tuple[Value, ...], int]:
+        """A row with its AUTO_INCREMENT value, and that value if it was generated, else 0."""
         at = self._table.auto
         assert at is not None
         if not generates:
@@ -303,32 +250,36 @@ class _Writing:
     def _stored(self, column: Column, value: Any, number: int) -> Value:
         if value is _DEFAULT:
             if not column.has_default:
-                return self._complain(1364, f"Field '{column.name}' doesn't have a default value", column.type.zero)
+                return self._warn_or_raise(
+                    1364, f"Field '{column.name}' doesn't have a default value", column.type.zero
+                )
             return column.default() if callable(column.default) else column.default
-        return stored_value(column, value, number, self._complain if self._insert.ignore else None)
+        return stored_value(column, value, number, self._warn_or_raise if self._insert.ignore else None)
 
-    def _complain(self, errno: int, message: str, instead: Value) -> Value:
+    def _warn_or_raise(self, errno: int, message: str, instead: Value) -> Value:
         if not self._insert.ignore:
             raise database_error(errno, message)
         self._run.warn(errno, message)
         return instead
 
-    async def _fetch(self, duplicate: DuplicateError) -> Hit:
-        """The row that is in the way, locked by its key."""
+    async def _lock_duplicate(self, duplicate: DuplicateError) -> Hit:
+        """The row that has the key already, locked by that key."""
         span = Range(duplicate.key, duplicate.key, exact=True)
         path = AccessPath(self._table, duplicate.index, (span,), access="const")
         hit = await Scan(self._run.rows, path, Reading("X")).next()
         assert hit is not None, "a row that is locked has gone"
         return hit
 
-    async def _update(self, duplicate: DuplicateError, wanted: tuple[Value, ...], number: int, generated: int) -> None:
+    async def _update_duplicate(
+        self, duplicate: DuplicateError, wanted: tuple[Value, ...], number: int, generated: int
+    ) -> None:
         """ON DUPLICATE KEY UPDATE."""
         insert, run, table = self._insert, self._run, self._table
-        hit = await self._fetch(duplicate)
+        hit = await self._lock_duplicate(duplicate)
         env = run.env(1)
         env.inserted = wanted
         env.rows[0] = hit.row
-        env.rows += insert.rows_beside(self.beside)
+        env.rows += insert.selected_rows(self.selected)
         assert insert.updates is not None
         row = apply_assignments(insert.updates, table, env, number)
         if table.auto is not None:
@@ -337,7 +288,7 @@ class _Writing:
                 self._numbers.changed(generated, self._last)
         if row == hit.row:
             return
-        if not await self._related(row, hit.row):
+        if not await self._check_foreign_keys(row, hit.row):
             return
         try:
             await run.rows.update(table, hit.record, row)
@@ -350,8 +301,8 @@ class _Writing:
         if table.auto is not None:
             table.numbered(cast("int", row[table.auto]))
 
-    async def _related(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
-        """Whether a row may be written as far as its foreign keys go; IGNORE makes a warning of what is against it."""
+    async def _check_foreign_keys(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
+        """Whether foreign keys allow a row; with IGNORE a violation is a warning."""
         rows, table = self._run.rows, self._table
         try:
             if before is not None and not await apply_to_children(rows, table, before, row):
@@ -364,15 +315,15 @@ class _Writing:
             return False
         return True
 
-    async def _replaced(self, duplicate: DuplicateError, row: tuple[Value, ...]) -> int | None:
-        """REPLACE: the row in the way is changed if nothing else can be in the way, else deleted.
+    async def _replace(self, duplicate: DuplicateError, row: tuple[Value, ...]) -> int | None:
+        """REPLACE: the duplicate is updated, if no other unique index can have one, else deleted.
 
         Returns:
             2 if it was changed, 1 if there was nothing to change, None if it is gone and there is room, 0 if it has to
             stay.
         """
         table, rows = self._table, self._run.rows
-        hit = await self._fetch(duplicate)
+        hit = await self._lock_duplicate(duplicate)
         behind = table.indexes[table.indexes.index(duplicate.index) + 1 :]
         if not any(each.definition.unique for each in behind) and not table.children:
             if table.hidden is not None:

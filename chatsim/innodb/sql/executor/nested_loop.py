@@ -45,17 +45,17 @@ class NestedLoop:
         self._groups: dict[tuple[Any, ...], tuple[list[Any], list[Sequence[Value]]]] = {}
         self._grouped = select.grouped
         self._each = each
-        self._given = 0
-        self._different: set[tuple[object, ...]] = set()
+        self._count = 0
+        self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
-        self._passed_over = False  # the row found last was before the OFFSET, and is not kept for anything
+        self._skipped = False  # the last row found is one that OFFSET leaves out
         self._known: set[int] = set()
         self.examined = 0
 
-    async def extremes(self) -> bool:
-        """Read the least and the greatest values that are wanted from the end of an index; whether that can be done."""
+    async def read_min_max(self) -> bool:
+        """Read MIN() and MAX() from the ends of indexes; False if that can't be done."""
         select, env = self._select, self._env
-        if not select.extremes:
+        if not select.min_max_columns:
             return False
         paths = select.min_max_paths(env)
         if not all(paths):
@@ -64,7 +64,7 @@ class NestedLoop:
         wanted = [function for _, function in select.filters]
         for at, (_, aggregate) in enumerate(select.aggregates):
             for path in paths[at]:
-                scan = await self._opened(path)
+                scan = await self._open(path)
                 hit = await scan.next()
                 self.examined += scan.examined
                 if hit is not None:
@@ -75,11 +75,11 @@ class NestedLoop:
         self._groups[()] = states, [(None,) * len(select.scope.tables[0][1].columns)]
         return True
 
-    async def table(self, level: int) -> bool:
-        """Read one table, and those behind it for each of its rows; True when no more rows are wanted."""
+    async def join(self, level: int) -> bool:
+        """Read one table of the sequence, and for each of its rows the next; True when no more rows are wanted."""
         select = self._select
         if level == len(select.sequence):
-            return await self._found()
+            return await self._row_found()
         at, conditions = select.sequence[level]
         self._known.add(at)
         ready = [
@@ -88,24 +88,24 @@ class NestedLoop:
             if tables <= self._known and (at in tables or (level == 0 and not tables))
         ]
         if isinstance(conditions.table, Derived):
-            matched = await self._all(conditions.table, at=at, level=level, ready=ready)
+            matched = await self._read_derived(conditions.table, at=at, level=level, ready=ready)
         else:
             plan = select.access_plan(at, conditions, self._env, self._rows_wanted, self._run.rows.trx.view)
-            matched = await self._scan(plan, at=at, level=level, ready=ready)
+            matched = await self._read_table(plan, at=at, level=level, ready=ready)
         if at in select.matches and not matched:
-            await self._without(at, level, ready)
+            await self._null_complement(at, level, ready)
         self._known.discard(at)
-        return self._enough()
+        return self._has_enough()
 
-    async def _opened(self, path: AccessPath | Merge) -> RowIterator:
-        """A walk along a path, its table locked for it. Raises as `Scan` does, before that."""
+    async def _open(self, path: AccessPath | Merge) -> RowIterator:
+        """An iterator of the rows of a path, its table locked for it. Raises as `Scan` does, before that."""
         scan = path.open(self._run.rows, self._reading)
         if (mode := self._reading.mode) is not None:
             await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")
         return scan
 
-    async def _all(self, table: Derived, *, at: int, level: int, ready: Sequence[Function]) -> bool:
-        """Go through the rows that a query has made; whether any matched."""
+    async def _read_derived(self, table: Derived, *, at: int, level: int, ready: Sequence[Function]) -> bool:
+        """Read the rows of a derived table; whether any matched."""
         select, env = self._select, self._env
         matches = select.matches.get(at, ())
         matched = False
@@ -114,11 +114,11 @@ class NestedLoop:
             env.rows[at] = row
             if all_true(matches, env):
                 matched = True
-                if all_true(ready, env) and await self.table(level + 1):
+                if all_true(ready, env) and await self.join(level + 1):
                     break
         return matched
 
-    async def _scan(
+    async def _read_table(
         self,
         plan: AccessPlan,
         *,
@@ -126,12 +126,12 @@ class NestedLoop:
         level: int,
         ready: Sequence[Function],
     ) -> bool:
-        """RowIterator along a table's path; whether any row matched."""
+        """Read the rows along a table's access path; whether any row matched."""
         select, env, path = self._select, self._env, plan.path
         if path is None:
             return False
         self._ordered = plan.ordered and len(select.sequence) == 1 and not self._grouped and select.ordering is not None
-        scan = await self._opened(path)
+        scan = await self._open(path)
         matches = select.matches.get(at, ())
         matched = False
         while (hit := await scan.next()) is not None:
@@ -141,29 +141,29 @@ class NestedLoop:
             if not (wanted and all_true(ready, env)):
                 if path.access != "const":  # that was read before the conditions were looked at
                     scan.unlock_row()
-            elif await self.table(level + 1):
+            elif await self.join(level + 1):
                 break
-            elif self._passed_over and path.access != "const":
+            elif self._skipped and path.access != "const":
                 scan.unlock_row()
         self.examined += scan.examined
         return matched
 
-    async def _without(self, at: int, level: int, ready: Sequence[Function]) -> None:
-        """Go on with NULL for the columns of a table that is joined from the left and has no row that matches."""
+    async def _null_complement(self, at: int, level: int, ready: Sequence[Function]) -> None:
+        """Go on with a row of NULLs for the inner table of a left join that has no row that matches."""
         self._env.rows[at] = (None,) * len(self._select.scope.tables[at][1].columns)
         if all_true(ready, self._env):
-            await self.table(level + 1)
+            await self.join(level + 1)
 
     @property
     def _rows_wanted(self) -> int | None:
-        """After how many rows a LIMIT ends it; None if there is none."""
+        """How many rows LIMIT and OFFSET want to be found; None without a LIMIT."""
         return None if self._limit is None else self._limit + self._offset
 
-    def _enough(self) -> bool:
+    def _has_enough(self) -> bool:
         stops = self._limit is not None and not self._grouped and (self._ordered or not self._select.order)
-        return stops and self._given >= cast("int", self._rows_wanted)
+        return stops and self._count >= cast("int", self._rows_wanted)
 
-    async def _found(self) -> bool:
+    async def _row_found(self) -> bool:
         select, env = self._select, self._env
         if self._grouped:
             key = tuple(function(env) for function in select.groups or ())
@@ -173,26 +173,26 @@ class NestedLoop:
             return False
         if select.node.args.get("distinct") and not self._is_new():
             return False
-        self._given += 1
+        self._count += 1
         streams = not select.node.args.get("distinct") and (self._ordered or not select.order)
-        self._passed_over = streams and self._given <= self._offset
+        self._skipped = streams and self._count <= self._offset
         if self._each is None or select.node.args.get("distinct") or (select.order and not self._ordered):
-            self._give()
-        elif self._given > self._offset:
+            self._keep()
+        elif self._count > self._offset:
             await self._each(tuple(output(env) for output in select.outputs))
-        return self._enough()
+        return self._has_enough()
 
     def _is_new(self) -> bool:
-        """Whether no row given before is the same."""
+        """Whether DISTINCT has not seen the row yet."""
         row = tuple(
             place(output(self._env), kind)
             for output, kind in zip(self._select.outputs, self._select.kinds, strict=True)
         )
-        known = row in self._different
-        self._different.add(row)
+        known = row in self._seen
+        self._seen.add(row)
         return not known
 
-    def _give(self) -> None:
+    def _keep(self) -> None:
         env, select = self._env, self._select
         given = tuple(output(env) for output in select.outputs)
         self._rows.append((tuple(function(env) for function in select.order), given))
@@ -211,7 +211,7 @@ class NestedLoop:
                 for (number, aggregate), state in zip(select.aggregates, states, strict=True):
                     env.found[number] = aggregate.end(state)
                 if all_true(select.having, env):
-                    self._give()
+                    self._keep()
         rows = self._rows
         if select.order and not self._ordered:
             rows = sorted_rows(rows, select.directions, lambda each: each[0])

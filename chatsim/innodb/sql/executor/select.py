@@ -1,4 +1,4 @@
-"""SELECT: rows found, filtered, joined, grouped, sorted."""
+"""SELECT: its preparation, and how it is run. Its rows are read by `nested_loop`."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ class Select:
             if any(rejects_null(scope, at, each) for each in wanted):
                 wanted += self.outer.pop(at)
         self.names: list[str] = []
-        self._given = self._given_nodes()
-        self.outputs = [scope.compile(each) for each in self._given]
-        self.kinds = [scope.kind(each) for each in self._given]
+        self._select_list = self._expand_select_list()
+        self.outputs = [scope.compile(each) for each in self._select_list]
+        self.kinds = [scope.kind(each) for each in self._select_list]
         scope.grouping = False
         compiled = [scope.compile(each) for each in wanted]
         self.filters = [(self.named(each), function) for each, function in zip(wanted, compiled, strict=True)]
         self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
         self.conjuncts = wanted
-        self._arrange(node)
+        self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
         self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
         if self.having and not self.grouped:
             raise unsupported("HAVING without groups")
-        self.extremes = [] if self.groups is not None else _extremes(scope)
+        self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.mode, self.wait_policy = _locking(node)
         self.sequence = self._sequence_of_tables()
@@ -89,8 +89,8 @@ class Select:
             raise unsupported("GET_LOCK() in a statement about tables")
         self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
 
-    def _arrange(self, node: exp.Select) -> None:
-        """What it groups and sorts by."""
+    def _prepare_order_and_groups(self, node: exp.Select) -> None:
+        """Prepare GROUP BY, HAVING and ORDER BY."""
         scope, alone = self.scope, len(self.scope.tables) == 1
         group, order = node.args.get("group"), node.args.get("order")
         if group:
@@ -104,7 +104,7 @@ class Select:
         self.order = [scope.place(each) for each in by]
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
-        self.having = [scope.compile(self._had(each)) for each in conjuncts(having and having.this)]
+        self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
         self.ordering = ordering_columns(scope, by, self.directions) if alone else None
 
     @property
@@ -117,8 +117,8 @@ class Select:
         """Whether it locks rows as if it changed them."""
         return self.mode == "X"
 
-    def give(self, wanted: Iterable[tuple[int, int]]) -> None:
-        """Have each row followed by further columns: the number of a table, the number of its column.
+    def add_outputs(self, wanted: Iterable[tuple[int, int]]) -> None:
+        """Have further columns behind those of the select list, for an INSERT: numbers of tables and of their columns.
 
         Raises:
             NotImplementedError: its rows are not those of its tables.
@@ -130,7 +130,7 @@ class Select:
             self.outputs.append(_column(at, column))
 
     def columns_read(self, at: int) -> set[int]:
-        """Those of the ``at``-th table that it names."""
+        """The columns of the ``at``-th table that it names."""
         return {column for number, column in self.scope.read if number == at}
 
     @property
@@ -155,10 +155,12 @@ class Select:
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """For each MIN() and MAX() the paths to it, empty if no index has it at its end; nothing if more is asked."""
-        if not self.extremes:
+        if not self.min_max_columns:
             return []
         ((_, conditions),) = self.sequence
-        return [min_max_paths(conditions, env, self.hints[0], each, self.columns_read(0)) for each in self.extremes]
+        return [
+            min_max_paths(conditions, env, self.hints[0], each, self.columns_read(0)) for each in self.min_max_columns
+        ]
 
     async def run(self, run: Execution) -> Answer:
         """Read."""
@@ -186,17 +188,17 @@ class Select:
         if view is not None and not all(view.sees(table.altered) for table in self.tables):
             raise database_error(1412, "Table definition has changed, please retry transaction")
         reading = Reading(mode, view, self.wait_policy)
-        walk = NestedLoop(self, run, env, reading, limit=limit, offset=offset, each=each)
+        nested_loop = NestedLoop(self, run, env, reading, limit=limit, offset=offset, each=each)
         try:
-            if not await walk.extremes():
-                await walk.table(0)
+            if not await nested_loop.read_min_max():
+                await nested_loop.join(0)
         except NotGrantedError as error:
             raise _not_available(error) from error
         finally:
-            run.answer.examined += walk.examined
-        return walk.result()
+            run.answer.examined += nested_loop.examined
+        return nested_loop.result()
 
-    def _given_nodes(self) -> list[exp.Expr]:
+    def _expand_select_list(self) -> list[exp.Expr]:
         """The select list, with columns for each star."""
         found: list[exp.Expr] = []
         for each in self.node.expressions:
@@ -217,35 +219,35 @@ class Select:
 
     def _ordered_by(self, node: exp.Expr) -> exp.Expr:
         """What an ORDER BY means: a place in the select list, an alias, or else what it says."""
-        return self._numbered(node, "order clause") or self._aliased(node) or node
+        return self._by_position(node, "order clause") or self._by_alias(node) or node
 
     def _grouped_by(self, node: exp.Expr) -> exp.Expr:
         """What a GROUP BY means: a place in the select list, what it says, or an alias, if there is no such column."""
-        found = self._numbered(node, "group statement")
+        found = self._by_position(node, "group statement")
         if found is None and isinstance(node, exp.Column):
             known = any(node.name.lower() in table.numbers for _, table in self.scope.tables)
-            found = None if known else self._aliased(node)
+            found = None if known else self._by_alias(node)
         return found or node
 
-    def _had(self, node: exp.Expr) -> exp.Expr:
-        """A condition on groups, with what aliases stand for."""
-        return node.transform(lambda part: self._aliased(part) or part)
+    def _having_condition(self, node: exp.Expr) -> exp.Expr:
+        """A condition of HAVING, with what its aliases stand for."""
+        return node.transform(lambda part: self._by_alias(part) or part)
 
-    def _numbered(self, node: exp.Expr, where: str) -> exp.Expr | None:
+    def _by_position(self, node: exp.Expr, where: str) -> exp.Expr | None:
         if not isinstance(node, exp.Literal) or node.is_string:
             return None
-        if not node.name.isdigit() or not 1 <= int(node.name) <= len(self._given):
+        if not node.name.isdigit() or not 1 <= int(node.name) <= len(self._select_list):
             raise database_error(1054, f"Unknown column '{node.name}' in '{where}'")
-        return self._given[int(node.name) - 1].unalias()
+        return self._select_list[int(node.name) - 1].unalias()
 
-    def _aliased(self, node: exp.Expr) -> exp.Expr | None:
+    def _by_alias(self, node: exp.Expr) -> exp.Expr | None:
         if not isinstance(node, exp.Column) or node.table:
             return None
-        aliases = {each.alias.lower(): each.this for each in self._given if isinstance(each, exp.Alias)}
+        aliases = {each.alias.lower(): each.this for each in self._select_list if isinstance(each, exp.Alias)}
         return aliases.get(node.name.lower())
 
     def _sequence_of_tables(self) -> list[tuple[int, Conditions]]:
-        """In which order the tables are read: always the one that most is known of."""
+        """The order in which tables are read: next is always the one whose conditions make it cheapest by a rule."""
         scope, known = self.scope, list[int]()
         sequence: list[tuple[int, Conditions]] = []
         while len(known) < len(scope.tables):
@@ -287,7 +289,7 @@ def _source(node: exp.Expr, find: Find, query: PrepareQuery) -> Table:
 
 
 def _joins(node: exp.Select) -> list[exp.Join]:
-    """The joins: of ``INTO @a, @b`` the second variable is none, though it is read as one."""
+    """The joins. sqlglot takes the second variable of ``INTO @a, @b`` for one, too; it is left out."""
     return [each for each in node.args.get("joins") or () if not isinstance(each.this.this, exp.Parameter)]
 
 
@@ -303,8 +305,8 @@ def _into(node: exp.Select) -> list[exp.Expr]:
     return names
 
 
-def _extremes(scope: Scope) -> list[tuple[int, bool]]:
-    """The columns of which only the least or the greatest value is wanted, which an index has at its end."""
+def _min_max_columns(scope: Scope) -> list[tuple[int, bool]]:
+    """The columns of MIN() and MAX(), if nothing else is selected; and whether it is MAX()."""
     if len(scope.tables) != 1 or isinstance(scope.tables[0][1], Derived):
         return []
     found = []

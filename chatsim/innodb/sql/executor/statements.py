@@ -15,7 +15,7 @@ from sqlglot import exp
 from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
-from chatsim.innodb.sql.executor.explain import Explain, Explained
+from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.update import Delete, Update
@@ -71,7 +71,7 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         statement = prepare(node.this, find)
         if not isinstance(statement, Explained):
             raise unsupported(f"EXPLAIN of {node.this.sql('mysql')}")
-        return Explain(statement)
+        return ExplainStatement(statement)
     match node:
         case exp.Query():
             return query(node, find)

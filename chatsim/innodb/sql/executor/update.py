@@ -1,4 +1,4 @@
-"""UPDATE and DELETE: rows found, locked, and changed."""
+"""UPDATE and DELETE of one table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["Delete", "Update"]
 
 
 class _Target:
-    """The one table of an UPDATE or DELETE, and which of its rows are meant."""
+    """The table of an UPDATE or DELETE, and its WHERE, ORDER BY and LIMIT."""
 
     def __init__(self, node: exp.Update | exp.Delete, find: Find) -> None:
         if not isinstance(node.this, exp.Table) or node.this.args.get("joins"):
@@ -55,10 +55,12 @@ class _Target:
         self.limit = compile_limit(node.args.get("limit"), self.scope)
 
     async def each(self, run: Execution, act: Callable[[Hit], Any], written: set[int] | None = None) -> None:
-        """Lock and visit the rows meant.
+        """Lock the rows and act on each.
 
-        An UPDATE tells the columns that it has ``written``: it finds all rows before it visits the first where it might
-        meet one again, or where there is an order.
+        Args:
+            run: the run of the statement.
+            act: what is done with a row.
+            written: the columns that an UPDATE sets; None for a DELETE.
         """
         env = run.env(1)
         limit = limit_value(self.limit, env)
@@ -106,13 +108,13 @@ class _Target:
         )
 
     def finds_first(self, plan: AccessPlan, written: set[int] | None, env: Env) -> bool:
-        """Whether all rows are found before the first is visited: an UPDATE might meet one again, or has an order."""
+        """Whether an UPDATE finds all rows before it changes the first: it might meet a row again, or has an order."""
         assert plan.path is not None
         return written is not None and (bool(written & plan.path.columns) or self._orders(env))
 
     @property
     def is_everything(self) -> bool:
-        """Whether all rows are meant, in any order."""
+        """Whether there is no WHERE, ORDER BY or LIMIT."""
         return not self.filters and not self.order and self.limit is None
 
     def sorts(self, plan: AccessPlan, env: Env) -> bool:
@@ -120,7 +122,7 @@ class _Target:
         return self._orders(env) and (not plan.ordered or self.ordering is None)
 
     def _orders(self, env: Env) -> bool:
-        """Whether there is an order that says anything: by columns that have one value it does not."""
+        """Whether ORDER BY names a column that has more than one value."""
         if self.ordering is None or not self.order:
             return bool(self.order)
         spans = self.conditions.column_ranges(env) or {}
