@@ -75,7 +75,7 @@ def clean(mysql_url: str | None) -> None:
     Runs that are killed leave schemas on a server that you name. `chatsim pages` also keeps its lists there, for the
     next run.
     """
-    from chatsim.worlds.mysql.world import drop_stale_schemas
+    from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
 
     with one_sentence():
         url = Servers(mysql_url=mysql_url).named_url()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from chatsim.cli import main
-from chatsim.worlds.mysql.world import drop_stale_schemas
+from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
 
 SMALL = ["--existing", "30", "--page-size", "5", "--rounds", "1"]
 MODEL = ["--world", "model", *SMALL]

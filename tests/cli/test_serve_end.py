@@ -21,7 +21,7 @@ from serving import (
     ticket,
 )
 
-from chatsim.worlds.mysql.world import drop_stale_schemas
+from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
 
 # --- the end
 

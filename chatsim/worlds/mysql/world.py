@@ -16,28 +16,28 @@ from typing import TYPE_CHECKING, Self
 from chatsim.chat import schema as schemas
 from chatsim.chat.ports import Address, Directory, Locks, LocksError, Network, Presence, Tokens
 from chatsim.db.deadlock import Deadlock
-from chatsim.db.errors import ConnectionLostError, DatabaseError
+from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
-from chatsim.worlds.mysql import deadlock_report, driver, tcp
+from chatsim.worlds.mysql import counters, deadlock_report, driver, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
-from chatsim.worlds.mysql.servers.private import StartError
+from chatsim.worlds.mysql.servers.private import Instance, StartError
 from chatsim.worlds.mysql.servers.urls import without_password
 from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
+from chatsim.worlds.mysql.stale_schemas import PREFIX
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.world import Costs, Distance, Reads, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks
 
-__all__ = ["MySQLWorld", "drop_stale_schemas"]
+__all__ = ["MySQLWorld"]
 
 _log = logging.getLogger(__name__)
-_PREFIX = "chatsim_"
 _LOADED = "loaded"
 """The table whose existence means that all rows have been loaded."""
 
@@ -85,11 +85,11 @@ class MySQLWorld:
         self._counts = driver.RequestCounts()
         self._last_report = ""
         self._network = TcpNetwork()
-        self._far: dict[str, DelayedNetwork] = {}
+        self._placed: dict[str, DelayedNetwork] = {}
         self.token_key = secrets.token_bytes(32)
         self.tokens: Tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
         self._token_lifetime = token_lifetime
-        self.schema = _PREFIX + secrets.token_hex(6)
+        self.schema = PREFIX + secrets.token_hex(6)
 
     async def __aenter__(self) -> Self:
         try:
@@ -196,12 +196,7 @@ class MySQLWorld:
                 f"the MySQL server ({self._server.rung}) is not a process of chatsim's own, and is not killed;"
                 " --mysql-via unpacked has one that can be"
             )
-        await asyncio.to_thread(instance.kill)
-        await asyncio.sleep(down)
-        try:
-            await asyncio.to_thread(instance.revive)
-        except StartError as error:
-            raise WorldError(str(error)) from error
+        await _restart(instance, down)
         await self.admin.close()
         self.admin = await driver.connect(self._server.url, self.schema)
         await self._hold_schema()
@@ -227,8 +222,8 @@ class MySQLWorld:
         """A pool of open connections."""
         async with AsyncExitStack() as stack:
             at = None
-            if machine in self._far:
-                relay = self._far[machine].relay(Address(LOOPBACK, 0), driver.address(self._server.url))
+            if machine in self._placed:
+                relay = self._placed[machine].relay(Address(LOOPBACK, 0), driver.address(self._server.url))
                 at = await stack.enter_async_context(relay)
             try:
                 database = driver.MySQLDatabase(self._server.url, self.schema, connections, self._counts, at)
@@ -247,11 +242,11 @@ class MySQLWorld:
 
     def network_at(self, machine: str) -> Network:
         """TCP."""
-        return self._far.get(machine, self._network)
+        return self._placed.get(machine, self._network)
 
     def place(self, machine: str, distance: Distance) -> None:
         """Hold back the bytes of its connections."""
-        self._far[machine] = DelayedNetwork(self._network, distance)
+        self._placed[machine] = DelayedNetwork(self._network, distance)
 
     def host(self, machine: str) -> str:  # noqa: ARG002
         """Loopback."""
@@ -308,51 +303,17 @@ class MySQLWorld:
         assert self._redis is not None
         if (instance := self._redis.instance) is None:
             raise WorldError(f"the Redis ({self._redis.rung}) is not a process of chatsim's own, and is not killed")
-        await asyncio.to_thread(instance.kill)
-        await asyncio.sleep(down)
-        try:
-            await asyncio.to_thread(instance.revive)
-        except StartError as error:
-            raise WorldError(str(error)) from error
+        await _restart(instance, down)
 
     async def costs(self) -> Costs:
         """The driver's counts, and the server's counts for this schema. Lock waits are those of the whole server."""
-        examined, before = await self._examined(), None
-        while examined != before:  # the server counts a statement a little after it has answered
-            examined, before = await self._examined(), examined
-        waits = await self._counter(
-            "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'"
-        )
+        examined = await counters.rows_examined(self.admin, self.schema)
+        waits = await counters.lock_waits(self.admin)
         return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits)
-
-    async def _examined(self) -> int | None:
-        return await self._counter(
-            "SELECT SUM(SUM_ROWS_EXAMINED) FROM performance_schema.events_statements_summary_by_digest"
-            " WHERE SCHEMA_NAME = ?",
-            self.schema,
-        )
 
     async def reads(self) -> Reads:
         """The server's counts for this schema, by index. Rows that it writes while it reads are temporary rows."""
-        try:
-            found = await self.admin.execute(
-                "SELECT CONCAT(OBJECT_NAME, COALESCE(CONCAT('.', INDEX_NAME), ' by position')), COUNT_FETCH"
-                " FROM performance_schema.table_io_waits_summary_by_index_usage"
-                " WHERE OBJECT_SCHEMA = ? AND COUNT_FETCH > 0",
-                (self.schema,),
-            )
-            # of the connections themselves: a query on one of them would count, too
-            aside = await self.admin.execute(
-                "SELECT CAST(SUM(VARIABLE_VALUE) AS UNSIGNED) FROM performance_schema.status_by_thread"
-                " JOIN performance_schema.threads USING (THREAD_ID)"
-                " WHERE PROCESSLIST_DB = ? AND PROCESSLIST_ID <> CONNECTION_ID() AND VARIABLE_NAME = 'Handler_write'",
-                (self.schema,),
-            )
-        except ConnectionLostError:
-            raise
-        except DatabaseError:
-            return Reads(None, None)
-        return Reads({str(name): int(str(count)) for name, count in found.rows}, aside.scalar())
+        return await counters.reads(self.admin, self.schema)
 
     async def explain(self, sql: str, args: Sequence[object]) -> str | None:
         """EXPLAIN ANALYZE."""
@@ -364,7 +325,7 @@ class MySQLWorld:
     ) -> AsyncIterator[None]:
         """See `World.stocked`. A private server uses the world's schema, others use one that is named by contents."""
         text = f"{contents}\n" + "\n".join(schemas.statements(schema))
-        stock = _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
+        stock = PREFIX + hashlib.sha256(text.encode()).hexdigest()[:12]
         # if it is in use, the caller loads a schema of its own
         if self._server.own or not (await self.admin.execute("SELECT GET_LOCK(?, 0)", (stock,))).scalar():
             await self.install(schema)
@@ -392,15 +353,6 @@ class MySQLWorld:
         )
         return bool(found.rows)
 
-    async def _counter(self, sql: str, *args: object) -> int | None:
-        """A counter of the server, or None if the server has none or the user may not see it."""
-        try:
-            return (await self.admin.execute(sql, args)).scalar()
-        except ConnectionLostError:
-            raise
-        except DatabaseError:
-            return None
-
     async def deadlock(self) -> Deadlock | None:
         """The server's latest deadlock, if it is new and in this world's schema.
 
@@ -418,22 +370,10 @@ class MySQLWorld:
         return latest if f"`{self.schema}`" in latest.raw else None
 
 
-async def drop_stale_schemas(url: str) -> list[str]:
-    """Drop the schemas that killed runs have left at ``url``, except those in use. Returns their names.
-
-    Raises:
-        DatabaseError: the server can't be used.
-    """
-    session = await driver.connect(url)
+async def _restart(instance: Instance, down: float) -> None:
+    await asyncio.to_thread(instance.kill)
+    await asyncio.sleep(down)
     try:
-        found = await session.execute(
-            "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME REGEXP ?"
-            " AND IS_FREE_LOCK(SCHEMA_NAME) = 1",
-            (f"^{_PREFIX}[0-9a-f]{{12}}$",),
-        )
-        names = [str(name) for (name,) in found.rows]
-        for name in names:
-            await session.execute(f"DROP DATABASE {name}")
-    finally:
-        await session.close()
-    return names
+        await asyncio.to_thread(instance.revive)
+    except StartError as error:
+        raise WorldError(str(error)) from error

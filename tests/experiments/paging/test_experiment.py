@@ -11,7 +11,8 @@ from chatsim.chat.paging.strategy import Page, paging_strategy
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.paging.plans import PLANS, compared
 from chatsim.worlds.model.settings import Model
-from chatsim.worlds.mysql.world import MySQLWorld, drop_stale_schemas
+from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import BadParameterError
 
 PAGE = 10

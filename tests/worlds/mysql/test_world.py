@@ -18,7 +18,8 @@ from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.mysql.world import MySQLWorld, drop_stale_schemas
+from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
+from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import Costs, Distance, WorldError
 
 TABLES = {
