@@ -74,39 +74,39 @@ class _Words(click.ParamType[Any]):
 
     def __init__(self, declared: Parameter) -> None:
         self._declared = declared
-        kind = declared.kind
-        self.name = "NAMES" if kind.choices and kind.several else "NAME" if kind.choices else "N"
-        if not kind.choices and not isinstance(kind, Whole):
-            self.name = "NUMBERS" if kind.several else "NUMBER"
+        domain = declared.domain
+        self.name = "NAMES" if domain.choices and domain.several else "NAME" if domain.choices else "N"
+        if not domain.choices and not isinstance(domain, Whole):
+            self.name = "NUMBERS" if domain.several else "NUMBER"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
-        return self._declared.kind.parse(value) if isinstance(value, str) else value
+        return self._declared.domain.parse(value) if isinstance(value, str) else value
 
 
 def _option(declared: Parameter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag = f"--{declared.name.replace('_', '-')}"
     text = declared.help[0].upper() + declared.help[1:]
-    if isinstance(declared.kind, Flag):
+    if isinstance(declared.domain, Flag):
         return click.option(flag, declared.name, is_flag=True, help=f"{text}.")
     default = declared.default
     if default is not None:
-        default = str(default) if not declared.kind.several else [str(default)]
+        default = str(default) if not declared.domain.several else [str(default)]
     return click.option(
         flag,
         declared.name,
         type=_Words(declared),
-        multiple=declared.kind.several,
+        multiple=declared.domain.several,
         default=default,
         show_default=declared.default is not None,
-        help=f"{text}; {declared.kind.bounds}.",
+        help=f"{text}; {declared.domain.bounds}.",
     )
 
 
 def _value(declared: Parameter, given: Any) -> Any:
     """What was given, once or several times, as the experiment takes it."""
-    if not declared.kind.several:
+    if not declared.domain.several:
         return given
-    return ",".join(given) if declared.kind.choices else [number for numbers in given for number in numbers]
+    return ",".join(given) if declared.domain.choices else [number for numbers in given for number in numbers]
 
 
 world_option = click.option(

@@ -5,43 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
-from chatsim.chat.client.connection import ClientError
-from chatsim.experiments.history import Outcome
-from chatsim.experiments.statistics import percentile
+import numpy as np
+
+from chatsim.chat.client.connection import Client, ClientError
+from chatsim.experiments.history import Operation, Outcome, Recorder
+from chatsim.experiments.statistics import latencies_ms, percentile
 from chatsim.worlds.cluster import Cluster
 
-if TYPE_CHECKING:
-    pass
+__all__ = ["LOG_IN", "Crowd", "summary"]
 
-__all__ = ["Crowd", "Visit", "summary"]
+LOG_IN = "log in"
+"""The kind of operation."""
 
 _FIRST_UID = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What came of one user's visit; times in seconds since the run began.
-
-    Attributes:
-        client: which one.
-        uid: the user.
-        intended: when it was due.
-        start: when it began to connect.
-        end: when it was logged in, or was not.
-        outcome: ``ok`` when it was logged in and stayed.
-        reason: why not, otherwise.
-    """
-
-    client: int
-    uid: int
-    intended: float
-    start: float
-    end: float
-    outcome: Outcome
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,42 +40,44 @@ class Crowd:
     deadline: float = 10.0
     seed: int = 1
 
-    async def run(self, cluster: Cluster) -> list[Visit]:
-        """Let all come; returns the visits, by client."""
-        import numpy as np
-
+    async def run(self, cluster: Cluster) -> list[Operation]:
+        """Let all users log in and stay; returns their logins, by client. Who did not stay has a failed login."""
         clock = asyncio.get_running_loop().time
         due = np.random.default_rng(self.seed).uniform(0, self.arrival, size=self.clients).tolist()
         begun = clock()
 
-        async def visit(number: int, intended: float) -> Visit:
+        async def visit(number: int, intended: float) -> Operation:
             await asyncio.sleep(begun + intended - clock())
-            start, outcome, reason = clock(), Outcome.OK, ""
-            uid, machine = _FIRST_UID + number, f"client{number}"
-            try:
-                client = await cluster.log_in(uid, deadline=self.deadline, machine=machine)
-            except ClientError as error:
-                return Visit(number, uid, intended, start - begun, clock() - begun, Outcome.FAIL, str(error))
-            end = clock()
-            await asyncio.sleep(begun + self.seconds - end)
+            uid = _FIRST_UID + number
+            client: Client | None = None
+
+            async def log_in(_: object) -> dict[str, int]:
+                nonlocal client
+                client = await cluster.log_in(uid, deadline=self.deadline, machine=f"client{number}")
+                return {}
+
+            login = await Recorder(number, begun).record(
+                LOG_IN, {"uid": uid}, log_in, turn=0, refusable=(ClientError,), intended=begun + intended
+            )
+            if client is None:
+                return login
+            await asyncio.sleep(begun + self.seconds - clock())
             if client.ended is not None:
-                outcome, reason = Outcome.FAIL, client.ended
+                login = replace(login, outcome=Outcome.FAIL, reason=client.ended)
             await client.close()
-            return Visit(number, uid, intended, start - begun, end - begun, outcome, reason)
+            return login
 
         async with asyncio.TaskGroup() as group:
             visits = [group.create_task(visit(number, intended)) for number, intended in enumerate(due)]
         return [each.result() for each in visits]
 
 
-def summary(visits: Sequence[Visit]) -> dict[str, object]:
-    """The visits in a row: how many, how many stayed, latency of the logins in ms, reasons of those that didn't."""
-    import numpy as np
-
-    times = np.array([(each.end - each.intended) * 1e3 for each in visits if each.outcome is Outcome.OK])
+def summary(logins: Sequence[Operation]) -> dict[str, object]:
+    """A crowd in a row: how many came, how many stayed, latency of the logins in ms, why the others did not stay."""
+    times = latencies_ms(logins)
     return {
-        "clients": len(visits),
+        "clients": len(logins),
         "stayed": len(times),
         **{f"p{q}_ms": percentile(times, q) for q in (50, 95, 99)},
-        "reasons": dict(Counter(each.reason for each in visits if each.outcome is not Outcome.OK)),
+        "reasons": dict(Counter(each.reason for each in logins if each.outcome is not Outcome.OK)),
     }

@@ -1,4 +1,4 @@
-"""Parameters, declared once: a field's default, its kind, its bounds and its help text.
+"""Parameters, declared once: a field's default, its domain and its help text.
 
 The Python function's checks, the command's options, the saved config and ``docs/parameters.md`` all come from the
 declaration. A parameter is a field of a frozen, keyword-only dataclass (an `Experiment`):
@@ -21,8 +21,8 @@ __all__ = [
     "BadParameterError",
     "Choice",
     "Choices",
+    "Domain",
     "Flag",
-    "Kind",
     "Number",
     "Numbers",
     "Objects",
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 
-class Kind(Protocol):
-    """What a parameter's values are.
+class Domain(Protocol):
+    """Which values a parameter can have.
 
     Attributes:
         several: whether it takes one value or several.
@@ -290,26 +290,26 @@ class Parameter:
 
     Attributes:
         name: the field's.
-        kind: what its values are.
+        domain: which values it can have.
         default: what it is if nothing is said.
         help: what it is for, and its unit; a clause that begins with a small letter.
         annotation: its type, as text.
     """
 
     name: str
-    kind: Kind
+    domain: Domain
     default: Any
     help: str
     annotation: str = ""
 
     def convert(self, value: Any) -> Any:
         """A value as the experiment uses it. Raises `BadParameterError`."""
-        return None if value is None and self.default is None else self.kind.convert(self.name, value)
+        return None if value is None and self.default is None else self.domain.convert(self.name, value)
 
 
-def parameter(default: Any, kind: Kind, help_: str) -> Any:
+def parameter(default: Any, domain: Domain, help_: str) -> Any:
     """Declare a parameter as the default of a dataclass's field. If the default is None, None is allowed as a value."""
-    return field(default=default, metadata={"parameter": Parameter("", kind, default, help_)})
+    return field(default=default, metadata={"parameter": Parameter("", domain, default, help_)})
 
 
 def parameters(experiment: object) -> Iterator[Parameter]:

@@ -44,7 +44,7 @@ def _section(experiment: type[Experiment]) -> Iterator[str]:
     yield ""
     yield from ("| parameter | default | what is allowed | what it is for |", "|---|---|---|---|")
     for each in parameters(experiment):
-        cells = (f"`{each.name}`", _default(each), each.kind.bounds, each.help)
+        cells = (f"`{each.name}`", _default(each), each.domain.bounds, each.help)
         yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
     yield ""
 

@@ -87,7 +87,7 @@ def function(experiment: type[Experiment]) -> Function:
     call.__module__ = "chatsim"
     args = {
         "world": _WORLD,
-        **{each.name: f"{each.help}; {each.kind.bounds}" for each in declared},
+        **{each.name: f"{each.help}; {each.domain.bounds}" for each in declared},
         "progress": _PROGRESS,
     }
     call.__doc__ = "\n".join(

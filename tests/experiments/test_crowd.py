@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import crowds
@@ -12,8 +13,8 @@ import pytest
 from crowds import RANDOM, crowded, digest, running
 from scripted_database import scripted
 
-from chatsim.experiments.crowd import Crowd, Visit, summary
-from chatsim.experiments.history import Outcome
+from chatsim.experiments.crowd import LOG_IN, Crowd, summary
+from chatsim.experiments.history import Operation, Outcome
 from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import run
 from chatsim.worlds.loading import add_users
@@ -22,7 +23,7 @@ from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.world import MySQLWorld
 
 SMALL = Crowd(100, seconds=60, arrival=5)
-DIGEST = "667f56e5a6153c6930e36837c07d4a519780ab558e839aa88d62879b060c0d7a"
+DIGEST = "d92f8fefd2231520558d0fd88b0ddf447ea8eed7f4a423b1d17a999fbddf7a82"
 """Of the history of seed 7: the same on every version of Python, and in every process."""
 
 
@@ -108,8 +109,8 @@ def test_a_run_of_the_whole_stack_repeats_itself_callback_by_callback():
 
 
 def test_a_summary_counts_who_stayed_and_why_the_others_did_not():
-    good = [Visit(number, 1, 0.0, 0.0, 0.002, Outcome.OK) for number in range(100)]
-    bad = [Visit(100, 1, 0.0, 0.0, 9.0, Outcome.FAIL, "closed by the server")]
+    good = [Operation(number, 0, LOG_IN, {"uid": number + 1}, 0.0, 0.0, 0.002) for number in range(100)]
+    bad = [replace(good[0], end=9.0, outcome=Outcome.FAIL, reason="closed by the server")]
     row = summary(good + bad)
     assert (row["clients"], row["stayed"], row["reasons"]) == (101, 100, {"closed by the server": 1})
     assert row["p50_ms"] == row["p95_ms"] == pytest.approx(2.0)

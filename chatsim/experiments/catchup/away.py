@@ -23,7 +23,7 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.experiments.catchup.link import DEADLINE, MACHINE, CountedLink
 from chatsim.experiments.catchup.protocols import PROTOCOLS, Protocol
-from chatsim.experiments.catchup.readers import CacheReader, LedgerReader, Screen
+from chatsim.experiments.catchup.readers import CacheReader, FirstScreen, LedgerReader
 from chatsim.experiments.catchup.tables import READER, SEEN, Tables
 from chatsim.experiments.checks import Anomaly, Verdict, judge, missing
 from chatsim.experiments.history import Operation, Outcome, Recorder
@@ -73,7 +73,7 @@ class Away:
             link = CountedLink()
             client = await link.log_in(world, nodes)
             stack.push_async_callback(client.close)
-            writing, screen = _Writing(nodes, self.threads, self.writers, self.missed), Screen(tables.screen())
+            writing, screen = _Others(nodes, self.threads, self.writers, self.missed), FirstScreen(tables.screen())
             async with writing.going_on():
                 before, passed, begun = await world.costs(), link.bytes, clock()
                 await reader.catch_up(client, protocol.at_once or 0, screen)
@@ -115,7 +115,7 @@ class Away:
         )
 
 
-class _Writing:
+class _Others:
     """Others, who write into the reader's threads until the block ends, or as many texts each as they may.
 
     Attributes:

@@ -14,7 +14,7 @@ from chatsim.chat.protocol import NumberedText, Thread, ThreadState, ThreadTexts
 from chatsim.experiments.catchup import by_message_id
 from chatsim.experiments.catchup.tables import READER, Tables
 
-__all__ = ["CacheReader", "LedgerReader", "Screen"]
+__all__ = ["CacheReader", "FirstScreen", "LedgerReader"]
 
 
 class LedgerReader:
@@ -31,7 +31,7 @@ class LedgerReader:
         for thread in self._tables.all:
             await self._ledger.keep(thread, (), self._tables.seen(thread))
 
-    async def catch_up(self, client: Client, at_once: int, screen: Screen) -> None:
+    async def catch_up(self, client: Client, at_once: int, screen: FirstScreen) -> None:
         """By the source's messages."""
         await by_message_id.catch_up(client, self._ledger, at_once=at_once, stored=screen.stored)
 
@@ -68,7 +68,7 @@ class CacheReader:
         await self.cache.keep_part(parts)
         await self.cache.note_version(len(self._tables.all))
 
-    async def catch_up(self, client: Client, _: int, screen: Screen) -> None:
+    async def catch_up(self, client: Client, _: int, screen: FirstScreen) -> None:
         """By the client's own sync."""
 
         def stored(threads: Sequence[ThreadTexts]) -> None:
@@ -83,7 +83,7 @@ class CacheReader:
         return [int(str(number)) for (number,) in rows.rows]
 
 
-class Screen:
+class FirstScreen:
     """When all of the first screen was in the store; and how often each message has come."""
 
     def __init__(self, wanted: set[int]) -> None:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from chatsim.chat.client.cache import LocalText, State
 from chatsim.experiments.checks import Anomaly, disordered, missing, repeated, unexpected
 
-__all__ = ["Text", "check_stored", "check_stores"]
+__all__ = ["SentText", "check_stored", "check_stores"]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class SentText:
     """A text, wherever it is."""
 
     thread_id: int
@@ -24,7 +24,7 @@ class Text:
         return f"the text {self.content!r} of user {self.sender} in thread {self.thread_id} ({self.unique_id})"
 
 
-def check_stored(sent: Sequence[Text], stored: Sequence[Text]) -> Iterator[Anomaly]:
+def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:
     """The tables have every text that was sent, once, and no other."""
     for kind, texts, words in (
         ("doubled", repeated(stored), "is stored more than once"),
@@ -35,7 +35,9 @@ def check_stored(sent: Sequence[Text], stored: Sequence[Text]) -> Iterator[Anoma
             yield Anomaly(kind, text, f"{text} {words}")
 
 
-def check_stores(stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored: Sequence[Text]) -> Iterator[Anomaly]:
+def check_stores(
+    stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored: Sequence[SentText]
+) -> Iterator[Anomaly]:
     """Each user's local store has the texts of the tables, of each thread all of them, once, in their order.
 
     Args:
@@ -49,12 +51,12 @@ def check_stores(stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored
                     yield Anomaly("unsent", (uid, each.unique_id), f"user {uid}: {each.content!r} is {each.state}")
             yield from _of_thread(
                 f"user {uid} has not what is stored of thread {thread}",
-                [Text(each.thread_id, each.sender, each.unique_id, each.content) for each in texts],
+                [SentText(each.thread_id, each.sender, each.unique_id, each.content) for each in texts],
                 [each for each in stored if each.thread_id == thread],
             )
 
 
-def _of_thread(sentence: str, seen: Sequence[Text], stored: Sequence[Text]) -> Iterator[Anomaly]:
+def _of_thread(sentence: str, seen: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:
     for kind, texts, words in (
         ("missing", missing(stored, seen), "is missing"),
         ("repeated", repeated(seen), "is there more than once"),

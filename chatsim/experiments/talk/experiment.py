@@ -32,7 +32,7 @@ from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.parameters import Choices, Flag, Number, Whole, parameter
 from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
-from chatsim.experiments.talk.checks import Text, check_stored, check_stores
+from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import World
@@ -73,9 +73,9 @@ class Talked:
     seconds: float = 0.0
 
     @property
-    def texts(self) -> list[Text]:
+    def texts(self) -> list[SentText]:
         """The texts that were sent."""
-        return [Text(**each.asked, **each.value) for each in self.sent]
+        return [SentText(**each.asked, **each.value) for each in self.sent]
 
     def verdict(self) -> Verdict:
         """Safe if nothing was lost, doubled, invented or out of order."""
@@ -147,7 +147,7 @@ class Talk(Experiment):
     )
     lapses: bool = parameter(
         default=False,
-        kind=Flag(),
+        domain=Flag(),
         help_="whether to wait in the end until whoever was online must be offline for everybody, and look",
     )
 
@@ -337,7 +337,7 @@ async def _has_sent(member: Messenger) -> bool:
     return not await member.cache.pending()
 
 
-async def _has_all(members: Mapping[int, Messenger], sent: Sequence[Text]) -> bool:
+async def _has_all(members: Mapping[int, Messenger], sent: Sequence[SentText]) -> bool:
     """Whether everybody has as many texts, without a hole, as were sent in their threads."""
     sizes = Counter(each.thread_id for each in sent)
     threads = [thread for member in members.values() for thread in await member.cache.threads()]
@@ -346,11 +346,11 @@ async def _has_all(members: Mapping[int, Messenger], sent: Sequence[Text]) -> bo
     )
 
 
-async def _anomalies(world: World, members: Mapping[int, Messenger], sent: Sequence[Text]) -> list[Anomaly]:
+async def _anomalies(world: World, members: Mapping[int, Messenger], sent: Sequence[SentText]) -> list[Anomaly]:
     rows = await world.admin.execute(
         "SELECT thread_id, seq, sender_id, unique_id, content FROM chat_message ORDER BY thread_id, seq"
     )
-    stored = [Text(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
+    stored = [SentText(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
     stores = {
         uid: {
             thread.thread_id: await member.cache.newest(thread.thread_id, _MORE_THAN_ALL)

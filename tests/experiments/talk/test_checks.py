@@ -3,9 +3,9 @@
 import pytest
 
 from chatsim.chat.client.cache import LocalText, State
-from chatsim.experiments.talk.checks import Text, check_stored, check_stores
+from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
 
-FIRST, SECOND, THIRD = (Text(1, 1 + at % 2, f"u{at}", f"text {at}") for at in range(3))
+FIRST, SECOND, THIRD = (SentText(1, 1 + at % 2, f"u{at}", f"text {at}") for at in range(3))
 
 
 def kinds(anomalies):
@@ -56,7 +56,7 @@ def stores(*texts):
         ([], [("missing", FIRST)]),
         ([FIRST, SECOND, THIRD, SECOND], [("repeated", SECOND)]),
         ([FIRST, THIRD, SECOND], [("disordered", SECOND)]),
-        ([FIRST, SECOND, THIRD, Text(1, 1, "u9", "forged")], [("unknown", Text(1, 1, "u9", "forged"))]),
+        ([FIRST, SECOND, THIRD, SentText(1, 1, "u9", "forged")], [("unknown", SentText(1, 1, "u9", "forged"))]),
     ],
 )
 def test_a_local_store_has_what_the_tables_have_once_and_in_order(texts, found):
@@ -64,7 +64,7 @@ def test_a_local_store_has_what_the_tables_have_once_and_in_order(texts, found):
 
 
 def test_another_threads_texts_are_not_missed():
-    other = Text(2, 3, "u8", "elsewhere")
+    other = SentText(2, 3, "u8", "elsewhere")
     assert [*check_stores({7: {1: [local(FIRST, 1)]}}, [FIRST, other])] == []
 
 
