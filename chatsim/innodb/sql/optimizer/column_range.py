@@ -16,18 +16,18 @@ __all__ = ["IS_NULL", "ColumnRange", "intervals_of"]
 IS_NULL = "is null"
 _LIKE = re.compile(r"(?P<plain>([^%_\\]|\\.)*)(?P<rest>.*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_LAST = "\U0010ffff"  # behind every text that begins alike
+_LAST = "\U0010ffff"  # sorts after every character
 _BEHIND_NULL = after(NULL)
 
 
 @dataclass(frozen=True)
 class ColumnRange:
-    """What is left of a column: some values, or an interval.
+    """The values that a column may have: some single ones, or an interval.
 
     Attributes:
-        points: the order keys that it may have, maybe none; None for an interval.
-        equal: it was said to be one value, not one of several.
-        or_null: it was said to be NULL or one value: its two points.
+        points: the order keys of single values, maybe none; None for an interval.
+        equal: the conditions say that it equals one value, not one of several.
+        or_null: they say that it is NULL or equals one value: these are the two points.
         start, stop: where the interval begins and ends.
     """
 
@@ -39,33 +39,33 @@ class ColumnRange:
 
     @property
     def point(self) -> object | None:
-        """The one value that it may have."""
+        """The value that the column equals, if the conditions say so."""
         return self.points[0] if self.equal and self.points else None
 
     @property
     def first(self) -> Cut:
-        """The place before all that it may have."""
+        """The position before all values."""
         return before(self.points[0]) if self.points else self.start
 
     @property
     def last(self) -> Cut:
-        """The place after all that it may have."""
+        """The position after all values."""
         return after(self.points[-1]) if self.points else self.stop
 
     @property
     def is_open_below(self) -> bool:
-        """Whether there is no value that is too small for it."""
+        """Whether no value but NULL is too small."""
         return self.first <= _BEHIND_NULL
 
     def intervals(self, column: Column) -> list[Interval]:
-        """It as intervals of the column."""
+        """The values as intervals."""
         if self.points is not None:
             return [Interval(before(each), after(each)) for each in self.points]
         open_below = self.is_open_below and not column.nullable
         return [Interval(START if open_below else self.start, self.stop)]
 
     def restricted(self, column: Column, operator: str, values: Sequence[Value]) -> ColumnRange:
-        """With one more condition on the column: how it stands to values."""
+        """The range with one more condition on the column: an operator, and the values that it is compared with."""
         if operator == "like":
             return self._like(column, values[0])
         try:
@@ -82,7 +82,7 @@ class ColumnRange:
         return self._between(*_ends(operator, *keys))
 
     def _like(self, column: Column, pattern: Value) -> ColumnRange:
-        """With a LIKE: of a text with what stands before its first wildcard; equal to that, if there is none."""
+        """The range with a LIKE: texts that begin with what precedes the first wildcard."""
         found = _LIKE.match(as_text(pattern))
         assert found is not None
         plain = column.type.order(_ESCAPED.sub(r"\1", found["plain"])) if isinstance(column.type, Text) else ""
@@ -91,7 +91,7 @@ class ColumnRange:
         return self._between(before(plain), after(plain + (_LAST if found["rest"] else "")))
 
     def _between(self, start: Cut, stop: Cut) -> ColumnRange:
-        """With what lies between two places, an interval of one value or none as that."""
+        """The part of the range between two positions."""
         if self.points is not None:
             return replace(self, points=tuple(each for each in self.points if start <= before(each) < stop))
         left = Interval(max(self.start, start), min(self.stop, stop))
@@ -100,12 +100,12 @@ class ColumnRange:
         return replace(self, points=left.point, equal=left.point is not None, start=left.start, stop=left.stop)
 
     def contains(self, key: object) -> bool:
-        """Whether a value is in it."""
+        """Whether it contains an order key."""
         return (self.points is None or key in self.points) and self.start <= before(key) < self.stop
 
 
 def _ends(operator: str, key: object = NULL, high: object = NULL) -> tuple[Cut, Cut]:
-    """Between which places a column is that stands so to a value, or two, or is not NULL."""
+    """The positions between which a column satisfies an operator."""
     match operator:
         case "between":
             return before(key), after(high)
@@ -121,7 +121,7 @@ def _ends(operator: str, key: object = NULL, high: object = NULL) -> tuple[Cut, 
 
 
 def intervals_of(column: Column, operator: str, values: Sequence[Value]) -> list[Interval] | None:
-    """What one condition leaves of a column; None is all of it."""
+    """The intervals that one condition leaves of a column; None is no restriction."""
     if operator == "not in":
         return _not_in(column, values)
     left = ColumnRange().restricted(column, operator, values).intervals(column)
@@ -129,7 +129,7 @@ def intervals_of(column: Column, operator: str, values: Sequence[Value]) -> list
 
 
 def _not_in(column: Column, values: Sequence[Value]) -> list[Interval] | None:
-    """All but some values, and NULL. Of several, the server looks at those only that it can look for."""
+    """The intervals of NOT IN; values that an index can't be searched for are ignored, as the server does."""
     keys = set()
     for value in values:
         try:
@@ -144,7 +144,7 @@ def _not_in(column: Column, values: Sequence[Value]) -> list[Interval] | None:
 
 
 def _key_of(column: Column, value: Value, operator: str) -> object:
-    """What an index has for a value; None if no row can equal it."""
+    """The order key of a value; None if no row can equal it."""
     if value is None:
         return NULL
     return column.type.sought(value, operator)

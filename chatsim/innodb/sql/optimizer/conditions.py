@@ -324,7 +324,7 @@ class Conditions:
 
         Args:
             rows: how many there are.
-            known: columns whose conditions do not count, since an index has told of them.
+            known: columns whose conditions do not count, since an index has answered them.
         """
         return self._selectivity(self._tree, rows, known)
 

@@ -1,17 +1,17 @@
-"""When several indexes are searched for one table, and what that is thought to cost.
+"""When several indexes are searched for one table, and what that is estimated to cost.
 
-A search is *ordered* when its entries come in the order of their rows' keys: one value for each of the index's columns,
-or any search of the clustered index.
+A search is *rowid-ordered* when its entries come in the order of their rows' primary keys: one value for each of the
+index's columns, or any search of the clustered index.
 
-* An intersection needs two ordered searches of all conditions. They are added the most selective first, as long as that
-  makes it cheaper; the clustered index only says which rows to pass over. It costs the entries of all, and the pages of
-  the rows left.
-* A union needs an OR, and sides of it that have no index in common (`searches`): each is a child. It costs the entries
-  of all children, the pages of the rows and the comparisons that it takes to merge or, if a child is not ordered, to
-  sort them.
+* An intersection needs two rowid-ordered searches of all conditions. They are added the most selective first, as long
+  as that makes it cheaper; the clustered index only filters rows. It costs the entries of all, and the pages of the
+  rows that are left.
+* A union needs an OR, and sides of it that have no index in common (`range_tree`): each is a child. It costs the
+  entries of all children, the pages of the rows and the comparisons that it takes to merge them or, if a child is not
+  rowid-ordered, to sort them.
 
-Each has to be cheaper than what is known before. Sources: MySQL manual, "Index Merge Optimization"; the figures in the
-server's optimizer trace.
+Each has to be cheaper than the best path before it. Sources: MySQL manual, "Index Merge Optimization"; the figures in
+the server's optimizer trace.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = ["IndexMerges"]
 
 @dataclass(frozen=True)
 class _Partial:
-    """An intersection as far as it goes.
+    """An intersection under construction.
 
     Attributes:
         candidates: the searches so far.
@@ -61,7 +61,7 @@ class _Partial:
 
     @property
     def rows(self) -> int:
-        """How many rows that is, one at least."""
+        """How many rows are left, one at least."""
         return max(int(self.left), 1)
 
     @property
@@ -70,7 +70,7 @@ class _Partial:
 
 
 class IndexMerges:
-    """The merges of a table's indexes.
+    """The index merges of a table.
 
     Args:
         table: the table.
@@ -91,7 +91,7 @@ class IndexMerges:
     # -- all conditions hold
 
     def intersection(self, ranges: Sequence[Candidate[AccessPath]], below: float) -> Candidate[Merge] | None:
-        """The cheapest of ordered searches, if it costs less than ``below``."""
+        """The cheapest intersection, if it costs less than ``below``."""
         best = self._intersection(ranges, below)
         return None if best is None else Candidate(self._path(best), best.rows, best.cost, 1)
 
@@ -112,7 +112,7 @@ class IndexMerges:
         return best if best.within or len(best.candidates) > 1 else None
 
     def _cheapest_intersection(self, candidates: list[Candidate[AccessPath]]) -> _Partial | None:
-        """The cheapest that adds one search after the other."""
+        """The cheapest intersection of secondary indexes, which are added one after the other."""
         now, best = _Partial((), self._rows, frozenset(), 0.0, 0.0), None
         while candidates and not (now.candidates and self._covers(now)):
             candidate = min(candidates, key=lambda each: (-len(self._new_columns(now, each)), each.rows))
@@ -131,7 +131,7 @@ class IndexMerges:
         return best
 
     def _with_clustered(self, so_far: _Partial, clustered: Candidate[AccessPath]) -> _Partial | None:
-        """With the rows passed over that are not in ranges of the clustered index, which costs comparisons."""
+        """The intersection with ranges of the clustered index, which only filter rows: that costs comparisons."""
         selectivity = self._selectivity(so_far, clustered)
         if selectivity == 1:
             return None
@@ -142,14 +142,14 @@ class IndexMerges:
         return _Partial(so_far.candidates, left, so_far.covered, entries, pages, clustered.path.ranges)
 
     def _new_columns(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> frozenset[int]:
-        """The columns that a search would add to those that are known."""
+        """The columns that a search would add to those that are covered."""
         return (self._touched & frozenset(candidate.path.index.definition.columns)) - so_far.covered
 
     def _covers(self, partial: _Partial) -> bool:
         return self._touched <= partial.covered
 
     def _selectivity(self, so_far: _Partial, candidate: Candidate[AccessPath]) -> float:
-        """Which part of the rows a search leaves, of those that the columns known have left already."""
+        """The part of the rows that a search leaves, given the columns that are covered already."""
         index, (span, *_) = candidate.path.index, candidate.path.ranges
         selectivity, known, before = 1.0, index.definition.columns[0] in so_far.covered, float(self._rows)
         for at, column in enumerate(index.definition.columns[: candidate.parts]):
@@ -166,7 +166,7 @@ class IndexMerges:
     # -- one of several conditions holds
 
     def union(self, sides: Sequence[RangeTree], below: float) -> Candidate[Merge] | None:
-        """That of the sides of an OR, if it costs less than ``below``."""
+        """The union of the sides of an OR, if it costs less than ``below``."""
         children = [self._child(side, below) for side in sides]
         found = [child for child in children if child is not None]
         cost = sum(child.read_cost for child in found)
@@ -177,7 +177,7 @@ class IndexMerges:
         return self._sort_union(found, cost, below)
 
     def _side_ranges(self, side: RangeTree) -> list[Candidate[AccessPath]]:
-        """The searches of all indexes that can be asked for a side, for the keys of the rows alone."""
+        """The range searches of all indexes for one side; they read keys alone."""
         found = []
         for index in self._indexes:
             if (spans := ranges_of(side.by_index.get(index))) is not None:
@@ -199,7 +199,7 @@ class IndexMerges:
     def _rowid_ordered_union(
         self, sides: Sequence[RangeTree], children: Sequence[Candidate[AccessPath]], below: float
     ) -> Candidate[Merge] | None:
-        """All children are ordered: they are walked side by side."""
+        """The union of children that are all rowid-ordered: they are read side by side."""
         parts: list[AccessPath | Intersection] = []
         cost, rows, shared = 0.0, 0, 1.0
         for side, child in zip(sides, children, strict=True):
@@ -219,7 +219,7 @@ class IndexMerges:
     def _sort_union(
         self, children: Sequence[Candidate[AccessPath]], cost: float, below: float
     ) -> Candidate[Merge] | None:
-        """One child is not ordered: the keys of the rows are sorted."""
+        """The union with children that are not rowid-ordered: the keys of their rows are sorted."""
         clustered = next((child for child in children if child.path.index.definition.clustered), None)
         others = [child for child in children if child is not clustered]
         rows = sum(child.rows for child in others)
@@ -232,7 +232,7 @@ class IndexMerges:
 
 
 def _is_rowid_ordered(path: AccessPath) -> bool:
-    """Whether its entries come in the order of their rows' keys."""
+    """Whether it is rowid-ordered: its entries come in the order of their rows' primary keys."""
     definition = path.index.definition
     if definition.clustered:
         return True
@@ -242,5 +242,5 @@ def _is_rowid_ordered(path: AccessPath) -> bool:
 
 
 def _log2_factorial(n: int) -> float:
-    """By Stirling's formula."""
+    """The binary logarithm of n factorial, by Stirling's formula."""
     return (math.log(2 * math.pi * n) / 2 + n * math.log(n / math.e)) / math.log(2)

@@ -1,9 +1,9 @@
-"""What conditions leave of an index: intervals of a column, and behind each what is left of the next columns.
+"""Intervals of an index: of one of its columns (a key part), in each those of the next (in the server: SEL_ARG).
 
-Where two conditions have to hold, intervals are cut with each other; where one has to, they are put together. Those
-that overlap become one only if the same is left behind them: else they are cut into intervals, which stay apart even if
-what is behind them becomes the same later. How many ranges a search has, and so what it costs and where it locks,
-follows from that. Source: the ranges that the server's optimizer trace names; MySQL manual, "Range Optimization".
+AND intersects intervals, OR unites them. Intervals that overlap are united into one only if the intervals of the next
+key part are the same; else they are split, and stay split even if those become the same later. The number of ranges of
+a search, and so its cost and the places where it locks, follows from that. Source: the ranges in the server's optimizer
+trace; MySQL manual, "Range Optimization".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chatsim.innodb.storage.values import HIGHEST
 __all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "intersect", "unite"]
 
 Cut: TypeAlias = tuple[object, ...]
-"""A place between the values of a column: before one or after it."""
+"""A position between the values of a column: before one or after it."""
 
 START: Cut = ()
 """Before NULL, which is before all values."""
@@ -27,23 +27,23 @@ END: Cut = (HIGHEST,)
 
 
 def before(value: object) -> Cut:
-    """The place before a value."""
+    """The position before a value."""
     return value, 0
 
 
 def after(value: object) -> Cut:
-    """The place after a value."""
+    """The position after a value."""
     return value, 1
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The values of a column between two places.
+    """The values of a column between two cuts.
 
     Attributes:
         start: where it begins.
-        stop: where it ends, behind that.
-        next_part: what is left of the columns that follow; None if all is.
+        stop: where it ends; greater than the start.
+        next_part: the intervals of a later key part; None if that is not restricted.
     """
 
     start: Cut
@@ -52,7 +52,7 @@ class Interval:
 
     @property
     def point(self) -> tuple[object] | None:
-        """The one value that it has, if it has one."""
+        """The value, if the interval has only one."""
         value = self.start[:1]
         one = value == self.stop[:1] and self.start == before(*value) and self.stop == after(*value)
         return (value[0],) if one else None
@@ -60,11 +60,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Intervals:
-    """What is left of one column of an index.
+    """The intervals of one key part of an index.
 
     Attributes:
-        part: which of the index's columns.
-        intervals: in order, none overlaps another; if there are none, nothing is left.
+        part: the number of the key part.
+        intervals: in order, without overlaps; empty if no value is left.
     """
 
     part: int
@@ -72,7 +72,7 @@ class Intervals:
 
 
 def intersect(one: Intervals | None, other: Intervals | None) -> Intervals | None:
-    """What two conditions leave that both have to hold; None is all."""
+    """The intervals of two conditions that both have to hold; None is no restriction."""
     if one is None or other is None:
         return one or other
     if one.part != other.part:
@@ -88,7 +88,7 @@ def _is_nothing(left: Intervals | None) -> bool:
 
 
 def _cut(ones: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
-    """What intervals have in common with others."""
+    """The intersections of intervals with others."""
     found: list[Interval] = []
     i = j = 0
     while i < len(ones) and j < len(others):
@@ -104,7 +104,7 @@ def _cut(ones: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]
 
 
 def unite(one: Intervals | None, other: Intervals | None) -> Intervals | None:
-    """What two conditions leave of which one has to hold; None is all, as where they are about different columns."""
+    """The intervals of two conditions of which one has to hold; None if that restricts no column of both."""
     if one is None or other is None or one.part != other.part:
         return None
     intervals = list(one.intervals)
@@ -116,7 +116,7 @@ def unite(one: Intervals | None, other: Intervals | None) -> Intervals | None:
 
 
 def _add(intervals: Sequence[Interval], new: Interval) -> list[Interval]:
-    """Pieces and one more, which may overlap some. One that has is not joined with what only touches its end."""
+    """Intervals and one more, which may overlap some. After an overlap it is not united with one that only touches."""
     found: list[Interval] = []
     rest: Interval | None = new
     overlapped = False
@@ -143,7 +143,7 @@ def _add(intervals: Sequence[Interval], new: Interval) -> list[Interval]:
 
 
 def _split(found: list[Interval], each: Interval, rest: Interval) -> Interval | None:
-    """Where two overlap that differ next_part: the intervals of them, but for what the second has behind the first."""
+    """Split two that overlap and differ in the next key part; returns what the second has after the first."""
     if rest.start < each.start:
         found.append(replace(rest, stop=each.start))
     elif each.start < rest.start:

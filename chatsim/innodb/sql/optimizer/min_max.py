@@ -20,10 +20,10 @@ __all__ = ["min_max_paths"]
 def min_max_paths(
     conditions: Conditions, env: Env, hints: IndexHints, of: tuple[int, bool], read: set[int]
 ) -> list[AccessPath]:
-    """The paths of which the first row of one has the least or the greatest value; empty if no index begins with it.
+    """The paths to MIN() or MAX() of a column: the first row of the first path that has one. Empty if no index will do.
 
-    It is not said where they have to stop, as they stop at the first row, wanted or not; the second path is for rows
-    that have nothing but NULL.
+    The paths have no end, since only their first row is read, whether it meets the conditions or not. The second path
+    is for rows that have NULL only.
 
     Args:
         conditions: what is asked.

@@ -26,18 +26,18 @@ def filtered_rows(
 ) -> float:
     """How many of its rows all conditions are thought to leave (manual, "Condition Filtering").
 
-    What an index can tell counts as the index tells it, and the rest as it is guessed.
+    Conditions that a range of an index answers count as the index does; others by fixed guesses.
     """
     if isinstance(candidate.path, Merge):
         return candidate.rows
-    told = set(candidate.path.index.definition.place[: candidate.parts])
+    known = set(candidate.path.index.definition.place[: candidate.parts])
     selectivity = 1.0
     for each in ranges:
         columns = {*each.path.index.definition.place[: each.parts]}
-        if not columns & told:
+        if not columns & known:
             selectivity *= min(each.rows / request.rows, 1)
-            told |= columns
-    selectivity = max(selectivity * request.conditions.selectivity(request.rows, told), 1 / request.rows)
+            known |= columns
+    selectivity = max(selectivity * request.conditions.selectivity(request.rows, known), 1 / request.rows)
     return max(candidate.rows * selectivity, _LEAST_FILTERED)
 
 

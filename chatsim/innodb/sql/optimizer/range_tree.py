@@ -18,12 +18,12 @@ __all__ = ["NOTHING", "RangeTree"]
 
 @dataclass(frozen=True)
 class RangeTree:
-    """What may be searched for the rows of which a condition holds; each alone finds all of them.
+    """What a condition leaves of the indexes. Each entry alone finds all rows for which the condition holds.
 
     Attributes:
-        by_index: what is left of an index; none of one that is not asked.
-        merges: alternatives that are searched together, each by an index of its own.
-        impossible: there can be no row.
+        by_index: the intervals of an index; an index that the condition does not restrict is not there.
+        merges: index merges: of each, the sides of an OR, which are searched together.
+        impossible: the condition holds for no row.
     """
 
     by_index: Mapping[Index, Intervals] = field(default_factory=dict)
@@ -32,23 +32,23 @@ class RangeTree:
 
     @classmethod
     def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> RangeTree:
-        """What is left of those of the indexes that have a column, by what is left of that."""
+        """The tree of a condition that restricts one column to some intervals."""
         places = [(each, key_parts(each)) for each in indexes]
         by = {each: Intervals(place.index(column), left) for each, place in places if column in place}
-        return cls(by) if left or not by else NOTHING  # what no index is asked is not known to be impossible
+        return cls(by) if left or not by else NOTHING  # without an index of the column, range analysis does not notice
 
     def __bool__(self) -> bool:
-        """Whether anything is left out."""
+        """Whether it restricts anything."""
         return bool(self.by_index or self.merges or self.impossible)
 
     def __contains__(self, index: Index) -> bool:
-        """Whether an index can be asked, alone or with others."""
+        """Whether an index can be searched, alone or in an index merge."""
         left = self.by_index.get(index)
         within = any(index in side for sides in self.merges for side in sides)
         return within or (left is not None and left.part == 0)
 
     def __and__(self, other: RangeTree) -> RangeTree:
-        """What is left where both conditions have to hold."""
+        """The tree of two conditions that both have to hold."""
         if self.impossible or other.impossible:
             return NOTHING
         by = dict(self.by_index)
@@ -59,7 +59,7 @@ class RangeTree:
         return RangeTree(by, self.merges + other.merges)
 
     def __or__(self, other: RangeTree) -> RangeTree:
-        """What is left where one has to. Where a side has an index to itself, its merges are forgotten."""
+        """The tree of two conditions of which one has to hold. A side that has intervals loses its index merges."""
         if self.impossible or other.impossible:
             return other if self.impossible else self
         one, two = (replace(each, merges=()) if each.by_index else each for each in (self, other))
@@ -81,12 +81,12 @@ class RangeTree:
         return RangeTree(merges=_add_side(one.merges or ((one,),), two))
 
     def _shares_index_with(self, other: RangeTree) -> bool:
-        """Whether an index is left for both, by the same of its columns."""
+        """Whether both restrict the same column of an index."""
         both = [index for index in other.by_index if index in self.by_index]
         return any(self.by_index[index].part == other.by_index[index].part for index in both)
 
     def _with_first_column(self) -> RangeTree:
-        """Without the indexes of which the first column is not asked."""
+        """The tree without the indexes of which it does not restrict the first column."""
         return replace(self, by_index={index: left for index, left in self.by_index.items() if left.part == 0})
 
 
@@ -96,7 +96,7 @@ NOTHING = RangeTree(impossible=True)
 
 
 def _add_side(merges: _Merges, side: RangeTree) -> _Merges:
-    """IndexMerges with one more side: together with one that has an index of it, or beside all; useless ones go."""
+    """Index merges with one more side: united with a side that restricts the same index, else as a further side."""
     found = []
     for sides in merges:
         at = next((at for at, each in enumerate(sides) if each._shares_index_with(side)), None)  # noqa: SLF001

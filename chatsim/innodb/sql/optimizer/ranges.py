@@ -12,10 +12,10 @@ __all__ = ["bound", "ranges_of"]
 
 
 def ranges_of(left: Intervals | None) -> tuple[list[Range], int] | None:
-    """The ranges, in order, and how many of the index's columns narrow them; None if its first column does not.
+    """The ranges, in order, and how many key parts restrict them; None if the first key part is not restricted.
 
     Args:
-        left: what is left of an index.
+        left: the intervals of an index.
     """
     if left is None or left.part > 0:
         return None
@@ -38,12 +38,12 @@ def _ranges(prefix: Key, left: Intervals) -> Iterator[tuple[Range, int]]:
 
 
 def _next(left: Intervals, behind: Intervals | None) -> Intervals | None:
-    """What is left of the very next column."""
+    """The intervals of the very next key part."""
     return behind if behind is not None and behind.part == left.part + 1 else None
 
 
 def _extended(prefix: Key, cut: Cut, behind: Intervals | None, end: int) -> tuple[Key, bool]:
-    """How far a range goes, and whether its end is in it: what is behind an interval narrows an end that is in it."""
+    """The key at an end of a range, and whether it is included; the next key part extends an included one."""
     key, included = bound(prefix, cut, end)
     if included and len(key) > len(prefix) and behind is not None:
         piece = behind.intervals[end]
@@ -52,7 +52,7 @@ def _extended(prefix: Key, cut: Cut, behind: Intervals | None, end: int) -> tupl
 
 
 def bound(prefix: Key, cut: Cut, end: int) -> tuple[Key, bool]:
-    """A place in a column as a key, and whether records with that key are within the range.
+    """A position in a column as a key, and whether records with that key are within the range.
 
     Args:
         prefix: the values of the columns before.

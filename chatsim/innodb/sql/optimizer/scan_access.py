@@ -1,4 +1,4 @@
-"""Scans of a whole table or of a whole index, and what they are said to cost beside other paths."""
+"""Scans of a whole table or a whole index, and their costs when they are compared with other access paths."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def index_scan(request: AccessRequest, index: Index) -> Candidate[AccessPath]:
 
 
 def avoided_scan_cost(request: AccessRequest, scan: Candidate[AccessPath]) -> float:
-    """What a scan of the table is said to cost when there are ranges."""
+    """The cost of a table scan when it is compared with ranges."""
     return math.inf if request.forced else scan.cost + _AVOIDED
 
 
 def limited_scan_cost(request: AccessRequest) -> float:
-    """What a scan of the table is said to cost where a LIMIT makes the server prefer not to have one."""
+    """The cost of a table scan when a LIMIT makes the server avoid it."""
     return request.rows * (PAGE + ROW) + 2
 
 
