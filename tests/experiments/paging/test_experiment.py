@@ -8,7 +8,7 @@ import chatsim
 from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.paging import STRATEGIES
 from chatsim.chat.paging.strategy import Page, paging_strategy
-from chatsim.experiments.paging.experiment import Pages
+from chatsim.experiments.paging.experiment import Pages, _Remembering
 from chatsim.experiments.paging.plans import PLANS, compared
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
@@ -161,6 +161,16 @@ def test_the_model_says_where_mysql_may_read_others(results, what):
 def test_what_nodes_speak_is_measured_through_them_too(results, world, what, spoken):
     through = {row["strategy"] for row in results[world, what].rows() if row["stack_per_s"]}
     assert through == {spoken}
+
+
+async def test_each_statement_of_a_script_is_remembered_with_its_own_arguments():
+    class Nothing:
+        async def script(self, sql, args):
+            return []
+
+    session = _Remembering(Nothing())
+    await session.script("SELECT 'a;b?', ?; SELECT ? -- ;\n, 2", (1, 2))
+    assert session.asked == [("SELECT 'a;b?', ?", [1]), ("SELECT ? -- ;\n, 2", [2])]
 
 
 def test_the_plan_of_each_page_is_kept(results):
