@@ -1,4 +1,4 @@
-"""SQL text to syntax trees: sqlglot's MySQL, and the statements that it leaves opaque."""
+"""Parsing SQL text into syntax trees: sqlglot's MySQL dialect, with the statements that it does not parse."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Do(exp.Expression):
 # _parse_assignment and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the
 # tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
 class _Parser(MySQLParser):
-    """MySQL's, with the statements that transactions are made of."""
+    """The MySQL parser, with the statements of transactions."""
 
     def _placed_placeholder(self) -> exp.Placeholder:
         node = exp.Placeholder()
@@ -77,13 +77,13 @@ class _Parser(MySQLParser):
         return super()._parse_statement()
 
     def replace(self) -> exp.Expr:
-        """What follows REPLACE is as it is after INSERT."""
+        """Parse REPLACE, which has the syntax of INSERT."""
         node = self._parse_insert()
         node.set("replace", True)  # noqa: FBT003
         return node
 
     def explained(self) -> exp.Expr | None:
-        """The statement behind EXPLAIN. Raises `NotImplementedError` for its other forms."""
+        """The statement after EXPLAIN. Raises `NotImplementedError` for other forms of EXPLAIN."""
         if self._match_text_seq("FORMAT", "=", "TRADITIONAL"):
             return self._parse_statement()
         if not self._curr:
@@ -94,15 +94,15 @@ class _Parser(MySQLParser):
         return self._parse_statement()
 
     def name(self) -> exp.Expr | None:
-        """A name."""
+        """Parse a name."""
         return self._parse_id_var()
 
     def values(self) -> list[exp.Expr]:
-        """Expressions between commas."""
+        """Parse expressions separated by commas."""
         return self._parse_csv(self._parse_assignment)
 
     def tables(self) -> list[exp.Expr]:
-        """Tables between commas."""
+        """Parse tables separated by commas."""
         return self._parse_csv(self._parse_table_parts)
 
 
@@ -117,14 +117,14 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
         modes=["WITH CONSISTENT SNAPSHOT"]
     ),
 }
-"""Statements by the words that they begin with, and how the rest is read."""
+"""From the first words of a statement to the method that parses the rest."""
 
 
 class _Dialect(MySQL):
-    """MySQL, for the model."""
+    """The MySQL dialect of the model."""
 
     class Tokenizer(MySQL.Tokenizer):
-        """REPLACE is a statement like others."""
+        """The tokenizer, for which REPLACE is not an opaque command."""
 
         COMMANDS = MySQL.Tokenizer.COMMANDS - {TokenType.REPLACE}
 
@@ -134,10 +134,10 @@ class _Dialect(MySQL):
 
 @lru_cache(maxsize=4096)
 def parse(sql: str) -> tuple[exp.Expr, ...]:
-    """The statements of a text; each has its own text in ``meta["text"]``, each placeholder its number from 0.
+    """The statements of a text. Each has its own text in ``meta["text"]``; placeholders are numbered from 0.
 
     Raises:
-        DatabaseError: 1064, it is no SQL.
+        DatabaseError: the text is not valid SQL (1064).
     """
     dialect = _Dialect()
     found = []

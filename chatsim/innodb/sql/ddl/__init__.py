@@ -1,4 +1,4 @@
-"""Data definition: tables, from the text that declares them (manual, "Data Definition Statements")."""
+"""Data definition: making tables from their declarations (manual, "Data Definition Statements")."""
 
 from chatsim.innodb.sql.ddl.tables import Change, add_columns, create_index, create_table, drop_tables, truncate
 

@@ -1,4 +1,4 @@
-"""The types of columns, as declarations name them: manual, "Data Types"."""
+"""The types of columns in declarations: manual, "Data Types"."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _TYPICAL_TEXT = 30  # bytes of a text whose declaration allows many
 
 
 def column_type(kind: exp.DataType, collation: str) -> ColumnType:
-    """The type that a declaration names. Raises `NotImplementedError` for one that the model has not."""
+    """The column type of a declaration. Raises `NotImplementedError` if the model does not have it."""
     wanted = kind.this
     numbers = [int(each.this.name) for each in kind.expressions if isinstance(each, exp.DataTypeParam)]
     length = _LENGTHS.get(wanted) or (numbers or [1])[0]

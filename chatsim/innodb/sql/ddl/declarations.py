@@ -1,4 +1,4 @@
-"""What CREATE TABLE and ALTER TABLE declare: columns, keys, foreign keys, checks."""
+"""The declarations of CREATE TABLE and ALTER TABLE: columns, keys, foreign keys, checks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Now: TypeAlias = "Callable[[], Value]"
 
 @dataclass
 class KeyDeclaration:
-    """An index, as a declaration says it."""
+    """The declaration of an index."""
 
     name: str
     columns: list[str]
@@ -36,7 +36,7 @@ class KeyDeclaration:
 
 @dataclass
 class ReferenceDeclaration:
-    """A foreign key, as a declaration says it."""
+    """The declaration of a foreign key."""
 
     name: str
     columns: list[str]
@@ -45,7 +45,7 @@ class ReferenceDeclaration:
 
 @dataclass
 class TableDeclaration:
-    """What a CREATE TABLE has said so far."""
+    """The declarations of a table so far."""
 
     columns: list[Column] = field(default_factory=list)
     keys: list[KeyDeclaration] = field(default_factory=list)
@@ -54,17 +54,17 @@ class TableDeclaration:
 
 
 def declare(declared: TableDeclaration, item: exp.Expr, collation: str, context: Context) -> None:
-    """Add what one item of a declaration says: a column, a key, a foreign key or a check.
+    """Add one item of a declaration: a column, a key, a foreign key or a check.
 
     Args:
-        declared: what has been said so far.
+        declared: the declarations so far.
         item: the item.
-        collation: of texts, if the item names none.
+        collation: the collation of texts, if the item has none.
         context: the session, for defaults.
 
     Raises:
-        NotImplementedError: the model has not what it declares.
-        DatabaseError: a default that its column can't keep (1067).
+        NotImplementedError: the model does not have what it declares.
+        DatabaseError: a column can't store its default (1067).
     """
     if isinstance(item, exp.ColumnDef):
         _declare_column(declared, item, collation, context)
@@ -131,7 +131,7 @@ def _constrained(declared: TableDeclaration, column: Column, constraint: exp.Exp
 
 
 def not_null(column: Column) -> Column:
-    """A column as it is if NOT NULL is said of it: without the default NULL."""
+    """The column with NOT NULL, and without the default NULL."""
     default = column.default
     if default is None and isinstance(column.type, Enumeration):
         default = column.type.zero  # that is its implicit default
@@ -153,7 +153,7 @@ def _moment(column: Column, context: Context) -> Now:
 
 
 def column_name(node: exp.Expr) -> str:
-    """The column that a part of a key names. Raises `NotImplementedError` for a part that is more than a column."""
+    """The column of a key part. Raises `NotImplementedError` if the part is more than a column."""
     if isinstance(node, exp.Ordered):
         if node.args.get("desc"):
             raise unsupported(node, "an index in descending order")

@@ -1,4 +1,4 @@
-"""Keys and foreign keys of a declared table: what is wrong with them, and what they become."""
+"""Checking and creating the keys and foreign keys of a declared table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 def check_column_names(columns: Sequence[Column]) -> None:
-    """Refuse two columns of one name."""
+    """Refuse two columns with the same name."""
     seen: set[str] = set()
     for column in columns:
         if column.name.lower() in seen:
@@ -32,7 +32,7 @@ def check_column_names(columns: Sequence[Column]) -> None:
 
 
 def check_keys(declared: TableDeclaration) -> None:
-    """Refuse keys that can't be, or an AUTO_INCREMENT column without one."""
+    """Refuse invalid keys, and an AUTO_INCREMENT column without a key."""
     if sum(key.primary for key in declared.keys) > 1:
         raise database_error(1068, "Multiple primary key defined")
     for key in declared.keys:
@@ -52,7 +52,7 @@ def check_keys(declared: TableDeclaration) -> None:
 
 
 def check_key_columns(key: KeyDeclaration, columns: Sequence[Column]) -> None:
-    """Refuse a key of what is not there, is there twice, or is too long."""
+    """Refuse a key with a missing column, with a column twice, or with a column that is too long."""
     known = {column.name.lower(): column for column in columns}
     seen: set[str] = set()
     for name in key.columns:
@@ -85,7 +85,7 @@ def complete_keys(declared: TableDeclaration) -> None:
 
 
 def index_definition(table: Table, key: KeyDeclaration) -> IndexDefinition:
-    """The index that a key becomes: of a table without an index the clustered one."""
+    """The index of a key. The first index of a table is the clustered one."""
     numbers = {column.name.lower(): at for at, column in enumerate(table.columns)}
     columns = tuple(numbers[each.lower()] for each in key.columns)
     if not table.indexes:
@@ -98,14 +98,14 @@ def add_foreign_key(table: Table, reference: ReferenceDeclaration, tables: Mappi
     """Give a table a foreign key.
 
     Args:
-        table: the table that refers.
+        table: the referring table.
         reference: the declaration.
-        tables: those that there are, by their names in lower case.
-        name: of the constraint, if the declaration has none.
+        tables: all tables, by their names in lower case.
+        name: the name of the constraint, if the declaration has none.
 
     Raises:
-        DatabaseError: there is no such table or column, or no index of them (1824, 3734, 1822).
-        NotImplementedError: a rule that the model has not.
+        DatabaseError: there is no such table or column, or no index on them (1824, 3734, 1822).
+        NotImplementedError: the model does not have the rule.
     """
     target = reference.node.this
     parent = table if target.this.name.lower() == table.name.lower() else tables.get(target.this.name.lower())

@@ -31,7 +31,7 @@ from chatsim.innodb.storage.values import (
 __all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
 
 Change: TypeAlias = "Callable[[], None]"
-"""What a definition does: whether it can be done has been looked at."""
+"""A change of definitions that has been checked; calling it makes the change."""
 
 
 _HARMLESS_PROPERTIES = (
@@ -45,12 +45,12 @@ def create_table(node: exp.Create, tables: MutableMapping[str, Table], context: 
 
     Args:
         node: the statement.
-        tables: those that there are, by their names in lower case.
+        tables: all tables, by their names in lower case.
         context: the session, for defaults.
 
     Raises:
-        NotImplementedError: the model has not what it declares.
-        DatabaseError: the declaration is wrong.
+        NotImplementedError: the model does not have what it declares.
+        DatabaseError: the declaration is invalid.
     """
     schema = node.this
     if not isinstance(schema, exp.Schema):
@@ -94,7 +94,7 @@ def _properties(node: exp.Create) -> tuple[str, int]:
 
 
 def create_index(table: Table, node: exp.Create) -> Change:
-    """CREATE INDEX: the index has entries for the rows that there are."""
+    """CREATE INDEX, with entries for the existing rows."""
     index = node.this
     columns = [column_name(each) for each in index.args["params"].args["columns"]]
     key = KeyDeclaration(index.name, columns, unique=bool(node.args.get("unique")))
@@ -118,7 +118,7 @@ def create_index(table: Table, node: exp.Create) -> Change:
 
 
 def _enter(table: Table, index: Index, row: Sequence[Value]) -> None:
-    """Put a row's entry in an index. Raises a `DatabaseError` (1062)."""
+    """Insert a row's entry into an index. Raises `DatabaseError` (1062)."""
     key, width = index.key_of(row), len(index.definition.columns)
     if index.definition.unique and NULL not in key[:width]:
         other = index.at_or_after(key[:width])
@@ -129,7 +129,7 @@ def _enter(table: Table, index: Index, row: Sequence[Value]) -> None:
 
 
 def add_columns(table: Table, node: exp.Alter, context: Context) -> Change:
-    """ALTER TABLE … ADD COLUMN, at the end; the rows that there are have its default."""
+    """ALTER TABLE … ADD COLUMN, at the end. Existing rows get the default."""
     declared = TableDeclaration()
     for each in node.args["actions"]:
         if not isinstance(each, exp.ColumnDef) or each.args.get("position"):
@@ -152,14 +152,14 @@ def add_columns(table: Table, node: exp.Alter, context: Context) -> Change:
 
 
 def _given_at_once(column: Column) -> Value:
-    """What a row that is there already has in a new column."""
+    """The value of an existing row in a new column."""
     if not column.has_default:
         return column.type.zero
     return column.default() if callable(column.default) else column.default
 
 
 def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], *, exists: bool) -> Change:
-    """DROP TABLE, all of them or none; with ``exists``, those that there are."""
+    """DROP TABLE, all of them or none; with ``exists``, those that exist."""
     unknown = [name for name in names if name.lower() not in tables]
     if unknown and not exists:
         raise database_error(1051, f"Unknown table '{','.join(unknown)}'")

@@ -1,1 +1,1 @@
-"""What statements about rows do: `statements` prepares them; each is run with an `Execution` (`execution`)."""
+"""Executing statements about rows. `statements` prepares them; each runs with an `Execution` (`execution`)."""

@@ -46,14 +46,14 @@ def stored_value(
 
 
 def check_constraints(table: Table, row: Sequence[Value]) -> None:
-    """Raise a `DatabaseError` unless the CHECK constraints of a table hold for a row."""
+    """Raise `DatabaseError` unless a row satisfies the CHECK constraints of its table."""
     for name, holds in table.checks.items():
         if not holds(row):
             raise database_error(3819, f"Check constraint '{name}' is violated.")
 
 
 def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -> Assignments:
-    """What ``SET column = value, …`` sets. Raises as `Scope.compile` does."""
+    """Compile ``SET column = value, …``. Raises as `Scope.compile` does."""
     found = []
     for node in nodes:
         if not isinstance(node, exp.EQ) or not isinstance(node.this, exp.Column):

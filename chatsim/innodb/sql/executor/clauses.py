@@ -1,4 +1,4 @@
-"""What the clauses of several kinds of statements mean: WHERE, ORDER BY, LIMIT, and those that are refused."""
+"""Clauses that several kinds of statements have: WHERE, ORDER BY, LIMIT, and those that are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["all_true", "compile_limit", "limit_value", "ordering_columns", "refu
 
 
 def refuse(node: exp.Expr, *parts: str) -> None:
-    """Refuse a statement that has one of these parts. Raises `NotImplementedError`."""
+    """Raise `NotImplementedError` if a statement has one of these parts."""
     for part in parts:
         if node.args.get(part):
             raise unsupported(f"{type(node).__name__.upper()} with {part.strip('_').upper()}")
@@ -74,7 +74,7 @@ def sorted_rows(rows: list[Any], directions: Sequence[bool], key: Callable[[Any]
 def ordering_columns(
     scope: Scope, nodes: Iterable[exp.Expr], directions: Iterable[bool]
 ) -> list[tuple[int, bool]] | None:
-    """The columns of the first table that an ORDER BY goes by; None if it goes by anything else."""
+    """The columns of an ORDER BY, if all of them are of the first table; None otherwise."""
     found: list[tuple[int, bool]] = []
     for node, down in zip(nodes, directions, strict=True):
         if not isinstance(node, exp.Column):

@@ -1,4 +1,4 @@
-"""Tables that a query makes for the length of a statement: those of WITH, and those in parentheses in FROM."""
+"""Derived tables: tables that a query in WITH or FROM makes for one statement."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _UNKNOWN = ColumnType(8)
 
 
 class Derived(Table):
-    """What a query gives, as a table: without an index, and seen by nobody else.
+    """The result of a query as a table without an index.
 
-    The query is run when the first row is wanted, and once only, however often its name stands in the statement; it
-    locks what its own clauses say, not what those around it say.
+    The query runs when the first row is read, and only once, however often the statement uses the name. Its locks
+    depend on its own clauses, and not on those of the statement around it.
 
     Args:
-        name: what the statement calls it.
-        query: what makes its rows.
-        names: what its columns are called; as the query calls them if empty.
+        name: its name in the statement.
+        query: the query.
+        names: the names of its columns; if empty, those of the query.
 
     Raises:
-        DatabaseError: the names don't fit.
+        DatabaseError: the names don't match the query.
     """
 
     def __init__(self, name: str, query: Query, names: Sequence[str]) -> None:
@@ -54,23 +54,23 @@ class Derived(Table):
         self.query = query
 
     async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows, made at the first time."""
+        """Its rows. The first call runs the query."""
         if self not in run.derived:
             run.derived[self] = await self.query.read(run)
         return run.derived[self]
 
 
 def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
-    """How tables are found where the queries of a WITH have names, too.
+    """A function that finds tables by name, including the queries of a WITH.
 
     Args:
         node: the WITH.
-        find: how they are found outside of it.
+        find: finds the other tables.
         query: prepares a query.
 
     Raises:
-        NotImplementedError: it is recursive.
-        DatabaseError: two have one name, or one makes no sense.
+        NotImplementedError: the WITH is recursive.
+        DatabaseError: two queries have the same name, or one is invalid.
     """
     refuse(node, "recursive")
     known: dict[str, Table] = {}
@@ -86,14 +86,14 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
 
 
 def derived_table(node: exp.Subquery, find: Find, query: PrepareQuery) -> Derived:
-    """The table that a query in parentheses makes. Raises as `with_queries` does."""
+    """The derived table of a query in FROM. Raises as `with_queries` does."""
     if not node.alias:
         raise database_error(1248, "Every derived table must have its own alias")
     return Derived(node.alias, query(node.this, find), _names(node))
 
 
 def base_tables(tables: Iterable[Table]) -> list[Table]:
-    """The tables of the schema among them, and those that the others are made of."""
+    """The tables of the schema among these, and those that the derived ones read."""
     found: list[Table] = []
     for each in tables:
         found += each.query.tables if isinstance(each, Derived) else [each]

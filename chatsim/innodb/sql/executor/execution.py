@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "SessionContext"]
 
 Find: TypeAlias = "Callable[[str], Table]"
-"""Gives a table by its name, or raises a `DatabaseError`."""
+"""Finds a table by its name, or raises `DatabaseError`."""
 
 
 @dataclass
 class Answer:
-    """What a statement gives.
+    """The result of a statement.
 
     Attributes:
-        rows: what it read; None if it reads nothing.
-        affected: how many rows it changed, as MySQL counts them.
-        insert_id: the AUTO_INCREMENT value that it took, the first if several; 0 if none.
-        warnings: number and text of each.
-        examined: how many records it looked at.
+        rows: the rows of its result set; None if it has none.
+        affected: the number of changed rows, as MySQL counts them.
+        insert_id: the first AUTO_INCREMENT value that it took; 0 if it took none.
+        warnings: number and text of each warning.
+        examined: the number of examined records.
     """
 
     rows: list[tuple[Value, ...]] | None = None
@@ -43,7 +43,7 @@ class Answer:
 
 
 class SessionContext(Context, Protocol):
-    """What a statement needs of the session that runs it."""
+    """What a statement needs from the session that runs it."""
 
     @property
     def reads_lock(self) -> bool:
@@ -52,16 +52,16 @@ class SessionContext(Context, Protocol):
 
     @property
     def reads_whole_rows(self) -> bool:
-        """Whether a row that is written is read as a whole before (for a binary log)."""
+        """Whether a whole row is read before it is written (for a binary log)."""
         ...
 
     def view(self) -> ReadView | None:
-        """What plain reads see; None for the newest."""
+        """The read view of consistent reads; None to read the newest versions."""
         ...
 
     @property
     def numbers_ahead(self) -> bool:
-        """Whether AUTO_INCREMENT values are reserved before their rows are there."""
+        """Whether AUTO_INCREMENT values are reserved before the rows are inserted."""
         ...
 
     async def get_lock(self, name: Value, seconds: Value) -> Value:
@@ -69,7 +69,7 @@ class SessionContext(Context, Protocol):
         ...
 
     async def take_numbers(self, table: Table, *, bulk: bool) -> None:
-        """Take the right to AUTO_INCREMENT values until the statement ends, where the mode asks for it."""
+        """Take the AUTO-INC lock until the statement ends, if ``innodb_autoinc_lock_mode`` requires it."""
         ...
 
 
@@ -78,12 +78,12 @@ class Execution:
     """One run of a statement.
 
     Attributes:
-        session: whose it is.
-        rows: what it locks with.
+        session: the session.
+        rows: takes the locks and changes the rows of the transaction.
         args: the values of the placeholders.
-        answer: what comes of it.
-        shares: its plain reads lock what they read.
-        derived: the rows of the tables that its queries have made.
+        answer: the result.
+        shares: whether plain reads take shared locks.
+        derived: the rows of its derived tables.
     """
 
     session: SessionContext
@@ -95,11 +95,11 @@ class Execution:
 
     @property
     def mode(self) -> Mode | None:
-        """How plain reads lock; None: they don't."""
+        """The lock mode of plain reads; None if they take no locks."""
         return "S" if self.shares or self.session.reads_lock else None
 
     def env(self, tables: int = 0) -> Env:
-        """An environment with room for the rows of so many tables."""
+        """An environment with room for the rows of that many tables."""
         return Env(self.session, self.args, [()] * tables)
 
     def warn(self, errno: int, message: str) -> None:
@@ -108,11 +108,11 @@ class Execution:
 
 
 class Query(Protocol):
-    """What reads rows.
+    """A query.
 
     Attributes:
-        names: of its columns.
-        kinds: the types of the columns that they come from; None for those that come from none.
+        names: the names of its columns.
+        kinds: the types of its columns; None for a value that is not from a column.
     """
 
     names: list[str]
@@ -134,7 +134,7 @@ class Query(Protocol):
 
 
 class PrepareQuery(Protocol):
-    """Prepares what reads rows: see `chatsim.innodb.sql.executor.query`."""
+    """Prepares a query: see `chatsim.innodb.sql.executor.query`."""
 
     def __call__(self, node: exp.Expr, find: Find, *, strict: bool = False) -> Query:
         """The query. Raises as `prepare` does."""

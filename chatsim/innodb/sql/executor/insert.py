@@ -36,7 +36,7 @@ __all__ = ["Insert"]
 
 
 class Insert:
-    """INSERT and REPLACE, of values or of what a SELECT reads."""
+    """INSERT and REPLACE, of values or of the rows of a SELECT."""
 
     writes = True
 
@@ -84,7 +84,7 @@ class Insert:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it reads and writes."""
+        """The tables that it reads and writes."""
         return [self.table, *(self.source.tables if self.source else ())]
 
     async def run(self, run: Execution) -> Answer:
@@ -133,7 +133,7 @@ _DEFAULT = object()
 
 
 def _is_values(node: exp.Anonymous) -> bool:
-    """Whether it is the function ``VALUES(column)``, for which the server would have an alias of the row."""
+    """Whether it is the function ``VALUES(column)``, which the server has deprecated in favour of an alias."""
     return node.name.upper() == "VALUES"
 
 
@@ -154,7 +154,7 @@ class _RowWriter:
         self._last = 0  # the number of the last row
 
     async def row(self, given: Sequence[tuple[int, Any]], number: int) -> None:
-        """Write one."""
+        """Write one row."""
         insert, run, table = self._insert, self._run, self._table
         row, generates = self._fill_defaults(given, number)
         if not await self._check_foreign_keys(row):

@@ -1,4 +1,4 @@
-"""The nested-loop join: manual, "Nested-Loop Join Algorithms". Its rows are filtered, grouped, sorted and cut here."""
+"""The nested-loop join (manual, "Nested-Loop Join Algorithms"). It also filters, groups, sorts and limits the rows."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class NestedLoop:
             wanted = all_true(matches, env)
             matched = matched or wanted
             if not (wanted and all_true(ready, env)):
-                if path.access != "const":  # that was read before the conditions were looked at
+                if path.access != "const":  # a const table was read before the conditions were checked
                     scan.unlock_row()
             elif await self.join(level + 1):
                 break
@@ -198,7 +198,7 @@ class NestedLoop:
         self._rows.append((tuple(function(env) for function in select.order), given))
 
     def result(self) -> list[tuple[Value, ...]]:
-        """The rows, grouped, sorted and cut."""
+        """The rows, grouped, sorted and limited."""
         select, env = self._select, self._env
         if self._grouped:
             if not self._groups and select.groups is None:

@@ -1,4 +1,4 @@
-"""What reads rows: a SELECT, or a UNION of several, with the tables that WITH names."""
+"""Queries: a SELECT, or a UNION of several, with the derived tables of WITH."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["query"]
 
 
 def query(node: exp.Expr, find: Find, *, strict: bool = False) -> Select | UnionQuery:
-    """A statement that reads, or with ``strict`` what an INSERT reads. Raises as `prepare` does."""
+    """Prepare a query; with ``strict``, the query of an INSERT. Raises as `prepare` does."""
     if node.args.get("with_"):
         find = with_queries(node.args["with_"], find, query)
     if isinstance(node, exp.Subquery) and not node.alias:

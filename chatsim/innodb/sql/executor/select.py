@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["Each", "Select"]
 
 Each = Callable[[tuple[Value, ...]], Awaitable[None]]
-"""What is done with a row that is read."""
+"""A function that is called with each row that is read."""
 
 
 class Select:
-    """SELECT, of no table, one, or several that are joined."""
+    """SELECT from no table, one table, or several joined tables."""
 
     duplicates: Mode = "S"
 
@@ -109,7 +109,7 @@ class Select:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it reads, in the schema."""
+        """The tables of the schema that it reads."""
         return base_tables(table for _, table in self.scope.tables)
 
     @property
@@ -135,13 +135,13 @@ class Select:
 
     @property
     def grouped(self) -> bool:
-        """Whether its rows are those of groups."""
+        """Whether it groups rows."""
         return self.groups is not None or bool(self.aggregates)
 
     def access_plan(
         self, at: int, conditions: Conditions, env: Env, rows_wanted: int | None, view: ReadView | None
     ) -> AccessPlan:
-        """How the rows of the ``at``-th table are found, with the rows of the tables before it known."""
+        """The access plan of the ``at``-th table, when the rows of the tables before it are known."""
         alone = len(self.sequence) == 1
         streams = not self.grouped and not self.node.args.get("distinct")
         return plan_access(
@@ -154,7 +154,7 @@ class Select:
         )
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
-        """For each MIN() and MAX() the paths to it, empty if no index has it at its end; nothing if more is asked."""
+        """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""
         if not self.min_max_columns:
             return []
         ((_, conditions),) = self.sequence
@@ -163,7 +163,7 @@ class Select:
         ]
 
     async def run(self, run: Execution) -> Answer:
-        """Read."""
+        """Run the query."""
         rows = await self.read(run)
         if self.into:
             self._assign(run, rows)
@@ -174,7 +174,8 @@ class Select:
     async def read(self, run: Execution, each: Each | None = None) -> list[tuple[Value, ...]]:
         """Its rows.
 
-        They are given to ``each``, if there is one, as they are found; what has to be sorted or grouped is returned.
+        If ``each`` is given, it is called with each row as it is found; rows that must be sorted or grouped are
+        returned.
         """
         env = run.env(len(self.scope.tables))
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
@@ -218,11 +219,11 @@ class Select:
         return found
 
     def _ordered_by(self, node: exp.Expr) -> exp.Expr:
-        """What an ORDER BY means: a place in the select list, an alias, or else what it says."""
+        """The expression of an ORDER BY: a position in the select list, an alias, or the expression itself."""
         return self._by_position(node, "order clause") or self._by_alias(node) or node
 
     def _grouped_by(self, node: exp.Expr) -> exp.Expr:
-        """What a GROUP BY means: a place in the select list, what it says, or an alias, if there is no such column."""
+        """The expression of a GROUP BY: a position in the select list, the expression itself, or else an alias."""
         found = self._by_position(node, "group statement")
         if found is None and isinstance(node, exp.Column):
             known = any(node.name.lower() in table.numbers for _, table in self.scope.tables)
@@ -260,7 +261,7 @@ class Select:
         return sequence
 
     def named(self, condition: exp.Expr) -> frozenset[int]:
-        """The tables that a condition is about."""
+        """The tables that a condition uses."""
         return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
 
     def _assign(self, run: Execution, rows: list[tuple[Value, ...]]) -> None:
@@ -280,7 +281,7 @@ def _column(table: int, at: int) -> Function:
 
 
 def _source(node: exp.Expr, find: Find, query: PrepareQuery) -> Table:
-    """A table of FROM, or what a query there makes."""
+    """A table of FROM, or a derived table."""
     if isinstance(node, exp.Subquery):
         return derived_table(node, find, query)
     if not isinstance(node, exp.Table):

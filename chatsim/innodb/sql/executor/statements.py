@@ -1,8 +1,8 @@
-"""Statements about rows: prepared from a syntax tree once, executed often.
+"""Statements about rows. They are prepared once from a syntax tree, and executed many times.
 
-`prepare` makes a `Statement` of a tree. Its `Statement.run` chooses an access plan for each table, with the values of
-the arguments known (`optimizer.access_path`), walks the paths (`storage.scan`), which locks what they meet, and does
-with the rows what the statement says. The whole life of a statement is told in `chatsim.innodb.sql`.
+`prepare` makes a `Statement` of a tree. `Statement.run` chooses an access plan for each table, with the values of the
+arguments (`optimizer.access_path`), scans along its path and locks what it meets (`storage.scan`), and treats the rows
+as the statement says. `chatsim.innodb.sql` describes the whole life of a statement.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Statement(Protocol):
     """A prepared statement.
 
     Attributes:
-        duplicates: how it locks rows that are in the way of one that it inserts.
+        duplicates: the mode in which it locks duplicates of a row that it inserts.
     """
 
     duplicates: Mode
@@ -44,11 +44,11 @@ class Statement(Protocol):
 
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it names."""
+        """The tables that it uses."""
         ...
 
     async def run(self, run: Execution) -> Answer:
-        """Do it. Raises a `DatabaseError`; what it has changed by then is for the caller to undo."""
+        """Execute it. After a `DatabaseError`, the caller has to undo its changes."""
         ...
 
 
@@ -56,12 +56,12 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
     """A statement about rows; None if it is of another kind.
 
     Args:
-        node: its syntax.
-        find: gives a table by its name.
+        node: its syntax tree.
+        find: finds a table by its name.
 
     Raises:
-        NotImplementedError: there is something in it that the model does not understand.
-        DatabaseError: it makes no sense.
+        NotImplementedError: it has something that the model does not know.
+        DatabaseError: it is invalid.
     """
     for table in node.find_all(exp.Table):
         refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")

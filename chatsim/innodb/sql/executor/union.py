@@ -21,7 +21,7 @@ __all__ = ["UnionQuery", "distinct_rows"]
 
 
 class UnionQuery:
-    """UNION of SELECTs, sorted and cut as a whole."""
+    """UNION of SELECTs, sorted and limited as a whole."""
 
     duplicates: Mode = "S"
 
@@ -42,7 +42,7 @@ class UnionQuery:
         self._directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
 
     def _place(self, node: exp.Expr) -> int:
-        """Which column an ORDER BY means."""
+        """The number of the column of an ORDER BY."""
         if isinstance(node, exp.Literal) and node.name.isdigit() and 1 <= int(node.name) <= len(self.names):
             return int(node.name) - 1
         lowered = [name.lower() for name in self.names]
@@ -59,11 +59,11 @@ class UnionQuery:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """Those that it reads, in the schema."""
+        """The tables of the schema that it reads."""
         return [table for part in self.parts for table in part.tables]
 
     async def run(self, run: Execution) -> Answer:
-        """Read."""
+        """Run the query."""
         run.answer.rows = await self.read(run)
         return run.answer
 
@@ -81,7 +81,7 @@ class UnionQuery:
 
 
 def distinct_rows(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:
-    """Of rows that are the same the first."""
+    """The rows without duplicates; of equal rows, the first remains."""
     first: dict[tuple[Value, ...], tuple[Value, ...]] = {}
     for row in rows:
         first.setdefault(tuple(map(place, row, kinds)), row)

@@ -96,7 +96,7 @@ class _Target:
             await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
 
     def access_plan(self, env: Env, written: set[int] | None, limit: int | None, view: ReadView | None) -> AccessPlan:
-        """How the rows are found."""
+        """The access plan of the table."""
         return plan_access(
             *(self.conditions, env, self.hints),
             touched={column for _, column in self.scope.read} | (written or set()),
@@ -152,13 +152,13 @@ class Update:
         before = set(self.target.scope.read)
         self._assignments = compile_assignments(self.target.scope, self.target.table, node.expressions)
         read = {at for _, at in self.target.scope.read | before}
-        # what is only written is not read, and so can't be seen to be what it was
+        # a column that is only written is not read, so an equal value is not noticed
         self._comparable = {at for at, _ in self._assignments} <= read
         self.written = {at for at, _ in self._assignments}
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The one that it changes."""
+        """The table that it changes."""
         return [self.target.table]
 
     async def run(self, run: Execution) -> Answer:
@@ -199,7 +199,7 @@ class Delete:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The one that it deletes from."""
+        """The table from which it deletes."""
         return [self.target.table]
 
     async def run(self, run: Execution) -> Answer:
@@ -208,7 +208,7 @@ class Delete:
         async def act(hit: Hit) -> None:
             if hit.record.deleted or not await apply_to_children(run.rows, self.target.table, hit.row, None):
                 return
-            if not hit.record.deleted:  # a row that is its own child has gone with itself
+            if not hit.record.deleted:  # a row that is its own child is deleted already
                 await run.rows.delete(self.target.table, hit.record)
             run.answer.affected += 1
 

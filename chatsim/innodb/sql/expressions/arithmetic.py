@@ -15,7 +15,7 @@ __all__ = ["ARITHMETIC", "alike", "divide", "to_integer"]
 
 
 def alike(a: Any, b: Any) -> tuple[Any, Any]:
-    """Two numbers of types that Python calculates with together."""
+    """Two numbers, converted to types with which Python can calculate."""
     if isinstance(a, float) or isinstance(b, float):
         return float(a), float(b)
     return a, b
@@ -30,14 +30,14 @@ def _divide(a: Any, b: Any) -> Any:
 
 
 def divide(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """A quotient of four digits more behind the point than the dividend, rounded away from 0 at a half."""
+    """A quotient with four more decimals than the dividend. A half is rounded away from 0."""
     exponent = dividend.as_tuple().exponent
     assert isinstance(exponent, int)
     return (dividend / divisor).quantize(Decimal(1).scaleb(min(exponent, 0) - 4), ROUND_HALF_UP)
 
 
 def to_integer(value: Value) -> int:
-    """The nearest integer: of a double the even one of two, else the one away from 0; of a text the one before it."""
+    """The nearest integer. A half is rounded to even for a double, and away from 0 otherwise. A text is truncated."""
     number = as_number(value)
     if isinstance(value, str | bytes):
         return int(number)
@@ -52,4 +52,4 @@ ARITHMETIC: Mapping[type[exp.Expr], Callable[[Any, Any], Value]] = {
     exp.IntDiv: lambda a, b: None if not b else int(a / b) if isinstance(a, float) else int(Decimal(a) // Decimal(b)),
     exp.Mod: lambda a, b: None if not b else a - b * int(Decimal(a) / Decimal(b)),
 }
-"""What each operator does with two numbers of one kind."""
+"""The function of each operator, for two numbers of the same type."""

@@ -1,4 +1,4 @@
-"""How values are compared: manual, "Type Conversion in Expression Evaluation" and "Collation Coercibility"."""
+"""Comparing values: manual, "Type Conversion in Expression Evaluation" and "Collation Coercibility"."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from chatsim.innodb.storage.values import Binary, ColumnType, Text, Value, as_mo
 __all__ = ["Number", "common_collation", "compare", "is_true"]
 
 Number: TypeAlias = Callable[[Value], int | float | Decimal]
-"""Makes a number of a value."""
+"""Converts a value to a number."""
 
 
 def is_true(value: object) -> bool:
-    """Whether a condition holds; NULL does not."""
+    """Whether a condition is true. NULL is not true."""
     if value is None:
         return False
     if isinstance(value, str | bytes):
@@ -26,13 +26,13 @@ def is_true(value: object) -> bool:
 
 
 def compare(left: Value, right: Value, by: ColumnType | None = None, number: Number = as_number) -> int:
-    """-1, 0 or 1, of values that are not NULL, by the rules of "Type Conversion in Expression Evaluation".
+    """Compare values that are not NULL: -1, 0 or 1 (manual, "Type Conversion in Expression Evaluation").
 
     Args:
-        left: the one.
-        right: the other.
-        by: the type whose collation two texts are compared by.
-        number: makes a number of a text that is compared with one.
+        left: the left value.
+        right: the right value.
+        by: the type whose collation compares two texts.
+        number: converts a text to a number if it is compared with one.
     """
     if type(left) is int and type(right) is int:
         return (left > right) - (left < right)
@@ -54,7 +54,7 @@ def compare(left: Value, right: Value, by: ColumnType | None = None, number: Num
 
 
 def _collated(left: str | bytes, right: str | bytes, by: ColumnType | None) -> tuple[object, object]:
-    """What two texts are compared by: bytes among them make it bytes, unless a column has a collation."""
+    """The sort keys of two texts. If one is bytes, both are compared as bytes, unless a column has a collation."""
     if isinstance(by, Text):
         return by.order(left), by.order(right)
     if isinstance(by, Binary) or isinstance(left, bytes) or isinstance(right, bytes):
@@ -78,7 +78,7 @@ def _moment_of(text: str) -> datetime:
 
 
 def common_collation(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
-    """The type whose collation texts of several have: bytes before texts by code points before others."""
+    """The type whose collation is used for several texts: bytes first, then code points, then others."""
     found = {(each.binary, each.padded): each for each in kinds if isinstance(each, Text)}
     binary = _first([each for each in kinds if isinstance(each, Binary)])
     exact = _first([each for each in found.values() if each.binary])

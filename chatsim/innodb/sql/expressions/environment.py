@@ -1,4 +1,4 @@
-"""What an expression is evaluated on, and how a construct is refused that the model does not understand."""
+"""The environment of an expression, and the error for a construct that the model does not know."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatsim.innodb.storage.values import Value
 __all__ = ["Context", "Env", "Function", "Unsupported", "unsupported"]
 
 Unsupported: TypeAlias = NotImplementedError
-"""A statement is outside of what the model understands; the message names the construct."""
+"""The error for a construct that the model does not know. The message names the construct."""
 
 
 class Context(Protocol):

@@ -55,7 +55,7 @@ from chatsim.innodb.storage.values import Value
 __all__ = ["plan_access"]
 
 _NO_ROW = "no matching row in const table"
-"""What EXPLAIN says of a SELECT for which range analysis finds that there can be no row."""
+"""EXPLAIN's message for a SELECT that can have no row, by range analysis."""
 
 
 def plan_access(
@@ -71,19 +71,19 @@ def plan_access(
     intersects: bool = True,
     view: ReadView | None = None,
 ) -> AccessPlan:
-    """How a statement gets at the rows of one of its tables.
+    """Choose the access path of a statement for one of its tables.
 
     Args:
-        conditions: what is asked.
-        env: the values known now.
-        hints: of the statement.
+        conditions: the conditions on the table.
+        env: the values that are known now.
+        hints: the index hints of the statement.
         touched: the columns that the statement reads or writes.
-        ordering: the wanted order: columns, and whether from high to low.
-        limit: how many rows are wanted.
-        is_select: it is a SELECT: a condition may be looked at in the index.
-        grouped: the order is wanted for groups.
-        intersects: several indexes may be searched for what all of them have; not for DELETE.
-        view: the snapshot of the transaction.
+        ordering: the wanted order: columns, and whether each is descending.
+        limit: the number of wanted rows.
+        is_select: whether it is a SELECT, so that conditions may be pushed to the index.
+        grouped: whether the order is for GROUP BY.
+        intersects: whether an index merge intersection is allowed; not for DELETE.
+        view: the read view of the transaction.
     """
     column_ranges = conditions.column_ranges(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
@@ -133,7 +133,7 @@ def _for_select(request: AccessRequest) -> Candidate[AccessPath | Merge]:
 
 
 def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath | Merge]:
-    """The best of the ranges, the equalities, and the scan."""
+    """The cheapest of ranges, index merges, refs and the scan."""
     scan = cheapest_scan(request)
     by_index = scan.path.access == "index"
     best = best_range_or_merge(request, ranges, scan.cost if by_index else avoided_scan_cost(request, scan))
@@ -166,9 +166,9 @@ def _for_change(request: AccessRequest) -> Candidate[AccessPath | Merge]:
 
 
 def _backward(path: AccessPath, order: set[int]) -> AccessPath:
-    """A path walked from its end: the server reads on to the record before a range, unless that is one row's key."""
+    """A path that is read backwards. The server reads on to the record before a range, unless it is one row's key."""
     definition = path.index.definition
-    whole = order <= set(definition.columns)  # a secondary index has the primary key behind these
+    whole = order <= set(definition.columns)  # a secondary index has the primary key after these
     ranges = tuple(
         each if whole and len(each.low or ()) >= len(definition.columns) else replace(each, exact=False)
         for each in reversed(path.ranges)

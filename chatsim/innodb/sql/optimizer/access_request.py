@@ -1,4 +1,4 @@
-"""What a statement asks of one of its tables, with the values that are known now: what an access path is chosen by."""
+"""An access request: the conditions on one table with the values that are known now, from which a path is chosen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["AccessRequest", "Direction", "is_ref_or_null"]
 
 
 class Direction(Enum):
-    """How an index is walked to give the wanted order."""
+    """The direction in which an index gives the wanted order."""
 
     FORWARD = 1
     BACKWARD = -1
@@ -30,22 +30,22 @@ class Direction(Enum):
 
 @dataclass(frozen=True, eq=False)
 class AccessRequest:
-    """What is asked of a table.
+    """A request for an access path to one table.
 
     Attributes:
-        conditions: the conditions.
-        env: the values known now.
-        indexes: those that index hints permit.
-        searchable: those of them that may be searched: not one that is younger than the transaction's snapshot.
-        column_ranges: what the conditions leave of columns.
-        range_tree: what they leave of indexes.
+        conditions: the conditions on the table.
+        env: the values that are known now.
+        indexes: the indexes that index hints permit.
+        searchable: those of them that may be searched: none that is newer than the transaction's snapshot.
+        column_ranges: the values of columns that the conditions allow.
+        range_tree: the ranges of indexes that the conditions allow.
         touched: the columns that the statement reads or writes.
-        is_select: it is a SELECT: a covering index does instead of the row, and conditions may be pushed to an index.
-        order: the wanted order, without columns that have one value only: each column, and whether from high to low.
-        limit: how many rows are wanted; None is all.
-        grouped: the order is wanted for groups.
-        intersects: several indexes may be searched for what all of them have.
-        forced: a scan of the table is to be avoided at any cost (FORCE INDEX).
+        is_select: whether it is a SELECT, so that a covering index is enough, and conditions may be pushed to an index.
+        order: the wanted order, without columns that have only one value: each column, and whether it is descending.
+        limit: the number of wanted rows; None is all.
+        grouped: whether the order is for GROUP BY.
+        intersects: whether an index merge intersection is allowed.
+        forced: whether a scan of the table must be avoided at any cost (FORCE INDEX).
     """
 
     conditions: Conditions
@@ -69,18 +69,18 @@ class AccessRequest:
 
     @cached_property
     def rows(self) -> int:
-        """How many rows the table is thought to have, one at least."""
+        """The estimated number of rows of the table, at least one."""
         return max(self.table.statistics.rows, 1)
 
     @cached_property
     def page_reads(self) -> PageReads:
-        """What it costs to read its pages."""
+        """The costs of reading its pages."""
         return PageReads(self.table, self.rows)
 
     def covers(self, index: Index, *, entry: bool = False) -> bool:
         """Whether an index has all columns that are read.
 
-        The clustered one has; with ``entry``, only if they are in its key.
+        The clustered index has them; with ``entry``, only if they are in its key.
         """
         definition = index.definition
         if definition.clustered and not entry:
@@ -89,7 +89,7 @@ class AccessRequest:
         return self.is_select and self.touched <= set(columns)
 
     def equal_values(self, columns: Sequence[int]) -> Key:
-        """The values of as many of the columns, from the first, as have one only."""
+        """The values of the first columns, as many as have only one value."""
         values: list[object] = []
         for column in columns:
             left = self.column_ranges.get(column)
@@ -99,7 +99,7 @@ class AccessRequest:
         return tuple(values)
 
     def direction(self, candidate: Candidate[AccessPath | Merge]) -> Direction | None:
-        """How to walk a path to have the wanted order; None if it does not give it."""
+        """The direction in which a path gives the wanted order; None if it does not give it."""
         path = candidate.path
         if not self.order or path.access == "const":
             return Direction.FORWARD
@@ -118,5 +118,5 @@ class AccessRequest:
 
 
 def is_ref_or_null(path: AccessPath) -> bool:
-    """Whether a path looks up a value and then NULL, which is no index's order."""
+    """Whether a path looks up a value and then NULL, which is not the order of an index."""
     return path.access == "ref" and len(path.ranges) > 1

@@ -1,4 +1,4 @@
-"""What conditions leave of one column: some values, or an interval (manual, "Range Optimization")."""
+"""The values of one column that conditions allow: single values, or an interval (manual, "Range Optimization")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conditions on one table, as far as an index can be searched by them: columns compared with known values."""
+"""The conditions on one table that an index search can use: comparisons of columns with known values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Conjunct: TypeAlias = exp.Expr
 
 
 def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
-    """The conditions of which all have to hold."""
+    """The parts of an AND."""
     if node is None:
         return []
     if isinstance(node, exp.Where | exp.Paren):
@@ -39,7 +39,7 @@ def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
 
 
 def _negated(node: exp.Expr) -> exp.Expr | None:
-    """What is true where a condition is false, and NULL where it is NULL; None where that is said by NOT alone."""
+    """The negation of a condition without NOT; None if only NOT can express it."""
     match node:
         case exp.Or():
             return exp.And(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
@@ -64,7 +64,7 @@ _OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
 
 @dataclass(frozen=True)
 class _Term:
-    """A condition that an index can be searched by: a column, compared with what is known when the table is read."""
+    """A comparison of a column with values that are known when the table is read."""
 
     column: int
     operator: str
@@ -72,13 +72,13 @@ class _Term:
     nodes: Sequence[exp.Expr]
 
     def known(self, env: Env) -> list[Value] | None:
-        """The values; None if nothing stands so to them, since they are NULL."""
+        """The values; None if the comparison can't be true, because they are NULL."""
         values = [value(env) for value in self.values]
         in_vain = None in values if self.operator == "between" else values == [None]
         return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
 
     def selectivity(self, rows: int) -> float:
-        """The part of so many rows that it is assumed to leave (manual, "Condition Filtering")."""
+        """The estimated part of the rows for which it is true (manual, "Condition Filtering")."""
         equal = max(1 / rows, 0.1)
         match self.operator:
             case "=" | "<=>" | "is null":
@@ -109,10 +109,10 @@ class _Or:
 
 
 _ConditionTree: TypeAlias = "_Term | _And | _Or | Function"
-"""AND and OR over terms, and over conditions that can be evaluated before any row is read."""
+"""AND and OR of terms, and of conditions that can be evaluated before a row is read."""
 
 _LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
-"""Operators that say which values a column may have."""
+"""The operators that name the values of a column."""
 
 _FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _OPERATORS: dict[type[exp.Expr], str] = {
@@ -126,17 +126,17 @@ _OPERATORS: dict[type[exp.Expr], str] = {
 
 
 class Conditions:
-    """The conditions on one table of a statement, as far as an index can be searched by them.
+    """The conditions on one table of a statement.
 
     Args:
-        scope: the statement's tables.
-        at: which of them.
+        scope: the tables of the statement.
+        at: the number of the table.
         known: the tables whose rows are known when this one is read.
-        conditions: all of which have to hold.
+        conditions: the conditions, which must all be true.
 
     Attributes:
-        at: which table of the statement.
-        name: what the statement calls it.
+        at: the number of the table.
+        name: its name in the statement.
         table: the table.
         conjuncts: the conditions.
     """
@@ -155,7 +155,7 @@ class Conditions:
         return _And([part for each in nodes for part in self._parts(each)])
 
     def _parts(self, node: Conjunct) -> list[_ConditionTree]:
-        """A condition as parts that all have to hold."""
+        """A condition as parts that must all be true."""
         match node:
             case exp.Paren():
                 return self._parts(node.this)
@@ -197,7 +197,7 @@ class Conditions:
                 yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
 
     def _or_terms(self, node: exp.Or) -> Iterable[_Term]:
-        """The terms, if each side says which values one column may have, or one of two that it is a value, or NULL."""
+        """The terms of an OR, if all sides name values of the same column, or a value and NULL."""
         nodes = _sides(node)
         sides = [term for each in nodes for term in self._term(each)]
         one_each = len(sides) == len(nodes)
@@ -210,7 +210,7 @@ class Conditions:
             yield from self._or_null_terms(other, one)
 
     def _or_null_terms(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
-        """The terms, if one side says that a column equals a value, and the other that it is NULL."""
+        """The terms, if one side is an equality of a column, and the other one is IS NULL of this column."""
         nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
         for term in equal:
             if term.operator == "=" and term.column in nulls:
@@ -219,7 +219,7 @@ class Conditions:
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], also: exp.Expr | None = None
     ) -> Iterable[_Term]:
-        """The term, if ``left`` is a column and the rest is known when it is read."""
+        """The term, if ``left`` is a column and the other values are known when the table is read."""
         column = self._column(left)
         rest = [*right, also] if also is not None else right
         if column is not None and all(self._is_known(each) for each in rest):
@@ -235,7 +235,7 @@ class Conditions:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
 
     def join_rank(self) -> int:
-        """When a join reads the table, lowest first: 0 by a unique key, 1 without indexes, 2 by an equality, 3, 4."""
+        """The rank of the table in a join order: 0 by a unique key, 1 without indexes, 2 by an equality, 3, 4."""
         equal = {term.column for term in self._terms if term.operator in ("=", "<=>", IS_NULL)}
         asked = {term.column for term in self._terms}
         if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
@@ -248,7 +248,7 @@ class Conditions:
 
     @property
     def is_simple(self) -> bool:
-        """Whether all conditions say that a column equals a value or lies between two."""
+        """Whether all conditions compare a column with one value, or with two (BETWEEN)."""
         kinds = (*_OPERATORS, exp.Between, exp.Is)
         return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts)
 
@@ -256,9 +256,9 @@ class Conditions:
         """The conditions that can be checked with the columns of an index alone, without the row.
 
         Args:
-            index: which.
-            looked_up: so many of its first columns are looked up by value: conditions about them alone hold already and
-                are left out, all but IS NULL.
+            index: the index.
+            looked_up: the number of its first columns that are looked up by value. Conditions on these columns alone
+                are true already, and are left out, except IS NULL.
         """
         place = index.definition.place
         parts = [
@@ -269,9 +269,9 @@ class Conditions:
         return [self._scope.compile(part) for part in parts]
 
     def is_about(self, node: exp.Expr, columns: Collection[int], *, pushed: bool = False) -> bool:
-        """Whether a condition is only about some of this table's columns.
+        """Whether a condition uses only these columns of the table.
 
-        Not IS NULL, which is looked at whatever a search went by, unless it is ``pushed`` to an index.
+        IS NULL does not count, since it is always checked, unless it is ``pushed`` to an index.
         """
         named = [self._scope.column(column) for column in node.find_all(exp.Column)]
         if not named or (pushed and node.find(exp.Tuple)):
@@ -282,14 +282,14 @@ class Conditions:
         return (pushed or not is_null) and set(own) <= set(columns) and (not others or not pushed)
 
     def compared_with(self, column: int, constants: Collection[int]) -> str:
-        """What a column is said to be equal to, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
+        """What a column is compared with, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
         nodes = (term.nodes for term in self._terms if term.column == column and term.operator in _LOOKUPS)
         found = [self._source(each[0], constants) for each in nodes if each]
         return "const" if not found or "const" in found else found[0]
 
     @property
     def columns(self) -> set[int]:
-        """The columns that an index could be searched by."""
+        """The columns by which an index could be searched."""
         return {term.column for term in self._terms}
 
     def _source(self, node: exp.Expr, constants: Collection[int]) -> str:
@@ -302,7 +302,7 @@ class Conditions:
         return "func"
 
     def _index_condition(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
-        """The part of a condition that is about columns of an index alone; of an OR there must be one on each side."""
+        """The part of a condition that uses only columns of an index. For an OR, each side must have such a part."""
         if isinstance(node, exp.Paren):
             return self._index_condition(node.this, place, searched)
         if isinstance(node, exp.Or | exp.And):
@@ -315,7 +315,7 @@ class Conditions:
         if not columns or not all(at == self.at and column in place for at, column in columns):
             return None
         if node.find(exp.Tuple):
-            return None  # rows are compared where the row is
+            return None  # row comparisons are checked on the row
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
 
@@ -341,13 +341,13 @@ class Conditions:
     # -- with values
 
     def constants_hold(self, env: Env) -> bool:
-        """Whether the conditions hold that name no column."""
+        """Whether the conditions without columns are true."""
         return all(is_true(each(env)) for each in self._constant)
 
     def column_ranges(self, env: Env) -> dict[int, ColumnRange] | None:
-        """What the conditions leave of each column, with the values that are known now.
+        """The range of each column that the conditions allow, with the values that are known now.
 
-        None where a column is compared with NULL, or a condition that names no column does not hold.
+        None if a column is compared with NULL, or if a condition without columns is false.
         """
         if not self.constants_hold(env):
             return None
@@ -361,7 +361,7 @@ class Conditions:
         return found
 
     def range_tree(self, env: Env, indexes: Sequence[Index]) -> RangeTree:
-        """What the conditions leave of indexes, with the values that are known now."""
+        """The ranges of indexes that the conditions allow, with the values that are known now."""
         return self._range_tree(self._tree, env, indexes)
 
     def _range_tree(self, tree: _ConditionTree, env: Env, indexes: Sequence[Index]) -> RangeTree:
@@ -380,14 +380,14 @@ class Conditions:
 
 
 def _sides(node: exp.Expr) -> list[exp.Expr]:
-    """Those of an OR, and of ORs that are its sides."""
+    """The sides of an OR, and of ORs within it."""
     if isinstance(node, exp.Paren):
         return _sides(node.this)
     return [*_sides(node.left), *_sides(node.right)] if isinstance(node, exp.Or) else [node]
 
 
 def _is_constant(node: Conjunct) -> bool:
-    """Whether a condition is the same for each row, as far as it can be told beforehand."""
+    """Whether a condition has the same value for each row."""
     return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Boolean, exp.Literal, exp.Is)) and not any(
         isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter) for each in node.walk()
     )

@@ -1,4 +1,4 @@
-"""What the optimizer assumes that reading costs: manual, "The Optimizer Cost Model"."""
+"""The optimizer's estimates of costs: manual, "The Optimizer Cost Model"."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Candidate(Generic[P_co]):
 
     Attributes:
         path: the access path.
-        rows: how many rows it is estimated to read.
-        read_cost: what reading them is estimated to cost.
-        parts: how many key parts the search uses; 0 for a scan.
+        rows: the estimated number of rows that it reads.
+        read_cost: the estimated cost of reading them.
+        parts: the number of key parts that the search uses; 0 for a scan.
     """
 
     path: P_co
@@ -57,16 +57,16 @@ class Candidate(Generic[P_co]):
 
     @property
     def cost(self) -> float:
-        """What it is thought to cost to read them and to look at them."""
+        """The estimated cost of reading and evaluating the rows."""
         return self.read_cost + self.rows * ROW
 
 
 class PageReads:
-    """What it costs to read a table's pages.
+    """The costs of reading the pages of a table.
 
     Args:
         table: the table.
-        rows: how many it is thought to have.
+        rows: its estimated number of rows.
     """
 
     def __init__(self, table: Table, rows: int) -> None:
@@ -77,46 +77,46 @@ class PageReads:
 
     @property
     def whole(self) -> float:
-        """All of them."""
+        """The cost of reading all pages."""
         return self._count * PAGE
 
     def clustered(self, ranges: int, rows: int) -> float:
-        """So many rows in ranges of the clustered index: a page for a range, and those that they fill."""
+        """The cost of rows in ranges of the clustered index: a page for each range, and those that the rows fill."""
         return PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
 
     def entries(self, index: Index, rows: int) -> float:
-        """So many entries of an index: the server takes its pages to be half full."""
+        """The cost of entries of an index. The server assumes that its pages are half full."""
         key = columns_length(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
         per_page = _PAGE_SIZE // 2 // key + 1
         return (rows + per_page - 1) / per_page * PAGE
 
     def sweep(self, rows: int) -> float:
-        """So many rows anywhere, in the order of their keys: some are in the same block."""
+        """The cost of single rows, in the order of their keys, so that some are in the same block."""
         blocks = self._count * _BLOCKS
         return PAGE * blocks * (1 - (1 - 1 / blocks) ** rows)
 
 
 def key_parts(index: Index) -> Sequence[int]:
-    """The columns that a search may go by: with those of the primary key at the end, unless it is unique."""
+    """The columns that a search may use, with those of the primary key at the end, unless the index is unique."""
     return index.definition.columns if index.definition.unique else index.definition.place
 
 
 def records_in_range(index: Index, span: Range) -> int:
-    """How many records a range has."""
+    """The number of records in a range."""
     return index.count(span.low, span.high, low_included=span.low_included, high_included=span.high_included)
 
 
 def estimated_rows(index: Index, span: Range) -> int:
-    """How many rows the server expects in a range: of a unique key one, else what it counts there, but one at least."""
+    """The estimated number of rows in a range: one for a unique key, otherwise the counted number, at least one."""
     return 1 if is_unique_key(index, span) else max(records_in_range(index, span), 1)
 
 
 def is_unique_key(index: Index, span: Range) -> bool:
-    """Whether a range is a unique key; with NULL in it there may be many."""
+    """Whether a range is one value of a unique key, without NULL."""
     whole = span.exact and len(span.low or ()) == len(index.definition.columns)
     return whole and index.definition.unique and NULL not in (span.low or ())
 
 
 def columns_length(table: Table, columns: Iterable[int]) -> int:
-    """How many bytes columns take."""
+    """The size of columns, in bytes."""
     return sum(table.columns[at].type.size + table.columns[at].nullable for at in columns)

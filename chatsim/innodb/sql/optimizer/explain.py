@@ -1,4 +1,4 @@
-"""What EXPLAIN says of the access to one table: manual, "EXPLAIN Output Format"."""
+"""The row of EXPLAIN for one table: manual, "EXPLAIN Output Format"."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def explain_access(
     """The row of EXPLAIN for one table.
 
     Args:
-        plan: how its rows are found.
-        attached: the conditions that are looked at when a row of it is read.
+        plan: the access plan of the table.
+        attached: the conditions that are checked when a row of it is read.
         select_id: the number of the SELECT.
-        select_type: of the SELECT or the statement.
-        constants: tables of which the one row has been read before.
-        joined_by: the columns that are compared with other tables', also with those that are read later.
+        select_type: the type of the SELECT or the statement.
+        constants: tables with only one row, which has been read before.
+        joined_by: the columns that are compared with columns of other tables, also of later ones.
         extra: what the statement does with the rows.
     """
     if plan.path is None or plan.candidate is None or plan.request is None:
@@ -74,21 +74,21 @@ def _type(path: AccessPath | Merge, request: AccessRequest, ref: Sequence[str]) 
 
 
 def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int]) -> bool:
-    """Whether the conditions ask something of an index's first column."""
+    """Whether the conditions use the first column of an index."""
     first = index.definition.columns[0]
     left = request.column_ranges.get(first)
     return first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
 
 
 def _looked_up(path: AccessPath | Merge) -> Sequence[int]:
-    """The columns that are compared with one value each, where that is how the rows are found."""
+    """The columns that are looked up with one value each, if the rows are found in this way."""
     if isinstance(path, Merge) or path.access not in ("const", "ref"):
         return ()
     return key_parts(path.index)[: len(path.ranges[0].low or ())]
 
 
 def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
-    """The indexes that are searched, each with how many bytes of its key are used."""
+    """The indexes that are used, each with the length of the used part of its key, in bytes."""
     match path:
         case AccessPath():
             yield path.index.definition.name, key_length(path.table, _key_columns(path))
@@ -113,7 +113,7 @@ def _key_columns(path: AccessPath) -> Sequence[int]:
 
 
 def _filtered(candidate: Candidate[AccessPath | Merge], request: AccessRequest) -> float:
-    """Which percentage of the rows read the conditions are thought to leave."""
+    """The estimated percentage of the rows for which the conditions are true."""
     left = filtered_rows(request, range_candidates(request), candidate)
     return min(round(100 * left / candidate.rows, 2), 100.0) if candidate.rows else 100.0
 
@@ -137,7 +137,7 @@ def _extra(path: AccessPath | Merge, request: AccessRequest, attached: Sequence[
 
 
 def _is_settled(path: AccessPath, request: AccessRequest, condition: exp.Expr) -> bool:
-    """Whether a condition needs no look at the row, since the search went by it, or it is pushed to the index."""
+    """Whether a condition need not be checked on the row, because the search or the index has done so."""
     if not request.is_select:
         return False
     if request.conditions.is_about(condition, _looked_up(path)):
@@ -146,7 +146,7 @@ def _is_settled(path: AccessPath, request: AccessRequest, condition: exp.Expr) -
 
 
 def _merge(path: Merge | AccessPath) -> str:
-    """An index merge, as Extra names it."""
+    """The name of an index merge in the column Extra."""
     match path:
         case AccessPath():
             return path.index.definition.name

@@ -15,10 +15,10 @@ __all__ = ["IndexHints"]
 
 @dataclass(frozen=True)
 class IndexHints:
-    """Which indexes may be used: None is any.
+    """The indexes that may be used; None is all.
 
     Attributes:
-        forced: a scan of the table is to be avoided at any cost.
+        forced: whether a scan of the table must be avoided at any cost.
     """
 
     allowed: frozenset[str] | None = None
@@ -27,7 +27,7 @@ class IndexHints:
 
     @classmethod
     def of(cls, table: Table, node: exp.Table) -> IndexHints:
-        """Those of a table in a statement. Raises a `DatabaseError` when there is no such index."""
+        """The hints for a table in a statement. Raises `DatabaseError` if there is no such index."""
         known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
         allowed: frozenset[str] | None = None
         ignored: frozenset[str] = frozenset()
@@ -46,6 +46,6 @@ class IndexHints:
         return cls(allowed, ignored, forced)
 
     def permits(self, index: Index) -> bool:
-        """Whether an index may be looked at."""
+        """Whether an index may be used."""
         name = index.definition.name
         return name not in self.ignored and (self.allowed is None or name in self.allowed)

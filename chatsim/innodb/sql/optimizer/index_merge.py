@@ -74,9 +74,9 @@ class IndexMerges:
 
     Args:
         table: the table.
-        indexes: those that may be searched.
-        rows: how many rows the table is thought to have.
-        pages: what read_cost costs.
+        indexes: the indexes that may be searched.
+        rows: the estimated number of rows of the table.
+        pages: the costs of reading its pages.
         touched: the columns that the statement reads or writes.
     """
 

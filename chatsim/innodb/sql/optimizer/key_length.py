@@ -1,4 +1,4 @@
-"""How many bytes of a key a search uses: EXPLAIN's key_len."""
+"""The length of the used part of a key, in bytes: EXPLAIN's key_len."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["key_length"]
 
 _BYTES_PER_CHARACTER = 4  # of utf8mb4, the only character set that the model has
 _LENGTH_PREFIX = 2
-_DIGITS = (0, 1, 1, 2, 2, 3, 3, 4, 4)  # bytes of so many digits that are left of a DECIMAL's groups of nine
+_DIGITS = (0, 1, 1, 2, 2, 3, 3, 4, 4)  # bytes for the digits of a DECIMAL beyond its groups of nine
 
 
 def key_length(table: Table, columns: Iterable[int]) -> int:

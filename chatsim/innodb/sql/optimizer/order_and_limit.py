@@ -1,4 +1,4 @@
-"""Sort avoidance and LIMIT: another index instead, that gives the wanted order or makes it likely to stop early.
+"""Sort avoidance and LIMIT: another index may give the wanted order, or may let the statement stop early.
 
 Sources: manual, "ORDER BY Optimization", "LIMIT Query Optimization", "GROUP BY Optimization".
 """
@@ -18,7 +18,7 @@ from chatsim.innodb.storage.structures import Index
 
 __all__ = ["filtered_rows", "for_limit", "for_order"]
 
-_LEAST_FILTERED = 0.05  # of a row: what conditions leave at the least
+_LEAST_FILTERED = 0.05  # the smallest estimate of rows that conditions leave
 
 
 def filtered_rows(
@@ -47,7 +47,7 @@ def filtered_rows(
 def for_limit(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
 ) -> Candidate[AccessPath | Merge]:
-    """A range instead, where there is a LIMIT that is below what is expected."""
+    """A range in place of a scan, if the LIMIT is smaller than the expected number of rows."""
     if request.limit is None or request.limit >= filtered_rows(request, ranges, candidate):
         return candidate
     scan = cheapest_scan(request)
@@ -67,7 +67,7 @@ def _one_instead_of_merge(
     merge: Candidate[AccessPath | Merge],
     scan: Candidate[AccessPath],
 ) -> Candidate[AccessPath | Merge]:
-    """One index instead of several: the server looks again, at one in the wanted order, and takes what it finds."""
+    """One index in place of an index merge: the server searches again for one in the wanted order, and takes it."""
     indexes = [each for each in request.indexes if each in request.range_tree]
     if not any(request.direction(index_scan(request, each)) is not None for each in indexes):
         return merge
@@ -81,7 +81,7 @@ def _one_instead_of_merge(
 def for_order(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
 ) -> Candidate[AccessPath | Merge]:
-    """An index that gives the wanted order instead, where it is cheaper to stop early than to sort."""
+    """An index that gives the wanted order, if stopping early is cheaper than sorting."""
     path = candidate.path
     if request.direction(candidate) is not None or isinstance(path, Merge) or is_ref_or_null(path):
         return candidate
@@ -100,7 +100,7 @@ def _same_prefix(
     path: AccessPath,
     candidate: Candidate[AccessPath | Merge],
 ) -> Candidate[AccessPath] | None:
-    """A search by the same columns of another index that gives the wanted order; the shortest such index."""
+    """A search by the same columns in the shortest other index that gives the wanted order."""
     by = path.index.definition.columns[: candidate.parts]
     if len(by) < max(candidate.parts, 1):
         return None
@@ -121,7 +121,7 @@ def _search(
     like: AccessPath,
     candidate: Candidate[AccessPath | Merge],
 ) -> Candidate[AccessPath] | None:
-    """How an index is searched instead of another: its range, if the other has one or it goes by more columns."""
+    """The search of an index in place of another one: its range, if the other has one, or if it uses more columns."""
     own = [each for each in ranges if each.path.index is index]
     if like.access != "ref":
         return cheapest_below(own, _range_limit(request))
@@ -136,7 +136,7 @@ def _in_order(
     index: Index,
     instead: Candidate[AccessPath | Merge],
 ) -> Candidate[AccessPath] | None:
-    """An index, walked in the wanted order, if that is better than a path that has to be sorted."""
+    """An index that is read in the wanted order, if that is cheaper than a path with a sort."""
     covering = request.covers(index)
     other = index_scan(request, index)
     scans = not instead.parts
@@ -160,14 +160,14 @@ def _in_order(
 def _likely_rows(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
 ) -> int:
-    """How many rows the conditions are likely to leave: of a SELECT those of the narrowest range."""
+    """The estimated number of rows for which the conditions are true; for a SELECT, those of the narrowest range."""
     if instead.path.access == "ref" or not request.is_select:
         return instead.rows
     return min((each.rows for each in ranges), default=request.rows)
 
 
 def _ordered_read_cost(request: AccessRequest, index: Index, rows: int) -> float:
-    """What it costs to read so many rows in the order of an index."""
+    """The cost of reading rows in the order of an index."""
     per_key = request.table.statistics.rows_per_key(index, len(index.definition.columns))
     return rows / per_key * min(per_key * PAGE, request.page_reads.whole)
 
@@ -175,7 +175,7 @@ def _ordered_read_cost(request: AccessRequest, index: Index, rows: int) -> float
 def _sorted_read_cost(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
 ) -> float:
-    """What it costs to read the rows of a path that has to be sorted, those too that are read in vain."""
+    """The cost of reading the rows of a path with a sort, including rows that do not match."""
     cost = instead.read_cost if instead.parts else request.page_reads.whole
     if request.is_select and instead.path.access != "ref":
         cost += (instead.rows - filtered_rows(request, ranges, instead)) * ROW
@@ -183,7 +183,7 @@ def _sorted_read_cost(
 
 
 def _range_limit(request: AccessRequest) -> float:
-    """What a range must be cheaper than, with the LIMIT that there is."""
+    """The cost below which a range is chosen, with the given LIMIT."""
     scan = cheapest_scan(request)
     unlimited = request.limit is None or request.limit >= request.rows
     cost = avoided_scan_cost(request, scan) if unlimited else limited_scan_cost(request)

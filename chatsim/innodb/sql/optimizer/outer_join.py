@@ -1,4 +1,4 @@
-"""Outer joins that are none, since rows without a match are not wanted: manual, "Outer Join Simplification"."""
+"""Turning outer joins into inner joins if rows without a match are excluded: manual, "Outer Join Simplification"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["rejects_null"]
 
 
 def rejects_null(scope: Scope, at: int, node: exp.Expr) -> bool:
-    """Whether a condition can't be true of rows where the columns of the ``at``-th table are all NULL."""
+    """Whether a condition can't be true if the columns of the ``at``-th table are all NULL."""
     rejects = False
     match node:
         case exp.Paren():
@@ -29,7 +29,7 @@ def rejects_null(scope: Scope, at: int, node: exp.Expr) -> bool:
 
 
 def _is_null(scope: Scope, at: int, node: exp.Expr) -> bool:
-    """Whether a value is NULL where the table's columns are."""
+    """Whether a value is NULL if the table's columns are NULL."""
     match node:
         case exp.Column():
             return scope.column(node)[0] == at

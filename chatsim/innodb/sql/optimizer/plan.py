@@ -1,8 +1,8 @@
 """Plans: how a statement finds its rows, as a value that prints itself as the rows of EXPLAIN.
 
-An `AccessPlan` is what the optimizer decides for one table, with the values known at that moment; the executor walks
-its path, and `explain` makes a `PlanRow` of it. A `Plan` has all tables of a statement, and is what EXPLAIN gives:
-manual, "EXPLAIN Output Format".
+An `AccessPlan` is the optimizer's decision for one table, with the values that are known at that moment. The executor
+follows its path, and `explain` makes a `PlanRow` of it. A `Plan` has all tables of a statement; EXPLAIN returns it
+(manual, "EXPLAIN Output Format").
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class PlanRow:
     Attributes:
         id: the number of the SELECT in the statement.
         select_type: SIMPLE, PRIMARY, UNION, DERIVED, UPDATE …
-        table: as the statement calls it; ``<derived2>``, ``<union1,2>``.
+        table: its name in the statement; ``<derived2>``, ``<union1,2>``.
         type: how the table is accessed: const, eq_ref, ref, ref_or_null, range, index_merge, index, ALL.
-        possible_keys: the indexes that the conditions could be asked of.
-        key: the index that is used; several of an index merge.
-        key_len: how many bytes of it.
+        possible_keys: the indexes that the conditions could use.
+        key: the index that is used; several for an index merge.
+        key_len: the length of the used part of the key, in bytes.
         ref: what the index is compared with: ``const``, a column, or ``func``.
-        rows: how many rows are thought to be read.
-        filtered: which percentage of them the conditions are thought to leave.
-        extra: what else is done.
+        rows: the estimated number of rows that are read.
+        filtered: the estimated percentage of them for which the conditions are true.
+        extra: more about the execution.
     """
 
     id: int | None = 1
@@ -58,7 +58,7 @@ class PlanRow:
     extra: tuple[str, ...] = ()
 
     def values(self) -> tuple[PlanValue, ...]:
-        """What EXPLAIN gives, in the order of `COLUMNS`."""
+        """The values of the row, in the order of `COLUMNS`."""
         return (
             *(self.id, self.select_type, self.table, None, self.type),
             *(",".join(self.possible_keys) or None, self.key, self.key_len, ",".join(self.ref) or None),
@@ -77,7 +77,7 @@ class Plan:
         return [row.values() for row in self.rows]
 
     def __str__(self) -> str:
-        """A line of names, and one for each row, as the client of MySQL prints them in batch mode."""
+        """A line of names, and a line for each row, as MySQL's client prints them in batch mode."""
         return "\n".join("\t".join(map(_shown, row)) for row in (COLUMNS, *self.values()))
 
 
@@ -92,11 +92,11 @@ class AccessPlan:
     """How the rows of one table are found.
 
     Attributes:
-        conditions: what is asked of the table.
-        path: the way to the rows; None where there can be none.
-        ordered: it gives them in the wanted order.
-        candidate: the path as it was compared with others: its estimated rows and cost; None without a path.
-        request: what the path was chosen by; None without a path.
+        conditions: the conditions on the table.
+        path: the access path; None if there can be no rows.
+        ordered: whether it gives the rows in the wanted order.
+        candidate: the path with its estimated rows and cost; None without a path.
+        request: the request for which the path was chosen; None without a path.
         why_none: why there is no path.
     """
 

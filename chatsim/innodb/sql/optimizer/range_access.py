@@ -1,4 +1,4 @@
-"""Range access: manual, "Range Optimization"; with it, searches of several indexes together (`index_merge`)."""
+"""Range access (manual, "Range Optimization"), and index merges (`index_merge`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["best_range_or_merge", "cheapest_below", "range_candidates"]
 
 
 def range_candidates(request: AccessRequest) -> list[Candidate[AccessPath]]:
-    """For each index the ranges that the conditions leave of it, if they leave out any."""
+    """A candidate for each index whose ranges are restricted by the conditions."""
     found = (_range_candidate(request, index) for index in request.searchable)
     return [each for each in found if each is not None]
 
 
 def cheapest_below(ranges: Sequence[Candidate[AccessPath]], cost: float) -> Candidate[AccessPath] | None:
-    """The cheapest of ranges, if it costs less than that."""
+    """The cheapest range, if it costs less than ``cost``."""
     best = min(ranges, key=lambda each: each.read_cost, default=None)
     return best if best is not None and best.read_cost < cost else None
 
@@ -58,7 +58,7 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
 
 
 def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
-    """How many rows a range is thought to have: the server looks, unless the one index is forced anyway."""
+    """The estimated number of rows of a range. The server counts them, unless it is the only index and forced."""
     looks = not request.forced or len(request.indexes) > 1 or not request.is_select or NULL in (span.high or ())
     if looks or is_unique_key(index, span):
         return estimated_rows(index, span)

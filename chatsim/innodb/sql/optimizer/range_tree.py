@@ -1,4 +1,4 @@
-"""Range trees: what conditions leave of the indexes of a table (in the server: SEL_TREE and SEL_IMERGE).
+"""Range trees: the ranges of a table's indexes that conditions allow (in the server: SEL_TREE and SEL_IMERGE).
 
 Source: manual, "Range Optimization" and "Index Merge Optimization".
 """
@@ -69,7 +69,7 @@ class RangeTree:
             both = [index for index in two.by_index if index in one.by_index]
             shared = {index: unite(one.by_index[index], two.by_index[index]) for index in both}
             return RangeTree({index: left for index, left in shared.items() if left is not None})
-        if one.merges and two.merges:  # of each the first
+        if one.merges and two.merges:  # the first one of each
             merges: _Merges = (one.merges[0],)
             for side in two.merges[0]:
                 merges = _add_side(merges, side)

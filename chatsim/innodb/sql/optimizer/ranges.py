@@ -1,4 +1,4 @@
-"""The ranges of an index that are read: its intervals, column by column, as pairs of keys."""
+"""The ranges of an index: its intervals, column by column, as pairs of keys."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def bound(prefix: Key, cut: Cut, end: int) -> tuple[Key, bool]:
     Args:
         prefix: the values of the columns before.
         cut: the place.
-        end: it is where a range begins (0) or where it ends (-1).
+        end: 0 for the beginning of a range, -1 for its end.
     """
     if cut in (START, END):
         return prefix, True

@@ -14,7 +14,7 @@ __all__ = ["const_access", "ref_access"]
 
 
 def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
-    """The one row that a unique index finds."""
+    """The access to one row by a unique index."""
     for index in request.indexes:
         columns = index.definition.columns
         values = request.equal_values(columns)
@@ -26,7 +26,7 @@ def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
 
 
 def ref_access(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath] | None:
-    """The cheapest equalities on the first columns of an index, unless a range of it goes by more columns."""
+    """The cheapest ref access, by equalities on the first columns of an index, unless a range uses more columns."""
     found = []
     for index in request.searchable:
         keys = _lookups(request, key_parts(index))
@@ -49,7 +49,7 @@ def _read_cost(request: AccessRequest, index: Index, rows: int) -> float:
 
 
 def _lookups(request: AccessRequest, columns: Sequence[int]) -> list[Key]:
-    """The values of as many of the columns, from the first, as have one only; for ``ref_or_null`` with NULL, too."""
+    """The values of the first columns, as many as have only one value; for ``ref_or_null`` also with NULL."""
     values = request.equal_values(columns)
     rest = columns[len(values) :]
     left = request.column_ranges.get(rest[0]) if rest else None

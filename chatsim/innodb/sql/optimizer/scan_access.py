@@ -11,7 +11,7 @@ from chatsim.innodb.storage.structures import Index
 
 __all__ = ["avoided_scan_cost", "cheapest_scan", "index_scan", "limited_scan_cost", "table_scan"]
 
-_AVOIDED = 2.1  # what the server puts on top of a table scan that it compares with a range
+_AVOIDED = 2.1  # what the server adds to the cost of a table scan when it compares it with a range
 
 
 def table_scan(request: AccessRequest) -> Candidate[AccessPath]:
@@ -21,7 +21,7 @@ def table_scan(request: AccessRequest) -> Candidate[AccessPath]:
 
 
 def cheapest_scan(request: AccessRequest) -> Candidate[AccessPath]:
-    """A scan of the shortest covering index (``index``); of the table, if there is none."""
+    """A scan of the shortest covering index (``index``), or of the table if there is none."""
     index = _shortest_covering(request)
     if index is None:
         return table_scan(request)
@@ -30,7 +30,7 @@ def cheapest_scan(request: AccessRequest) -> Candidate[AccessPath]:
 
 
 def index_scan(request: AccessRequest, index: Index) -> Candidate[AccessPath]:
-    """All of an index, from one end to the other."""
+    """A scan of a whole index."""
     path = AccessPath(request.table, index, [Range()], covering=request.covers(index), access="index")
     return Candidate(path, request.rows, 0.0)
 
@@ -46,7 +46,7 @@ def limited_scan_cost(request: AccessRequest) -> float:
 
 
 def _shortest_covering(request: AccessRequest) -> Index | None:
-    """The shortest covering index; the clustered one, which has whole rows, if there is no other."""
+    """The shortest covering index; the clustered index if it is the only one."""
     covering = [each for each in request.indexes if request.covers(each, entry=True)]
     others = [each for each in covering if not each.definition.clustered]
     if others:
