@@ -7,11 +7,12 @@ from chatsim.db.errors import (
     DatabaseError,
     DeadlockError,
     DuplicateKeyError,
+    Kind,
     LockNotAvailableError,
     LockWaitTimeoutError,
 )
 
-__all__ = ["database_error"]
+__all__ = ["database_error", "kind_of"]
 
 _BY_NUMBER: dict[int, type[DatabaseError]] = {
     1062: DuplicateKeyError,  # ER_DUP_ENTRY
@@ -27,3 +28,8 @@ _BY_NUMBER: dict[int, type[DatabaseError]] = {
 def database_error(errno: int, message: str) -> DatabaseError:
     """The error for one of MySQL's numbers, in the class of its kind."""
     return _BY_NUMBER.get(errno, DatabaseError)(errno, message)
+
+
+def kind_of(errno: int | None) -> Kind:
+    """What one of MySQL's numbers means; `Kind.OTHER` if there is none."""
+    return DatabaseError.kind if errno is None else _BY_NUMBER.get(errno, DatabaseError).kind

@@ -1,4 +1,4 @@
-"""The errors are named once, and the chat system takes nothing of the world but its ports."""
+"""The chat system takes nothing of the world but its ports."""
 
 import ast
 import sys
@@ -9,9 +9,6 @@ import pytest
 import chatsim.chat
 from chatsim.chat import ports
 from chatsim.chat.ports import Address
-from chatsim.db.errors import DatabaseError
-from chatsim.db.mysql import database_error
-from chatsim.db.session import Rows
 
 HOME = Path(chatsim.chat.__file__).parent
 MODULES = sorted(HOME.rglob("*.py"))
@@ -31,36 +28,6 @@ FORBIDDEN = {
     "time",
     "uuid",
 }
-
-
-@pytest.mark.parametrize(
-    ("errno", "name", "title"),
-    [
-        (1062, "DuplicateKeyError", "duplicate key"),
-        (1205, "LockWaitTimeoutError", "lock wait timeout"),
-        (1213, "DeadlockError", "deadlock"),
-        (2006, "ConnectionLostError", "connection lost"),
-        (2013, "ConnectionLostError", "connection lost"),
-        (3572, "LockNotAvailableError", "lock not available"),
-        (1064, "DatabaseError", ""),
-    ],
-)
-def test_the_error_number_picks_the_class(errno, name, title):
-    error = database_error(errno, "as the server said")
-    assert type(error) is getattr(ports, name)
-    assert isinstance(error, DatabaseError)
-    assert (error.errno, error.message) == (errno, "as the server said")
-    assert str(error) == (f"{errno} ({title}): as the server said" if title else f"{errno}: as the server said")
-
-
-def test_a_scalar_is_the_first_column_of_the_first_row():
-    assert Rows([(7, 8), (9, 10)]).scalar() == 7
-    assert Rows([("7",)]).scalar() == 7
-
-
-@pytest.mark.parametrize("rows", [(), [(None, 1)]])
-def test_a_scalar_of_nothing_or_null_is_none(rows):
-    assert Rows(rows).scalar() is None
 
 
 def test_an_address_is_written_host_colon_port():
@@ -87,7 +54,8 @@ def test_a_module_of_the_chat_system_takes_time_chance_ids_and_bytes_from_its_wo
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = set(imports(tree))
     assert not {name.partition(".")[0] for name in names} & FORBIDDEN
-    others = {name for name in names if name.startswith("chatsim.") and not name.startswith("chatsim.chat")}
+    within = ("chatsim.chat", "chatsim.db")
+    others = {name for name in names if name.startswith("chatsim.") and not name.startswith(within)}
     assert not others, "arrows run one way"
     words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     words |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -101,5 +69,5 @@ def test_a_module_of_the_chat_system_uses_the_standard_library_two_pure_librarie
 
 
 def test_the_ports_public_names_are_there():
-    assert {"Database", "Locks", "Network", "Session", "database_error"} <= set(ports.__all__)
+    assert {"LocalStore", "Locks", "Network", "Peers", "Presence", "Tokens"} <= set(ports.__all__)
     assert [name for name in ports.__all__ if not hasattr(ports, name)] == []
