@@ -25,7 +25,7 @@ demo: setup ## race every creation strategy on a real MySQL; prints the table, s
 	$(BIN)/chatsim race --pattern same_pair --pattern hot_pairs --pattern strangers --out $(OUT)
 
 test: setup ## the first tier of tests, all but the slow ones; skips what this machine lacks (Docker), and says so
-	$(PYTEST) -m "not slow" tests
+	$(PYTEST) -p no:nbmake -m "not slow" tests
 
 test-rest: setup ## the second tier: the slow tests, and the notebooks are executed
 	$(PYTEST) -m slow --nbmake tests notebooks

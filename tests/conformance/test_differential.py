@@ -1,20 +1,32 @@
 """Random schedules are played in both worlds, and those on which the worlds differ are shrunk."""
 
+import functools
+
 import msgspec
 import pytest
 
+from chatsim.conformance import model_player
 from chatsim.conformance.comparison import without_row_ids
 from chatsim.conformance.differential import DifferentialReport, DifferentialTest
-from chatsim.conformance.model_player import play
-from chatsim.conformance.schedule import Blocked, ScheduleOutcome, StepOutcome
+from chatsim.conformance.schedule import Blocked, Schedule, ScheduleOutcome, StepOutcome
 from chatsim.worlds.world import WorldError
 
 MANY = 60
 
 
-def searched(server, model, count=MANY, **settings):
+@functools.cache
+def _played(schedule):
+    return model_player.play(msgspec.json.decode(schedule, type=Schedule))
+
+
+def play(schedule):
+    """What the model makes of a schedule; here the same ones are played again and again."""
+    return _played(msgspec.json.encode(schedule))
+
+
+def searched(server, model, count=MANY):
     report = DifferentialReport()
-    DifferentialTest(server, model, seed=1, budget=40, **settings).run(count, report, progress=False)
+    DifferentialTest(server, model, seed=1, budget=40).run(count, report, progress=False)
     return report
 
 
@@ -58,6 +70,7 @@ def test_few_differing_locks_are_let_pass_and_no_other_difference():
     assert not DifferentialReport(played=1000, differing=[0, 1, 0]).agrees
 
 
+@pytest.mark.slow
 def test_a_model_that_breaks_disagrees_at_the_step_where_it_does():
     def fragile(schedule):
         if any(step.sql.startswith("DELETE") for step in schedule.steps):
@@ -116,6 +129,7 @@ def test_after_ctrl_c_what_had_been_found_is_there_and_nothing_more_is_played(at
     assert len(report.disagreements) >= 1
 
 
+@pytest.mark.slow
 def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
     """The server refuses the steps that the model lets it have."""
 
