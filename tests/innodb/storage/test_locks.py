@@ -115,6 +115,18 @@ def test_records_locked_in_one_mode_and_kind_are_one_structure_and_weigh_1(stage
     assert trx.weight == 2
 
 
+@pytest.mark.parametrize(("alone", "kind", "weight"), [(True, "gap", 1), (False, "next-key", 2)])
+def test_the_only_structure_of_an_index_takes_in_the_gap_before_the_supremum_as_it_is(stage, alone, kind, weight):
+    trx = stage.trx()
+    stage.ask(trx, 20, "S", GAP)
+    if not alone:
+        stage.ask(stage.trx(), 10, "S", RECORD)
+    for _ in range(2):
+        stage.ask(trx, None, "S", GAP)
+        assert stage.held(trx) == {("S", "gap", 20), ("S", kind, None)}
+        assert trx.weight == weight
+
+
 # --- implicit locks
 
 

@@ -202,3 +202,36 @@ def test_an_entry_is_spelled_again_as_it_was():
         assert state(engine) == before
 
     there(body)
+
+
+# --- rows that take another amount of room
+
+
+@pytest.mark.parametrize(("name", "structures"), [("zz", 0), ("longer", 2), ("z", 2), ("NULL", 2)])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_row_that_changes_its_size_is_moved_and_a_request_that_waits_for_it_leaves_two_structures(
+    name, structures, waits
+):
+    async def body(engine, admin):
+        await admin.run(
+            "CREATE TABLE w (id INT PRIMARY KEY, name VARCHAR(9)); INSERT INTO w VALUES (1, 'xx'), (2, 'xx')"
+        )
+        writer, other = EngineSession(engine), EngineSession(engine)
+        await writer.run("BEGIN; SELECT * FROM w WHERE id = 1 FOR UPDATE")
+        await other.run("BEGIN")
+        request = asyncio.create_task(other.run(f"DELETE FROM w WHERE id = {1 if waits else 2}"))
+        await asyncio.sleep(0.001)
+        before = other.trx.weight
+        on_the_index = engine.table("w").clustered.lock_structures
+        await writer.run("UPDATE w SET name = ? WHERE id = 1", (None if name == "NULL" else name,))
+        added = structures if waits else 0
+        assert other.trx.weight - before == added
+        assert engine.table("w").clustered.lock_structures - on_the_index == added
+        await writer.run("ROLLBACK")
+        assert other.trx.weight - before == 2 * added  # it is moved back
+        await request
+        other.close()
+        assert nothing_is_locked(engine)
+        assert engine.table("w").clustered.lock_structures == 0
+
+    there(body)
