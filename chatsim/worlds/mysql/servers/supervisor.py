@@ -27,7 +27,8 @@ _PR_SET_PDEATHSIG = 1
 _LAST_WORDS_BYTES = 4096  # less than a pipe holds, so that nobody need be reading
 
 
-def _die_with_supervisor() -> None:
+def _in_child() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # the mask would be the server's, too
     # the main thread forks, and lives as long as the process, so here the signal does follow the process
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -48,13 +49,20 @@ class _Server:
         """Start it, also again after it was killed, and wait until it ends. Returns its exit status."""
         while True:
             with (self._directory / "log").open("ab") as log:
-                self._child = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    preexec_fn=_die_with_supervisor,  # noqa: PLW1509 - the other thread holds no lock, it reads
-                )
+                # a signal that ended this process before the child is noted would leave the child behind
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+                try:
+                    self._child = subprocess.Popen(
+                        self._command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        preexec_fn=_in_child,  # noqa: PLW1509 - the other thread holds no lock, it reads
+                    )
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if self._over:  # the owner has gone meanwhile, and `end` found no child
+                self.end()
             status = self._child.wait()
             if not self._killed:
                 return status
