@@ -14,6 +14,10 @@ INDEX = ROOT / "docs" / "README.md"
 TOP = "benchmarks|chatsim|docs|notebooks|tests"
 
 
+TO_BE_MADE = {"chatsim/cli/counters.py", "tests/experiments/counters/test_experiment.py"}
+"""The files that readers of a how-to page make."""
+
+
 def by_name(page):
     return str(page.relative_to(ROOT))
 
@@ -27,7 +31,7 @@ def missing_links(page, text):
 def missing_paths(text):
     """The paths between backticks that are not there; a part of a path that stands for many is left out."""
     paths = re.findall(rf"`((?:{TOP})/[\w./-]*)(?:::\w+)?`", text)
-    return [path for path in paths if not (ROOT / path).exists()]
+    return [path for path in paths if not (ROOT / path).exists() and path not in TO_BE_MADE]
 
 
 def commands(text):

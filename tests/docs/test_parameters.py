@@ -27,4 +27,4 @@ def test_each_experiment_has_a_table_with_a_row_for_each_parameter():
         assert [row[0].strip("`") for row in rows] == [each.name for each in parameters(experiment)]
         for declared, (_, default, allowed, purpose) in zip(parameters(experiment), rows, strict=True):
             assert default == ("not given" if declared.default is None else f"`{declared.default}`")
-            assert (allowed, purpose) == (declared.kind.bounds, declared.help)
+            assert (allowed, purpose) == (declared.domain.bounds, declared.help)
