@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "world_option", "world_settings"]
 
-_EXIT = "Exit status: 0; {unsafe}2 when it could not be run; 130 after Ctrl-C."
-_UNSAFE = "1 when something of --must-pass is not safe; "
+_EXIT = "Exit status: 0; 1 when {unsafe} is not safe; 2 when it could not be run; 130 after Ctrl-C."
 
 
 def command(experiment: type[Experiment]) -> click.Command:
@@ -50,9 +49,8 @@ def command(experiment: type[Experiment]) -> click.Command:
             click.echo(f"Not safe: {', '.join(failed)}", err=True)
             sys.exit(UNSAFE)
 
-    help_ = (
-        f"{inspect.cleandoc(experiment.__doc__ or '')}\n\n{_EXIT.format(unsafe=_UNSAFE if experiment.judged else '')}"
-    )
+    status = _EXIT.format(unsafe="something of --must-pass" if experiment.judged else "something")
+    help_ = f"{inspect.cleandoc(experiment.__doc__ or '')}\n\n{status}"
     made: Callable[..., Any] = world_options(run)
     if experiment.judged:
         column, _ = experiment.judged
@@ -189,8 +187,8 @@ def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tupl
 
 def _unsafe(experiment: Experiment, result: Result, musts: set[str]) -> list[str]:
     """What must be safe and is not, each with the rows where it is not: what tells these from its others."""
-    if not experiment.judged:
-        return []
+    if not experiment.judged:  # then the one question is whether all is well
+        return [each.name for each in result.variants if each.verdict is not None and each.verdict.word != "safe"]
     column, _ = experiment.judged
     rows: dict[str, list[str]] = {}
     for each in result.variants:

@@ -32,8 +32,8 @@ class Experiment(ABC):
     Attributes:
         name: of the function and the command.
         title: what is done, in a few words, for the head of a table.
-        judged: the column whose values a gate can demand to be safe, and the parameter that names these values; empty
-            if nothing is judged.
+        judged: the column whose values a gate can demand to be safe, and the parameter that names these values; if it
+            is empty, a gate demands that everything is safe.
         explained: what the notes of a result explain, as the help of an option; empty if there are none.
         shown: the columns that are shown, with their headings.
 

@@ -46,3 +46,10 @@ def test_it_is_saved_where_one_says_with_every_text(tmp_path):
 def test_who_must_be_offline_in_the_end_is_looked_for_if_one_says():
     (row,) = map(json.loads, talk("--texts", 2, "--faults", "node", "--lapses", "--json").stdout.splitlines())
     assert (row["lapses"], row["verdict"]) == (True, "safe")
+
+
+def test_what_is_not_safe_gives_1():
+    result = talk("--texts", 3, "--patience", 0)
+    assert result.exit_code == 1
+    assert "not everybody has everything 0 s after the last text" in " ".join(result.stdout.split())
+    assert result.stderr.splitlines()[-1] == "Not safe: database"
