@@ -9,7 +9,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.metadata_locks import LockCycleError, SessionMetadataLocks
-from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import ReadView, Transaction
 from chatsim.innodb.storage.tables import Table
 
@@ -116,10 +116,10 @@ class SessionTransaction:
             self.trx = Transaction(self.connection_id, self._next_isolation or self.isolation)
         return self.trx
 
-    def rows(self, duplicates: Mode = "S") -> Rows:
+    def rows(self, duplicates: Mode = "S") -> RowOperations:
         """What the transaction changes rows with; rows in the way of an insert are locked in mode ``duplicates``."""
         trx = self.transaction()
-        return Rows(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
+        return RowOperations(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
 
     def end_statement(self, trx: Transaction) -> None:
         """Release what a transaction has for the current statement only."""

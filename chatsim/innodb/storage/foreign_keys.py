@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from chatsim.db.deadlock import Mode
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.rows import DuplicateError, Rows
+from chatsim.innodb.storage.rows import DuplicateError, RowOperations
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Index, Record
 from chatsim.innodb.storage.tables import ForeignKey, Table
@@ -28,7 +28,7 @@ _DEEPEST = 15
 
 
 async def check_parents(
-    rows: Rows,
+    rows: RowOperations,
     table: Table,
     row: Sequence[Value],
     before: Sequence[Value] | None = None,
@@ -66,7 +66,7 @@ async def check_parents(
 
 
 async def apply_to_children(
-    rows: Rows, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, deleted: bool = False
+    rows: RowOperations, table: Table, old: Sequence[Value], new: Sequence[Value] | None, *, deleted: bool = False
 ) -> bool:
     """Apply ON DELETE and ON UPDATE to the children of a row; or check that there are none (RESTRICT).
 
@@ -104,7 +104,7 @@ class _Cascade:
         rows: what the transaction locks with.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: RowOperations) -> None:
         self._rows = rows
         self._depth = 0
 
@@ -178,7 +178,7 @@ class _Cascade:
         await self.apply(child, old, row, deleted=False)
 
 
-async def _search(rows: Rows, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
+async def _search(rows: RowOperations, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
     """A locking read of the records of an index that begin with a key."""
     await rows.lock_table(table, "IS" if mode == "S" else "IX")
     path = AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 from chatsim.innodb.storage.locks import WaitPolicy
-from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Record
 from chatsim.innodb.storage.tables import Table
@@ -47,7 +47,7 @@ class Intersection:
         """The columns that it searches by."""
         return _columns(self.paths)
 
-    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
         """An iterator over its rows. Raises as `Scan` does."""
         if not self.covering:
             return _RowLookup(self.keys(rows, reading), rows, self.table, reading)
@@ -55,7 +55,7 @@ class Intersection:
         children = [_keys(first, rows, reading), *(_keys(path, rows, _patient(reading)) for path in others)]
         return _RowIdIntersection(children, self.within, reading)
 
-    def keys(self, rows: Rows, reading: Reading) -> _RowIdIntersection:
+    def keys(self, rows: RowOperations, reading: Reading) -> _RowIdIntersection:
         """An iterator over the keys of its rows alone."""
         return _RowIdIntersection([_keys(path, rows, _patient(reading)) for path in self.paths], self.within, reading)
 
@@ -79,7 +79,7 @@ class Union:
         """The columns that it searches by."""
         return set().union(*(_columns([part]) if isinstance(part, AccessPath) else part.columns for part in self.parts))
 
-    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
         """An iterator over its rows. Raises as `Scan` does."""
         children = [
             _keys(part, rows, _patient(reading)) if isinstance(part, AccessPath) else part.keys(rows, reading)
@@ -109,7 +109,7 @@ class SortedUnion:
         """The columns that it searches by."""
         return _columns([*self.paths, *([self.clustered] if self.clustered else [])])
 
-    def open(self, rows: Rows, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
         """An iterator over its rows. Raises as `Scan` does."""
         passed = self.clustered.ranges if self.clustered else ()
         last = Scan(rows, self.clustered, _child(reading)) if self.clustered else None
@@ -134,7 +134,7 @@ def _patient(reading: Reading) -> Reading:
     return replace(reading, policy=WaitPolicy.WAIT)
 
 
-def _keys(path: AccessPath, rows: Rows, reading: Reading) -> Scan:
+def _keys(path: AccessPath, rows: RowOperations, reading: Reading) -> Scan:
     return Scan(rows, replace(path, covering=True, pushed=None), _child(reading))
 
 
@@ -249,7 +249,7 @@ class _RowLookup:
     def __init__(
         self,
         keys: _RowIdIntersection | _RowIdUnion | _SortedRowIds,
-        rows: Rows,
+        rows: RowOperations,
         table: Table,
         reading: Reading,
         last: Scan | None = None,

@@ -27,7 +27,7 @@ from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.undo import roll_back, write
 from chatsim.innodb.storage.values import NULL, Key, Value, as_text
 
-__all__ = ["DuplicateError", "Rows"]
+__all__ = ["DuplicateError", "RowOperations"]
 
 
 class DuplicateError(Exception):
@@ -52,7 +52,7 @@ class DuplicateError(Exception):
         return f"Duplicate entry '{shown}' for key '{self.table.name}.{self.index.definition.name}'"
 
 
-class Rows:
+class RowOperations:
     """What a transaction locks and changes rows with.
 
     Args:

@@ -15,7 +15,7 @@ from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.locks import Grant, NotGrantedError, WaitPolicy
 from chatsim.innodb.storage.mvcc import last_committed, visible
-from chatsim.innodb.storage.rows import Rows
+from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import Index, ReadView, Record
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value
@@ -106,7 +106,7 @@ class AccessPath:
         """The columns that it searches by."""
         return {*self.index.definition.place}
 
-    def open(self, rows: Rows, reading: Reading) -> Scan:
+    def open(self, rows: RowOperations, reading: Reading) -> Scan:
         """A scan. Raises as `Scan` does."""
         return Scan(rows, self, reading)
 
@@ -167,7 +167,7 @@ class Scan:
         examined: how many records it has examined.
     """
 
-    def __init__(self, rows: Rows, path: AccessPath, reading: Reading) -> None:
+    def __init__(self, rows: RowOperations, path: AccessPath, reading: Reading) -> None:
         if rows.trx.view is not None and not rows.trx.view.sees(path.index.made):
             raise database_error(1412, "Table definition has changed, please retry transaction")
         self._rows = rows

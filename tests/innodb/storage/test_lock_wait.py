@@ -72,6 +72,17 @@ def test_a_waiter_with_more_behind_it_overtakes_an_older_one(stage):
     assert older.locks.blocking_trx is weighty
 
 
+def test_the_weights_of_a_chain_of_waits_add_up(stage):
+    first, second, third, holder = (stage.trx() for _ in range(4))
+    stage.ask(holder, None, "X", NEXT_KEY)
+    for key, trx in ((10, first), (20, second)):
+        stage.ask(trx, key, "X", RECORD)
+    stage.ask(third, 20, "X", RECORD)
+    stage.ask(second, 10, "X", RECORD)
+    stage.ask(first, None, "X", INSERT)
+    assert stage.locks.waits.schedule_weights() == {third: 1, second: 2, first: 3}
+
+
 @pytest.mark.parametrize(("later", "first"), [(4, "weighty"), (5, "starved")])
 def test_a_waiter_after_which_many_began_to_wait_counts_for_as_many_as_wait(stage, later, first):
     holder, weighty, starved, behind, other = (stage.trx() for _ in range(5))

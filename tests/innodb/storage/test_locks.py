@@ -257,6 +257,27 @@ def test_a_record_given_up_is_free_and_the_others_of_its_structure_are_not(stage
     assert stage.held(one) == {("X", "record", 20)}
 
 
+def test_a_lock_that_was_waited_for_is_the_newest_of_the_queue_also_on_further_records(stage):
+    holder, waiter, other = stage.trx(), stage.trx(), stage.trx()
+    stage.ask(holder, 20, "X", RECORD)
+    stage.ask(waiter, 20, "S", RECORD)
+    stage.ask(other, 10, "S", RECORD)
+    stage.locks.release_all(holder)
+    stage.ask(waiter, 10, "S", RECORD)
+    assert [lock.trx for lock in stage[10].locks] == [waiter, other]
+
+
+def test_the_records_of_a_lock_are_released_in_the_order_in_which_they_were_inserted(stage):
+    holder, *waiters = (stage.trx() for _ in range(4))
+    for key in (30, 10, 20):
+        stage.ask(holder, key, "X", RECORD)
+    for key, trx in zip((30, 20, 10), waiters, strict=True):
+        stage.ask(trx, key, "X", RECORD)
+    stage.locks.release_all(holder)
+    positions = [lock.queue_position for key in (10, 20, 30) for lock in stage[key].locks]
+    assert positions == sorted(positions, reverse=True)  # the newest has the lowest
+
+
 # --- records that come and go
 
 

@@ -12,7 +12,7 @@ from chatsim.innodb.sql.expressions import Context, Env
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.rows import Rows
+    from chatsim.innodb.storage.rows import RowOperations
     from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import ColumnType, Value
@@ -87,7 +87,7 @@ class Execution:
     """
 
     session: SessionContext
-    rows: Rows
+    rows: RowOperations
     args: Sequence[Any]
     answer: Answer = field(default_factory=Answer)
     shares: bool = False
