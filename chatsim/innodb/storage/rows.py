@@ -134,16 +134,14 @@ class RowOperations:
         return undo.record
 
     async def update(self, table: Table, record: Record, row: Sequence[Value]) -> None:
-        """Update a row. Raises `DuplicateError`: nothing has changed then but locks."""
+        """Update a row, which is locked in X. Raises `DuplicateError`: nothing has changed then but locks."""
         since = len(self.trx.undo_log)
         old = record.row
         try:
             if not _entry_changes(table.clustered, old, row):
-                await self._lock_changed(record)
                 table.logged(row)
                 deleted = inserted = self._write(table, record, row, deleted=False)
             else:
-                await self._lock_changed(record)
                 deleted = self._write(table, record, old, deleted=True)
                 table.logged(row)
                 inserted = await self._insert_clustered(table, row)
@@ -156,11 +154,10 @@ class RowOperations:
             raise
 
     async def delete(self, table: Table, record: Record) -> None:
-        """Delete-mark a row and its entries."""
+        """Delete-mark a row, which is locked in X, and its entries."""
         since = len(self.trx.undo_log)
         row = record.row
         try:
-            await self._lock_changed(record)
             undo = self._write(table, record, row, deleted=True)
             for index in table.secondary:
                 await self._delete_mark_entry(undo, index, index.key_of(row))
@@ -187,10 +184,6 @@ class RowOperations:
     def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> UndoRecord:
         before = write(record, self.trx, self.locks, row, deleted=deleted)
         return self._log(table, record, before)
-
-    async def _lock_changed(self, record: Record) -> None:
-        while await self.lock(record, "X", LockKind.RECORD, implicit=True) is None:
-            pass
 
     async def _insert_clustered(self, table: Table, row: Sequence[Value]) -> UndoRecord:
         index = table.clustered

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 
+import pytest
 from index_state import chain, consistent, shape, there
 
 from chatsim.innodb.server.session import EngineSession
@@ -118,5 +119,28 @@ def test_purge_wakes_who_waits_for_a_record_that_goes_and_hands_its_gap_on():
         engine.purge()
         locks = {(each.mode, each.data) for each in engine.data_locks() if each.index}
         assert locks == {("X", "3"), ("X,GAP", "3"), ("X", "4"), ("X", "supremum pseudo-record")}
+
+    there(body)
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "READ COMMITTED"])
+def test_an_update_that_waits_for_an_old_entry_inserts_a_new_one_when_the_old_one_is_purged(isolation):
+    async def body(engine, admin):
+        keeper, holder, writer = (EngineSession(engine) for _ in range(3))
+        await keeper.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        await admin.run("UPDATE t SET k = 7 WHERE id = 4")
+        await holder.run("BEGIN; SELECT k FROM t FORCE INDEX (by_k) WHERE k = 2 FOR SHARE")
+        await writer.run(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
+        update = asyncio.create_task(writer.run("UPDATE t SET k = 2 WHERE id = 4"))
+        await asyncio.sleep(0.001)
+        assert not update.done()
+        await keeper.run("COMMIT")
+        assert engine.purge()
+        await asyncio.sleep(0.001)
+        await holder.run("COMMIT")
+        await update
+        assert consistent(engine)
+        engine.purge()
+        assert shape(engine)["by_k"] == ["NULL", "1", "1", "2"]
 
     there(body)
