@@ -1,1 +1,1 @@
-"""What is measured: workloads, histories of what happened, checks of what must hold, results."""
+"""The experiments: workloads, histories of operations, checks, and results."""

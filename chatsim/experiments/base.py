@@ -1,8 +1,8 @@
-"""What an experiment is: parameters, a run in a world, and columns of a table.
+"""The base class of experiments: parameters, a run in a world, and the columns of a table.
 
-An experiment is a frozen dataclass whose fields are declared by `parameter`. From that declaration come the checks of
-the Python function (`chatsim.experiments.runner.function`), the options of the command, the saved config and
-``docs/parameters.md``.
+An experiment is a frozen dataclass whose fields are declared with `parameter`. The checks of the Python function
+(`chatsim.experiments.runner.function`), the options of the command, the saved config and ``docs/parameters.md`` all
+come from this declaration.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ __all__ = ["Experiment"]
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(ABC):
-    """What is measured, with its parameters as fields.
+    """An experiment, with its parameters as fields.
 
     Attributes:
-        name: of the function and the command.
-        title: what is done, in a few words, for the head of a table.
-        judged: the column whose values a gate can demand to be safe, and the parameter that names these values; if it
-            is empty, a gate demands that everything is safe.
+        name: the name of the function and of the command.
+        title: the title of its table.
+        judged: the column whose values a gate can require to be safe, and the parameter that names these values; if it
+            is empty, a gate requires that everything is safe.
         explained: what the notes of a result explain, as the help of an option; empty if there are none.
         shown: the columns that are shown, with their headings.
 
     Raises:
-        BadParameterError: a parameter makes no sense, or two don't go together.
+        BadParameterError: a parameter is invalid, or two can't be combined.
     """
 
     name: ClassVar[str]
@@ -54,11 +54,11 @@ class Experiment(ABC):
         self.check_together()
 
     def check_together(self) -> None:  # noqa: B027 - most parameters go with all others
-        """Raise a `BadParameterError` for parameters that don't go together."""
+        """Raise `BadParameterError` for parameters that can't be combined."""
 
     @abstractmethod
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
-        """Measure everything, adding each variant to ``result`` as it finishes."""
+        """Measure everything. Each variant is added to ``result`` when it is finished."""
 
     @abstractmethod
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
@@ -69,24 +69,24 @@ class Experiment(ABC):
         return plain(self)
 
     def setting(self) -> str:
-        """The conditions that a headline must carry, in words."""
+        """The conditions of the experiment, in words."""
         given = {name: value for name, value in self.config().items() if value is not None}
         return ", ".join(f"{name.replace('_', ' ')} {_words(value)}" for name, value in given.items())
 
     def result(self, world: str) -> Result:
-        """A result without variants, for a run in the world of that name."""
+        """A result without variants, for a run in the world with this name."""
         config = {"experiment": self.name, "world": world, **self.config()}
         return Result(config, self.title, self.setting(), self.shown, self.draw)
 
     async def run(self, world: World, result: Result, progress: Progress | None = None) -> None:
-        """Measure everything in a world, anew, adding each variant to ``result`` as it finishes.
+        """Clear ``result``, and measure everything in a world. Each variant is added when it is finished.
 
         Raises:
-            DatabaseError: the database refused what is no operation of the experiment.
+            DatabaseError: the database has refused a statement outside of the experiment's operations.
             StrategyError: a strategy is broken.
-            WorldError: the world can't do it.
+            WorldError: the world can't run it.
         """
-        result.clear()  # what a run before has found, when a run is repeated to see whether it repeats itself
+        result.clear()  # the results of the first run, when determinism is checked
         result.environment |= describe_machine() | dict(world.environment)
         await self.measure(world, result, progress or Progress(shown=False))
 

@@ -1,7 +1,7 @@
-"""Verdicts, and the checks that they are made of.
+"""Checks and verdicts.
 
-A check is given what happened and what is there in the end, and gives anomalies: each names what must not be, with the
-operations that prove it. `judge` makes a verdict of a history and the anomalies that all its checks have found.
+A check gets the history and the final state, and returns anomalies. Each anomaly names something that must not happen,
+with the operations that prove it. `judge` makes a verdict of a history and of the anomalies of all checks.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ H = TypeVar("H", bound=Hashable)
 
 
 class Word(StrEnum):
-    """The verdict in a word, from the best to the worst.
+    """The verdict in one word, from the best to the worst.
 
-    ``safe``: every operation succeeded and nothing is wrong. ``errors``: nothing is wrong, but callers were refused.
-    ``unsafe``: something that must hold does not.
+    ``safe``: every operation has succeeded, and there is no anomaly. ``errors``: there is no anomaly, but callers were
+    refused. ``unsafe``: there is an anomaly.
     """
 
     SAFE = "safe"
@@ -31,20 +31,20 @@ class Word(StrEnum):
     UNSAFE = "unsafe"
 
     def is_worse_than(self, other: Word) -> bool:
-        """Whether it stands behind another."""
+        """Whether it is worse than another one."""
         order = [*Word]
         return order.index(self) > order.index(other)
 
 
 @dataclass(frozen=True)
 class Anomaly:
-    """Something that must not be.
+    """Something that must not happen.
 
     Attributes:
-        kind: what, in a few words.
-        subject: of whom or what, such as a pair of users.
+        kind: the kind of the anomaly, in a few words.
+        subject: what it concerns, such as a pair of users.
         sentence: what is wrong, in one sentence.
-        steps: the operations that prove it, by start.
+        steps: the operations that prove it, ordered by start.
     """
 
     kind: str
@@ -53,18 +53,18 @@ class Anomaly:
     steps: tuple[Operation, ...] = ()
 
     def explain(self) -> str:
-        """The sentence, then one line per operation."""
+        """The sentence, and a line for each operation."""
         return "\n".join([self.sentence, *(f"  {step}" for step in self.steps)])
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the checks found.
+    """The result of all checks.
 
     Attributes:
-        word: the verdict.
-        why: one sentence.
-        anomalies: the proof, when it is ``unsafe``.
+        word: the verdict in one word.
+        why: the reason, in one sentence.
+        anomalies: the proof, if it is ``unsafe``.
     """
 
     word: Word
@@ -76,7 +76,7 @@ class Verdict:
         return "\n".join([f"{self.word}: {self.why}", *(anomaly.explain() for anomaly in self.anomalies[:3])])
 
     def count(self, kind: str) -> int:
-        """How many anomalies are of a kind."""
+        """The number of anomalies of a kind."""
         return sum(anomaly.kind == kind for anomaly in self.anomalies)
 
 
@@ -84,10 +84,10 @@ def judge(history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: s
     """The verdict on a history.
 
     Args:
-        history: what happened; an operation whose outcome is unknown is allowed to have happened or not.
-        anomalies: what the checks found.
-        safe: why nothing is wrong, in one sentence, if nothing is.
-        refused: what the callers that were refused did not get, such as ``callers got no thread``.
+        history: the operations. An operation with an unknown outcome may have happened or not.
+        anomalies: the anomalies of all checks.
+        safe: the sentence for a safe verdict.
+        refused: what refused callers did not get, such as ``callers got no thread``.
     """
     found = tuple(anomalies)
     if found:
@@ -100,28 +100,28 @@ def judge(history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: s
     return Verdict(Word.SAFE, safe)
 
 
-# --- lists that somebody reads: what should be seen, and what has been seen, in their orders
+# --- lists that a client reads: the expected entries, and the seen ones, in order
 
 
 def missing(expected: Iterable[H], seen: Iterable[H]) -> list[H]:
-    """What should have been seen and was not."""
+    """Expected entries that were not seen."""
     there = set(seen)
     return [each for each in expected if each not in there]
 
 
 def unexpected(allowed: Collection[H], seen: Iterable[H]) -> list[H]:
-    """What was seen and should not be there."""
+    """Seen entries that should not exist."""
     known = set(allowed)
     return [each for each in dict.fromkeys(seen) if each not in known]
 
 
 def repeated(seen: Iterable[H]) -> list[H]:
-    """What was seen more than once, each named once."""
+    """Entries that were seen more than once, each listed once."""
     return [each for each, times in Counter(seen).items() if times > 1]
 
 
 def disordered(expected: Sequence[H], seen: Iterable[H]) -> list[H]:
-    """What was seen for the first time behind something that belongs behind it; what is not expected is passed over."""
+    """Entries that were first seen after an entry that belongs after them. Unexpected entries are ignored."""
     place = {each: at for at, each in enumerate(expected)}
     found, furthest, known = [], -1, set[H]()
     for each in seen:

@@ -1,4 +1,4 @@
-"""Many users log in and stay: how soon are they in, and does everybody stay?"""
+"""A crowd: many users log in and stay. How soon are they logged in, and do all of them stay connected?"""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Crowd:
     """The parameters of a run.
 
     Attributes:
-        clients: how many users, with ids from 1; each has a client on a machine of its own.
-        seconds: how long the run takes; everybody stays to its end.
-        arrival: the seconds at its beginning within which all arrive, at random times.
-        deadline: the seconds that a request may take.
-        seed: of the times.
+        clients: the number of users, with ids from 1; each has a client on a machine of its own.
+        seconds: the length of the run; all users stay until its end.
+        arrival: the seconds at its beginning within which all users arrive, at random times.
+        deadline: the largest time for a request, in seconds.
+        seed: the seed of the arrival times.
     """
 
     clients: int
@@ -41,7 +41,7 @@ class Crowd:
     seed: int = 1
 
     async def run(self, cluster: Cluster) -> list[Operation]:
-        """Let all users log in and stay; returns their logins, by client. Who did not stay has a failed login."""
+        """Let all users log in and stay. Returns their logins. A user who did not stay has a failed login."""
         clock = asyncio.get_running_loop().time
         due = np.random.default_rng(self.seed).uniform(0, self.arrival, size=self.clients).tolist()
         begun = clock()
@@ -73,7 +73,7 @@ class Crowd:
 
 
 def summary(logins: Sequence[Operation]) -> dict[str, object]:
-    """A crowd in a row: how many came, how many stayed, latency of the logins in ms, why the others did not stay."""
+    """A crowd as a row: arrived and remaining users, latency of logins in ms, reasons of those who did not stay."""
     times = latencies_ms(logins)
     return {
         "clients": len(logins),

@@ -1,4 +1,4 @@
-"""The experiments, and what belongs to them, as functions for a notebook."""
+"""The experiments, and their strategies, as functions for a notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["EXPERIMENTS", "catchup", "delivery", "pages", "paging_strategies", "
 T = TypeVar("T")
 
 EXPERIMENTS = (Race, Pages, CatchUp, Delivery, Talk)
-"""Those that there are."""
+"""All experiments."""
 
 race = function(Race)
 pages = function(Pages)
@@ -31,15 +31,15 @@ talk = function(Talk)
 
 
 def strategies() -> dict[str, CreationStrategy]:
-    """The creation strategies that are shipped, by name."""
+    """The creation strategies of chatsim, by name."""
     return dict(STRATEGIES)
 
 
 def paging_strategies(what: str) -> dict[str, PagingStrategy]:
-    """The ways to page ``threads`` or ``history`` that are shipped, by name."""
+    """The paging strategies of chatsim for ``threads`` or ``history``, by name."""
     return dict(PAGING_STRATEGIES[what])
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` to its end and return what it returns; in a notebook use ``await`` instead."""
+    """Run ``main`` to its end, and return its result. In a notebook use ``await`` instead."""
     return asyncio.run(main)

@@ -1,7 +1,7 @@
-"""What happened: one record for every operation that a client started.
+"""The history of a run: a record for each operation that a client has started.
 
-Checks read histories; an outcome is recorded once, by the client that called. ``unknown`` means that the connection was
-lost and nobody can say whether the operation took effect; a check allows both.
+Checks read histories. An outcome is recorded once, by the calling client. ``unknown`` means that the connection was
+lost, so that it is not known whether the operation took effect; a check allows both.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["Operation", "Outcome", "Recorder", "frame", "read", "write"]
 
 
 _WIDTH = 60
-"""Characters of a value in a sentence."""
+"""The largest length of a value in a sentence, in characters."""
 
 
 class Outcome(StrEnum):
-    """How an operation ended, as far as its caller knows."""
+    """The outcome of an operation, as far as its caller knows."""
 
     OK = "ok"
     FAIL = "fail"
@@ -36,21 +36,21 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one client; times in seconds since the run began.
+    """One operation of one client. Times are in seconds since the beginning of the run.
 
     Attributes:
-        client: who asked.
-        round: which of the client's operations this is, from 0.
-        kind: what was done: ``create``, ``write``, ``read``, ``page``, ``send``.
-        asked: what was asked, by name: plain values.
+        client: the number of the client.
+        round: the number of the operation among the client's, from 0.
+        kind: the kind of the operation: ``create``, ``write``, ``read``, ``page``, ``send``.
+        asked: the request: plain values by name.
         intended: when it was due.
         start: when it was started.
         end: when its outcome was known.
-        outcome: how it ended.
-        value: what the caller got, by name: plain values; empty unless it ended well.
-        attempts: how often it was tried.
-        refusals: the kind of every refusal met, in order.
-        reason: the last refusal in words, unless it ended well.
+        outcome: its outcome.
+        value: the reply: plain values by name; empty unless it was successful.
+        attempts: the number of tries.
+        refusals: the kind of each refusal, in order.
+        reason: the last refusal in words, unless it was successful.
     """
 
     client: int
@@ -85,11 +85,11 @@ def _short(text: str) -> str:
 
 
 class Recorder:
-    """Makes the records of one client; entered times are on the running loop's clock.
+    """Records the operations of one client. Its arguments are times of the running loop's clock.
 
     Args:
-        client: which client.
-        begun: when the run began, on the loop's clock.
+        client: the number of the client.
+        begun: the beginning of the run, on the loop's clock.
     """
 
     def __init__(self, client: int, begun: float) -> None:
@@ -107,17 +107,16 @@ class Recorder:
         in_doubt: Callable[[], bool] = lambda: False,
         intended: float | None = None,
     ) -> Operation:
-        """Carry out an operation and record what came of it.
+        """Carry out an operation, and record its outcome.
 
         Args:
-            kind: what is done.
-            asked: what is asked.
-            call: does it, and returns what the caller gets; it is given what to call with each refusal of the database
-                that it meets.
-            turn: which of the client's operations this is.
-            refusable: the errors that are outcomes; others are raised.
-            in_doubt: whether what was refused may have been done all the same, beyond what the refusals tell.
-            intended: when it was due, on the loop's clock; now, when None.
+            kind: the kind of the operation.
+            asked: the request.
+            call: carries it out, and returns the reply. It gets a function to call with each refusal of the database.
+            turn: the number of the operation among the client's.
+            refusable: the errors that are outcomes; other errors are raised.
+            in_doubt: whether a refused operation may have taken effect, in addition to what the refusals tell.
+            intended: when it was due, on the loop's clock; None is now.
         """
         clock = asyncio.get_running_loop().time
         refusals: list[DatabaseError] = []
@@ -129,7 +128,7 @@ class Recorder:
             value = await call(refusals.append)
         except refusable as error:
             reason, ended = str(error), error
-            # a lost try may have taken effect, whatever the tries after it met
+            # a lost try may have taken effect, whatever the outcome of later tries
             lost = any(isinstance(each, ConnectionLostError) for each in (*refusals, error))
             outcome = Outcome.UNKNOWN if lost or in_doubt() else Outcome.FAIL
         end = clock()
@@ -150,15 +149,15 @@ class Recorder:
 
 
 def frame(operations: Iterable[Operation]) -> pd.DataFrame:
-    """A tidy table, one row per operation; what was asked and got are columns by their names.
+    """A tidy table with a row for each operation. The values of request and reply are columns.
 
-    ``latency_ms`` is counted from the intended start, ``service_ms`` from the real one.
+    ``latency_ms`` counts from the intended start, ``service_ms`` from the real one.
     """
     import pandas as pd
 
     plain = [name for name in Operation.__dataclass_fields__ if name not in ("asked", "value")]
     rows = [{**{name: getattr(each, name) for name in plain}, **each.asked, **each.value} for each in operations]
-    # as objects first: a whole number beside one that is missing would become a float, and a large one another
+    # as objects first: with a missing value, integers would become floats, and large ones would change
     table = pd.DataFrame(rows, columns=None if rows else plain, dtype=object)
     whole = [name for name in table if pd.api.types.infer_dtype(table[name], skipna=True) == "integer"]
     table = table.astype(dict.fromkeys(whole, "Int64")).infer_objects()
@@ -169,13 +168,13 @@ def frame(operations: Iterable[Operation]) -> pd.DataFrame:
 
 
 def write(path: Path, records: Iterable[tuple[Mapping[str, object], Operation]]) -> None:
-    """Write one JSON object per line: the variant's keys, then the operation."""
+    """Write a line of JSON for each operation: the variant's keys, then the operation."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps({**keys, **asdict(operation)}) + "\n" for keys, operation in records)
 
 
 def read(path: Path) -> list[tuple[dict[str, object], Operation]]:
-    """What `write` wrote. Raises `ValueError` naming the line that is no operation."""
+    """Read what `write` has written. Raises `ValueError` with the number of a line that is not an operation."""
     records = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

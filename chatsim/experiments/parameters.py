@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Domain(Protocol):
-    """Which values a parameter can have.
+    """The values that a parameter can have.
 
     Attributes:
         several: whether it takes one value or several.
@@ -45,16 +45,16 @@ class Domain(Protocol):
     several: bool
 
     def convert(self, name: str, value: Any) -> Any:
-        """The value as the experiment uses it. Raises `BadParameterError`; converts what it has converted to itself."""
+        """The value for the experiment. A converted value stays the same. Raises `BadParameterError`."""
         ...
 
     def parse(self, text: str) -> Any:
-        """A value as `convert` takes it, from a word of a command line."""
+        """A word of a command line as a value for `convert`."""
         ...
 
     @property
     def choices(self) -> Collection[str]:
-        """The names that there are; empty where the values are no names."""
+        """The allowed names; empty if the values are not names."""
         ...
 
     @property
@@ -289,10 +289,10 @@ class Parameter:
     """A declared parameter.
 
     Attributes:
-        name: the field's.
-        domain: which values it can have.
-        default: what it is if nothing is said.
-        help: what it is for, and its unit; a clause that begins with a small letter.
+        name: the name of the field.
+        domain: the values that it can have.
+        default: its default.
+        help: its purpose and its unit; a clause that begins with a small letter.
         annotation: its type, as text.
     """
 
@@ -303,7 +303,7 @@ class Parameter:
     annotation: str = ""
 
     def convert(self, value: Any) -> Any:
-        """A value as the experiment uses it. Raises `BadParameterError`."""
+        """A value, converted for the experiment. Raises `BadParameterError`."""
         return None if value is None and self.default is None else self.domain.convert(self.name, value)
 
 
@@ -313,7 +313,7 @@ def parameter(default: Any, domain: Domain, help_: str) -> Any:
 
 
 def parameters(experiment: object) -> Iterator[Parameter]:
-    """The declared parameters of an experiment, or of its class: its own in their order, then what all have."""
+    """The declared parameters of an experiment or its class: its own, in order, and then those that all have."""
     own_first = sorted(fields(experiment), key=lambda each: each.name == "seed")  # type: ignore[arg-type]  # a dataclass
     for each in own_first:
         if declared := each.metadata.get("parameter"):
@@ -327,7 +327,7 @@ def check(experiment: object) -> None:
 
 
 def plain(experiment: object) -> dict[str, object]:
-    """The parameters as JSON and TOML have them: objects by their names."""
+    """The parameters as values for JSON and TOML; objects become their names."""
     return {each.name: _plain(getattr(experiment, each.name)) for each in parameters(experiment)}
 
 

@@ -1,4 +1,4 @@
-"""Prints ``docs/parameters.md``: the parameters of every experiment, as they are declared.
+"""Prints ``docs/parameters.md``: the declared parameters of every experiment.
 
 python -m chatsim.experiments.reference > docs/parameters.md
 """

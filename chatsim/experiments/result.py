@@ -1,4 +1,4 @@
-"""A result is a table before it is anything else: samples, a summary, and everything it takes to repeat the run."""
+"""The result of an experiment: a table of samples, a summary, and everything that is needed to repeat the run."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _OURS = ("note-*.txt", "deadlock-*")
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the things that an experiment compares, measured.
+    """One of the things that an experiment compares, with its measures.
 
     Attributes:
-        key: what tells it from the others of the result, by column: a strategy, a pattern.
-        measures: what was measured, by column; None for what is not known.
-        verdict: what the checks say, if there are any.
+        key: what distinguishes it from other variants of the result, by column, such as a strategy and a pattern.
+        measures: the measures, by column; None if unknown.
+        verdict: the verdict, if there are checks.
         operations: the history.
-        window_s: how long the measured window was, in seconds.
-        deadlock: the last of its deadlocks, if there was one and the server told.
+        window_s: the length of the measured window, in seconds.
+        deadlock: its last deadlock, if there was one and the server has reported it.
     """
 
     key: Mapping[str, object]
@@ -53,25 +53,25 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """What tells it from the others, in words."""
+        """The values of its key, in words."""
         return ", ".join(str(value) for value in self.key.values())
 
     def row(self) -> dict[str, object]:
-        """What it is, what was measured, and the verdict."""
+        """Its key, its measures and its verdict."""
         judged = {} if self.verdict is None else {"verdict": self.verdict.word.value, "why": self.verdict.why}
         return {**self.key, **self.measures, **judged}
 
 
 @dataclass(repr=False)
 class Result:
-    """What an experiment found; variants are added as they finish, so that an interrupted run has a valid part.
+    """The result of an experiment. Variants are added when they are finished, so an interrupted run has a valid part.
 
     Attributes:
-        config: the experiment's parameters, its name and the world among them.
-        title: what was done, in a few words.
+        config: the experiment's parameters, with its name and the world.
+        title: the title of its table.
         setting: the experiment's conditions in words.
         shown: the columns that are shown, with their headings.
-        draw: draws the summary; it is given the table and a caption.
+        draw: draws the summary. It gets the table and a caption.
         environment: the world, the machine and the software.
         variants: what was compared.
         notes: longer texts by name, such as the plan of a query.
@@ -87,13 +87,13 @@ class Result:
     notes: dict[str, str] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Forget what was measured."""
+        """Remove all variants and notes."""
         self.variants.clear()
         self.notes.clear()
 
     @property
     def samples(self) -> pd.DataFrame:
-        """One row per operation, with what tells its variant from the others."""
+        """A table with a row for each operation, with the key of its variant."""
         import pandas as pd
 
         tables = []
@@ -105,7 +105,7 @@ class Result:
         return pd.concat(tables, ignore_index=True) if tables else history.frame(())
 
     def rows(self) -> list[dict[str, object]]:
-        """One plain dict per variant: what it is, its conditions, its measures, its verdict."""
+        """A dict for each variant: its key, its conditions, its measures, its verdict."""
         one = {name: value for name, value in self.config.items() if not isinstance(value, list)}
         server = {name: self.environment.get(name) for name in ("engine", "server_version", "profile")}
         return [{**each.key, **one, **server, **each.row()} for each in self.variants]
@@ -117,21 +117,21 @@ class Result:
         return pd.DataFrame(self.rows())
 
     def deadlock(self, name: str | None = None) -> Deadlock | None:
-        """A deadlock of a variant of that name, such as a strategy (of any, when None), or None if there was none."""
+        """A deadlock of the variant with this name, such as a strategy (any if None); None if there is none."""
         for variant in self.variants:
             if variant.deadlock and (name is None or name in variant.key.values()):
                 return variant.deadlock
         return None
 
     def conditions(self) -> str:
-        """The conditions that a headline must carry, in one line."""
+        """The conditions of the run, in one line."""
         settings = self.environment.get("settings")
         log_bin = "?" if not isinstance(settings, Mapping) else "on" if settings.get("log_bin") else "off"
         server = f"{self.environment.get('engine')} {self.environment.get('server_version')}"
         return f"{server}, profile {self.environment.get('profile')}, binary log {log_bin}; {self.setting}"
 
     def plot(self) -> Figure:
-        """The summary, drawn."""
+        """Draw the summary."""
         return self.draw(self.summary(), self.conditions())
 
     def table(self) -> pd.DataFrame:
@@ -153,7 +153,7 @@ class Result:
         return f"{table.to_html()}<p><small>{self.conditions()}</small></p>"
 
     def save(self, directory: Path | str) -> Path:
-        """Write the result into a folder, which is made if it is not there; returns the folder.
+        """Write the result into a folder, which is created if needed. Returns the folder.
 
         The files are samples.parquet, summary.json, environment.json, config.toml, history.jsonl, summary.png, a
         note-NAME.txt for each note, and a deadlock-VARIANT.txt and .png for each deadlock.

@@ -1,4 +1,4 @@
-"""Runs an experiment in a world: for Python's functions, and for the commands."""
+"""Running an experiment in a world, for the Python functions and for the commands."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _RAISES = {
 
 
 async def run(experiment: Experiment, world: object = "mysql", *, progress: bool = True) -> Result:
-    """Run an experiment; returns what it found.
+    """Run an experiment, and return its result.
 
     In the model it runs in a thread of its own, so that a notebook's event loop goes on meanwhile.
 
     Args:
-        experiment: what is run.
+        experiment: the experiment.
         world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost.
         progress: whether to show progress bars.
 
     Raises:
         BadParameterError: there is no such world.
-        WorldError: the world can't be had, or can't do it.
+        WorldError: the world is not available, or can't run it.
         StrategyError: a strategy is broken.
         DivergenceError: a run in the model does not repeat itself.
     """
@@ -54,9 +54,9 @@ async def run(experiment: Experiment, world: object = "mysql", *, progress: bool
 
 
 def run_here(experiment: Experiment, settings: Servers | Model, result: Result, *, progress: bool = True) -> None:
-    """Run an experiment to its end, in this thread; ``result`` has what was found, also after Ctrl-C.
+    """Run an experiment to its end, in this thread. ``result`` has its finished variants, also after Ctrl-C.
 
-    Raises as `run`, and a `KeyboardInterrupt`.
+    Raises as `run`, and `KeyboardInterrupt`.
     """
     bars = Progress(shown=progress)
     settings.run(lambda there: experiment.run(there, result, bars), seed=experiment.seed)

@@ -1,4 +1,4 @@
-"""Percentiles, and how two results differ."""
+"""Percentiles, and the comparison of two results."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 __all__ = ["compare", "latencies_ms", "percentile"]
 
 _BEYOND = 5
-"""A percentile is given only if at least so many samples lie beyond it."""
+"""The smallest number of samples beyond a percentile; with fewer, no percentile is given."""
 
 _RESAMPLED = 2
-"""The fewest samples that a bootstrap can be made of."""
+"""The smallest number of samples for a bootstrap."""
 
 
 def percentile(values: np.ndarray, q: float) -> float | None:
-    """The ``q``-th percentile, or None when fewer than five samples would lie beyond it."""
+    """The ``q``-th percentile, or None if fewer than five samples lie beyond it."""
     if len(values) * min(q, 100 - q) / 100 < _BEYOND:
         return None
     return float(np.percentile(values, q))
 
 
 def latencies_ms(history: Iterable[Operation], *, service: bool = False) -> np.ndarray:
-    """The latencies of the operations that ended well, in ms; from the real start, not the intended one, if service."""
+    """The latencies of successful operations, in ms, from the intended start; with ``service``, from the real start."""
     good = (each for each in history if each.outcome is Outcome.OK)
     return np.array([(each.end - (each.start if service else each.intended)) * 1e3 for each in good])
 
 
 def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """How ``other`` differs from ``base``: for each variant both have, the ratio of latencies with its interval.
+    """Compare ``other`` with ``base``: for each common variant, the ratio of latencies with a confidence interval.
 
-    The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13). It takes
-    them for independent, though callers that wait for one commit are not, and it knows nothing of how one run differs
-    from the next: it is a lower bound of the doubt. Goodput is one number a run: a bare ratio. What too few
-    operations succeeded for is NaN.
+    The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13). It assumes
+    that they are independent, although callers that wait for the same commit are not, and it does not include the
+    difference between two runs. So it is a lower bound of the uncertainty. Goodput is one number for each run, so it is
+    a ratio without an interval. With too few successful operations, a value is NaN.
 
     Args:
-        base: what is compared with.
-        other: what is compared.
-        confidence: the interval's level.
-        seed: for the resampling.
+        base: the result to compare with.
+        other: the result that is compared.
+        confidence: the level of the interval.
+        seed: the seed of the resampling.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Several things at once, in an experiment."""
+"""Running several coroutines at the same time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["side_by_side"]
 
 
 async def side_by_side(coroutines: Iterable[Coroutine[object, object, object]]) -> None:
-    """Run them side by side; the first to fail ends the others, and its error is raised as it is."""
+    """Run coroutines at the same time. The first one that fails ends the others, and its error is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:

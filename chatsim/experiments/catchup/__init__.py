@@ -1,1 +1,1 @@
-"""A client that was away catches up: how soon, at what price, and does it have everything then?"""
+"""The experiment on catching up: how soon, and at what price, does a client that was away have everything?"""

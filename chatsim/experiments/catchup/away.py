@@ -1,8 +1,8 @@
-"""A login after being away: how soon is the first screen there, how soon everything, and is it everything?
+"""A login after being away: how soon does a client have its first screen, and how soon everything? Is it complete?
 
-A reader on a machine of its own, so far from the nodes as one likes, has been away while others wrote into its threads.
-It connects, logs in, and catches up by a protocol; writers may go on writing meanwhile. In the end every acknowledged
-message is looked for in the reader's local store.
+A reader on a machine of its own, at a given distance from the nodes, was away while others wrote into its threads. It
+connects, logs in, and catches up by a protocol. Writers may go on writing meanwhile. At the end, every acknowledged
+message is looked up in the reader's local store.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Away:
     Attributes:
         protocol: a name in `PROTOCOLS`.
         cursor: one of its cursors.
-        distance: how far the reader is.
-        threads: how many threads have news.
-        missed: how many messages each of them.
-        quiet: how many threads have none.
-        history: how many messages of each thread were there before, and have been seen.
-        writers: how many write while the reader catches up, each as many texts as a thread has missed at most: they
-            are faster than a reader who has a round trip for ten of them, and would never let it come to an end.
+        distance: the distance of the reader.
+        threads: the number of threads with missed messages.
+        missed: the number of missed messages in each of them.
+        quiet: the number of threads without missed messages.
+        history: the number of older messages in each thread, which the reader has seen.
+        writers: the number of users who write during the catch-up, each at most as many texts as a thread has missed.
+            Without this limit a reader with a round trip for ten messages would never finish.
     """
 
     protocol: str
@@ -59,7 +59,7 @@ class Away:
     writers: int = 0
 
     async def run(self, world: World) -> tuple[dict[str, object], Verdict, list[Operation]]:
-        """One login: what was measured, whether everything is there, and the history of the writers."""
+        """Run one login. Returns the measures, the verdict, and the history of the writers."""
         protocol, clock = PROTOCOLS[self.protocol], asyncio.get_running_loop().time
         tables = Tables(self.threads, self.missed, self.quiet, self.history)
         await tables.load(world, protocol.schema)
@@ -116,10 +116,10 @@ class Away:
 
 
 class _Others:
-    """Others, who write into the reader's threads until the block ends, or as many texts each as they may.
+    """Other users, who write into the reader's threads until the block ends or their limit is reached.
 
     Attributes:
-        history: what they sent.
+        history: the texts that they have sent.
     """
 
     def __init__(self, nodes: Cluster, threads: int, writers: int, most: int) -> None:
@@ -137,12 +137,12 @@ class _Others:
 
     @property
     def seconds(self) -> float:
-        """How long they wrote."""
+        """The time for which they have written, in seconds."""
         return max((each.end for each in self.history if each.value), default=0.0)
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        """Have them write meanwhile."""
+        """Let them write during the block."""
         async with AsyncExitStack() as stack:
             clients = []
             for number in range(self._writers):

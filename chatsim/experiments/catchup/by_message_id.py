@@ -33,27 +33,27 @@ _SCHEMA = (
 
 
 class Ledger:
-    """A client's messages by their ids, as the source means to keep them. Its methods raise `LocalStoreError`."""
+    """A client's messages by their ids, as in the source's plan. Its methods raise `LocalStoreError`."""
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store
 
     async def open(self) -> None:
-        """Make the tables, if they are not there."""
+        """Create the tables, if they do not exist."""
         await self._store.transaction([(statement, ()) for statement in _SCHEMA])
 
     async def cursors(self) -> list[tuple[int, int]]:
-        """The threads that are known, by id, and the largest message id of each."""
+        """The known threads, ordered by id, with the largest message id of each."""
         rows = (await self._store.execute("SELECT thread_id, cursor FROM thread ORDER BY thread_id")).rows
         return [(int(str(thread)), int(str(cursor))) for thread, cursor in rows]
 
     async def note_threads(self, threads: Sequence[Thread]) -> None:
-        """Keep threads."""
+        """Store threads."""
         rows = [(thread.thread_id,) for thread in threads]
         await self._store.transaction([Many("INSERT OR IGNORE INTO thread (thread_id) VALUES (?)", rows)])
 
     async def keep(self, thread_id: int, texts: Sequence[HistoryText], cursor: int) -> None:
-        """Keep a page, and its cursor with it."""
+        """Store a page together with its cursor."""
         rows = [(text.msg_id, thread_id, text.sender, text.msg_content, text.chat_time) for text in texts]
         await self._store.transaction(
             [
@@ -75,16 +75,16 @@ async def catch_up(
     at_once: int = 1,
     stored: Callable[[Sequence[int]], None] = lambda _: None,
 ) -> None:
-    """Have the threads with a larger id than any that is known, then of each thread what is behind its cursor.
+    """Load the threads with a larger id than the known ones, and then the messages after the cursor of each thread.
 
     Args:
-        connection: to the node.
-        ledger: the memory.
-        at_once: how many threads are asked without waiting for each other; the source's: 1.
-        stored: told of each page, by its message ids, once it is stored.
+        connection: the connection to the node.
+        ledger: the local data.
+        at_once: the number of threads that are loaded at the same time; the source has 1.
+        stored: called with the message ids of each page after it was stored.
 
     Raises:
-        ClientError: it could not be had, or not all of it.
+        ClientError: not everything could be loaded.
     """
     assert connection.uid is not None, "log in first"
     last = max((thread for thread, _ in await ledger.cursors()), default=0)
@@ -116,6 +116,6 @@ async def _thread(
         await ledger.keep(thread_id, page.chat_datas, page.last_message_id)
         stored([text.msg_id for text in page.chat_datas])
         more = page.load_more
-        if more and page.last_message_id <= cursor:  # it would go on for ever: docs/source.md, P11
+        if more and page.last_message_id <= cursor:  # this would never end: docs/source.md, P11
             raise StuckError(f"the history of thread {thread_id} does not go on after message {cursor}")
         cursor = page.last_message_id

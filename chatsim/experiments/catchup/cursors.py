@@ -1,14 +1,14 @@
-"""How a client knows what it has not seen yet: kinds of cursor, each with how messages are written for it.
+"""Kinds of cursor: how a client knows what it has not seen yet, and how messages are written for that.
 
-AUTO_INCREMENT hands out a message's id when it is inserted; the row appears when its transaction commits. Of two
-transactions the one with the smaller id may commit last, and a reader that has gone past it never looks back
-(docs/source.md, P3, P4). Kinds differ in nothing but how they keep that from happening; each says in its docstring what
-it bets on, what a writer pays, and what a reader.
+AUTO_INCREMENT gives a message its id at the insert; the row is visible after the commit. Of two transactions the one
+with the smaller id may commit last, and a reader whose cursor has passed this id never sees the message
+(docs/source.md, P3, P4). The kinds differ only in how they prevent that. The text of each says what it bets on, and
+what writer and reader pay.
 
 A kind writes a batch of texts in one transaction, and reads what is new to a user. The cursor is a number for each
-thread, or for kinds that number a user's news, one for the user, under the key `USER`. Only those can tell of anything
-but new messages: of a thread that is new to somebody, whenever it was created, or of a message that has changed (P3,
-P7). With the others a reader has to read its whole list of threads again, and never hears of a change.
+thread. For kinds that number the events of a user, it is one number for the user, under the key `USER`. Only these can
+report anything except new messages: a thread that is new to a user, whenever it was created, or a message that has
+changed (P3, P7). With the others a reader must read its whole thread list again, and never learns of a change.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chatsim.db.session import Isolation, Session
 __all__ = ["CURSORS", "USER", "Cursor", "CursorKind", "Found"]
 
 USER = 0
-"""The key of a cursor that is the user's, not a thread's: no thread has this id."""
+"""The key of a cursor that belongs to the user and not to a thread. No thread has this id."""
 
 Cursor = Mapping[int, int]
 
@@ -33,9 +33,9 @@ class Found:
     """What a reader has found.
 
     Attributes:
-        messages: thread and message id of each, in the order of the numbers that the cursor goes by.
-        cursor: from where to go on.
-        threads: those that are said to be new or changed, by a kind that numbers a user's news.
+        messages: thread id and message id of each message, in the order of the cursor's numbers.
+        cursor: the new cursor.
+        threads: new or changed threads, for a kind that numbers the events of a user.
     """
 
     messages: Sequence[tuple[int, int]]
@@ -53,16 +53,16 @@ class CursorKind:
     """A kind of cursor.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         write: ``async (tx, batch) -> message ids``: stores a batch in a transaction of its own.
-        read: ``async (tx, uid, cursor) -> Found``: all that is new to a user.
-        tell: ``async (tx, thread, users, message) -> None``: notes, within a transaction, that a message has changed;
-            or, when that is 0, that the thread has, or is new to these users. None: it has no place for that.
-        bet: what it bets on, and its price; as it stands in the code, `inspect.cleandoc` trims it.
-        schema: the tables that it is made for, a name in ``chat/schema``.
-        tables: what it needs beside them, as SQL.
-        safe: whether it is recommended: it loses nothing, whatever overtakes what.
-        isolation: the level of its sessions.
+        read: ``async (tx, uid, cursor) -> Found``: reads everything that is new to a user.
+        tell: ``async (tx, thread, users, message) -> None``: notes within a transaction that a message has changed, or,
+            if ``message`` is 0, that the thread has changed or is new to these users. None if it can't note that.
+        bet: what it bets on, and its price; `inspect.cleandoc` removes the indentation.
+        schema: the schema that it needs, a name in ``chat/schema``.
+        tables: more tables that it needs, as SQL.
+        safe: whether it loses nothing, in whatever order transactions commit.
+        isolation: the isolation level of its sessions.
     """
 
     name: str
@@ -77,7 +77,7 @@ class CursorKind:
 
     @property
     def per_user(self) -> bool:
-        """Whether it numbers a user's news: the cursor is one number for the user."""
+        """Whether it numbers the events of a user, so that the cursor is one number for the user."""
         return self.tell is not None
 
     def begin(self, threads: Iterable[int]) -> Cursor:
@@ -96,7 +96,7 @@ def _stored(batch: Batch) -> tuple[str, list[object]]:
 
 
 def _consecutive(first: int, count: int) -> range:
-    """The ids that one statement took (manual: InnoDB AUTO_INCREMENT Lock Modes, simple inserts)."""
+    """The ids that one statement has taken (manual: InnoDB AUTO_INCREMENT Lock Modes, simple inserts)."""
     return range(first, first + count)
 
 
@@ -111,7 +111,7 @@ async def _write_as_the_source(tx: Session, batch: Batch) -> Sequence[int]:
 
 
 async def _read_above(tx: Session, cursor: Cursor, floor: Cursor, most: int | None = None) -> Found:
-    """All messages above each thread's floor, up to ``most``; the cursor never goes back."""
+    """All messages above the floor of each thread, up to id ``most``. The cursor never goes back."""
     bound = "" if most is None else "AND message_id <= ? "
     one = f"SELECT message_id FROM chat_message WHERE thread_id = ? AND message_id > ? {bound}ORDER BY message_id"
     args = [value for thread, after in floor.items() for value in (thread, after, *(() if most is None else (most,)))]
@@ -185,8 +185,8 @@ async def _write_logged(tx: Session, batch: Batch) -> Sequence[int]:
 
 
 def _logged(thread: int, users: Sequence[int], messages: Sequence[int]) -> tuple[str, list[object]]:
-    """The statements, and their arguments, that log messages of a thread, or with 0 the thread itself, for users."""
-    members = sorted(users)  # one order for all, so that nobody waits in a circle
+    """The statements, with their arguments, that log messages of a thread for users; 0 stands for the thread itself."""
+    members = sorted(users)  # the same order for all, so that there is no deadlock
     rows, places = ", ".join(["(?, ?)"] * len(members)), ", ".join("?" * len(members))
     count = len(messages)
     head = f"INSERT INTO user_log_head (user_id, n) VALUES {rows} ON DUPLICATE KEY UPDATE n = n + ?"
@@ -259,7 +259,8 @@ async def _write_in_a_slot(tx: Session, batch: Batch) -> Sequence[int]:
 
 async def _read_below_the_watermark(tx: Session, _: int, cursor: Cursor) -> Found:
     newest, free, floors = await tx.script(
-        # in this order: who opens a transaction after the first has larger ids, who has ended before the last is seen
+        # in this order: a transaction that begins after the first statement has larger ids, and one that has ended
+        # before the last statement is seen
         "SELECT COALESCE(MAX(message_id), 0) FROM chat_message;"
         " SELECT slot FROM write_slot FOR SHARE SKIP LOCKED; SELECT slot, floor FROM write_slot"
     )
@@ -351,4 +352,4 @@ _KINDS = (
 )
 
 CURSORS = {kind.name: kind for kind in _KINDS}
-"""The kinds that there are, by name."""
+"""All kinds, by name."""

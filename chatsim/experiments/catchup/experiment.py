@@ -1,7 +1,7 @@
-"""A client was away: how soon does it have everything, at what price, and is it everything?
+"""The experiment on catching up: how soon, and at what price, does a client that was away have everything?
 
-Kinds of cursor are compared straight on the database (`following`, the protocol ``direct``), ways to catch up through
-the whole stack (`away`). A row is one of them in one setting.
+Kinds of cursor are compared straight on the database (`following`, the protocol ``direct``); protocols are compared
+through the whole stack (`away`). A row of the result is one of them in one setting.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["DIRECT", "CatchUp"]
 
 DIRECT = "direct"
-"""The protocol of who reads straight from the database."""
+"""The protocol of a reader that reads straight from the database."""
 
 _WRITERS = 2
-"""Who writes at least, with ``direct``: one alone can't be overtaken."""
+"""The smallest number of writers with ``direct``: a single one can't be overtaken."""
 
 _MEGABIT = 1e6 / 8
-"""In bytes."""
+"""The unit of bandwidth, in bytes per second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +105,12 @@ class CatchUp(Experiment):
             raise BadParameterError(f"no protocol of {', '.join(self.protocols)} goes by {', '.join(self.cursors)}")
 
     def combinations(self) -> list[tuple[str, str]]:
-        """Each protocol with each cursor that it goes by."""
+        """Each protocol with each cursor that it uses."""
         known = {DIRECT: [*self.cursors], **{name: [*each.cursors] for name, each in PROTOCOLS.items()}}
         return [(name, cursor) for name in self.protocols for cursor in self.cursors if cursor in known[name]]
 
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
-        """The times beside their lower bound."""
+        """Draw the times and their lower bounds."""
         from chatsim import figures
 
         return figures.catch_up(table, caption=caption)

@@ -1,9 +1,8 @@
-"""Writers write, a reader follows, straight on the database: does it find every acknowledged message?
+"""Comparing cursors straight on the database: writers write, and a reader follows. Does it find every message?
 
-Cursors are compared straight on the database: writers write, a reader follows, and every acknowledged message is looked
-for among those that it has found. If the server is killed meanwhile, all of them connect again: a writer tries once
-more, the reader goes on from the cursor that it has kept. Protocols are compared through the whole stack:
-`chatsim.experiments.catchup.away`.
+At the end, every acknowledged message is looked up among those that the reader has found. If the server is killed
+meanwhile, all connect again: a writer tries once more, and the reader goes on from its cursor. Protocols are compared
+through the whole stack: see `chatsim.experiments.catchup.away`.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ if TYPE_CHECKING:
 __all__ = ["LOOK", "READER", "WRITE", "Followed", "Following"]
 
 WRITE, LOOK = "write", "look"
-"""The kinds of operation: a writer's transaction, and a look of the reader's."""
+"""The kinds of operation: a writer's transaction, and a look of the reader."""
 
 READER = 1
-"""The user who was away; the others are numbered from 2."""
+"""The reader; the other users are numbered from 2."""
 
 _PAUSE = 0.002
-"""Between two looks, in seconds."""
+"""The time between two looks, in seconds."""
 
 _JITTER = 0.3
-"""How much a writer's distance varies from one message to the next; else writers fall into step."""
+"""The variation of a writer's distance between messages. Without it, writers would run in step."""
 
 _NEAREST = 0.1
-"""The nearest that a writer can be, as a share of the farthest."""
+"""The distance of the nearest writer, as a part of the farthest one's."""
 
 _UNTIL_IT_IS_BACK = Retry("until it is back", 2_000, (0.001, 0.020))
-"""For longer than a killed server takes to recover."""
+"""The retry policy. It waits longer than a killed server takes to recover."""
 
 _DOWN = 0.05
 """How long a killed server stays down, in seconds."""
@@ -62,11 +61,11 @@ _STORING = 0.01
 
 @dataclass
 class Followed:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
         history: the writers' transactions (``write``), and the reader's looks that found something (``look``).
-        seconds: how long the writers took.
+        seconds: the time that the writers took, in seconds.
         crashes: how often the server was killed.
     """
 
@@ -76,7 +75,7 @@ class Followed:
 
     @property
     def written(self) -> list[Operation]:
-        """The transactions that were acknowledged, each with the ids of its messages."""
+        """The acknowledged transactions, each with the ids of its messages."""
         return [each for each in self.history if each.kind == WRITE and each.outcome is Outcome.OK]
 
     @property
@@ -86,7 +85,7 @@ class Followed:
 
     @property
     def found(self) -> list[int]:
-        """The ids of the messages that the reader has found, as often as it has."""
+        """The ids of the messages that the reader has found; repeated if it has found them repeatedly."""
         return [number for look in self.looks for number in look.value["messages"]]
 
     @property
@@ -96,18 +95,18 @@ class Followed:
 
     @property
     def refused(self) -> int:
-        """How often the database refused a writer, or was lost."""
+        """How often the database has refused a writer, or was lost."""
         return sum(len(each.refusals) for each in self.history if each.kind == WRITE)
 
     @property
     def repeated(self) -> int:
-        """How many messages were read again."""
+        """How many messages the reader has read repeatedly."""
         found = self.found
         return len(found) - len(set(found))
 
     @cached_property
     def lost(self) -> list[Anomaly]:
-        """The acknowledged messages that were not found, each with the transactions that did it."""
+        """The acknowledged messages that were not found, each with the transactions that caused it."""
         gone = missing(self.acknowledged, self.found)
         if not gone:
             return []
@@ -127,7 +126,7 @@ class Followed:
         return Anomaly("lost", number, name, (of,))
 
     def verdict(self) -> Verdict:
-        """Safe if every acknowledged message was found, unless a writer gave up."""
+        """Safe if every acknowledged message was found, and no writer has given up."""
         writes = [each for each in self.history if each.kind == WRITE]
         safe = f"every one of {len(self.acknowledged):,} acknowledged messages was found"
         return judge(writes, self.lost, safe=safe, refused="transactions were given up")
@@ -135,19 +134,18 @@ class Followed:
 
 @dataclass(frozen=True)
 class Following:
-    """Writers write into threads of a reader who follows.
+    """The parameters of a run: writers write into threads of a reader that follows.
 
     Attributes:
-        kind: the cursor.
-        writers: how many, each with a connection of its own.
-        threads: how many threads; each message's is drawn.
-        messages: how many in all.
-        batch: messages in a transaction.
-        rtt: the round trip from the farthest writer to the database, in seconds; each is at between a tenth of that and
-            all of it. 0: all are where everybody is.
+        kind: the kind of cursor.
+        writers: the number of writers, each with a connection of its own.
+        threads: the number of threads; the thread of each message is random.
+        messages: the number of messages in all.
+        batch: the number of messages in a transaction.
+        rtt: the round trip from the farthest writer to the database, in seconds. The distance of each writer is between
+            a tenth of that and all of it. 0: all writers are next to the database.
         crashes: how often the database server is killed while they write.
-        seed: of who writes into which thread, of the pauses of refused writers, of how far each is from the database,
-            and of when it is killed.
+        seed: the seed of the threads of messages, the pauses of refused writers, the distances, and the kills.
     """
 
     kind: CursorKind
@@ -160,7 +158,7 @@ class Following:
     seed: int = 1
 
     async def run(self, world: World, bar: tqdm[Never]) -> Followed:
-        """Run it in a world, in fresh tables. Raises a `WorldError` when the server can't be killed."""
+        """Run it in a world, in fresh tables. Raises `WorldError` if the server can't be killed."""
         threads = range(1, self.threads + 1)
         await world.install(self.kind.schema)
         for table in self.kind.tables:
@@ -170,7 +168,7 @@ class Following:
         chats = [(thread, READER, READER + thread) for thread in threads]
         await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", chats)
         *seeds, places, faults, looks = np.random.SeedSequence(self.seed).spawn(self.writers + 3)
-        # not the same machines: one that was removed stays where it is, in this world's next run too
+        # other machines than before: a machine that was placed keeps its distance in the next run in this world
         where = "far" if self.rtt else "near"
         names = [f"{where}-writer-{number}" for number in range(self.writers)]
         if self.rtt:
@@ -204,7 +202,7 @@ class _Run:
         self.followed = Followed()
 
     async def write_all(self, pools: Sequence[Database], rngs: Sequence[np.random.Generator], bar: tqdm[Never]) -> None:
-        """Let all writers write; one that the database refuses for good gives up, and its history says so."""
+        """Let all writers write. A writer that is refused for good gives up, and its history has this."""
         writers = enumerate(zip(pools, rngs, strict=True))
         await side_by_side([self._write(number, pool, rng, bar) for number, (pool, rng) in writers])
         self.followed.seconds = asyncio.get_running_loop().time() - self._begun
@@ -231,13 +229,13 @@ class _Run:
             await self._note_stored(len(done.value["messages"]))
 
     async def _once(self, pool: Database, writer: int, turn: int, thread: int, tries: Iterator[int]) -> Sequence[int]:
-        # what was cut off may be stored or not: each try has names of its own, and is another message
+        # an interrupted try may be stored or not: each try has its own unique ids, and is another message
         batch = self._batch(writer, turn, thread, next(tries))
         async with pool.session(self._kind.isolation) as tx:
             return await self._kind.write(tx, batch)
 
     def _batch(self, writer: int, turn: int, thread: int, attempt: int) -> Batch:
-        """Both members write, so that the locks of a thread and of its users are taken by either."""
+        """A batch by one of both members, so that both take the locks of the thread and of its users."""
         other = READER + thread
         sender, receiver = (READER, other) if (writer + turn) % 2 else (other, READER)
         names = [f"{writer}-{turn}-{attempt}-{at}" for at in range(self._parameters.batch)]
@@ -253,7 +251,7 @@ class _Run:
             await self._more.wait_for(lambda: self._stored >= mark or self._done.is_set())
 
     async def kill(self, world: World, rng: np.random.Generator) -> None:
-        """Kill the server so often while they write, each time a moment after a message was acknowledged."""
+        """Kill the server while they write, each time a moment after a message was acknowledged."""
         for mark in sorted(rng.integers(self._parameters.messages, size=self._parameters.crashes)):
             await self._reach(mark)
             await asyncio.sleep(rng.uniform(0, _STORING))
@@ -263,7 +261,7 @@ class _Run:
             self.followed.crashes += 1
 
     async def read(self, database: Database, rng: np.random.Generator) -> None:
-        """Follow, until what is written last has been looked for."""
+        """Read again and again, and once more after the last message was written."""
         recorder = Recorder(self._parameters.writers, self._begun)
         cursor = self._kind.begin(range(1, self._parameters.threads + 1))
         last, turn = False, 0

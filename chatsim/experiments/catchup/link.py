@@ -1,4 +1,4 @@
-"""The reader's connection to its node, with all that passes counted."""
+"""The reader's connection to its node. It counts bytes and requests."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from chatsim.worlds.world import World
 __all__ = ["DEADLINE", "MACHINE", "CountedClient", "CountedLink"]
 
 MACHINE = "reader"
-"""The reader's machine, by name."""
+"""The name of the reader's machine."""
 
 DEADLINE = 600.0
-"""Seconds that a request may take."""
+"""The largest time for a request, in seconds."""
 
 R = TypeVar("R", bound=Message)
 
@@ -46,11 +46,11 @@ class _CountedStream:
 
 
 class CountedClient(Client):
-    """Counts its requests, and how many of them had to wait for one another's answers.
+    """A client that counts its requests, and how many of them had to wait for earlier replies.
 
     Attributes:
-        requests: how many.
-        trips: the longest chain of requests each of which was sent when the one before had been answered.
+        requests: the number of requests.
+        trips: the longest chain of requests in which each was sent after the reply to the one before.
     """
 
     requests = 0
@@ -77,11 +77,11 @@ class CountedClient(Client):
 
 
 class CountedLink:
-    """The reader's way to the node.
+    """The reader's link to the node.
 
     Attributes:
-        bytes: how many have passed, in both directions.
-        connect_s, login_s: how long it took to connect, and then to log in.
+        bytes: the number of bytes, in both directions.
+        connect_s, login_s: the time to connect, and then to log in, in seconds.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class CountedLink:
         self.connect_s = self.login_s = 0.0
 
     async def log_in(self, world: World, there: Cluster) -> CountedClient:
-        """The reader, logged in at the first node."""
+        """Log the reader in at the first node."""
         clock = asyncio.get_running_loop().time
         token = await there.status.token(READER)
         begun = clock()

@@ -14,11 +14,11 @@ class Protocol:
     """How a client catches up.
 
     Attributes:
-        name: what it is called.
+        name: its name.
         bet: what it bets on.
-        cursors: the kinds of cursor that it goes by, and for each how nodes keep messages.
-        schema: which tables those are for.
-        at_once: how many threads are asked without waiting for each other; None: all that is new, by `sync`.
+        cursors: the kinds of cursor that it uses, and for each how nodes store messages.
+        schema: the schema that these need.
+        at_once: the number of threads that are loaded at the same time; None if all of them are loaded by `sync`.
     """
 
     name: str
@@ -33,7 +33,7 @@ def _by_ids(page: int) -> dict[str, Texts]:
 
 
 _WIDE = 300
-"""Messages of a page that is about as long as a frame."""
+"""The number of messages in a page that nearly fills a frame."""
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -51,4 +51,4 @@ PROTOCOLS = {
         ),
     )
 }
-"""By name."""
+"""All protocols, by name."""

@@ -1,4 +1,4 @@
-"""Clients that were away: each remembers what it has seen, and catches up by a protocol."""
+"""Clients that were away: each has stored what it has seen, and catches up by a protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["CacheReader", "FirstScreen", "LedgerReader"]
 
 
 class LedgerReader:
-    """A reader that goes by message ids."""
+    """A reader that uses message ids."""
 
     def __init__(self, tables: Tables, store: LocalStore) -> None:
         self._tables = tables
@@ -32,7 +32,7 @@ class LedgerReader:
             await self._ledger.keep(thread, (), self._tables.seen(thread))
 
     async def catch_up(self, client: Client, at_once: int, screen: FirstScreen) -> None:
-        """By the source's messages."""
+        """Catch up with the source's messages."""
         await by_message_id.catch_up(client, self._ledger, at_once=at_once, stored=screen.stored)
 
     async def messages(self) -> Sequence[int]:
@@ -41,10 +41,10 @@ class LedgerReader:
 
 
 class CacheReader:
-    """A reader as chatsim's own client is one.
+    """A reader that works like chatsim's own client.
 
     Attributes:
-        cache: its memory.
+        cache: its local data.
     """
 
     def __init__(self, tables: Tables, store: LocalStore) -> None:
@@ -69,7 +69,7 @@ class CacheReader:
         await self.cache.note_version(len(self._tables.all))
 
     async def catch_up(self, client: Client, _: int, screen: FirstScreen) -> None:
-        """By the client's own sync."""
+        """Catch up with `chatsim.chat.client.sync`."""
 
         def stored(threads: Sequence[ThreadTexts]) -> None:
             screen.stored([text.message_id for each in threads for text in each.texts])
@@ -84,7 +84,7 @@ class CacheReader:
 
 
 class FirstScreen:
-    """When all of the first screen was in the store; and how often each message has come."""
+    """Notes when the first screen was complete in the store, and how often each message has arrived."""
 
     def __init__(self, wanted: set[int]) -> None:
         self._wanted = wanted
@@ -93,12 +93,12 @@ class FirstScreen:
         self.at: float | None = None
 
     def stored(self, ids: Sequence[int]) -> None:
-        """Note what has been stored."""
+        """Note the ids of messages that were stored."""
         self._came.update(ids)
         self._wanted.difference_update(ids)
         if not self._wanted and self.at is None:
             self.at = self._clock()
 
     def repeated(self) -> int:
-        """How many messages have come again."""
+        """How many messages have arrived repeatedly."""
         return self._came.total() - len(self._came)

@@ -1,4 +1,4 @@
-"""The tables that a reader comes back to: rows that are made before anything happens."""
+"""The tables to which a reader comes back: rows that are inserted before the experiment."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chatsim.worlds.world import World
 __all__ = ["READER", "SEEN", "Tables"]
 
 READER = 1
-"""The user who was away; the others are numbered from 2."""
+"""The reader; the other users are numbered from 2."""
 
 SEEN = 1
-"""So many messages of each thread were seen before, if it has no longer history."""
+"""The number of seen messages in each thread, if it has no longer history."""
 
 _SCREEN_THREADS, _SCREEN_TEXTS = 10, 20
-"""What fits on a client's first screen."""
+"""The size of a client's first screen: threads and messages."""
 
 
 class Tables:
-    """What is in the tables: rows that are made before anything happens, numbered so that each is known."""
+    """The rows in the tables. Their numbers follow a rule, so each is known."""
 
     def __init__(self, threads: int, missed: int, quiet: int, history: int) -> None:
         self.active = range(1, threads + 1)
@@ -34,11 +34,11 @@ class Tables:
 
     @property
     def missed_ids(self) -> range:
-        """The message ids of what was missed."""
+        """The ids of the missed messages."""
         return range(self._seen + 1, self._seen + len(self.active) * self.missed + 1)
 
     def seen(self, thread: int) -> int:
-        """The id of the last message that was seen of a thread."""
+        """The id of the last message of a thread that the reader has seen."""
         return thread * self.history
 
     def screen(self) -> set[int]:
@@ -51,7 +51,7 @@ class Tables:
         return self._seen + turn * len(self.active) + thread
 
     async def load(self, world: World, schema: str) -> None:
-        """Make the schema's tables, and fill them."""
+        """Create the tables of the schema, and fill them."""
         await world.install(schema)
         admin = world.admin
         await add_users(admin, [READER, *(READER + thread for thread in self.all)])

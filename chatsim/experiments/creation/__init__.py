@@ -1,1 +1,1 @@
-"""Many callers create private chats at once: which strategy gives each pair one thread, and at what price?"""
+"""The race: many callers create private chats at once. Which strategy gives each pair one thread, at what price?"""

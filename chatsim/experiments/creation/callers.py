@@ -1,4 +1,4 @@
-"""The clients of an experiment: each carries out one operation at a time and records what came of it."""
+"""The callers of a race: each carries out one operation at a time, and records its outcome."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 __all__ = ["Caller", "StackCaller", "StoreCaller", "devices"]
 
 _DEADLINE = 120.0
-"""Seconds after which a request through the stack counts as lost, and its connection with it."""
+"""The seconds after which a request through the stack, and its connection, counts as lost."""
 
 
 class NodeLostError(ConnectionLostError):
-    """A node does not answer any more; whether what it was asked took effect is unknown."""
+    """A node does not answer any more. Whether the request took effect is unknown."""
 
     kind = Kind.NODE_LOST
 
 
 class Caller(ABC):
-    """A client; enter it to have it connected, so that no measured window does that.
+    """A caller. Entering it connects it, so that this is not measured.
 
     Args:
-        number: which client this is.
-        retry: what it does when refused.
-        rng: for the pauses between tries.
+        number: the number of the caller.
+        retry: what it does after a refusal.
+        rng: the random generator for the pauses between tries.
     """
 
     def __init__(self, number: int, *, retry: Retry, rng: np.random.Generator) -> None:
@@ -59,15 +59,15 @@ class Caller(ABC):
 
     @abstractmethod
     async def _attempt(self, uid: int, other: int) -> int:
-        """One try, as ``uid``, to have the thread with ``other``.
+        """Try once, as ``uid``, to get the thread with ``other``.
 
         Raises:
-            DatabaseError, LocksError, RefusedError: it was refused.
+            DatabaseError, LocksError, RefusedError: the try was refused.
             StrategyError: the strategy is broken.
         """
 
     def _in_doubt(self) -> bool:
-        """Whether what was refused may have been done all the same."""
+        """Whether a refused try may have taken effect."""
         return False
 
     async def create(
@@ -76,14 +76,14 @@ class Caller(ABC):
         """Ask for the thread of ``uid`` and ``other``.
 
         Args:
-            uid: the asking user.
-            other: whom to chat with.
-            turn: which of this caller's operations it is.
-            begun: when the run began, on the loop's clock; the record's times count from there.
-            intended: when the operation was due, on the loop's clock; now, when None.
+            uid: the user who asks.
+            other: the other user.
+            turn: the number of the operation among the caller's.
+            begun: the beginning of the run, on the loop's clock; the times of the record count from there.
+            intended: when the operation was due, on the loop's clock; None is now.
 
         Raises:
-            StrategyError: the strategy is broken. Refusals are outcomes, not errors.
+            StrategyError: the strategy is broken. Refusals are outcomes and not errors.
         """
 
         async def create(refused: Callable[[DatabaseError], None]) -> dict[str, int]:
@@ -101,15 +101,15 @@ class Caller(ABC):
 
 
 class StoreCaller(Caller):
-    """A caller straight on a connection of its own to the database: no wire, no node.
+    """A caller with a database connection of its own, without wire and node.
 
     Args:
-        number: which client this is.
-        database: where its connection is leased.
-        strategy: how it creates.
+        number: the number of the caller.
+        database: the pool of its connection.
+        strategy: the creation strategy.
         locks: the `Locks` port, if the strategy uses one.
-        retry: what it does when refused.
-        rng: for the pauses between tries.
+        retry: what it does after a refusal.
+        rng: the random generator for the pauses between tries.
     """
 
     def __init__(
@@ -155,17 +155,18 @@ class StoreCaller(Caller):
 class StackCaller(Caller):
     """A caller through the whole stack: client, wire, node, database.
 
-    A request is its user's own, so the caller has a device of every user that it will ask for, on the node where that
-    device belongs (see `devices`): logged in on entering, again on the least loaded node when its node is lost. What
-    the database refuses is tried again by the node, and counted there; this end tries again when a node is lost.
+    A user can only make requests for itself, so the caller has a device of each user for which it will ask, on the node
+    where that device belongs (see `devices`). The devices are logged in on entering, and again on the node with the
+    fewest sessions when their node is lost. After a refusal of the database, the node tries again and counts it. After
+    the loss of a node, the caller tries again.
 
     Args:
-        number: which client this is.
-        rank: its number among those who ask as the same user at the same time.
+        number: the number of the caller.
+        rank: its number among the callers that ask as the same user at the same time.
         cluster: the nodes.
-        calls: what it is going to ask.
-        retry: what it does when a node is lost.
-        rng: for the pauses between tries.
+        calls: the requests that it will make.
+        retry: what it does after the loss of a node.
+        rng: the random generator for the pauses between tries.
     """
 
     def __init__(
@@ -198,7 +199,7 @@ class StackCaller(Caller):
             await client.close()
 
     def _in_doubt(self) -> bool:
-        # the reply says only that it failed; a node that has lost the database knows no more itself
+        # the reply says only that it failed; a node that has lost the database does not know more
         return Kind.CONNECTION_LOST in self._cluster.stats.refusals
 
     async def _log_in(self, uid: int, address: Address | None = None) -> Client:
@@ -212,17 +213,17 @@ class StackCaller(Caller):
                 client = self._devices[device] = await self._log_in(uid)
             return await client.create_private_chat(other)
         except (DisconnectedError, LateError) as error:
-            await self._devices[device].close()  # so that a late one is not asked again behind itself
+            await self._devices[device].close()  # so that a new request does not wait behind a late one
             if crash := self._cluster.stats.crash:
                 raise crash from error
             raise NodeLostError(None, str(error)) from error
 
 
 def devices(nodes: int, rank: int, calls: Iterable[Pair]) -> list[tuple[int, int]]:
-    """The devices that a client needs for its calls: of which user, on which of so many nodes.
+    """The devices that a caller needs for its calls: each with its user and the number of its node.
 
-    The two members of a pair are never on the same node (if there are two), the devices of a member, told apart by
-    ``rank``, are spread over as many nodes as that leaves, and pairs begin at different ones.
+    The two members of a pair are never on the same node (if there are two nodes). The devices of a member, which differ
+    in ``rank``, are spread over the remaining nodes. Pairs begin at different nodes.
     """
     return list(dict.fromkeys((uid, _home(nodes, rank, uid, other)) for uid, other in calls))
 

@@ -1,4 +1,4 @@
-"""What must hold after private chats were created, checked on the history and the final tables."""
+"""The checks of a race, on its history and on the final tables."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PrivateChats:
 
     Attributes:
         rows: (thread_id, user1_id, user2_id) of every private_chat whose pair was asked for.
-        orphans: how many rows of chat_thread no private_chat refers to.
-        dangling: the thread ids in ``rows`` that chat_thread does not have as a private thread.
+        orphans: the number of rows of chat_thread that no private_chat refers to.
+        dangling: the thread ids in ``rows`` that are not private threads in chat_thread.
     """
 
     rows: Sequence[tuple[int, int, int]]
@@ -37,9 +37,9 @@ def pair_of(operation: Operation) -> tuple[int, int]:
 
 
 def check_creation(history: Sequence[Operation], final: PrivateChats) -> Verdict:
-    """One thread per unordered pair; every caller got that thread; no acknowledged pair is missing.
+    """Check that each unordered pair has one thread, every caller got it, and no acknowledged pair is missing.
 
-    An operation whose outcome is unknown is allowed to have happened or not.
+    An operation with an unknown outcome may have happened or not.
     """
     threads: dict[tuple[int, int], list[int]] = defaultdict(list)
     for thread, user1, user2 in final.rows:
@@ -80,7 +80,7 @@ def _of_pair(
 
 
 def _first_of_each(answered: Iterable[Operation]) -> Iterable[Operation]:
-    """The first operation for each thread that was given out."""
+    """The first operation that returned each thread."""
     firsts: dict[int, Operation] = {}
     for step in answered:
         firsts.setdefault(step.value["thread"], step)

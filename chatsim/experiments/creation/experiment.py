@@ -1,4 +1,4 @@
-"""Many callers create private chats at once: which strategy gives each pair one thread, and at what price?"""
+"""The race: many callers create private chats at once. Which strategy gives each pair one thread, at what price?"""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["LAYERS", "Heat", "Race", "measures"]
 
 LAYERS = ("store", "stack")
-"""Callers straight on the database; or clients, wire and nodes before it."""
+"""The layers: callers straight on the database; or clients, wire and nodes in front of it."""
 
 _WARM_UP_ROUNDS = 20
 
@@ -117,7 +117,7 @@ class Race(Experiment):
 
     @property
     def pool_size(self) -> int:
-        """Connections for each node."""
+        """The number of connections of each node."""
         # a pair's two members take turns on an even number of nodes: see `callers.devices`
         return self.pool or -(-self.clients // max(1, self.nodes - self.nodes % 2))
 
@@ -135,7 +135,7 @@ class Race(Experiment):
         )
 
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
-        """The strategies compared: goodput, latency and verdict."""
+        """Compare the strategies: goodput, latency and verdict."""
         from chatsim import figures
 
         return figures.strategies(table, caption=caption)
@@ -144,7 +144,7 @@ class Race(Experiment):
         """Run every strategy under every pattern."""
         plan = [(strategy, pattern) for pattern in self.pattern for strategy in self.chosen]
         place = {(strategy.name, pattern): number for number, (strategy, pattern) in enumerate(plan)}
-        # in an order of its own, so that a machine that slows down does not speak against the last of the list
+        # in a random order, so that a machine that slows down is no disadvantage for the last one of the list
         order = np.random.default_rng(self.seed).permutation(len(plan))
         if any(strategy.uses_locks for strategy, _ in plan):
             await world.locks(self.clients)
@@ -157,7 +157,7 @@ class Race(Experiment):
                 result.variants.sort(key=lambda each: place[str(each.key["strategy"]), str(each.key["pattern"])])
 
     async def _warm_up(self, world: World, progress: Progress) -> None:
-        """A short run that nobody sees, so that the first strategy does not pay for cold caches."""
+        """A short run without a result, so that the first strategy does not pay for empty caches."""
         (strategy,) = named("one_round_trip")
         short = replace(self, rounds=min(self.rounds, _WARM_UP_ROUNDS), existing=0, retry="retry", rate=None)
         with progress.unseen.bar(0, "op") as unseen:
@@ -172,8 +172,8 @@ class Race(Experiment):
 
     @asynccontextmanager
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
-        """One strategy under one pattern, ready to go: tables loaded, connections leased."""
-        # the calls' chance does not depend on the strategy: all strategies of a pattern are asked the same
+        """Prepare one strategy under one pattern: the tables are loaded, the connections are leased."""
+        # the calls do not depend on the strategy: all strategies of a pattern get the same calls
         seeds = np.random.SeedSequence(self.seed).spawn(1 + self.clients + self.nodes)
         chance, *others = (np.random.default_rng(seed) for seed in seeds)
         calls = workload.make(
@@ -188,7 +188,7 @@ class Race(Experiment):
         )
         await world.install(self.schema)
         await _load(world.admin, calls)
-        await world.deadlock()  # whatever was before is not this heat's
+        await world.deadlock()  # an earlier deadlock does not belong to this heat
         callers = self._store if self.layer == "store" else self._stack
         async with callers(world, strategy, calls, others) as (people, nodes), AsyncExitStack() as stack:
 
@@ -225,7 +225,7 @@ class Race(Experiment):
             pool=self.pool_size,
             strategy=strategy,
             retry=retry,
-            limits=Limits(rate=math.inf, strangers=True),  # how fast, and whom, is the experiment's to say
+            limits=Limits(rate=math.inf, strangers=True),  # the experiment decides about rate and pairs
             schema=self.schema,
             rngs=rngs[self.clients :],
         )
@@ -242,13 +242,13 @@ class Heat:
     """One strategy under one pattern.
 
     Attributes:
-        world: where it runs.
-        strategy: its name.
-        pattern: the pattern's name.
-        calls: what the callers ask.
-        callers: the clients.
-        nodes: the nodes, if callers go through them.
-        history: what has happened so far.
+        world: the world.
+        strategy: the name of the strategy.
+        pattern: the name of the pattern.
+        calls: the requests of the callers.
+        callers: the callers.
+        nodes: the nodes, if callers use them.
+        history: the operations so far.
     """
 
     world: World
@@ -260,8 +260,8 @@ class Heat:
     history: list[Operation] = field(default_factory=list)
 
     async def drive(self, bar: tqdm[Never]) -> float:
-        """Let the callers make all their calls; returns how long that took, in seconds."""
-        # else the garbage collector walks through thousands of idle sessions, again and again, within the window
+        """Let the callers make all their calls. Returns the time that this took, in seconds."""
+        # otherwise the garbage collector would examine thousands of idle sessions again and again
         gc.collect()
         gc.freeze()
         try:
@@ -297,7 +297,7 @@ class Heat:
         return clock() - begun
 
     async def judge(self, window_s: float, costs: Costs) -> Variant:
-        """Check what happened against the final tables."""
+        """Check the history and the final tables."""
         final = await _final(self.world.admin, first_thread=len(self.calls.existing) + 1)
         verdict = check_creation(self.history, final)
         stats = Stats() if self.nodes is None else self.nodes.stats
@@ -316,10 +316,10 @@ def measures(history: Sequence[Operation], window_s: float, stats: Stats, costs:
     """Goodput, latencies from the intended start and (service) from the real one, refusals by cause, and costs.
 
     Args:
-        history: what callers saw.
-        window_s: how long it took.
-        stats: what the nodes met, if callers went through nodes.
-        costs: what the database did in the window.
+        history: the operations of the callers.
+        window_s: the length of the measured window, in seconds.
+        stats: the counts of the nodes, if callers use nodes.
+        costs: the costs of the database in the window.
     """
     count = len(history)
     good = sum(each.outcome is Outcome.OK for each in history)
@@ -340,7 +340,7 @@ def measures(history: Sequence[Operation], window_s: float, stats: Stats, costs:
 
 
 async def _load(admin: Session, calls: Workload) -> None:
-    """The rows that are there before: the askers, and the existing pairs with the threads from 1 up."""
+    """Insert the rows that exist before: the users who ask, and the existing pairs with threads from 1 up."""
     uids = sorted({uid for pair in calls.asked for uid in pair})
     await add_users(admin, uids)
     threads = range(1, len(calls.existing) + 1)

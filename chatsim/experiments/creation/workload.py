@@ -1,4 +1,4 @@
-"""Who asks for which pair, and when: the patterns of a race."""
+"""The workload of a race: which user asks for which pair, and when, under each pattern."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ZIPF_EXPONENT = 1.2
 
 @dataclass(frozen=True)
 class Workload:
-    """What the clients of a race ask for.
+    """The requests of all callers of a race.
 
     Attributes:
-        existing: pairs that have their thread before the race begins.
-        calls: for each client, for each round, the asking user and the other one.
-        together: whether the clients start each round together; else each goes on by itself.
-        due: for each call, when it is to be made, in seconds from the start; when None, as soon as may be.
+        existing: the pairs that have a thread before the race begins.
+        calls: for each caller, for each round, the user who asks and the other user.
+        together: whether the callers start each round together.
+        due: when each call is due, in seconds from the start; None if as soon as possible.
     """
 
     existing: list[Pair]
@@ -36,12 +36,12 @@ class Workload:
 
     @property
     def asked(self) -> set[Pair]:
-        """The pairs that are asked for, smaller id first."""
+        """The requested pairs, smaller id first."""
         return {(min(pair), max(pair)) for calls in self.calls for pair in calls}
 
 
 class _Ids:
-    """Hands out pairs that nobody had before."""
+    """Makes pairs that were not used before."""
 
     def __init__(self, ids: str, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -79,8 +79,8 @@ IDS: dict[str, Callable[[np.random.Generator, int], Pair]] = {
     "rising": _rising,
     "one_popular": _one_popular,
 }
-"""How the ids of the pairs asked for are distributed: uniformly; newly registered users, above all that exist; all with
-one user who was there from the start."""
+"""The distributions of the ids of requested pairs: uniform; new users, with ids above all existing ones; all with one
+user who exists from the start."""
 
 
 def _same_pair(pairs: list[Pair], clients: int, rounds: int, _: np.random.Generator) -> list[list[Pair]]:
@@ -106,7 +106,7 @@ def _hot_pairs(pairs: list[Pair], clients: int, rounds: int, rng: np.random.Gene
 def _strangers(pairs: list[Pair], clients: int, rounds: int, rng: np.random.Generator) -> list[list[Pair]]:
     sides = rng.integers(2, size=len(pairs)).tolist()
     asked = [_from_side(pair, side) for pair, side in zip(pairs, sides, strict=True)]
-    # neighbours in the list are asked for at about the same time, by different clients
+    # neighbours in the list are requested at about the same time, by different callers
     return [asked[client::clients][:rounds] for client in range(clients)]
 
 
@@ -134,13 +134,13 @@ def make(
 
     Args:
         pattern: a name in `PATTERNS`.
-        clients: how many ask at a time.
-        rounds: how many requests each makes.
-        pairs: new pairs per round; ``strangers`` needs one per request instead.
-        existing: how many random pairs have a thread before.
+        clients: the number of callers.
+        rounds: the number of requests of each caller.
+        pairs: the number of new pairs per round; ``strangers`` has one per request instead.
+        existing: the number of random pairs that have a thread before.
         ids: a name in `IDS`.
-        rng: where chance comes from.
-        rate: calls per second by all clients, as Poisson processes; None for a closed loop.
+        rng: the random generator.
+        rate: the calls per second of all callers, as Poisson processes; None for a closed loop.
     """
     source = _Ids(ids, rng)
     before = source.random(existing)
@@ -152,7 +152,7 @@ def make(
 
 
 def _arrivals(clients: int, rounds: int, rate: float, *, together: bool, rng: np.random.Generator) -> list[list[float]]:
-    """For each client a Poisson process of its own, or one for all when they call together."""
+    """The times of a Poisson process for each caller, or of one for all callers if they call together."""
     import numpy as np
 
     pauses = rng.exponential(clients / rate, size=(1 if together else clients, rounds))

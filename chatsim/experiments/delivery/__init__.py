@@ -1,1 +1,1 @@
-"""How soon a text is acknowledged, pushed and read."""
+"""The experiment on delivery: how soon a text is acknowledged, pushed and read."""

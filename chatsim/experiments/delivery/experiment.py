@@ -1,4 +1,4 @@
-"""How soon a text is with whom it is for: sent, acknowledged, pushed, read; on one node and across nodes."""
+"""The experiment on delivery: how soon a text is acknowledged, pushed and read, on one node and across nodes."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 __all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "converse"]
 
 PATHS = ("same", "across")
-"""Author and reader on one node; or on two."""
+"""The paths: author and reader on the same node, or on two nodes."""
 
 HOPS = {
     "acknowledged": "from sending until the author knows that it is stored",
     "pushed": "from sending until the reader's device is told",
     "read": "from saying that it is read until the author is told",
 }
-"""What is timed of each text."""
+"""The hops of a text that are timed."""
 
 PRESENCE = ("process", "redis")
 PEERS = ("process", "grpc")
@@ -99,7 +99,7 @@ class Delivery(Experiment):
     pool: int = parameter(5, Whole(1), "connections to the database for each chat server")
 
     def check_together(self) -> None:
-        """One node has no path across."""
+        """With one node there is no path across."""
         if self.nodes == 1 and "across" in self.paths:
             raise BadParameterError("the path 'across' needs two nodes")
 
@@ -143,7 +143,7 @@ class Delivery(Experiment):
 
     @asynccontextmanager
     async def nodes_running(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], LogIn]]:
-        """Nodes that run, their users there; gives how a device of a user enters at a node, by its number."""
+        """Run nodes with their users. Yields a function that makes the login of a user's device at a node."""
         await world.install("hardened")
         await add_users(world.admin, range(1, 2 * self.pairs + 1))
         world.reserve(2 * self.pairs)
@@ -169,16 +169,16 @@ async def converse(
     rng: np.random.Generator,
     bar: tqdm[Never],
 ) -> tuple[float, list[Operation]]:
-    """Let all pairs talk at once; returns how long that took, in seconds, and the texts that were sent.
+    """Let all pairs talk at once. Returns the time that this took, in seconds, and the sent texts.
 
-    The value of each has the seconds that each hop took, by its name in `HOPS`, if it was there in time.
+    The value of each text has the seconds of each hop, by its name in `HOPS`, if it happened in time.
 
     Args:
-        parameters: how many, on how many nodes.
+        parameters: the parameters of the experiment.
         path: a name in `PATHS`.
-        door: how a device of a user enters at a node, by its number.
-        rng: names the texts; a name that was there before would be a text sent again.
-        bar: is told of each text.
+        door: makes the login of a user's device at a node, given both numbers.
+        rng: makes unique ids. A unique id that was used before would be a text that is sent again.
+        bar: is updated for each text.
     """
     async with AsyncExitStack() as stack:
         conversations = []
@@ -199,7 +199,7 @@ async def converse(
 
 
 class _Device:
-    """A device of a user, which notes when it hears of what it expects."""
+    """A device of a user. It notes when an expected notice arrives."""
 
     client: Client
 
@@ -211,7 +211,7 @@ class _Device:
         self.client, _ = await enter(self._hear)
 
     def expect(self, what: object) -> asyncio.Future[tuple[float, Message]]:
-        """When a text of that name, or that one is read up to that number, is heard, and how."""
+        """A future for the notice of a text with this unique id, or of this read position; with its time."""
         future: asyncio.Future[tuple[float, Message]] = asyncio.get_running_loop().create_future()
         self._expected[what] = future
         return future
@@ -248,7 +248,7 @@ class _Conversation:
         return history
 
     async def _send(self, name: str, _: object) -> dict[str, float]:
-        """Send a text and have it read; the seconds of each hop."""
+        """Send a text, and let it be read. Returns the seconds of each hop."""
         clock = asyncio.get_running_loop().time
         pushed = self.reader.expect(name)
         sent = clock()

@@ -1,1 +1,1 @@
-"""Lists read page by page: what a page costs, and whether a reader misses anything."""
+"""The experiment on paging: what a page costs, and whether a reader misses anything."""

@@ -1,8 +1,8 @@
-"""Lists that are read page by page: what does a page cost, and is anything missed?
+"""The experiment on paging: what does a page cost, and does a reader miss anything?
 
-Two things are measured apart. What a page costs, on long lists that nothing happens to: by depth and length, the
-strategies taking turns, so that a machine that slows down does not speak against the last of them. And whether a reader
-sees each entry once, in order: on shorter lists, that others change between the pages.
+Two things are measured separately. The cost of a page, on long lists that do not change, by depth and length; the
+strategies take turns, so that a machine that slows down is no disadvantage for the last one. And whether a reader sees
+each entry once, in order, on shorter lists that others change between the pages.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ DEPTHS: dict[str, Callable[[int, int], int]] = {
     "middle": lambda size, page: size // 2,  # noqa: ARG005
     "last": lambda size, page: max(size - page, 0),
 }
-"""How many entries lie before the page that is measured: by name, of a list of some size in pages of some size."""
+"""The depths: from a name to the number of entries before the measured page, given the sizes of list and page."""
 
 _NAMES = tuple(dict.fromkeys(name for shipped in STRATEGIES.values() for name in shipped))
 
 _WALKED = 10
-"""How many full pages the lists have that others change."""
+"""The number of full pages in the lists that others change."""
 
 _DEADLINE = 120.0
 
@@ -122,13 +122,13 @@ class Pages(Experiment):
         return self.existing
 
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
-        """What a page costs, by depth and by the list's length."""
+        """Draw what a page costs, by depth and by the length of the list."""
         from chatsim import figures
 
         return figures.pages(table, caption=caption)
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
-        """Measure each strategy at each depth of each list, and beside it what each misses while others write."""
+        """Measure each strategy at each depth of each list, and what each misses while others write."""
         walks = await self._walk_all(world, progress)
         if by_activity in self.chosen:
             result.notes["price-by_activity"] = await price(world)
@@ -216,7 +216,7 @@ class Pages(Experiment):
         ):
             for strategy in self.chosen:
                 session = _Remembering(tx)
-                # to be somewhere is to have read as far: in one page, which is not counted
+                # a cursor for this depth comes from reading up to there, in one page that is not counted
                 cursor = (await page_of(strategy, tx, of, None, before)).cursor if before else None
                 costs = await _costs(world, tx, partial(page_of, strategy, session, of, cursor, self.page_size))
                 plan = await _plan(world, session, costs, f"{depth} page of {size:,}")
@@ -231,7 +231,7 @@ class Pages(Experiment):
 
 @dataclass(frozen=True)
 class _Costs:
-    """What one page has cost, in counts."""
+    """The costs of one page, as counts."""
 
     page: Page
     reads: Reads
@@ -241,7 +241,7 @@ class _Costs:
 
 @dataclass
 class _Measured:
-    """A strategy at one place of one list: its counts, and each reading of its page, straight and through a node."""
+    """A strategy at one place of one list: its counts, and the times of its page, straight and through a node."""
 
     strategy: PagingStrategy
     cursor: object
@@ -311,7 +311,7 @@ async def _costs(world: World, tx: Session, read: Callable[[], Awaitable[Page]])
 
 
 class _Remembering(SessionWrapper):
-    """A session that remembers what it was asked."""
+    """A session that remembers its statements."""
 
     def __init__(self, tx: Session) -> None:
         super().__init__(tx)
@@ -331,7 +331,7 @@ class _Remembering(SessionWrapper):
 
 
 async def _plan(world: World, session: _Remembering, costs: _Costs, which: str) -> str:
-    """How the page was read: the indexes with the rows read in each, and what the server says of each statement."""
+    """How the page was read: the rows read in each index, and the server's plan for each statement."""
     lines = [f"The {which}: {_indexes(costs.reads)}"]
     for sql, args in session.asked:
         plan = await world.explain(sql, args)
@@ -348,7 +348,7 @@ def _indexes(reads: Reads) -> str:
 
 @asynccontextmanager
 async def _through_the_stack(world: World, stock: Lists, size: int) -> AsyncIterator[Callable[[Any], Awaitable[int]]]:
-    """A client at a node, and what asks for the page behind a cursor of the node's own strategy, and counts entries."""
+    """Connect a client to a node. Yields a function that loads the page after a cursor, and returns its size."""
     (strategy,) = creation_named("look_first")
     nodes = cluster(
         world,

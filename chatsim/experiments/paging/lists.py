@@ -1,7 +1,7 @@
-"""Long lists: a user's many threads, a thread's many messages, and what happens to them while somebody reads.
+"""Long lists: a user with many threads, a thread with many messages, and the changes that others make meanwhile.
 
-All of it is made by rule, so that a schema with it can be kept and found again. The tables are the hardened ones,
-which have the source's columns and keys, too.
+All rows follow a rule, so that a schema with them can be kept and found again. The tables are the hardened ones, which
+have the source's columns and keys, too.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ SCHEMA = "hardened"
 
 _BATCH = 5_000
 _BELOW, _OWNER, _ABOVE, _STRANGER, _NEWCOMER = 1, 1_000_001, 2_000_001, 3_000_001, 4_000_001
-"""First ids of users: partners below the owners, the owners, partners above them, strangers, those yet to come."""
+"""The first ids of users: partners below the owners, the owners, partners above them, strangers, future users."""
 
-_SILENT = 10  # of so many threads, one has no message yet
-_OTHERS = 4  # behind so many messages of a thread, one of another's
-_TIES = 7  # messages of one second
+_SILENT = 10  # one of this number of threads has no message yet
+_OTHERS = 4  # after this number of messages of a thread comes one of another thread
+_TIES = 7  # messages with the same second
 _BEGIN = datetime(2020, 1, 1)  # noqa: DTZ001 - a column has no zone
 
 _Rows = tuple[str, int, Iterable[tuple[object, ...]]]
-"""A table with its columns, how many rows, the rows."""
+"""A table with its columns, the number of rows, and the rows."""
 
 
 class Lists(ABC):
-    """Lists of several lengths, each another user's or another thread's.
+    """Lists of several lengths, each of another user or another thread.
 
     Args:
         sizes: the lengths.
@@ -50,27 +50,27 @@ class Lists(ABC):
 
     @property
     def contents(self) -> str:
-        """What is in them, in a line, which changes when the rules do."""
+        """A description of the rows in one line. It changes when the rule changes."""
         return f"{self.what} {self.sizes}, version 1"
 
     @abstractmethod
     def of(self, size: int) -> int:
-        """Whose list of that length it is: the user's id, or the thread's."""
+        """The id of the user or the thread with the list of that length."""
 
     def reader(self, size: int) -> int:
-        """A user who may read it."""
+        """A user who may read the list."""
         return _OWNER + self.sizes.index(size)
 
     @abstractmethod
     def ids(self, size: int, order: str) -> list[int]:
-        """The ids in a list, in one of the `ORDERS`."""
+        """The ids in a list, in an order of `ORDERS`."""
 
     @abstractmethod
     def _rows(self) -> Iterator[_Rows]:
         """All rows, parents first."""
 
     async def load(self, admin: Session, *, bar: Callable[[int], tqdm[Never]]) -> None:
-        """Put all of it into empty tables; ``bar`` makes a progress bar for so many rows."""
+        """Insert all rows into empty tables. ``bar`` makes a progress bar for a number of rows."""
         tables = list(self._rows())
         with bar(sum(count for _, count, _ in tables)) as shown:
             for into, _, rows in tables:
@@ -80,26 +80,26 @@ class Lists(ABC):
                     shown.update(len(batch))
         await admin.execute(f"ANALYZE TABLE {', '.join(dict.fromkeys(into.split(' ')[0] for into, _, _ in tables))}")
 
-    # -- what happens while somebody reads
+    # -- changes during a reading
 
     @abstractmethod
     async def come(self, admin: Session, size: int, chance: int) -> None:
-        """Entries come; ``chance`` is a number that no other has been given."""
+        """Insert entries. ``chance`` is a number that is used only once."""
 
     @abstractmethod
     async def go(self, admin: Session, entry: int, size: int) -> None:
-        """An entry goes."""
+        """Delete an entry."""
 
     @abstractmethod
     async def touch(self, admin: Session, entry: int, size: int) -> None:
-        """Something happens to an entry."""
+        """Change an entry."""
 
 
 class ManyThreads(Lists):
     """Users with many threads.
 
-    Every second one is private, with a partner whose id is below or above the user's by turns; the others are groups.
-    Between any two lies one of the same kind that is not the user's.
+    Every second thread is private, with a partner whose id is below or above the user's in turn; the others are groups.
+    Between any two lies a thread of the same kind that does not belong to the user.
     """
 
     what = "threads"
@@ -161,7 +161,7 @@ class ManyThreads(Lists):
         )
 
     async def come(self, admin: Session, size: int, chance: int) -> None:
-        """Somebody new writes to the user; and the user joins a group that has been there for long."""
+        """A new user writes to the user; and the user joins an old group."""
         user, newcomer = self.of(size), _NEWCOMER + chance
         await add_users(admin, [newcomer])
         thread = (await admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
@@ -200,7 +200,7 @@ class ManyThreads(Lists):
 
 
 class LongHistories(Lists):
-    """Threads with many messages, seven in a second; behind every four lies one of another thread."""
+    """Threads with many messages, seven in each second; after every four comes one of another thread."""
 
     what = "history"
 
@@ -214,7 +214,7 @@ class LongHistories(Lists):
         return rising[::-1] if order == "newest" else rising
 
     def _numbers(self, size: int) -> Iterator[tuple[int, bool]]:
-        """The numbers of the messages of that list and of what lies between, and whether they are of it."""
+        """The numbers of the messages of the list and of those in between, and whether each belongs to the list."""
         before = sum(_with_others(each) for each in self.sizes[: self.sizes.index(size)])
         for at in range(1, _with_others(size) + 1):
             yield before + at, at % (_OTHERS + 1) != 0
@@ -266,13 +266,13 @@ def lists(what: str, sizes: Iterable[int]) -> Lists:
 
 
 def _partner(at: int) -> int:
-    """The partner in the ``at``-th thread and in the one behind it."""
+    """The partner in the ``at``-th thread and in the one after it."""
     pair = at // 2
     return (_ABOVE if pair % 2 else _BELOW) + pair
 
 
 def _activity(size: int) -> list[int]:
-    """In which order threads were last written to: numbers from 1, in disorder; 0 where there is no message."""
+    """The activity of each thread: numbers from 1, in a mixed order; 0 without a message."""
     import numpy as np
 
     order = np.random.default_rng(size).permutation(size) + 1

@@ -1,7 +1,7 @@
-"""Which indexes MySQL reads for the strategies that are shipped, so that the model can say where it reads others.
+"""The indexes that MySQL reads for the strategies of chatsim, so that the model can say where it reads others.
 
-The model's choice of an index is a rule of its own (``docs/fidelity.md``). The plans here were seen on MySQL 9.7 on
-lists of 10 to 10,000 entries, at every depth; a test sees them again.
+The model has its own rule to choose an index (``docs/fidelity.md``). The plans here are MySQL 9.7's on lists of 10 to
+10,000 entries, at every depth; a test checks them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ PLANS: dict[str, dict[str, tuple[set[str], ...]]] = {
         "by_time_and_id": (_BY_TIME,),
     },
 }
-"""By what is paged, by strategy: the indexes that are read, all or some of them."""
+"""From a list to its strategies, and to the indexes that each may read."""
 
 
 def compared(what: str, strategy: str, indexes: Iterable[str]) -> str:
-    """What is to be said of a page for which the model has read ``indexes``."""
+    """A note about a page for which the model has read ``indexes``."""
     plans = PLANS[what].get(strategy)
     if plans is None:
         return "not known on MySQL"

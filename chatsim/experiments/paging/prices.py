@@ -1,4 +1,4 @@
-"""What it costs to write a message so that lists can be read by activity: two rows more for each member."""
+"""The cost of writing a message so that lists can be read by activity: two more rows for each member."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WRITE = """
 
 
 async def price(world: World) -> str:
-    """A line for each number of members: rows written and time, without what `by_activity` reads and with it.
+    """A line for each number of members: written rows and time, without and with the rows that `by_activity` reads.
 
-    It makes the tables anew. A message is one transaction, in one round trip, straight on the database.
+    It creates the tables. A message is one transaction, in one round trip, straight on the database.
     """
     lines = [f"A message, one round trip, the median of {_TIMES}:"]
     await world.install(SCHEMA)
@@ -43,7 +43,7 @@ async def price(world: World) -> str:
 
 
 async def _write(tx: Session, thread: int, begin: int, members: list[int]) -> tuple[float, float]:
-    """How many rows a message changes, and the seconds that it takes; the first one is not counted."""
+    """The number of rows that a message changes, and the seconds that it takes. The first message is not counted."""
     clock = asyncio.get_running_loop().time
     found = []
     for seq in range(begin + 1, begin + _TIMES + 2):

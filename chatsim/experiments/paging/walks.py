@@ -1,6 +1,6 @@
-"""A list read to its end while others change it, and what was wrong with that.
+"""Reading a list to its end while others change it, and checking what the reader has seen.
 
-What others do is forced in between two pages, and drawn from the seed: nothing depends on time.
+The changes are forced between two pages, and drawn from the seed: nothing depends on time.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "activity": ("activity",),
     "all": ("inserts", "deletes", "activity"),
 }
-"""What others do while somebody reads: entries come, entries go, something happens to them; by condition."""
+"""The changes that others make: entries are inserted, deleted, changed; by condition."""
 
-_EACH = 3  # of what others do between two pages
+_EACH = 3  # changes of each kind between two pages
 
 
 @dataclass
 class Walk:
-    """A list, read to its end.
+    """A list that was read to its end.
 
     Attributes:
-        entry: what its entries are called.
-        there: what was in the list when reading began, in the order that the strategy promises.
-        history: the pages that were read, each an operation with the ids that it showed.
-        gone: the entries that were taken away meanwhile.
-        moved: those that something happened to, which may have another place by now.
-        ended: whether the strategy said that there is no more; else it went on for far too long.
+        entry: the name of its entries.
+        there: the list when reading began, in the order that the strategy promises.
+        history: the pages that were read, each as an operation with the ids that it has shown.
+        gone: the entries that were deleted meanwhile.
+        moved: the entries that were changed meanwhile, and may have another place now.
+        ended: whether the strategy came to an end; if not, it was stopped after far too many pages.
     """
 
     entry: str
@@ -65,7 +65,7 @@ class Walk:
 
     @property
     def skipped(self) -> list[int]:
-        """Entries that were there all the time, and never shown."""
+        """Entries that existed all the time, and were never shown."""
         return missing((each for each in self.there if each not in self.gone), self.shown)
 
     @property
@@ -75,7 +75,7 @@ class Walk:
 
     @property
     def disordered(self) -> list[int]:
-        """Entries that stayed where they were, and were shown behind one that belongs behind them."""
+        """Entries that were not moved, and were shown after one that belongs after them."""
         return disordered([each for each in self.there if each not in self.moved], self.shown)
 
     def verdict(self) -> Verdict:
@@ -119,14 +119,14 @@ async def walk(
     """Read the list of ``size`` entries from its beginning to its end.
 
     Args:
-        strategy: how.
+        strategy: the paging strategy.
         tx: the reader's session.
-        admin: the others'.
-        source: the lists, as they are in the tables.
-        size: which of them.
-        page_size: entries in a page.
+        admin: the session of the others.
+        source: the lists in the tables.
+        size: the length of the list to read.
+        page_size: the number of entries in a page.
         writers: what the others do, a name in `WRITERS`.
-        rng: to whom they do it.
+        rng: the random generator that chooses the entries to change.
 
     Raises:
         DatabaseError, StrategyError: as `page_of`.

@@ -1,1 +1,1 @@
-"""People talk while servers are killed: is everything there once, for both?"""
+"""The experiment on conversations: people talk while servers are killed. Is each text stored and received once?"""

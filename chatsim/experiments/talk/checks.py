@@ -1,4 +1,4 @@
-"""What must hold when people have talked: every text is stored once, and everybody has it once, in order."""
+"""The checks of a conversation: every text is stored once, and every member has it once, in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SentText", "check_stored", "check_stores"]
 
 @dataclass(frozen=True, slots=True)
 class SentText:
-    """A text, wherever it is."""
+    """A text: in the history, in the tables or in a local store."""
 
     thread_id: int
     sender: int
@@ -25,7 +25,7 @@ class SentText:
 
 
 def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:
-    """The tables have every text that was sent, once, and no other."""
+    """Check that the tables have each sent text once, and no other."""
     for kind, texts, words in (
         ("doubled", repeated(stored), "is stored more than once"),
         ("lost", missing(sent, stored), "was sent, and is not stored"),
@@ -38,7 +38,7 @@ def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterat
 def check_stores(
     stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored: Sequence[SentText]
 ) -> Iterator[Anomaly]:
-    """Each user's local store has the texts of the tables, of each thread all of them, once, in their order.
+    """Check that each user's local store has all texts of the user's threads, once, in the order of the tables.
 
     Args:
         stores: by user and thread, the texts of the local store in the order in which they are shown.

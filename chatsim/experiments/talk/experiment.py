@@ -1,8 +1,8 @@
-"""People talk while things break: is every text that was sent stored once, and does everybody have it once, in order?
+"""The experiment on conversations: is each text stored once, and does each member have it once, in order?
 
 Pairs of friends send each other texts, each person from one device, while the database server, the Redis or a chat
-server is killed now and then. When the last text has been acknowledged and everybody has caught up, the tables and all
-local stores are compared.
+server is killed now and then. When the last text has been acknowledged and all clients have caught up, the tables and
+all local stores are compared.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "Nodes", "Talk", "Talked"]
 
 FAULTS = ("database", "redis", "node")
-"""What can be killed."""
+"""The servers that can be killed."""
 
 _TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
 _LOOK = 0.0005
 _STORING = 0.005
-"""The longest time from a text's arrival to the kill, in seconds: about as long as it takes to store one."""
+"""The longest time from sending a text to the kill, in seconds: about the time that it takes to store one."""
 
 
 @dataclass
 class Talked:
-    """What came of a talk.
+    """The result of a conversation.
 
     Attributes:
-        sent: the texts that were sent, each an operation that ends when it is in its author's outbox.
-        crashes: how often something was killed.
-        cut_off: how many statements were cut off by that, or found no server, as far as the nodes can be asked;
-            what became of the transactions of the first was unknown.
-        anomalies: what must not be.
-        seconds: how long it took until everybody had everything.
+        sent: the sent texts, each as an operation that ends when the text is in its author's outbox.
+        crashes: how often a server was killed.
+        cut_off: the number of statements that were interrupted, or found no server, as far as the nodes have counted
+            them. Whether an interrupted transaction took effect was unknown.
+        anomalies: the anomalies that the checks have found.
+        seconds: the time until all clients had everything, in seconds.
     """
 
     sent: list[Operation] = field(default_factory=list)
@@ -74,17 +74,17 @@ class Talked:
 
     @property
     def texts(self) -> list[SentText]:
-        """The texts that were sent."""
+        """The sent texts."""
         return [SentText(**each.asked, **each.value) for each in self.sent]
 
     def verdict(self) -> Verdict:
-        """Safe if nothing was lost, doubled, invented or out of order."""
+        """Safe if no text was lost, doubled, invented or out of order."""
         safe = f"each of {len(self.sent):,} texts is stored once, and both members have it, in order"
         return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken")
 
 
 class _Changes:
-    """Tells whoever waits that something has changed with somebody."""
+    """Wakes up waiting tasks when any client has changed."""
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Event] = []
@@ -94,7 +94,7 @@ class _Changes:
             each.set()
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        """Wait until it holds."""
+        """Wait until the condition is true."""
         changed = asyncio.Event()
         self._waiting.append(changed)
         try:
@@ -106,14 +106,14 @@ class _Changes:
 
 
 class Nodes(Protocol):
-    """Nodes that can be reached, and killed."""
+    """Nodes that clients can log in to, and that can be killed."""
 
     def login_for(self, uid: int, address: Address | None = None, *, deadline: float = DEADLINE, machine: str) -> LogIn:
-        """How a messenger of ``uid`` on ``machine`` connects."""
+        """The function with which a messenger of ``uid`` on ``machine`` logs in."""
         ...
 
     async def crash(self, number: int, down: float) -> None:
-        """Kill a node, and have it begin again so many seconds later."""
+        """Kill a node, and start it again ``down`` seconds later."""
         ...
 
 
@@ -152,13 +152,13 @@ class Talk(Experiment):
     )
 
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
-        """How many texts were sent, and how many are wrong."""
+        """Draw the number of sent texts, and of anomalies."""
         from chatsim import figures
 
         return figures.talk(table, caption=caption)
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
-        """Let them talk once."""
+        """Run one conversation."""
         with progress.bar(2 * self.pairs * self.texts, "text") as bar:
             talked = await self.converse(world, sent=lambda _: bar.update())
         result.variants.append(
@@ -184,13 +184,13 @@ class Talk(Experiment):
         nodes: Callable[[], AbstractAsyncContextManager[Nodes]] | None = None,
         sent: Callable[[Operation], object] = lambda _: None,
     ) -> Talked:
-        """Let them talk, in a world of hardened tables.
+        """Run a conversation, in a world with hardened tables.
 
         Args:
-            world: where.
-            home: a folder for their local stores; in memory when None.
-            nodes: runs the nodes, once the tables are there; in this process when None.
-            sent: is called with each text that was sent.
+            world: the world.
+            home: a folder for the local stores; None keeps them in memory.
+            nodes: runs the nodes, after the tables were created; None runs them in this process.
+            sent: called with each sent text.
         """
         uids = range(1, 2 * self.pairs + 1)
         await world.install("hardened")
@@ -240,7 +240,7 @@ class Talk(Experiment):
         return talked
 
     async def _online(self, running: Cluster, uids: Sequence[int]) -> list[Anomaly]:
-        """Who is shown online though everybody has left so long ago that it must have lapsed."""
+        """An anomaly for each user who is online although all have left, and their entries must have expired."""
         if not self.lapses:
             return []
         await asyncio.sleep(Limits.expiry)
@@ -303,7 +303,7 @@ class Talk(Experiment):
             sent(await recorder.record("send", asked, send, turn=number, refusable=()))
 
     async def _break(self, world: World, nodes: Nodes, rng: np.random.Generator, talked: Talked) -> None:
-        """Kill something while a text is being stored: a moment after the next one was sent."""
+        """Kill a server while a text is being stored: a moment after the next one was sent."""
         times = sorted(rng.uniform(0, self.texts * self.pause / 2, size=self.crashes))
         faults = [*self.faults]
         for number, (before, now) in enumerate(pairwise([0.0, *times])):
@@ -325,7 +325,7 @@ class Talk(Experiment):
 
 
 def _other(uid: int) -> int:
-    """The one that a person talks to: 1 and 2, 3 and 4, and so on."""
+    """The partner of a user: 1 and 2 talk to each other, 3 and 4, and so on."""
     return uid + 1 if uid % 2 else uid - 1
 
 
@@ -338,7 +338,7 @@ async def _has_sent(member: Messenger) -> bool:
 
 
 async def _has_all(members: Mapping[int, Messenger], sent: Sequence[SentText]) -> bool:
-    """Whether everybody has as many texts, without a hole, as were sent in their threads."""
+    """Whether each member has as many texts, without a gap, as were sent in the thread."""
     sizes = Counter(each.thread_id for each in sent)
     threads = [thread for member in members.values() for thread in await member.cache.threads()]
     return len(threads) == len(members) and all(
