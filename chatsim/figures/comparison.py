@@ -34,12 +34,13 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
         ]
         bars(left, names, part["goodput_per_s"], hatched=part["verdict"] != "safe")
         set_heading(left, pattern)
-        places = range(len(part))
-        right.hlines(places, part["p50_ms"], part["p99_ms"], color="0.55", linewidth=3)
-        right.plot(part["p50_ms"], places, "o", color="black", markersize=5, label="median")
-        right.plot(part["p99_ms"], places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
+        places, p50, p99 = range(len(part)), part["p50_ms"].astype(float), part["p99_ms"].astype(float)
+        right.hlines(places, p50, p99, color="0.55", linewidth=3)
+        right.plot(p50, places, "o", color="black", markersize=5, label="median")
+        right.plot(p99, places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
         right.set(yticks=[], ylim=left.get_ylim())
-        log_scale(right)
+        if p50.notna().any():  # of few operations no percentile is known
+            log_scale(right)
     axes[-1, 0].set_xlabel("private chats answered per second (goodput)")
     axes[-1, 1].set_xlabel("latency, ms (log scale)")
     axes[0, 1].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=POINTS)

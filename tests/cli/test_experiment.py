@@ -56,7 +56,7 @@ def test_help_has_the_sentences_of_the_declaration_their_bounds_and_their_defaul
     assert " ".join(experiment.__doc__.split()) in text
     for declared in parameters(experiment):
         sentence = declared.help[0].upper() + declared.help[1:]
-        bounds = "" if isinstance(declared.kind, Flag) else f"; {declared.kind.bounds}"
+        bounds = "" if isinstance(declared.domain, Flag) else f"; {declared.domain.bounds}"
         # a line may be broken behind a hyphen
         assert f"{sentence}{bounds}.".replace(" ", "") in text.replace(" ", "")
 
@@ -85,7 +85,7 @@ def test_what_must_pass_and_is_not_safe_is_status_1_and_named_with_its_rows(name
 @each_experiment
 def test_a_value_that_makes_no_sense_is_status_2_with_one_sentence(experiment):
     for declared in parameters(experiment):
-        if not isinstance(declared.kind, Flag):
+        if not isinstance(declared.domain, Flag):
             result = chatsim(experiment.name, *MODEL, f"--{declared.name.replace('_', '-')}", "such nonsense")
             assert (result.exit_code, result.stdout) == (2, "")
             (line,) = result.stderr.splitlines()

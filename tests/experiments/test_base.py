@@ -66,7 +66,7 @@ def test_its_docstring_says_what_each_is_for_and_what_is_allowed(experiment):
     args = re.search(r"^Args:\n(.*?)\n\nRaises:", text, re.MULTILINE | re.DOTALL)[1].splitlines()
     assert [line.strip().partition(":")[0] for line in args] == ["world", *names(experiment), "progress"]
     for declared, line in zip(parameters(experiment), args[1:-1], strict=True):
-        assert line == f"    {declared.name}: {declared.help}; {declared.kind.bounds}."
+        assert line == f"    {declared.name}: {declared.help}; {declared.domain.bounds}."
 
 
 @each_experiment
@@ -79,7 +79,7 @@ def test_the_command_has_an_option_for_each_with_the_same_words(experiment):
         option = options[declared.name]
         assert option.opts == [f"--{declared.name.replace('_', '-')}"]
         assert option.help.lower().startswith(declared.help.lower())
-        assert option.is_flag or option.help.endswith(f"; {declared.kind.bounds}.")
+        assert option.is_flag or option.help.endswith(f"; {declared.domain.bounds}.")
 
 
 @each_experiment
@@ -89,8 +89,8 @@ def test_without_options_the_command_runs_what_the_function_runs_without_argumen
     given = {}
     for declared in parameters(experiment):
         value = context.params[declared.name]
-        if declared.kind.several:
-            value = ",".join(value) if declared.kind.choices else [each for words in value for each in words]
+        if declared.domain.several:
+            value = ",".join(value) if declared.domain.choices else [each for words in value for each in words]
         given[declared.name] = value
     assert experiment(**given) == experiment()
 

@@ -34,6 +34,11 @@ def pages():
     return figures.pages(pd.DataFrame([row | {"existing": n, "index_reads": n} for n in (100, 1_000)]))
 
 
+def talk():
+    rows = [("database", 40, 3, 0), ("node", 40, 3, 2)]
+    return figures.talk(pd.DataFrame(rows, columns=["faults", "sent", "crashes", "anomalies"]))
+
+
 def lock_steps():
     script = Schedule.of("a: SELECT * FROM t FOR UPDATE", setup=["CREATE TABLE t (id INT PRIMARY KEY)"])
     return figures.lock_steps(script, play(script), "t.PRIMARY")
@@ -45,7 +50,13 @@ def wait_for_graph():
     return figures.wait_for_graph(Deadlock(both, victim=1, raw=""))
 
 
-DRAWN = [strategies, catch_up, delivery, pages, lock_steps, wait_for_graph]
+DRAWN = [strategies, catch_up, delivery, pages, talk, lock_steps, wait_for_graph]
+
+
+def test_strategies_of_too_few_operations_are_drawn_without_latencies():
+    row = {"pattern": "same_pair", "strategy": "upsert", "verdict": "safe", "goodput_per_s": 10.0}
+    left, right = figures.strategies(pd.DataFrame([row | {"p50_ms": None, "p99_ms": None}])).axes
+    assert (len(left.patches), right.get_xscale()) == (1, "linear")
 
 
 @pytest.mark.parametrize("draw", DRAWN, ids=lambda draw: draw.__name__)
