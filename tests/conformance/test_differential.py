@@ -24,9 +24,9 @@ def play(schedule):
     return _played(msgspec.json.encode(schedule))
 
 
-def searched(server, model, count=MANY):
+def searched(server, model, count=MANY, budget=40):
     report = DifferentialReport()
-    DifferentialTest(server, model, seed=1, budget=40).run(count, report, progress=False)
+    DifferentialTest(server, model, seed=1, budget=budget).run(count, report, progress=False)
     return report
 
 
@@ -60,7 +60,8 @@ def test_a_disagreement_is_made_small_and_can_be_replayed():
 
 
 def test_the_same_search_finds_the_same():
-    assert searched(play, deaf, count=4).disagreements == searched(play, deaf, count=4).disagreements
+    first, second = (searched(play, deaf, count=2, budget=10) for _ in range(2))
+    assert first.disagreements == second.disagreements != []
 
 
 def test_few_differing_locks_are_let_pass_and_no_other_difference():
@@ -70,14 +71,13 @@ def test_few_differing_locks_are_let_pass_and_no_other_difference():
     assert not DifferentialReport(played=1000, differing=[0, 1, 0]).agrees
 
 
-@pytest.mark.slow
 def test_a_model_that_breaks_disagrees_at_the_step_where_it_does():
     def fragile(schedule):
         if any(step.sql.startswith("DELETE") for step in schedule.steps):
             raise KeyError("no such record")
         return play(schedule)
 
-    report = searched(play, fragile, count=3)
+    report = searched(play, fragile, count=3, budget=5)
     assert report.differing[0] == report.differing[1] == report.differing[2] >= 1
     for each in report.disagreements:
         assert each.model_error == "KeyError: 'no such record'"
@@ -129,7 +129,6 @@ def test_after_ctrl_c_what_had_been_found_is_there_and_nothing_more_is_played(at
     assert len(report.disagreements) >= 1
 
 
-@pytest.mark.slow
 def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
     """The server refuses the steps that the model lets it have."""
 
@@ -145,6 +144,6 @@ def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
                 steps.append(after)
         return ScheduleOutcome(steps, {})
 
-    report = searched(slow, play, count=10)
+    report = searched(slow, play, count=3, budget=5)
     assert report.differing[0] >= 1
     assert any("expected to end: none" in str(each) for each in report.disagreements)
