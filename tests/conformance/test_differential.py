@@ -71,13 +71,14 @@ def test_few_differing_locks_are_let_pass_and_no_other_difference():
     assert not DifferentialReport(played=1000, differing=[0, 1, 0]).agrees
 
 
+@pytest.mark.slow
 def test_a_model_that_breaks_disagrees_at_the_step_where_it_does():
     def fragile(schedule):
         if any(step.sql.startswith("DELETE") for step in schedule.steps):
             raise KeyError("no such record")
         return play(schedule)
 
-    report = searched(play, fragile, count=3, budget=5)
+    report = searched(play, fragile, count=3)
     assert report.differing[0] == report.differing[1] == report.differing[2] >= 1
     for each in report.disagreements:
         assert each.model_error == "KeyError: 'no such record'"
@@ -129,6 +130,7 @@ def test_after_ctrl_c_what_had_been_found_is_there_and_nothing_more_is_played(at
     assert len(report.disagreements) >= 1
 
 
+@pytest.mark.slow
 def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
     """The server refuses the steps that the model lets it have."""
 
@@ -144,6 +146,6 @@ def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
                 steps.append(after)
         return ScheduleOutcome(steps, {})
 
-    report = searched(slow, play, count=3, budget=5)
+    report = searched(slow, play, count=10)
     assert report.differing[0] >= 1
     assert any("expected to end: none" in str(each) for each in report.disagreements)
