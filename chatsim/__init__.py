@@ -35,11 +35,11 @@ Scripts of several sessions:
 
 Errors:
 
-- `BadParameterError`: a parameter makes no sense
+- `BadParameterError`: a parameter is invalid
 - `UnknownStrategyError`: there is no strategy of that name
 - `StrategyError`: a strategy is broken
 - `BadScheduleError`: a script can't be read
-- `WorldError`: a server can't be had, or can't do what an experiment asks
+- `WorldError`: a server is not available, or can't do what an experiment needs
 - `DivergenceError`: a run in the model did not repeat itself
 - `DatabaseError`: what a database refused; the five below are kinds of it
 - `DeadlockError`: the transaction was the victim of a deadlock and is gone

@@ -28,7 +28,7 @@ class LazyGroup(click.Group):
         return sorted(self.homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's interface
-        """Import a command; None if there is none of that name."""
+        """Import a command. Returns None if there is no command with this name."""
         if cmd_name not in self.homes:
             return None
         module, sentence = self.homes[cmd_name]

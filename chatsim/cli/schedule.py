@@ -100,7 +100,7 @@ def schedule(
 
 
 def _only_drawn(files: Sequence[Path], world: str, count: int, *, as_json: bool, check: bool) -> None:
-    """Raise `BadParameterError` for what makes no sense with --generate."""
+    """Raise `BadParameterError` for options that can't be combined with --generate."""
     if files:
         raise BadParameterError(f"--generate draws schedules, and {files[0]} is one: give either")
     if not check:
@@ -114,7 +114,7 @@ def _only_drawn(files: Sequence[Path], world: str, count: int, *, as_json: bool,
 def _only_files(
     files: Sequence[Path], world: str, servers: Servers, *, drawn: tuple[int | None, str | None, bool | None]
 ) -> None:
-    """Raise `BadParameterError` for what makes no sense with files."""
+    """Raise `BadParameterError` for options that can't be combined with files."""
     if not files:
         raise BadParameterError("no schedule is given: name files, or have some drawn by --generate N --check")
     if any(each is not None for each in drawn):

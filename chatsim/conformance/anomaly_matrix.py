@@ -75,7 +75,7 @@ async def anomalies(*, world: str | MySQL | Model = "mysql", progress: bool = Tr
 
     Raises:
         BadParameterError: there is no such world; or a `Model` has costs, which nothing here depends on.
-        WorldError: the world can't be had.
+        WorldError: the world is not available.
         DivergenceError: the model was to check that a schedule repeats itself, and it does not.
     """
     silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm reads the variable only if `disable` is not given

@@ -81,7 +81,7 @@ class DifferentialTest:
         self._budget = budget
 
     def run(self, count: int, report: DifferentialReport, *, progress: bool = True) -> None:
-        """Play the schedules 1 to ``count``, and add to ``report`` what comes of each.
+        """Play the schedules 1 to ``count``, and add the result of each to ``report``.
 
         Raises:
             WorldError: the server can't be used.

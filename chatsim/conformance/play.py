@@ -28,7 +28,7 @@ async def play(schedule: Schedule, *, world: str | MySQL | Model = "mysql") -> S
 
     Raises:
         BadParameterError: there is no such world; or a `Model` has costs, which a schedule does not depend on.
-        WorldError: the world can't be had, or can't play the schedule.
+        WorldError: the world is not available, or can't play the schedule.
         DivergenceError: the model was to check that the schedule repeats itself, and it does not.
     """
     async with player(world) as (play_there, _):

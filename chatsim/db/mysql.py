@@ -31,5 +31,5 @@ def database_error(errno: int, message: str) -> DatabaseError:
 
 
 def kind_of(errno: int | None) -> Kind:
-    """What one of MySQL's numbers means; `Kind.OTHER` if there is none."""
+    """The kind of one of MySQL's numbers; `Kind.OTHER` for a number that has none."""
     return DatabaseError.kind if errno is None else _BY_NUMBER.get(errno, DatabaseError).kind

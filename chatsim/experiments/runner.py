@@ -23,8 +23,8 @@ Function: TypeAlias = Callable[..., Coroutine[Any, Any, "Result"]]
 _WORLD = '``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost'
 _PROGRESS = "whether to show progress bars"
 _RAISES = {
-    "BadParameterError": "a parameter makes no sense, or two don't go together.",
-    "WorldError": "the world can't be had, or can't do it.",
+    "BadParameterError": "a parameter is invalid, or two can't be combined.",
+    "WorldError": "the world is not available, or can't run it.",
     "StrategyError": "a strategy is broken.",
     "DivergenceError": "a run in the model does not repeat itself.",
 }

@@ -32,7 +32,7 @@ class NotebookFigure(Figure):
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = None) -> NotebookFigure:
-    """An empty figure of so many inches."""
+    """An empty figure with a size in inches."""
     figure = NotebookFigure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
@@ -66,5 +66,5 @@ def bars(ax: Axes, names: Sequence[str], values: pd.Series[float], *, hatched: I
 
 
 def wrapped(text: str, characters: int, lines: int) -> str:
-    """The text on at most so many lines of so many characters."""
+    """The text, wrapped to a number of characters and cut after a number of lines."""
     return "\n".join(wrap(text, characters, max_lines=lines, placeholder=" …"))

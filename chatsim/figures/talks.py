@@ -1,4 +1,4 @@
-"""What became of texts while servers were killed."""
+"""The texts of conversations while servers are killed."""
 
 from __future__ import annotations
 

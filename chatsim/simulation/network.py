@@ -22,7 +22,7 @@ __all__ = ["Endpoint", "SimulatedHost", "SimulatedListener", "SimulatedNetwork",
 
 
 class Endpoint(Protocol):
-    """A host and a port, as a hashable value. Whoever makes a network chooses the class."""
+    """A host and a port, as a hashable value. The creator of a network chooses the class."""
 
     @property
     def host(self) -> str:

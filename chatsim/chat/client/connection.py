@@ -308,7 +308,7 @@ class Client:
             raise ProtocolError(f"message {part.ID} belongs to nothing that was asked")
         pending = self._pending[0]
         if pending.answer.done():
-            return  # whoever has asked has gone
+            return  # the request has been given up
         pending.parts.append(part)
         pending.arrived.set()
         while len(pending.parts) >= _PARTS and not pending.answer.done():

@@ -138,7 +138,7 @@ class Node:
         assert self._listener is not None, "open the node first"
         await self._listener.close()
         await self._cancel(self._watches)
-        with suppress(RegistryError):  # then it lapses
+        with suppress(RegistryError):  # it expires by itself
             await self._services.directory.withdraw(self.name)
         left = 0
         try:
@@ -211,7 +211,7 @@ class Node:
     async def _leave(self, session: ClientSession) -> None:
         if session.device and not self._killed:
             self._devices.pop(session.device.session, None)
-            with suppress(RegistryError):  # then it lapses
+            with suppress(RegistryError):  # it expires by itself
                 await self._services.presence.leave(session.device)
 
     def _ended(self, session: ClientSession, reason: str, level: int = logging.INFO) -> None:

@@ -164,7 +164,7 @@ VALUES = st.integers(1, 9)
 
 
 def one_in(draw: Draw[Any], times: int) -> bool:
-    """True once in so many times. False is the simpler value, to which Hypothesis shrinks."""
+    """True once in a given number of times. False is the simpler value, to which Hypothesis shrinks."""
     return bool(draw(st.integers(0, times - 1)) == times - 1)
 
 

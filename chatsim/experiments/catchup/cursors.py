@@ -287,9 +287,9 @@ _KINDS = (
         "overlap",
         _write_as_the_source,
         _read_overlapping,
-        f"""As `message_id`, but it reads the last {_OVERLAP} ids again each time, and bets that none comes later.
+        f"""Like `message_id`, but it reads the last {_OVERLAP} ids again each time, and bets that none comes later.
 
-    It loses what is overtaken by more than {_OVERLAP} ids: by any busy server, if one transaction takes its time.
+    It loses a message that is overtaken by more than {_OVERLAP} ids, as on a busy server with one slow transaction.
     Writers pay nothing; readers read everything several times.""",
         "seed",
         safe=False,
@@ -298,29 +298,29 @@ _KINDS = (
         "message_id_locked",
         _write_behind_the_thread,
         _read_by_message_id,
-        """As `message_id`, but whoever writes into a thread locks its row first, so that its ids appear in their order.
+        """Like `message_id`, but a writer locks the thread's row first, so that the ids of a thread appear in order.
 
-    The smallest change to the source, on its own tables. Writers of one thread take turns, from the lock to the commit;
-    readers pay as before: one range for each thread, changed or not.""",
+    It is the smallest change to the source, on its own tables. Writers of one thread take turns, from the lock to the
+    commit. Readers pay as before: one range for each thread, changed or not.""",
         "seed",
     ),
     CursorKind(
         "thread_sequence",
         _write_numbered,
         _read_by_number,
-        """A number for each message of a thread, without a hole, taken under the thread's row lock.
+        """A number for each message of a thread, without a gap, taken under the lock of the thread's row.
 
-    As `message_id_locked`, and a reader sees from the numbers alone whether something is missing.""",
+    Like `message_id_locked`; in addition, a reader sees from the numbers whether something is missing.""",
         "hardened",
     ),
     CursorKind(
         "user_log",
         _write_logged,
         _read_log,
-        """One log for each user of everything that concerns them, numbered under a row lock of the user's.
+        """A log for each user of everything that concerns the user, numbered under a lock of the user's row.
 
-    Writers pay a row for each member and message, and all who write to one user take turns, in whatever thread;
-    readers one range, whatever is quiet. New threads and changes of old messages are entries like any other.""",
+    Writers pay a row for each member and message, and all who write to the same user take turns, in every thread.
+    Readers pay one range, however many threads are quiet. New threads and changes of old messages are entries too.""",
         "seed",
         tables=_LOG_TABLES,
         tell=_tell_by_log,
@@ -329,11 +329,11 @@ _KINDS = (
         "user_version",
         _write_versioned,
         _read_by_version,
-        """The default: a number in each thread, and for each user one of what last happened to their threads.
+        """The default: a number for each message of a thread, and for each user a version of each thread's last change.
 
-    Writers pay one changed row for each member, however many messages, and take turns by thread and by user; readers
-    one range for the threads that have news, and one for each of those. It tells that a thread has changed; of which
-    message of it has, it says nothing.""",
+    Writers pay one changed row for each member, however many messages, and take turns by thread and by user. Readers
+    pay one range for all changed threads, and one for each of these. It reports that a thread has changed, but not
+    which of its messages.""",
         "hardened",
         tell=_tell_by_version,
     ),
@@ -341,11 +341,11 @@ _KINDS = (
         "watermark",
         _write_in_a_slot,
         _read_below_the_watermark,
-        """Serves only what is older than every open transaction: each writer says first, in a row that it then locks,
+        """Reads only what is older than every open transaction: each writer first stores, in a row that it then locks,
     from which id on it may write.
 
-    Writers don't wait for each other, but pay a second commit; readers look at every slot; and one writer that hangs
-    keeps everybody's news back.""",
+    Writers do not wait for each other, but pay a second commit. Readers read the row of every writer. While one writer
+    hangs, nobody gets anything new.""",
         "seed",
         tables=_SLOTS,
     ),

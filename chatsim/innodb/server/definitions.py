@@ -1,7 +1,7 @@
-"""Statements that change definitions (DDL): they commit, have their tables alone, and take effect at once.
+"""Statements that change definitions (DDL). They commit, lock their tables exclusively, and take effect at once.
 
-What a statement changes is worked out in two steps: a plan, which looks whether it can be done and changes nothing, and
-the change, which the plan returns.
+A statement has two steps: a plan, which checks whether it is possible and changes nothing, and the change, which the
+plan returns.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Engine:
             table.next_number = table.logged_number
 
     def restart(self) -> None:
-        """Be there again."""
+        """Accept sessions again."""
         self.process.start()
         self._purge_later()
 
@@ -112,11 +112,11 @@ class Engine:
         return found
 
     def altered(self, table: Table, session: int) -> None:
-        """A table has other columns than before: what was committed until now can't be read any more."""
+        """Note that the columns of a table have changed: older read views can't read it any more."""
         table.altered = self._committed_now(session)
 
     def made(self, indexes: Iterable[Index], session: int) -> None:
-        """Indexes, or all of those of a table, have been created: older read views do not see them."""
+        """Note that indexes, or all of those of a table, have been created: older read views do not see them."""
         maker = self._committed_now(session)
         for index in indexes:
             index.made = maker
@@ -139,14 +139,14 @@ class Engine:
             self._purging = asyncio.get_running_loop().call_later(_PURGE_PAUSE, self._purge_now)
 
     def purge(self) -> bool:
-        """Purge what no view wants; whether there was anything."""
+        """Purge everything that no read view needs. Returns whether there was anything to purge."""
         return self.history.purge(self.locks)
 
     def _purge_now(self) -> None:
         self._purging = None
         self.purge()
 
-    # -- what can be seen of locks
+    # -- locks, as performance_schema shows them
 
     def data_locks(self) -> list[DataLock]:
         """All locks on tables and records, held and waited for."""

@@ -50,7 +50,7 @@ class MetadataLocks:
     async def acquire(
         self, name: str, owner: int, *, shared: bool = False, upgrade: bool = False, seconds: float | None = None
     ) -> bool:
-        """Take a lock; False if it could not be had in time.
+        """Take a lock. Returns False if it could not be acquired in time.
 
         Args:
             name: the name of the lock.

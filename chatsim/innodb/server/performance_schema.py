@@ -1,4 +1,4 @@
-"""What can be seen of locks: ``data_locks`` and ``data_lock_waits`` of MySQL's ``performance_schema``."""
+"""The locks as ``data_locks`` and ``data_lock_waits`` of MySQL's ``performance_schema`` show them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DataLockWait:
 
 
 class ObservedSession(Protocol):
-    """What is looked at of a session.
+    """The part of a session that is shown.
 
     Attributes:
         connection_id: its number.

@@ -65,7 +65,7 @@ class StatementCache:
         return found
 
     def invalidate(self) -> None:
-        """Tables have come, gone or changed: what was bound to them is bound anew."""
+        """Note that tables were created, dropped or changed, so that statements must be bound again."""
         self.generation += 1
         self._texts.clear()
 
@@ -116,7 +116,7 @@ class PreparedStatement:
         """What it does to the rows of the tables that there are now; None if it is not about rows.
 
         Raises:
-            DatabaseError: it makes no sense.
+            DatabaseError: it is invalid.
             NotImplementedError: it has something that the model does not understand; the message names it.
         """
         if self._generation != self._cache.generation:

@@ -1,4 +1,4 @@
-"""A process that can be killed: what is under way in it then ends, wherever it stands."""
+"""A process that can be killed: its running work then ends at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Process:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """The block is work of the process, for the current task. Raises a `ConnectionLostError` when it is killed."""
+        """Run the block as work of the process, for the current task. Raises `ConnectionLostError` if it is killed."""
         task = asyncio.current_task()
         assert task is not None
         work = _Work(task)
@@ -43,14 +43,14 @@ class Process:
         try:
             yield
         except asyncio.CancelledError:
-            if work.killed and not task.uncancel():  # else somebody else has cancelled the task as well
+            if work.killed and not task.uncancel():  # otherwise the task was also cancelled for another reason
                 raise database_error(2013, "Lost connection to MySQL server during query") from None
             raise
         finally:
             del self._works[work]
 
     async def kill(self) -> None:
-        """Kill it; when this returns, all of its work has ended."""
+        """Kill it. When this returns, all of its work has ended."""
         self.up = False
         innermost = {work.task: work for work in self._works}  # what a task does within other work began later
         for task, work in innermost.items():

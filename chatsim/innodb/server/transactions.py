@@ -72,20 +72,20 @@ class SessionTransaction:
         self.in_transaction = True
 
     async def commit(self) -> None:
-        """Commit what there is."""
+        """Commit the transaction, if there is one."""
         trx = self.trx
         if trx is not None and trx.undo_log and self._durable is not None:
             await self._durable(trx)
         self._close(trx)
 
     def rollback(self) -> None:
-        """Roll back what there is."""
+        """Roll back the transaction, if there is one."""
         if self.trx is not None:
             self.rows().roll_back()
         self._close(self.trx)
 
     def abort(self) -> None:
-        """Roll back what there is, the current statement with it."""
+        """Roll back the transaction, if there is one, together with the current statement."""
         if self.trx is not None:
             self.end_statement(self.trx)
         self.rollback()
@@ -117,7 +117,7 @@ class SessionTransaction:
         return self.trx
 
     def rows(self, duplicates: Mode = "S") -> RowOperations:
-        """What the transaction changes rows with; rows in the way of an insert are locked in mode ``duplicates``."""
+        """Changes the rows of the transaction. Duplicates of an insert are locked in mode ``duplicates``."""
         trx = self.transaction()
         return RowOperations(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
 
@@ -219,7 +219,7 @@ class SessionTransaction:
             raise self._deadlocked() from None
 
     def leave_tables(self) -> None:
-        """Nothing has come of the statement that used tables: outside of a transaction they are free again."""
+        """Release the tables of a statement that has failed, unless a transaction is open."""
         if not self.open:
             self._metadata_locks.release_all()
 

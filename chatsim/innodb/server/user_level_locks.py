@@ -29,7 +29,7 @@ class UserLevelLocks:
         self._counts: dict[int, dict[str, int]] = defaultdict(dict)  # of each session, how often it has taken which
 
     async def acquire(self, name: str, owner: int, *, seconds: float | None = None) -> bool:
-        """Take a lock, alone; False if it could not be had in time.
+        """Take an exclusive lock. Returns False if it could not be acquired in time.
 
         Args:
             name: the name of the lock.
@@ -46,7 +46,7 @@ class UserLevelLocks:
         return True
 
     def release(self, name: str, owner: int) -> bool:
-        """Release a lock once; whether ``owner`` held it."""
+        """Release a lock once. Returns whether ``owner`` held it."""
         held = self._counts.get(owner, {})
         if name not in held:
             return False
@@ -57,7 +57,7 @@ class UserLevelLocks:
         return True
 
     def release_all(self, owner: int) -> int:
-        """Release all locks of a session; how many they were, each as often as it was taken."""
+        """Release all locks of a session. Returns their number; a lock that was taken several times counts as often."""
         held = self._counts.pop(owner, {})
         for name in held:
             self._locks.release(name, owner)
@@ -74,7 +74,7 @@ class UserLevelLocks:
     # -- the SQL functions
 
     async def get_lock(self, session: int, name: Value, seconds: Value) -> Value:
-        """GET_LOCK(name, seconds). Raises a `DatabaseError`: 3057, the name is none; 3058, a deadlock."""
+        """GET_LOCK(name, seconds). Raises `DatabaseError`: 3057 for an invalid name, 3058 for a deadlock."""
         wait = 0.0 if seconds is None else float(as_number(seconds))
         try:
             got = await self.acquire(_checked(name), session, seconds=None if wait < 0 else wait)

@@ -1,7 +1,7 @@
 """What the optimizer assumes about a table (MySQL manual, "Configuring Optimizer Statistics for InnoDB").
 
-The server counts rows as statements go, roughly, and distinct values only in ANALYZE TABLE. From both it makes the rows
-of a key, and not anew for each statement, but when a session first opens the table.
+The server counts rows approximately, with each statement, and distinct values only in ANALYZE TABLE. From both it
+computes the rows per key when a session first opens the table, and not for each statement.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Statistics:
     """The statistics of one table.
 
     Attributes:
-        rows: how many there are thought to be: inserts count, deletes too, rollbacks do not.
+        rows: the estimated number of rows. Inserts and deletes count, rollbacks do not.
     """
 
     def __init__(self) -> None:

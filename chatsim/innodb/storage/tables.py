@@ -46,12 +46,12 @@ class Table:
     """A table with its indexes.
 
     Attributes:
-        name: as declared.
-        columns: in order; a table without a key has a hidden one at the end.
-        indexes: the clustered one, then the others, unique ones before the rest.
+        name: its name.
+        columns: its columns, in order. A table without a key has a hidden one at the end.
+        indexes: the clustered index, then the others, unique ones first.
         parents: its foreign keys.
-        children: others' foreign keys to it.
-        checks: its CHECK constraints, by name: each says of a row whether it holds; NULL counts as yes.
+        children: the foreign keys of other tables that refer to it.
+        checks: its CHECK constraints, by name: functions that tell whether a row is valid. NULL counts as valid.
         next_number: the next AUTO_INCREMENT value.
         logged_number: the greatest AUTO_INCREMENT value that the redo log has.
         next_row_id: the next value of a hidden key.
@@ -90,7 +90,7 @@ class Table:
         return self.indexes[1:]
 
     def numbered(self, number: int) -> None:
-        """A row has that AUTO_INCREMENT value: the next ones are greater."""
+        """Note the AUTO_INCREMENT value of a row: the next ones are greater."""
         self.next_number = max(self.next_number, number + 1)
 
     def logged(self, row: Sequence[Value]) -> None:
@@ -99,7 +99,7 @@ class Table:
             self.logged_number = max(self.logged_number, number)
 
     def opened(self, session: int, times: int = 1) -> None:
-        """A statement of a session names the table so many times.
+        """Note that a statement of a session uses the table ``times`` times.
 
         The session that opens it takes a counter that equals the logged one for one that was read from the log, and
         goes on behind it (`ha_innobase::open`).

@@ -120,7 +120,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The costs of a TOML file; what it does not say is as in the defaults.
 
         Raises:
-            WorldError: it can't be read, or says what makes no sense; the message names the place.
+            WorldError: it can't be read, or has an invalid value. The message names the place.
         """
         path = path or _DEFAULTS
         try:

@@ -128,7 +128,7 @@ class _Link:
                 call, _, body = await _read(stream)
                 self._answered(call, body)
         except OSError:
-            pass  # whoever asked is told
+            pass  # the waiting calls get the error
         finally:
             self._stream = None
             for call in self._asked:

@@ -42,7 +42,7 @@ class ModelPlatform:
     Args:
         costs: what things cost.
         seed: of the latencies, and of the key of the tokens.
-        database: makes a pool of so many connections from a machine.
+        database: makes a pool with a number of connections from a machine.
 
     Attributes:
         network: connects the machines.
@@ -97,7 +97,7 @@ class ModelPlatform:
         return machine
 
     def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
-        """A pool of so many connections from a machine."""
+        """A pool of connections from a machine."""
         return self._database(connections, machine)
 
     @asynccontextmanager
@@ -119,7 +119,7 @@ class ModelPlatform:
         )
 
     async def crash_redis(self, down: float) -> None:
-        """Kill the Redis, and start it again, empty, so many seconds later."""
+        """Kill the Redis, and start it again, empty, ``down`` seconds later."""
         self.redis.kill()
         await asyncio.sleep(down)
         self.redis.start()

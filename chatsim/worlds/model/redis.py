@@ -63,7 +63,7 @@ class ModelRedis:
         """Send a command from ``host``. The block is what the command does; it runs when the core has done its work.
 
         Args:
-            host: who asks.
+            host: the host that sends the command.
             refused: the exception to raise, instead of running the block, when the server is down.
         """
         await self._network.transit(host, _HOST)

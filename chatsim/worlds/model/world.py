@@ -61,7 +61,7 @@ class ModelWorld(ModelPlatform):
         }
 
     async def install(self, schema: str) -> None:
-        """Make the schema's tables anew, empty."""
+        """Create the tables of a schema of ``chat/schema``, empty."""
         if names := ", ".join(f"`{table.name}`" for table in self.server.engine.tables.values()):
             await self.admin.execute(f"DROP TABLE {names}")
         for statement in schemas.statements(schema):

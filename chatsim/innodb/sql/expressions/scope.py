@@ -124,7 +124,7 @@ class Scope:
         return lambda env: None if (a := inner(env)) is None else convert(a)
 
     def place(self, node: exp.Expr) -> Function:
-        """A function that gives what rows are sorted or grouped by that go by an expression."""
+        """A function that gives the sort or group key of an expression."""
         inner, kind = self.compile(node), self.kind(node)
         return lambda env: place(inner(env), kind)
 

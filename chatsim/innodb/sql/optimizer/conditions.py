@@ -320,7 +320,7 @@ class Conditions:
         return node if is_null or not all(column in searched for _, column in columns) else None
 
     def selectivity(self, rows: int, known: Collection[int]) -> float:
-        """The part of so many rows that the conditions are assumed to leave (MySQL manual, "Condition Filtering").
+        """The estimated part of the rows for which the conditions are true (MySQL manual, "Condition Filtering").
 
         Args:
             rows: how many there are.

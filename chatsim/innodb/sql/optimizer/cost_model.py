@@ -31,7 +31,7 @@ PAGE, ROW, COMPARE = 0.25, 0.1, 0.05
 
 _PAGE_SIZE = 16_384
 _BLOCKS = 4
-"""A page has so many of the blocks that are counted when rows are read in their order."""
+"""The number of blocks in a page; blocks are counted when rows are read in their order."""
 
 _HEADER = 20
 """Bytes of a row beside its columns."""

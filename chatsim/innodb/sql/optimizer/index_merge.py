@@ -45,7 +45,7 @@ class _Partial:
 
     Attributes:
         candidates: the searches so far.
-        left: how many rows they are thought to leave.
+        left: the estimated number of rows that they leave.
         covered: the columns that are known then.
         entries: what the entries cost.
         pages: what the rows cost.

@@ -24,7 +24,7 @@ _LEAST_FILTERED = 0.05  # the smallest estimate of rows that conditions leave
 def filtered_rows(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
 ) -> float:
-    """How many of its rows all conditions are thought to leave (manual, "Condition Filtering").
+    """The estimated number of its rows for which all conditions are true (manual, "Condition Filtering").
 
     Conditions that a range of an index answers count as the index does; others by fixed guesses.
     """
