@@ -93,11 +93,14 @@ class LockSystem:
         if lock.mode != "AUTO_INC":
             return
         queue.auto_inc.remove(lock)
-        if queue.auto_inc and queue.auto_inc[0].waiting:
+        for waiting in (each for each in queue.auto_inc if each.waiting):
             first = queue.auto_inc[0]
-            first.waiting = False
-            queue.granted[first.trx, first.mode] = first
-            self.waits.end(first.trx)
+            if waiting is first:
+                waiting.waiting = False
+                queue.granted[waiting.trx, waiting.mode] = waiting
+                self.waits.end(waiting.trx)
+            else:
+                self.waits.change_blocking(waiting.trx, first.trx)
 
     # -- records
 

@@ -57,6 +57,38 @@ def test_who_sleeps_can_be_cancelled_and_nothing_is_left_to_wake():
     run(main())
 
 
+def test_a_victim_that_sleeps_wakes_to_the_error_and_one_that_is_granted_its_lock_without_one():
+    async def main():
+        stage = LockedIndex()
+        victim, other = stage.trx(), stage.trx(weight=5)
+        for key, trx in ((10, victim), (20, other)):
+            stage.ask(trx, key, "X", RECORD)
+        stage.ask(victim, 20, "X", RECORD)
+        asleep = asyncio.create_task(victim.locks.wait(victim.locks.wait_lock, 9))
+        await asyncio.sleep(1)
+        stage.ask(other, 10, "X", RECORD)
+        waits = asyncio.create_task(other.locks.wait(other.locks.wait_lock, 9))
+        with pytest.raises(DeadlockError):
+            await asleep
+        stage.locks.release_all(victim)
+        assert await waits
+        assert (victim.locks.wait_error, other.locks.wait_error) == (None, None)
+
+    run(main())
+
+
+def test_a_wait_that_takes_too_long_says_so():
+    async def main():
+        stage = LockedIndex()
+        holder, waiter = stage.trx(), stage.trx()
+        stage.ask(holder, 10, "X", RECORD)
+        stage.ask(waiter, 10, "X", RECORD)
+        assert not await waiter.locks.wait(waiter.locks.wait_lock, 3)
+        assert asyncio.get_running_loop().time() == 3
+
+    run(main())
+
+
 # --- transaction scheduling
 
 
@@ -170,3 +202,33 @@ def test_one_request_may_close_several_cycles_one_after_the_other(stage):
     for trx in waiters:
         stage.locks.release_all(trx)
     assert holder.locks.wait_lock is None
+
+
+@pytest.mark.parametrize("release", ["unlock", "release_all"])
+def test_a_cycle_is_closed_when_a_waiter_has_to_wait_for_another_holder(stage, release):
+    holder, other, waiter = (stage.trx() for _ in range(3))
+    stage.ask(waiter, 20, "X", RECORD)
+    stage.ask(holder, 10, "S", RECORD)
+    stage.ask(other, 10, "S", RECORD)
+    stage.ask(waiter, 10, "X", RECORD)
+    stage.ask(holder, 20, "X", RECORD)
+    assert waiter.locks.blocking_trx is other
+    assert not stage.deadlocks
+    if release == "unlock":
+        stage.locks.unlock(other, stage[10], "S")
+    else:
+        stage.locks.release_all(other)
+    ((cycle, _),) = stage.deadlocks
+    assert set(cycle) == {holder, waiter}
+
+
+def test_a_cycle_through_an_auto_inc_lock_that_went_to_the_next_is_detected(stage):
+    first, second, third = (stage.trx() for _ in range(3))
+    stage.ask(third, 10, "X", RECORD)
+    for trx in (first, second, third):
+        stage.locks.lock_table(trx, stage.table.locks, "AUTO_INC")
+    stage.locks.release_auto_inc(first, stage.table.locks)
+    assert not stage.deadlocks
+    stage.ask(second, 10, "X", RECORD)
+    ((cycle, _),) = stage.deadlocks
+    assert set(cycle) == {second, third}

@@ -127,6 +127,44 @@ def test_the_only_structure_of_an_index_takes_in_the_gap_before_the_supremum_as_
         assert trx.weight == weight
 
 
+# --- locks on tables
+
+
+def test_an_intention_is_granted_to_everybody_and_once_and_ix_covers_is(stage):
+    one, other = stage.trx(), stage.trx()
+    assert stage.locks.lock_table(one, stage.table.locks, "IX") is Grant.NEW
+    assert stage.locks.lock_table(other, stage.table.locks, "IX") is Grant.NEW
+    assert stage.locks.lock_table(one, stage.table.locks, "IX") is Grant.HELD
+    assert stage.locks.lock_table(one, stage.table.locks, "IS") is Grant.HELD
+    reader = stage.trx()
+    assert stage.locks.lock_table(reader, stage.table.locks, "IS") is Grant.NEW
+    assert stage.locks.lock_table(reader, stage.table.locks, "IX") is Grant.NEW
+    assert (one.weight, reader.weight) == (1, 2)
+
+
+def test_the_auto_inc_lock_goes_from_one_to_the_next_in_the_order_in_which_they_came(stage):
+    queue = [stage.trx() for _ in range(4)]
+    for trx in queue:
+        stage.locks.lock_table(trx, stage.table.locks, "AUTO_INC")
+    assert stage.locks.blocking(queue[2]) == queue[:2]
+    stage.locks.cancel(queue[2].locks.wait_lock)
+    for at in (0, 1):
+        assert stage.locks.lock_table(queue[at], stage.table.locks, "AUTO_INC") is Grant.HELD
+        assert queue[3].locks.blocking_trx is queue[at]
+        stage.locks.release_auto_inc(queue[at], stage.table.locks)
+        assert queue[at].locks.structures == []
+    assert queue[3].locks.wait_lock is None
+    stage.locks.release_all(queue[3])
+    assert (stage.table.locks.granted, list(stage.table.locks.auto_inc)) == ({}, [])
+
+
+def test_who_has_no_auto_inc_lock_releases_none(stage):
+    holder, other = stage.trx(), stage.trx()
+    stage.locks.lock_table(holder, stage.table.locks, "AUTO_INC")
+    stage.locks.release_auto_inc(other, stage.table.locks)
+    assert stage.locks.lock_table(holder, stage.table.locks, "AUTO_INC") is Grant.HELD
+
+
 # --- implicit locks
 
 
@@ -210,6 +248,15 @@ def test_who_holds_it_shared_passes_an_exclusive_request_that_waits_for_that(sta
     assert not stage.deadlocks
     stage.locks.release_all(one)
     assert other.locks.wait_lock is None
+
+
+def test_who_holds_it_shared_does_not_pass_a_shared_request_that_waits(stage):
+    one, other, reader = stage.trx(weight=9), stage.trx(weight=9), stage.trx()
+    stage.ask(one, 20, "S", RECORD)
+    assert not stage.ask(other, 20, "X", RECORD)
+    assert not stage.ask(reader, 20, "S", RECORD)
+    assert not stage.ask(one, 20, "X", RECORD)
+    assert [victim for _, victim in stage.deadlocks] == [reader]
 
 
 def test_an_intention_to_insert_passes_nobody_who_waits_for_the_gap_as_well(stage):
