@@ -136,7 +136,7 @@ def test_its_signature_and_docstring_come_from_the_declaration():
     assert str(inspect.signature(counting)).startswith("(*, world: 'str | MySQL | Model' = 'mysql', most: ")
     assert inspect.getdoc(counting).splitlines()[:3] == ["Count in the world's time.", "", "A second paragraph."]
     assert "    most: how far; a whole number of at least 0." in inspect.getdoc(counting)
-    assert "    BadParameterError: a parameter makes no sense" in inspect.getdoc(counting)
+    assert "    BadParameterError: a parameter is invalid" in inspect.getdoc(counting)
 
 
 # --- progress
