@@ -34,7 +34,11 @@ def test_a_duplicate_that_is_rolled_back_leaves_a_lock_on_its_gap_also_at_read_c
 
 
 PARENT = "CREATE TABLE p (id INT PRIMARY KEY)"
-CHILD = "CREATE TABLE c (id INT PRIMARY KEY, p INT REFERENCES p (id) ON DELETE CASCADE, k INT, KEY by_k (k))"
+CHILD = """
+    CREATE TABLE c (
+        id INT PRIMARY KEY, p INT, k INT, KEY by_k (k), FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE
+    )
+"""
 FAMILY = "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1, 7)"
 
 
