@@ -1,4 +1,4 @@
-"""``chatsim schedule``: multi-session scripts, step by step."""
+"""``chatsim schedule``: multi-session schedules, step by step."""
 
 from __future__ import annotations
 
@@ -75,31 +75,31 @@ def schedule(
     servers = Servers(**options)
     with one_sentence():
         if generate is not None:
-            _only_drawn(files, world, generate, as_json=as_json, check=check)
-            draws = {"seed": _seed(seed), "sessions": _range(sessions or "2-4"), "foreign_keys": foreign_keys}
+            _check_drawing_options(files, world, generate, as_json=as_json, check=check)
+            draws = {"seed": _seed(seed), "sessions": _session_range(sessions or "2-4"), "foreign_keys": foreign_keys}
             interrupted, report = _generate(servers, generate, draws)
         else:
-            _only_files(files, world, servers, drawn=(seed, sessions, foreign_keys or None))
-            scripts = [read(path) for path in files]
-            if check and (silent := [each.id for each in scripts if each.expected is None]):
-                raise WorldError(f"{silent[0]} does not say what to expect")
-            found, skipped = _play(scripts, world, servers, strict=not check)
+            _check_file_options(files, world, servers, drawn=(seed, sessions, foreign_keys or None))
+            schedules = [read(path) for path in files]
+            if check and (without := [each.id for each in schedules if each.expected is None]):
+                raise WorldError(f"{without[0]} does not say what to expect")
+            found, skipped = _play_files(schedules, world, servers, strict=not check)
     if generate is not None:
-        _report_drawn(report, interrupted=interrupted)
+        _print_report(report, interrupted=interrupted)
     elif check:
-        _report([compare(script, outcome) for script, outcome in found], skipped)
+        _print_comparisons([compare(script, outcome) for script, outcome in found], skipped)
     else:
         for script, outcome in found:
             if as_json:
                 click.echo(msgspec.json.encode(outcome))
             else:
-                _show(script, outcome)
+                _print_outcome(script, outcome)
 
 
 # --- what goes together
 
 
-def _only_drawn(files: Sequence[Path], world: str, count: int, *, as_json: bool, check: bool) -> None:
+def _check_drawing_options(files: Sequence[Path], world: str, count: int, *, as_json: bool, check: bool) -> None:
     """Raise `BadParameterError` for options that can't be combined with --generate."""
     if files:
         raise BadParameterError(f"--generate draws schedules, and {files[0]} is one: give either")
@@ -111,7 +111,7 @@ def _only_drawn(files: Sequence[Path], world: str, count: int, *, as_json: bool,
         raise BadParameterError("--world and --json belong to files; --generate plays in both worlds")
 
 
-def _only_files(
+def _check_file_options(
     files: Sequence[Path], world: str, servers: Servers, *, drawn: tuple[int | None, str | None, bool | None]
 ) -> None:
     """Raise `BadParameterError` for options that can't be combined with files."""
@@ -129,7 +129,7 @@ def _seed(seed: int | None) -> int:
     return 1 if seed is None else seed
 
 
-def _range(sessions: str) -> tuple[int, int]:
+def _session_range(sessions: str) -> tuple[int, int]:
     """The fewest and the most sessions. Raises `BadParameterError`."""
     found = _SESSIONS.fullmatch(sessions)
     least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
@@ -156,23 +156,23 @@ def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
             runner.run(world.__aexit__())
 
 
-def _play(
-    scripts: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
+def _play_files(
+    schedules: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
 ) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
     """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
     from chatsim.conformance import model_player
 
     if world == "model":
-        return _play_all(scripts, model_player.play, strict=strict)
+        return _play_all(schedules, model_player.play, strict=strict)
     found: dict[int, ScheduleOutcome] = {}
     skipped: list[str] = []
-    for settings in dict.fromkeys(_settings(script) for script in scripts):  # an own server for each
-        alike = [script for script in scripts if _settings(script) == settings]
+    for settings in dict.fromkeys(_settings(script) for script in schedules):  # an own server for each
+        alike = [script for script in schedules if _settings(script) == settings]
         with _mysql(replace(servers, settings=settings)) as (play, _):
             played, not_played = _play_all(alike, play, strict=strict)
         found |= {id(script): outcome for script, outcome in played}
         skipped += not_played
-    return [(script, found[id(script)]) for script in scripts if id(script) in found], skipped
+    return [(script, found[id(script)]) for script in schedules if id(script) in found], skipped
 
 
 def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
@@ -184,10 +184,10 @@ def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
 
 
 def _play_all(
-    scripts: Sequence[Schedule], play: Play, *, strict: bool
+    schedules: Sequence[Schedule], play: Play, *, strict: bool
 ) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
     found, skipped = [], []
-    for script in scripts:
+    for script in schedules:
         try:
             found.append((script, play(script)))
         except WorldError as error:
@@ -235,7 +235,7 @@ def _interruptible(play: Play) -> Iterator[Play]:
 # --- what is printed
 
 
-def _report_drawn(report: DifferentialReport, *, interrupted: bool) -> None:
+def _print_report(report: DifferentialReport, *, interrupted: bool) -> None:
     for each in report.disagreements:
         click.echo(msgspec.json.encode(each.schedule))
     for reason, times in report.not_modelled.most_common():
@@ -251,7 +251,7 @@ def _report_drawn(report: DifferentialReport, *, interrupted: bool) -> None:
         sys.exit(UNSAFE)
 
 
-def _report(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
+def _print_comparisons(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
     for each in comparisons:
         if not each.agrees:
             difference = next(difference for difference in each.differences if difference)
@@ -265,7 +265,7 @@ def _report(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
         sys.exit(UNSAFE)
 
 
-def _show(script: Schedule, outcome: ScheduleOutcome) -> None:
+def _print_outcome(script: Schedule, outcome: ScheduleOutcome) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

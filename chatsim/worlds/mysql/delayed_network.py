@@ -32,7 +32,7 @@ class DelayedNetwork:
     def __init__(self, network: Network, distance: Distance) -> None:
         self._network = network
         self._distance = distance
-        self._up, self._down = _Wire(distance), _Wire(distance)
+        self._up, self._down = _Direction(distance), _Direction(distance)
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
         """Bind ``address``. Connections that it accepts are not delayed."""
@@ -82,7 +82,7 @@ async def _carry(source: Stream, target: Stream) -> None:
             await target.write(data)
 
 
-class _Wire:
+class _Direction:
     """One direction of the distance. It tells when bytes that are sent now arrive."""
 
     def __init__(self, distance: Distance) -> None:
@@ -101,11 +101,11 @@ class _Wire:
 class _DelayedStream:
     """A stream with a queue of bytes under way in each direction."""
 
-    def __init__(self, stream: Stream, up: _Wire, down: _Wire, window: int) -> None:
+    def __init__(self, stream: Stream, up: _Direction, down: _Direction, window: int) -> None:
         self._stream = stream
-        self._up, self._down = _Lane(up, window), _Lane(down, window)
+        self._up, self._down = _DelayQueue(up, window), _DelayQueue(down, window)
         self._sending = asyncio.create_task(self._send(), name=f"bytes to {stream.peer}")
-        self._taking = asyncio.create_task(self._take(), name=f"bytes from {stream.peer}")
+        self._receiving = asyncio.create_task(self._receive(), name=f"bytes from {stream.peer}")
 
     @property
     def peer(self) -> Address:
@@ -125,9 +125,9 @@ class _DelayedStream:
         """Close it. Bytes that were written before still arrive."""
         self._up.finish()
         self._down.abandon()
-        self._taking.cancel()
+        self._receiving.cancel()
         try:
-            await asyncio.wait([self._sending, self._taking])
+            await asyncio.wait([self._sending, self._receiving])
             with suppress(ConnectionError, asyncio.CancelledError):
                 self._sending.result()
         finally:  # also when nobody waits any longer for what is under way
@@ -141,7 +141,7 @@ class _DelayedStream:
         except ConnectionError as error:
             self._up.fail(error)
 
-    async def _take(self) -> None:
+    async def _receive(self) -> None:
         try:
             while data := await self._stream.read(_CHUNK):
                 await self._down.put(data)
@@ -150,11 +150,11 @@ class _DelayedStream:
             self._down.fail(error)
 
 
-class _Lane:
+class _DelayQueue:
     """The bytes under way, in order. A writer waits while the window is full."""
 
-    def __init__(self, wire: _Wire, window: int) -> None:
-        self._wire = wire
+    def __init__(self, direction: _Direction, window: int) -> None:
+        self._direction = direction
         self._window = window
         self._held: deque[tuple[float, bytes]] = deque()
         self._size = 0
@@ -165,7 +165,7 @@ class _Lane:
     async def put(self, data: bytes) -> None:
         if self._finished:
             raise self._error or ConnectionResetError("the connection is closed")
-        self._held.append((self._wire.arrival(len(data)), data))
+        self._held.append((self._direction.arrival(len(data)), data))
         self._size += len(data)
         self._changed.set()
         while self._size > self._window and not self._finished:
