@@ -19,7 +19,7 @@ Strategies:
 - `paging_strategies`: the paging strategies that are shipped
 - `paging_strategy`: makes a paging strategy of a coroutine function of yours
 - `Page`: what a paging strategy returns
-- `Session`: what a strategy is given: a connection to the database
+- `Session`: a connection to the database, which a strategy gets
 
 Where it runs:
 
@@ -41,7 +41,7 @@ Errors:
 - `BadScheduleError`: a script can't be read
 - `WorldError`: a server is not available, or can't do what an experiment needs
 - `DivergenceError`: a run in the model did not repeat itself
-- `DatabaseError`: what a database refused; the five below are kinds of it
+- `DatabaseError`: a database has refused a statement; the five below are kinds of it
 - `DeadlockError`: the transaction was the victim of a deadlock and is gone
 - `LockWaitTimeoutError`: a statement waited too long for a lock
 - `DuplicateKeyError`: a row with that key exists

@@ -68,7 +68,7 @@ def command(experiment: type[Experiment]) -> click.Command:
 
 
 class _Words(click.ParamType[Any]):
-    """What a parameter is given on the command line; the experiment itself says what is wrong with it."""
+    """The type of a parameter on the command line. The experiment itself refuses invalid values."""
 
     def __init__(self, declared: Parameter) -> None:
         self._declared = declared
@@ -101,7 +101,7 @@ def _option(declared: Parameter) -> Callable[[Callable[..., Any]], Callable[...,
 
 
 def _value(declared: Parameter, given: Any) -> Any:
-    """What was given, once or several times, as the experiment takes it."""
+    """The value of an option for the experiment, from one or several occurrences."""
     if not declared.domain.several:
         return given
     return ",".join(given) if declared.domain.choices else [number for numbers in given for number in numbers]
@@ -127,7 +127,7 @@ _WORLD_OPTIONS = (
 
 
 def world_options(run: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where an experiment runs, and what is done with the result."""
+    """The options for the world of an experiment, and for its result."""
     run = server_options(run)
     for option in _WORLD_OPTIONS:
         run = option(run)

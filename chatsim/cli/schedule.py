@@ -176,7 +176,7 @@ def _play_files(
 
 
 def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
-    """What a schedule asks of the server's settings. Raises `BadScheduleError`."""
+    """The server settings that a schedule needs. Raises `BadScheduleError`."""
     for name, value in script.server.items():
         if not name.isidentifier() or not str(value).isalnum():
             raise BadScheduleError(f"{script.id} asks for the setting {name!r} = {value!r}")
@@ -198,7 +198,7 @@ def _play_all(
 
 
 def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, DifferentialReport]:
-    """Whether it was interrupted, and what has come of it until then."""
+    """Draw and play schedules. Returns whether it was interrupted, and the report so far."""
     from chatsim.conformance import model_player
 
     try:

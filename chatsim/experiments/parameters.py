@@ -91,7 +91,7 @@ class Whole:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"a whole number of at least {self.least}"
 
 
@@ -127,7 +127,7 @@ class Number:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"a number of at least {self.least:g}{self.unit and f' {self.unit}'}"
 
 
@@ -178,7 +178,7 @@ class Choice:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"one of {', '.join(self.known)}"
 
 
@@ -216,7 +216,7 @@ class Choices:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"{'all, or ' if self._means_all('all') else ''}some of {', '.join(self.known)}"
 
 
@@ -243,7 +243,7 @@ class Numbers:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"one or several, each {self.each.bounds}"
 
 
@@ -280,7 +280,7 @@ class Objects:
 
     @property
     def bounds(self) -> str:
-        """What is allowed."""
+        """The allowed values, in words."""
         return f"all, or some of {', '.join(self.known)}"
 
 

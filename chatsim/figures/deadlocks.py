@@ -19,14 +19,14 @@ __all__ = ["wait_for_graph"]
 
 
 def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
-    """Draw who waited for whom: a box per transaction, clockwise, and an arrow from each waiter to its holder.
+    """Draw who waited for whom: a box for each transaction, clockwise, and an arrow from each waiter to the holder.
 
-    The victim's box is dashed, thick and grey. With four or more transactions there is no room beside the arrows,
-    and what a transaction waits for stands in its box.
+    The victim's box is dashed, thick and grey. With four or more transactions there is no room beside the arrows, so
+    the lock that a transaction waits for is written in its box.
 
     Args:
-        deadlock: what to draw; up to six transactions can be read at 8 x 4.5 inches.
-        ax: where to draw; its axis is switched off. A new figure is made when None.
+        deadlock: the deadlock. Up to six transactions are readable at 8 x 4.5 inches.
+        ax: where to draw; its axis is switched off. None makes a new figure.
 
     Returns:
         The figure that the graph is in.

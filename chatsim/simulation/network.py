@@ -38,7 +38,7 @@ class Endpoint(Protocol):
 A = TypeVar("A", bound=Endpoint)
 
 Accept: TypeAlias = "Callable[[SimulatedStream[A]], Awaitable[None]]"
-"""What a listener does with a connection; the connection is its to close."""
+"""The function that a listener calls with a new connection. It has to close the connection."""
 
 _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
 
@@ -90,7 +90,7 @@ class SimulatedNetwork(Generic[A]):
     def partition(self, one: str, other: str) -> None:
         """Let nothing through between two hosts until `heal`. Neither end is told, and no connection breaks.
 
-        What was written before still arrives; what is written meanwhile arrives after `heal`.
+        Bytes that were written before still arrive; bytes that are written meanwhile arrive after `heal`.
         """
         for channel in self._both_ways(one, other):
             channel.hold()
@@ -289,7 +289,7 @@ class SimulatedStream(Generic[A]):
         await self._outbound.write(data)
 
     async def close(self) -> None:
-        """Close both directions; what was written before still arrives. May be called twice."""
+        """Close both directions. Bytes that were written before still arrive. May be called twice."""
         self._outbound.finish()
         self._inbound.abandon()
 
@@ -339,7 +339,7 @@ class _Pipe:
             raise ConnectionResetError(ECONNRESET, "the peer has closed the connection")
 
     def finish(self) -> None:
-        """The writer closes: the end of the stream arrives after what was written."""
+        """Close the writing end: the end of the stream arrives after all written bytes."""
         if not self._closed:
             self._close()
             self._channel.carry(self, 0, self._end)
@@ -351,7 +351,7 @@ class _Pipe:
             self._back.carry(None, 0, self._break)
 
     def cut(self) -> None:
-        """Break the connection: what is under way is lost, and both ends see it at once."""
+        """Break the connection: bytes under way are lost, and both ends notice it at once."""
         self._cut = True
         self._unread.clear()
         self._end()

@@ -75,7 +75,7 @@ def _try(model: Play, schedule: Schedule) -> ScheduleOutcome:
 
 
 def _woken(before: StepOutcome, after: StepOutcome, session: str) -> int:
-    """How many other sessions a step woke: their statements ended, or wait for something else now."""
+    """The number of other sessions that a step has woken: their statements have ended, or wait for another lock."""
     ended = {each.session for each in after.completed} - {session}
     moved = {
         name

@@ -18,14 +18,14 @@ __all__ = ["CacheReader", "FirstScreen", "LedgerReader"]
 
 
 class LedgerReader:
-    """A reader that uses message ids."""
+    """A reader that uses message ids, like the source's client."""
 
     def __init__(self, tables: Tables, store: LocalStore) -> None:
         self._tables = tables
         self._ledger = by_message_id.Ledger(store)
 
     async def fill(self) -> None:
-        """Know what was seen before."""
+        """Store what the reader has seen before."""
         await self._ledger.open()
         await self._ledger.note_threads([Thread(thread, "private", 0, 0) for thread in self._tables.all])
         for thread in self._tables.all:
@@ -36,7 +36,7 @@ class LedgerReader:
         await by_message_id.catch_up(client, self._ledger, at_once=at_once, stored=screen.stored)
 
     async def messages(self) -> Sequence[int]:
-        """What is in the store."""
+        """The ids of the stored messages."""
         return await self._ledger.messages()
 
 
@@ -53,7 +53,7 @@ class CacheReader:
         self.cache = Cache(store, READER)
 
     async def fill(self) -> None:
-        """Know what was seen before."""
+        """Store what the reader has seen before."""
         await self.cache.open()
         seen = self._tables.history
         states = [
@@ -78,7 +78,7 @@ class CacheReader:
         await sync.catch_up(client, self.cache, stored)
 
     async def messages(self) -> Sequence[int]:
-        """What is in the store."""
+        """The ids of the stored messages."""
         rows = await self._store.execute("SELECT message_id FROM message")
         return [int(str(number)) for (number,) in rows.rows]
 

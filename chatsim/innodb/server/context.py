@@ -1,4 +1,4 @@
-"""What a session has while its statements run: its transaction, its variables, its user-level locks (MySQL's THD)."""
+"""The context of a session's statements: its transaction, its variables, its user-level locks (MySQL's THD)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StatementContext(SessionTransaction):
 
     @property
     def numbers_ahead(self) -> bool:
-        """Whether AUTO_INCREMENT values are reserved before their rows are there."""
+        """Whether AUTO_INCREMENT values are reserved before the rows are inserted."""
         return self.engine.autoinc_lock_mode != 0
 
     def now(self) -> datetime:

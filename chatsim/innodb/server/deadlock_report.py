@@ -12,7 +12,7 @@ __all__ = ["report"]
 
 
 def report(cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[int, ObservedSession]) -> Deadlock:
-    """What is reported about a deadlock.
+    """The report of a deadlock.
 
     Args:
         cycle: its transactions, each of which waits for the next one, the last one for the first.

@@ -41,7 +41,7 @@ class Engine:
         clock: seconds since the epoch, in UTC.
         autoinc_lock_mode: ``innodb_autoinc_lock_mode``.
         log_bin: whether there is a binary log, for which whole rows are read where they are written.
-        purges: it purges by itself, soon after each commit; else `purge` has to be called.
+        purges: whether it purges by itself, soon after each commit. If not, `purge` has to be called.
 
     Attributes:
         tables: by their names in lower case.
@@ -49,12 +49,12 @@ class Engine:
         locks: those on rows and tables.
         user_locks: GET_LOCK's.
         metadata_locks: which sessions use which table.
-        history: what has been committed and not purged.
+        history: the history list: committed transactions that have not been purged.
         statements: how many have ended well.
         examined: how many records have been looked at.
         deadlock: the latest one.
         sessions: the open ones, by number.
-        process: what it runs in.
+        process: the server's process.
     """
 
     def __init__(

@@ -113,7 +113,7 @@ class PreparedStatement:
         return isinstance(self.node, exp.DML)
 
     def bind(self) -> Statement | None:
-        """What it does to the rows of the tables that there are now; None if it is not about rows.
+        """Bind it to the present tables. Returns None if it is not a statement about rows.
 
         Raises:
             DatabaseError: it is invalid.

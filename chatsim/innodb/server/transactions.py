@@ -1,4 +1,4 @@
-"""Transaction control: what a session begins, commits and rolls back, and which tables it uses meanwhile."""
+"""Transaction control: beginning, committing and rolling back, savepoints, and metadata locks."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class SessionTransaction:
         return RowOperations(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
 
     def end_statement(self, trx: Transaction) -> None:
-        """Release what a transaction has for the current statement only."""
+        """Release the locks that a transaction holds only for the current statement."""
         trx.locks.inherit_all = False
         for table in self._auto_inc_locked:
             self.engine.locks.release_auto_inc(trx, table.locks)

@@ -41,7 +41,7 @@ async def check_parents(
         rows: what the transaction locks with.
         table: the table of the row.
         row: the new row.
-        before: what it is now; None if there is no such row yet.
+        before: the row as it is now; None if it is inserted.
         except_for: a constraint that is not checked: its parent's new key, which the row has, is yet to be written.
 
     Raises:
@@ -76,8 +76,8 @@ async def apply_to_children(
     Args:
         rows: what the transaction locks with.
         table: the table of the row.
-        old: what the row is.
-        new: what it is to be; None if it is to be deleted.
+        old: the row as it is.
+        new: the row as it will be; None if it is deleted.
         deleted: it is deleted even though there is a ``new`` one, which replaces it.
 
     Returns:

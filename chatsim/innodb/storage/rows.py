@@ -1,6 +1,6 @@
-"""Rows inserted, updated and deleted: in which order the indexes are changed, and what is locked on the way.
+"""Inserting, updating and deleting rows: the order in which indexes are changed, and the locks that this takes.
 
-The clustered index comes first, then the others; an insert looks for duplicates in each before it adds its entry there.
+The clustered index comes first, then the others. An insert checks each index for duplicates before it adds its entry.
 Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/fidelity.md.
 """
 
@@ -53,14 +53,14 @@ class DuplicateError(Exception):
 
 
 class RowOperations:
-    """What a transaction locks and changes rows with.
+    """The operations of one transaction on rows: locking, inserting, updating, deleting.
 
     Args:
         trx: the transaction.
         locks: the server's locks.
-        history: the server's.
-        lock_wait_timeout: seconds that it waits for a lock.
-        duplicates: the mode in which a duplicate is locked: X if it is to be changed then.
+        history: the server's history list.
+        lock_wait_timeout: the longest wait for a lock, in seconds.
+        duplicates: the mode in which a duplicate is locked: X if it is going to be changed.
     """
 
     def __init__(

@@ -117,8 +117,8 @@ class Reading:
 
     Attributes:
         mode: the mode of its locks; None for a consistent read.
-        view: what a consistent read sees; None for the newest version, committed or not.
-        policy: what it does about rows that others have locked.
+        view: the read view of a consistent read; None for the newest version, committed or not.
+        policy: what it does about rows that other transactions have locked.
         semi_consistent: of a row that another has locked it reads the last committed version, before it waits for the
             row (UPDATE at READ COMMITTED).
     """
@@ -156,7 +156,7 @@ class Scan:
     """One scan along an access path.
 
     Args:
-        rows: what the transaction locks with.
+        rows: takes the locks of the transaction.
         path: the access path.
         reading: how it reads.
 
@@ -398,7 +398,7 @@ class Scan:
         return not span.begun(record.key) if self._down else span.ended(record.key)
 
     def _lock_kind(self, record: Record, span: Range) -> LockKind | None:
-        """What a locking read locks of a record; None: nothing, since no later record can be in the range."""
+        """The kind of lock that a locking read takes on a record; None if no later record can be in the range."""
         definition = self._index.definition
         if not self._gaps or (self._unique and not record.deleted):
             return LockKind.RECORD

@@ -45,7 +45,7 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A client's local store: seconds for a statement, and for what a transaction's end takes on top."""
+    """A client's local store: the seconds of a statement, and the additional seconds of a commit."""
 
     statement: float
     commit: float
@@ -117,7 +117,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def read(cls, path: Path | None = None) -> ModelCosts:
-        """The costs of a TOML file; what it does not say is as in the defaults.
+        """The costs of a TOML file, with the defaults for everything that it does not contain.
 
         Raises:
             WorldError: it can't be read, or has an invalid value. The message names the place.
@@ -133,7 +133,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _over(defaults: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
-    """``own`` in place of ``defaults``, table by table; what has a ``kind`` is replaced as a whole."""
+    """``defaults`` with the values of ``own``, table by table. A table with a ``kind`` is replaced as a whole."""
     merged = dict(defaults)
     for name, value in own.items():
         before = merged.get(name)

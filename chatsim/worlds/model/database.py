@@ -76,10 +76,10 @@ class ModelServer:
             database.close()
 
     async def crash(self) -> None:
-        """End as by ``kill -9``: what is under way fails, all connections are lost, none can be opened until `restart`.
+        """End as by ``kill -9``: running statements fail, and all connections are lost, until `restart`.
 
-        A commit whose log is on disk is kept, whether it was answered or not; any other is lost. The tables are as
-        recovery leaves them.
+        A commit whose log is on disk is kept, even if it was not answered; all others are lost. The tables are in the
+        state after a recovery.
         """
         await self.engine.crash()
         self._log.discard()
@@ -126,7 +126,7 @@ class ModelServer:
                 await asyncio.sleep(misses * self._costs.read)
 
     def costs(self) -> Costs:
-        """What has been done so far."""
+        """The costs so far."""
         engine = self.engine
         return Costs(self._round_trips, engine.statements, engine.examined, engine.locks.waits.started)
 
@@ -140,7 +140,7 @@ class _Log:
         self._next: asyncio.Task[None] | None = None
 
     async def flushed(self, _: Transaction) -> None:
-        """Wait until what has been logged by now is on disk."""
+        """Wait until the log up to now is on disk."""
         if self._seconds == 0:
             return
         if self._next is None:
@@ -156,7 +156,7 @@ class _Log:
             self._writing = None
 
     def discard(self) -> None:
-        """Lose what is not on disk yet."""
+        """Lose the part of the log that is not on disk yet."""
         for task in (self._writing, self._next):
             if task is not None:
                 task.cancel()

@@ -1,6 +1,6 @@
 """Peers over the model's network: the protobuf bytes that gRPC carries, each with gRPC's prefix.
 
-What HTTP/2 says beside, which call of the connection this is and which method it calls, has a shorter header here.
+HTTP/2's headers are replaced by a shorter one, with the number of the call and the number of its method.
 """
 
 from __future__ import annotations

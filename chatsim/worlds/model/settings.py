@@ -24,7 +24,7 @@ class Model:
     """How a run in the model is set up.
 
     Attributes:
-        costs: a TOML file of what things cost; what it leaves out is as in the defaults.
+        costs: a TOML file with costs. The defaults are used for everything that it does not contain.
         check_determinism: run twice, and stop where the second run differs from the first.
         name: of the world.
     """

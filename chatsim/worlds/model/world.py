@@ -82,7 +82,7 @@ class ModelWorld(ModelPlatform):
         return self.server.costs()
 
     async def reads(self) -> Reads:
-        """What has been read so far by all sessions. Sorting is done without temporary tables."""
+        """The rows that all sessions have read so far. Sorting is done without temporary tables."""
         counts = {
             f"{table.name}.{index.definition.name}": index.reads
             for table in self.server.engine.tables.values()

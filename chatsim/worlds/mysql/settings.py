@@ -52,7 +52,7 @@ class Servers:
         return asyncio.run(self.run_beside(main, seed=seed))
 
     async def run_beside(self, main: Callable[[MySQLWorld], Awaitable[T]], *, seed: int) -> T:  # noqa: ARG002
-        """As `run`, on the running event loop; what a real server draws has no seed."""
+        """Like `run`, on the running event loop. The seed is not used: a real server has none."""
         from chatsim.worlds.mysql.world import MySQLWorld
 
         async with MySQLWorld(self) as world:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["Assignments", "apply_assignments", "check_constraints", "compile_assignments", "stored_value"]
 
 Assignments: TypeAlias = list[tuple[int, Function]]
-"""The numbers of columns, each with what it is set to."""
+"""The numbers of columns, each with the expression of its new value."""
 
 
 def stored_value(
     column: Column, value: Value, number: int, complain: Callable[[int, str, Value], Value] | None = None
 ) -> Value:
-    """A value converted to what a column stores; it is of the ``number``-th row.
+    """A value of the ``number``-th row, converted for its column.
 
     Raises:
-        DatabaseError: it can't keep that, and there is no ``complain`` to say what it is to keep instead.
+        DatabaseError: the column can't store it, and there is no ``complain``, which returns a value to store instead.
     """
     if value is None:
         if column.nullable:

@@ -203,7 +203,7 @@ class _SelectExplainer:
         )
 
     def _of_table(self, at: int, plan: AccessPlan, attached: Sequence[exp.Expr]) -> PlanRow:
-        """The row for a table. What is known of its rows then is one of them."""
+        """The row for a table. One of its rows is used as an example for the tables after it."""
         env, table = self._env, plan.conditions.table
         others = set(range(len(self._select.scope.tables))) - {at}
         wanted = self._select.outer.get(at, self._select.conjuncts)
@@ -230,7 +230,7 @@ class _SelectExplainer:
         return row
 
     def _with_sorting(self, found: list[PlanRow], extra: Sequence[str], *, ordered: bool) -> list[PlanRow]:
-        """What is done with the rows of all tables, said at the first that is read row by row."""
+        """Add what is done with all rows (sorting, a temporary table) to the first table that is read row by row."""
         select = self._select
         temporary = (select.groups is not None and not (ordered and select.grouping)) or bool(
             select.node.args.get("distinct")
@@ -253,7 +253,7 @@ def _record(path: AccessPath) -> Record | None:
 
 
 def _some_row(table: Table) -> Sequence[Value]:
-    """A row of a table as an example of what is known of it when the next table is read."""
+    """A row of a table, as an example for planning the access to the next table."""
     row = next((record.row for record in table.clustered if not record.deleted), ())
     zeros = _row_of_zeros(table)
     return [zero if value is None else value for value, zero in zip(row, zeros, strict=True)] if row else zeros

@@ -1,7 +1,7 @@
 """SQL expressions, compiled once per statement into functions of the rows at hand (MySQL manual, "Expressions").
 
 `Scope` says what names mean and compiles; `operands`, `operators` and `functions` know how each kind of expression is
-compiled; `comparison` and `arithmetic` know what is done with values; `environment` is what the functions are given.
+compiled; `comparison` and `arithmetic` calculate with values; `environment` is the argument of the functions.
 """
 
 from chatsim.innodb.sql.expressions import functions, operands, operators  # noqa: F401 - each registers its expressions

@@ -34,20 +34,20 @@ class Context(Protocol):
         ...
 
     def advisory(self, function: str, arguments: Sequence[Value]) -> Value:
-        """What a function about advisory locks gives that does not wait."""
+        """The result of a function about advisory locks that does not wait."""
         ...
 
 
 @dataclass(slots=True)
 class Env:
-    """What an expression is evaluated on.
+    """The environment of an expression.
 
     Attributes:
         session: the session.
-        args: of the placeholders.
+        args: the values of the placeholders.
         rows: the current row of each table of the statement.
-        inserted: the row that an INSERT wanted to put there: ``VALUES(column)``.
-        found: what has been found out beforehand, by the node of the expression: aggregates, locks, subqueries.
+        inserted: the row that an INSERT has tried to insert: ``VALUES(column)``.
+        found: values that were computed before, by the node of the expression: aggregates, locks, subqueries.
     """
 
     session: Context

@@ -1,7 +1,7 @@
 """Integers have 64 bits: a result that does not fit is error 1690 (manual, "Out-of-Range and Overflow Handling").
 
 Whether a result is a BIGINT or a BIGINT UNSIGNED depends on the types of the operands, not on their values; it is
-unsigned if one of them is. What is no integer (a DECIMAL, a DOUBLE, a text) is not checked.
+unsigned if one of them is. Other values (a DECIMAL, a DOUBLE, a text) are not checked.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def checked(node: exp.Binary | exp.Abs, scope: Scope, operate: Callable[..., Val
 
 
 def checked_negation(node: exp.Neg, scope: Scope) -> Callable[[int], Value]:
-    """What a minus does with its operand: the result is signed; of a constant that is too large it is a DECIMAL."""
+    """The function of a unary minus. Its result is signed; for a constant that is too large, it is a DECIMAL."""
     constant = node.find(exp.Column, exp.Placeholder, exp.Parameter) is None
     integer = _type(node.this, scope) is not None
 

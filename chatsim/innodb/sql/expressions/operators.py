@@ -219,7 +219,7 @@ def _negative(node: exp.Neg, scope: Scope) -> Function:
 
 
 def _pattern(text: str, escape: str, fold: Callable[[str], str]) -> str:
-    """A LIKE's pattern as a regular expression: after ``escape``, % and _ are what they are."""
+    """A LIKE's pattern as a regular expression: after ``escape``, % and _ stand for themselves."""
     pieces = re.finditer(rf"{re.escape(escape)}(?P<plain>.)|(?P<any>[%_])|(?P<other>.)", text, re.DOTALL)
     return "".join(
         {"%": ".*", "_": "."}[each["any"]] if each["any"] else re.escape(fold(each["plain"] or each["other"]))

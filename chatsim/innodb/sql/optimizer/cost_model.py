@@ -34,7 +34,7 @@ _BLOCKS = 4
 """The number of blocks in a page; blocks are counted when rows are read in their order."""
 
 _HEADER = 20
-"""Bytes of a row beside its columns."""
+"""The size of a row without its columns, in bytes."""
 
 P_co = TypeVar("P_co", bound="AccessPath | Merge", covariant=True)
 

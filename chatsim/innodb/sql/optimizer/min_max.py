@@ -26,7 +26,7 @@ def min_max_paths(
     is for rows that have NULL only.
 
     Args:
-        conditions: what is asked.
+        conditions: the conditions on the table.
         env: the values known now.
         hints: of the statement.
         of: the column, and whether its greatest value is wanted.
