@@ -123,9 +123,9 @@ class SimulatedNetwork(Generic[A]):
             channel = self._channels[here, there] = _Channel(link, self._rng)
         return channel
 
-    async def transit(self, here: str, there: str) -> None:
+    def transit(self, here: str, there: str) -> Awaitable[None]:
         """Wait as long as a message without a size takes from one host to another."""
-        await self._channel(here, there).transit()
+        return self._channel(here, there).transit()  # not a coroutine of its own: it is in every round trip
 
     def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
         """Bind ``address``. Raises `OSError` when it is in use."""
