@@ -25,7 +25,7 @@ def frame(number, body):
     return _HEADER.pack(number, len(data)) + data
 
 
-class Foreigner:
+class ForeignClient:
     """A connection of a client that is not chatsim's."""
 
     def __init__(self, host, port):
@@ -136,36 +136,36 @@ class Person:
         self.uid = where["uid"]
         self._where = where
         self._client = None
-        self._told = []
+        self._notices = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.go()
+        self.log_out()
 
     def log_in(self):
         """Connect, and log in."""
-        self._client = Foreigner(self._where["host"], self._where["port"])
+        self._client = ForeignClient(self._where["host"], self._where["port"])
         self.profile = self.ask(1005, {"uid": self.uid, "token": self._where["token"]})
 
-    def go(self):
+    def log_out(self):
         """Hang up, and forget what has not been looked at."""
         if self._client is not None:
             self._client.close()
-        self._told = []
+        self._notices = []
 
     def ask(self, number, body):
         """Send a request; its reply, which is no error."""
         self._client.talk(number, body)
         while (message := self._next())[0] != number + 1:
-            self._told.append(message)
+            self._notices.append(message)
         assert message[1]["error"] == 0, message
         return message[1]
 
-    def told(self):
+    def notice(self):
         """The next message that comes unasked, its id and its body."""
-        return self._told.pop(0) if self._told else self._next()
+        return self._notices.pop(0) if self._notices else self._next()
 
     def say(self, thread, other, *contents, names=None):
         """Send a batch of texts; returns their ids and what they are called."""

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from foreign import Foreigner, Serving
+from foreign import ForeignClient, Serving
 
 from chatsim.worlds.common.tokens import SignedTokens
 
@@ -26,7 +26,7 @@ def ticket(running, uid):
 
 
 def connect(where):
-    return Foreigner(where["host"], where["port"])
+    return ForeignClient(where["host"], where["port"])
 
 
 def login(where, uid=None, **other):

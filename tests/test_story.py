@@ -45,7 +45,7 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
         found = ann.ask(1007, {"uid": "user1002"})
         assert found["uid"] == bob.uid
         ann.ask(1009, {"uid": ann.uid, "applyname": "It's Ann", "bakname": "Bobby", "touid": bob.uid})
-        number, applied = bob.told()
+        number, applied = bob.notice()
         assert (number, applied["applyuid"], applied["name"], applied["desc"]) == (
             1011,
             ann.uid,
@@ -59,24 +59,24 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
             (ann.uid, "It's Ann"),
             (bob.uid, WELCOME),
         ]
-        number, notice = ann.told()
+        number, notice = ann.notice()
         assert (number, notice["fromuid"], notice["name"]) == (1015, bob.uid, "user1002")
         assert notice["chat_datas"] == opening
         thread = opening[0]["thread_id"]
 
         # they talk
         ids, _ = ann.say(thread, bob.uid, "hello", "你好")
-        number, notice = bob.told()
+        number, notice = bob.notice()
         assert (number, notice["fromuid"], notice["touid"], notice["thread_id"]) == (1019, ann.uid, bob.uid, thread)
         assert [(each["message_id"], each["content"]) for each in notice["chat_datas"]] == [
             (ids[0], "hello"),
             (ids[1], "你好"),
         ]
         (seen,), _ = bob.say(thread, ann.uid, "hi")
-        assert ann.told()[1]["chat_datas"][0]["message_id"] == seen
+        assert ann.notice()[1]["chat_datas"][0]["message_id"] == seen
 
         # one is away, and misses more than a page
-        bob.go()
+        bob.log_out()
         batches = [ann.say(thread, bob.uid, said) for said in MISSED]
         missed = [number for ids, _ in batches for number in ids]
 
@@ -85,7 +85,7 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
         assert ann.ask(1027, {"uid": ann.uid, "other_id": cat.uid})["thread_id"] == opened[0]
         assert cat.ask(1027, {"uid": cat.uid, "other_id": ann.uid})["thread_id"] == opened[0]
         ann.say(opened[0], cat.uid, "psst")
-        number, notice = cat.told()
+        number, notice = cat.notice()
         assert (number, notice["thread_id"]) == (1019, opened[0])
         cat.say(opened[0], ann.uid, "what?")
         assert [each["thread_id"] for each in cat.threads()[0]] == [opened[0]]
@@ -110,11 +110,11 @@ def test_as_a_client_that_is_not_ours_plays_it(users):
 
         # an acknowledgement was lost, and the batch is sent again, on a new connection
         ids, names = batches[-1]
-        ann.go()
+        ann.log_out()
         ann.log_in()
         assert ann.say(thread, bob.uid, MISSED[-1], names=names) == (ids, names)
         (last,), _ = ann.say(thread, bob.uid, "the end")
-        assert [each["message_id"] for each in bob.told()[1]["chat_datas"]] == [last], "and nothing was told twice"
+        assert [each["message_id"] for each in bob.notice()[1]["chat_datas"]] == [last], "and nothing was told twice"
 
         # both have everything, once, in one order
         whole, _ = bob.history(thread)
@@ -131,9 +131,9 @@ class Phone:
         self._where = where
         self._path = str(home / f"{self.uid}.sqlite")
         self._rng = np.random.default_rng()  # no two devices name their texts alike
-        self._news = asyncio.Event()
+        self._changes = asyncio.Event()
 
-    async def come(self):
+    async def log_in(self):
         """Open it, and wait until it has caught up."""
         self.messenger = Messenger(
             self.uid,
@@ -142,12 +142,12 @@ class Phone:
             clock=lambda: 0.0,
             rng=self._rng,
             timing=Timing(resync=3_600.0),
-            changed=lambda _: self._news.set(),
+            changed=lambda _: self._changes.set(),
         )
         await self.messenger.open()
         await self.until(lambda: self.messenger.status is Status.READY)
 
-    async def go(self):
+    async def log_out(self):
         """Close it."""
         await self.messenger.close()
 
@@ -155,11 +155,11 @@ class Phone:
         """Wait until a change makes it so; ``true`` may be a coroutine function."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                self._news.clear()
+                self._changes.clear()
                 found = true()
                 if await found if asyncio.iscoroutine(found) else found:
                     return
-                await self._news.wait()
+                await self._changes.wait()
 
     async def texts(self, thread):
         """Who has said what in a thread, as far as it is here and numbered."""
@@ -185,7 +185,7 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
     async with contextlib.AsyncExitStack() as stack:
         for phone in (ann, bob, cat):
             await phone.log_in()
-            stack.push_async_callback(phone.go)
+            stack.push_async_callback(phone.log_out)
 
         # they find each other and become friends
         assert (await ann.messenger.search("user1002")).uid == bob.uid
@@ -208,7 +208,7 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
                 await each.has(thread, *said)
 
         # one is away, and misses more than a page; others are written to for the first time
-        await bob.go()
+        await bob.log_out()
         for content in MISSED:
             await ann.messenger.send(thread, content)
         said += MISSED
@@ -225,12 +225,12 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
         # the one who was away comes back; the other comes back on a new device, and has it all from the server
         await bob.log_in()
         await bob.has(thread, *said)
-        await ann.go()
+        await ann.log_out()
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         again = Phone(users[0], elsewhere)
         await again.log_in()
-        stack.push_async_callback(again.go)
+        stack.push_async_callback(again.log_out)
         assert [each.thread_id for each in await again.messenger.cache.threads()] == [thread, *opened]
         while await again.messenger.earlier(thread):
             pass

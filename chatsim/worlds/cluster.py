@@ -18,8 +18,9 @@ from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
+from chatsim.db.session import Database
 from chatsim.worlds.service import ChatService
-from chatsim.worlds.world import Platform, Sharing, WorldError
+from chatsim.worlds.world import Platform, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,13 +45,13 @@ class Cluster(ChatService):
 
     nodes: Sequence[Node]
     presence: Presence
-    _begin: Callable[[int], Awaitable[None]]
+    _start: Callable[[int], Awaitable[None]]
 
     async def crash(self, number: int, down: float) -> None:
         """Kill a node, and start another one with its name ``down`` seconds later, at a new address."""
         await self.nodes[number].kill()
         await asyncio.sleep(down)
-        await self._begin(number)
+        await self._start(number)
 
     @property
     def stats(self) -> Stats:
@@ -109,44 +110,88 @@ async def cluster(
     Raises:
         WorldError: connections, addresses, or the locks that the strategy needs are not available.
     """
+    configs = [
+        NodeConfig(
+            strategy=strategy,
+            retry=retry,
+            isolation=strategy.isolation,
+            texts=texts or TEXTS[schema],
+            limits=limits,
+            rng=rng,
+        )
+        for rng in rngs
+    ]
     dead = MISSED_REPORTS * limits.report
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(platform.shared(sharing, expiry=limits.expiry, dead=dead))
-        running: list[Node] = []
-        pools = [
-            await stack.enter_async_context(platform.database(pool, f"node{number + 1}")) for number in range(nodes)
-        ]
-        lives: dict[int, AsyncExitStack] = {}
-
-        async def begin(number: int) -> None:
-            name = f"node{number + 1}"
-            if number in lives:  # it has been killed
-                await lives[number].aclose()
-            services = Services(
-                network=platform.network_at(name),
-                database=pools[number],
-                tokens=shared.tokens,
-                presence=shared.presence(name),
-                directory=shared.directory,
-                peers=shared.peers.of(name),
-                locks=await platform.locks(nodes * pool, name) if strategy.uses_locks else None,
-            )
-            config = NodeConfig(
-                strategy=strategy,
-                retry=retry,
-                isolation=strategy.isolation,
-                texts=texts or TEXTS[schema],
-                limits=limits,
-                rng=rngs[number],
-            )
-            node = Node(name, services, config)
-            life = lives[number] = await stack.enter_async_context(AsyncExitStack())
-            await life.enter_async_context(shared.peers.serve(name, node))
-            where = Address(host or platform.host(name), port and port + number)
-            await life.enter_async_context(listening(node, where))
-            running[number:] = [node, *running[number + 1 :]]
-
+        pools = [await stack.enter_async_context(platform.database(pool, _name(number))) for number in range(nodes)]
+        starter = _Starter(stack, platform, shared, configs, pools, callers=nodes * pool, host=host, port=port)
         for number in range(nodes):
-            await begin(number)
+            await starter.start(number)
         status = StatusServer(shared.directory, shared.tokens)
-        yield Cluster(status, platform, running, shared.presence(_STATUS), begin)
+        yield Cluster(status, platform, starter.nodes, shared.presence(_STATUS), starter.start)
+
+
+def _name(number: int) -> str:
+    return f"node{number + 1}"
+
+
+class _Starter:
+    """Starts the nodes of a cluster, and starts them again after they were killed.
+
+    Args:
+        stack: ends the nodes at the end of the cluster.
+        platform: where they run.
+        shared: what they share.
+        configs: the configuration of each node.
+        pools: the database connections of each node.
+        callers: how many creations may want a lock at once.
+        host, port: where they listen; see `cluster`.
+
+    Attributes:
+        nodes: the nodes, each the latest one of its number.
+    """
+
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        platform: Platform,
+        shared: Shared,
+        configs: Sequence[NodeConfig],
+        pools: Sequence[Database],
+        *,
+        callers: int,
+        host: str | None,
+        port: int,
+    ) -> None:
+        self.nodes: list[Node] = []
+        self._stack = stack
+        self._platform = platform
+        self._shared = shared
+        self._configs = configs
+        self._pools = pools
+        self._callers = callers
+        self._host = host
+        self._port = port
+        self._stacks: dict[int, AsyncExitStack] = {}  # what ends the latest node of each number
+
+    async def start(self, number: int) -> None:
+        """Start a node. Raises `WorldError`."""
+        name, config, shared, platform = _name(number), self._configs[number], self._shared, self._platform
+        if number in self._stacks:  # it has been killed
+            await self._stacks[number].aclose()
+        services = Services(
+            network=platform.network_at(name),
+            database=self._pools[number],
+            tokens=shared.tokens,
+            presence=shared.presence(name),
+            directory=shared.directory,
+            peers=shared.peers.of(name),
+            locks=await platform.locks(self._callers, name) if config.strategy.uses_locks else None,
+        )
+        node = Node(name, services, config)
+        stack = self._stacks[number] = await self._stack.enter_async_context(AsyncExitStack())
+        await stack.enter_async_context(shared.peers.serve(name, node))
+        address = Address(self._host or platform.host(name), self._port and self._port + number)
+        await stack.enter_async_context(listening(node, address))
+        self.nodes[number:] = [node, *self.nodes[number + 1 :]]

@@ -420,24 +420,24 @@ async def test_incremental_rows_tell_no_more_than_what_has_changed(server, cache
         await server.push(WITH_ANN, ME)
     await shown(watched, WITH_ANN)
 
-    async def told():
+    async def seen():
         watched.view.note(Event(WITH_ANN))
         return await watched.look()
 
     await put(cache, WITH_ANN, "{1}")
-    assert await told() == [Inserted(3, (watched.texts[3],))]
+    assert await seen() == [Inserted(3, (watched.texts[3],))]
     await cache.mark(["{1}"], State.UNREAD)
-    assert await told() == [Changed(3, watched.texts[3])], "acknowledged"
+    assert await seen() == [Changed(3, watched.texts[3])], "acknowledged"
     server.write(WITH_ANN, ME, "mine", unique_id="{1}")
     await server.catch_up(WITH_ANN)
-    assert await told() == [Changed(3, watched.texts[3])], "numbered"
+    assert await seen() == [Changed(3, watched.texts[3])], "numbered"
     await cache.note_read(WITH_ANN, ANN, 2)
-    assert await told() == [Changed(0, watched.texts[0]), Changed(1, watched.texts[1])]
+    assert await seen() == [Changed(0, watched.texts[0]), Changed(1, watched.texts[1])]
     await put(cache, WITH_ANN, "{2}")
-    await told()
+    await seen()
     await server.push(WITH_ANN)
-    assert await told() == [Inserted(4, (watched.texts[4],))], "before what is on its way"
-    assert await told() == []
+    assert await seen() == [Inserted(4, (watched.texts[4],))], "before what is on its way"
+    assert await seen() == []
 
 
 class Counting(Cache):

@@ -161,12 +161,12 @@ class Refusals:
     """
 
     def __init__(self, harness, caplog):
-        self._house = harness
+        self._harness = harness
         self._caplog = caplog
         caplog.set_level(logging.INFO)
 
     async def furnish(self):
-        harness = self._house
+        harness = self._harness
         self.thread = await harness.talking(ANN, BOB)
         await harness.befriend(ANN, 6)
         for uid, number, body in (
@@ -189,7 +189,7 @@ class Refusals:
 
     async def check(self, uid, number, body, expected):
         """Ask, as ``uid`` or as nobody; the refusal is the one expected, is logged once, and nothing has changed."""
-        harness = self._house
+        harness = self._harness
         device = await harness.connect() if uid is None else await harness.log_in(uid)
         before = await harness.tables()
         self._caplog.clear()

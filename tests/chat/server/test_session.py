@@ -121,11 +121,11 @@ async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
     network = model_network.network(latency=latency, window=window)
     loop = asyncio.get_running_loop()
     opened, ended = loop.create_future(), loop.create_future()
-    beside = []
+    tasks = []
 
     async def accept(stream):
         session = ClientSession(
-            stream, FROM_CLIENT, Limits(**limits), lambda work: beside.append(asyncio.create_task(work))
+            stream, FROM_CLIENT, Limits(**limits), lambda work: tasks.append(asyncio.create_task(work))
         )
         opened.set_result(session)
         try:
@@ -139,7 +139,7 @@ async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
     yield visitor
     await stream.close()
     await asyncio.wait([ended])
-    await asyncio.gather(*beside)
+    await asyncio.gather(*tasks)
     await listener.close()
 
 

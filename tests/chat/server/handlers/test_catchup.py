@@ -218,16 +218,16 @@ async def test_pushes_pass_between_the_parts(harness):
     batch = [{"content": "meanwhile", "unique_id": "u"}]
     sent = {"fromuid": CAT, "touid": ANN, "thread_id": other, "text_array": batch}
     assert (await cat.ask(1017, sent))["error"] == 0
-    await told(harness, ANN)
+    await has_a_push_waiting(harness, ANN)
     slow.go.set()
-    heard = [(await ann.hear())[0] for _ in range(3)]
-    assert heard == [1115, 1109, 1115]
+    numbers = [(await ann.hear())[0] for _ in range(3)]
+    assert numbers == [1115, 1109, 1115]
     while (message := await ann.hear())[0] == 1115:
         pass
     assert message == (1114, {"error": 0})
 
 
-async def told(harness, uid):
+async def has_a_push_waiting(harness, uid):
     """Wait until something is to be pushed to a user behind what is being written."""
     session = next(each for each in harness.cluster.nodes[0]._sessions if each.uid == uid)
     while not session._frames:  # noqa: ASYNC110

@@ -98,8 +98,8 @@ async def test_who_accepted_is_told_on_other_devices_in_the_dialect_that_has_a_w
     ((number, notice),) = await ours.notices()
     assert (number, notice["fromuid"], notice["touid"], notice["name"]) == (1015, ANN, BOB, "user2")
     assert notice["chat_datas"] == reply["chat_datas"]
-    told = [message for message in await the_sources.notices() if message[0] != 1011]
-    assert told == []
+    notices = [message for message in await the_sources.notices() if message[0] != 1011]
+    assert notices == []
     assert await ann.notices() == []
 
 

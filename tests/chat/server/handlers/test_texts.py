@@ -150,7 +150,7 @@ async def test_an_acknowledgement_waits_for_no_peer(harness, what):
 async def test_all_devices_are_told_the_receivers_and_the_senders_others_each_in_its_dialect(harness):
     thread = await harness.talking(ANN, BOB)
     ann = await harness.log_in(ANN)
-    told = {
+    devices = {
         (uid, node, feed): await harness.log_in(uid, node, feed=feed)
         for uid in (ANN, BOB)
         for node in (0, 1)
@@ -160,7 +160,7 @@ async def test_all_devices_are_told_the_receivers_and_the_senders_others_each_in
     cat = await harness.log_in(CAT, feed=True)
     reply = await ann.ask(*texts(thread, "a", "b"))
     await harness.settled()
-    for (_, _, feed), device in told.items():
+    for (_, _, feed), device in devices.items():
         ((number, notice),) = await device.notices()
         if feed:
             assert (number, notice["thread_id"], notice["fromuid"], notice["touid"]) == (1109, thread, ANN, BOB)

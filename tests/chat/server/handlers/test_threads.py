@@ -43,11 +43,11 @@ async def test_who_was_never_told_of_a_chat_finds_it_and_talks_in_it(harness):
 async def test_a_new_chat_is_told_to_all_other_devices_with_a_feed_once(harness):
     await harness.befriend(ANN, BOB)
     ann = await harness.log_in(ANN)
-    told = [await harness.log_in(uid, node, feed=True) for uid in (ANN, BOB) for node in (0, 1)]
+    devices = [await harness.log_in(uid, node, feed=True) for uid in (ANN, BOB) for node in (0, 1)]
     thread = (await ann.ask(1027, {"uid": ANN, "other_id": BOB}))["thread_id"]
     assert (await ann.ask(1027, {"uid": ANN, "other_id": BOB}))["thread_id"] == thread
     await harness.settled()
-    for device in told:
+    for device in devices:
         assert await device.notices() == [(1111, {"thread_id": thread})]
     assert await ann.notices() == []
 
@@ -149,15 +149,15 @@ async def test_states_are_asked_for_page_by_page_from_the_newest_on(harness):
 async def test_all_members_devices_with_a_feed_are_told_who_has_read_how_far(harness):
     thread = await harness.talking(ANN, BOB)
     bob = await harness.log_in(BOB)
-    told = [await harness.log_in(uid, node, feed=True) for uid in (ANN, BOB) for node in (0, 1)]
+    devices = [await harness.log_in(uid, node, feed=True) for uid in (ANN, BOB) for node in (0, 1)]
     the_sources = await harness.log_in(ANN)
     await bob.ask(*text(thread, BOB, ANN))
     await harness.settled()
-    for device in (*told, the_sources):
+    for device in (*devices, the_sources):
         await device.notices()
     assert await bob.ask(1105, {"thread_id": thread, "seq": 1}) == {"error": 0}
     await harness.settled()
-    for device in told:
+    for device in devices:
         assert await device.notices() == [(1107, {"thread_id": thread, "uid": BOB, "seq": 1})]
     assert await the_sources.notices() == [], "it has no word for that"
     assert await bob.notices() == []
@@ -171,8 +171,8 @@ async def test_what_has_been_read_never_goes_back_nor_beyond_the_end(harness):
         await ann.ask(*text(thread, ANN, BOB, name))
     await harness.settled()
     await ann.notices()
-    for said, noted in ((2, 2), (1, 2), (2**63 - 1, 3), (0, 3)):
-        assert await bob.ask(1105, {"thread_id": thread, "seq": said}) == {"error": 0}
+    for reported, noted in ((2, 2), (1, 2), (2**63 - 1, 3), (0, 3)):
+        assert await bob.ask(1105, {"thread_id": thread, "seq": reported}) == {"error": 0}
         await harness.settled()
         assert await ann.notices() == [(1107, {"thread_id": thread, "uid": BOB, "seq": noted})]
         read = "SELECT read_seq, unread FROM user_thread WHERE user_id = ?"
