@@ -60,16 +60,17 @@ def schedule(
     foreign_keys: bool,
     **options: Any,
 ) -> None:
-    """Run schedules: several sessions' statements in an order, the locks after each step.
+    """Run schedules: the statements of several sessions, in a given order, with the locks after each step.
 
-    With --generate they are drawn by chance, and played on MySQL and in the model. Each on which these disagree is made
-    as small as it goes and printed, a line of JSON that can be saved as a file; its title is the difference.
+    With --generate, schedules are drawn at random, and played on MySQL and in the model. Each one on which they
+    disagree is made as small as possible, and printed as a line of JSON that can be saved as a file. Its title is the
+    difference.
 
     The server's purge is held back during each step, and waited for after it. On a server that you name, this enables
     the InnoDB counter purge_invoked (innodb_monitor_enable) for that time, and needs the privileges PROCESS, RELOAD,
     CONNECTION_ADMIN and SYSTEM_VARIABLES_ADMIN. The setting is put back at the end, also after an error or Ctrl-C.
 
-    Exit status: 0; 1 when --check finds a difference (of those that are drawn, the locks may differ in 2 of 100);
+    Exit status: 0; 1 when --check finds a difference (of drawn schedules, the locks may differ in 2 of 100);
     2 when one could not be run; 130 after Ctrl-C.
     """
     servers = Servers(**options)
