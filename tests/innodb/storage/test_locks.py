@@ -125,6 +125,8 @@ def test_the_only_structure_of_an_index_takes_in_the_gap_before_the_supremum_as_
         stage.ask(trx, None, "S", GAP)
         assert stage.held(trx) == {("S", "gap", 20), ("S", kind, None)}
         assert trx.weight == weight
+    assert stage.locks.lock_record(trx, stage[None], "S", NEXT_KEY) is Grant.HELD  # there is only a gap
+    assert trx.weight == weight
 
 
 # --- locks on tables
