@@ -88,7 +88,7 @@ def _option(declared: Parameter) -> Callable[[Callable[..., Any]], Callable[...,
         return click.option(flag, declared.name, is_flag=True, help=f"{text}.")
     default = declared.default
     if default is not None:
-        default = str(default) if not declared.domain.several else [str(default)]
+        default = str(default) if not declared.domain.several else [_joined(default)]
     return click.option(
         flag,
         declared.name,
@@ -98,6 +98,11 @@ def _option(declared: Parameter) -> Callable[[Callable[..., Any]], Callable[...,
         show_default=declared.default is not None,
         help=f"{text}; {declared.domain.bounds}.",
     )
+
+
+def _joined(default: object) -> str:
+    """One value or several, as they are typed."""
+    return ",".join(map(str, default)) if isinstance(default, list | tuple) else str(default)
 
 
 def _value(declared: Parameter, given: Any) -> Any:

@@ -99,6 +99,7 @@ class Result:
         tables = []
         for variant in (each for each in self.variants if each.operations):
             table = history.frame(variant.operations)
+            table = table.drop(columns=[*variant.key], errors="ignore")  # what was asked may say it once more
             for place, (column, value) in enumerate(variant.key.items()):
                 table.insert(place, column, str(value))
             tables.append(table)
