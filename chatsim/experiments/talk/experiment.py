@@ -148,7 +148,7 @@ class Talk(Experiment):
     lapses: bool = parameter(
         default=False,
         domain=Flag(),
-        help_="whether to wait in the end until whoever was online must be offline for everybody, and look",
+        help_="whether to wait in the end until all who were online must count as offline, and to look whether they do",
     )
 
     def draw(self, table: pd.DataFrame, caption: str) -> Figure:
