@@ -32,7 +32,7 @@ python user.py
 
 refused() { # WORDS of a command that needs an extra, then the extra's name
     local said
-    said=$("${@:1:$#-1}" 2>&1 </dev/null) && { echo "$* has not failed"; exit 1; }
+    said=$(TQDM_DISABLE=1 "${@:1:$#-1}" 2>&1 </dev/null) && { echo "$* has not failed"; exit 1; }
     grep --quiet "^Error: .*pip install 'chatsim\[${!#}\]'$" <<<"$said" || { echo "$said"; exit 1; }
 }
 refused chatsim schedule --generate 1 --check generate
