@@ -11,7 +11,7 @@ from serving import MODES, SUCCESS, login, serving, ticket
 from chatsim.cli import main
 
 
-@pytest.fixture(scope="package", params=list(MODES))
+@pytest.fixture(scope="module", params=list(MODES))
 def server(request, mysql_url):
     """Two nodes and the users 1001 to 1004, for all the tests that leave it as it is."""
     with serving(mysql_url, "--nodes", 2, *MODES[request.param]) as running:
