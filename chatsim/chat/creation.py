@@ -7,6 +7,7 @@ The tables are those of ``schema/seed.sql``. The source's own design is `for_upd
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -106,8 +107,10 @@ async def attempt(strategy: CreationStrategy, tx: Session, uid: int, other: int,
     except (DatabaseError, LocksError):
         await _undo(tx)
         raise
-    except Exception as error:
-        await _undo(tx)
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        await _undo(tx)  # else its caller would vanish, as a task that somebody has cancelled
         raise StrategyError(f"strategy {strategy.name!r} raised {_describe(error)}") from error
     if problem:
         await _undo(tx)
@@ -129,12 +132,19 @@ async def _undo(tx: Session) -> None:
             await tx.rollback()
 
 
-def _describe(error: Exception) -> str:
+def _is_cancelled() -> bool:
+    """Whether somebody has cancelled the current task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _describe(error: BaseException) -> str:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f" ({place.tb_frame.f_code.co_filename}, line {place.tb_lineno})" if place else ""
-    return f"{type(error).__name__}: {error}{where}"
+    message = f": {error}" if str(error) else ""
+    return f"{type(error).__name__}{message}{where}"
 
 
 _FIND = "SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?"

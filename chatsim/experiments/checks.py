@@ -80,7 +80,9 @@ class Verdict:
         return sum(anomaly.kind == kind for anomaly in self.anomalies)
 
 
-def judge(history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: str, refused: str) -> Verdict:
+def judge(
+    history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: str, refused: str, asked: int = 0
+) -> Verdict:
     """The verdict on a history.
 
     Args:
@@ -88,6 +90,7 @@ def judge(history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: s
         anomalies: the anomalies of all checks.
         safe: the sentence for a safe verdict.
         refused: what refused callers did not get, such as ``callers got no thread``.
+        asked: the number of operations that were to be carried out, if it is known; none of them may be missing.
     """
     found = tuple(anomalies)
     if found:
@@ -97,6 +100,8 @@ def judge(history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: s
         causes = Counter(operation.reason.partition(":")[0] for operation in failed)
         by = ", ".join(f"{count:,} by {cause}" for cause, count in causes.most_common())
         return Verdict(Word.ERRORS, f"{len(failed):,} of {len(history):,} {refused}: {by}; for one, {failed[0]}")
+    if len(history) < asked:
+        return Verdict(Word.ERRORS, f"{asked - len(history):,} of {asked:,} operations have not been carried out")
     return Verdict(Word.SAFE, safe)
 
 

@@ -36,10 +36,10 @@ def pair_of(operation: Operation) -> tuple[int, int]:
     return (min(uid, other), max(uid, other))
 
 
-def check_creation(history: Sequence[Operation], final: PrivateChats) -> Verdict:
+def check_creation(history: Sequence[Operation], final: PrivateChats, *, asked: int = 0) -> Verdict:
     """Check that each unordered pair has one thread, every caller got it, and no acknowledged pair is missing.
 
-    An operation with an unknown outcome may have happened or not.
+    An operation with an unknown outcome may have happened or not. None of the ``asked`` operations may be missing.
     """
     threads: dict[tuple[int, int], list[int]] = defaultdict(list)
     for thread, user1, user2 in final.rows:
@@ -58,6 +58,7 @@ def check_creation(history: Sequence[Operation], final: PrivateChats) -> Verdict
         ),
         safe=f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it{limits}",
         refused="callers got no thread",
+        asked=asked,
     )
 
 

@@ -299,7 +299,7 @@ class Heat:
     async def judge(self, window_s: float, costs: Costs) -> Variant:
         """Check the history and the final tables."""
         final = await _final(self.world.admin, first_thread=len(self.calls.existing) + 1)
-        verdict = check_creation(self.history, final)
+        verdict = check_creation(self.history, final, asked=sum(map(len, self.calls.calls)))
         stats = Stats() if self.nodes is None else self.nodes.stats
         counts = {"duplicate_pairs": verdict.count(TWO_THREADS), "orphan_threads": final.orphans}
         return Variant(

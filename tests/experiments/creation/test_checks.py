@@ -54,6 +54,11 @@ def test_an_orphan_is_counted_but_is_no_anomaly():
     assert check([asked(1, 2, 7)], (7, 1, 2), orphans=3).word is Word.SAFE
 
 
+def test_operations_that_were_not_carried_out_are_errors():
+    verdict = check_creation([asked(10, 20, 7)], PrivateChats([(7, 10, 20)], orphans=0), asked=3)
+    assert (verdict.word, verdict.why) == (Word.ERRORS, "2 of 3 operations have not been carried out")
+
+
 def test_two_threads_for_one_pair():
     later, first = asked(2, 1, 8, at=0.2, client=1), asked(1, 2, 7, at=0.1)
     again = asked(1, 2, 7, at=0.3, client=2)

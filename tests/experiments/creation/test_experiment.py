@@ -220,9 +220,15 @@ async def miscounts(tx, low, high):
     return (await tx.execute("SELECT ?, ?", (low,))).scalar()
 
 
+@creation_strategy()
+async def cancels(tx, low, high):
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
     [
+        (cancels, r"strategy 'cancels' raised CancelledError \(.*_experiment\.py, line \d+\)"),
         (
             raises,
             r"strategy 'raises' raised ZeroDivisionError: no thread for nobody \(.*_experiment\.py, line \d+\)",
