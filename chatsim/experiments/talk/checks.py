@@ -25,7 +25,7 @@ class SentText:
 
 
 def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:
-    """Check that the tables have each sent text once, and no other."""
+    """Check that the tables have each sent text once, an author's in the order of sending, and no other."""
     for kind, texts, words in (
         ("doubled", repeated(stored), "is stored more than once"),
         ("lost", missing(sent, stored), "was sent, and is not stored"),
@@ -33,6 +33,10 @@ def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterat
     ):
         for text in texts:
             yield Anomaly(kind, text, f"{text} {words}")
+    for author in dict.fromkeys((each.thread_id, each.sender) for each in sent):
+        own = [each for each in sent if (each.thread_id, each.sender) == author]
+        for text in disordered(own, stored):
+            yield Anomaly("overtaken", text, f"{text} is stored behind one that its author sent later")
 
 
 def check_stores(

@@ -27,6 +27,13 @@ def test_every_text_that_was_sent_is_stored_once_and_no_other(stored, found):
     assert kinds(check_stored([FIRST, SECOND], stored)) == found
 
 
+def test_the_texts_of_an_author_are_stored_in_the_order_in_which_they_were_sent():
+    assert FIRST.sender == THIRD.sender != SECOND.sender
+    sent = [FIRST, SECOND, THIRD]
+    assert kinds(check_stored(sent, [SECOND, FIRST, THIRD])) == [], "of two authors either may come first"
+    assert kinds(check_stored(sent, [THIRD, SECOND, FIRST])) == [("overtaken", FIRST)]
+
+
 def test_a_text_is_named_with_its_author_and_thread():
     (lost,) = check_stored([FIRST], [])
     assert lost.sentence == "the text 'text 0' of user 1 in thread 1 (u0) was sent, and is not stored"
