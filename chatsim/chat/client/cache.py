@@ -4,6 +4,10 @@ Of each thread, all messages from number ``floor`` to number ``cursor`` are stor
 is stored and shown, too, but it does not move the cursor. The cursor moves only when the messages after it follow
 without a gap, in the transaction that fills the gap, and it never moves back. So the client knows which messages are
 missing, also after a crash, and asks for them again.
+
+A thread of which nothing is stored is not loaded as a whole: its first catch-up begins at number ``start``. The newest
+messages come first, so that the floor can be above the start: for a while, or after an interruption. What lies between
+is missing, too.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ _SCHEMA = (
         thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
         reported INTEGER NOT NULL, version INTEGER NOT NULL,
-        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0)""",
+        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0,
+        start INTEGER NOT NULL DEFAULT 4611686018427387904)""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
         unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
@@ -37,11 +42,13 @@ _SCHEMA = (
         receiver INTEGER NOT NULL, content TEXT NOT NULL, deadline REAL NOT NULL, state TEXT NOT NULL)""",
 )
 
-_THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor FROM thread"
+_THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor, start FROM thread"
+_BEHIND = f"{_THREAD} WHERE cursor < last_seq OR floor > start ORDER BY version DESC"
+_NOTE_START = "UPDATE thread SET start = MAX(1, last_seq + 1 - ?) WHERE cursor < floor AND cursor < last_seq"
 _SHOWN = "FROM message AS m WHERE thread_id = ? AND seq >= (SELECT floor FROM thread WHERE thread_id = m.thread_id)"
 _TEXTS = f"SELECT seq, unique_id, sender, content, chat_time {_SHOWN}"
 _HEADS = """
-    SELECT t.thread_id, t.type, t.user1_id, t.user2_id, t.last_seq, t.read1, t.read2, t.floor, t.cursor,
+    SELECT t.thread_id, t.type, t.user1_id, t.user2_id, t.last_seq, t.read1, t.read2, t.floor, t.cursor, t.start,
       m.seq, m.unique_id, m.sender, m.content, m.chat_time, m.message_id,
       o.unique_id, o.content, o.state,
       (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id AND state <> 'failed'),
@@ -119,6 +126,7 @@ class LocalThread:
         read1, read2: the read positions of ``user1_id`` and ``user2_id``.
         floor, cursor: the first and last number of the messages that are stored without a gap. The cursor is below the
             floor if there are none.
+        start: the number at which the first catch-up begins; very large until there is one.
     """
 
     thread_id: int
@@ -130,6 +138,7 @@ class LocalThread:
     read2: int
     floor: int
     cursor: int
+    start: int
 
     def other(self, uid: int) -> int:
         """The other user of a private chat; 0 in a group."""
@@ -264,7 +273,11 @@ class Cache:
 
     async def behind(self) -> list[LocalThread]:
         """The threads with missing messages, the last changed one first."""
-        return _threads((await self._store.execute(f"{_THREAD} WHERE cursor < last_seq ORDER BY version DESC")).rows)
+        return _threads((await self._store.execute(_BEHIND)).rows)
+
+    async def note_start(self, count: int) -> None:
+        """Note for each thread without stored messages that its catch-up begins with the newest ``count``."""
+        await self._store.execute(_NOTE_START, (count,))
 
     async def version(self) -> int:
         """The version up to which this client knows all changes of threads."""
@@ -401,12 +414,12 @@ class Cache:
         return [self._head(*row) for row in rows]
 
     def _head(self, *row: object) -> Head:
-        (thread,), (message_id, unsent, unsent_text, state, sent, here) = _threads([row[:9]]), row[14:]
+        (thread,), (message_id, unsent, unsent_text, state, sent, here) = _threads([row[:10]]), row[15:]
         last = None
         if unsent is not None:
             last = self._unsent(thread.thread_id, unsent, unsent_text, state)
         elif message_id is not None:
-            last = self._stored(thread, *row[9:14])
+            last = self._stored(thread, *row[10:15])
         return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
 
     def _stored(self, thread: LocalThread, *row: object) -> LocalText:

@@ -87,6 +87,7 @@ async def catch_up(
     Raises:
         ClientError: not everything could be loaded. A thread that is refused does not stop the others.
     """
+    await cache.note_start(_PAGE)
     behind = await cache.behind()
     turns = asyncio.Semaphore(_REQUESTS)
     refused = dict[int, ClientError]()
@@ -114,6 +115,8 @@ async def catch_up(
     for thread in await cache.behind():
         if thread.cursor < reached.get(thread.thread_id, 0):
             raise StuckError(f"the history of thread {thread.thread_id} does not go on after number {thread.cursor}")
+        if thread.floor > thread.start:
+            raise StuckError(f"the history of thread {thread.thread_id} does not go on before number {thread.floor}")
 
 
 async def _one_by_one(connection: Client, cache: Cache, threads: Sequence[int]) -> dict[int, ClientError]:
@@ -131,7 +134,11 @@ def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:
     """The requests for missing messages: the first screen, then the rest, with as many threads as fit into each."""
     screen, rest = [], []
     for rank, thread in enumerate(behind):
-        start = thread.cursor if thread.cursor >= thread.floor else max(0, thread.last_seq - _PAGE)
+        if thread.cursor >= thread.floor > thread.start:  # an earlier catch-up was interrupted
+            rest.append((thread.thread_id, thread.start - 1, thread.floor))
+        start = thread.cursor if thread.cursor >= thread.floor else thread.start - 1
+        if start >= thread.last_seq:
+            continue
         newest = max(start, thread.last_seq - _SCREEN_TEXTS)
         if rank >= _SCREEN_THREADS:
             rest.append((thread.thread_id, start, 0))
@@ -166,6 +173,9 @@ async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
         now = await _known(cache, thread_id)
         if now.cursor <= thread.cursor and (more or page.texts or now.cursor < thread.last_seq):
             raise StuckError(f"the history of thread {thread_id} does not go on after number {thread.cursor}")
+    while (thread := await _known(cache, thread_id)).floor > thread.start:
+        if not await earlier(connection, cache, thread_id) and (await _known(cache, thread_id)).floor > thread.start:
+            raise StuckError(f"the history of thread {thread_id} does not go on before number {thread.floor}")
 
 
 async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:

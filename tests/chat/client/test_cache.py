@@ -194,7 +194,7 @@ async def test_what_is_said_of_a_thread_takes_nothing_back(device):
     await cache.note_read(THREAD, ME, 2)
     await cache.note_read(THREAD, OTHER, 7)
     await cache.note_read(THREAD, STRANGER, 9)
-    assert await cache.threads() == [LocalThread(THREAD, "private", ME, OTHER, 9, 4, 7, 1, 0)]
+    assert await cache.threads() == [LocalThread(THREAD, "private", ME, OTHER, 9, 4, 7, floor=1, cursor=0, start=2**62)]
 
 
 @on_both_stores

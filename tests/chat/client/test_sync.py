@@ -1,6 +1,7 @@
 """How a client catches up, request by request, against a server that is right, wrong, or gone, in virtual time."""
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import re
@@ -8,6 +9,8 @@ from collections import Counter
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted_server import (
     FORGETS,
     FREE,
@@ -466,12 +469,64 @@ async def test_a_loss_of_power_between_any_two_parts_loses_and_repeats_nothing(h
             points += 1
         await harness.again()
         await harness.catch_up()
-        assert (await harness.here(4), await harness.shown(4)) == ((1, 60), numbers(1, 60))
-        assert (await harness.here(5))[1] == 60
-        while await harness.earlier(5):
-            pass
-        assert await harness.shown(5) == numbers(1, 60)
+        for thread_id in (4, 5):
+            assert (await harness.here(thread_id), await harness.shown(thread_id)) == ((1, 60), numbers(1, 60))
     assert points > 15
+
+
+# --- what a new client is owed: the newest hundred of each thread, whatever happens on the way
+
+
+@pytest.mark.parametrize(
+    ("fate", "error"),
+    [(HANGS_UP, DisconnectedError), (SILENCE, LateError), (ErrorCode.RPC_FAILED, ClientError)],
+    ids=["broken off", "no answer", "refused"],
+)
+@with_harness
+async def test_the_rest_of_a_first_catch_up_stays_owed_until_it_is_here(harness, fate, error):
+    harness.server.write(THREAD, *numbers(1, 60))
+    harness.server.script[CatchUpRequest] += [lambda _, *says: says, fate]
+    harness.server.script[HistoryRequest] += [ErrorCode.RPC_FAILED]
+    with pytest.raises(error):
+        await harness.catch_up()
+    assert (await harness.here())[0] == 41, "of the first screen"
+    await harness.again()
+    harness.server.script.clear()
+    assert await harness.refresh() == [THREAD]
+    await harness.catch_up()
+    assert (await harness.here(), await harness.shown()) == ((1, 60), numbers(1, 60))
+    assert await harness.refresh() == []
+
+
+@given(
+    sizes=st.lists(st.integers(1, 130), min_size=1, max_size=3),
+    page=st.integers(1, 40),
+    left=st.integers(1, 25),
+    pushed=st.booleans(),
+)
+def test_after_a_cut_anywhere_one_whole_sync_has_everything(sizes, page, left, pushed):
+    @with_harness
+    async def played(harness):
+        harness.server.page = page
+        for thread_id, size in enumerate(sizes, start=1):
+            harness.server.write(thread_id, *numbers(1, size))
+        await sync.refresh(harness.client, harness.cache)
+        device = PowerCutStore(harness.store)
+        device.left = left
+        with contextlib.suppress(PowerCutError):
+            await sync.catch_up(harness.client, Cache(device, ME))
+        await harness.again()
+        last = [*sizes]
+        if pushed:  # what comes meanwhile is missing as well
+            harness.server.write(1, str(sizes[0] + 1))
+            last[0] += 1
+        await harness.catch_up()
+        for thread_id, (size, now) in enumerate(zip(sizes, last, strict=True), start=1):
+            floor, cursor = await harness.here(thread_id)
+            assert (floor <= max(1, size - 98), cursor) == (True, now)
+            assert await harness.shown(thread_id) == numbers(floor, now)
+
+    played()
 
 
 # --- what came before
