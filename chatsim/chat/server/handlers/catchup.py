@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
 import msgspec
@@ -36,13 +37,13 @@ _ENVELOPE = 64
 
 
 async def catch_up(context: HandlerContext, session: ClientSession, request: CatchUpRequest) -> Message:
-    """Send the missing messages of many threads, in parts that fill a frame."""
+    """Send the missing messages of many threads, in parts that fill a frame. Each message is sent once."""
     context.require_numbers()
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
     async with context.lease() as tx:
         await store.require(tx, session.uid, request.threads)
-    left = deque(zip(request.threads, request.after, request.below, strict=True))
+    left = deque(_once(zip(request.threads, request.after, request.below, strict=True)))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
         async with context.lease() as tx:  # returned before the parts are sent, since a client may read slowly
@@ -55,6 +56,21 @@ async def catch_up(context: HandlerContext, session: ClientSession, request: Cat
         for part in _parts([(thread, texts) for (thread, *_), texts in zip(places, found, strict=True)]):
             await session.send(part)
     return CatchUpReply(ErrorCode.SUCCESS)
+
+
+def _once(places: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """The same threads and bounds, with bounds of one thread that overlap put together."""
+    by_thread: dict[int, list[tuple[int, int, int]]] = {}
+    for place in places:
+        by_thread.setdefault(place[0], []).append(place)
+    for thread, of_thread in by_thread.items():
+        spans: list[tuple[int, float]] = []
+        for after, below in sorted((after, below or math.inf) for _, after, below in of_thread):
+            if spans and after < spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], below))
+            else:
+                spans.append((after, below))
+        yield from ((thread, after, 0 if below == math.inf else int(below)) for after, below in spans)
 
 
 def _parts(found: Sequence[tuple[int, Sequence[NumberedText]]]) -> Iterator[CatchUpPart]:

@@ -47,13 +47,16 @@ async def send(context: HandlerContext, session: ClientSession, request: TextReq
             raise
 
     stored = await context.transact(store_batch)
-    if pushed := stored.texts if unsure else stored.fresh:
+    sent = {text.unique_id: text.content for text in request.text_array}
+    # what was stored under the same unique ids before may be longer: it might not fit into a frame
+    maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
+    if pushed := maybe_new if unsure else stored.fresh:
         notice = TextsNotice(thread, sender, receiver, pushed)
         context.fan_out.push_to_user(receiver, notice)
         # a client that has set ``feed`` gets its own texts as notices, too, with their numbers
         context.fan_out.push_to_user(sender, notice, but=None if session.feed else session)
     acknowledged = tuple(
-        AcknowledgedText(each.message_id, each.unique_id, each.content, each.status, each.chat_time)
+        AcknowledgedText(each.message_id, each.unique_id, sent[each.unique_id], each.status, each.chat_time)
         for each in stored.texts
     )
     return TextReply(ErrorCode.SUCCESS, sender, receiver, thread, acknowledged)

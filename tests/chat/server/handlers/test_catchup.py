@@ -104,6 +104,23 @@ async def test_more_threads_than_are_read_at_once_all_come(harness):
     assert len(parts) == 3, "one for each time that some are read"
 
 
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([(0, 0)] * 100, numbered(1, 12)),
+        ([(0, 6), (4, 9)], numbered(1, 8)),
+        ([(8, 0), (0, 4), (2, 6)], [*numbered(1, 5), *numbered(9, 12)]),
+        ([(0, 4), (3, 7)], numbered(1, 6)),
+    ],
+)
+@in_both_worlds(worlds=["model"])
+async def test_a_thread_that_is_named_again_brings_each_message_once(harness, places, expected):
+    thread = await harness.talking(ANN, BOB)
+    await fill(harness, thread, 12)
+    parts, reply = await catch_up(await harness.log_in(ANN), *((thread, *bounds) for bounds in places))
+    assert (reply, texts(parts)) == ({"error": 0}, {thread: expected})
+
+
 # --- parts that fit into frames
 
 

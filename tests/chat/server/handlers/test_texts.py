@@ -7,6 +7,7 @@ from harness import ANN, BOB, CAT, in_both_worlds
 
 from chatsim.db.errors import ConnectionLostError, Kind
 from chatsim.db.mysql import database_error
+from chatsim.worlds.loading import insert
 
 BOTH = ("seed", "hardened")
 ROUND_TRIPS = 2  # of a batch: a look, with the lock; then the rows, with the commit
@@ -109,6 +110,21 @@ async def test_what_is_sent_again_gets_its_first_ids_and_is_told_to_nobody(harne
     await harness.settled()
     ((_, notice),) = await bob.notices()
     assert [each["content"] for each in notice["texts"]] == ["c"]
+
+
+@in_both_worlds(worlds=["model"])
+async def test_a_batch_whose_names_have_longer_texts_already_is_acknowledged_all_the_same(harness):
+    thread = await harness.talking(ANN, BOB)
+    ann = await harness.log_in(ANN)
+    rows = [(thread, ANN, BOB, "x" * 10_000, f"u{seq}", seq) for seq in range(1, 11)]
+    await insert(harness.world.admin, "chat_message (thread_id, sender_id, recv_id, content, unique_id, seq)", rows)
+    await harness.world.admin.execute("UPDATE chat_thread SET last_seq = 10 WHERE id = ?", (thread,))
+    names = [f"u{number}" for number in range(1, 12)]
+    batch = [{"content": "short", "unique_id": name} for name in names]
+    reply = await ann.ask(1017, {"fromuid": ANN, "touid": BOB, "thread_id": thread, "text_array": batch})
+    assert (reply["error"], [each["unique_id"] for each in reply["chat_datas"]]) == (0, names)
+    assert {each["content"] for each in reply["chat_datas"]} == {"short"}
+    assert (await ann.ask(1023, {"fromuid": ANN}))["error"] == 0, "the session goes on"
 
 
 @in_both_worlds("seed")
