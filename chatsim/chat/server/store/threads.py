@@ -127,6 +127,7 @@ async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[
 
     Returns the members of the thread, and the read position. Raises `RefusalError` if ``uid`` is not a member.
     """
+    await require(tx, uid, [thread])  # before anything is locked or counted: a stranger must not stall the thread
     _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
     there = _among(uid, thread, pair, group)
     seq = min(seq, last.scalar() or 0)
