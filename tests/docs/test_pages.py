@@ -45,7 +45,8 @@ def commands(text):
 
 def unknown_words(words):
     """The options that the command does not have; for a command that does not exist, its name."""
-    command, context = main, click.Context(main)
+    # with the group's settings: a command keeps the help option that it was first asked for
+    command, context = main, click.Context(main, **main.context_settings)
     options = {name for each in main.get_params(context) for name in each.opts}
     unknown = []
     for word in words:
@@ -55,7 +56,7 @@ def unknown_words(words):
             found = command.get_command(context, word)
             if found is None:
                 return [*unknown, word]
-            command, context = found, click.Context(found)
+            command, context = found, click.Context(found, parent=context)
             options = {name for each in command.get_params(context) for name in each.opts}
     return unknown
 

@@ -85,7 +85,7 @@ def test_the_command_has_an_option_for_each_with_the_same_words(experiment):
 @each_experiment
 def test_without_options_the_command_runs_what_the_function_runs_without_arguments(experiment):
     command = main.get_command(click.Context(main), experiment.name)
-    context = command.make_context(experiment.name, [])
+    context = command.make_context(experiment.name, [], parent=click.Context(main, **main.context_settings))
     given = {}
     for declared in parameters(experiment):
         value = context.params[declared.name]
