@@ -151,14 +151,29 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of several names.
+class _Names:
+    """Names that are known.
 
     Attributes:
         known: the names.
     """
 
     known: Collection[str]
+
+    @property
+    def choices(self) -> Collection[str]:
+        """The names."""
+        return self.known
+
+    def parse(self, text: str) -> str:
+        """One name, or several with commas."""
+        return text
+
+
+@dataclass(frozen=True)
+class Choice(_Names):
+    """One of several names."""
+
     several = False
 
     def convert(self, name: str, value: Any) -> str:
@@ -167,15 +182,6 @@ class Choice:
             raise BadParameterError(f"unknown {name} {value!r}; there are: {', '.join(self.known)}")
         return value
 
-    def parse(self, text: str) -> str:
-        """The name."""
-        return text
-
-    @property
-    def choices(self) -> Collection[str]:
-        """The names."""
-        return self.known
-
     @property
     def bounds(self) -> str:
         """The allowed values, in words."""
@@ -183,14 +189,9 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """One or several of several names, each once: a name, names separated by commas, a sequence, or ``"all"``.
+class Choices(_Names):
+    """One or several of several names, each once: a name, names separated by commas, a sequence, or ``"all"``."""
 
-    Attributes:
-        known: the names.
-    """
-
-    known: Collection[str]
     several = True
 
     def convert(self, name: str, value: Any) -> tuple[str, ...]:
@@ -204,15 +205,6 @@ class Choices:
     def _means_all(self, text: str) -> bool:
         """Whether it is the word for all names, and none of the names itself."""
         return text.strip() == "all" and "all" not in self.known
-
-    def parse(self, text: str) -> str:
-        """One name or several."""
-        return text
-
-    @property
-    def choices(self) -> Collection[str]:
-        """The names."""
-        return self.known
 
     @property
     def bounds(self) -> str:
@@ -248,17 +240,15 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Objects:
+class Objects(_Names):
     """One or several objects that are known by their names, such as strategies; or ``"all"``.
 
     Attributes:
         find: gives the objects for what was given: an object, a name, names with commas, a sequence of these, or
             ``"all"``. Raises an error that names the culprit.
-        known: the names that are shipped.
     """
 
     find: Callable[[Any], Iterable[Any]]
-    known: Collection[str]
     several = True
 
     def convert(self, name: str, value: Any) -> tuple[Any, ...]:
@@ -268,15 +258,6 @@ class Objects:
         if twice := sorted({each for each in names if names.count(each) > 1}):
             raise BadParameterError(f"{name} are told apart by name; {', '.join(twice)} is there twice")
         return _some(name, found)
-
-    def parse(self, text: str) -> str:
-        """Names."""
-        return text
-
-    @property
-    def choices(self) -> Collection[str]:
-        """The names that are shipped."""
-        return self.known
 
     @property
     def bounds(self) -> str:

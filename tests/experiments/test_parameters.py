@@ -57,7 +57,7 @@ KINDS = {
     "choices": Choices(NAMES),
     "wholes": Numbers(Whole(1)),
     "numbers": Numbers(Number(0, "ms")),
-    "objects": Objects(find, NAMES),
+    "objects": Objects(NAMES, find),
 }
 
 
@@ -235,7 +235,7 @@ class Mine(Base):
     clients: int = parameter(16, Whole(1), "how many")
     rate: float | None = parameter(None, Number(0.001, "per second"), "how often")
     paths: str = parameter("all", Choices(NAMES), "which way")
-    things: object = parameter("same", Objects(find, NAMES), "what")
+    things: object = parameter("same", Objects(NAMES, find), "what")
     note: str = "a field that is no parameter"
 
 

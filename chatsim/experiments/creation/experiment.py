@@ -78,7 +78,7 @@ class Race(Experiment):
     }
 
     strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = parameter(
-        "all", Objects(named, STRATEGIES), "creation strategies, by name or as made by `creation_strategy`"
+        "all", Objects(STRATEGIES, named), "creation strategies, by name or as made by `creation_strategy`"
     )
     pattern: str | Iterable[str] = parameter("same_pair", Choices(workload.PATTERNS), "who asks for which pair")
     layer: str = parameter(

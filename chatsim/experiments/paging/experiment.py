@@ -98,7 +98,7 @@ class Pages(Experiment):
 
     what: str = parameter("threads", Choice(WHATS), "a user's list of threads, or a thread's history of messages")
     strategies: str | PagingStrategy | Iterable[str | PagingStrategy] = parameter(
-        "all", Objects(iter, _NAMES), "ways to page that list, by name or as made by `paging_strategy`"
+        "all", Objects(_NAMES, iter), "ways to page that list, by name or as made by `paging_strategy`"
     )
     existing: int | Iterable[int] = parameter(10_000, Numbers(Whole(1)), "how many entries the measured lists have")
     page_size: int = parameter(100, Whole(1), "entries in a page")
