@@ -3,23 +3,12 @@
 import asyncio
 
 import pytest
+from waiting_sessions import now, served, settled, value
 
 from chatsim.db.errors import DatabaseError
-from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.metadata_locks import LockCycleError, MetadataLocks
 from chatsim.innodb.server.session import EngineSession
-from chatsim.simulation.loop import current_loop, run
-
-
-def now():
-    return asyncio.get_running_loop().time()
-
-
-async def settled(coroutine):
-    """Start something and let it come to where it waits."""
-    task = asyncio.create_task(coroutine)
-    await asyncio.sleep(0.001)
-    return task
+from chatsim.simulation.loop import run
 
 
 def release_all(locks, owner):
@@ -38,24 +27,6 @@ def there(body):
         assert (locks._locks, locks.waits()) == ({}, {})
 
     run(main())
-
-
-def served(body):
-    """Run a test with an engine that has two tables, in virtual time."""
-
-    async def main():
-        engine = Engine(current_loop().time, purges=False)
-        admin = EngineSession(engine)
-        for name in ("t", "u"):
-            await admin.run(f"CREATE TABLE {name} (id INT PRIMARY KEY)")
-        await body(engine, admin, EngineSession(engine))
-
-    run(main())
-
-
-async def value(session, sql):
-    (answer,) = await session.run(sql)
-    return answer.rows[0][0]
 
 
 # --- one holder, a queue

@@ -3,95 +3,19 @@
 import asyncio
 import secrets
 import socket
-import time
 from urllib.parse import urlsplit
 
 import pytest
+from driver_sessions import SLEEP, asked, eventually, nowait, runs
 
 from chatsim.db.errors import (
     ConnectionLostError,
     DatabaseError,
     DuplicateKeyError,
-    LockNotAvailableError,
 )
 from chatsim.db.session import Isolation
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.driver import BadUrlError, MySQLDatabase
-
-SLEEP = "SELECT SLEEP(60)"
-
-
-@pytest.fixture
-async def schema(mysql_url):
-    """A schema with one table, ``t``, of two rows."""
-    name = f"driver_{secrets.token_hex(6)}"
-    admin = await driver.connect(mysql_url)
-    await admin.script(
-        f"CREATE DATABASE {name}; USE {name};"
-        "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL DEFAULT 0);"
-        "INSERT INTO t (v) VALUES (0), (0)"
-    )
-    yield name
-    await admin.execute(f"DROP DATABASE {name}")
-    await admin.close()
-
-
-@pytest.fixture
-async def sessions(mysql_url, schema):
-    """A function that opens so many sessions outside any pool."""
-    opened = []
-
-    async def connect(count):
-        new = [await driver.connect(mysql_url, schema) for _ in range(count)]
-        opened.extend(new)
-        return new
-
-    yield connect
-    for session in opened:
-        await session.close()
-
-
-@pytest.fixture
-async def session(sessions):
-    return (await sessions(1))[0]
-
-
-@pytest.fixture
-def pool(mysql_url, schema):
-    """A function that gives a pool of so many connections, to be entered."""
-    return lambda size, work=None: MySQLDatabase(mysql_url, schema, size, work)
-
-
-async def eventually(ask, seconds=10):
-    """Wait, within bounds, until ``ask`` gives something true; returns that."""
-    deadline = time.monotonic() + seconds
-    while not (answer := await ask()):
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.01)
-    return answer
-
-
-async def runs(observer, connection_id, statement=SLEEP):
-    """Wait until the server runs ``statement`` for that connection."""
-    sql = "SELECT INFO = ? FROM performance_schema.processlist WHERE ID = ?"
-    await eventually(lambda: asked(observer.execute(sql, (statement, connection_id))))
-
-
-async def asked(rows):
-    return (await rows).scalar()
-
-
-async def nowait(session, row):
-    """Try to lock a row; returns whether that went at once. Leaves no transaction."""
-    await session.begin()
-    try:
-        await session.execute("SELECT * FROM t WHERE id = ? FOR UPDATE NOWAIT", (row,))
-    except LockNotAvailableError:
-        return False
-    finally:
-        await session.rollback()
-    return True
-
 
 # connecting
 
