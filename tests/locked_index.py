@@ -4,11 +4,11 @@ import itertools
 
 from chatsim.db.deadlock import LockKind
 from chatsim.db.session import Isolation
+from chatsim.innodb.storage.column_types import Integer
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.structures import Index, RecordLock, Transaction
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Integer
 
 __all__ = ["GAP", "INSERT", "NEXT_KEY", "RECORD", "LockedIndex"]
 

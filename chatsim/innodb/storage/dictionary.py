@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chatsim.innodb.storage.values import ColumnType, Value
+from chatsim.innodb.storage.column_types import ColumnType
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["Column", "IndexDefinition"]
 

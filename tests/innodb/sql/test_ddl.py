@@ -8,7 +8,7 @@ import pytest
 from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.innodb.storage.values import Integer
+from chatsim.innodb.storage.column_types import Integer
 from chatsim.simulation.loop import run
 
 NOW = 1_700_000_000.0

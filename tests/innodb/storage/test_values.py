@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsim.db.errors import DatabaseError
-from chatsim.innodb.storage.values import (
-    NULL,
+from chatsim.innodb.storage.column_types import (
     BadValueError,
     Binary,
     Decimals,
@@ -20,11 +19,8 @@ from chatsim.innodb.storage.values import (
     Moment,
     Text,
     UnusableError,
-    as_exact_number,
-    as_number,
-    as_text,
-    collate,
 )
+from chatsim.innodb.storage.values import NULL, as_exact_number, as_number, as_text, collate
 
 moment = datetime.fromisoformat
 

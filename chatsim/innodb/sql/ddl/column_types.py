@@ -5,7 +5,16 @@ from __future__ import annotations
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.storage.values import Binary, ColumnType, Decimals, Doubles, Enumeration, Integer, Moment, Text
+from chatsim.innodb.storage.column_types import (
+    Binary,
+    ColumnType,
+    Decimals,
+    Doubles,
+    Enumeration,
+    Integer,
+    Moment,
+    Text,
+)
 
 __all__ = ["column_type"]
 

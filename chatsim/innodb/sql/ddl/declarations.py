@@ -11,8 +11,9 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
+from chatsim.innodb.storage.column_types import BadValueError, Enumeration
 from chatsim.innodb.storage.dictionary import Column
-from chatsim.innodb.storage.values import BadValueError, Enumeration, Value
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["KeyDeclaration", "ReferenceDeclaration", "TableDeclaration", "column_name", "declare", "not_null"]
 

@@ -8,9 +8,9 @@ from typing import Literal, cast
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.declarations import KeyDeclaration, ReferenceDeclaration, TableDeclaration
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.storage.column_types import Binary, Text
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.tables import ForeignKey, Table
-from chatsim.innodb.storage.values import Binary, Text
 
 __all__ = [
     "add_foreign_key",

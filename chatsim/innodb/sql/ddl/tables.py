@@ -18,15 +18,12 @@ from chatsim.innodb.sql.ddl.keys import (
     index_definition,
 )
 from chatsim.innodb.sql.expressions import Context, Env, Scope, is_true, unsupported
+from chatsim.innodb.storage.column_types import Integer
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import (
-    NULL,
-    Integer,
-    Value,
-)
+from chatsim.innodb.storage.values import NULL, Value
 
 __all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
-from chatsim.innodb.storage.values import Value, place
+from chatsim.innodb.storage.column_types import place
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["Aggregate"]
 

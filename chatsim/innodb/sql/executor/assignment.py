@@ -9,7 +9,8 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
-from chatsim.innodb.storage.values import BadValueError, Value
+from chatsim.innodb.storage.column_types import BadValueError
+from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.innodb.storage.dictionary import Column

@@ -9,9 +9,10 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
+from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import ColumnType, Value
+from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,10 +12,11 @@ from chatsim.innodb.sql.expressions import Context, Env
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.rows import RowOperations
     from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.tables import Table
-    from chatsim.innodb.storage.values import ColumnType, Value
+    from chatsim.innodb.storage.values import Value
 
 __all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "SessionContext"]
 

@@ -24,8 +24,8 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.explain import explain_access
 from chatsim.innodb.sql.optimizer.key_length import key_length
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, Plan, PlanRow
+from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.scan import AccessPath
-from chatsim.innodb.storage.values import ColumnType
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode

@@ -11,9 +11,10 @@ from chatsim.innodb.sql.executor.execution import Execution
 from chatsim.innodb.sql.executor.union import distinct_rows
 from chatsim.innodb.sql.expressions import Env, Function
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
+from chatsim.innodb.storage.column_types import place
 from chatsim.innodb.storage.index_merge import Merge, RowIterator
 from chatsim.innodb.storage.scan import AccessPath, Reading
-from chatsim.innodb.storage.values import Value, place
+from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.select import Each, Select

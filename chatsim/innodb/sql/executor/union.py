@@ -11,7 +11,8 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, sorted_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
 from chatsim.innodb.sql.expressions import Scope, unsupported
-from chatsim.innodb.storage.values import ColumnType, Value, place
+from chatsim.innodb.storage.column_types import ColumnType, place
+from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode

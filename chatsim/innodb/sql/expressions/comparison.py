@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.values import Binary, ColumnType, Text, Value, as_moment, as_number, collate
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Text
+from chatsim.innodb.storage.values import Value, as_moment, as_number, collate
 
 __all__ = ["Number", "common_collation", "compare", "is_true"]
 

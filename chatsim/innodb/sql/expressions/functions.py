@@ -11,7 +11,8 @@ from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.values import Enumeration, Value, as_number, as_text
+from chatsim.innodb.storage.column_types import Enumeration
+from chatsim.innodb.storage.values import Value, as_number, as_text
 
 _of = compiled.register
 

@@ -16,7 +16,8 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.printing import printed
 from chatsim.innodb.sql.expressions.scope import Scope
-from chatsim.innodb.storage.values import Integer, Value
+from chatsim.innodb.storage.column_types import Integer
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["checked", "checked_negation"]
 

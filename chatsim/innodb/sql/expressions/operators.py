@@ -13,7 +13,8 @@ from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.values import Binary, Text, Value, as_text, collate
+from chatsim.innodb.storage.column_types import Binary, Text
+from chatsim.innodb.storage.values import Value, as_text, collate
 
 _of = compiled.register
 

@@ -11,20 +11,9 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Decimals, Doubles, Enumeration, Integer, Text, place
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import (
-    Binary,
-    ColumnType,
-    Decimals,
-    Doubles,
-    Enumeration,
-    Integer,
-    Text,
-    Value,
-    as_exact_number,
-    as_number,
-    place,
-)
+from chatsim.innodb.storage.values import Value, as_exact_number, as_number
 
 __all__ = ["Scope", "compiled"]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, after, before
+from chatsim.innodb.storage.column_types import Text, UnusableError
 from chatsim.innodb.storage.dictionary import Column
-from chatsim.innodb.storage.values import NULL, Text, UnusableError, Value, as_text
+from chatsim.innodb.storage.values import NULL, Value, as_text
 
 __all__ = ["IS_NULL", "ColumnRange", "intervals_of"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chatsim.innodb.storage.column_types import Binary, Decimals, Enumeration, Moment, Text
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Binary, Decimals, Enumeration, Moment, Text
 
 __all__ = ["key_length"]
 

@@ -4,8 +4,9 @@ import pytest
 
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.intervals import END, START, Interval, after, before
+from chatsim.innodb.storage.column_types import Integer, Text
 from chatsim.innodb.storage.dictionary import Column
-from chatsim.innodb.storage.values import NULL, Integer, Text
+from chatsim.innodb.storage.values import NULL
 
 NUMBER = Column("n", Integer(4, -(2**31), 2**31 - 1), nullable=True)
 COUNTED = Column("c", NUMBER.type, nullable=False)
