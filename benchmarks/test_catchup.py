@@ -110,7 +110,7 @@ def test_catching_up_100000_messages(benchmark, runner, world, client, tmp_path)
                 pool=8,
                 strategy=named("look_first")[0],
                 retry=POLICIES["none"],
-                limits=Limits(rate=math.inf),
+                limits=Limits(rate=math.inf, user_leases=math.inf),
                 schema="hardened",
                 rngs=[np.random.default_rng(0)],
             ) as nodes,

@@ -89,7 +89,7 @@ def test_a_history_of_100000_messages(benchmark, runner, world, history, client)
                 pool=1,
                 strategy=named("look_first")[0],
                 retry=POLICIES["none"],
-                limits=Limits(rate=math.inf),
+                limits=Limits(rate=math.inf, user_leases=math.inf),
                 schema=SCHEMA,
                 rngs=[np.random.default_rng(0)],
             ) as nodes,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from chatsim.chat.creation import attempt
 from chatsim.chat.ports import Locks
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.server.turns import Turns
 from chatsim.db.errors import ConnectionLostError
-from chatsim.db.session import Database, Session
+from chatsim.db.session import Database, Isolation, Session
 
 __all__ = ["NodeDatabase"]
 
@@ -20,6 +21,12 @@ T = TypeVar("T")
 
 class NodeDatabase:
     """The database as one node uses it.
+
+    Each connection is leased for a user. A user's requests, from all of the user's sessions, have at most
+    ``Limits.user_leases`` of them, or wait for them, at the same time. The others wait before they ask the pool, and
+    their sessions are not read meanwhile. So a user who asks much does not make the others wait for long: the pool
+    serves first who has come first, and before somebody stand at most as many of each other user. Nobody may wait for a
+    lease while they hold one.
 
     Args:
         pool: the node's connections.
@@ -36,13 +43,16 @@ class NodeDatabase:
         self._locks = locks
         self._config = config
         self._stats = stats
+        self._turns = Turns(config.limits.user_leases)
 
-    def lease(self) -> AbstractAsyncContextManager[Session]:
-        """Lease a connection at the node's isolation level."""
-        return self.pool.session(self._config.isolation)
+    @asynccontextmanager
+    async def lease(self, uid: int, isolation: Isolation | None = None) -> AsyncIterator[Session]:
+        """Lease a connection for ``uid``, at the node's isolation level or another one."""
+        async with self._turns.of(uid), self.pool.session(isolation or self._config.isolation) as tx:
+            yield tx
 
-    async def transact(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Run ``work`` on a leased connection, several times if the retry policy says so.
+    async def transact(self, uid: int, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run ``work`` on a connection leased for ``uid``, several times if the retry policy says so.
 
         An open transaction that it leaves is rolled back.
 
@@ -52,7 +62,7 @@ class NodeDatabase:
         """
 
         async def once() -> T:
-            async with self.lease() as tx:
+            async with self.lease(uid) as tx:
                 try:
                     return await work(tx)
                 finally:
@@ -63,7 +73,7 @@ class NodeDatabase:
         return await self._config.retry.run(once, self._config.rng, self._stats.refused)
 
     async def create(self, uid: int, other: int) -> int:
-        """Create the private chat of ``uid`` and ``other``, or find it. Returns its thread.
+        """Create the private chat of ``uid``, who asks, and ``other``, or find it. Returns its thread.
 
         Each try leases a connection, and returns it before the next pause.
 
@@ -77,7 +87,7 @@ class NodeDatabase:
         async def once() -> int:
             nonlocal tries
             tries += 1
-            async with self.pool.session(strategy.isolation) as tx:
+            async with self.lease(uid, strategy.isolation) as tx:
                 return await attempt(strategy, tx, uid, other, self._locks)
 
         try:

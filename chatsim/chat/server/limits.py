@@ -29,6 +29,8 @@ class Limits:
         grace: the seconds that running requests have to finish when the node closes.
         report: the seconds between two reports of a node to the directory.
         strangers: whether users who are no friends may open a chat and write to each other.
+        user_leases: the largest number of database connections that one user's requests, from all sessions together,
+            may have or wait for at the same time. Further requests wait, and their sessions are not read meanwhile.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
 
     Raises:
@@ -44,6 +46,7 @@ class Limits:
     grace: float = 5.0
     report: float = 1.0
     strangers: bool = False
+    user_leases: float = 2
     text_characters: int = 1_024
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Limits:
             ("burst", 1, math.inf),
             ("grace", 0, math.inf),
             ("report", 0.001, math.inf),
+            ("user_leases", 1, math.inf),
             ("text_characters", 1, 10_000),
         ):
             if not least <= (value := getattr(self, name)) <= most:

@@ -188,7 +188,7 @@ async def _nodes(world: World, protocol: Protocol, cursor: str) -> AsyncIterator
         pool=8,
         strategy=STRATEGIES["look_first"],
         retry=retry,
-        limits=Limits(rate=math.inf, strangers=True),
+        limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True),
         schema=protocol.schema,
         rngs=chance,
         texts=protocol.cursors[cursor],

@@ -225,7 +225,8 @@ class Race(Experiment):
             pool=self.pool_size,
             strategy=strategy,
             retry=retry,
-            limits=Limits(rate=math.inf, strangers=True),  # the experiment decides about rate and pairs
+            # the experiment decides about rate and pairs
+            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True),
             schema=self.schema,
             rngs=rngs[self.clients :],
         )

@@ -154,7 +154,7 @@ class Delivery(Experiment):
             pool=self.pool,
             strategy=STRATEGIES["look_first"],
             retry=POLICIES["retry"],
-            limits=Limits(rate=math.inf, strangers=True),
+            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True),
             schema="hardened",
             rngs=[np.random.default_rng(seed) for seed in seeds],
             sharing=sharing,

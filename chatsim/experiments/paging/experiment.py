@@ -356,7 +356,7 @@ async def _through_the_stack(world: World, stock: Lists, size: int) -> AsyncIter
         pool=1,
         strategy=strategy,
         retry=POLICIES["none"],
-        limits=Limits(rate=math.inf),
+        limits=Limits(rate=math.inf, user_leases=math.inf),
         schema=SCHEMA,
         rngs=[np.random.default_rng(0)],
     )

@@ -23,6 +23,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.simulation.loop import run
 
+ANN, BOB = 1, 2
 AT_ONCE = Retry("at once", 10)
 NEVER = Retry("never", 0)
 EVERY_SECOND = Retry("every second", 10, (1.0, 1.0))
@@ -117,13 +118,15 @@ async def mine(tx, low, high):
     return 100 * low + high
 
 
-def database(pool, *, strategy=mine, retry=AT_ONCE, isolation=Isolation.REPEATABLE_READ, locks=None, stats=None):
+def database(
+    pool, *, strategy=mine, retry=AT_ONCE, isolation=Isolation.REPEATABLE_READ, locks=None, stats=None, user_leases=2
+):
     config = NodeConfig(
         strategy=strategy,
         retry=retry,
         isolation=isolation,
         texts=TEXTS["seed"],
-        limits=Limits(),
+        limits=Limits(user_leases=user_leases),
         rng=np.random.default_rng(1),
     )
     return NodeDatabase(pool, locks, config, stats if stats is not None else Stats())
@@ -150,7 +153,7 @@ async def leaves_open(tx):
 @in_virtual_time
 async def test_a_lease_is_at_the_level_of_the_node_and_not_at_that_of_its_strategy():
     pool = Pool()
-    async with database(pool, isolation=Isolation.SERIALIZABLE).lease():
+    async with database(pool, isolation=Isolation.SERIALIZABLE).lease(ANN):
         assert pool.leased == 1
     assert pool.levels == [Isolation.SERIALIZABLE]
 
@@ -158,7 +161,7 @@ async def test_a_lease_is_at_the_level_of_the_node_and_not_at_that_of_its_strate
 @in_virtual_time
 async def test_a_transaction_is_at_the_level_of_the_node_and_returns_what_its_work_returns():
     pool, stats = Pool(), Stats()
-    assert await database(pool, isolation=Isolation.SERIALIZABLE, stats=stats).transact(ends) == "done"
+    assert await database(pool, isolation=Isolation.SERIALIZABLE, stats=stats).transact(ANN, ends) == "done"
     assert pool.happened == ["lease 1", "begin 1", "commit 1", "return 1"]
     assert pool.levels == [Isolation.SERIALIZABLE]
     assert stats == Stats()
@@ -167,14 +170,14 @@ async def test_a_transaction_is_at_the_level_of_the_node_and_returns_what_its_wo
 @in_virtual_time
 async def test_a_transaction_that_was_left_open_is_rolled_back_before_its_connection_goes_back():
     pool = Pool()
-    assert await database(pool).transact(leaves_open) == "done"
+    assert await database(pool).transact(ANN, leaves_open) == "done"
     assert pool.happened == ["lease 1", "begin 1", "rollback 1", "return 1"]
 
 
 @in_virtual_time
 async def test_a_refused_transaction_is_tried_again_on_another_connection_after_the_pause_and_counted():
     pool, stats = Pool(1213, 1205), Stats()
-    assert await database(pool, retry=EVERY_SECOND, stats=stats).transact(ends) == "done"
+    assert await database(pool, retry=EVERY_SECOND, stats=stats).transact(ANN, ends) == "done"
     assert pool.log == [
         *((what, 0) for what in ("lease 1", "begin 1", "commit 1", "rollback 1", "return 1")),
         *((what, 1) for what in ("lease 2", "begin 2", "commit 2", "rollback 2", "return 2")),
@@ -192,9 +195,46 @@ async def test_a_transaction_that_refuses_by_itself_is_rolled_back_and_not_tried
 
     pool, stats = Pool(), Stats()
     with pytest.raises(RefusalError):
-        await database(pool, stats=stats).transact(refuses)
+        await database(pool, stats=stats).transact(ANN, refuses)
     assert pool.happened == ["lease 1", "begin 1", "rollback 1", "return 1"]
     assert stats == Stats()
+
+
+# --- turns
+
+
+async def uses(node, uid, leased, until, isolation=None):
+    async with node.lease(uid, isolation):
+        leased.append(uid)
+        await until.wait()
+
+
+@in_virtual_time
+async def test_a_user_has_no_more_leases_at_once_than_the_limit_and_the_others_go_ahead():
+    pool, leased, until = Pool(), [], asyncio.Event()
+    node = database(pool, user_leases=2)
+    using = [asyncio.create_task(uses(node, uid, leased, until)) for uid in [ANN] * 48 + [BOB]]
+    await asyncio.sleep(1)
+    assert leased == [ANN, ANN, BOB]
+    until.set()
+    await asyncio.gather(*using)
+    assert leased == [ANN, ANN, BOB] + [ANN] * 46
+    assert pool.leased == 0
+
+
+@in_virtual_time
+async def test_a_creation_takes_a_turn_of_the_user_who_asks_for_it_only_while_it_has_a_connection():
+    pool, leased, until = Pool(1213), [], asyncio.Event()
+    node = database(pool, user_leases=1, retry=EVERY_SECOND)
+    creating = asyncio.create_task(node.create(ANN, BOB))
+    await asyncio.sleep(0.5)  # it has been refused, and pauses
+    using = asyncio.create_task(uses(node, ANN, leased, until))
+    await asyncio.sleep(5)
+    assert leased == [ANN]
+    assert not creating.done()
+    until.set()
+    await using
+    assert await creating == 100 * ANN + BOB
 
 
 # --- creations

@@ -17,6 +17,7 @@ LEAST = {
     "burst": 1,
     "grace": 0,
     "report": 0.001,
+    "user_leases": 1,
     "text_characters": 1,
 }
 MOST = {"request_bytes": LARGEST_BODY, "text_characters": 10_000}

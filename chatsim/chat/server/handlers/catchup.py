@@ -41,12 +41,13 @@ async def catch_up(context: HandlerContext, session: ClientSession, request: Cat
     context.require_numbers()
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         await store.require(tx, session.uid, request.threads)
     left = deque(_once(zip(request.threads, request.after, request.below, strict=True)))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
-        async with context.lease() as tx:  # returned before the parts are sent, since a client may read slowly
+        # returned before the parts are sent, since a client may read slowly
+        async with context.lease(session.uid) as tx:
             found = await context.texts.between(tx, places, _ROWS)
         left.extendleft(
             (thread, texts[-1].seq, below)

@@ -23,8 +23,8 @@ T = TypeVar("T")
 class Transact(Protocol):
     """Runs a transaction under the node's retry policy; see `NodeDatabase.transact`."""
 
-    async def __call__(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Run ``work`` on a leased connection. Returns its result."""
+    async def __call__(self, uid: int, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run ``work`` on a connection leased for the user who asks. Returns its result."""
         ...
 
 
@@ -34,8 +34,8 @@ class HandlerContext:
 
     Attributes:
         node: the node's name, for the log.
-        lease: leases a connection, to read in one round trip.
-        transact: runs a transaction, several times if the node's retry policy says so.
+        lease: leases a connection for the user who asks, to read in one round trip.
+        transact: runs a transaction for the user who asks, several times if the node's retry policy says so.
         create: creates the private chat of two users, or finds it. Returns its thread.
         texts: how messages are stored in the schema.
         fan_out: pushes notices to the devices of users.
@@ -45,7 +45,7 @@ class HandlerContext:
     """
 
     node: str
-    lease: Callable[[], AbstractAsyncContextManager[Session]]
+    lease: Callable[[int], AbstractAsyncContextManager[Session]]
     transact: Transact
     create: Callable[[int, int], Awaitable[int]]
     texts: Texts

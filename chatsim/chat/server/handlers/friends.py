@@ -26,16 +26,16 @@ __all__ = ["accept", "apply", "search"]
 _LONGEST_NAME = 255
 
 
-async def search(context: HandlerContext, _session: ClientSession, request: SearchUserRequest) -> Message:
+async def search(context: HandlerContext, session: ClientSession, request: SearchUserRequest) -> Message:
     """Search for a user by id or name."""
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         found = await profiles.search(tx, request.uid)
     if found is None:
         raise RefusalError(ErrorCode.UID_INVALID, f"there is no user {request.uid!r}")
     return found
 
 
-async def apply(context: HandlerContext, _session: ClientSession, request: AddFriendRequest) -> Message:
+async def apply(context: HandlerContext, session: ClientSession, request: AddFriendRequest) -> Message:
     """Store a friend application, and push it to the other user."""
     uid, to = request.uid, request.touid
     if uid == to:
@@ -48,7 +48,7 @@ async def apply(context: HandlerContext, _session: ClientSession, request: AddFr
         await friends.apply(tx, uid, to, request.applyname, request.bakname)
         return await _card(tx, uid)
 
-    who = await context.transact(store)
+    who = await context.transact(session.uid, store)
     context.fan_out.push_to_user(to, AddFriendNotice(0, uid, who.name, request.applyname, who.icon, who.sex, who.nick))
     return AddFriendReply(ErrorCode.SUCCESS)
 
@@ -63,7 +63,7 @@ async def accept(context: HandlerContext, session: ClientSession, request: AuthF
         made = await friends.accept(tx, context.texts, accepter, applicant, request.back)
         return made, await _card(tx, accepter), await _card(tx, applicant)
 
-    made, me, other = await context.transact(store)
+    made, me, other = await context.transact(session.uid, store)
     opening = tuple(FirstText(text.sender, text.message_id, made.thread, "", text.content) for text in made.opening)
     if made.fresh:
         for subscriber, card in ((applicant, me), (accepter, other)):

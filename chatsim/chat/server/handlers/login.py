@@ -23,7 +23,7 @@ async def log_in(context: HandlerContext, session: ClientSession, request: Login
     """Log a user in if the token is valid. The reply is the user's profile. Any other login ends the session."""
     try:
         await context.check_token(request.uid, request.token)
-        async with context.lease() as tx:
+        async with context.lease(request.uid) as tx:
             reply = await profiles.profile(tx, request.uid)
         if reply is None:
             raise _refusal(request, "no such user", ErrorCode.UID_INVALID)

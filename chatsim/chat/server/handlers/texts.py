@@ -46,7 +46,7 @@ async def send(context: HandlerContext, session: ClientSession, request: TextReq
             unsure = True
             raise
 
-    stored = await context.transact(store_batch)
+    stored = await context.transact(session.uid, store_batch)
     sent = {text.unique_id: text.content for text in request.text_array}
     # what was stored under the same unique ids before may be longer: it might not fit into a frame
     maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
@@ -89,7 +89,7 @@ def _size_of_notice(request: TextRequest) -> int:
 
 async def load(context: HandlerContext, session: ClientSession, request: LoadMessagesRequest) -> Message:
     """A page of a thread's messages, by message id."""
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
         return await context.texts.after(readable, request.thread_id, request.message_id)
 
@@ -97,6 +97,6 @@ async def load(context: HandlerContext, session: ClientSession, request: LoadMes
 async def history(context: HandlerContext, session: ClientSession, request: HistoryRequest) -> Message:
     """A page of a thread's messages, by number."""
     context.require_numbers()
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         readable = store.MembersOnly(tx, request.thread_id, session.uid)
         return await context.texts.next_to(readable, request.thread_id, request.seq, backward=request.backward)

@@ -27,9 +27,9 @@ from chatsim.chat.server.store import threads as store
 __all__ = ["create_private", "load", "load_states", "mark_read"]
 
 
-async def load(context: HandlerContext, _session: ClientSession, request: LoadThreadsRequest) -> Message:
+async def load(context: HandlerContext, session: ClientSession, request: LoadThreadsRequest) -> Message:
     """A page of the user's threads, by thread id."""
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         threads, more = await store.threads(tx, request.uid, request.thread_id)
     last = threads[-1].thread_id if threads else request.thread_id
     return LoadThreadsReply(ErrorCode.SUCCESS, request.uid, more, last, threads)
@@ -38,7 +38,7 @@ async def load(context: HandlerContext, _session: ClientSession, request: LoadTh
 async def load_states(context: HandlerContext, session: ClientSession, request: ThreadStatesRequest) -> Message:
     """A page of the user's threads that have changed, the latest change first."""
     context.require_numbers()
-    async with context.lease() as tx:
+    async with context.lease(session.uid) as tx:
         threads, more = await store.states(tx, session.uid, request.since, request.before)
     return ThreadStatesReply(ErrorCode.SUCCESS, more, threads)
 
@@ -49,12 +49,14 @@ async def create_private(context: HandlerContext, session: ClientSession, reques
     if other in (0, uid):
         raise RefusalError(ErrorCode.CREATE_CHAT_FAILED, f"no private chat with user {other}")
     if not context.limits.strangers:
-        async with context.lease() as tx:
+        async with context.lease(session.uid) as tx:
             await friends.require(tx, uid, other)
     thread = await context.create(uid, other)
-    if context.texts.numbered and await context.transact(partial(store.joined, thread=thread, users=(uid, other))):
-        for user in (uid, other):
-            context.fan_out.push_to_user(user, ThreadNotice(thread), but=session)
+    if context.texts.numbered:
+        join = partial(store.joined, thread=thread, users=(uid, other))
+        if await context.transact(session.uid, join):
+            for user in (uid, other):
+                context.fan_out.push_to_user(user, ThreadNotice(thread), but=session)
     return CreatePrivateChatReply(ErrorCode.SUCCESS, uid, other, thread)
 
 
@@ -62,7 +64,7 @@ async def mark_read(context: HandlerContext, session: ClientSession, request: Re
     """Store the user's read position, and push it to all members of the thread."""
     context.require_numbers()
     members, seq = await context.transact(
-        partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)
+        session.uid, partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)
     )
     for member in members:
         context.fan_out.push_to_user(member, ReadNotice(request.thread_id, session.uid, seq), but=session)

@@ -131,7 +131,9 @@ async def test_nobody_is_accepted_who_has_not_applied(harness):
 async def test_who_talks_already_goes_on_in_the_same_thread(harness):
     thread = await harness.thread(ANN, BOB)
     psst = Batch(thread, ANN, BOB, [OutgoingText("psst", "u1")])
-    await harness.cluster.nodes[0].database.transact(lambda tx: TEXTS[harness.schema].send(tx, psst, friends=False))
+    await harness.cluster.nodes[0].database.transact(
+        ANN, lambda tx: TEXTS[harness.schema].send(tx, psst, friends=False)
+    )
     await applied(harness, BOB, ANN)
     assert (await accepted(harness, ANN, BOB)).thread == thread
     assert await threads(harness, ANN, BOB) == [thread]
@@ -159,7 +161,7 @@ async def test_an_acceptance_that_fails_at_any_of_its_round_trips_has_done_nothi
     before = await harness.tables()
     for at in itertools.count():
         spoiled = harness.spoil(at, failure=database_error(1205, "too late"))
-        accepting_it = harness.cluster.nodes[0].database.transact(accepting(harness, ANN, BOB))
+        accepting_it = harness.cluster.nodes[0].database.transact(ANN, accepting(harness, ANN, BOB))
         (made,) = await asyncio.gather(accepting_it, return_exceptions=True)
         if not spoiled.paused.stopped.is_set():
             break
@@ -217,7 +219,8 @@ async def test_nor_do_two_deadlock_between_the_two_rows_that_make_them_friends(h
     await world.admin.execute(_PAUSE_BETWEEN_THE_ROWS.format(gate))
     await world.admin.execute("DO GET_LOCK(?, 0)", (gate,))
     both = [
-        asyncio.create_task(node.database.transact(accepting(harness, *pair))) for pair in ((one, other), (other, one))
+        asyncio.create_task(node.database.transact(pair[0], accepting(harness, *pair)))
+        for pair in ((one, other), (other, one))
     ]
     while (await world.admin.execute(_AT_THE_GATE)).scalar() + await harness.waiting() < 2:
         assert not any(task.done() for task in both)
@@ -306,7 +309,7 @@ async def test_an_acceptance_whose_connection_is_lost_anywhere_is_made_once(harn
     async for one, other in fresh_pairs(harness):
         await applied(harness, other, one)
         spoiled = harness.spoil(at, failure=ConnectionLostError(2013, "lost"), behind=True)
-        made = await harness.cluster.nodes[0].database.transact(accepting(harness, one, other))
+        made = await harness.cluster.nodes[0].database.transact(one, accepting(harness, one, other))
         assert await threads(harness, one, other) == [made.thread]
         assert await messages(harness, made.thread) == [(other, "hello"), (one, friends.WELCOME)], at
         if not spoiled.paused.stopped.is_set():

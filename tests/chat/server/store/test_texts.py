@@ -29,7 +29,7 @@ def sending(harness, a_batch, *, friends=True):
 
 
 async def sent(harness, a_batch, *, friends=True):
-    return await harness.cluster.nodes[0].database.transact(sending(harness, a_batch, friends=friends))
+    return await harness.cluster.nodes[0].database.transact(ANN, sending(harness, a_batch, friends=friends))
 
 
 async def read(harness, how, *args, **named):

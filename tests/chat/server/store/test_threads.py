@@ -45,11 +45,11 @@ async def test_nobody_deadlocks_over_a_thread_wherever_one_overtakes_the_other(h
         thread = (await harness.world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
         await insert(harness.world.admin, "private_chat (thread_id, user1_id, user2_id)", [(thread, ANN, other)])
         if joining not in (first, second):
-            await harness.cluster.nodes[0].database.transact(joining(thread, other))
+            await harness.cluster.nodes[0].database.transact(other, joining(thread, other))
         if reading in (first, second):
             batch = Batch(thread, other, ANN, [OutgoingText("read me", f"{thread} first")])
             await harness.cluster.nodes[0].database.transact(
-                partial(TEXTS["hardened"].send, batch=batch, friends=False)
+                other, partial(TEXTS["hardened"].send, batch=batch, friends=False)
             )
         done, overtaken = await harness.crossed(first(thread, other), second(thread, other), at)
         assert [each for each in done if isinstance(each, Exception)] == [], at
@@ -70,7 +70,9 @@ async def test_what_is_unread_is_counted_whichever_of_reading_and_writing_overta
         await add_users(harness.world.admin, [other])
         thread = await harness.thread(ANN, other)
         batch = Batch(thread, other, ANN, [OutgoingText("read me", f"{thread} first")])
-        await harness.cluster.nodes[0].database.transact(partial(TEXTS["hardened"].send, batch=batch, friends=False))
+        await harness.cluster.nodes[0].database.transact(
+            other, partial(TEXTS["hardened"].send, batch=batch, friends=False)
+        )
         _, overtaken = await harness.crossed(reading(thread, other), writing(thread, other), at)
         state = "SELECT read_seq, unread FROM user_thread WHERE user_id = ? AND thread_id = ?"
         assert await harness.rows(state, ANN, thread) == [(1, 1)], at
