@@ -9,8 +9,9 @@ import numpy as np
 from chatsim.simulation.links import Constant, Link, Topology
 from chatsim.simulation.loop import current_loop, run
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.database import AdminSession, ModelServer
+from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.network import ModelNetwork
+from chatsim.worlds.model.server import ModelServer
 
 FREE = {"cores": 2, "connections": 10, "statement": 0.0, "record": 0.0, "flush": 0.0, "misses": 0.0, "read": 0.0}
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat import schema as schemas
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.database import AdminSession, ModelServer
+from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.platform import ModelPlatform
+from chatsim.worlds.model.server import ModelServer
 from chatsim.worlds.world import Reads
 
 if TYPE_CHECKING:
