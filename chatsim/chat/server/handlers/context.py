@@ -13,6 +13,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store.texts import Texts
+from chatsim.db.errors import ConnectionLostError
 from chatsim.db.session import Session
 
 __all__ = ["HandlerContext", "Transact"]
@@ -53,6 +54,23 @@ class HandlerContext:
     limits: Limits
     check_token: Callable[[int, str], Awaitable[None]]
     log_in: Callable[[ClientSession, int], Awaitable[None]]
+
+    async def store(self, uid: int, work: Callable[[Session], Awaitable[T]]) -> tuple[T, bool]:
+        """Like ``transact``. Also returns whether an earlier try may have committed: its connection was lost.
+
+        What such a try has stored is not new to the try after it, but nobody has been told about it yet.
+        """
+        unsure = False
+
+        async def once(tx: Session) -> T:
+            nonlocal unsure
+            try:
+                return await work(tx)
+            except ConnectionLostError:
+                unsure = True
+                raise
+
+        return await self.transact(uid, once), unsure
 
     def require_numbers(self) -> None:
         """Raise `RefusalError` if messages have no numbers in this schema."""

@@ -36,7 +36,7 @@ async def search(context: HandlerContext, session: ClientSession, request: Searc
 
 
 async def apply(context: HandlerContext, session: ClientSession, request: AddFriendRequest) -> Message:
-    """Store a friend application, and push it to the other user."""
+    """Store a friend application, and push it to the other user. One that is there already is not pushed again."""
     uid, to = request.uid, request.touid
     if uid == to:
         raise RefusalError(ErrorCode.UID_INVALID, "nobody is a friend of their own")
@@ -44,12 +44,14 @@ async def apply(context: HandlerContext, session: ClientSession, request: AddFri
         if len(text) > _LONGEST_NAME:
             raise RefusalError(ErrorCode.BAD_CONTENT, f"{len(text)} characters, more than {_LONGEST_NAME}")
 
-    async def store(tx: Session) -> SearchUserReply:
-        await friends.apply(tx, uid, to, request.applyname, request.bakname)
-        return await _card(tx, uid)
+    async def store(tx: Session) -> tuple[bool, SearchUserReply]:
+        new = await friends.apply(tx, uid, to, request.applyname, request.bakname)
+        return new, await _card(tx, uid)
 
-    who = await context.transact(session.uid, store)
-    context.fan_out.push_to_user(to, AddFriendNotice(0, uid, who.name, request.applyname, who.icon, who.sex, who.nick))
+    (new, who), unsure = await context.store(session.uid, store)
+    if new or unsure:
+        notice = AddFriendNotice(0, uid, who.name, request.applyname, who.icon, who.sex, who.nick)
+        context.fan_out.push_to_user(to, notice)
     return AddFriendReply(ErrorCode.SUCCESS)
 
 
@@ -63,9 +65,9 @@ async def accept(context: HandlerContext, session: ClientSession, request: AuthF
         made = await friends.accept(tx, context.texts, accepter, applicant, request.back)
         return made, await _card(tx, accepter), await _card(tx, applicant)
 
-    made, me, other = await context.transact(session.uid, store)
+    (made, me, other), unsure = await context.store(session.uid, store)
     opening = tuple(FirstText(text.sender, text.message_id, made.thread, "", text.content) for text in made.opening)
-    if made.fresh:
+    if made.fresh or unsure:
         for subscriber, card in ((applicant, me), (accepter, other)):
             notice = AuthFriendNotice(0, accepter, applicant, card.name, card.nick, card.icon, card.sex, opening)
             context.fan_out.push_to_user(subscriber, notice, but=session)

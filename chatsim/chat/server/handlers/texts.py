@@ -20,9 +20,9 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
+from chatsim.chat.server.store import friends
 from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Appended, Batch
-from chatsim.db.errors import ConnectionLostError
 from chatsim.db.session import Session
 
 __all__ = ["history", "load", "send"]
@@ -36,17 +36,11 @@ async def send(context: HandlerContext, session: ClientSession, request: TextReq
     _check(request, context.limits.text_characters)
     thread, sender, receiver = request.thread_id, request.fromuid, request.touid
     batch = Batch(thread, sender, receiver, request.text_array)
-    unsure = False  # whether an earlier try may have stored them after all
 
     async def store_batch(tx: Session) -> Appended:
-        nonlocal unsure
-        try:
-            return await context.texts.send(tx, batch, friends=not context.limits.strangers)
-        except ConnectionLostError:
-            unsure = True
-            raise
+        return await context.texts.send(tx, batch, friends=not context.limits.strangers)
 
-    stored = await context.transact(session.uid, store_batch)
+    stored, unsure = await context.store(session.uid, store_batch)
     sent = {text.unique_id: text.content for text in request.text_array}
     # what was stored under the same unique ids before may be longer: it might not fit into a frame
     maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
@@ -63,7 +57,7 @@ async def send(context: HandlerContext, session: ClientSession, request: TextReq
 
 
 def _check(request: TextRequest, characters: int) -> None:
-    """Raise `RefusalError` if a text is empty or too long, or if two have the same unique id.
+    """Raise `RefusalError` if a text is empty or too long, or if a unique id is not allowed or occurs twice.
 
     The notice about all of them must fit into a frame, because what is stored must be acknowledged.
     """
@@ -72,6 +66,8 @@ def _check(request: TextRequest, characters: int) -> None:
         raise RefusalError(ErrorCode.BAD_CONTENT, "no texts, or two of one unique id")
     if not all(0 < len(name) <= _LONGEST_NAME for name in names):
         raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id has 1 to {_LONGEST_NAME} characters")
+    if any(name.startswith(friends.RESERVED) for name in names):
+        raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id that begins with {friends.RESERVED} is the server's")
     if not all(0 < len(text.content) <= characters for text in request.text_array):
         raise RefusalError(ErrorCode.BAD_CONTENT, f"a text has 1 to {characters} characters")
     if (size := _size_of_notice(request)) > LARGEST_BODY:

@@ -54,18 +54,18 @@ async def create_private(context: HandlerContext, session: ClientSession, reques
     thread = await context.create(uid, other)
     if context.texts.numbered:
         join = partial(store.joined, thread=thread, users=(uid, other))
-        if await context.transact(session.uid, join):
-            for user in (uid, other):
-                context.fan_out.push_to_user(user, ThreadNotice(thread), but=session)
+        joined, unsure = await context.store(session.uid, join)
+        for user in (uid, other) if joined or unsure else ():
+            context.fan_out.push_to_user(user, ThreadNotice(thread), but=session)
     return CreatePrivateChatReply(ErrorCode.SUCCESS, uid, other, thread)
 
 
 async def mark_read(context: HandlerContext, session: ClientSession, request: ReadRequest) -> Message:
-    """Store the user's read position, and push it to all members of the thread."""
+    """Store the user's read position, and push it to all members of the thread if it has moved."""
     context.require_numbers()
-    members, seq = await context.transact(
+    (members, seq, moved), unsure = await context.store(
         session.uid, partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)
     )
-    for member in members:
+    for member in members if moved or unsure else ():
         context.fan_out.push_to_user(member, ReadNotice(request.thread_id, session.uid, seq), but=session)
     return ReadReply(ErrorCode.SUCCESS)

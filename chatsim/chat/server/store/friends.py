@@ -10,12 +10,21 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.texts import Batch, Texts
 from chatsim.db.session import Isolation, Session
 
-__all__ = ["WELCOME", "Friendship", "accept", "apply", "require"]
+__all__ = ["RESERVED", "WELCOME", "Friendship", "accept", "apply", "require"]
 
 WELCOME = "We are friends now!"
 """The first text of the user who accepts (docs/source.md, D4)."""
 
+RESERVED = "chatsim:"
+"""The beginning of the unique ids of a friendship's first messages. A client may not choose such an id.
+
+The ids of both are in one unique key. An applicant who had sent a text with the id of the greeting could not be
+accepted any more.
+"""
+
 _PENDING = 0
+_INSERTED = 1
+"""The affected rows of an ``INSERT … ON DUPLICATE KEY UPDATE`` that found no row."""
 
 _ARE_FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _KNOWN = f"SELECT uid FROM user WHERE uid = ?; {_ARE_FRIENDS}"
@@ -54,8 +63,8 @@ async def require(tx: Session, uid: int, other: int) -> None:
         raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {other} is no friend of user {uid}")
 
 
-async def apply(tx: Session, uid: int, to: int, greeting: str, back: str) -> None:
-    """Store an application. If there is one already, its greeting and name are replaced.
+async def apply(tx: Session, uid: int, to: int, greeting: str, back: str) -> bool:
+    """Store an application. If there is one already, its greeting and name are replaced. Returns whether it is new.
 
     Raises:
         RefusalError: there is no such user, or the two are friends.
@@ -65,7 +74,7 @@ async def apply(tx: Session, uid: int, to: int, greeting: str, back: str) -> Non
         raise RefusalError(ErrorCode.UID_INVALID, f"there is no user {to}")
     if friends.rows:
         raise RefusalError(ErrorCode.ALREADY_FRIENDS, f"users {uid} and {to} are friends")
-    await tx.execute(_APPLY, (uid, to, greeting, back))
+    return (await tx.execute(_APPLY, (uid, to, greeting, back))).affected == _INSERTED
 
 
 async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back: str) -> Friendship:
@@ -106,5 +115,5 @@ async def accept(tx: Session, texts: Texts, accepter: int, applicant: int, back:
 def _opening(accepter: int, applicant: int, greeting: str) -> Sequence[tuple[int, int, OutgoingText]]:
     """Sender, receiver and text of the first messages. Their unique ids make a retry safe."""
     name = f"{applicant}-{accepter}"
-    greetings = [(applicant, accepter, OutgoingText(greeting, f"apply:{name}"))] if greeting else []
-    return [*greetings, (accepter, applicant, OutgoingText(WELCOME, f"accept:{name}"))]
+    greetings = [(applicant, accepter, OutgoingText(greeting, f"{RESERVED}apply:{name}"))] if greeting else []
+    return [*greetings, (accepter, applicant, OutgoingText(WELCOME, f"{RESERVED}accept:{name}"))]

@@ -122,10 +122,10 @@ async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
         raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {min(strange)}")
 
 
-async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int]:
+async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int, bool]:
     """Store a member's read position in a transaction: ``seq``, at most the last number, and never backwards.
 
-    Returns the members of the thread, and the read position. Raises `RefusalError` if ``uid`` is not a member.
+    Returns the members of the thread, the read position, and whether it has moved. Raises `RefusalError` if ``uid`` is not a member.
     """
     await require(tx, uid, [thread])  # before anything is locked or counted: a stranger must not stall the thread
     _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
@@ -133,10 +133,10 @@ async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[
     seq = min(seq, last.scalar() or 0)
     if seq <= (so_far := read.scalar() or 0):
         await tx.rollback()
-        return there, so_far
+        return there, so_far, False
     sql, args = changed(thread, there)
     done = await tx.script(f"{sql}; {_READ}; COMMIT", (*args, seq, left.scalar() or 0, seq, uid, thread, uid, thread))
-    return there, done[-2].scalar() or 0
+    return there, done[-2].scalar() or 0, True
 
 
 async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:

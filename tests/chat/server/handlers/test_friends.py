@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from harness import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.db.errors import Kind
+from chatsim.db.errors import ConnectionLostError, Kind
 from chatsim.db.mysql import database_error
 
 BOTH = ("seed", "hardened")
@@ -58,6 +58,45 @@ async def test_who_was_offline_finds_the_application_in_the_login(harness):
     reply = await bob.ask(1005, {"uid": BOB, "token": await harness.world.tokens.issue(BOB)})
     (applied,) = reply["apply_list"]
     assert (applied["uid"], applied["desc"], applied["status"]) == (ANN, "hello", 0)
+
+
+@in_both_worlds(BOTH)
+async def test_an_application_that_is_there_already_is_not_pushed_again(harness):
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    for greeting in ("hello", "hello", "hello?", "hello"):
+        assert await ann.ask(*application(ANN, BOB, applyname=greeting)) == {"error": 0}
+    await harness.settled()
+    assert [(number, notice["desc"]) for number, notice in await bob.notices()] == [(1011, "hello")]
+
+
+@pytest.mark.parametrize("at", range(13))
+@pytest.mark.parametrize(("asked", "told"), [(application, 1011), (acceptance, 1015)])
+@in_both_worlds(worlds=["model"])
+async def test_the_other_user_is_told_once_wherever_the_connection_is_lost(harness, asked, told, at):
+    """Also if it is lost after the commit: the node's second try finds everything there, but nobody has been told."""
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    if asked is acceptance:
+        await apply(bob, ANN)
+    spoiled = harness.spoil(at, failure=ConnectionLostError(2013, "lost"), behind=True)
+    assert (await ann.ask(*asked(ANN, BOB)))["error"] == 0
+    await harness.settled()
+    assert [number for number, _ in await bob.notices()] == [told]
+    last = 2 if asked is application else 11
+    assert spoiled.paused.stopped.is_set() == (at <= last), "every round trip was tried"
+
+
+@in_both_worlds()
+async def test_a_text_of_the_applicant_whose_id_the_server_would_choose_does_not_prevent_the_acceptance(harness):
+    thread = await harness.talking(BOB, CAT)
+    bob, ann = await harness.log_in(BOB), await harness.log_in(ANN)
+    await apply(bob, ANN)
+    for chosen in (f"apply:{BOB}-{ANN}", f"chatsim:apply:{BOB}-{ANN}", f"chatsim:accept:{BOB}-{ANN}", "chatsim:"):
+        text = {"content": "mine", "unique_id": chosen}
+        body = {"fromuid": BOB, "touid": CAT, "thread_id": thread, "text_array": [text]}
+        assert (await bob.ask(1017, body))["error"] == (1104 if chosen.startswith("chatsim:") else 0)
+    assert (await ann.ask(*acceptance(ANN, BOB)))["error"] == 0
+    ids = {name for (name,) in await harness.rows("SELECT unique_id FROM chat_message WHERE thread_id <> ?", thread)}
+    assert ids == {f"chatsim:apply:{BOB}-{ANN}", f"chatsim:accept:{BOB}-{ANN}"}
 
 
 @pytest.mark.parametrize("applicant_is_online", [True, False])

@@ -164,16 +164,16 @@ async def test_all_members_devices_with_a_feed_are_told_who_has_read_how_far(har
 
 
 @in_both_worlds()
-async def test_what_has_been_read_never_goes_back_nor_beyond_the_end(harness):
+async def test_what_has_been_read_never_goes_back_nor_beyond_the_end_and_is_pushed_if_it_has_moved(harness):
     thread = await harness.talking(ANN, BOB)
     ann, bob = await harness.log_in(ANN, feed=True), await harness.log_in(BOB)
     for name in "abc":
         await ann.ask(*text(thread, ANN, BOB, name))
     await harness.settled()
     await ann.notices()
-    for reported, noted in ((2, 2), (1, 2), (2**63 - 1, 3), (0, 3)):
+    for reported, noted, moved in ((2, 2, True), (2, 2, False), (1, 2, False), (2**63 - 1, 3, True), (0, 3, False)):
         assert await bob.ask(1105, {"thread_id": thread, "seq": reported}) == {"error": 0}
         await harness.settled()
-        assert await ann.notices() == [(1107, {"thread_id": thread, "uid": BOB, "seq": noted})]
+        assert await ann.notices() == [(1107, {"thread_id": thread, "uid": BOB, "seq": noted})] * moved
         read = "SELECT read_seq, unread FROM user_thread WHERE user_id = ?"
         assert await harness.rows(read, BOB) == [(noted, 3 - noted)]
