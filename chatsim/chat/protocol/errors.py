@@ -24,7 +24,7 @@ class ErrorCode(IntEnum):
         SEND_FAILED: it is not certain that the texts were stored; sending them again with the same unique ids is safe.
         NOT_A_MEMBER: there is no such thread, or the user is not a member, or the receiver is not.
         NOT_FRIENDS: only friends may do this.
-        BAD_CONTENT: a text is empty or too long, a list is empty or too long, or a unique id occurs twice or is the server's.
+        BAD_CONTENT: a text is empty or too long, a list is empty or too long, or a unique id is repeated or reserved.
         ALREADY_FRIENDS: the two users are friends already, so there is nothing to apply for.
         NO_APPLICATION: there is no application to accept.
         FRIENDS_FAILED: it is not certain that the application or acceptance was stored; repeating it is safe.

@@ -31,6 +31,8 @@ class Limits:
         strangers: whether users who are no friends may open a chat and write to each other.
         user_leases: the largest number of database connections that one user's requests, from all sessions together,
             may have or wait for at the same time. Further requests wait, and their sessions are not read meanwhile.
+        looks_up_users: whether a node looks an unknown user up before it creates a private chat among ``strangers``. A
+            race does not: all its users exist, and it measures the creation alone.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
 
     Raises:
@@ -47,6 +49,7 @@ class Limits:
     report: float = 1.0
     strangers: bool = False
     user_leases: float = 2
+    looks_up_users: bool = True
     text_characters: int = 1_024
 
     def __post_init__(self) -> None:

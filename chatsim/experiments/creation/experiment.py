@@ -226,7 +226,7 @@ class Race(Experiment):
             strategy=strategy,
             retry=retry,
             # the experiment decides about rate and pairs
-            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True),
+            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True, looks_up_users=False),
             schema=self.schema,
             rngs=rngs[self.clients :],
         )

@@ -271,3 +271,29 @@ async def test_a_key_that_is_missing_ends_the_connection(harness, number, caplog
 async def test_what_the_seeds_tables_can_not_say_is_refused(harness, number, caplog):
     refusals = await Refusals(harness, caplog).furnish()
     await refusals.check(ANN, number, refusals.body(number), 1108)
+
+
+NAMING_ANOTHER = {1007: ("uid", 1011), 1009: ("touid", 1011), 1013: ("touid", 1106), 1017: ("touid", 1102)} | {
+    1027: ("other_id", 1012)
+}
+"""All requests that name another user: the key, and the error if there is no such user and anybody may chat."""
+
+
+@in_both_worlds(("seed", "hardened"), strangers=True)
+async def test_a_user_who_does_not_exist_is_refused_in_both_schemas_also_if_anybody_may_chat(harness, caplog):
+    refusals = await Refusals(harness, caplog).furnish()
+    for number, (key, expected) in NAMING_ANOTHER.items():
+        for uid in (999, 2**31 - 1, 2**31, 2**32, 2**63 - 1):
+            named = str(uid) if number == 1007 else uid
+            await refusals.check(ANN, number, refusals.body(number, **{key: named}), expected)
+
+
+def test_every_request_that_names_another_user_is_tried():
+    own = {"uid": {1009, 1025, 1027}, "fromuid": {1013, 1017, 1023}}
+    naming = {
+        number
+        for number, row in ROWS.items()
+        for key in row.body
+        if key in {"uid", "fromuid", "touid", "other_id"} and number not in own.get(key, ())
+    }
+    assert naming == {*NAMING_ANOTHER}

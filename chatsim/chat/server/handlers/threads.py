@@ -21,7 +21,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
-from chatsim.chat.server.store import friends
+from chatsim.chat.server.store import friends, profiles
 from chatsim.chat.server.store import threads as store
 
 __all__ = ["create_private", "load", "load_states", "mark_read"]
@@ -51,6 +51,9 @@ async def create_private(context: HandlerContext, session: ClientSession, reques
     if not context.limits.strangers:
         async with context.lease(session.uid) as tx:
             await friends.require(tx, uid, other)
+    elif context.limits.looks_up_users:  # the seed has no foreign key that refuses an unknown user
+        async with context.lease(session.uid) as tx:
+            await profiles.require(tx, other)
     thread = await context.create(uid, other)
     if context.texts.numbered:
         join = partial(store.joined, thread=thread, users=(uid, other))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import msgspec
 
-from chatsim.chat.protocol import LARGEST_ID, FriendApplication, FriendEntry, LoginReply, SearchUserReply
+from chatsim.chat.protocol import (
+    LARGEST_ID,
+    ErrorCode,
+    FriendApplication,
+    FriendEntry,
+    LoginReply,
+    SearchUserReply,
+)
+from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.db.session import Session
 
-__all__ = ["card", "profile", "search"]
+__all__ = ["card", "profile", "require", "search"]
 
 _APPLICATIONS = 10  # docs/source.md, 3.6
 _FRIENDS = 1_000
@@ -51,6 +59,12 @@ async def card(tx: Session, uid: int) -> SearchUserReply | None:
     """The public part of a user's profile; None if there is no such user."""
     found = await tx.execute(f"{_CARD} uid = ?", (uid,))
     return next(iter(structs(SearchUserReply, found.rows)), None)
+
+
+async def require(tx: Session, uid: int) -> None:
+    """Raise `RefusalError` unless there is such a user, with whom a private chat can be created."""
+    if not (await tx.execute("SELECT 1 FROM user WHERE uid = ?", (uid,))).rows:
+        raise RefusalError(ErrorCode.CREATE_CHAT_FAILED, f"there is no user {uid}")
 
 
 async def search(tx: Session, typed: str) -> SearchUserReply | None:

@@ -125,7 +125,10 @@ async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
 async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int, bool]:
     """Store a member's read position in a transaction: ``seq``, at most the last number, and never backwards.
 
-    Returns the members of the thread, the read position, and whether it has moved. Raises `RefusalError` if ``uid`` is not a member.
+    Returns the members of the thread, the read position, and whether it has moved.
+
+    Raises:
+        RefusalError: ``uid`` is not a member.
     """
     await require(tx, uid, [thread])  # before anything is locked or counted: a stranger must not stall the thread
     _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
