@@ -211,10 +211,14 @@ class Serving:
 
     Entered, it runs and has printed its first ``lines`` lines; they are `said`. It is asked to end at the end of the
     block, and killed with its process group if it doesn't.
+
+    Attributes:
+        command: the words that start it.
     """
 
     def __init__(self, *words, lines, **variables):
         self._words = [str(word) for word in words]
+        self.command = [*CHATSIM, *self._words]
         self._lines = lines
         self._environment = os.environ | variables
         self._changed = threading.Condition()
@@ -224,7 +228,7 @@ class Serving:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [*CHATSIM, *self._words],
+            self.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

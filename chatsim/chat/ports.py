@@ -90,6 +90,11 @@ class Listener(Protocol):
         """The address in use, with the real port."""
         ...
 
+    @property
+    def capacity(self) -> float:
+        """The number of connections that can be open at the same time; it may change."""
+        ...
+
     async def close(self) -> None:
         """Stop accepting. Connections that were accepted before stay open."""
         ...

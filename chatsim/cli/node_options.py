@@ -16,6 +16,7 @@ from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.protocol import LARGEST_BODY
 from chatsim.chat.retry import POLICIES
+from chatsim.chat.server.admission import PER_ADDRESS
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import TEXTS
@@ -27,6 +28,7 @@ __all__ = ["LAST_PORT", "config", "limits", "log_to_stderr", "node_options", "ru
 
 LAST_PORT = 65_535
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CONNECTIONS = 10_000
 _POOL = 5  # the source's: docs/source.md, 3.10
 
 
@@ -96,6 +98,25 @@ _OPTIONS = (
         help="How large the body of a request may be.",
     ),
     click.option(
+        "--login-seconds",
+        type=click.FloatRange(0.001),
+        default=Limits.login,
+        show_default=True,
+        help="How long a connection may take until it logs in.",
+    ),
+    click.option(
+        "--connections",
+        type=click.IntRange(1),
+        default=_CONNECTIONS,
+        show_default=True,
+        help="How many connections each server may have; fewer if it may not open so many files.",
+    ),
+    click.option(
+        "--connections-per-address",
+        type=click.IntRange(1),
+        help=f"How many of them may come from one address.  [default: {PER_ADDRESS}; for this machine, any number]",
+    ),
+    click.option(
         "--token-lifetime",
         type=click.IntRange(1),
         default=LIFETIME,
@@ -143,6 +164,9 @@ def limits(options: dict[str, Any]) -> Limits:
         devices=options["sessions"] == "many",
         request_bytes=options["request_bytes"],
         strangers=options["chats"] == "anybody",
+        login=options["login_seconds"],
+        connections=options["connections"],
+        per_address=options["connections_per_address"],
     )
 
 

@@ -128,7 +128,8 @@ async def _in_processes(
     from chatsim.worlds.mysql.nodes import node_processes
 
     needs_redis = sharing.registry == "redis" or STRATEGIES[options["strategy"]].uses_locks
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    given = {name: value for name, value in options.items() if value is not None}
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     async with node_processes(
         world,
         nodes=nodes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import deque
 from errno import EADDRINUSE, ECONNREFUSED, ECONNRESET
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
@@ -182,7 +183,13 @@ class SimulatedHost(Generic[A]):
 
 
 class SimulatedListener(Generic[A]):
-    """A bound address that accepts connections until closed."""
+    """A bound address that accepts connections until closed.
+
+    Attributes:
+        capacity: the number of connections that can be open at the same time.
+    """
+
+    capacity = math.inf
 
     def __init__(self, address: A, accept: Accept[A], listeners: dict[A, SimulatedListener[A]]) -> None:
         self._address = address

@@ -34,6 +34,10 @@ class Limits:
         looks_up_users: whether a node looks an unknown user up before it creates a private chat among ``strangers``. A
             race does not: all its users exist, and it measures the creation alone.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
+        login: the seconds that a new connection has until its login request arrives.
+        connections: the number of connections that the node may have, logged in or not.
+        per_address: the number of connections from one address (of IPv6, from one /64 network). None is
+            `admission.PER_ADDRESS` for other machines, and no limit for loopback.
 
     Raises:
         BadLimitError: a value is not allowed.
@@ -51,6 +55,9 @@ class Limits:
     user_leases: float = 2
     looks_up_users: bool = True
     text_characters: int = 1_024
+    login: float = 10.0
+    connections: float = math.inf
+    per_address: float | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -63,8 +70,12 @@ class Limits:
             ("report", 0.001, math.inf),
             ("user_leases", 1, math.inf),
             ("text_characters", 1, 10_000),
+            ("login", 0.001, math.inf),
+            ("connections", 1, math.inf),
+            ("per_address", 1, math.inf),
         ):
-            if not least <= (value := getattr(self, name)) <= most:
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
                 raise BadLimitError(f"{name} is {value}; it must be between {least} and {most}")
 
 

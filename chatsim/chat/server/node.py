@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from chatsim.chat.ports import (
     Tokens,
 )
 from chatsim.chat.protocol import ErrorCode, Message, ProtocolError
+from chatsim.chat.server.admission import Admission
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.database import NodeDatabase
 from chatsim.chat.server.fanout import FanOut
@@ -88,6 +90,7 @@ class Node:
         self._rng = config.rng
         self._listener: Listener | None = None
         self._sessions: dict[ClientSession, asyncio.Task[None]] = {}
+        self._admission = Admission(name, config.limits, self._capacity)
         self._devices: dict[str, ClientSession] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}  # an ordered set
         self._watches: list[asyncio.Task[None]] = []
@@ -176,6 +179,7 @@ class Node:
         """
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
         session.device = device
+        self._admission.logged_in(session)
         self._devices[device.session] = session
         _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
         await self._enter(device)
@@ -191,6 +195,8 @@ class Node:
         task = asyncio.current_task()
         assert task is not None
         session = ClientSession(stream, _REQUESTS, self._limits, self._spawn)
+        if not self._admission.admit(session):
+            return
         self._sessions[session] = task
         try:
             self._ended(session, await session.serve(self._answer))
@@ -201,7 +207,12 @@ class Node:
             raise  # it is logged, and costs this connection only
         finally:
             del self._sessions[session]
+            self._admission.leave(session)
             await self._leave(session)
+
+    def _capacity(self) -> float:
+        """The number of connections that the network can hold for this node."""
+        return math.inf if self._listener is None else self._listener.capacity
 
     async def _answer(self, session: ClientSession, request: Message) -> Message:
         check_login(session, request)
@@ -215,6 +226,8 @@ class Node:
                 await self._services.presence.leave(session.device)
 
     def _ended(self, session: ClientSession, reason: str, level: int = logging.INFO) -> None:
+        if session.dropped:  # there may be thousands of them, and `Admission` has logged that
+            return
         who = f"user {session.device.uid}" if session.device else "a client"
         _log.log(level, "%s: the session of %s at %s has ended: %s", self.name, who, session.peer, reason)
 

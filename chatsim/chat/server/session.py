@@ -42,6 +42,7 @@ class ClientSession:
         device: the logged-in device, or None before the login.
         feed: whether the client has set ``feed``.
         present: whether the device has an entry in presence.
+        dropped: whether the node has dropped it.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ClientSession:
         self.device: Device | None = None
         self.feed = False
         self.present = False
+        self.dropped = False
         self._stream = stream
         self._limits = limits
         self._spawn = spawn
@@ -64,7 +66,7 @@ class ClientSession:
         self._write_lock = asyncio.Lock()  # held while bytes are written
         self._frames: deque[bytes] = deque()
         self._unsent = 0  # bytes, including those that are being written
-        self._requested_at = self._wrote_at = self._clock()
+        self._connected_at = self._requested_at = self._wrote_at = self._clock()
         self._ending: str | None = None
         self._over = asyncio.Event()  # set with it
 
@@ -134,6 +136,11 @@ class ClientSession:
             await self._try_to_send()
         await self._stream.close()
 
+    def drop(self, reason: str) -> None:
+        """End the session now, without a message to the client."""
+        self.dropped = True
+        self._break(reason)
+
     def _watch(self) -> None:
         """End the session if the client is overdue, or look again later. Cheaper than a timeout for each read."""
         now, expiry = self._clock(), self._limits.expiry
@@ -142,6 +149,8 @@ class ClientSession:
             ends.append((self._wrote_at + expiry, f"has not read what it was sent for {expiry:g} s"))
         if not self._answer_lock.locked():  # a request may take its time
             ends.append((self._requested_at + expiry, f"silent for {expiry:g} s"))
+            if self.device is None:
+                ends.append((self._connected_at + self._limits.login, f"no login within {self._limits.login:g} s"))
         due, reason = min(ends)
         if now > due + expiry / 10:  # this process was stopped: first read what has arrived meanwhile
             due = now + expiry / 10

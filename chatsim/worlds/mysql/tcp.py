@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import resource
+import socket
 from contextlib import suppress
-from errno import ECONNRESET
+from errno import ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
+from chatsim.chat.server.repeated_warning import RepeatedWarning
 from chatsim.worlds.common.accepting import serve
 from chatsim.worlds.world import WorldError
 
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TcpNetwork", "reserve"]
 
+_log = logging.getLogger(__name__)
+_FILES = 65_536  # that a server wants to be able to open
+_BACKLOG = 1_024  # connections that the kernel keeps while none is accepted
+_AT_ONCE = 16
+_PAUSE = 0.25  # seconds
+_EXHAUSTED = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
 _SPARE = 256  # files that are open for other reasons
 _LINGER = 5.0  # seconds `close` waits for a peer that doesn't read
 
@@ -36,42 +46,120 @@ def reserve(sockets: int) -> None:
 class TcpNetwork:
     """The `Network` port on asyncio's streams. A host should be an IP address, since a name may have several."""
 
+    def __init__(self) -> None:
+        self._listeners: set[_TcpListener] = set()
+
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _TcpListener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
-        tasks: set[asyncio.Task[None]] = set()
-
-        # Given a coroutine function, asyncio before Python 3.13 logs an error for each accept that is cancelled.
-        def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(serve(accept, _TcpStream(reader, writer)))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        server = await asyncio.start_server(admit, address.host, address.port)
-        return _TcpListener(server, Address(address.host, server.sockets[0].getsockname()[1]))
+        _raise_soft_limit()
+        infos = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        family, _, _, _, where = infos[0]
+        listening = socket.create_server(where[:2], family=family, backlog=_BACKLOG)
+        listening.settimeout(0)
+        return _TcpListener(listening, Address(address.host, listening.getsockname()[1]), accept, self._listeners)
 
     async def connect(self, address: Address) -> _TcpStream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""
-        return _TcpStream(*await asyncio.open_connection(address.host, address.port))
+        return _TcpStream(*await asyncio.open_connection(address.host, address.port), address)
+
+
+def _raise_soft_limit() -> None:
+    """Let this process open as many files as a server may need, as far as it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _TcpListener:
-    def __init__(self, server: asyncio.Server, address: Address) -> None:
-        self._server = server
+    """Accepts connections. It pauses while this process, or the machine, can open no more files.
+
+    asyncio's own server tries as often as its backlog is long, and logs a traceback each time.
+
+    Args:
+        listening: the socket, bound and not blocking.
+        address: its address.
+        accept: serves a connection.
+        listeners: the listeners of the network, which share the files that this process may open.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        address: Address,
+        accept: Callable[[Stream], Awaitable[None]],
+        listeners: set[_TcpListener],
+    ) -> None:
+        self._socket = listening
         self._address = address
+        self._accept = accept
+        self._listeners = listeners
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._warning = RepeatedWarning(_log)
+        self._listeners.add(self)
+        self._loop.add_reader(listening, self._accept_some)
 
     @property
     def address(self) -> Address:
         return self._address
 
+    @property
+    def capacity(self) -> float:
+        """The files that this process may open, except some spare ones, shared equally by the listeners."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return math.inf
+        return max(1, (soft - min(_SPARE, soft // 2)) // max(1, len(self._listeners)))
+
     async def close(self) -> None:
-        self._server.close()  # and no wait_closed(): since Python 3.12 it waits for the connections, too
+        if self in self._listeners:
+            self._listeners.discard(self)
+            self._loop.remove_reader(self._socket)
+            if self._pause is not None:
+                self._pause.cancel()
+            self._socket.close()
+
+    def _accept_some(self) -> None:
+        """Accept what has arrived, but let others work in between if it is very much."""
+        for _ in range(_AT_ONCE):
+            try:
+                connection, peer = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._wait_for_room(error)
+                    return
+                continue  # that connection has ended already
+            task = self._loop.create_task(self._serve(connection, Address(*peer[:2])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _wait_for_room(self, error: OSError) -> None:
+        self._warning("%s accepts no connections for the moment: %s", self._address, error.strerror)
+        self._loop.remove_reader(self._socket)
+        self._pause = self._loop.call_later(_PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._socket, self._accept_some)
+
+    async def _serve(self, connection: socket.socket, peer: Address) -> None:
+        try:
+            stream = _TcpStream(*await asyncio.open_connection(sock=connection), peer)
+        except BaseException:
+            connection.close()
+            raise
+        await serve(self._accept, stream)
 
 
 class _TcpStream:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Address) -> None:
         self._reader = reader
         self._writer = writer
-        self._peer = Address(*writer.get_extra_info("peername")[:2])
+        self._peer = peer
 
     @property
     def peer(self) -> Address:

@@ -19,6 +19,9 @@ LEAST = {
     "report": 0.001,
     "user_leases": 1,
     "text_characters": 1,
+    "login": 0.001,
+    "connections": 1,
+    "per_address": 1,
 }
 MOST = {"request_bytes": LARGEST_BODY, "text_characters": 10_000}
 BAD = [(name, value) for name, least in LEAST.items() for value in (least - 0.0005, -1, -math.inf, math.nan)]

@@ -454,11 +454,35 @@ async def test_a_silent_session_is_gone_after_the_expiry_and_its_presence_too():
 
 
 @in_virtual_time
-async def test_a_client_that_never_logs_in_is_gone_after_the_expiry():
+async def test_a_client_that_never_logs_in_is_gone_after_the_deadline():
     harness = Harness()
     stream = await harness.raw(await harness.node())
     assert await messages(stream) == []
-    assert now() == EXPIRY
+    assert now() == Limits.login == 10.0
+
+
+@in_virtual_time
+async def test_silent_connections_lock_nobody_out(caplog):
+    harness = Harness(connections=5)
+    node = await harness.node()
+    for _ in range(100):
+        await harness.raw(node)
+    client = await harness.log_in(node, 1)
+    for _ in range(100):
+        await harness.raw(node)
+    assert await client.threads() == []
+    others = [await harness.log_in(node, uid) for uid in (2, 3, 4, 5)]
+    assert node.sessions == 5
+    with pytest.raises(DisconnectedError):
+        await harness.log_in(node, 6)
+    said = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert [each.getMessage() for each in said] == [
+        "node1: there are 5 connections, as many as it may have; one without a login makes room (1 so far)"
+    ]
+    for each in (client, *others):
+        await each.close()
+    await settled()
+    await (await harness.log_in(node, 6)).close()
 
 
 @in_virtual_time

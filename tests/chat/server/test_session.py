@@ -2,13 +2,14 @@
 
 import asyncio
 import functools
+import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import model_network
 import pytest
 
-from chatsim.chat.ports import Address
+from chatsim.chat.ports import Address, Device
 from chatsim.chat.protocol import (
     FROM_CLIENT,
     FROM_SERVER,
@@ -117,7 +118,11 @@ class Visit:
 
 @asynccontextmanager
 async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
-    """A client that has connected; it closes at the end of the block, and the session has then ended, too."""
+    """A client that has connected; it closes at the end of the block, and the session has then ended, too.
+
+    It need not log in: where a test says nothing else, there is no deadline for that.
+    """
+    limits = {"login": math.inf} | limits
     network = model_network.network(latency=latency, window=window)
     loop = asyncio.get_running_loop()
     opened, ended = loop.create_future(), loop.create_future()
@@ -249,6 +254,39 @@ async def test_silence_ends_a_session_exactly_when_its_expiry_is_over(expiry):
         assert await client.ended == f"silent for {expiry:g} s"
         assert now() == expiry
         assert await client.rest() == []
+
+
+@in_virtual_time
+async def test_a_client_has_until_the_deadline_to_log_in():
+    async with visit(login=3.0) as client:
+        assert await client.next() is None
+        assert now() == 3.0
+    assert await client.ended == "no login within 3 s"
+
+
+@in_virtual_time
+async def test_bytes_do_not_move_the_deadline_of_the_login():
+    async with visit(login=3.0) as client:
+        for byte in encode(asking(1))[:-1]:
+            await client.stream.write(bytes([byte]))
+            await asyncio.sleep(0.1)
+        assert await client.next() is None
+        assert now() == 3.0
+
+
+@in_virtual_time
+async def test_a_login_that_is_being_answered_may_take_its_time():
+    async def log_in(session, request):
+        await asyncio.sleep(5)
+        session.device = Device(1, "s", "node1")
+        return answering(request.thread_id)
+
+    async with visit(log_in, login=3.0) as client:
+        await client.send(asking(1))
+        assert await client.next() == answering(1)
+        await asyncio.sleep(10)
+        assert client.session.uid == 1
+        assert not client.ended.done(), "there is no deadline after the login"
 
 
 @in_virtual_time

@@ -1,0 +1,157 @@
+"""Which connections a node keeps: nobody who logs in is locked out by those who don't."""
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from chatsim.chat.ports import Address
+from chatsim.chat.server.admission import PER_ADDRESS, Admission
+from chatsim.chat.server.limits import Limits
+
+pytestmark = pytest.mark.usefixtures("loop_time")
+
+
+@pytest.fixture
+def loop_time(monkeypatch):
+    class Loop:
+        def time(self):
+            return 0.0
+
+    monkeypatch.setattr(asyncio, "get_running_loop", Loop)
+
+
+@dataclass(eq=False)
+class Connection:
+    peer: Address
+    reasons: list = field(default_factory=list)
+
+    def drop(self, reason):
+        self.reasons.append(reason)
+
+    @property
+    def dropped(self):
+        return bool(self.reasons)
+
+
+def connection(host):
+    return Connection(Address(host, 1))
+
+
+def admission(capacity=math.inf, **limits):
+    return Admission("node1", Limits(**limits), lambda: capacity)
+
+
+def admitted(there, host, count=1, *, logged_in=False):
+    """So many new connections from a host, all of which are let in."""
+    made = [connection(host) for _ in range(count)]
+    for each in made:
+        assert there.admit(each)
+        if logged_in:
+            there.logged_in(each)
+    return made
+
+
+def test_the_connection_that_has_waited_longest_makes_room():
+    there = admission(connections=3)
+    first, second, third = admitted(there, "10.0.0.1", 3)
+    admitted(there, "10.0.0.1", 2)
+    assert (first.dropped, second.dropped, third.dropped) == (True, True, False)
+
+
+def test_a_user_who_has_logged_in_never_makes_room():
+    there = admission(connections=2)
+    (user,) = admitted(there, "10.0.0.1", logged_in=True)
+    strangers = admitted(there, "10.0.0.2", 10)
+    assert not user.dropped
+    assert [each.dropped for each in strangers] == [True] * 9 + [False]
+
+
+def test_the_address_with_the_most_waiting_connections_makes_room_for_others():
+    there = admission(connections=5)
+    (one,) = admitted(there, "10.0.0.1")
+    many = admitted(there, "10.0.0.2", 4)
+    admitted(there, "10.0.0.3", 2)
+    assert not one.dropped
+    assert [each.dropped for each in many] == [True, True, False, False]
+
+
+def test_where_all_have_logged_in_a_new_connection_is_refused_until_one_leaves():
+    there = admission(connections=2)
+    user, _ = admitted(there, "10.0.0.1", 2, logged_in=True)
+    assert not there.admit(connection("10.0.0.2"))
+    there.leave(user)
+    admitted(there, "10.0.0.2")
+
+
+def test_an_address_with_too_many_makes_room_for_itself_only():
+    there = admission(per_address=2)
+    other = admitted(there, "10.0.0.1", 2)
+    mine = admitted(there, "10.0.0.2", 3)
+    assert [each.dropped for each in other] == [False, False]
+    assert [each.dropped for each in mine] == [True, False, False]
+
+
+def test_an_address_with_too_many_users_is_refused_and_others_are_not():
+    there = admission(per_address=2)
+    admitted(there, "10.0.0.1", 2, logged_in=True)
+    assert not there.admit(connection("10.0.0.1"))
+    admitted(there, "10.0.0.2", 2, logged_in=True)
+
+
+def test_by_default_other_machines_are_limited_and_this_one_is_not():
+    there = admission()
+    for host in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "client"):
+        admitted(there, host, PER_ADDRESS + 1, logged_in=True)
+    for host in ("10.0.0.1", "2001:db8::1", "::ffff:10.0.0.2"):
+        admitted(there, host, PER_ADDRESS, logged_in=True)
+        assert not there.admit(connection(host))
+
+
+def test_the_limit_of_an_address_holds_on_loopback_if_it_is_asked_for():
+    there = admission(per_address=1)
+    admitted(there, "127.0.0.1", logged_in=True)
+    assert not there.admit(connection("127.0.0.1"))
+    admitted(there, "127.0.0.2", logged_in=True)
+
+
+def test_the_addresses_of_one_ipv6_network_count_as_one():
+    there = admission(per_address=1)
+    admitted(there, "2001:db8::1", logged_in=True)
+    assert not there.admit(connection("2001:db8::ffff:2"))
+    admitted(there, "2001:db8:0:1::1", logged_in=True)
+
+
+def test_an_ipv4_address_that_is_written_as_ipv6_is_the_same():
+    there = admission(per_address=1)
+    admitted(there, "10.0.0.1", logged_in=True)
+    assert not there.admit(connection("::ffff:10.0.0.1"))
+
+
+def test_what_the_network_can_hold_is_a_limit_too():
+    there = admission(capacity=2)
+    first, _ = admitted(there, "10.0.0.1", 2)
+    admitted(there, "10.0.0.1")
+    assert first.dropped
+
+
+def test_a_thousand_refusals_are_one_line_of_log(caplog):
+    there = admission(connections=1)
+    admitted(there, "10.0.0.1", logged_in=True)
+    for _ in range(1000):
+        assert not there.admit(connection("10.0.0.2"))
+    assert caplog.messages == [
+        "node1: there are 1 connections, as many as it may have; a new one is refused (1 so far)"
+    ]
+
+
+def test_who_leaves_after_having_made_room_is_not_counted_twice():
+    there = admission(connections=1)
+    (first,) = admitted(there, "10.0.0.1")
+    (second,) = admitted(there, "10.0.0.2", logged_in=True)
+    there.leave(first)
+    there.logged_in(first)
+    assert not there.admit(connection("10.0.0.1"))
+    there.leave(second)
+    admitted(there, "10.0.0.1")
