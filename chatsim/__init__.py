@@ -55,8 +55,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from chatsim import figures
-    from chatsim.chat.creation import StrategyError, UnknownStrategyError, creation_strategy
+    from chatsim.chat.creation import creation_strategy
     from chatsim.chat.paging.strategy import Page, paging_strategy
+    from chatsim.chat.strategies import StrategyError, UnknownStrategyError
     from chatsim.conformance.anomaly_matrix import AnomalyMatrix, anomalies
     from chatsim.conformance.play import play
     from chatsim.conformance.schedule import BadScheduleError, Schedule
@@ -132,8 +133,8 @@ _HOMES = {
     "Result": "chatsim.experiments.result:Result",
     "Schedule": "chatsim.conformance.schedule:Schedule",
     "Session": "chatsim.db.session:Session",
-    "StrategyError": "chatsim.chat.creation:StrategyError",
-    "UnknownStrategyError": "chatsim.chat.creation:UnknownStrategyError",
+    "StrategyError": "chatsim.chat.strategies:StrategyError",
+    "UnknownStrategyError": "chatsim.chat.strategies:UnknownStrategyError",
     "WorldError": "chatsim.worlds.world:WorldError",
     "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
     "catchup": "chatsim.experiments.functions:catchup",

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatsim.chat.ports import Locks, LocksError, LocksTimeoutError
+from chatsim.chat.strategies import StrategyError, UnknownStrategyError, no_strategy, require_async, require_parentheses
 from chatsim.db.errors import ConnectionLostError, DatabaseError, DuplicateKeyError
 from chatsim.db.session import Isolation, Rows, Session
 
@@ -21,22 +22,12 @@ __all__ = [
     "NOOP",
     "STRATEGIES",
     "CreationStrategy",
-    "StrategyError",
-    "UnknownStrategyError",
     "attempt",
     "creation_strategy",
     "named",
 ]
 
 Create = Callable[..., Awaitable[int]]
-
-
-class UnknownStrategyError(ValueError):
-    """No creation strategy has that name."""
-
-
-class StrategyError(Exception):
-    """A strategy is broken: it raised an unexpected error, did not end its transaction, or returned no id."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +59,30 @@ class CreationStrategy:
 
 
 def creation_strategy(
-    *, isolation: str = Isolation.REPEATABLE_READ, ordered: bool = True, locks: bool = False
+    misplaced: object = None,
+    /,
+    *,
+    isolation: str = Isolation.REPEATABLE_READ,
+    ordered: bool = True,
+    locks: bool = False,
 ) -> Callable[[Create], CreationStrategy]:
     """Make a creation strategy of an ``async def name(tx, low, high)`` that returns the thread id.
 
     Args:
+        misplaced: the function, if the decorator was written without its parentheses. It is refused.
         isolation: the isolation level of its transactions.
         ordered: pass the smaller id first; otherwise the caller's id is first.
         locks: pass the `Locks` port as a fourth argument.
 
     Raises:
         ValueError: ``isolation`` is not an isolation level.
-        TypeError: the function is not a coroutine function.
+        TypeError: the function is not a coroutine function, or the decorator has no parentheses.
     """
+    require_parentheses("creation_strategy()", misplaced)
     level = Isolation(isolation)
 
     def decorate(create: Create) -> CreationStrategy:
-        if not inspect.iscoroutinefunction(create):
-            raise TypeError(f"a creation strategy is an 'async def'; {create!r} is not")
+        require_async("creation", create)
         return CreationStrategy(create.__name__, create, level, ordered, locks, inspect.getdoc(create) or "")
 
     return decorate
@@ -384,7 +381,7 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
     found = []
     for each in strategies:
         if not isinstance(each, str | CreationStrategy):
-            raise UnknownStrategyError(f"{each!r} is no strategy; put @chatsim.creation_strategy() above its function")
+            raise no_strategy(each, "creation_strategy()", known)
         strategy = each if isinstance(each, CreationStrategy) else known.get(each.strip())
         if strategy is None:
             raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(known)}")

@@ -31,9 +31,9 @@ INTERRUPTED = 130
 def our_errors() -> tuple[type[Exception], ...]:
     """The errors whose message is enough for a user. They are imported only after an error."""
     from chatsim.chat.client.cache import WrongOwnerError
-    from chatsim.chat.creation import StrategyError, UnknownStrategyError
     from chatsim.chat.ports import LocalStoreError
     from chatsim.chat.server.limits import BadLimitError
+    from chatsim.chat.strategies import StrategyError, UnknownStrategyError
     from chatsim.conformance.schedule import BadScheduleError
     from chatsim.db.errors import DatabaseError
     from chatsim.simulation.determinism import DivergenceError

@@ -12,12 +12,20 @@ __all__ = ["Database", "Isolation", "Rows", "Session"]
 
 
 class Isolation(StrEnum):
-    """A transaction isolation level, in the spelling of ``SET TRANSACTION ISOLATION LEVEL``."""
+    """A transaction isolation level, in the spelling of ``SET TRANSACTION ISOLATION LEVEL``.
+
+    Raises:
+        ValueError: there is no such level; the message names those there are.
+    """
 
     READ_UNCOMMITTED = "READ UNCOMMITTED"
     READ_COMMITTED = "READ COMMITTED"
     REPEATABLE_READ = "REPEATABLE READ"
     SERIALIZABLE = "SERIALIZABLE"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Isolation:
+        raise ValueError(f"unknown isolation level {value!r}; there are: {', '.join(cls)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from chatsim.experiments import history
 from chatsim.experiments.checks import Verdict
 from chatsim.experiments.history import Operation
+from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,9 +119,16 @@ class Result:
         return pd.DataFrame(self.rows())
 
     def deadlock(self, name: str | None = None) -> Deadlock | None:
-        """A deadlock of the variant with this name, such as a strategy (any if None); None if there is none."""
+        """A deadlock of the variant with this name, such as a strategy (any if None); None if there is none.
+
+        Raises:
+            BadParameterError: no variant has that name.
+        """
+        names = dict.fromkeys(str(value) for variant in self.variants for value in variant.key.values())
+        if name is not None and name not in names:
+            raise BadParameterError(f"the result has no {name!r}; it has: {', '.join(names)}")
         for variant in self.variants:
-            if variant.deadlock and (name is None or name in variant.key.values()):
+            if variant.deadlock and (name is None or name in map(str, variant.key.values())):
                 return variant.deadlock
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatsim.figures.style import POINTS, new_figure, wrapped
+from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,15 @@ def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: 
         outcome: its outcome, with lock rows.
         index: the index, as ``table.index``.
         title: printed above.
+
+    Raises:
+        BadParameterError: no lock of the outcome is on that index.
     """
     table, _, name = index.partition(".")
+    locked = sorted({f"{row[1]}.{row[2]}" for step in outcome.steps for row in step.locks or () if row[2]})
+    if index not in locked:
+        there = ", ".join(locked) or "no index"
+        raise BadParameterError(f"nothing is locked on {index!r}; there are locks on: {there}")
     rows = [[row for row in step.locks or () if row[1:3] == (table, name)] for step in outcome.steps]
     scale = _Scale(schedule, outcome, rows)
     count = len(rows)

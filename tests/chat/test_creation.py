@@ -4,12 +4,14 @@ An interleaving is written as the order of the callers' turns: in ``"ABBA"`` eac
 """
 
 import asyncio
+import re
 from contextlib import AsyncExitStack
 
 import pytest
 
-from chatsim.chat.creation import STRATEGIES, CreationStrategy, UnknownStrategyError, creation_strategy, named
+from chatsim.chat.creation import STRATEGIES, CreationStrategy, creation_strategy, named
 from chatsim.chat.ports import LocksTimeoutError
+from chatsim.chat.strategies import UnknownStrategyError
 from chatsim.db.errors import DatabaseError, Kind
 from chatsim.db.session import Isolation
 from chatsim.worlds.mysql.settings import Servers
@@ -491,8 +493,16 @@ def test_the_decorator_refuses_what_is_no_coroutine_function():
 
 
 def test_the_decorator_refuses_an_unknown_isolation_level():
-    with pytest.raises(ValueError, match="'SNAPSHOT' is not a valid Isolation"):
+    with pytest.raises(ValueError, match=r"^unknown isolation level 'SNAPSHOT'; there are: READ UNCOMMITTED, .*"):
         creation_strategy(isolation="SNAPSHOT")
+
+
+def test_the_decorator_without_parentheses_names_the_function():
+    with pytest.raises(TypeError, match=r"^write @chatsim\.creation_strategy\(\) above 'mine', with the parentheses$"):
+
+        @creation_strategy
+        async def mine(tx, low, high):
+            return 1
 
 
 def test_strategies_are_named_one_by_one_by_commas_or_all():
@@ -505,6 +515,22 @@ def test_strategies_are_named_one_by_one_by_commas_or_all():
 @pytest.mark.parametrize("wrong", ["nope", "upsert,nope", ["nope"], ""])
 def test_an_unknown_strategy_is_named_with_those_there_are(wrong):
     with pytest.raises(UnknownStrategyError, match=r"unknown creation strategy '(nope)?'; there are: for_update, .*"):
+        named(wrong)
+
+
+async def undecorated(tx, low, high):
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (undecorated, "'undecorated' is no strategy yet; put @chatsim.creation_strategy() above its function"),
+        ([None], "None is no strategy; there are: for_update, "),
+    ],
+)
+def test_a_value_that_is_no_strategy_is_named_with_what_to_do(wrong, said):
+    with pytest.raises(UnknownStrategyError, match=f"^{re.escape(said)}"):
         named(wrong)
 
 

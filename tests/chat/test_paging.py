@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.paging import DEFAULTS, STRATEGIES, named
 from chatsim.chat.paging.strategy import Page, page_of, paging_strategy
 from chatsim.chat.server.store.threads import written
+from chatsim.chat.strategies import StrategyError, UnknownStrategyError
 from chatsim.db.errors import DatabaseError
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.settings import Model
@@ -391,7 +391,7 @@ def test_strategies_are_found_by_name_one_or_many():
             f"unknown paging strategy 'keyset' of threads; there are: {', '.join(STRATEGIES['threads'])}",
         ),
         ("threads", [STRATEGIES["history"]["keyset"]], "strategy 'keyset' pages history, not threads"),
-        ("threads", [len], "<built-in function len> is no strategy; put @chatsim.paging_strategy() above its function"),
+        ("threads", [len], "'len' is no strategy yet; put @chatsim.paging_strategy(\"threads\") above its function"),
     ],
 )
 def test_a_strategy_that_is_not_there_is_named(what, strategies, said):
@@ -440,3 +440,11 @@ async def test_what_the_database_refuses_is_its_own_error():
 
     with pytest.raises(DatabaseError, match="1146"):
         await page_of(mine, None, 1, None, 2)
+
+
+def test_the_decorator_without_parentheses_names_the_function():
+    with pytest.raises(TypeError, match=r'^write @chatsim\.paging_strategy\("threads"\) above .mine., with'):
+
+        @paging_strategy
+        async def mine(tx, of, cursor, size):
+            return None

@@ -15,6 +15,7 @@ from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.experiments.result import Variant, describe_machine
+from chatsim.worlds.world import BadParameterError
 
 CONDITIONS = {
     "strategy": "mine",
@@ -179,6 +180,11 @@ def test_a_deadlock_is_found_by_its_strategy():
     both = result(variant([]), variant([], "other", deadlock=one))
     assert both.deadlock() is both.deadlock("other") is one
     assert both.deadlock("mine") is None
+
+
+def test_a_deadlock_of_a_name_that_is_not_there_names_those_there_are():
+    with pytest.raises(BadParameterError, match=r"^the result has no 'nope'; it has: mine, same_pair, other$"):
+        result(variant([]), variant([], "other")).deadlock("nope")
 
 
 def test_plot_gives_a_figure():

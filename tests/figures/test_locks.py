@@ -1,8 +1,17 @@
 """The locks on an index, step by step."""
 
+import pytest
+
 from chatsim import figures
 from chatsim.conformance.model_player import play
 from chatsim.conformance.schedule import Schedule
+from chatsim.worlds.world import BadParameterError
+
+
+def test_an_index_without_locks_is_named_with_those_that_have_some():
+    script = Schedule.of("a: BEGIN\na: SELECT * FROM t FOR UPDATE", setup=["CREATE TABLE t (id INT PRIMARY KEY)"])
+    with pytest.raises(BadParameterError, match=r"^nothing is locked on 't\.nope'; there are locks on: t\.PRIMARY$"):
+        figures.lock_steps(script, play(script), "t.nope")
 
 
 def test_locks_are_drawn_over_what_they_cover_and_a_wait_with_a_dashed_edge():

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
-from chatsim.chat.creation import STRATEGIES, StrategyError, creation_strategy
+from chatsim.chat.creation import STRATEGIES, creation_strategy
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.chat.strategies import StrategyError
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError

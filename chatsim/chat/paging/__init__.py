@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatsim.chat.creation import UnknownStrategyError
 from chatsim.chat.paging import history, threads
 from chatsim.chat.paging.strategy import WHATS, PagingStrategy
+from chatsim.chat.strategies import UnknownStrategyError, no_strategy
 
 __all__ = ["DEFAULTS", "STRATEGIES", "named"]
 
@@ -50,7 +50,7 @@ def named(what: str, strategies: str | PagingStrategy | Iterable[str | PagingStr
     found = []
     for each in strategies:
         if not isinstance(each, str | PagingStrategy):
-            raise UnknownStrategyError(f"{each!r} is no strategy; put @chatsim.paging_strategy() above its function")
+            raise no_strategy(each, f'paging_strategy("{what}")', known)
         strategy = each if isinstance(each, PagingStrategy) else known.get(each.strip())
         if strategy is None:
             raise UnknownStrategyError(f"unknown paging strategy {each!r} of {what}; there are: {', '.join(known)}")

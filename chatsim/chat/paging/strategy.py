@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatsim.chat.creation import StrategyError
+from chatsim.chat.strategies import StrategyError, require_async, require_parentheses
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Session
 
@@ -71,15 +71,15 @@ def paging_strategy(what: str, *, order: str = "id") -> Callable[[Read], PagingS
 
     Raises:
         ValueError: there is no such list or order.
-        TypeError: the function is not a coroutine function.
+        TypeError: the function is not a coroutine function, or the decorator has no parentheses.
     """
+    require_parentheses('paging_strategy("threads")', what)
     for name, value, known in (("list", what, WHATS), ("order", order, ORDERS)):
         if value not in known:
             raise ValueError(f"unknown {name} {value!r}; there are: {', '.join(known)}")
 
     def decorate(read: Read) -> PagingStrategy:
-        if not inspect.iscoroutinefunction(read):
-            raise TypeError(f"a paging strategy is an 'async def'; {read!r} is not")
+        require_async("paging", read)
         return PagingStrategy(read.__name__, what, order, read, inspect.getdoc(read) or "")
 
     return decorate

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from msgspec import inspect
 
 from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.simulation.links import Topology
@@ -116,20 +118,40 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreCosts
 
     @classmethod
-    def read(cls, path: Path | None = None) -> ModelCosts:
+    def read(cls, path: Path | str | None = None) -> ModelCosts:
         """The costs of a TOML file, with the defaults for everything that it does not contain.
 
         Raises:
             WorldError: it can't be read, or has an invalid value. The message names the place.
         """
-        path = path or _DEFAULTS
+        path = Path(path or _DEFAULTS)
         try:
             own = tomllib.loads(path.read_text(encoding="utf-8"))
             return msgspec.convert(_over(tomllib.loads(_DEFAULTS.read_text(encoding="utf-8")), own), type=cls)
         except OSError as error:
             raise WorldError(f"the costs can't be read: {error}") from error
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        except msgspec.ValidationError as error:
+            raise WorldError(f"{path}: {error}{_choices(str(error))}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise WorldError(f"{path}: {error}") from error
+
+
+def _choices(message: str) -> str:
+    """What may stand at the place that a message of msgspec names, if that is one of several names."""
+    place = re.search(r"at `\$(.*)`", message)
+    if not message.startswith(("Invalid value", "Object contains unknown field")):
+        return ""
+    there = inspect.type_info(ModelCosts)
+    for name in re.findall(r"\w+|\[", place[1] if place else ""):
+        if isinstance(there, inspect.StructType):
+            there = next(each.type for each in there.fields if each.name == name)
+        elif isinstance(there, inspect.DictType):
+            there = there.value_type
+    if isinstance(there, inspect.UnionType):
+        names = [str(each.tag) for each in there.types if isinstance(each, inspect.StructType)]
+    else:
+        names = [each.name for each in there.fields] if isinstance(there, inspect.StructType) else []
+    return f"; there are: {', '.join(names)}" if names else ""
 
 
 def _over(defaults: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:

@@ -31,7 +31,7 @@ class Model:
 
     name: ClassVar[str] = "model"
 
-    costs: Path | None = None
+    costs: Path | str | None = None
     check_determinism: bool = False
 
     def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:

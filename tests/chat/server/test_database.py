@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from chatsim.chat.creation import StrategyError, creation_strategy
+from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.protocol import ErrorCode
 from chatsim.chat.retry import Retry
@@ -18,6 +18,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.chat.strategies import StrategyError
 from chatsim.db.errors import DatabaseError, Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
-from chatsim.chat.creation import StrategyError, creation_strategy
+from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import Address, NodeStatus
 from chatsim.chat.protocol import (
     FROM_SERVER,
@@ -34,6 +34,7 @@ from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.chat.strategies import StrategyError
 from chatsim.db.errors import DatabaseError, DeadlockError, Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Rows

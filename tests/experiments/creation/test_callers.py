@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from chatsim.chat.creation import StrategyError, creation_strategy
+from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import LocksTimeoutError
 from chatsim.chat.retry import POLICIES, Retry
+from chatsim.chat.strategies import StrategyError
 from chatsim.db.errors import Kind
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 
 import chatsim
-from chatsim.chat.creation import STRATEGIES, StrategyError, UnknownStrategyError, creation_strategy
+from chatsim.chat.creation import STRATEGIES, creation_strategy
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.strategies import StrategyError, UnknownStrategyError
 from chatsim.db.errors import Kind
 from chatsim.experiments.checks import Word
 from chatsim.experiments.creation.checks import TWO_THREADS, pair_of

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from chatsim.chat.creation import STRATEGIES, StrategyError, creation_strategy, named
+from chatsim.chat.creation import STRATEGIES, creation_strategy, named
+from chatsim.chat.strategies import StrategyError
 from chatsim.db.errors import Kind
 from chatsim.experiments.checks import Word
 from chatsim.experiments.creation import workload

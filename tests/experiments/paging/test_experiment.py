@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 import chatsim
-from chatsim.chat.creation import StrategyError, UnknownStrategyError
 from chatsim.chat.paging import STRATEGIES
 from chatsim.chat.paging.strategy import Page, paging_strategy
+from chatsim.chat.strategies import StrategyError, UnknownStrategyError
 from chatsim.experiments.paging.experiment import Pages, _Remembering
 from chatsim.experiments.paging.plans import PLANS, compared
 from chatsim.worlds.model.settings import Model
@@ -325,8 +325,9 @@ def test_a_parameter_that_makes_no_sense_is_named(parameters, said):
     [
         (never_ends, "strategy 'never_ends' pages history, not threads"),
         ("keyset", "unknown paging strategy 'keyset' of threads; there are: source_cte, offset, "),
-        (5, r"5 is no strategy; put @chatsim\.paging_strategy\(\) above its function"),
-        ([None], r"None is no strategy; put @chatsim\.paging_strategy\(\) above its function"),
+        (5, "5 is no strategy; there are: source_cte, offset, "),
+        ([None], "None is no strategy; there are: source_cte, offset, "),
+        (len, r"'len' is no strategy yet; put @chatsim\.paging_strategy\(\"threads\"\) above its function"),
     ],
 )
 def test_a_strategy_of_the_other_list_or_of_none_is_named(strategies, sentence):

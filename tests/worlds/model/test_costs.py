@@ -87,11 +87,12 @@ def test_what_takes_no_time_is_fine(tmp_path):
     ("old", "new", "complaint"),
     [
         ("[store]", "[shop]\n[store]", "unknown field `shop`"),
-        ("cores = 2", "cores = 2\nclock = 3e9", "unknown field `clock` - at `$.node`"),
+        ("cores = 2", "cores = 2\nclock = 3e9", "unknown field `clock` - at `$.node`; there are: cores, service"),
         ("commit = 0.25", "commit = 0.25\nfsync = 1", "unknown field `fsync` - at `$.store`"),
+        ("[store]", '[network.between]\n"a b" = { latency = { kind = "x" } }\n[store]', "there are: constant,"),
         ("bandwidth = 1e6", "loss = 0.1", "unknown field `loss` - at `$.network.link`"),
         ("seconds = 0.25", "seconds = 0.25, jitter = 1", "unknown field `jitter` - at `$.network.link.latency`"),
-        ('"constant"', '"uniform"', "Invalid value 'uniform' - at `$.network.link.latency.kind`"),
+        ('"constant"', '"uniform"', "- at `$.network.link.latency.kind`; there are: constant, lognormal, empirical"),
     ],
 )
 def test_what_is_not_known_is_named(tmp_path, old, new, complaint):
@@ -162,6 +163,11 @@ def test_what_is_not_toml_is_named_with_its_line(tmp_path):
 
 def test_what_is_not_even_utf_8_is_named(tmp_path):
     complaint_about(tmp_path, b"\xff\xfe" + GOOD.encode("utf-16-le"))
+
+
+def test_a_file_may_be_named_by_text(tmp_path):
+    path = written(tmp_path, "[node]\ncores = 64\n")
+    assert ModelCosts.read(str(path)) == ModelCosts.read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
