@@ -37,6 +37,6 @@ class ScriptedDatabase:
 
 
 @asynccontextmanager
-async def scripted(connections, machine="client"):
+async def scripted(connections, machine="client", timeouts=None):
     """What a `ModelPlatform` makes its pools with."""
     yield ScriptedDatabase(connections)

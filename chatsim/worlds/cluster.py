@@ -20,7 +20,7 @@ from chatsim.chat.server.status import StatusServer
 from chatsim.chat.server.store.texts import TEXTS, Texts
 from chatsim.db.session import Database
 from chatsim.worlds.service import ChatService
-from chatsim.worlds.world import Platform, Shared, Sharing, WorldError
+from chatsim.worlds.world import Platform, SessionTimeouts, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,7 +124,10 @@ async def cluster(
     dead = MISSED_REPORTS * limits.report
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(platform.shared(sharing, expiry=limits.expiry, dead=dead))
-        pools = [await stack.enter_async_context(platform.database(pool, _name(number))) for number in range(nodes)]
+        timeouts = SessionTimeouts.of_node(limits)
+        pools = [
+            await stack.enter_async_context(platform.database(pool, _name(number), timeouts)) for number in range(nodes)
+        ]
         starter = _Starter(stack, platform, shared, configs, pools, callers=nodes * pool, host=host, port=port)
         for number in range(nodes):
             await starter.start(number)

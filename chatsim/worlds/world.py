@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
+from chatsim.chat.server.limits import Limits
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.session import Database, Session
 
@@ -110,6 +111,25 @@ class Distance:
     jitter: float = 0.0
 
 
+@dataclass(frozen=True)
+class SessionTimeouts:
+    """How long a database server waits for the sessions of a pool, in whole seconds.
+
+    Attributes:
+        silence: after so long without a request, it closes a connection and rolls back its transaction
+            (``wait_timeout``). The model's connections have no such timeout: what ends in the model, closes them.
+        lock_wait: so long may a statement wait for a lock of another transaction (``innodb_lock_wait_timeout``).
+    """
+
+    silence: int
+    lock_wait: int
+
+    @classmethod
+    def of_node(cls, limits: Limits) -> SessionTimeouts:
+        """The timeouts of a node's sessions."""
+        return cls(limits.idle_transaction, limits.lock_wait)
+
+
 class PeerGroup(Protocol):
     """How the nodes of a cluster reach each other."""
 
@@ -186,8 +206,16 @@ class Platform(Protocol):
         """The host at which that machine's listeners are reached."""
         ...
 
-    def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
-        """A pool of connections from a machine. Entering it raises `WorldError` if they can't be opened."""
+    def database(
+        self, connections: int, machine: str = "client", timeouts: SessionTimeouts | None = None
+    ) -> AbstractAsyncContextManager[Database]:
+        """A pool of connections from a machine. Entering it raises `WorldError` if they can't be opened.
+
+        Args:
+            connections: how many.
+            machine: the machine's name.
+            timeouts: how long the database waits for its sessions; None is the server's default.
+        """
         ...
 
     def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AbstractAsyncContextManager[Shared]:

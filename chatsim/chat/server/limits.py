@@ -33,6 +33,9 @@ class Limits:
             may have or wait for at the same time. Further requests wait, and their sessions are not read meanwhile.
         looks_up_users: whether a node looks an unknown user up before it creates a private chat among ``strangers``. A
             race does not: all its users exist, and it measures the creation alone.
+        idle_transaction: the seconds without a statement after which the database ends a transaction of this node, and
+            its connection. So long may a node that has stopped, without having ended, keep its locks.
+        lock_wait: the seconds that a statement of this node waits for a lock of another transaction.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
         login: the seconds that a new connection has until its login request arrives.
         connections: the number of connections that the node may have, logged in or not.
@@ -54,6 +57,8 @@ class Limits:
     strangers: bool = False
     user_leases: float = 2
     looks_up_users: bool = True
+    idle_transaction: int = 10
+    lock_wait: int = 5
     text_characters: int = 1_024
     login: float = 10.0
     connections: float = math.inf
@@ -69,6 +74,8 @@ class Limits:
             ("grace", 0, math.inf),
             ("report", 0.001, math.inf),
             ("user_leases", 1, math.inf),
+            ("idle_transaction", 1, 31_536_000),
+            ("lock_wait", 1, 1_073_741_824),
             ("text_characters", 1, 10_000),
             ("login", 0.001, math.inf),
             ("connections", 1, math.inf),

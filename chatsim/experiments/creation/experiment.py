@@ -225,8 +225,8 @@ class Race(Experiment):
             pool=self.pool_size,
             strategy=strategy,
             retry=retry,
-            # the experiment decides about rate and pairs
-            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True, looks_up_users=False),
+            # the experiment decides about rate and pairs; MySQL's default for lock waits, as without nodes
+            limits=Limits(rate=math.inf, user_leases=math.inf, lock_wait=50, strangers=True, looks_up_users=False),
             schema=self.schema,
             rngs=rngs[self.clients :],
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.db.session import Isolation, Rows
 from chatsim.innodb.server.session import EngineSession
+from chatsim.worlds.common.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.server.engine import Engine
     from chatsim.innodb.sql.executor.execution import Answer
     from chatsim.worlds.model.server import ModelServer
+    from chatsim.worlds.world import SessionTimeouts
 
 __all__ = ["AdminSession", "ModelDatabase", "ModelSession"]
 
@@ -26,14 +28,14 @@ class ModelDatabase:
         server: the server.
         host: where the pool is.
         size: how many connections.
+        timeouts: how long the server waits for its sessions; only the wait for locks is modelled.
     """
 
-    def __init__(self, server: ModelServer, host: str, size: int) -> None:
+    def __init__(self, server: ModelServer, host: str, size: int, timeouts: SessionTimeouts | None = None) -> None:
         self._server = server
         self._host = host
-        self._free = asyncio.Semaphore(size)
-        self._idle: list[EngineSession] = []
-        self._closed = False
+        self._timeouts = timeouts
+        self._pool: Pool[EngineSession] = Pool(size, self._connect, _is_usable, EngineSession.close)
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[ModelSession]:
@@ -41,26 +43,28 @@ class ModelDatabase:
 
         Raises a `ConnectionLostError` when a new one is needed and the server is down.
         """
-        async with self._free:
-            while self._idle and self._idle[-1].closed:
-                self._idle.pop()
-            session = self._idle.pop() if self._idle else await self._server.connect(self._host)
+        async with self._pool.lease() as session:
             session.isolation = isolation or Isolation.REPEATABLE_READ
             leased = ModelSession(self._server, session, self._host)
             try:
                 yield leased
             finally:
-                if leased.busy or session.open or self._closed or session.closed:
+                if leased.busy:
                     session.close()
-                else:
-                    self._idle.append(session)
+
+    async def _connect(self) -> EngineSession:
+        session = await self._server.connect(self._host)
+        if self._timeouts:
+            session.lock_wait_timeout = float(self._timeouts.lock_wait)
+        return session
 
     def close(self) -> None:
         """Close the connections; those that are leased are closed when they come back."""
-        self._closed = True
-        for session in self._idle:
-            session.close()
-        self._idle.clear()
+        self._pool.close()
+
+
+def _is_usable(session: EngineSession) -> bool:
+    return not session.open and not session.closed
 
 
 class ModelSession:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chatsim.chat.ports import Locks, Network, Peer
     from chatsim.db.session import Database
     from chatsim.worlds.model.costs import ModelCosts
-    from chatsim.worlds.world import Distance
+    from chatsim.worlds.world import Distance, SessionTimeouts
 
 __all__ = ["ModelPlatform"]
 
@@ -42,7 +42,7 @@ class ModelPlatform:
     Args:
         costs: what things cost.
         seed: of the latencies, and of the key of the tokens.
-        database: makes a pool with a number of connections from a machine.
+        database: makes a pool with a number of connections from a machine, with timeouts.
 
     Attributes:
         network: connects the machines.
@@ -55,7 +55,11 @@ class ModelPlatform:
     name = "model"
 
     def __init__(
-        self, costs: ModelCosts, *, seed: int, database: Callable[[int, str], AbstractAsyncContextManager[Database]]
+        self,
+        costs: ModelCosts,
+        *,
+        seed: int,
+        database: Callable[[int, str, SessionTimeouts | None], AbstractAsyncContextManager[Database]],
     ) -> None:
         latencies, self._chance, self.cache_misses = (
             np.random.default_rng(each) for each in np.random.SeedSequence(seed).spawn(3)
@@ -96,9 +100,11 @@ class ModelPlatform:
         """The machine's name."""
         return machine
 
-    def database(self, connections: int, machine: str = "client") -> AbstractAsyncContextManager[Database]:
+    def database(
+        self, connections: int, machine: str = "client", timeouts: SessionTimeouts | None = None
+    ) -> AbstractAsyncContextManager[Database]:
         """A pool of connections from a machine."""
-        return self._database(connections, machine)
+        return self._database(connections, machine, timeouts)
 
     @asynccontextmanager
     async def shared(self, sharing: Sharing | None, *, expiry: float, dead: float) -> AsyncIterator[Shared]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.structures import Transaction
     from chatsim.worlds.model.costs import DatabaseCosts
     from chatsim.worlds.model.network import ModelNetwork
+    from chatsim.worlds.world import SessionTimeouts
 
 __all__ = ["ModelServer"]
 
@@ -60,7 +61,9 @@ class ModelServer:
         self._round_trips = 0
 
     @asynccontextmanager
-    async def pool(self, connections: int, host: str) -> AsyncIterator[ModelDatabase]:
+    async def pool(
+        self, connections: int, host: str, timeouts: SessionTimeouts | None = None
+    ) -> AsyncIterator[ModelDatabase]:
         """A pool of connections from ``host``. Raises `WorldError` when the server does not take as many."""
         if self.connections + connections > self._costs.connections:
             raise WorldError(
@@ -68,7 +71,7 @@ class ModelServer:
                 f" and has {self.connections:,}"
             )
         self.connections += connections
-        database = ModelDatabase(self, host, connections)
+        database = ModelDatabase(self, host, connections, timeouts)
         try:
             yield database
         finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from chatsim.db.deadlock import Deadlock
     from chatsim.db.session import Database, Session
-    from chatsim.worlds.world import Costs
+    from chatsim.worlds.world import Costs, SessionTimeouts
 
 __all__ = ["ModelWorld"]
 
@@ -44,8 +44,10 @@ class ModelWorld(ModelPlatform):
         self.admin = AdminSession(self.server.engine)
         self._last_deadlock: Deadlock | None = None
 
-    def _pool(self, connections: int, machine: str) -> AbstractAsyncContextManager[Database]:
-        return self.server.pool(connections, machine)
+    def _pool(
+        self, connections: int, machine: str, timeouts: SessionTimeouts | None
+    ) -> AbstractAsyncContextManager[Database]:
+        return self.server.pool(connections, machine, timeouts)
 
     @property
     def environment(self) -> Mapping[str, object]:

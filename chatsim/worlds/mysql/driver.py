@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
-from weakref import WeakKeyDictionary
 
 import asyncmy
 from asyncmy.constants import CLIENT
 from asyncmy.errors import Error as DriverError
 
 from chatsim.chat.ports import Address
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
 from chatsim.db.text import fill
+from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.mysql.servers.urls import BadUrlError, without_password
+from chatsim.worlds.world import SessionTimeouts
 
 __all__ = [
     "MySQLDatabase",
@@ -33,6 +35,8 @@ __all__ = [
 ]
 
 _CONNECT_SECONDS = 10.0
+_PINGS = 4
+"""Pings of an idle connection within the silence after which the server closes it."""
 _IN_TRANSACTION = 1
 """SERVER_STATUS_IN_TRANS (MySQL internals, protocol: status flags)."""
 
@@ -143,6 +147,22 @@ class MySQLSession:
         """Roll back."""
         await self.script("ROLLBACK")
 
+    async def ping(self) -> None:
+        """Ask whether the server is there. Raises a `ConnectionLostError`."""
+        try:
+            await self._connection.ping(reconnect=False)
+        except (DriverError, OSError) as error:
+            raise database_error(*_reason(error)) from error
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is known to be of no more use."""
+        return bool(self._connection._stream_broken)  # noqa: SLF001 - asyncmy offers it through its own pool only
+
+    def drop(self) -> None:
+        """Close the connection without a farewell; an open transaction is rolled back by the server."""
+        self._connection.close()
+
     async def close(self) -> None:
         """Close the connection; an open transaction is rolled back by the server."""
         await self._connection.ensure_closed()
@@ -157,50 +177,62 @@ class MySQLDatabase:
         size: the number of connections. They are opened on entering.
         counts: where the requests of its sessions are counted.
         at: the address to connect to, if it differs from that of the URL.
+        timeouts: how long the server waits for its sessions. While the pool is open, it keeps idle connections alive.
     """
 
     def __init__(
-        self, url: str, schema: str, size: int, counts: RequestCounts | None = None, at: Address | None = None
+        self,
+        url: str,
+        schema: str,
+        size: int,
+        counts: RequestCounts | None = None,
+        *,
+        at: Address | None = None,
+        timeouts: SessionTimeouts | None = None,
     ) -> None:
         self._parameters = {**parameters(url), "db": schema} | ({"host": at.host, "port": at.port} if at else {})
-        self._size = size
-        self._pool: asyncmy.Pool | None = None
-        self._levels: WeakKeyDictionary[Any, str | None] = WeakKeyDictionary()  # of the connections
+        self._timeouts = timeouts
+        if timeouts:
+            self._parameters["init_command"] = (
+                f"SET SESSION wait_timeout = {timeouts.silence}, innodb_lock_wait_timeout = {timeouts.lock_wait}"
+            )
+        self._pool: Pool[MySQLSession] = Pool(size, self._connect, _is_usable, MySQLSession.drop)
         self._counts = RequestCounts() if counts is None else counts
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Open all connections, so that none is opened within a measured window."""
-        self._pool = asyncmy.Pool(self._size, self._size, **self._parameters)
-        try:
-            async with self._pool.cond:
-                await self._pool.fill_free_pool()
-        except BaseException as error:
-            await self.__aexit__()  # asyncmy would leave the connections open that it has opened
-            if isinstance(error, DriverError | OSError):
-                raise database_error(*_reason(error)) from error
-            raise
+        await self._pool.fill()
+        if self._timeouts:
+            self._keeping = asyncio.create_task(self._keep_alive(self._timeouts.silence / _PINGS))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._pool is not None
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         self._pool.close()
-        await self._pool.wait_closed()
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[MySQLSession]:
         """Lease a connection for the block. One that is returned with an open transaction is closed."""
-        assert self._pool is not None, "enter the database first"
-        try:
-            connection = await self._pool.acquire()
-        except (DriverError, OSError) as error:
-            raise database_error(*_reason(error)) from error
-        session = MySQLSession(connection, self._counts, self._levels.get(connection))
-        try:
+        async with self._pool.lease() as session:
             await session.set_isolation(isolation)
             yield session
-        finally:
-            self._levels[connection] = session.level
-            await self._pool.release(connection)
+
+    async def _connect(self) -> MySQLSession:
+        return await _connect(self._parameters, self._counts)
+
+    async def _keep_alive(self, seconds: float) -> None:
+        """Ping the idle connections again and again, so that the server closes them only if this process stands."""
+        while True:
+            await asyncio.sleep(seconds)
+            with suppress(DatabaseError):  # the connection has been dropped
+                await self._pool.visit(MySQLSession.ping)
+
+
+def _is_usable(session: MySQLSession) -> bool:
+    return not session.lost and not session.in_transaction
 
 
 @lru_cache(maxsize=1024)
@@ -215,10 +247,13 @@ async def connect(url: str, schema: str | None = None) -> MySQLSession:
         BadUrlError: ``url`` is malformed.
         DatabaseError: no server answers there, or the login is refused.
     """
-    options = {**parameters(url), "db": schema}
+    return await _connect({**parameters(url), "db": schema})
+
+
+async def _connect(options: dict[str, Any], counts: RequestCounts | None = None) -> MySQLSession:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return MySQLSession(await asyncmy.connect(**options))
+            return MySQLSession(await asyncmy.connect(**options), counts)
     except TimeoutError as error:
         raise database_error(2013, f"no answer within {_CONNECT_SECONDS:.0f} s") from error
     except (struct.error, IndexError) as error:  # the port of MySQL's X protocol greets so that asyncmy stumbles

@@ -29,7 +29,7 @@ from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.tcp import TcpNetwork
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.service import ChatService
-from chatsim.worlds.world import PeerGroup, Sharing, WorldError
+from chatsim.worlds.world import PeerGroup, SessionTimeouts, Sharing, WorldError
 
 __all__ = ["REDIS_URL", "TOKEN_KEY", "LineDirectory", "NodeProcesses", "NodeSettings", "node_processes", "run_node"]
 
@@ -79,7 +79,8 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
     """
     async with AsyncExitStack() as stack:
         tokens, presence, directory, peers = await _shared(settings, parent, stack)
-        database = MySQLDatabase(settings.mysql_url, settings.schema, settings.pool)
+        timeouts = SessionTimeouts.of_node(settings.config.limits)
+        database = MySQLDatabase(settings.mysql_url, settings.schema, settings.pool, timeouts=timeouts)
         try:
             await stack.enter_async_context(database)
         except DatabaseError as error:

@@ -30,7 +30,7 @@ from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.stale_schemas import PREFIX
 from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import Costs, Distance, Reads, Shared, Sharing, WorldError
+from chatsim.worlds.world import Costs, Distance, Reads, SessionTimeouts, Shared, Sharing, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks
@@ -218,7 +218,9 @@ class MySQLWorld:
             await self.admin.execute(statement)
 
     @asynccontextmanager
-    async def database(self, connections: int, machine: str = "client") -> AsyncIterator[driver.MySQLDatabase]:
+    async def database(
+        self, connections: int, machine: str = "client", timeouts: SessionTimeouts | None = None
+    ) -> AsyncIterator[driver.MySQLDatabase]:
         """A pool of open connections."""
         async with AsyncExitStack() as stack:
             at = None
@@ -226,7 +228,9 @@ class MySQLWorld:
                 relay = self._placed[machine].relay(Address(LOOPBACK, 0), driver.address(self._server.url))
                 at = await stack.enter_async_context(relay)
             try:
-                database = driver.MySQLDatabase(self._server.url, self.schema, connections, self._counts, at)
+                database = driver.MySQLDatabase(
+                    self._server.url, self.schema, connections, self._counts, at=at, timeouts=timeouts
+                )
                 await stack.enter_async_context(database)
             except DatabaseError as error:
                 raise WorldError(f"{connections} connections can't be had: {error}") from error

@@ -18,12 +18,19 @@ LEAST = {
     "grace": 0,
     "report": 0.001,
     "user_leases": 1,
+    "idle_transaction": 1,
+    "lock_wait": 1,
     "text_characters": 1,
     "login": 0.001,
     "connections": 1,
     "per_address": 1,
 }
-MOST = {"request_bytes": LARGEST_BODY, "text_characters": 10_000}
+MOST = {
+    "request_bytes": LARGEST_BODY,
+    "idle_transaction": 31_536_000,
+    "lock_wait": 1_073_741_824,
+    "text_characters": 10_000,
+}
 BAD = [(name, value) for name, least in LEAST.items() for value in (least - 0.0005, -1, -math.inf, math.nan)]
 
 
