@@ -7,19 +7,19 @@ import json
 import logging
 import re
 import struct
-from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import model_network
 import numpy as np
 import pytest
+from attacks.frames import HostileFrames, bodies, frame
 
 from chatsim.chat import schema
 from chatsim.chat.client.connection import Client
 from chatsim.chat.creation import creation_strategy
 from chatsim.chat.ports import Address
-from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, REQUEST_LIMIT, Thread
+from chatsim.chat.protocol import REQUEST_LIMIT, Thread
 from chatsim.chat.retry import Retry
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
@@ -38,21 +38,7 @@ PAUSE = 0.05
 GOOD, BAD = 1, 1019
 
 LOGIN, HEARTBEAT, THREADS, CREATE = 1005, 1023, 1025, 1027
-BODIES = {
-    LOGIN: {"uid": BAD, "token": "t"},
-    1007: {"uid": "2"},
-    1009: {"uid": BAD, "applyname": "hello", "bakname": "bob", "touid": 2},
-    1013: {"fromuid": BAD, "touid": 1, "back": "ann"},
-    1017: {"fromuid": BAD, "touid": 2, "thread_id": 5, "text_array": [{"content": "你好", "unique_id": "{u}"}]},
-    HEARTBEAT: {"fromuid": BAD},
-    THREADS: {"uid": BAD, "thread_id": 0},
-    CREATE: {"uid": BAD, "other_id": 2},
-    1029: {"thread_id": 5, "message_id": 0},
-    1101: {"thread_id": 5, "seq": 0, "backward": False},
-    1103: {"since": 0, "before": 0},
-    1105: {"thread_id": 5, "seq": 1},
-    1113: {"threads": [5], "after": [0], "below": [0]},
-}
+BODIES = bodies(BAD, other=2, thread=5)
 """A valid request of each kind."""
 
 
@@ -62,11 +48,6 @@ def in_virtual_time(test):
         run(test(*args, **kwargs))
 
     return play
-
-
-def frame(number, body):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return struct.pack(">HH", number, len(raw)) + raw
 
 
 def padded(size):
@@ -352,75 +333,6 @@ async def test_a_request_that_is_one_byte_longer_costs_the_connection(caplog, li
 # --- a hundred thousand
 
 
-class Mutations:
-    """Frames that were valid requests once, made by chance from a seed."""
-
-    def __init__(self, seed):
-        self.made = Counter()
-        self._chance = np.random.default_rng(seed)
-        self._kinds = [getattr(self, name) for name in sorted(vars(Mutations)) if name.startswith("_make_")]
-        self._numbers = sorted(FROM_CLIENT)
-
-    def next(self):
-        kind = self._one_of(self._kinds)
-        number = self._one_of(self._numbers)
-        self.made[kind.__name__] += 1
-        return bytes(kind(number, dict(BODIES[number])))
-
-    def below(self, limit):
-        return int(self._chance.integers(limit))
-
-    def _one_of(self, things):
-        return things[self.below(len(things))]
-
-    def _make_flipped_bits(self, number, body):
-        raw = bytearray(frame(number, body))
-        for _ in range(1 + self.below(4)):
-            raw[self.below(len(raw))] ^= 1 << self.below(8)
-        return raw
-
-    def _make_truncated(self, number, body):
-        raw = frame(number, body)
-        return raw[: 1 + self.below(len(raw) - 1)]
-
-    def _make_a_wrong_length(self, number, body):
-        raw = frame(number, body)[4:]
-        return struct.pack(">HH", number, self.below(65_536 if self.below(2) else 2 * len(raw))) + raw
-
-    def _make_a_wrong_type(self, number, body):
-        body[self._one_of(list(body))] = self._one_of([None, True, 1.5, "1", [], {}, [{}], -1, {"a": [1]}])
-        return frame(number, body)
-
-    def _make_an_array(self, number, body):
-        return frame(number, [body] * self.below(4) if self.below(2) else list(body.values()))
-
-    def _make_a_huge_number(self, number, body):
-        huge = self._one_of([b"9" * 19, b"9" * 20, b"1e999", b"-" + b"9" * 400, b"1" + b"0" * 1_900, b"0.1e-999"])
-        key = self._one_of(list(body)).encode()
-        rest = json.dumps(body).encode()[1:]
-        return frame(number, b'{"%s":%s,%s' % (key, huge, rest))
-
-    def _make_deep_nesting(self, number, body):
-        depth = 1 + self.below(1_000)
-        opening, closing = self._one_of([(b"[", b"]"), (b'{"a":', b"0" + b"}")])
-        raw = json.dumps(body).encode()[1:]
-        depth = min(depth, (REQUEST_LIMIT - len(raw) - 10) // (len(opening) + len(closing)))
-        return frame(number, b'{"deep":' + opening * depth + closing[:-1] + closing[-1:] * depth + b"," + raw)
-
-    def _make_an_unknown_id(self, _number, body):
-        return frame(self.below(65_536), body)
-
-    def _make_no_json(self, number, _body):
-        return frame(number, self._chance.bytes(self.below(60)))
-
-    def _make_a_reply(self, _number, body):
-        return frame(self._one_of(sorted(FROM_SERVER)), body)
-
-    def _make_no_mutation(self, number, body):
-        """Valid, but perhaps not here and now."""
-        return frame(number, body)
-
-
 class Attack:
     """Hostile clients beside each other, every other one of which logs in first.
 
@@ -429,11 +341,11 @@ class Attack:
         connections: over how many connections.
     """
 
-    def __init__(self, here, mutations, login, *, clients):
+    def __init__(self, here, drawn, login, *, clients):
         self.sent = {True: 0, False: 0}
         self.connections = 0
         self._here = here
-        self._mutations = mutations
+        self._drawn = drawn
         self._login = login
         self._clients = clients
 
@@ -449,9 +361,9 @@ class Attack:
                 await stream.write(self._login)
                 assert struct.unpack_from(">H", await stream.read(65_536)) == (LOGIN + 1,)
             try:
-                while self.sent[logs_in] < until and self._mutations.below(8):
+                while self.sent[logs_in] < until and self._drawn.below(8):
                     self.sent[logs_in] += 1
-                    await stream.write(self._mutations.next())
+                    await stream.write(self._drawn.next()[0])
                     await asyncio.sleep(PAUSE)
             except ConnectionResetError:
                 self.sent[logs_in] -= 1  # it has not left
@@ -465,8 +377,8 @@ async def test_many_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog, 
     caplog.set_level(logging.CRITICAL, logger="chatsim")  # what it records would count as memory
     async with place() as here:
         good = GoodClient(await here.log_in(GOOD, heartbeat=1.0, deadline=1.0))
-        mutations = Mutations(7)
-        attack = Attack(here, mutations, await here.login(), clients=40)
+        drawn = HostileFrames(7, BODIES)
+        attack = Attack(here, drawn, await here.login(), clients=40)
 
         async def things_after(sent):
             await attack.go_on(sent)
@@ -480,7 +392,7 @@ async def test_many_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog, 
 
         assert attack.sent == {True: frames // 2, False: frames // 2}
         assert attack.connections > frames / 10
-        assert min(mutations.made.values()) > frames / 20
+        assert min(drawn.made.values()) > frames / 20
         passed = asyncio.get_running_loop().time()
         assert passed > frames / 1_000  # seconds, and so many heartbeats
         assert good.created > 0.9 * passed / (PAUSE + 4 * LATENCY)

@@ -1,0 +1,138 @@
+"""Which attacks there are, and how large they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attacks import kinds
+from attacks.children import Prepare
+
+__all__ = ["LONG", "SHORT", "Attack", "Size", "attacks", "friends", "innocents", "users"]
+
+_HOSTILE, _ACCOMPLICE, _STRANGER = 2001, 2002, 2003
+_FIRST = 1001
+_PAIRS = 5
+_TIMES = 290
+"""How often a thread's id fits into one catch-up."""
+_CAUGHT_UP = 1_500
+"""Texts in the thread that is caught up with: about 330 kB."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the attacks are.
+
+    Attributes:
+        seconds: how long each lasts, unless it has a number of frames to send.
+        repeats: how often each is made, and how often the burner runs, one after the other.
+        frames: hostile frames in all repeats.
+        connections: silent ones.
+        processes: over how many processes frames and connections are spread.
+        texts: in the thread that a stranger reads.
+        devices: of the user who starves the others, in one attack after the other.
+    """
+
+    seconds: float
+    repeats: int
+    frames: int
+    connections: int
+    processes: int
+    texts: int
+    devices: tuple[int, ...]
+
+
+LONG = Size(seconds=20, repeats=3, frames=1_000_000, connections=10_000, processes=2, texts=300_000,
+            devices=(6, 12, 24, 48))  # fmt: skip
+SHORT = Size(seconds=5, repeats=1, frames=8_000, connections=1_000, processes=2, texts=20_000, devices=(24,))
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack.
+
+    Attributes:
+        name: what it is called.
+        what: what is sent.
+        processes: what runs in each of its processes: a function, and its arguments after the place.
+        counted: whether it ends by itself, when all is sent.
+    """
+
+    name: str
+    what: str
+    processes: Sequence[tuple[Prepare[kinds.Attacked], tuple[Any, ...]]]
+    counted: bool = False
+
+
+def innocents() -> list[int]:
+    """The innocent users: two friends after each other."""
+    return [*range(_FIRST, _FIRST + 2 * _PAIRS)]
+
+
+def friends(size: Size) -> Mapping[tuple[int, int], int]:
+    """Pairs of friends, and how many texts are in the thread of each."""
+    users = innocents()
+    pairs = dict.fromkeys(zip(users[::2], users[1::2], strict=True), 0)
+    return pairs | {
+        (users[0], users[1]): size.texts,
+        (users[2], _HOSTILE): 0,
+        (_HOSTILE, _ACCOMPLICE): _CAUGHT_UP,
+    }
+
+
+def users() -> list[int]:
+    """All users."""
+    return [*innocents(), _HOSTILE, _ACCOMPLICE, _STRANGER]
+
+
+def attacks(size: Size) -> list[Attack]:
+    """All attacks, of this size."""
+    first, second, friend = innocents()[:3]
+    share = size.frames // size.repeats // size.processes
+    connections = size.connections // size.processes
+    return [
+        Attack(
+            "frames",
+            f"{size.frames:,} hostile frames, from 32 connections at a time",
+            [
+                (kinds.frames, ((_HOSTILE, _ACCOMPLICE), at, share, 32 // size.processes))
+                for at in range(size.processes)
+            ],
+            counted=True,
+        ),
+        Attack(
+            "silent connections",
+            f"{size.connections:,} connections that never log in; half of them send a byte per second",
+            [(kinds.silent, (_HOSTILE, at, connections, 10)) for at in range(size.processes)],
+        ),
+        *(
+            Attack(
+                f"starvation, {devices} devices",
+                f"{devices} devices of one user pipeline a cheap request, each at its rate of 200/s",
+                [(kinds.starvation, (_HOSTILE, devices))],
+            )
+            for devices in size.devices
+        ),
+        Attack(
+            "amplification",
+            f"catch-ups that name one thread of {_CAUGHT_UP:,} texts {_TIMES} times",
+            [(kinds.amplification, (_HOSTILE, _ACCOMPLICE, _TIMES))],
+        ),
+        Attack(
+            "logins", "logins from 32 connections at a time, half with a wrong token", [(kinds.logins, (_HOSTILE, 32))]
+        ),
+        Attack(
+            "applications", "one application, repeated from 8 devices", [(kinds.applications, (_STRANGER, second, 8))]
+        ),
+        Attack(
+            "messages",
+            "texts of 1,000 characters to an innocent friend, from 8 devices",
+            [(kinds.messages, (_HOSTILE, friend, 8))],
+        ),
+        Attack(
+            "stranger",
+            f"reads of and texts into a thread of {size.texts:,} texts, from 5 devices of no member",
+            [(kinds.stranger, (_STRANGER, (first, second), 5))],
+        ),
+    ]
