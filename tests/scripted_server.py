@@ -54,7 +54,6 @@ from chatsim.worlds.model.local_store import ModelStore
 ME, OTHER = 7, 8
 TIME = "2024-01-01 00:00:00"
 FREE = StoreCosts(statement=0.0, commit=0.0)
-EPOCH = 1_700_000_000.0
 NEVER = 1e9
 
 
@@ -356,7 +355,6 @@ def messenger(server, path=":memory:", *, log_in=None, store=None, seed=1, costs
         ME,
         log_in or login_for(server),
         store or ModelStore(str(path), costs),
-        clock=lambda: EPOCH + now(),
         rng=np.random.default_rng(seed),
         changed=changed,
         timing=options.pop("timing", Timing()),

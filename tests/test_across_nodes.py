@@ -72,7 +72,7 @@ class Site:
         return enter
 
     def people(self):
-        return people(self.login_for, functools.partial(SqliteStore, ":memory:"), time.time)
+        return people(self.login_for, functools.partial(SqliteStore, ":memory:"))
 
     async def where(self, uid):
         return await asyncio.to_thread(self.redis.get, f"uip_{uid}")
@@ -185,7 +185,7 @@ async def story(world, *, sharing, rounds):
             rngs=[np.random.default_rng(seed) for seed in range(2)],
             sharing=sharing,
         ) as nodes,
-        people(login_for, lambda: world.local_store(":memory:"), world.wall_time) as there,
+        people(login_for, lambda: world.local_store(":memory:")) as there,
     ):
 
         async def where(uid):

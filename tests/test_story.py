@@ -139,7 +139,6 @@ class Phone:
             self.uid,
             self._enter,
             SqliteStore(self._path),
-            clock=lambda: 0.0,
             rng=self._rng,
             timing=Timing(resync=3_600.0),
             changed=lambda _: self._changes.set(),

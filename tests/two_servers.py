@@ -14,14 +14,13 @@ ANN, BOB = 1019, 1002
 class Person:
     """A messenger of a user, and a way to wait for what becomes of it."""
 
-    def __init__(self, uid, log_in, store, clock, *, seed=0, resync=3_600.0):
+    def __init__(self, uid, log_in, store, *, seed=0, resync=3_600.0):
         self._changes = asyncio.Event()
         self.uid = uid
         self.messenger = Messenger(
             uid,
             log_in,
             store,
-            clock=clock,
             rng=np.random.default_rng([uid, seed]),
             timing=Timing(resync=resync),
             changed=lambda _: self._changes.set(),
@@ -60,14 +59,13 @@ class People:
     Args:
         login_for: makes what a messenger of a user enters by, at a node, by its number, or at whichever has room.
         store: makes a local store.
-        clock: seconds since the epoch.
     """
 
-    def __init__(self, stack, login_for, store, clock):
-        self._stack, self._login_for, self._store, self._clock = stack, login_for, store, clock
+    def __init__(self, stack, login_for, store):
+        self._stack, self._login_for, self._store = stack, login_for, store
 
     async def open(self, uid, node=None, **options):
-        person = Person(uid, self._login_for(uid, node), self._store(), self._clock, **options)
+        person = Person(uid, self._login_for(uid, node), self._store(), **options)
         await person.messenger.open()
         self._stack.push_async_callback(person.messenger.close)
         await person.is_now(Status.READY)
@@ -75,9 +73,9 @@ class People:
 
 
 @asynccontextmanager
-async def people(login_for, store, clock):
+async def people(login_for, store):
     async with AsyncExitStack() as stack:
-        yield People(stack, login_for, store, clock)
+        yield People(stack, login_for, store)
 
 
 async def befriend(ann, bob):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -92,7 +91,6 @@ async def chatting(login: Login, store: str = _IN_MEMORY, *, loads: bool = True)
         login.uid,
         _door(login),
         SqliteStore(store),
-        clock=time.time,
         rng=np.random.default_rng(),
         loads=loads,
         changed=changed,

@@ -186,10 +186,6 @@ class Platform(Protocol):
     name: str
     """``mysql`` or ``model``."""
 
-    def wall_time(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
     def local_store(self, path: str) -> LocalStore:
         """A client's database in a file, or in ``":memory:"``."""
         ...

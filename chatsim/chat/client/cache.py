@@ -211,7 +211,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A text that is to be sent; ``deadline`` in seconds since the epoch."""
+    """A text that is to be sent; ``deadline`` is in seconds, by a clock that only the open messenger has."""
 
     unique_id: str
     thread_id: int
@@ -456,7 +456,7 @@ class Cache:
         ]
 
     async def next_deadline(self) -> float | None:
-        """The earliest deadline of the texts that are to be sent, in seconds since the epoch; None if there is none."""
+        """The earliest deadline of the texts that are to be sent; None if there is none."""
         ((first,),) = (await self._store.execute(_NEXT_DEADLINE, (State.SENDING,))).rows
         return None if first is None else float(str(first))
 
@@ -478,6 +478,10 @@ class Cache:
             "UPDATE outbox SET state = ?, deadline = ? WHERE unique_id = ? AND state = ?",
             (State.SENDING, deadline, unique_id, State.FAILED),
         )
+
+    async def postpone(self, deadline: float) -> None:
+        """Give all texts that are to be sent a new deadline. The earlier ones are by a clock that has gone."""
+        await self._store.execute("UPDATE outbox SET deadline = ? WHERE state = ?", (deadline, State.SENDING))
 
     async def lapse(self, now: float) -> list[tuple[int, str]]:
         """Mark the texts as failed whose deadline has passed. Returns their threads and unique ids."""

@@ -81,7 +81,8 @@ class Timing:
         shortest, longest: the bounds of the pause before it connects again, or sends texts again that the server could
             not store. The pause doubles with each failure, and a part of it is random, so that many clients do not come
             back at the same moment. A connection that has not lasted for ``longest`` counts as a failure, too.
-        give_up: the time after which a text that could not be sent has failed.
+        give_up: the time after which a text that could not be sent has failed. It begins anew whenever the messenger is
+            opened: a clock that nobody sets tells nothing about the time before.
         resync: the time between two refreshes of all threads. It is the longest time for which a lost push is missed.
     """
 
@@ -105,7 +106,6 @@ class Messenger:
         uid: the user.
         log_in: connects and logs in.
         store: the local database.
-        clock: seconds since the epoch.
         rng: for pauses and unique ids. It must differ from that of every other messenger of the user.
         timing: how long it waits.
         loads: whether it loads the threads after it has connected; otherwise it waits for `synchronise`.
@@ -126,7 +126,6 @@ class Messenger:
         log_in: LogIn,
         store: LocalStore,
         *,
-        clock: Callable[[], float],
         rng: np.random.Generator,
         timing: Timing | None = None,
         loads: bool = True,
@@ -139,7 +138,6 @@ class Messenger:
         self.profile: LoginReply | None = None
         self.applications: dict[int, FriendApplication] = {}
         self._log_in = log_in
-        self._clock = clock
         self._rng = rng
         self._timing = timing or Timing()
         self._loads = loads
@@ -159,6 +157,7 @@ class Messenger:
     async def open(self) -> None:
         """Open the local database, and begin to connect. Raises `LocalStoreError` or `WrongOwnerError`."""
         await self.cache.open()
+        await self.cache.postpone(self._deadline())
         self._life = asyncio.create_task(self._live(), name=f"messenger of {self.cache.uid}")
 
     async def _live(self) -> None:
@@ -212,15 +211,14 @@ class Messenger:
         if (thread := await self.cache.thread(thread_id)) is None:
             raise KeyError(thread_id)
         name = unique_id(self._rng)
-        deadline = self._clock() + self._timing.give_up
-        await self._outbox.put(Pending(name, thread_id, thread.other(self.cache.uid), content, deadline))
+        await self._outbox.put(Pending(name, thread_id, thread.other(self.cache.uid), content, self._deadline()))
         self._to_send.set()
         self._changed(Event(thread_id))
         return LocalText(thread_id, None, name, self.cache.uid, content, State.SENDING, "")
 
     async def send_again(self, unique: str) -> None:
         """Try once more to send a text that has failed."""
-        await self.cache.send_again(unique, self._clock() + self._timing.give_up)
+        await self.cache.send_again(unique, self._deadline())
         self._to_send.set()
         self._changed(Event())
 
@@ -428,15 +426,20 @@ class Messenger:
 
     # --- sending
 
+    def _deadline(self) -> float:
+        """When a text fails that is to be sent now, by the clock of the running loop."""
+        return asyncio.get_running_loop().time() + self._timing.give_up
+
     async def _send(self) -> None:
+        clock = asyncio.get_running_loop().time
         failures = 0
         while True:
-            for thread_id, _ in await self.cache.lapse(self._clock()):
+            for thread_id, _ in await self.cache.lapse(clock()):
                 self._changed(Event(thread_id))
             failures = 0 if await self._send_some() else failures + 1
             pauses = [self._pause(failures)] if failures else []
             if (deadline := await self.cache.next_deadline()) is not None:
-                pauses.append(max(0.0, deadline - self._clock()))
+                pauses.append(max(0.0, deadline - clock()))
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(pauses, default=None)):
                     await self._to_send.wait()

@@ -277,7 +277,6 @@ class Talk(Experiment):
             uid,
             nodes.login_for(uid, machine=f"client{uid}"),
             world.local_store(":memory:" if home is None else str(home / f"{uid}.db")),
-            clock=world.wall_time,
             rng=np.random.default_rng(chance.spawn(1)[0]),
             timing=_TIMING,
             changed=lambda _: changes.notify(),

@@ -87,7 +87,7 @@ class MySQLWorld:
         self._network = TcpNetwork()
         self._placed: dict[str, DelayedNetwork] = {}
         self.token_key = secrets.token_bytes(32)
-        self.tokens: Tokens = SignedTokens(self.token_key, self.wall_time, token_lifetime)
+        self.tokens: Tokens = SignedTokens(self.token_key, time.time, token_lifetime)
         self._token_lifetime = token_lifetime
         self.schema = PREFIX + secrets.token_hex(6)
 
@@ -235,10 +235,6 @@ class MySQLWorld:
             except DatabaseError as error:
                 raise WorldError(f"{connections} connections can't be had: {error}") from error
             yield database
-
-    def wall_time(self) -> float:
-        """The machine's clock."""
-        return time.time()
 
     def local_store(self, path: str) -> SqliteStore:
         """SQLite in a thread of its own."""

@@ -340,6 +340,19 @@ async def test_a_text_fails_at_its_deadline_and_keeps_its_place_when_it_is_sent_
 
 
 @on_both_stores
+async def test_the_deadlines_of_texts_that_are_to_be_sent_can_be_postponed(device):
+    cache = await device()
+    for name, deadline in (("failed", 10.0), ("long ago", 20.0), ("much later", 1e12)):
+        await cache.put(pending(name, deadline=deadline))
+    await cache.lapse(10.0)
+    await cache.postpone(50.0)
+    assert [(each.unique_id, each.deadline) for each in await cache.pending()] == [
+        ("long ago", 50.0),
+        ("much later", 50.0),
+    ]
+
+
+@on_both_stores
 async def test_what_is_acknowledged_is_not_sent_again_and_is_shown_until_it_comes_with_its_number(device):
     cache = await device()
     await cache.note_threads([state()])

@@ -749,6 +749,26 @@ async def test_a_text_that_can_not_be_sent_in_time_has_failed_and_can_be_sent_ag
     assert [state for *_, state in await contents(made, THREAD)] == [UNREAD] * 3
 
 
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, 1.7e9])
+@with_harness
+async def test_a_text_that_waits_while_the_messenger_is_closed_has_all_its_time_whatever_the_clock_says(
+    harness, tmp_path, jump
+):
+    """No clock of one process tells the next one how long it was closed: the machine's own can be set meanwhile."""
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(tmp_path / "local.db")
+    await harness.server.shut()
+    await made.send(THREAD, "waits")
+    ((pending,),) = (await made.cache._store.execute("SELECT deadline FROM outbox")).rows
+    await made.cache._store.execute("UPDATE outbox SET deadline = ?", (pending + jump,))
+    await made.close()
+    made = await harness.open(tmp_path / "local.db", timing=Timing(give_up=50.0))
+    await asyncio.sleep(49)
+    assert [state for *_, state in await contents(made, THREAD)] == [UNREAD, SENDING]
+    await asyncio.sleep(2)
+    assert [state for *_, state in await contents(made, THREAD)] == [UNREAD, FAILED]
+
+
 @with_harness
 async def test_a_text_that_has_failed_here_and_was_stored_there_is_shown_as_what_it_is(harness):
     harness.server.write(THREAD, "1")
@@ -813,7 +833,7 @@ async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
     made = await harness.open(tmp_path / "local.db")
     await made.close()
     store = ModelStore(str(tmp_path / "local.db"), FREE)
-    other = Messenger(OTHER, login_for(harness.server), store, clock=now, rng=np.random.default_rng(1))
+    other = Messenger(OTHER, login_for(harness.server), store, rng=np.random.default_rng(1))
     with pytest.raises(WrongOwnerError):
         await other.open()
     await other.close()

@@ -40,7 +40,6 @@ def messengers(world, harness):
             uid,
             harness.login_for(uid, machine=device),
             world.local_store(":memory:"),
-            clock=world.wall_time,
             rng=np.random.default_rng(number),
             timing=Timing(longest=5.0, give_up=1e6, resync=1e6),
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_server import EPOCH, FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, login_for
+from scripted_server import FORGETS, FREE, HANGS_UP, ME, NEVER, OTHER, SILENCE, Server, login_for
 
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.connection import DisconnectedError, LateError, RefusedError
@@ -72,7 +72,7 @@ class Harness:
 
 
 def pending(text, thread_id=THREAD):
-    return Pending(f"id of {text[:20]}", thread_id, OTHER, text, EPOCH + NEVER)
+    return Pending(f"id of {text[:20]}", thread_id, OTHER, text, NEVER)
 
 
 def bodies(request):
@@ -108,7 +108,7 @@ def test_a_request_has_as_many_texts_as_the_limit_in_bytes_allows_whatever_their
     async def main():
         harness = await Harness().open()
         for number, text in enumerate(texts):
-            await harness.outbox.put(Pending(f"{number}", THREAD, OTHER, text, EPOCH + NEVER))
+            await harness.outbox.put(Pending(f"{number}", THREAD, OTHER, text, NEVER))
         await harness.send_all()
         assert harness.stored() == texts
         requests = harness.server.of(TextRequest)
@@ -137,7 +137,7 @@ async def test_many_short_texts_fill_a_request():
     harness = await Harness().open()
     names = [str(number) for number in range(200)]
     for name in names:
-        await harness.outbox.put(Pending(name, THREAD, OTHER, "x", EPOCH + NEVER))
+        await harness.outbox.put(Pending(name, THREAD, OTHER, "x", NEVER))
     await harness.send_all()
     sizes = [bodies(request) for request in harness.server.of(TextRequest)]
     assert [text.unique_id for text in harness.server.threads[THREAD].texts] == names
