@@ -90,9 +90,9 @@ async def _serve(
             engine = f"{world.environment['engine']} {world.environment['server_version']}"
             async with AsyncExitStack() as stack:
                 if sharing.peers == "grpc":
-                    click.echo(
-                        f"The status server is at {await stack.enter_async_context(grpc_status(status))}.", err=True
-                    )
+                    database = await stack.enter_async_context(world.database(1, "status"))
+                    address = await stack.enter_async_context(grpc_status(status, database))
+                    click.echo(f"The status server is at {address}.", err=True)
                 click.echo(f"{', '.join(await status.live())} on {engine}; Ctrl-C ends them.", err=True)
                 await asyncio.Future()
 

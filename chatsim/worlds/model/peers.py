@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError
+
 from chatsim.chat.ports import Address
-from chatsim.chat.protocol import ProtocolError
+from chatsim.chat.protocol import MessageTooLongError, ProtocolError
+from chatsim.chat.server.repeated_warning import RepeatedWarning
 from chatsim.worlds.common.peers import METHODS, PeerQueue, UnreachableError, answer, kick, push
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkPeers"]
 
+_log = logging.getLogger(__name__)
 _PORT = 50055  # the source's: docs/source.md, 3.1
 _HEAD = struct.Struct(">IBBI")  # call, method; gRPC's length-prefixed message: not compressed, so many bytes
 _BY_NUMBER = {method.number: method for method in METHODS.values()}
@@ -66,17 +71,20 @@ class LinkPeers:
 
     @asynccontextmanager
     async def serve(self, node: Peer) -> AsyncIterator[None]:
-        """Serve the calls that peers make to the host's node for the block."""
+        """Serve the calls that peers make to the host's node for the block. A malformed one ends its connection."""
+        warning = RepeatedWarning(_log)
 
         async def accept(stream: Stream) -> None:
             # one after the other: a node does what it is told in no time
-            with suppress(ConnectionError):
+            try:
                 while True:
                     call, number, body = await _read(stream)
-                    if number not in _BY_NUMBER:
-                        raise ProtocolError(f"there is no method {number}")
-                    reply = await answer(node, self._name, _BY_NUMBER[number].request.FromString(body))
+                    reply = await answer(node, self._name, _request(number, body))
                     await stream.write(_written(call, number, reply))
+            except ConnectionError:
+                pass
+            except (DecodeError, MessageTooLongError, ProtocolError) as error:
+                warning("a call of %s is malformed: %s", stream.peer, error)
 
         listener = await self._network.listen(Address(self._name, _PORT), accept)
         try:
@@ -149,6 +157,12 @@ class _Link:
 def _written(call: int, method: int, message: Protobuf) -> bytes:
     body = message.SerializeToString()
     return _HEAD.pack(call, method, 0, len(body)) + body
+
+
+def _request(method: int, body: bytes) -> Protobuf:
+    if method not in _BY_NUMBER:
+        raise ProtocolError(f"there is no method {method}")
+    return _BY_NUMBER[method].request.FromString(body)
 
 
 async def _read(stream: Stream) -> tuple[int, int, bytes]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as Protobuf
 
 from chatsim.chat.ports import Address, Device, Directory, Peer
-from chatsim.chat.protocol import Message, ProtocolError
-from chatsim.worlds.common.peers import DEADLINE, METHODS, Call, Method, PeerQueue, UnreachableError, answer, kick, push
+from chatsim.chat.protocol import Message, MessageTooLongError, ProtocolError
+from chatsim.chat.server.repeated_warning import RepeatedWarning
+from chatsim.worlds.common.peers import DEADLINE, METHODS, Call, PeerQueue, UnreachableError, answer, kick, push
 
-__all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving"]
+__all__ = ["LOOPBACK", "GrpcGroup", "GrpcPeers", "serving", "unary"]
+
+_log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 """The host on which servers listen: loopback only, because callers are not authenticated."""
@@ -22,6 +28,13 @@ LOOPBACK = "127.0.0.1"
 _SERVICE = "message.ChatService"
 _LOOK_AGAIN = 1.0
 _ON_CLOSING = 1.0  # seconds that calls under way have
+_CONNECTIONS = 1_000
+_CALLS = 1_000  # that are answered at the same time
+_LIMITS = (
+    ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", 10_000),  # a caller that says nothing
+    ("grpc.max_connection_idle_ms", 300_000),
+)
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -69,20 +82,10 @@ class GrpcPeers:
     async def serve(self, node: Peer) -> AsyncIterator[None]:
         """Serve the calls that peers make to the node for the block, at `address`."""
 
-        def handler(method: Method) -> grpc.RpcMethodHandler[Any, Any]:
-            async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-                try:
-                    return await answer(node, self._name, request)
-                except ProtocolError as error:
-                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        async def handle(request: Any) -> Any:
+            return await answer(node, self._name, request)
 
-            return grpc.unary_unary_rpc_method_handler(
-                handle,
-                request_deserializer=method.request.FromString,
-                response_serializer=method.reply.SerializeToString,
-            )
-
-        handlers = {name: handler(method) for name, method in METHODS.items()}
+        handlers = {name: unary(method.request, method.reply, handle) for name, method in METHODS.items()}
         async with serving(_SERVICE, handlers) as self.address:
             try:
                 yield
@@ -112,12 +115,34 @@ class GrpcGroup:
         return self.of(name).serve(node)
 
 
+def unary(
+    request: type[Protobuf], reply: type[Protobuf], handle: Callable[[Any], Awaitable[Any]]
+) -> grpc.RpcMethodHandler[Any, Any]:
+    """The handler of a method. A caller whose request is malformed is refused, and that is logged once in a while.
+
+    Args:
+        request: the class of its requests.
+        reply: the class of its replies.
+        handle: answers a request. It may raise `ProtocolError` or `MessageTooLongError`.
+    """
+    warning = RepeatedWarning(_log)
+
+    async def decode_and_handle(data: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        try:
+            return await handle(request.FromString(data))  # gRPC itself would log a traceback for each
+        except (DecodeError, MessageTooLongError, ProtocolError) as error:
+            warning("a call of %s is malformed: %s", context.peer(), error)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+    return grpc.unary_unary_rpc_method_handler(decode_and_handle, response_serializer=reply.SerializeToString)
+
+
 @asynccontextmanager
 async def serving(
     service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]], port: int = 0
 ) -> AsyncIterator[Address]:
     """Serve a gRPC service on loopback for the block. Port 0 is any free port. Raises `OSError`."""
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_OPTIONS + _LIMITS, maximum_concurrent_rpcs=_CALLS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     try:
         port = server.add_insecure_port(f"{LOOPBACK}:{port}")

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from chatsim.chat.ports import Address, Directory, Presence, RegistryError, Tokens
 from chatsim.chat.server.status import StatusServer
+from chatsim.db.session import Database
 from chatsim.worlds.world import PeerGroup, WorldError, missing_extra
 
 __all__ = ["grpc_peers", "grpc_status", "registry"]
@@ -51,10 +52,14 @@ def grpc_peers(directory: Directory) -> PeerGroup:
     return GrpcGroup(directory)
 
 
-def grpc_status(status: StatusServer) -> AbstractAsyncContextManager[Address]:
-    """Serve the status server by gRPC for the block. Raises `WorldError` without the extra."""
+def grpc_status(status: StatusServer, database: Database) -> AbstractAsyncContextManager[Address]:
+    """Serve the status server by gRPC for the block, for the users in ``database``.
+
+    Raises:
+        WorldError: the extra is not installed.
+    """
     try:
         from chatsim.worlds.mysql.grpc_status import status_service  # an optional extra
     except ImportError as error:
         raise missing_extra("gRPC", "grpc") from error
-    return status_service(status)
+    return status_service(status, database)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import struct
 from contextlib import asynccontextmanager
 
 import grpc
@@ -30,6 +31,7 @@ from chatsim.worlds.common import peers
 from chatsim.worlds.common import peers_pb2 as pb
 from chatsim.worlds.common.presence import MemoryDirectory, ProcessPeers
 from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.mysql.grpc_peers import GrpcPeers
@@ -378,3 +380,20 @@ def test_a_kick_that_a_partition_holds_up_is_made_good_when_presence_is_next_ref
             await second.close()
 
     run(main())
+
+
+def test_what_no_peer_would_say_ends_its_connection_in_the_model_and_is_one_line_of_log(caplog):
+    async def body():
+        network, node = ModelNetwork(), Notes()
+        async with LinkPeers(network.host("node2"), "node2").serve(node):
+            for method, said in ((99, b""), (1, b"\xff\xff"), (5, pb.PushReq(frame=b"\x03\xff").SerializeToString())):
+                stream = await network.host("elsewhere").connect(Address("node2", 50055))
+                await stream.write(struct.pack(">IBBI", 1, method, 0, len(said)) + said)
+                assert await stream.read(100) == b""
+                await stream.close()
+        assert node.calls == []
+
+    run(body())
+    (line,) = caplog.records
+    assert line.exc_info is None
+    assert "is malformed: there is no method 99 (1 so far)" in line.getMessage()

@@ -16,7 +16,7 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.db.session import Session
 
-__all__ = ["card", "profile", "require", "search"]
+__all__ = ["card", "exists", "profile", "require", "search"]
 
 _APPLICATIONS = 10  # docs/source.md, 3.6
 _FRIENDS = 1_000
@@ -53,6 +53,11 @@ async def profile(tx: Session, uid: int) -> LoginReply | None:
     )
     reply = msgspec.structs.replace(reply, apply_list=fitting(reply, structs(FriendApplication, applications.rows)))
     return msgspec.structs.replace(reply, friend_list=fitting(reply, structs(FriendEntry, friends.rows)))
+
+
+async def exists(tx: Session, uid: int) -> bool:
+    """Whether there is such a user."""
+    return bool((await tx.execute("SELECT 1 FROM user WHERE uid = ?", (uid,))).rows)
 
 
 async def card(tx: Session, uid: int) -> SearchUserReply | None:
