@@ -78,7 +78,7 @@ def test_400_texts(benchmark, runner, world, where, nodes, path):  # noqa: PLR09
     rates, texts, rng = [], [], np.random.default_rng(1)
 
     def talk():
-        window, sent = runner.run(converse(parameters, path, door, rng, SILENT))
+        window, sent, _ = runner.run(converse(parameters, path, door, rng, SILENT))
         rates.append(len(sent) / window)
         texts.extend(sent)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatsim.cli.common import FAILED, INTERRUPTED, UNSAFE, one_sentence, our_errors, server_options
+from chatsim.cli.gate import gate
 from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
 from chatsim.experiments.runner import run_here
 from chatsim.worlds.choice import WORLDS
@@ -26,14 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "world_option", "world_settings"]
 
-_EXIT = "Exit status: 0; 1 when {unsafe} is not safe; 2 when it could not be run; 130 after Ctrl-C."
+_EXIT = "Exit status: 0; 1 when {unsafe} is not safe or not tested; 2 when it could not be run; 130 after Ctrl-C."
 
 
 def command(experiment: type[Experiment]) -> click.Command:
     """The command of an experiment."""
     declared = list(parameters(experiment))
 
-    def run(out: Path | None, *, as_json: bool, must_pass: str = "", explain: bool = False, **options: Any) -> None:
+    def run(
+        out: Path | None, *, as_json: bool, must_pass: str | None = None, explain: bool = False, **options: Any
+    ) -> None:
         with one_sentence():
             where = world_settings(options)
             chosen = experiment(**{each.name: _value(each, options.pop(each.name)) for each in declared})
@@ -45,8 +48,8 @@ def command(experiment: type[Experiment]) -> click.Command:
         if status:
             click.echo(sentence, err=True)
             sys.exit(status)
-        if failed := _unsafe(chosen, result, musts):
-            click.echo(f"Not safe: {', '.join(failed)}", err=True)
+        if failed := gate(chosen, result, musts):
+            click.echo("\n".join(failed), err=True)
             sys.exit(UNSAFE)
 
     status = _EXIT.format(unsafe="something of --must-pass" if experiment.judged else "something")
@@ -55,7 +58,8 @@ def command(experiment: type[Experiment]) -> click.Command:
     if experiment.judged:
         column, _ = experiment.judged
         made = click.option(
-            "--must-pass", default="", help=f"Names, separated by commas: exit status 1 unless each {column} is safe."
+            "--must-pass",
+            help=f"Names, separated by commas: exit status 1 unless each {column} has been tested, and is safe.",
         )(made)
     if experiment.explained:
         made = click.option("--explain", is_flag=True, help=experiment.explained)(made)
@@ -153,11 +157,13 @@ def world_settings(options: dict[str, Any]) -> Servers | Model:
     return model
 
 
-def _musts(experiment: Experiment, must_pass: str) -> set[str]:
-    musts = {name.strip() for name in must_pass.split(",") if name.strip()}
-    if not experiment.judged:
+def _musts(experiment: Experiment, must_pass: str | None) -> set[str]:
+    if must_pass is None or not experiment.judged:
         return set()
     _, parameter = experiment.judged
+    musts = {name.strip() for name in must_pass.split(",") if name.strip()}
+    if not musts:  # as from a variable that is not set
+        raise BadParameterError(f"--must-pass is empty; it must name at least one of --{parameter}")
     named = experiment.config()[parameter]
     assert isinstance(named, list)
     if absent := sorted(musts - {*named}):
@@ -188,19 +194,6 @@ def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tupl
     except our_errors() as error:
         return FAILED, f"Error: {error}"
     return 0, ""
-
-
-def _unsafe(experiment: Experiment, result: Result, musts: set[str]) -> list[str]:
-    """What must be safe and is not, each with the rows where it is not: what tells these from its others."""
-    if not experiment.judged:  # then the one question is whether all is well
-        return [each.name for each in result.variants if each.verdict is not None and each.verdict.word != "safe"]
-    column, _ = experiment.judged
-    rows: dict[str, list[str]] = {}
-    for each in result.variants:
-        if each.key[column] in musts and each.verdict is not None and each.verdict.word != "safe":
-            others = [str(value) for name, value in each.key.items() if name != column]
-            rows.setdefault(str(each.key[column]), []).append(", ".join(others))
-    return [f"{name} ({'; '.join(where)})" for name, where in rows.items()]
 
 
 # --- what is printed

@@ -34,6 +34,8 @@ class Experiment(ABC):
         title: the title of its table.
         judged: the column whose values a gate can require to be safe, and the parameter that names these values; if it
             is empty, a gate requires that everything is safe.
+        circumstances: the columns that say only under which conditions something was tested. A gate requires that it
+            was tested under one of them at least.
         explained: what the notes of a result explain, as the help of an option; empty if there are none.
         shown: the columns that are shown, with their headings.
 
@@ -44,6 +46,7 @@ class Experiment(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     judged: ClassVar[tuple[str, str] | tuple[()]] = ()
+    circumstances: ClassVar[tuple[str, ...]] = ()
     explained: ClassVar[str] = ""
     shown: ClassVar[Mapping[str, str]]
 

@@ -7,14 +7,14 @@ with the operations that prove it. `judge` makes a verdict of a history and of t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
 from chatsim.experiments.history import Operation, Outcome
 
-__all__ = ["Anomaly", "Verdict", "Word", "disordered", "judge", "missing", "repeated", "unexpected"]
+__all__ = ["Anomaly", "Verdict", "Word", "disordered", "judge", "missing", "overlapped", "repeated", "unexpected"]
 
 H = TypeVar("H", bound=Hashable)
 
@@ -22,11 +22,13 @@ H = TypeVar("H", bound=Hashable)
 class Word(StrEnum):
     """The verdict in one word, from the best to the worst.
 
-    ``safe``: every operation has succeeded, and there is no anomaly. ``errors``: there is no anomaly, but callers were
-    refused. ``unsafe``: there is an anomaly.
+    ``safe``: every operation has succeeded, and there is no anomaly. ``not tested``: so it is, but nothing could have
+    gone wrong, for instance because no two operations overlapped. ``errors``: there is no anomaly, but callers were
+    refused, or operations have not been carried out. ``unsafe``: there is an anomaly.
     """
 
     SAFE = "safe"
+    NOT_TESTED = "not tested"
     ERRORS = "errors"
     UNSAFE = "unsafe"
 
@@ -81,7 +83,13 @@ class Verdict:
 
 
 def judge(
-    history: Sequence[Operation], anomalies: Iterable[Anomaly], *, safe: str, refused: str, asked: int = 0
+    history: Sequence[Operation],
+    anomalies: Iterable[Anomaly],
+    *,
+    safe: str,
+    refused: str,
+    asked: int = 0,
+    untested: str = "",
 ) -> Verdict:
     """The verdict on a history.
 
@@ -91,6 +99,7 @@ def judge(
         safe: the sentence for a safe verdict.
         refused: what refused callers did not get, such as ``callers got no thread``.
         asked: the number of operations that were to be carried out, if it is known; none of them may be missing.
+        untested: why nothing could have gone wrong, and what to ask for instead; empty if something could.
     """
     found = tuple(anomalies)
     if found:
@@ -102,7 +111,25 @@ def judge(
         return Verdict(Word.ERRORS, f"{len(failed):,} of {len(history):,} {refused}: {by}; for one, {failed[0]}")
     if len(history) < asked:
         return Verdict(Word.ERRORS, f"{asked - len(history):,} of {asked:,} operations have not been carried out")
+    if not history or untested:
+        return Verdict(Word.NOT_TESTED, untested or "there was not a single operation")
     return Verdict(Word.SAFE, safe)
+
+
+def overlapped(history: Iterable[Operation], subject: Callable[[Operation], Hashable]) -> bool:
+    """Whether two operations on the same subject overlapped in time, so that they could collide.
+
+    Args:
+        history: the operations. Those of one client follow each other.
+        subject: what an operation is about, such as a pair of users.
+    """
+    ends: dict[Hashable, float] = {}
+    for each in sorted(history, key=lambda operation: operation.start):
+        about = subject(each)
+        if about in ends and each.start < ends[about]:
+            return True
+        ends[about] = max(each.end, ends.get(about, each.end))
+    return False
 
 
 # --- lists that a client reads: the expected entries, and the seen ones, in order

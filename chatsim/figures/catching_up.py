@@ -17,7 +17,7 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
     """Compare ways to catch up: for each round-trip time the first screen, the end, and the lower bound for any way.
 
     If cursors were compared directly on the database, also how many messages were written per second with each. A name
-    says how many messages were lost, and the bar is hatched.
+    says how many messages were lost, or what else the verdict is; then the bar is hatched.
 
     Args:
         table: the rows of a report of catching up.
@@ -38,20 +38,21 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
         ax.plot(part["caught_up_ms"], places, "|", color="black", markersize=12, markeredgewidth=2, label="everything")
         ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="lower bound")
         ax.set(xlabel="ms from the request to catch up (log scale)", ylim=(-0.6, len(part) - 0.4))
-        ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost"]].to_numpy()])
+        ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost", "verdict"]].to_numpy()])
         log_scale(ax)
         set_heading(ax, f"{distance:g} ms round trip")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=POINTS)
     if len(direct):
         ax, part = axes[-1, 0], direct.iloc[::-1]
-        names = [_called("", *row) for row in part[["cursor", "lost"]].to_numpy()]
-        bars(ax, names, part["writes_per_s"], hatched=part["lost"] > 0)
+        names = [_called("", *row) for row in part[["cursor", "lost", "verdict"]].to_numpy()]
+        bars(ax, names, part["writes_per_s"], words=part["verdict"])
         ax.set_xlabel("messages written per second")
         set_heading(ax, "straight on the database")
     add_caption(figure, caption)
     return figure
 
 
-def _called(protocol: str, cursor: str, lost: int) -> str:
+def _called(protocol: str, cursor: str, lost: int, verdict: str) -> str:
     name = ", ".join(filter(None, (protocol, cursor)))
-    return f"{name} (lost {lost:,})" if lost else name
+    note = f"lost {lost:,}" if lost else "" if verdict == "safe" else verdict
+    return f"{name} ({note})" if note else name

@@ -16,7 +16,7 @@ __all__ = ["strategies"]
 def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
     """Compare strategies: a row of axes for each pattern, goodput on the left, latency from p50 to p99 on the right.
 
-    A strategy whose verdict is not ``safe`` is hatched, and its name says why.
+    A strategy whose verdict is not ``safe`` is hatched (dotted, if it was not tested), and its name says why.
 
     Args:
         table: a result's summary, one row per strategy and pattern.
@@ -32,7 +32,7 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
             name if word == "safe" else f"{name} ({word})"
             for name, word in zip(part["strategy"], part["verdict"], strict=True)
         ]
-        bars(left, names, part["goodput_per_s"], hatched=part["verdict"] != "safe")
+        bars(left, names, part["goodput_per_s"], words=part["verdict"])
         set_heading(left, pattern)
         places, p50, p99 = range(len(part)), part["p50_ms"].astype(float), part["p99_ms"].astype(float)
         right.hlines(places, p50, p99, color="0.55", linewidth=3)

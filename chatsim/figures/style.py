@@ -58,11 +58,16 @@ def log_scale(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def bars(ax: Axes, names: Sequence[str], values: pd.Series[float], *, hatched: Iterable[bool]) -> None:
-    """Draw horizontal bars; the hatched ones are those that are not in order."""
-    for bar, hatch in zip(ax.barh(names, values, color="0.55", edgecolor="black", linewidth=0.6), hatched, strict=True):
+HATCHES = {"safe": "", "not tested": "....", "errors": "////", "unsafe": "////"}
+"""How a bar is hatched, by the word of its verdict."""
+
+
+def bars(ax: Axes, names: Sequence[str], values: pd.Series[float], *, words: Iterable[str]) -> None:
+    """Draw horizontal bars, hatched by the words of their verdicts; a safe one is filled."""
+    drawn = ax.barh(names, values, color="0.55", edgecolor="black", linewidth=0.6)
+    for bar, hatch in zip(drawn, map(HATCHES.__getitem__, words), strict=True):
         if hatch:
-            bar.set(hatch="////", facecolor="white")
+            bar.set(hatch=hatch, facecolor="white")
 
 
 def wrapped(text: str, characters: int, lines: int) -> str:

@@ -26,7 +26,12 @@ def talk(table: pd.DataFrame, caption: str = "") -> Figure:
     column = figure.subplots(len(table), 1, squeeze=False)
     for (ax,), (_, each) in zip(column, table.iterrows(), strict=True):
         counts = each[list(_COUNTS)].astype(float)
-        bars(ax, _COUNTS, counts, hatched=[bool(each["anomalies"]) and name == "anomalies" for name in _COUNTS])
+        bars(
+            ax,
+            _COUNTS,
+            counts,
+            words=["unsafe" if each["anomalies"] and name == "anomalies" else "safe" for name in _COUNTS],
+        )
         ax.bar_label(ax.containers[0], padding=3, fontsize=POINTS)
         ax.tick_params(labelsize=POINTS)
         ax.margins(x=0.1)

@@ -22,6 +22,7 @@ __all__ = [
     "Reads",
     "Shared",
     "Sharing",
+    "TableContents",
     "World",
     "WorldError",
     "missing_extra",
@@ -94,6 +95,19 @@ class Reads:
 
 def _difference(after: int | None, before: int | None) -> int | None:
     return None if after is None else after - (before or 0)
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """What is in a table.
+
+    Attributes:
+        definition: its columns, keys and constraints, in words, a line each; those of a trigger or a view are one line.
+        rows: its rows; columns in the order of the definition.
+    """
+
+    definition: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -291,6 +305,17 @@ class World(Platform, Protocol):
         """For the block, the tables of a schema with the rows that ``load`` inserts. They must only be read.
 
         A server that outlives this world keeps them; ``contents`` is the key by which they are found again.
+        """
+        ...
+
+    async def contents(self) -> Mapping[str, TableContents]:
+        """All tables with their rows, by name, in a fixed order. Triggers and views are among them, without rows."""
+        ...
+
+    async def session_states(self) -> Mapping[str, int] | None:
+        """The states of all idle connections of all pools, in words, with the number of connections with each.
+
+        Such as ``autocommit = ON``, a user variable, an advisory lock that is held. None if the server does not tell.
         """
         ...
 

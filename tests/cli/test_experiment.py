@@ -82,6 +82,71 @@ def test_what_must_pass_and_is_not_safe_is_status_1_and_named_with_its_rows(name
     assert (passing.exit_code, said(passing)) == (0, "")
 
 
+OFFSET = ("--strategies", "offset", "--must-pass", "offset")
+STRANGERS = ("race", "--strategies", "unordered", "--pattern", "strangers", "--clients", "4", "--rounds", "2")
+FEW = ("--threads", "2", "--missed", "3", "--must-pass")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            (*STRANGERS, "--must-pass", "unordered"),
+            "Not tested: unordered (strangers): no two operations on one pair overlapped, so none could collide",
+        ),
+        (
+            ("race", "--strategies", "unordered", "--clients", "1", "--rounds", "9", "--must-pass", "unordered"),
+            "Not tested: unordered (same_pair): no two operations on one pair overlapped",
+        ),
+        (
+            ("catchup", "--protocols", "source,bulk", *FEW, "message_id,user_version"),
+            "Not tested: message_id (source, 50.0), user_version (bulk, 50.0): nobody wrote meanwhile; ask for two",
+        ),
+        (
+            ("catchup", "--protocols", "source", "--writers", "2", *FEW, "message_id"),
+            "Not tested: message_id (source, 50.0): no two writes into one thread overlapped, so none could be",
+        ),
+        (
+            (
+                "catchup",
+                "--protocols",
+                "bulk",
+                "--writers",
+                "2",
+                "--cursors",
+                "message_id,user_version",
+                *FEW,
+                "message_id",
+            ),
+            "Not tested: message_id: no row is about it",
+        ),
+        (
+            ("pages", "--existing", "30", "--page-size", "5", "--writers", "none", "--depths", "first", *OFFSET),
+            "Not tested: offset (30, first, none): 11 pages: each of 52 once, in order, but nobody changed the list",
+        ),
+    ],
+)
+def test_what_has_not_been_tested_does_not_pass_and_it_is_said_what_to_ask_for(words, sentence):
+    result = chatsim(*words, *MODEL)
+    assert result.exit_code == 1
+    assert said(result).startswith(sentence)
+
+
+def test_what_was_tested_under_one_circumstance_passes_under_others_that_test_nothing():
+    both = ("race", *MODEL, "--strategies", "upsert", "--pattern", "same_pair,strangers", "--clients", "4")
+    assert chatsim(*both, "--rounds", "3", "--must-pass", "upsert").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "parameter"), [("race", "strategies"), ("delivery", "paths"), ("catchup", "cursors")]
+)
+@pytest.mark.parametrize("value", ["", " , "])
+def test_a_gate_without_a_name_as_from_a_variable_that_is_not_set_is_an_error(command, parameter, value):
+    result = chatsim(command, *MODEL, "--must-pass", value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said(result) == f"Error: --must-pass is empty; it must name at least one of --{parameter}"
+
+
 @each_experiment
 def test_a_value_that_makes_no_sense_is_status_2_with_one_sentence(experiment):
     for declared in parameters(experiment):

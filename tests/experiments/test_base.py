@@ -21,7 +21,14 @@ from chatsim.worlds.model.settings import Model
 
 SMALL = {
     "race": {"strategies": "upsert,for_update", "clients": 2, "rounds": 4},
-    "pages": {"existing": 30, "page_size": 5, "rounds": 1, "depths": "first", "writers": "none"},
+    "pages": {
+        "strategies": "three_ranges,by_activity",
+        "existing": 30,
+        "page_size": 5,
+        "rounds": 1,
+        "depths": "first",
+        "writers": "inserts",
+    },
     "catchup": {"protocols": "direct,bulk", "cursors": "user_version", "threads": 2, "missed": 3, "writers": 2},
     "delivery": {"pairs": 1, "texts": 2, "presence": "process", "peers": "process"},
     "talk": {"texts": 3, "crashes": 1},

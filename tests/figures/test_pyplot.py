@@ -20,7 +20,10 @@ def strategies():
 def catch_up():
     away = {"protocol": "bulk", "rtt_ms": 50.0, "first_screen_ms": 60.0, "caught_up_ms": 90.0, "lower_bound_ms": 50.0}
     direct = {"protocol": "direct", "writes_per_s": 100.0}
-    cursors = [{"cursor": "message_id", "lost": 3}, {"cursor": "user_version", "lost": 0}]
+    cursors = [
+        {"cursor": "message_id", "lost": 3, "verdict": "unsafe"},
+        {"cursor": "user_version", "lost": 0, "verdict": "not tested"},
+    ]
     return figures.catch_up(pd.DataFrame([which | cursor for which in (away, direct) for cursor in cursors]))
 
 

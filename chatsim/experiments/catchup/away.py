@@ -2,14 +2,14 @@
 
 A reader on a machine of its own, at a given distance from the nodes, was away while others wrote into its threads. It
 connects, logs in, and catches up by a protocol. Writers may go on writing meanwhile. At the end, every acknowledged
-message is looked up in the reader's local store.
+message is looked up in the reader's local store, and everything there in the tables.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,11 +21,14 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.protocol import OutgoingText, TextReply, TextRequest
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.experiments.catchup.checks import check_local_store, stored_texts
+from chatsim.experiments.catchup.cursors import CURSORS
+from chatsim.experiments.catchup.following import untested
 from chatsim.experiments.catchup.link import DEADLINE, MACHINE, CountedLink
 from chatsim.experiments.catchup.protocols import PROTOCOLS, Protocol
 from chatsim.experiments.catchup.readers import CacheReader, FirstScreen, LedgerReader
 from chatsim.experiments.catchup.tables import READER, SEEN, Tables
-from chatsim.experiments.checks import Anomaly, Verdict, judge, missing
+from chatsim.experiments.checks import Verdict, judge, missing
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.world import Distance, World
@@ -81,8 +84,9 @@ class Away:
                 trips, requests = client.trips, client.requests
                 costs = await world.costs() - before
             await reader.catch_up(client, protocol.at_once or 0, screen)  # what has come meanwhile
-            lost = missing([*tables.missed_ids, *writing.acknowledged], await reader.messages())
-        count = len(tables.missed_ids) + len(writing.acknowledged)
+            wanted = [*tables.missed_ids, *writing.acknowledged]
+            kept = await reader.messages()
+            wrong = [*check_local_store(await stored_texts(world.admin), kept, wanted)]
         measures: dict[str, object] = {
             "writers": self.writers,
             "round_trips": trips,
@@ -98,21 +102,17 @@ class Away:
             "written": len(writing.acknowledged),
             "writes_per_s": len(writing.acknowledged) / writing.seconds if writing.seconds else None,
             "refused": sum(each.outcome is not Outcome.OK for each in writing.history),
-            "lost": len(lost),
+            "lost": len(missing(wanted, (each.message_id for each in kept))),
             "repeated": screen.repeated(),
         }
-        return measures, self._verdict(lost, count, writing.history), writing.history
-
-    @staticmethod
-    def _verdict(lost: Sequence[int], count: int, history: Sequence[Operation]) -> Verdict:
-        """Safe if every acknowledged message is in the reader's store."""
-        first = f"{len(lost):,} of {count:,} acknowledged messages are not in the reader's store, the first is"
-        return judge(
-            history,
-            [Anomaly("lost", lost[0], f"{first} {lost[0]}")] if lost else (),
-            safe=f"every one of {count:,} acknowledged messages is in the reader's store",
+        verdict = judge(
+            writing.history,
+            wrong,
+            safe=f"every one of {len(wanted):,} acknowledged messages is in the reader's store",
             refused="texts were refused",
+            untested=untested(CURSORS[self.cursor], writing.history),
         )
+        return measures, verdict, writing.history
 
 
 class _Others:

@@ -21,6 +21,7 @@ from chatsim.chat.protocol import (
     LoadThreadsRequest,
     Thread,
 )
+from chatsim.experiments.catchup.checks import StoredText
 
 __all__ = ["Ledger", "catch_up"]
 
@@ -62,10 +63,12 @@ class Ledger:
             ]
         )
 
-    async def messages(self) -> list[int]:
-        """The ids of all messages."""
-        rows = (await self._store.execute("SELECT message_id FROM message")).rows
-        return [int(str(number)) for (number,) in rows]
+    async def messages(self) -> list[StoredText]:
+        """All messages, in the order of their ids."""
+        rows = (
+            await self._store.execute("SELECT message_id, thread_id, content FROM message ORDER BY message_id")
+        ).rows
+        return [StoredText(int(str(number)), int(str(thread)), str(content)) for number, thread, content in rows]
 
 
 async def catch_up(

@@ -62,6 +62,8 @@ class CursorKind:
         schema: the schema that it needs, a name in ``chat/schema``.
         tables: more tables that it needs, as SQL.
         safe: whether it loses nothing, in whatever order transactions commit.
+        rereads: whether it reads messages again that it has read, so that a reader expects them twice.
+        by_id: whether it reads the messages of a thread in the order of their ids.
         isolation: the isolation level of its sessions.
     """
 
@@ -73,6 +75,8 @@ class CursorKind:
     tables: tuple[str, ...] = ()
     tell: Tell | None = field(default=None, repr=False)
     safe: bool = True
+    rereads: bool = False
+    by_id: bool = True
     isolation: Isolation = Isolation.READ_COMMITTED
 
     @property
@@ -293,6 +297,7 @@ _KINDS = (
     Writers pay nothing; readers read everything several times.""",
         "seed",
         safe=False,
+        rereads=True,
     ),
     CursorKind(
         "message_id_locked",
@@ -324,6 +329,7 @@ _KINDS = (
         "seed",
         tables=_LOG_TABLES,
         tell=_tell_by_log,
+        by_id=False,
     ),
     CursorKind(
         "user_version",

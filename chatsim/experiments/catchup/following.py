@@ -1,6 +1,7 @@
 """Comparing cursors straight on the database: writers write, and a reader follows. Does it find every message?
 
-At the end, every acknowledged message is looked up among those that the reader has found. If the server is killed
+At the end, every acknowledged message is looked up among those that the reader has found, and everything found among
+those in the tables (`chatsim.experiments.catchup.checks`). If the server is killed
 meanwhile, all connect again: a writer tries once more, and the reader goes on from its cursor. Protocols are compared
 through the whole stack: see `chatsim.experiments.catchup.away`.
 """
@@ -22,8 +23,9 @@ from chatsim.chat.retry import Retry
 from chatsim.chat.server.store.texts import Batch
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Database
+from chatsim.experiments.catchup.checks import StoredText, check_found, check_written, stored_texts, text_of
 from chatsim.experiments.catchup.cursors import Cursor, CursorKind, Found
-from chatsim.experiments.checks import Anomaly, Verdict, judge, missing
+from chatsim.experiments.checks import Anomaly, Verdict, judge, missing, overlapped
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.together import side_by_side
 from chatsim.worlds.loading import add_users, insert
@@ -32,7 +34,7 @@ from chatsim.worlds.world import Distance, World
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
-__all__ = ["LOOK", "READER", "WRITE", "Followed", "Following"]
+__all__ = ["LOOK", "READER", "WRITE", "Followed", "Following", "untested"]
 
 WRITE, LOOK = "write", "look"
 """The kinds of operation: a writer's transaction, and a look of the reader."""
@@ -64,14 +66,20 @@ class Followed:
     """The result of a run.
 
     Attributes:
+        kind: the kind of cursor.
         history: the writers' transactions (``write``), and the reader's looks that found something (``look``).
         seconds: the time that the writers took, in seconds.
         crashes: how often the server was killed.
+        asked: the number of transactions that were to be carried out.
+        stored: the messages of the tables at the end.
     """
 
+    kind: CursorKind
     history: list[Operation] = field(default_factory=list)
     seconds: float = 0.0
     crashes: int = 0
+    asked: int = 0
+    stored: list[StoredText] = field(default_factory=list)
 
     @property
     def written(self) -> list[Operation]:
@@ -125,11 +133,36 @@ class Followed:
                 return Anomaly("lost", number, sentence, (of,) if passed is None else (passed, of))
         return Anomaly("lost", number, name, (of,))
 
+    @property
+    def wrong(self) -> Iterator[Anomaly]:
+        """What was acknowledged or found otherwise than it is stored."""
+        yield from check_written(self.written, self.stored)
+        threads = {each.message_id: each.thread_id for each in self.stored}
+        kind = self.kind
+        yield from check_found(self.looks, self.written, threads, rereads=kind.rereads, by_id=kind.by_id)
+
     def verdict(self) -> Verdict:
-        """Safe if every acknowledged message was found, and no writer has given up."""
+        """Safe if every acknowledged message was found once, in its thread and in order, and no writer has given up."""
         writes = [each for each in self.history if each.kind == WRITE]
         safe = f"every one of {len(self.acknowledged):,} acknowledged messages was found"
-        return judge(writes, self.lost, safe=safe, refused="transactions were given up")
+        return judge(
+            writes,
+            [*self.lost, *self.wrong],
+            safe=safe,
+            refused="transactions were given up",
+            asked=self.asked,
+            untested=untested(self.kind, writes),
+        )
+
+
+def untested(kind: CursorKind, writes: Sequence[Operation]) -> str:
+    """Why no reader of this kind of cursor could have lost any of these messages; empty if one could."""
+    if not any(each.outcome is Outcome.OK for each in writes):
+        return "nobody wrote meanwhile; ask for two writers or more"
+    if overlapped(writes, lambda each: None if kind.per_user else each.asked["thread"]):
+        return ""
+    where = "" if kind.per_user else " into one thread"
+    return f"no two writes{where} overlapped, so none could be overtaken; ask for more writers than threads"
 
 
 @dataclass(frozen=True)
@@ -186,7 +219,13 @@ class Following:
                     run.kill(world, np.random.default_rng(faults)),
                 ]
             )
+        run.followed.stored = await stored_texts(world.admin)
         return run.followed
+
+    @property
+    def turns(self) -> int:
+        """The number of transactions of each writer."""
+        return -(-self.messages // (self.writers * self.batch))
 
 
 class _Run:
@@ -199,7 +238,7 @@ class _Run:
         self._done = asyncio.Event()
         self._stored = 0
         self._more = asyncio.Condition()
-        self.followed = Followed()
+        self.followed = Followed(parameters.kind, asked=parameters.writers * parameters.turns)
 
     async def write_all(self, pools: Sequence[Database], rngs: Sequence[np.random.Generator], bar: tqdm[Never]) -> None:
         """Let all writers write. A writer that is refused for good gives up, and its history has this."""
@@ -212,7 +251,7 @@ class _Run:
     async def _write(self, writer: int, pool: Database, rng: np.random.Generator, bar: tqdm[Never]) -> None:
         size = self._parameters
         recorder = Recorder(writer, self._begun)
-        for turn in range(-(-size.messages // (size.writers * size.batch))):
+        for turn in range(size.turns):
             thread = int(rng.integers(size.threads)) + 1
             once = partial(self._once, pool, writer, turn, thread, itertools.count())
 
@@ -238,8 +277,8 @@ class _Run:
         """A batch by one of both members, so that both take the locks of the thread and of its users."""
         other = READER + thread
         sender, receiver = (READER, other) if (writer + turn) % 2 else (other, READER)
-        names = [f"{writer}-{turn}-{attempt}-{at}" for at in range(self._parameters.batch)]
-        return Batch(thread, sender, receiver, [OutgoingText(f"text {name}", name) for name in names])
+        texts = [text_of(writer, turn, attempt, at) for at in range(self._parameters.batch)]
+        return Batch(thread, sender, receiver, [OutgoingText(text, text.removeprefix("text ")) for text in texts])
 
     async def _note_stored(self, count: int) -> None:
         async with self._more:

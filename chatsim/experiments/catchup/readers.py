@@ -12,6 +12,7 @@ from chatsim.chat.client.connection import Client
 from chatsim.chat.ports import LocalStore
 from chatsim.chat.protocol import NumberedText, Thread, ThreadState, ThreadTexts
 from chatsim.experiments.catchup import by_message_id
+from chatsim.experiments.catchup.checks import StoredText
 from chatsim.experiments.catchup.tables import READER, Tables
 
 __all__ = ["CacheReader", "FirstScreen", "LedgerReader"]
@@ -35,8 +36,8 @@ class LedgerReader:
         """Catch up with the source's messages."""
         await by_message_id.catch_up(client, self._ledger, at_once=at_once, stored=screen.stored)
 
-    async def messages(self) -> Sequence[int]:
-        """The ids of the stored messages."""
+    async def messages(self) -> Sequence[StoredText]:
+        """The stored messages, in the order in which a thread shows them."""
         return await self._ledger.messages()
 
 
@@ -77,10 +78,13 @@ class CacheReader:
         await sync.refresh(client, self.cache)
         await sync.catch_up(client, self.cache, stored)
 
-    async def messages(self) -> Sequence[int]:
-        """The ids of the stored messages."""
-        rows = await self._store.execute("SELECT message_id FROM message")
-        return [int(str(number)) for (number,) in rows.rows]
+    async def messages(self) -> Sequence[StoredText]:
+        """The stored messages, in the order in which a thread shows them, without the one that `fill` has stored."""
+        rows = await self._store.execute(
+            "SELECT message_id, thread_id, content FROM message WHERE seq > ? ORDER BY thread_id, seq",
+            (self._tables.history,),
+        )
+        return [StoredText(int(str(number)), int(str(thread)), str(content)) for number, thread, content in rows.rows]
 
 
 class FirstScreen:

@@ -63,6 +63,7 @@ class Race(Experiment):
     name = "race"
     title = "Creating private chats"
     judged = ("strategy", "strategies")
+    circumstances = ("pattern",)
     shown: ClassVar[Mapping[str, str]] = {
         "strategy": "strategy",
         "pattern": "pattern",

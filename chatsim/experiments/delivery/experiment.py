@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,12 +30,13 @@ from chatsim.chat.protocol import (
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.experiments.base import Experiment
-from chatsim.experiments.checks import judge
+from chatsim.experiments.checks import Anomaly, disordered, judge, repeated, unexpected
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
 from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
 from chatsim.experiments.statistics import percentile
+from chatsim.experiments.talk.checks import SentText
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.world import Sharing, World
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from tqdm.auto import tqdm
 
-__all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "converse"]
+__all__ = ["HOPS", "PATHS", "PEERS", "PRESENCE", "Delivery", "check_pushed", "converse"]
 
 PATHS = ("same", "across")
 """The paths: author and reader on the same node, or on two nodes."""
@@ -60,6 +61,7 @@ HOPS = {
 PRESENCE = ("process", "redis")
 PEERS = ("process", "grpc")
 
+_TEXT = "a text of thirty-two characters."
 _WARM_UP_TEXTS = 5
 _LOST_AFTER = 10.0  # seconds; a peer is given up after five
 
@@ -118,17 +120,25 @@ class Delivery(Experiment):
                 async with self.nodes_running(world, sharing) as door:
                     rng = np.random.default_rng(self.seed)
                     for path in self.paths:
-                        window, history = await converse(self, path, door, rng, bar)
+                        window, history, wrong = await converse(self, path, door, rng, bar)
                         key = {"path": path, "presence": sharing.registry, "peers": sharing.peers}
-                        result.variants += [self.variant(key, hop, window, history) for hop in HOPS]
+                        result.variants += [
+                            self.variant(key, hop, window, history, wrong if hop == "pushed" else ()) for hop in HOPS
+                        ]
 
     @staticmethod
-    def variant(key: Mapping[str, object], hop: str, window: float, history: Sequence[Operation]) -> Variant:
-        """One hop of the texts that were sent in a window of so many seconds; latencies in ms."""
+    def variant(
+        key: Mapping[str, object],
+        hop: str,
+        window: float,
+        history: Sequence[Operation],
+        wrong: Sequence[Anomaly] = (),
+    ) -> Variant:
+        """One hop of the texts that were sent in a window of so many seconds; latencies in ms. ``wrong`` is unsafe."""
         times = np.array([each.value[hop] * 1e3 for each in history if hop in each.value])
         late = f"not {hop} within {_LOST_AFTER:g} s"  # it is stored, and there at the reader's next catch-up
         seen = [each if hop in each.value else replace(each, outcome=Outcome.FAIL, reason=late) for each in history]
-        verdict = judge(seen, (), safe=f"all {len(history):,} texts were {hop}", refused="texts were late")
+        verdict = judge(seen, wrong, safe=f"all {len(history):,} texts were {hop}", refused="texts were late")
         return Variant(
             key={**key, "hop": hop},
             measures={
@@ -168,8 +178,8 @@ async def converse(
     door: Callable[[int, int], LogIn],
     rng: np.random.Generator,
     bar: tqdm[Never],
-) -> tuple[float, list[Operation]]:
-    """Let all pairs talk at once. Returns the time that this took, in seconds, and the sent texts.
+) -> tuple[float, list[Operation], list[Anomaly]]:
+    """Let all pairs talk at once. Returns the time that this took, in seconds, the sent texts, and what is wrong.
 
     The value of each text has the seconds of each hop, by its name in `HOPS`, if it happened in time.
 
@@ -192,19 +202,49 @@ async def converse(
             thread = await author.client.create_private_chat(reader.uid)
             conversations.append(_Conversation(number, thread, author, reader, rng))
         clock = asyncio.get_running_loop().time
-        await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, clock()) for each in conversations))
+        before = await asyncio.gather(*(each.talk(_WARM_UP_TEXTS, clock()) for each in conversations))
         begun = clock()
         histories = await asyncio.gather(*(each.talk(parameters.texts, begun, bar) for each in conversations))
-        return clock() - begun, [sent for history in histories for sent in history]
+        took = clock() - begun
+        wrong = [
+            anomaly
+            for each, first, then in zip(conversations, before, histories, strict=True)
+            for anomaly in check_pushed([*first, *then], each.author.uid, each.reader.heard)
+        ]
+        return took, [sent for history in histories for sent in history], wrong
+
+
+def check_pushed(sent: Sequence[Operation], author: int, heard: Sequence[SentText]) -> Iterator[Anomaly]:
+    """Check that a device was told of nothing but an author's texts, of each once, in the order of sending.
+
+    Args:
+        sent: the texts, in the order of sending.
+        author: the author.
+        heard: what the device was told, in that order.
+    """
+    texts = [SentText(each.asked["thread"], author, each.asked["unique_id"], _TEXT) for each in sent]
+    for kind, wrong, words in (
+        ("forged", unexpected(texts, heard), "was pushed, and nobody sent it like that"),
+        ("doubled", repeated(heard), "was pushed more than once"),
+        ("disordered", disordered(texts, heard), "was pushed behind one that its author sent later"),
+    ):
+        for text in wrong:
+            yield Anomaly(kind, text, f"{text} {words}")
 
 
 class _Device:
-    """A device of a user. It notes when an expected notice arrives."""
+    """A device of a user. It notes when an expected notice arrives.
+
+    Attributes:
+        uid: the user.
+        heard: the texts that it was told of.
+    """
 
     client: Client
 
     def __init__(self, uid: int) -> None:
         self.uid = uid
+        self.heard: list[SentText] = []
         self._expected: dict[object, asyncio.Future[tuple[float, Message]]] = {}
 
     async def enter(self, enter: LogIn) -> None:
@@ -221,6 +261,9 @@ class _Device:
         heard: list[object] = []
         if isinstance(notice, TextsNotice):
             heard = [text.unique_id for text in notice.texts]
+            self.heard += [
+                SentText(notice.thread_id, text.sender, text.unique_id, text.content) for text in notice.texts
+            ]
         elif isinstance(notice, ReadNotice):
             heard = [(notice.uid, notice.seq)]
         for what in heard:
@@ -252,7 +295,7 @@ class _Conversation:
         clock = asyncio.get_running_loop().time
         pushed = self.reader.expect(name)
         sent = clock()
-        text = (OutgoingText("a text of thirty-two characters.", name),)
+        text = (OutgoingText(_TEXT, name),)
         await self.author.client.request(TextRequest(self.author.uid, self.reader.uid, self.thread, text), TextReply)
         took = {"acknowledged": clock() - sent}
         arrived = await _in_time(pushed)

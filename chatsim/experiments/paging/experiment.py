@@ -80,6 +80,7 @@ class Pages(Experiment):
     name = "pages"
     title = "Reading page by page"
     judged = ("strategy", "strategies")
+    circumstances = ("existing", "depth", "writers")
     explained = "Show how each page was read, and what the strategy by_activity costs whoever writes."
     shown: ClassVar[Mapping[str, str]] = {
         "strategy": "strategy",

@@ -80,6 +80,10 @@ class Lists(ABC):
                     shown.update(len(batch))
         await admin.execute(f"ANALYZE TABLE {', '.join(dict.fromkeys(into.split(' ')[0] for into, _, _ in tables))}")
 
+    @abstractmethod
+    async def now(self, admin: Session, size: int) -> set[int]:
+        """The ids that are in the list now."""
+
     # -- changes during a reading
 
     @abstractmethod
@@ -159,6 +163,17 @@ class ManyThreads(Lists):
             size,
             ((owner, thread, active[at], active[at]) for at, thread in enumerate(own)),
         )
+
+    async def now(self, admin: Session, size: int) -> set[int]:
+        """The threads of the user."""
+        user = self.of(size)
+        rows = await admin.execute(
+            "SELECT thread_id FROM private_chat WHERE user1_id = ? UNION"
+            " SELECT thread_id FROM private_chat WHERE user2_id = ? UNION"
+            " SELECT thread_id FROM group_chat_member WHERE user_id = ?",
+            (user, user, user),
+        )
+        return {int(str(thread)) for (thread,) in rows.rows}
 
     async def come(self, admin: Session, size: int, chance: int) -> None:
         """A new user writes to the user; and the user joins an old group."""
@@ -241,6 +256,11 @@ class LongHistories(Lists):
             seqs[here] += 1
             pair = (user if own else other, partner)
             yield number, here, seqs[here], *(pair if number % 3 else pair[::-1]), _text(number), _time(number)
+
+    async def now(self, admin: Session, size: int) -> set[int]:
+        """The messages of the thread."""
+        rows = await admin.execute("SELECT message_id FROM chat_message WHERE thread_id = ?", (self.of(size),))
+        return {int(str(number)) for (number,) in rows.rows}
 
     async def come(self, admin: Session, size: int, chance: int) -> None:  # noqa: ARG002 - all come at the end
         """A message is written."""

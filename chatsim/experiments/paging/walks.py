@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
 from chatsim.db.session import Session
-from chatsim.experiments.checks import Anomaly, Verdict, disordered, judge, missing, repeated
+from chatsim.experiments.checks import Anomaly, Verdict, disordered, judge, missing, repeated, unexpected
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.paging.lists import Lists
 
@@ -43,6 +43,8 @@ class Walk:
         history: the pages that were read, each as an operation with the ids that it has shown.
         gone: the entries that were deleted meanwhile.
         moved: the entries that were changed meanwhile, and may have another place now.
+        changes: how often somebody has changed the list between two pages.
+        others: the entries that were added meanwhile.
         ended: whether the strategy came to an end; if not, it was stopped after far too many pages.
     """
 
@@ -51,6 +53,8 @@ class Walk:
     history: list[Operation] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
+    changes: int = 0
+    others: set[int] = field(default_factory=set)
     ended: bool = False
 
     @property
@@ -78,11 +82,17 @@ class Walk:
         """Entries that were not moved, and were shown after one that belongs after them."""
         return disordered([each for each in self.there if each not in self.moved], self.shown)
 
+    @property
+    def forged(self) -> list[int]:
+        """Entries that were shown, and have never been in this list."""
+        return unexpected({*self.there, *self.others}, self.shown)
+
     def verdict(self) -> Verdict:
-        """Safe if nothing was skipped, repeated or out of order."""
+        """Safe if nothing was skipped, repeated, out of order or forged, although others have changed the list."""
         pages, left = f"{len(self.history):,} pages", len(self.there) - len(self.gone)
         safe = f"{pages}: each of {left:,} once, in order"
-        return judge(self.history, self._anomalies(pages), safe=safe, refused="pages were refused")
+        untested = "" if self.changes else f"{safe}, but nobody changed the list meanwhile; ask for other writers"
+        return judge(self.history, self._anomalies(pages), safe=safe, refused="pages were refused", untested=untested)
 
     def _anomalies(self, pages: str) -> Iterator[Anomaly]:
         if not self.ended:
@@ -93,6 +103,7 @@ class Walk:
             ("skipped", self.skipped, f"of {len(self.there):,} skipped"),
             ("repeated", self.repeated, "shown again"),
             ("disordered", self.disordered, "out of order"),
+            ("forged", self.forged, "shown that are not in this list"),
         ):
             if entries:
                 sentence = f"{len(entries):,} {words}, {self.entry} {entries[0]} the first"
@@ -162,4 +173,6 @@ async def walk(
                 else:
                     await source.touch(admin, entry, size)
                     found.moved.add(entry)
+                found.changes += 1
+    found.others = await source.now(admin, size) - {*found.there}
     return found

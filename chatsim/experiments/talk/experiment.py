@@ -64,6 +64,7 @@ class Talked:
             them. Whether an interrupted transaction took effect was unknown.
         anomalies: the anomalies that the checks have found.
         seconds: the time until all clients had everything, in seconds.
+        asked: the number of texts that were to be sent.
     """
 
     sent: list[Operation] = field(default_factory=list)
@@ -71,6 +72,7 @@ class Talked:
     cut_off: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
     seconds: float = 0.0
+    asked: int = 0
 
     @property
     def texts(self) -> list[SentText]:
@@ -80,7 +82,7 @@ class Talked:
     def verdict(self) -> Verdict:
         """Safe if no text was lost, doubled, invented or out of order."""
         safe = f"each of {len(self.sent):,} texts is stored once, and both members have it, in order"
-        return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken")
+        return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken", asked=self.asked)
 
 
 class _Changes:
@@ -198,7 +200,7 @@ class Talk(Experiment):
         await insert(world.admin, "friend (self_id, friend_id)", [(uid, _other(uid)) for uid in uids])
         chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1)
         of_nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
-        talked, changes = Talked(), _Changes()
+        talked, changes = Talked(asked=len(uids) * self.texts), _Changes()
         async with AsyncExitStack() as stack:
             running = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
             inside = await stack.enter_async_context(AsyncExitStack())

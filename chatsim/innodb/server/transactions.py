@@ -59,14 +59,15 @@ class SessionTransaction:
         return self.in_transaction or not self.autocommit
 
     @property
-    def _under_way(self) -> bool:
+    def under_way(self) -> bool:
+        """Whether a transaction has begun, as the server tells its clients."""
         return self.in_transaction or self.trx is not None
 
     # -- begin and end
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction; one that is open is committed."""
-        next_isolation = None if self._under_way else self._next_isolation
+        next_isolation = None if self.under_way else self._next_isolation
         await self.commit()
         self._next_isolation = isolation or next_isolation
         self.in_transaction = True
@@ -135,7 +136,7 @@ class SessionTransaction:
         """Set the level of the session's transactions, or ``once`` of the next one. Raises a `DatabaseError` (1568)."""
         if not once:
             self.isolation = level
-        elif self._under_way:
+        elif self.under_way:
             message = "Transaction characteristics can't be changed while a transaction is in progress"
             raise database_error(1568, message)
         else:

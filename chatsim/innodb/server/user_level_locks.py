@@ -63,6 +63,10 @@ class UserLevelLocks:
             self._locks.release(name, owner)
         return sum(held.values())
 
+    def held(self, owner: int) -> Sequence[str]:
+        """The names of the locks that a session holds."""
+        return [*self._counts.get(owner, ())]
+
     def holder(self, name: str) -> int | None:
         """The session that holds a lock."""
         return self._locks.holder(name)

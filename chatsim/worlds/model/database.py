@@ -128,6 +128,11 @@ class AdminSession:
         self._session = EngineSession(engine)
 
     @property
+    def connection_id(self) -> int:
+        """The server's number for this connection."""
+        return self._session.connection_id
+
+    @property
     def _connected(self) -> EngineSession:
         """The session, a new one if the server has crashed since. Raises a `ConnectionLostError` while it is down."""
         if self._session.closed:

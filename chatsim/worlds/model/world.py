@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.chat import schema as schemas
+from chatsim.worlds.model import contents
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.platform import ModelPlatform
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from chatsim.db.deadlock import Deadlock
     from chatsim.db.session import Database, Session
-    from chatsim.worlds.world import Costs, SessionTimeouts
+    from chatsim.worlds.world import Costs, SessionTimeouts, TableContents
 
 __all__ = ["ModelWorld"]
 
@@ -97,6 +98,14 @@ class ModelWorld(ModelPlatform):
     async def explain(self, sql: str, args: Sequence[object]) -> str | None:  # noqa: ARG002
         """None: the model does not measure a plan."""
         return None
+
+    async def contents(self) -> Mapping[str, TableContents]:
+        """The tables of the engine."""
+        return contents.contents(self.server.engine)
+
+    async def session_states(self) -> Mapping[str, int] | None:
+        """The sessions of the engine."""
+        return contents.session_states(self.server.engine, aside=self.admin.connection_id)
 
     @asynccontextmanager
     async def stocked(

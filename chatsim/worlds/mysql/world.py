@@ -20,7 +20,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
-from chatsim.worlds.mysql import counters, deadlock_report, driver, tcp
+from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, session_states, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
@@ -30,7 +30,7 @@ from chatsim.worlds.mysql.settings import LOOPBACK, Servers
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
 from chatsim.worlds.mysql.stale_schemas import PREFIX
 from chatsim.worlds.mysql.tcp import TcpNetwork
-from chatsim.worlds.world import Costs, Distance, Reads, SessionTimeouts, Shared, Sharing, WorldError
+from chatsim.worlds.world import Costs, Distance, Reads, SessionTimeouts, Shared, Sharing, TableContents, WorldError
 
 if TYPE_CHECKING:
     from chatsim.worlds.mysql.redis_locks import RedisLocks
@@ -318,6 +318,14 @@ class MySQLWorld:
     async def explain(self, sql: str, args: Sequence[object]) -> str | None:
         """EXPLAIN ANALYZE."""
         return str((await self.admin.execute(f"EXPLAIN ANALYZE {sql}", args)).rows[0][0]).strip()
+
+    async def contents(self) -> Mapping[str, TableContents]:
+        """The tables of the schema."""
+        return await contents.contents(self.admin)
+
+    async def session_states(self) -> Mapping[str, int] | None:
+        """What the server tells of the connections to the schema."""
+        return await session_states.session_states(self.admin)
 
     @asynccontextmanager
     async def stocked(

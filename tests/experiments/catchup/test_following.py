@@ -221,20 +221,22 @@ def looked(at, threads, messages):
 
 def test_what_no_later_message_has_hidden_is_lost_without_a_culprit():
     one = written(0, 1, [7, 8], 0.5, 0.75)
-    (lost,) = Followed([one, looked(1.0, [1], [7])]).lost
+    (lost,) = Followed(CURSORS["message_id"], [one, looked(1.0, [1], [7])]).lost
     assert (lost.kind, lost.subject, lost.steps) == ("lost", 8, (one,))
     assert lost.sentence == "message 8 of thread 1 was never found"
 
 
 def test_what_another_threads_message_came_after_is_not_laid_on_it():
     mine, others = written(0, 1, [1], 0.0, 0.2), written(1, 2, [2], 0.0, 0.1)
-    (lost,) = Followed([mine, others, looked(0.1, [2], [2])]).lost
+    (lost,) = Followed(CURSORS["message_id"], [mine, others, looked(0.1, [2], [2])]).lost
     assert lost.steps == (mine,)
 
 
 def test_the_first_look_that_had_seen_a_later_message_and_who_wrote_that_are_named():
     late, early, third = (written(*each, 0.0, 0.2) for each in ((0, 1, [1]), (1, 1, [2]), (2, 1, [3])))
-    (lost,) = Followed([late, early, third, looked(0.1, [2, 1], [9, 2]), looked(0.3, [1], [3])]).lost
+    (lost,) = Followed(
+        CURSORS["message_id"], [late, early, third, looked(0.1, [2, 1], [9, 2]), looked(0.3, [1], [3])]
+    ).lost
     assert lost.steps == (early, late)
     assert lost.sentence == (
         "message 1 of thread 1 was never found: at 0.1000 s the reader had seen message 2, and not yet this one"

@@ -19,7 +19,7 @@ def walked(pages, *, ended=True, **changes):
         Operation(0, turn, "page", {}, turn, turn, turn + 0.5, value={"entries": [*page]})
         for turn, page in enumerate(pages)
     ]
-    return Walk("message", LIST, history, ended=ended, **changes)
+    return Walk("message", LIST, history, ended=ended, **{"changes": 1, "others": {7, 9}} | changes)
 
 
 def test_each_once_and_in_order_is_safe():
@@ -28,6 +28,25 @@ def test_each_once_and_in_order_is_safe():
 
 def test_what_has_come_meanwhile_may_be_shown_or_not():
     assert verdict([(1, 7, 2), (3, 4), (5, 6, 9)])[0] == "safe"
+
+
+def test_what_has_never_been_in_the_list_is_forged():
+    assert verdict([(1, 2, 8), (3, 4, 5, 6, 8)]) == (
+        "unsafe",
+        "1 shown again, message 8 the first (on page 1 and 2) (and 1 more)",
+    )
+    assert verdict([(1, 2, 8), (3, 4, 5, 6)]) == (
+        "unsafe",
+        "1 shown that are not in this list, message 8 the first (on page 1)",
+    )
+
+
+def test_a_list_that_nobody_has_changed_tests_nothing():
+    assert verdict([(1, 2, 3), (4, 5, 6)], changes=0) == (
+        "not tested",
+        "2 pages: each of 6 once, in order, but nobody changed the list meanwhile; ask for other writers",
+    )
+    assert verdict([(1, 2, 3), (5, 6)], changes=0)[0] == "unsafe"
 
 
 def test_what_has_gone_meanwhile_may_be_shown_or_not():
