@@ -16,7 +16,7 @@ RATIO = 10.0
 """An innocent user's p99 may be this many times the p99 beside the burner."""
 LONGEST_MS = 250.0
 """The slowest request of an innocent user may take this long."""
-_LOG_BYTES, _LOG_RATE = 65_536, 32_768
+_LOG_BYTES, _LOG_RATE = 2**19, 8_192
 """What an attack may write into the log: so many bytes, and so many more per second."""
 _MEMORY = 64 * 2**20
 """By how much the node's memory may have grown afterwards, in bytes."""

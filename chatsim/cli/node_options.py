@@ -20,6 +20,7 @@ from chatsim.chat.server.admission import PER_ADDRESS
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import TEXTS
+from chatsim.cli.bounded_log import Bounded
 from chatsim.worlds.common.tokens import LIFETIME
 from chatsim.worlds.mysql.settings import LOOPBACK
 from chatsim.worlds.world import Sharing
@@ -192,6 +193,8 @@ def run_until_signal(main: Coroutine[Any, Any, None]) -> None:
 
 
 def log_to_stderr() -> None:
-    """Print the log of servers on standard error."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    """Print the log of servers on standard error. What clients can repeat does not fill it."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Bounded())
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler])
     logging.getLogger("chatsim").setLevel(logging.INFO)
