@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chatsim.conformance import model_player as schedules
-from chatsim.conformance.schedule import read
+from chatsim.conformance.files import read
 from chatsim.db.deadlock import LockKind
 from chatsim.db.session import Isolation
 from chatsim.innodb.storage.dictionary import IndexDefinition

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-import msgspec
 
-from chatsim.cli.common import INTERRUPTED, UNSAFE, one_sentence, server_options
-from chatsim.conformance.comparison import LEVELS, Comparison, compare
-from chatsim.conformance.schedule import BadScheduleError, Completed, Play, Schedule, ScheduleOutcome, read
+from chatsim.cli.common import one_sentence, server_options
+from chatsim.cli.schedule_output import PlayedFile, print_both, print_checks, print_outcomes, print_report
+from chatsim.conformance.files import read
+from chatsim.conformance.schedule import BadScheduleError, NotPlayedError, Play, Schedule, ScheduleOutcome
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.world import BadParameterError, WorldError, missing_extra
+from chatsim.worlds.world import BadParameterError, missing_extra
 
 if TYPE_CHECKING:
     from chatsim.conformance.differential import DifferentialReport
@@ -33,13 +32,13 @@ _SESSIONS = re.compile(r"(\d)(?:-(\d))?")
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--world",
-    type=click.Choice(["mysql", "model"]),
+    type=click.Choice(["mysql", "model", "both"]),
     default="mysql",
     show_default=True,
-    help="Where it runs: on a real server, or in the model.",
+    help="Where it runs: on a real server, in the model, or in both, and the two are compared.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON, a line for each file.")
 @click.option("--check", is_flag=True, help="Compare with what the files expect; exit status 1 where they differ.")
@@ -62,6 +61,10 @@ def schedule(
 ) -> None:
     """Run schedules: the statements of several sessions, in a given order, with the locks after each step.
 
+    A file (- is the standard input) is JSON; or SQL, in which each comment '-- session NAME' says whose the following
+    statements are, and what stands before the first is the setup; or lines 'NAME: statement', with the setup as lines
+    'setup: statement'. A file that can't be run is said to be so, and the others go on. A deadlock is explained.
+
     With --generate, schedules are drawn at random, and played on MySQL and in the model. Each one on which they
     disagree is made as small as possible, and printed as a line of JSON that can be saved as a file. Its title is the
     difference.
@@ -70,8 +73,8 @@ def schedule(
     the InnoDB counter purge_invoked (innodb_monitor_enable) for that time, and needs the privileges PROCESS, RELOAD,
     CONNECTION_ADMIN and SYSTEM_VARIABLES_ADMIN. The setting is put back at the end, also after an error or Ctrl-C.
 
-    Exit status: 0; 1 when --check finds a difference (of drawn schedules, the locks may differ in 2 of 100);
-    2 when one could not be run; 130 after Ctrl-C.
+    Exit status: 0; 1 when --check or --world both finds a difference (of drawn schedules, the locks may differ in 2 of
+    100); 2 when one could not be run; 130 after Ctrl-C.
     """
     servers = Servers(**options)
     with one_sentence():
@@ -80,21 +83,16 @@ def schedule(
             draws = {"seed": _seed(seed), "sessions": _session_range(sessions or "2-4"), "foreign_keys": foreign_keys}
             interrupted, report = _generate(servers, generate, draws)
         else:
-            _check_file_options(files, world, servers, drawn=(seed, sessions, foreign_keys or None))
-            schedules = [read(path) for path in files]
-            if check and (without := [each.id for each in schedules if each.expected is None]):
-                raise WorldError(f"{without[0]} does not say what to expect")
-            found, skipped = _play_files(schedules, world, servers, strict=not check)
+            _check_file_options(files, world, servers, check=check, drawn=(seed, sessions, foreign_keys or None))
+            played = _play_files(files, ["mysql", "model"] if world == "both" else [world], servers, check=check)
     if generate is not None:
-        _print_report(report, interrupted=interrupted)
+        print_report(report, interrupted=interrupted)
     elif check:
-        _print_comparisons([compare(script, outcome) for script, outcome in found], skipped)
+        print_checks(played)
+    elif world == "both":
+        print_both(played, as_json=as_json)
     else:
-        for script, outcome in found:
-            if as_json:
-                click.echo(msgspec.json.encode(outcome))
-            else:
-                _print_outcome(script, outcome)
+        print_outcomes(played, as_json=as_json)
 
 
 # --- what goes together
@@ -113,13 +111,20 @@ def _check_drawing_options(files: Sequence[Path], world: str, count: int, *, as_
 
 
 def _check_file_options(
-    files: Sequence[Path], world: str, servers: Servers, *, drawn: tuple[int | None, str | None, bool | None]
+    files: Sequence[Path],
+    world: str,
+    servers: Servers,
+    *,
+    check: bool,
+    drawn: tuple[int | None, str | None, bool | None],
 ) -> None:
     """Raise `BadParameterError` for options that can't be combined with files."""
     if not files:
         raise BadParameterError("no schedule is given: name files, or have some drawn by --generate N --check")
     if any(each is not None for each in drawn):
         raise BadParameterError("--seed, --sessions and --foreign-keys are about drawn schedules: give --generate N")
+    if world == "both" and check:
+        raise BadParameterError("--world both compares the worlds with each other, --check with the files: give either")
     if world == "model" and servers != Servers():
         raise BadParameterError("which server to use is said for --world mysql; the model has none")
 
@@ -157,23 +162,30 @@ def _mysql(servers: Servers) -> Iterator[tuple[Play, bool]]:
             runner.run(world.__aexit__())
 
 
-def _play_files(
-    schedules: Sequence[Schedule], world: str, servers: Servers, *, strict: bool
-) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
-    """The outcomes, and why what can't be run there can't; the first of these is raised when ``strict``."""
-    from chatsim.conformance import model_player
+def _play_files(files: Sequence[Path], worlds: Sequence[str], servers: Servers, *, check: bool) -> list[PlayedFile]:
+    """Each file, played in the worlds."""
+    found = [_read(path, check=check) for path in files]
+    readable = [each for each in found if each.schedule is not None]
+    if "model" in worlds:
+        from chatsim.conformance import model_player
 
-    if world == "model":
-        return _play_all(schedules, model_player.play, strict=strict)
-    found: dict[int, ScheduleOutcome] = {}
-    skipped: list[str] = []
-    for settings in dict.fromkeys(_settings(script) for script in schedules):  # an own server for each
-        alike = [script for script in schedules if _settings(script) == settings]
-        with _mysql(replace(servers, settings=settings)) as (play, _):
-            played, not_played = _play_all(alike, play, strict=strict)
-        found |= {id(script): outcome for script, outcome in played}
-        skipped += not_played
-    return [(script, found[id(script)]) for script in schedules if id(script) in found], skipped
+        _play_all(readable, "model", model_player.play)
+    if "mysql" in worlds:
+        for settings in dict.fromkeys(_settings(each.script) for each in readable):  # an own server for each
+            with _mysql(replace(servers, settings=settings)) as (play, _):
+                _play_all([each for each in readable if _settings(each.script) == settings], "mysql", play)
+    return found
+
+
+def _read(path: Path, *, check: bool) -> PlayedFile:
+    try:
+        schedule = read(path)
+        _settings(schedule)
+    except BadScheduleError as error:
+        return PlayedFile(path.stem, None, problem=str(error))
+    if check and schedule.expected is None:
+        return PlayedFile(schedule.id, None, problem=f"{schedule.id} does not say what to expect")
+    return PlayedFile(schedule.id, schedule)
 
 
 def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
@@ -184,18 +196,12 @@ def _settings(script: Schedule) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in sorted(script.server.items()))
 
 
-def _play_all(
-    schedules: Sequence[Schedule], play: Play, *, strict: bool
-) -> tuple[list[tuple[Schedule, ScheduleOutcome]], list[str]]:
-    found, skipped = [], []
-    for script in schedules:
+def _play_all(files: Iterable[PlayedFile], world: str, play: Play) -> None:
+    for each in files:
         try:
-            found.append((script, play(script)))
-        except WorldError as error:
-            if strict:
-                raise
-            skipped.append(str(error))
-    return found, skipped
+            each.outcomes[world] = play(each.script)
+        except NotPlayedError as error:
+            each.outcomes[world] = error
 
 
 def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, DifferentialReport]:
@@ -231,66 +237,3 @@ def _interruptible(play: Play) -> Iterator[Play]:
         yield stoppable
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-# --- what is printed
-
-
-def _print_report(report: DifferentialReport, *, interrupted: bool) -> None:
-    for each in report.disagreements:
-        click.echo(msgspec.json.encode(each.schedule))
-    for reason, times in report.not_modelled.most_common():
-        click.echo(f"not in the model, {times:,} times: {reason}", err=True)
-    if report.unstable:
-        click.echo(f"left out, since the server does not do the same every time: {report.unstable:,}", err=True)
-    for name, differ in zip(LEVELS, report.differing, strict=True):
-        click.echo(f"{name}: {report.played - differ:,} of {report.played:,} agree")
-    if interrupted:
-        click.echo("Interrupted; what had been found is above.", err=True)
-        sys.exit(INTERRUPTED)
-    if not report.agrees:
-        sys.exit(UNSAFE)
-
-
-def _print_comparisons(comparisons: Sequence[Comparison], skipped: Sequence[str]) -> None:
-    for each in comparisons:
-        if not each.agrees:
-            difference = next(difference for difference in each.differences if difference)
-            click.echo(f"{each.schedule}: {difference}")
-    for reason in skipped:
-        click.echo(f"not run: {reason}", err=True)
-    for level, name in enumerate(LEVELS):
-        agree = sum(each.raced or each.differences[level] is None for each in comparisons)
-        click.echo(f"{name}: {agree:,} of {len(comparisons):,} agree")
-    if not all(each.agrees for each in comparisons):
-        sys.exit(UNSAFE)
-
-
-def _print_outcome(script: Schedule, outcome: ScheduleOutcome) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(title=script.title or script.id, title_justify="left", show_lines=True)
-    for name in ("step", *script.sessions):
-        table.add_column(name)
-    for step, after in zip(script.steps, outcome.steps, strict=True):
-        cells = dict.fromkeys(script.sessions, "")
-        cells[step.session] = escape(step.sql)
-        for ended in after.completed:
-            cells[ended.session] += f"\n[bold]{escape(_result(ended))}[/bold]"
-        for name, waits in after.blocked.items():
-            cells[name] += f"\n[italic]waits for {', '.join(waits.by) or 'others'}[/italic]"
-        for owner, *lock in after.locks or ():
-            cells[owner] += f"\n[dim]{escape(' '.join('-' if part is None else str(part) for part in lock))}[/dim]"
-        table.add_row(str(step.n), *(cell.strip() for cell in cells.values()))
-    console.print(table)
-    for name, final in outcome.final.items():
-        console.print(f"{name} ({', '.join(final.columns)}): {final.rows}", markup=False)
-
-
-def _result(ended: Completed) -> str:
-    if ended.result == "error":
-        return f"{ended.errno}: {ended.message}"
-    return str(ended.rows) if ended.result == "rows" else f"ok, {ended.affected} rows"

@@ -62,10 +62,20 @@ def _renamed(data: str, names: dict[str, str]) -> str:
 
 
 def compare(schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
-    """Compare an outcome with the one that the schedule expects. Raises `ValueError` if it expects none."""
+    """Compare an outcome with the one that the schedule expects, or else with the nearest of the alternatives.
+
+    Raises:
+        ValueError: the schedule expects nothing.
+    """
     if schedule.expected is None:
         raise ValueError(f"{schedule.id} does not say what to expect")
-    expected, outcome = without_row_ids(schedule.expected), without_row_ids(outcome)
+    others = (each.expected for each in schedule.alternatives)
+    found = [_compare_with(each, schedule, outcome) for each in (schedule.expected, *others)]
+    return min(found, key=lambda each: [difference is not None for difference in each.differences])
+
+
+def _compare_with(expected: ScheduleOutcome, schedule: Schedule, outcome: ScheduleOutcome) -> Comparison:
+    expected, outcome = without_row_ids(expected), without_row_ids(outcome)
     pairs = list(zip(expected.steps, outcome.steps, strict=True))
     places: list[int | None] = [None, None, None]
     found: list[str | None] = [None, None, None]

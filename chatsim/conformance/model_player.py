@@ -6,7 +6,16 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from chatsim.conformance.schedule import AWAIT, Blocked, Completed, FinalTable, ScheduleOutcome, StepOutcome, plain
+from chatsim.conformance.schedule import (
+    AWAIT,
+    Blocked,
+    Completed,
+    FinalTable,
+    NotPlayedError,
+    ScheduleOutcome,
+    StepOutcome,
+    plain,
+)
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.engine import Engine
@@ -17,6 +26,7 @@ from chatsim.worlds.world import WorldError
 
 if TYPE_CHECKING:
     from chatsim.conformance.schedule import LockRow, Schedule, Step
+    from chatsim.db.deadlock import Deadlock
 
 __all__ = ["play"]
 
@@ -33,7 +43,7 @@ def play(schedule: Schedule, *, log_bin: bool = False, check_determinism: bool =
         check_determinism: play it twice, and compare the two runs.
 
     Raises:
-        WorldError: the model can't play it; the message names what it does not have.
+        NotPlayedError: the model can't play it; the message names what it does not have.
         DivergenceError: the second run differs from the first.
     """
     if check_determinism:
@@ -53,18 +63,26 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
         for sql in schedule.setup:
             await admin.run(sql)
     except (DatabaseError, NotImplementedError) as error:
-        raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
+        raise NotPlayedError(schedule.id, _reason(error)) from error
     engine.purge()
     for table in engine.tables.values():
         table.analyze()
     execution = _ModelExecution(engine, schedule)
+    steps: list[StepOutcome] = []
     try:
-        steps = [await execution.step(each) for each in schedule.steps]
-    except NotImplementedError as error:
-        raise WorldError(f"{schedule.id}: {error}") from error
+        for step in schedule.steps:
+            try:
+                steps.append(await execution.step(step))
+            except (NotImplementedError, WorldError) as error:
+                raise NotPlayedError(schedule.id, _reason(error), step, steps) from error
     finally:
         execution.close()
-    return ScheduleOutcome(steps, _final(engine, admin))
+    return ScheduleOutcome(steps, _final(engine, admin), execution.deadlocks)
+
+
+def _reason(error: Exception) -> str:
+    """Why the model can't play something, and the way out."""
+    return f"{error}; world mysql can play it" if isinstance(error, NotImplementedError) else str(error)
 
 
 @dataclass
@@ -107,6 +125,8 @@ class _ModelExecution:
             self._view_holder.in_transaction = True
             self._view_holder.view()
         self._ended: list[Completed] = []
+        self._deadlock: Deadlock | None = None
+        self.deadlocks: dict[int, Deadlock] = {}
 
     async def step(self, step: Step) -> StepOutcome:
         client = self._clients[step.session]
@@ -126,6 +146,9 @@ class _ModelExecution:
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
+        if (deadlock := self._engine.deadlock) is not self._deadlock and deadlock is not None:
+            self._deadlock = deadlock
+            self.deadlocks[step.n] = deadlock.named(self._names)
         blocked = {
             self._names[each.session]: Blocked(
                 self._clients[self._names[each.session]].step,

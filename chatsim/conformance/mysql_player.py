@@ -19,13 +19,17 @@ from chatsim.conformance.schedule import (
     Completed,
     FinalTable,
     LockRow,
+    NotPlayedError,
     Schedule,
     ScheduleOutcome,
     Step,
     StepOutcome,
     plain,
 )
-from chatsim.db.errors import DatabaseError
+from chatsim.db.deadlock import Deadlock
+from chatsim.db.errors import DatabaseError, Kind
+from chatsim.db.mysql import kind_of
+from chatsim.db.text import quoted
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.purge import Purge
 from chatsim.worlds.mysql.purge_counter import counting_purges
@@ -69,7 +73,8 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
     """Run a schedule in the world's schema, whose tables it replaces.
 
     Raises:
-        WorldError: the server is not set as the schedule needs it, or the setup fails.
+        WorldError: the server is not set as the schedule needs it.
+        NotPlayedError: the setup fails, or a step goes to a session that waits.
         DatabaseError: a connection is lost.
     """
     await _check(world, schedule)
@@ -79,9 +84,10 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
         for sql in schedule.setup:
             await world.admin.execute(sql)
         for table in await _tables(world):
-            await world.admin.execute(f"ANALYZE TABLE {table}")
+            await world.admin.execute(f"ANALYZE TABLE {quoted(table)}")
     except DatabaseError as error:
-        raise WorldError(f"the setup of {schedule.id} fails: {error}") from error
+        raise NotPlayedError(schedule.id, str(error)) from error
+    await world.deadlock()  # an earlier one is none of this schedule
     async with AsyncExitStack() as stack:
         purge_session = await driver.connect(world.url, world.schema)
         stack.push_async_callback(purge_session.close)
@@ -102,8 +108,13 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
             await purge.hold()
         execution = _MySQLExecution(world, clients, purge if schedule.purge == "eager" else None)
         stack.push_async_callback(execution.close)
-        steps = [await execution.step(each) for each in schedule.steps]
-    return ScheduleOutcome(steps, await _final(world))
+        steps: list[StepOutcome] = []
+        for step in schedule.steps:
+            try:
+                steps.append(await execution.step(step))
+            except WorldError as error:
+                raise NotPlayedError(schedule.id, str(error), step, steps) from error
+    return ScheduleOutcome(steps, await _final(world), execution.deadlocks)
 
 
 async def _check(world: MySQLWorld, schedule: Schedule) -> None:
@@ -143,11 +154,13 @@ class _MySQLExecution:
     """The sessions of a schedule on a server."""
 
     def __init__(self, world: MySQLWorld, clients: dict[str, _MySQLClient], purge: Purge | None) -> None:
+        self._world = world
         self._admin = world.admin
         self._purge = purge  # it runs after each step
         self._clients = clients
         self._names = {client.session.connection_id: name for name, client in clients.items()}
         self._ended: list[Completed] = []  # in the order of their ends
+        self.deadlocks: dict[int, Deadlock] = {}
 
     async def step(self, step: Step) -> StepOutcome:
         client = self._clients[step.session]
@@ -163,6 +176,9 @@ class _MySQLExecution:
             client.pending = asyncio.create_task(client.run(step))
         blocked = await self._settle()
         ended, self._ended = self._ended, []
+        died = any(kind_of(each.errno) is Kind.DEADLOCK for each in ended)
+        if died and (deadlock := await self._world.deadlock()) is not None:
+            self.deadlocks[step.n] = deadlock.named(self._names)
         return StepOutcome(step.n, ended, blocked, await self._locks())
 
     async def close(self) -> None:
@@ -257,9 +273,9 @@ async def _final(world: MySQLWorld) -> dict[str, FinalTable]:
             " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
             (table,),
         )
-        keys = [f"`{name}`" for name, key, _ in columns.rows if key == "PRI"]
+        keys = [quoted(str(name)) for name, key, _ in columns.rows if key == "PRI"]
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
-        rows = await world.admin.execute(f"SELECT * FROM `{table}`{order}")  # noqa: S608
+        rows = await world.admin.execute(f"SELECT * FROM {quoted(table)}{order}")  # noqa: S608
         following = None
         if any("auto_increment" in str(extra) for _, _, extra in columns.rows):
             following = await world.admin.execute(

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from chatsim.conformance.schedule import Schedule, ScheduleOutcome
+from chatsim.conformance.files import parse
+from chatsim.conformance.schedule import Played, Schedule, ScheduleOutcome
 from chatsim.worlds.choice import choose
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
@@ -18,21 +19,25 @@ __all__ = ["AsyncPlay", "play", "player"]
 AsyncPlay = Callable[[Schedule], Awaitable[ScheduleOutcome]]
 
 
-async def play(schedule: Schedule, *, world: str | MySQL | Model = "mysql") -> ScheduleOutcome:
+async def play(schedule: Schedule | str, *, world: str | MySQL | Model = "mysql") -> Played:
     """Play a script of several sessions, statement by statement, and look at the locks after each.
 
     Args:
-        schedule: the script.
+        schedule: the script, or its text in a form that `chatsim.conformance.files` reads.
         world: ``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model`. On a server that you name,
             an InnoDB counter is enabled meanwhile (``innodb_monitor_enable``) and put back afterwards.
 
     Raises:
+        BadScheduleError: the text is no schedule.
         BadParameterError: there is no such world; or a `Model` has costs, which a schedule does not depend on.
-        WorldError: the world is not available, or can't play the schedule.
+        WorldError: the world is not available.
+        NotPlayedError: the world can't play the schedule; it has the steps before.
         DivergenceError: the model was to check that the schedule repeats itself, and it does not.
     """
+    script = parse(schedule, "schedule") if isinstance(schedule, str) else schedule
     async with player(world) as (play_there, _):
-        return await play_there(schedule)
+        outcome = await play_there(script)
+    return Played(steps=outcome.steps, final=outcome.final, deadlocks=outcome.deadlocks, schedule=script)
 
 
 @asynccontextmanager

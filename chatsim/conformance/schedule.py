@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import msgspec
 
+from chatsim.db.deadlock import Deadlock
+from chatsim.worlds.world import WorldError
+
 __all__ = [
     "AWAIT",
+    "Alternative",
     "BadScheduleError",
     "Blocked",
     "Completed",
     "FinalTable",
+    "NotPlayedError",
     "Play",
+    "Played",
     "Schedule",
     "ScheduleOutcome",
     "Step",
     "StepOutcome",
     "number_steps",
     "plain",
-    "read",
 ]
 
 AWAIT = "@await"
 """In place of SQL: wait until the running statement of that session has ended."""
+
+SETUP = "setup"
+"""The name in a line of `Schedule.of` that is no session: its statements run first."""
 
 Value = int | float | str | None
 
@@ -36,6 +43,27 @@ LockRow = tuple[str, str, str | None, str, str, str, str | None]
 
 class BadScheduleError(ValueError):
     """A file is not a schedule. The message names the file and the place."""
+
+
+class NotPlayedError(WorldError):
+    """A schedule can't be played to its end in a world.
+
+    Args:
+        name: of the schedule.
+        reason: why the step can't be played.
+        step: the step; None if it is a statement of the setup.
+        before: the outcomes of the steps before it.
+
+    Attributes:
+        reason, step, before: as given.
+    """
+
+    def __init__(self, name: str, reason: str, step: Step | None = None, before: Sequence[StepOutcome] = ()) -> None:
+        place = f"the setup of {name} fails" if step is None else f"{name}, step {step.n} ({step.session}: {step.sql})"
+        super().__init__(f"{place}: {reason}")
+        self.reason = reason
+        self.step = step
+        self.before = list(before)
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,11 +155,26 @@ class FinalTable(msgspec.Struct, frozen=True, omit_defaults=True):
     next_auto_increment: int | None = None
 
 
-class ScheduleOutcome(msgspec.Struct, frozen=True):
-    """The outcome of a schedule."""
+class ScheduleOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The outcome of a schedule.
+
+    Attributes:
+        steps: the state after each step.
+        final: the tables after the last step, by name.
+        deadlocks: the deadlocks that ended in error 1213, by the step at which they did. The transactions have the
+            names of their sessions. They are not compared.
+    """
 
     steps: list[StepOutcome]
     final: dict[str, FinalTable]
+    deadlocks: dict[int, Deadlock] = msgspec.field(default_factory=dict)
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """An outcome that a server has also had: how often, in as many runs as all alternatives together."""
+
+    expected: ScheduleOutcome
+    count: int = 1
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +191,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         sessions: the names of the sessions; each has a connection.
         steps: the steps, in order.
         expected: the expected outcome.
+        alternatives: the outcomes that a race within the server allows besides.
         mysql: the version of the server on which the outcome was recorded.
         concurrent_wakeups: steps that free several waiters at once, so that the order is a race.
         unstable_locks_at: steps whose locks differ between runs.
@@ -163,6 +207,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     sessions: list[str]
     steps: list[Step]
     expected: ScheduleOutcome | None = None
+    alternatives: list[Alternative] = msgspec.field(default_factory=list)
     mysql: str = ""
     concurrent_wakeups: list[int] = msgspec.field(default_factory=list)
     unstable_locks_at: list[int] = msgspec.field(default_factory=list)
@@ -172,28 +217,47 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         """A schedule from lines of ``session: SQL``.
 
         Args:
-            script: the steps; empty lines are left out.
-            setup: statements that run first.
+            script: the steps; empty lines are left out. A line ``setup: SQL`` is no step, but runs first.
+            setup: statements that run before those.
             name: its id.
             options: the other fields.
 
         Raises:
             BadScheduleError: a line has no session.
         """
-        steps: list[Step] = []
+        steps: list[tuple[str, str]] = []
+        first = list(setup)
         for line in filter(str.strip, script.splitlines()):
             session, colon, sql = line.strip().partition(": ")
             if not colon or not session.isidentifier():
                 raise BadScheduleError(f"{line.strip()!r} is not of the form 'session: SQL'")
-            steps.append(Step(len(steps) + 1, session, sql))
-        sessions = list(dict.fromkeys(step.session for step in steps))
-        return cls(id=name, setup=list(setup), sessions=sessions, steps=steps, **options)
+            if session == SETUP:
+                first.append(sql)
+            else:
+                steps.append((session, sql))
+        sessions = list(dict.fromkeys(session for session, _ in steps))
+        return cls(id=name, setup=first, sessions=sessions, steps=number_steps(steps), **options)
 
     def __post_init__(self) -> None:
         if [step.n for step in self.steps] != list(range(1, len(self.steps) + 1)):
             raise ValueError("the steps are not numbered 1, 2, 3 and so on")
         if unknown := {step.session for step in self.steps} - set(self.sessions):
             raise ValueError(f"a step is of session {min(unknown)!r}, which 'sessions' has not")
+
+
+class Played(ScheduleOutcome, frozen=True, kw_only=True):
+    """An outcome together with its schedule, so that it can be shown. A notebook shows it as a table of steps.
+
+    Attributes:
+        schedule: what was played.
+    """
+
+    schedule: Schedule
+
+    def _repr_html_(self) -> str:
+        from chatsim.conformance.display import html
+
+        return html(self.schedule, self)
 
 
 Play = Callable[[Schedule], ScheduleOutcome]
@@ -203,16 +267,6 @@ Play = Callable[[Schedule], ScheduleOutcome]
 def number_steps(steps: Iterable[tuple[str, str]]) -> list[Step]:
     """Sessions and statements as steps, numbered from 1."""
     return [Step(number, session, sql) for number, (session, sql) in enumerate(steps, 1)]
-
-
-def read(path: Path) -> Schedule:
-    """The schedule of a JSON file. Raises `BadScheduleError`."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Schedule)
-    except OSError as error:
-        raise BadScheduleError(f"{path} can't be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadScheduleError(f"{path}: {error}") from error
 
 
 def plain(rows: Iterable[Iterable[object]]) -> list[list[Value]]:

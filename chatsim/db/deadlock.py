@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from html import escape
 from textwrap import shorten
@@ -83,6 +84,7 @@ class Participant:
             them. Empty if only this transaction's own request blocks it, because it is earlier in the queue.
         waits: the lock that it waits for.
         weight: the number that InnoDB compares to choose the victim: lock structs plus undo records.
+        session: the name of its session, where sessions have names.
     """
 
     number: int
@@ -91,6 +93,7 @@ class Participant:
     holds: tuple[Lock, ...]
     waits: Lock
     weight: int
+    session: str = ""
 
     def summary(self, width: int) -> str:
         """The statement on one line of at most ``width`` characters."""
@@ -132,6 +135,11 @@ class Deadlock:
             for one in self.participants
             for role, lock in [*(("holds", lock) for lock in one.holds), ("waits", one.waits)]
         ]
+
+    def named(self, sessions: Mapping[int, str]) -> Deadlock:
+        """The same deadlock with the names of the sessions, by their connection ids."""
+        participants = [replace(each, session=sessions.get(each.connection_id, "")) for each in self.participants]
+        return replace(self, participants=tuple(participants))
 
     def in_the_way(self, one: Participant) -> tuple[Lock, ...]:
         """The locks of ``one`` that block the participant before it."""
@@ -175,6 +183,6 @@ def _sentence(one: Participant, held: tuple[Lock, ...], other: Participant) -> s
         waits = f"{one.waits.words()} of {one.waits.place}"
     behind = f"transaction {other.number}" if other.holds else f"the request of transaction {other.number}"
     return (
-        f"Transaction {one.number} ({one.summary(_STATEMENT_WIDTH)}) "
+        f"Transaction {one.number} ({one.session and f'{one.session}: '}{one.summary(_STATEMENT_WIDTH)}) "
         f"{f'holds {holds} and ' if holds else ''}waits {waits}, behind {behind}."
     )

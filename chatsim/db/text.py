@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["fill", "placeholders", "statements"]
+__all__ = ["Part", "fill", "parts", "placeholders", "quoted", "statements"]
 
 _TOKEN = re.compile(
     r"""
@@ -33,19 +34,39 @@ _TOKEN = re.compile(
 @lru_cache(maxsize=1024)
 def statements(sql: str) -> tuple[str, ...]:
     """The statements of a text, in order, without semicolons, and without white space and comments around them."""
-    found: list[str] = []
+    return tuple(part.text for part in parts(sql) if not part.is_comment)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A statement of a text, or a comment that is outside of its statements."""
+
+    text: str
+    is_comment: bool
+
+
+def parts(sql: str) -> list[Part]:
+    """The statements of a text, and the comments before, between and after them, in order."""
+    found: list[Part] = []
     start = end = None
     for token in _TOKEN.finditer(sql):
-        if token.lastgroup in ("space", "comment"):
+        if token.lastgroup == "space" or (token.lastgroup == "comment" and start is not None):
             continue
-        if token.lastgroup != "semicolon":
+        if token.lastgroup == "comment":
+            found.append(Part(token[0].strip(), is_comment=True))
+        elif token.lastgroup != "semicolon":
             start, end = token.start() if start is None else start, token.end()
         elif start is not None:
-            found.append(sql[start:end])
+            found.append(Part(sql[start:end], is_comment=False))
             start = None
     if start is not None:
-        found.append(sql[start:end])
-    return tuple(found)
+        found.append(Part(sql[start:end], is_comment=False))
+    return found
+
+
+def quoted(name: str) -> str:
+    """A name in backticks, as it must be written if it is a reserved word or has unusual characters."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def placeholders(sql: str) -> int:

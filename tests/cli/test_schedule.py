@@ -1,4 +1,4 @@
-"""``chatsim schedule`` on a server that somebody named leaves its settings as they were, also after Ctrl-C."""
+"""``chatsim schedule`` plays every file that it is given, and leaves a server that somebody named as it was."""
 
 import asyncio
 import json
@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from chatsim.cli import main
+from chatsim.conformance import model_player
 from chatsim.worlds.mysql import driver
 
 WAITS = {
@@ -73,3 +75,101 @@ def row(mysql_url):
         return rows[0]
 
     return asyncio.run(ask())
+
+
+# --- every file is played
+
+CROSSING = """
+setup: CREATE TABLE t (id INT PRIMARY KEY, v INT)
+setup: INSERT INTO t VALUES (1, 10), (2, 20)
+a: BEGIN
+a: UPDATE t SET v = 11 WHERE id = 1
+b: BEGIN
+b: UPDATE t SET v = 21 WHERE id = 2
+b: UPDATE t SET v = 12 WHERE id = 1
+a: UPDATE t SET v = 22 WHERE id = 2
+"""
+REFUSED = "a: SELECT 1\na: CALL p()\na: SELECT 2"
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, text in (("bad.json", "{"), ("crossing.txt", CROSSING), ("refused.txt", REFUSED)):
+        (tmp_path / name).write_text(text)
+    return [str(path) for path in sorted(tmp_path.iterdir())]
+
+
+def schedule(*words, **options):
+    return CliRunner().invoke(main, ["schedule", *words], **options)
+
+
+def test_each_file_has_a_line_of_json_with_its_id_also_if_it_cannot_be_played(files):
+    result = schedule("--world", "model", "--json", *files)
+    bad, crossing, refused = map(json.loads, result.stdout.splitlines())
+    assert bad["id"] == "bad"
+    assert "Input data was truncated" in bad["error"]
+    assert (crossing["id"], len(crossing["steps"]), crossing["deadlocks"]["6"]["victim"]) == ("crossing", 6, 2)
+    assert crossing["final"]["t"]["rows"] == [[1, 10], [2, 20]]
+    assert (refused["id"], refused["step"], len(refused["steps"])) == ("refused", 2, 1)
+    assert refused["error"].startswith("refused, step 2 (a: CALL p()): the model's SQL has no ")
+    assert result.exit_code == 2
+
+
+def test_what_was_played_is_shown_with_its_deadlock_and_what_was_not_is_said(files):
+    result = schedule("--world", "model", *files)
+    assert "Deadlock at step 6:\nTransaction 1 (b: UPDATE t SET v = 12 WHERE id = 1) holds" in result.stdout
+    assert "SELECT 1" in result.stdout, "the steps before the one that is refused"
+    bad, refused = result.stderr.splitlines()
+    assert bad.startswith("not run: ")
+    assert refused.startswith("not run: refused, step 2 (a: CALL p())")
+    assert result.exit_code == 2
+
+
+def test_a_schedule_comes_from_the_standard_input():
+    result = schedule("--world", "model", "--json", "-", input=CROSSING)
+    assert json.loads(result.stdout)["id"] == "schedule"
+    assert result.exit_code == 0
+
+
+def test_a_check_counts_what_was_played_and_says_what_expects_nothing(files):
+    result = schedule("--world", "model", "--check", *files)
+    assert result.stdout.startswith("who waits, who ends: 0 of 0 agree\n")
+    assert "not run: crossing does not say what to expect" in result.stderr
+    assert result.exit_code == 2
+
+
+@pytest.mark.slow
+def test_both_worlds_are_compared_without_a_recorded_outcome(mysql_url, files):
+    result = schedule("--world", "both", "--json", "--mysql-url", mysql_url, files[1])
+    line = json.loads(result.stdout)
+    assert line["differences"] == [None, None, None]
+    assert line["mysql"]["final"] == line["model"]["final"]
+    assert result.exit_code == 0
+    result = schedule("--world", "both", "--mysql-url", mysql_url, *files)
+    assert result.stdout.splitlines()[0] == "who waits, who ends: 1 of 1 agree"
+    assert result.stderr.count("not run: ") == 2
+    assert result.exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_difference_between_the_worlds_is_told_with_status_1(mysql_url, files, monkeypatch):
+    whole = model_player.play
+    monkeypatch.setattr(model_player, "play", lambda each: msgspec.structs.replace(whole(each), final={}))
+    result = schedule("--world", "both", "--mysql-url", mysql_url, files[1])
+    assert result.stdout.startswith("crossing: at the end t was expected to be ")
+    assert result.exit_code == 1
+
+
+@pytest.mark.slow
+def test_a_table_whose_name_is_a_reserved_word_is_set_up_on_the_server(mysql_url):
+    script = "setup: CREATE TABLE `option` (`key` INT PRIMARY KEY)\na: INSERT INTO `option` VALUES (1)"
+    result = schedule("--json", "--mysql-url", mysql_url, "-", input=script)
+    assert json.loads(result.stdout)["final"]["option"]["rows"] == [[1]]
+
+
+def test_checking_against_the_files_and_between_the_worlds_is_not_both():
+    result = schedule("--world", "both", "--check", "x.json")
+    assert result.stderr == (
+        "Error: --world both compares the worlds with each other, --check with the files: give either\n"
+    )
+    assert result.exit_code == 2

@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from chatsim.conformance.comparison import without_row_ids
+from chatsim.conformance.files import read
 from chatsim.conformance.mysql_player import play
-from chatsim.conformance.schedule import Schedule, ScheduleOutcome, StepOutcome, read
+from chatsim.conformance.schedule import Schedule, ScheduleOutcome, StepOutcome
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError

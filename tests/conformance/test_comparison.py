@@ -4,7 +4,16 @@ import msgspec
 import pytest
 
 from chatsim.conformance.comparison import compare, without_row_ids
-from chatsim.conformance.schedule import Blocked, Completed, FinalTable, Schedule, ScheduleOutcome, Step, StepOutcome
+from chatsim.conformance.schedule import (
+    Alternative,
+    Blocked,
+    Completed,
+    FinalTable,
+    Schedule,
+    ScheduleOutcome,
+    Step,
+    StepOutcome,
+)
 
 GAP = ("a", "t", "PRIMARY", "RECORD", "X,GAP", "GRANTED", "4")
 EXPECTED = ScheduleOutcome(
@@ -37,6 +46,14 @@ def test_what_is_as_expected_agrees_at_all_levels():
 
 def test_in_which_order_statements_end_within_a_step_does_not_matter():
     assert compare(SCHEDULE, changed(3, completed=EXPECTED.steps[2].completed[::-1])).agrees
+
+
+def test_one_of_the_alternatives_is_as_good_as_what_is_expected():
+    other = changed(1, completed=[Completed("a", 1, "ok", affected=2)])
+    raced = msgspec.structs.replace(SCHEDULE, alternatives=[Alternative(EXPECTED, 3), Alternative(other, 1)])
+    assert compare(raced, other).agrees
+    assert compare(raced, EXPECTED).agrees
+    assert not compare(raced, changed(2, blocked={})).agrees
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from chatsim.conformance import model_player
 from chatsim.conformance.comparison import compare
-from chatsim.conformance.schedule import read
+from chatsim.conformance.files import read
 
 DIFFERENCES = sorted(Path(__file__).with_name("differences").glob("*.json"))
 FIDELITY = Path(__file__).parents[2] / "docs" / "fidelity.md"

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from chatsim.conformance.schedule import BadScheduleError, read
+from chatsim.conformance.files import read
+from chatsim.conformance.schedule import BadScheduleError
 
 GOOD = {
     "id": "two",

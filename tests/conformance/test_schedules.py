@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from chatsim.conformance.comparison import compare
+from chatsim.conformance.files import read
 from chatsim.conformance.model_player import play as play_in_the_model
 from chatsim.conformance.mysql_player import play as play_on_mysql
-from chatsim.conformance.schedule import read
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
