@@ -24,6 +24,7 @@ __all__ = [
     "Listener",
     "LocalStore",
     "LocalStoreError",
+    "LocalStoreUnavailableError",
     "Locks",
     "LocksError",
     "LocksTimeoutError",
@@ -252,6 +253,10 @@ class Peer(Protocol):
 
 class LocalStoreError(Exception):
     """A client's local store has failed. The message has the reason. Nothing of the transaction was stored."""
+
+
+class LocalStoreUnavailableError(LocalStoreError):
+    """A client's local store can't be used now, but a later try may succeed: another process has locked it, say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from chatsim.chat.client.cache import State
 from chatsim.chat.client.connection import ClientError, RefusedError
-from chatsim.chat.client.messenger import Messenger
+from chatsim.chat.client.messenger import Messenger, MessengerClosedError
 from chatsim.chat.client.outbox import TextTooLongError
 from chatsim.chat.client.view import View
 from chatsim.chat.ports import LocalStoreError
@@ -114,7 +114,7 @@ class Commands:
     async def _complaining(self, action: Coroutine[Any, Any, None]) -> None:
         try:
             await action
-        except (_ComplaintError, ClientError, LocalStoreError, TextTooLongError) as error:
+        except (_ComplaintError, ClientError, LocalStoreError, MessengerClosedError, TextTooLongError) as error:
             self._display.say(str(error))
 
     async def _send(self, thread_id: int | None, text: str) -> None:

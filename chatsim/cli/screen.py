@@ -30,6 +30,7 @@ from chatsim.chat.client.cache import State
 from chatsim.chat.client.connection import ClientError
 from chatsim.chat.client.messenger import Messenger
 from chatsim.chat.client.view import Inserted, Reset, RowChange, ThreadRow, View
+from chatsim.chat.ports import LocalStoreUnavailableError
 from chatsim.cli.chat_commands import Commands, visible
 
 __all__ = ["Screen"]
@@ -185,6 +186,8 @@ class Screen:
             await self._messenger.read(thread_id)
         except ClientError:
             return  # it is stored here, and the next catch-up sends it
+        except LocalStoreUnavailableError:
+            return  # the status says so; the next change of the conversation marks it
 
     # --- what the user does
 

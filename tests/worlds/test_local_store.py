@@ -2,11 +2,12 @@
 
 import asyncio
 import functools
+import sqlite3
 import threading
 
 import pytest
 
-from chatsim.chat.ports import LocalStoreError, Many
+from chatsim.chat.ports import LocalStoreError, LocalStoreUnavailableError, Many
 from chatsim.db.session import Rows
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import StoreCosts
@@ -207,6 +208,50 @@ async def test_nothing_is_opened_before_it_is_used(new_store, path):
     await store.execute("CREATE TABLE note (text)")
     assert path.exists()
     await store.close()
+
+
+@in_both_worlds
+async def test_what_another_process_has_locked_is_unavailable_until_it_is_free(new_store, path):
+    store = await notebook(new_store, path)
+    await store.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for sql, args in ((INSERT, ("a",)), ("SELECT * FROM note", ())):
+        with pytest.raises(LocalStoreUnavailableError, match="locked"):
+            await store.execute(sql, args)
+    other.close()
+    await store.execute(INSERT, ("b",))
+    assert await texts(store) == ["b"]
+    await store.close()
+
+
+@in_both_worlds
+async def test_a_full_disk_makes_it_unavailable_and_loses_nothing(new_store, path):
+    store = await notebook(new_store, path)
+    await store.execute(INSERT, ("before",))
+    pages = (await store.execute("PRAGMA page_count")).scalar()
+    await store.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LocalStoreUnavailableError, match="full"):
+        await store.transaction([(INSERT, ("a",)), (INSERT, ("x" * 100_000,))])
+    await store.execute(f"PRAGMA max_page_count = {pages + 100}")
+    await store.execute(INSERT, ("x" * 100_000,))
+    assert await texts(store) == ["before", "x" * 100_000]
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "args"), [("SELECT", ()), ("INSERT INTO note (text) VALUES (NULL)", ()), ("SELECT ?", (2**64,))]
+)
+def test_an_error_that_no_other_try_mends_is_no_unavailable_store(sql, args, tmp_path):
+    async def body(new_store, path):
+        store = await notebook(new_store, path)
+        with pytest.raises(LocalStoreError) as error:
+            await store.execute(sql, args)
+        assert type(error.value) is LocalStoreError
+        await store.close()
+
+    for world, play in (("mysql", over_sqlite), ("model", over_model)):
+        play(body, tmp_path / world)
 
 
 @in_both_worlds

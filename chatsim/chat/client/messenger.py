@@ -13,7 +13,8 @@ from chatsim.chat.client import sync
 from chatsim.chat.client.cache import Cache, LocalText, Pending, State
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
 from chatsim.chat.client.outbox import Outbox, unique_id
-from chatsim.chat.ports import LocalStore
+from chatsim.chat.client.timing import Timing
+from chatsim.chat.ports import LocalStore, LocalStoreUnavailableError
 from chatsim.chat.protocol import (
     REQUEST_LIMIT,
     AddFriendNotice,
@@ -39,7 +40,7 @@ from chatsim.chat.protocol import (
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Event", "LogIn", "Messenger", "Status", "Timing"]
+__all__ = ["Event", "LogIn", "Messenger", "MessengerClosedError", "Status", "Timing"]
 
 R = TypeVar("R", bound=Message)
 
@@ -57,39 +58,26 @@ _FINAL = {ErrorCode.TOKEN_INVALID, ErrorCode.UID_INVALID}
 """The errors of a login after which another try is useless."""
 
 
+class MessengerClosedError(Exception):
+    """The messenger is not open, or has ended, and nothing would send the text. The text was not stored."""
+
+
 class Status(StrEnum):
     """The status of a messenger.
 
     ``CONNECTING``: it has no connection, and tries to connect. ``SYNCING``: it is catching up. ``STALE``: it is
     connected, but could not load something; it tries again after a while, or when `Messenger.synchronise` is called.
-    ``READY``: it has everything. ``CLOSED``: it was closed, was logged out by the server, or has failed; it does not
-    reconnect.
+    ``READY``: it has everything. ``NO_STORE``: it can't use its local database, because another process has locked it
+    or the disk is full; it has hung up, and tries again after a while. ``CLOSED``: it was closed, was logged out by the
+    server, or has failed; it does not reconnect.
     """
 
     CONNECTING = "connecting"
     SYNCING = "syncing"
     STALE = "stale"
     READY = "ready"
+    NO_STORE = "no local store"
     CLOSED = "closed"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long a messenger waits, in seconds.
-
-    Attributes:
-        shortest, longest: the bounds of the pause before it connects again, or sends texts again that the server could
-            not store. The pause doubles with each failure, and a part of it is random, so that many clients do not come
-            back at the same moment. A connection that has not lasted for ``longest`` counts as a failure, too.
-        give_up: the time after which a text that could not be sent has failed. It begins anew whenever the messenger is
-            opened: a clock that nobody sets tells nothing about the time before.
-        resync: the time between two refreshes of all threads. It is the longest time for which a lost push is missed.
-    """
-
-    shortest: float = 0.2
-    longest: float = 30.0
-    give_up: float = 300.0
-    resync: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +133,7 @@ class Messenger:
         self._outbox = Outbox(uid, self.cache, limit)
         self._connection: Client | None = None
         self._notices: asyncio.Queue[Message] = asyncio.Queue(_MOST_NOTICES)
+        self._heard: Message | None = None  # the notice that is being handled
         self._names: dict[int, str] = {}  # the user's own names for those to whom the user has applied
         self._list_is_stale = False  # the list of threads is to be loaded
         self._stale_threads: dict[int, None] = {}  # threads to fetch, in order
@@ -161,8 +150,28 @@ class Messenger:
         self._life = asyncio.create_task(self._live(), name=f"messenger of {self.cache.uid}")
 
     async def _live(self) -> None:
-        """Run all loops until the messenger is closed. If one of them fails, all end."""
-        why: str | None = None
+        """Run all loops until the messenger is closed. After a passing error of the local store, start afresh."""
+        clock = asyncio.get_running_loop().time
+        why, failures = None, 0
+        try:
+            while why is None:
+                began = clock()
+                try:
+                    why = await self._run()
+                except LocalStoreUnavailableError as error:
+                    failures = 1 if clock() - began >= self._timing.longest else failures + 1
+                    await self._hang_up()
+                    self._set_status(Status.NO_STORE, str(error))
+                    await asyncio.sleep(self._timing.pause(failures, self._rng))
+        except Exception as error:
+            why = str(error) or type(error).__name__
+            raise
+        finally:
+            await self._hang_up()
+            self._set_status(Status.CLOSED, why)
+
+    async def _run(self) -> str:
+        """Run all loops until the messenger does not connect any more. Returns why. If one of them fails, all end."""
         try:
             async with asyncio.TaskGroup() as group:
                 loops = (self._listen, self._fetch, self._send, self._resync)
@@ -170,15 +179,14 @@ class Messenger:
                 why = await self._connect()
                 for task in tasks:
                     task.cancel()
-        except ExceptionGroup as errors:
-            error = errors.exceptions[0]
-            why = str(error) or type(error).__name__
-            raise error from None
-        finally:
-            if (connection := self._connection) is not None:
-                self._connection = None
-                await _hang_up(connection)
-            self._set_status(Status.CLOSED, why)
+        except ExceptionGroup as errors:  # one after which another try is useless counts first
+            raise min(errors.exceptions, key=lambda each: isinstance(each, LocalStoreUnavailableError)) from None
+        return why
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _hang_up(connection)
 
     async def close(self) -> None:
         """Log out, and close the local database, which keeps the outbox. Raises the error of a loop that has failed."""
@@ -206,8 +214,11 @@ class Messenger:
 
         Raises:
             TextTooLongError: the text can't be sent, and was not stored.
+            MessengerClosedError: nothing would send the text, and it was not stored.
+            LocalStoreError: the local database can't be used, and the text was not stored.
             KeyError: the thread is unknown.
         """
+        self._require_open()
         if (thread := await self.cache.thread(thread_id)) is None:
             raise KeyError(thread_id)
         name = unique_id(self._rng)
@@ -217,10 +228,15 @@ class Messenger:
         return LocalText(thread_id, None, name, self.cache.uid, content, State.SENDING, "")
 
     async def send_again(self, unique: str) -> None:
-        """Try once more to send a text that has failed."""
+        """Try once more to send a text that has failed. Raises `MessengerClosedError` or `LocalStoreError`."""
+        self._require_open()
         await self.cache.send_again(unique, self._deadline())
         self._to_send.set()
         self._changed(Event())
+
+    def _require_open(self) -> None:
+        if self._life is None or self._life.done():
+            raise MessengerClosedError(self.trouble or "the messenger is not open")
 
     async def read(self, thread_id: int) -> None:
         """Mark all stored messages of a thread as read. After a `ClientError`, they are still marked locally."""
@@ -302,12 +318,7 @@ class Messenger:
                     return trouble
                 failures = 1 if clock() - began >= self._timing.longest else failures + 1
             self._set_status(Status.CONNECTING, trouble)
-            await asyncio.sleep(self._pause(failures))
-
-    def _pause(self, failures: int) -> float:
-        """Full jitter above the shortest pause (Marc Brooker, Exponential Backoff And Jitter, 2015)."""
-        most = min(self._timing.longest, self._timing.shortest * 2.0 ** min(failures, 64))  # no float has 2^1024
-        return float(self._rng.uniform(self._timing.shortest / 2, most))
+            await asyncio.sleep(self._timing.pause(failures, self._rng))
 
     async def _connected(self, connection: Client, profile: LoginReply) -> None:
         self._connection, self._list_is_stale = connection, self._loads
@@ -327,7 +338,9 @@ class Messenger:
 
     async def _listen(self) -> None:
         while True:
-            await self._handle(await self._notices.get())
+            self._heard = self._heard or await self._notices.get()  # if the local store fails, it is handled later
+            await self._handle(self._heard)
+            self._heard = None
 
     async def _handle(self, notice: Message) -> None:
         match notice:
@@ -437,7 +450,7 @@ class Messenger:
             for thread_id, _ in await self.cache.lapse(clock()):
                 self._changed(Event(thread_id))
             failures = 0 if await self._send_some() else failures + 1
-            pauses = [self._pause(failures)] if failures else []
+            pauses = [self._timing.pause(failures, self._rng)] if failures else []
             if (deadline := await self.cache.next_deadline()) is not None:
                 pauses.append(max(0.0, deadline - clock()))
             with suppress(TimeoutError):

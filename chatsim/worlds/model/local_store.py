@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from chatsim.chat.ports import LocalStoreError, Many, Statement
+from chatsim.chat.ports import Many, Statement
 from chatsim.db.session import Rows
-from chatsim.worlds.common.sqlite import ERRORS, outcome
+from chatsim.worlds.common.sqlite import ERRORS, outcome, store_error
 
 if TYPE_CHECKING:
     from chatsim.worlds.model.costs import StoreCosts
@@ -43,10 +43,12 @@ class ModelStore:
             await asyncio.sleep(self._costs.statement * count + self._costs.commit)
             try:
                 if self._connection is None:
-                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                    self._connection = sqlite3.connect(
+                        self._path, timeout=0, isolation_level=None, check_same_thread=False
+                    )
                 return _all_or_none(self._connection, statements)
             except ERRORS as error:
-                raise LocalStoreError(f"{self._path}: {error}") from error
+                raise store_error(self._path, error) from error
 
     async def close(self) -> None:
         """Close it; it may be used again, and is then opened again."""

@@ -9,9 +9,9 @@ from contextlib import suppress
 
 import aiosqlite
 
-from chatsim.chat.ports import LocalStoreError, Many, Statement
+from chatsim.chat.ports import Many, Statement
 from chatsim.db.session import Rows
-from chatsim.worlds.common.sqlite import ERRORS, outcome
+from chatsim.worlds.common.sqlite import ERRORS, outcome, store_error
 
 __all__ = ["SqliteStore"]
 
@@ -40,7 +40,7 @@ class SqliteStore:
                     self._connection = await _opened(self._path)
                 return await _all_or_none(self._connection, statements)
             except ERRORS as error:
-                raise LocalStoreError(f"{self._path}: {error}") from error
+                raise store_error(self._path, error) from error
 
     async def close(self) -> None:
         """Close it. Later calls open it again."""

@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import inspect
+import math
+import sqlite3
 from contextlib import suppress
 
 import numpy as np
@@ -30,9 +32,9 @@ from scripted_server import (
 
 from chatsim.chat.client.cache import State, WrongOwnerError
 from chatsim.chat.client.connection import DisconnectedError
-from chatsim.chat.client.messenger import Event, Messenger, Status, Timing
+from chatsim.chat.client.messenger import Event, Messenger, MessengerClosedError, Status, Timing
 from chatsim.chat.client.outbox import TextTooLongError
-from chatsim.chat.ports import LocalStoreError, Many
+from chatsim.chat.ports import LocalStoreError, LocalStoreUnavailableError, Many
 from chatsim.chat.protocol import (
     AddFriendNotice,
     AuthFriendNotice,
@@ -815,17 +817,119 @@ async def test_a_memory_that_fails_ends_all_of_it_and_is_told(harness):
     made = await harness.ready(store=device)
     harness.opened.remove(made)
     device.left = 0
-    device.error = LocalStoreError("the disk is full")
+    device.error = LocalStoreError("the file is no database")
     await harness.server.push(THREAD, *harness.server.write(THREAD, "2"))
     await asyncio.sleep(600)
-    assert made.statuses[-1] == (Status.CLOSED, "the disk is full")
+    assert made.statuses[-1] == (Status.CLOSED, "the file is no database")
     assert harness.server.sessions == []
     assert len(harness.server.of(LoginRequest)) == 1
-    with pytest.raises(LocalStoreError, match="the disk is full"):
+    device.left = math.inf  # if it worked again, nothing would send a text
+    with pytest.raises(MessengerClosedError, match="the file is no database"):
         await made.send(THREAD, "3")
-    with pytest.raises(LocalStoreError, match="the disk is full"):
+    with pytest.raises(MessengerClosedError, match="the file is no database"):
+        await made.send_again("some text")
+    assert await made.cache.pending() == []
+    with pytest.raises(LocalStoreError, match="the file is no database"):
         await made.close()
-    assert (made.status, made.trouble) == (Status.CLOSED, "the disk is full")
+    assert (made.status, made.trouble) == (Status.CLOSED, "the file is no database")
+
+
+def locked(path):
+    """Another process that has the local database for itself, as a backup has."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    return other
+
+
+@pytest.mark.parametrize("loads", [True, False])
+@with_harness
+async def test_a_store_that_another_process_has_locked_is_used_again_when_it_is_free(harness, tmp_path, loads):
+    harness.server.write(THREAD, "1")
+    first = await harness.ready(tmp_path / "local.db")
+    await first.close()
+    made = await harness.ready(tmp_path / "local.db", loads=loads)
+    other = locked(tmp_path / "local.db")
+    await harness.server.push(THREAD, *harness.server.write(THREAD, "2"))
+    await asyncio.sleep(A_WHILE)
+    assert made.status is Status.NO_STORE
+    assert "locked" in made.trouble
+    assert harness.server.sessions == []
+    with pytest.raises(LocalStoreUnavailableError, match="locked"):
+        await made.send(THREAD, "not taken")
+    await asyncio.sleep(600)
+    assert made.status is Status.NO_STORE
+    other.close()
+    await asyncio.sleep(60)
+    assert (made.status, made.trouble) == (Status.READY, None)
+    await sent_by(made, "3")
+    await asyncio.sleep(A_WHILE)
+    assert harness.stored() == ["3"]
+    assert await shown(made) == ["1", "2", "3"]
+
+
+@with_harness
+async def test_a_full_disk_stops_nothing_for_good(harness, tmp_path):
+    store = ModelStore(str(tmp_path / "local.db"), FREE)
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(store=store)
+    pages = (await store.execute("PRAGMA page_count")).scalar()
+    await store.execute(f"PRAGMA max_page_count = {pages}")
+    await harness.server.push(THREAD, *harness.server.write(THREAD, *["x" * 1_000] * 50))
+    await asyncio.sleep(A_WHILE)
+    assert made.status is Status.NO_STORE
+    assert "full" in made.trouble
+    await store.execute("PRAGMA max_page_count = 1000000")
+    await asyncio.sleep(60)
+    assert (made.status, made.trouble) == (Status.READY, None)
+    assert len(await shown(made)) == 51
+
+
+@with_harness
+async def test_a_text_that_waits_when_the_store_is_locked_is_sent_once_when_it_is_free(harness, tmp_path):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(tmp_path / "local.db")
+    await harness.server.shut()
+    await made.send(THREAD, "2")
+    other = locked(tmp_path / "local.db")
+    await harness.server.open()
+    await asyncio.sleep(100)
+    assert made.status is Status.NO_STORE
+    other.close()
+    await asyncio.sleep(60)
+    assert harness.stored() == ["2"]
+    assert await shown(made) == ["1", "2"]
+
+
+@with_harness
+async def test_a_messenger_may_be_closed_while_its_store_is_locked(harness, tmp_path):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(tmp_path / "local.db")
+    other = locked(tmp_path / "local.db")
+    await harness.server.push(THREAD, *harness.server.write(THREAD, "2"))
+    await asyncio.sleep(A_WHILE)
+    assert made.status is Status.NO_STORE
+    await made.close()
+    assert made.status is Status.CLOSED
+    other.close()
+
+
+@with_harness
+async def test_a_messenger_takes_a_text_only_while_it_is_open(harness, tmp_path):
+    harness.server.write(THREAD, "1")
+    made = harness.new(tmp_path / "local.db")
+    with pytest.raises(MessengerClosedError):
+        await made.send(THREAD, "before")
+    await made.open()
+    await asyncio.sleep(A_WHILE)
+    await made.close()
+    with pytest.raises(MessengerClosedError):
+        await made.send(THREAD, "after")
+    again = await harness.ready(tmp_path / "local.db")
+    await harness.server.kick()
+    await asyncio.sleep(A_WHILE)
+    with pytest.raises(MessengerClosedError, match="logged in elsewhere"):
+        await again.send(THREAD, "after the server has ended it")
+    assert harness.stored() == []
 
 
 @with_harness
@@ -877,7 +981,7 @@ async def test_closing_may_be_given_up_and_all_ends_anyway(harness):
 async def day_of(made, harness):
     """It catches up, is pushed to, and says three things; returns those that it was told are safe."""
     safe = []
-    with suppress(PowerCutError):
+    with suppress(PowerCutError, MessengerClosedError):
         await made.open()
         await asyncio.sleep(1)
         for text in "abc":

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatsim.chat.client import view
 from chatsim.chat.client.cache import Cache, Pending, State
 from chatsim.chat.client.messenger import Event
 from chatsim.chat.client.view import (
@@ -22,6 +23,7 @@ from chatsim.chat.client.view import (
     StartAfresh,
     View,
 )
+from chatsim.chat.ports import LocalStoreUnavailableError
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
@@ -397,6 +399,31 @@ async def test_it_follows_what_is_noted_while_it_runs(server, watched):
             watched.view.note(Event(WITH_ANN))
             await changes.get()
             assert watched.texts[-1].content == content
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_store_that_is_unavailable_is_looked_at_again_and_no_change_is_missed(server, watched, monkeypatch):
+    failures = iter([LocalStoreUnavailableError("locked")] * 3)
+    heads = watched.view._cache.heads
+
+    async def failing(thread_id=None):
+        for failure in failures:
+            raise failure
+        return await heads(thread_id)
+
+    monkeypatch.setattr(view, "_PAUSE", 0.0)
+    monkeypatch.setattr(watched.view._cache, "heads", failing)
+    changes = asyncio.Queue()
+    watched.view.conversation.subscribe(changes.put_nowait)
+    await server.push(WITH_ANN, content="a")
+    watched.view.open(WITH_ANN)
+    running = asyncio.create_task(watched.view.run())
+    try:
+        await changes.get()
+        assert watched.texts[-1].content == "a"
+        assert next(failures, None) is None
     finally:
         running.cancel()
         await asyncio.wait([running])

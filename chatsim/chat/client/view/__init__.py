@@ -13,6 +13,7 @@ from chatsim.chat.client.messenger import Event
 from chatsim.chat.client.view.rows import Changed, Inserted, Removed, Reset, RowChange, RowList
 from chatsim.chat.client.view.schemes import SCHEMES, Conversation, Incremental, Pool, Scheme, StartAfresh
 from chatsim.chat.client.view.threads import ThreadList, ThreadRow
+from chatsim.chat.ports import LocalStoreUnavailableError
 
 __all__ = [
     "PAGE",
@@ -37,6 +38,8 @@ PAGE = 50
 """The number of messages that are shown when a conversation is opened, and that `View.older` adds."""
 
 _END = 2**62
+_PAUSE = 1.0
+"""The seconds until another look at a local store that was unavailable."""
 
 
 class View:
@@ -98,10 +101,14 @@ class View:
         return await fetch(thread_id)
 
     async def run(self) -> None:
-        """Follow the cache until cancelled. Raises `LocalStoreError`."""
+        """Follow the cache until cancelled. Raises `LocalStoreError`, but waits while the store is unavailable."""
         while True:
             await self._changes.wait()
-            await self.update()
+            try:
+                await self.update()
+            except LocalStoreUnavailableError:
+                self.note(Event())
+                await asyncio.sleep(_PAUSE)
 
     async def update(self) -> None:
         """Show all changes that were noted so far. Only one update runs at a time. Raises `LocalStoreError`."""
