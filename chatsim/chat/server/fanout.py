@@ -16,6 +16,7 @@ from chatsim.chat.protocol import (
     TextsNotice,
     ThreadNotice,
 )
+from chatsim.chat.server.push_queue import PushQueue
 from chatsim.chat.server.session import ClientSession
 
 __all__ = ["FanOut"]
@@ -51,6 +52,7 @@ class FanOut:
         self._presence = presence
         self._peers = peers
         self._spawn = spawn
+        self._queue = PushQueue(node, self._push, spawn)
 
     def push_to_user(self, uid: int, notice: Message, *, but: ClientSession | None = None) -> None:
         """Push a notice to all devices of a user, except ``but``, whose request has caused it."""
@@ -63,11 +65,14 @@ class FanOut:
             kind = type(notice).__name__
             _log.warning("%s: a %s is pushed to user %d on this node only: %s", self._node, kind, uid, error)
             devices = [each.device for each in self._sessions.values() if each.device and each.uid == uid]
-        for device in devices:
-            if device.node != self._node:
-                self._spawn(self._peers.push(device, notice))
-            elif but is None or device != but.device:
-                self.push(device, notice)
+        not_to = but.device if but is not None else None
+        self._queue.push(uid, [device for device in devices if device != not_to], notice)
+
+    def _push(self, device: Device, notice: Message) -> None:
+        if device.node == self._node:
+            self.push(device, notice)
+        else:
+            self._spawn(self._peers.push(device, notice))
 
     def push(self, device: Device, notice: Message) -> bool:
         """Push a notice to one of this node's devices. Returns whether the device has a session here."""
