@@ -18,6 +18,7 @@ from chatsim.conformance.schedule import (
 )
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
+from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.determinism import run_twice
@@ -57,7 +58,9 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
     log_bin = bool(int(schedule.server.get("log_bin", log_bin)))
     if unknown := set(schedule.server) - {"innodb_autoinc_lock_mode", "log_bin"}:
         raise WorldError(f"{schedule.id} asks for a setting {min(unknown)!r}, which the model has not")
-    engine = Engine(lambda: _EPOCH + clock(), autoinc_lock_mode=mode, log_bin=log_bin, purges=False)
+    engine = Engine(
+        lambda: _EPOCH + clock(), autoinc_lock_mode=mode, durability=Durability(log_bin=int(log_bin)), purges=False
+    )
     admin = EngineSession(engine)
     try:
         for sql in schedule.setup:

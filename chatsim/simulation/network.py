@@ -19,7 +19,7 @@ from chatsim.simulation.links import Link, Topology
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Endpoint", "SimulatedHost", "SimulatedListener", "SimulatedNetwork", "SimulatedStream"]
+__all__ = ["Breakable", "Endpoint", "SimulatedHost", "SimulatedListener", "SimulatedNetwork", "SimulatedStream"]
 
 
 class Endpoint(Protocol):
@@ -33,6 +33,14 @@ class Endpoint(Protocol):
     @property
     def port(self) -> int:
         """0 asks for any free one."""
+        ...
+
+
+class Breakable(Protocol):
+    """A connection that a fault can break. It is hashable by its identity."""
+
+    def cut(self) -> None:
+        """Break: what is under way is lost, and both ends notice it at once."""
         ...
 
 
@@ -128,6 +136,18 @@ class SimulatedNetwork(Generic[A]):
         """Wait as long as a message without a size takes from one host to another."""
         return self._channel(here, there).transit()  # not a coroutine of its own: it is in every round trip
 
+    def send(self, here: str, there: str, callback: Callable[..., None], *args: object) -> None:
+        """Call ``callback`` when a message without a size has come from one host to another."""
+        self._channel(here, there).carry(None, 0, callback, *args)
+
+    def opened(self, here: str, there: str, connection: Breakable) -> None:
+        """Note a connection without streams between two hosts, so that `cut` breaks it."""
+        self._channel(here, there).open(connection)
+
+    def closed(self, here: str, there: str, connection: Breakable) -> None:
+        """Forget a connection of `opened`."""
+        self._channel(here, there).forget(connection)
+
     def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
         """Bind ``address``. Raises `OSError` when it is in use."""
         if address.port == 0:
@@ -221,7 +241,7 @@ class _Channel:
         slowness: a factor by which the link's times are multiplied.
     """
 
-    __slots__ = ("_held", "_link", "_pipes", "_rng", "_sent_at", "slowness")
+    __slots__ = ("_held", "_link", "_open", "_rng", "_sent_at", "slowness")
 
     def __init__(self, link: Link, rng: np.random.Generator) -> None:
         self.slowness = 1.0
@@ -229,13 +249,13 @@ class _Channel:
         self._rng = rng
         self._sent_at = 0.0  # when all that was given to it has been sent
         self._held: deque[tuple[_Pipe | None, int, Callable[..., None], tuple[object, ...]]] | None = None
-        self._pipes: dict[_Pipe, None] = {}  # a set in order
+        self._open: dict[Breakable, None] = {}  # a set in order
 
-    def open(self, pipe: _Pipe) -> None:
-        self._pipes[pipe] = None
+    def open(self, connection: Breakable) -> None:
+        self._open[connection] = None
 
-    def forget(self, pipe: _Pipe) -> None:
-        self._pipes.pop(pipe, None)
+    def forget(self, connection: Breakable) -> None:
+        self._open.pop(connection, None)
 
     def carry(self, pipe: _Pipe | None, size: int, callback: Callable[..., None], *args: object) -> None:
         """Call ``callback`` when ``size`` bytes have arrived. The messages of one pipe arrive in their order."""
@@ -265,8 +285,8 @@ class _Channel:
             self.carry(pipe, size, callback, *args)
 
     def cut(self) -> None:
-        for pipe in list(self._pipes):
-            pipe.cut()
+        for connection in list(self._open):
+            connection.cut()
 
 
 def _set(future: asyncio.Future[None]) -> None:

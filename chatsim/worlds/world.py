@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
 from chatsim.chat.server.limits import Limits
+from chatsim.db.commits import CommitFates
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.session import Database, Session
 
@@ -269,11 +270,21 @@ class World(Platform, Protocol):
         """Create the tables of a schema of ``chat/schema``, empty."""
         ...
 
-    async def crash(self, down: float) -> None:
+    async def crash(self, down: float, *, host: bool = False) -> None:
         """Kill the database server, as ``kill -9`` does. It is restarted and recovered ``down`` seconds later.
 
-        Raises `WorldError` if it can't be killed.
+        Args:
+            down: how long it is down, in seconds.
+            host: whether its whole host loses power, so that also what was written and not flushed is lost.
+
+        Raises:
+            WorldError: it can't be killed, or not in this way.
         """
+        ...
+
+    @property
+    def fates(self) -> CommitFates | None:
+        """What crashes and lost connections have done to commits so far; None if the server does not report it."""
         ...
 
     async def crash_redis(self, down: float) -> None:

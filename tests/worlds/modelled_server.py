@@ -13,7 +13,16 @@ from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.server import ModelServer
 
-FREE = {"cores": 2, "connections": 10, "statement": 0.0, "record": 0.0, "flush": 0.0, "misses": 0.0, "read": 0.0}
+FREE = {
+    "cores": 2,
+    "connections": 10,
+    "statement": 0.0,
+    "record": 0.0,
+    "flush": 0.0,
+    "commit": 0.0,
+    "misses": 0.0,
+    "read": 0.0,
+}
 
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, v INT)"
@@ -26,13 +35,13 @@ def now():
     return asyncio.get_running_loop().time()
 
 
-def there(body, *, latency=0.0, seed=1, **costs):
+def there(body, *, latency=0.0, seed=1, durability=None, **costs):
     """Run a test with a server that has the table and costs nothing but what is said; gives what the test gives."""
 
     async def main():
         network = ModelNetwork(Topology(link=Link(Constant(latency))), rng=np.random.default_rng(seed))
         own = msgspec.structs.replace(ModelCosts.read().database, **FREE | costs)
-        server = ModelServer(network, own, current_loop().time, np.random.default_rng(seed))
+        server = ModelServer(network, own, current_loop().time, np.random.default_rng(seed), durability)
         admin = AdminSession(server.engine)
         await admin.script(f"{TABLE}; {ROWS}")
         return await body(server, admin)

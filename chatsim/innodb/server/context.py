@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.transactions import SessionTransaction
 from chatsim.innodb.server.variables import system_variable
-from chatsim.innodb.storage.structures import Transaction
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["StatementContext"]
@@ -20,7 +19,7 @@ class StatementContext(SessionTransaction):
     Args:
         engine: the server.
         connection_id: the number of the session.
-        durable: awaited before a commit with changes takes effect: until its log is on disk.
+        waits: whether its commits take time; those of other sessions are on disk at once.
 
     Attributes:
         variables: its ``@variables``.
@@ -28,10 +27,8 @@ class StatementContext(SessionTransaction):
         named_insert_id: what the current statement has said LAST_INSERT_ID() is to give.
     """
 
-    def __init__(
-        self, engine: Engine, connection_id: int, durable: Callable[[Transaction], Awaitable[None]] | None
-    ) -> None:
-        super().__init__(engine, connection_id, durable)
+    def __init__(self, engine: Engine, connection_id: int, *, waits: bool) -> None:
+        super().__init__(engine, connection_id, waits=waits)
         self.variables: dict[str, Value] = {}
         self.last_insert_id = 0
         self.named_insert_id: int | None = None
@@ -39,7 +36,7 @@ class StatementContext(SessionTransaction):
     @property
     def reads_whole_rows(self) -> bool:
         """Whether a row that is written is read whole before: the binary log has it so (row format, full images)."""
-        return self.engine.log_bin
+        return bool(self.engine.log.durability.log_bin)
 
     @property
     def numbers_ahead(self) -> bool:

@@ -55,6 +55,7 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
             await session.change_table(name)
         plan()()
     finally:
+        session.engine.log.force()
         session.engine.prepared.invalidate()
         session.rollback()  # which releases the tables
 

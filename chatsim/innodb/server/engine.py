@@ -11,6 +11,8 @@ from chatsim.db.deadlock import Deadlock
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server import deadlock_report, performance_schema
+from chatsim.innodb.server.commit_log import CommitLog
+from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.metadata_locks import MetadataLocks
 from chatsim.innodb.server.performance_schema import DataLock, DataLockWait, ObservedSession
 from chatsim.innodb.server.prepared import StatementCache
@@ -20,8 +22,11 @@ from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.purge import History
 from chatsim.innodb.storage.structures import Index, Transaction
 from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.undo import roll_back
 
 __all__ = ["Engine"]
+
+_NO_BINARY_LOG = Durability(log_bin=0)
 
 _PURGE_PAUSE = 0.01  # seconds between a commit and the purge of what it leaves
 
@@ -33,6 +38,10 @@ class ServerSession(ObservedSession, Protocol):
         """End it: its transaction is rolled back."""
         ...
 
+    def take_effect(self) -> None:
+        """Commit its transaction, which is on disk."""
+        ...
+
 
 class Engine:
     """The server.
@@ -40,10 +49,11 @@ class Engine:
     Args:
         clock: seconds since the epoch, in UTC.
         autoinc_lock_mode: ``innodb_autoinc_lock_mode``.
-        log_bin: whether there is a binary log, for which whole rows are read where they are written.
+        durability: the settings of its logs.
         purges: whether it purges by itself, soon after each commit. If not, `purge` has to be called.
 
     Attributes:
+        log: the redo log and the binary log.
         tables: by their names in lower case.
         prepared: the prepared statements.
         locks: those on rows and tables.
@@ -58,13 +68,18 @@ class Engine:
     """
 
     def __init__(
-        self, clock: Callable[[], float], *, autoinc_lock_mode: int = 2, log_bin: bool = False, purges: bool = True
+        self,
+        clock: Callable[[], float],
+        *,
+        autoinc_lock_mode: int = 2,
+        durability: Durability = _NO_BINARY_LOG,
+        purges: bool = True,
     ) -> None:
         self._clock = clock
         self._purges = purges
         self._purging: asyncio.TimerHandle | None = None
         self.autoinc_lock_mode = autoinc_lock_mode
-        self.log_bin = log_bin
+        self.log = CommitLog(durability, self._numbers)
         self.tables: dict[str, Table] = {}
         self.prepared = StatementCache(self.tables, self.table)
         self.locks = LockSystem(self._report)
@@ -78,25 +93,38 @@ class Engine:
         self.opened = 0
         self.process = Process()
 
-    async def crash(self) -> None:
+    async def crash(self, *, host: bool = False) -> None:
         """End as by ``kill -9``, and leave what recovery makes of that.
 
-        What had not been committed is rolled back, sessions and all their locks are gone, statements under way fail
-        (2013); AUTO_INCREMENT values are given again unless a row with them had been written.
+        What had not been committed, or is in no log, is rolled back (see `commit_log`). Sessions and all their locks
+        are gone, statements under way fail (2013). AUTO_INCREMENT values are given again unless the log has a row with
+        them.
+
+        Args:
+            host: whether the whole host dies, as by a power cut, and not only the process.
         """
+        recovery = self.log.recover(host=host)
         await self.process.kill()
+        for trx in recovery.commit:
+            self.sessions[trx.session].take_effect()
         for session in list(self.sessions.values()):
             session.close()
+        for trx in recovery.undo:
+            roll_back(trx, 0, self.locks, self.history.purged, partial=False)
+            self.history.forget(trx)
         if self._purging is not None:
             self._purging.cancel()
             self._purging = None
-        for table in self.tables.values():
-            table.next_number = table.logged_number
+        for name, table in self.tables.items():
+            table.next_number = table.logged_number = recovery.numbers.get(name, table.logged_number)
 
     def restart(self) -> None:
         """Accept sessions again."""
         self.process.start()
         self._purge_later()
+
+    def _numbers(self) -> dict[str, int]:
+        return {name: table.logged_number for name, table in self.tables.items()}
 
     def now(self) -> datetime:
         """The moment, in UTC, to the second."""
@@ -139,12 +167,14 @@ class Engine:
             self._purging = asyncio.get_running_loop().call_later(_PURGE_PAUSE, self._purge_now)
 
     def purge(self) -> bool:
-        """Purge everything that no read view needs. Returns whether there was anything to purge."""
-        return self.history.purge(self.locks)
+        """Purge everything that no read view needs, nor recovery. Returns whether there was anything to purge."""
+        return self.history.purge(self.locks, self.log.unsafe)
 
     def _purge_now(self) -> None:
         self._purging = None
         self.purge()
+        if self.log.unsafe is not None:
+            self._purge_later()
 
     # -- locks, as performance_schema shows them
 

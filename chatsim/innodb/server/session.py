@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chatsim.db.errors import DatabaseError, DeadlockError
@@ -14,7 +14,6 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.statements import Statement
-from chatsim.innodb.storage.structures import Transaction
 
 __all__ = ["EngineSession"]
 
@@ -24,17 +23,17 @@ class EngineSession(StatementContext):
 
     Args:
         engine: the server.
-        durable: awaited before a commit with changes takes effect: until its log is on disk.
+        waits: whether its commits take time; those of other sessions are on disk at once.
 
     Raises:
         ConnectionLostError: the server is down.
     """
 
-    def __init__(self, engine: Engine, durable: Callable[[Transaction], Awaitable[None]] | None = None) -> None:
+    def __init__(self, engine: Engine, *, waits: bool = False) -> None:
         if not engine.process.up:
             raise database_error(2013, "Can't connect to MySQL server")
         engine.opened += 1
-        super().__init__(engine, engine.opened, durable)
+        super().__init__(engine, engine.opened, waits=waits)
         engine.sessions[self.connection_id] = self
         self._current: tuple[PreparedStatement, Sequence[Any]] | None = None
 
@@ -50,13 +49,14 @@ class EngineSession(StatementContext):
 
     async def execute(self, statement: PreparedStatement, args: Sequence[Any] = ()) -> Answer:
         """Execute one statement of a text, with the arguments of the text; raises as `run` does."""
+        with self.engine.process.working():
+            return await self.work_on(statement, args)
+
+    async def work_on(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
+        """`execute` within a task that does already work of the server's process."""
         if self.closed:
             raise database_error(2006, "MySQL server has gone away")
-        statement.check(args)
-        with self.engine.process.working():
-            return await self._execute(statement, args)
-
-    async def _execute(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
+        prepared.check(args)
         try:
             for name in prepared.tables:
                 await self.use_table(name, writes=prepared.writes)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from chatsim.db.deadlock import Mode
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
+from chatsim.innodb.server.commit_log import Commit
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.metadata_locks import LockCycleError, SessionMetadataLocks
 from chatsim.innodb.storage.rows import RowOperations
@@ -22,7 +21,7 @@ class SessionTransaction:
     Args:
         engine: the server.
         connection_id: the number of the session.
-        durable: awaited before a commit with changes takes effect: until its log is on disk.
+        waits: whether its commits take time; those of other sessions are on disk at once.
 
     Attributes:
         engine: the server.
@@ -33,14 +32,14 @@ class SessionTransaction:
         autocommit: a statement outside of a transaction is one of its own.
         isolation: the level of the session's transactions.
         lock_wait_timeout: in seconds.
+        unanswered: the commits that have taken effect since the latest answer, if they take time.
     """
 
-    def __init__(
-        self, engine: Engine, connection_id: int, durable: Callable[[Transaction], Awaitable[None]] | None
-    ) -> None:
+    def __init__(self, engine: Engine, connection_id: int, *, waits: bool) -> None:
         self.engine = engine
         self.connection_id = connection_id
-        self._durable = durable
+        self.unanswered: list[Commit] = []
+        self._waits = waits
         self._metadata_locks = SessionMetadataLocks(engine.metadata_locks, connection_id)
         self.trx: Transaction | None = None
         self.in_transaction = False
@@ -75,9 +74,17 @@ class SessionTransaction:
     async def commit(self) -> None:
         """Commit the transaction, if there is one."""
         trx = self.trx
-        if trx is not None and trx.undo_log and self._durable is not None:
-            await self._durable(trx)
-        self._close(trx)
+        if trx is None or not trx.undo_log:
+            self._close(trx)
+        elif self._waits:
+            self.unanswered.append(await self.engine.log.commit(trx, self.take_effect))
+        else:
+            self._close(trx)
+            self.engine.log.force()
+
+    def take_effect(self) -> None:
+        """Make the changes of the transaction visible, and release its locks."""
+        self._close(self.trx)
 
     def rollback(self) -> None:
         """Roll back the transaction, if there is one."""

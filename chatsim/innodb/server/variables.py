@@ -14,11 +14,15 @@ _SWITCH = {"1": True, "on": True, "true": True, "0": False, "off": False, "false
 
 def system_variable(session: SessionTransaction, name: str) -> Value:
     """The value of ``@@name``. Raises a `DatabaseError`."""
+    durability = session.engine.log.durability
     known: dict[str, Value] = {
         "autocommit": int(session.autocommit),
         "transaction_isolation": session.isolation.replace(" ", "-"),
         "innodb_lock_wait_timeout": int(session.lock_wait_timeout),
         "innodb_autoinc_lock_mode": session.engine.autoinc_lock_mode,
+        "innodb_flush_log_at_trx_commit": durability.flush_log_at_trx_commit,
+        "log_bin": durability.log_bin,
+        "sync_binlog": durability.sync_binlog,
     }
     if name not in known:
         raise database_error(1193, f"Unknown system variable '{name}'")

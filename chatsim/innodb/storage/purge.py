@@ -45,9 +45,15 @@ class History:
         trx.serial = self.committed
         self._unpurged.append(trx)
 
-    def purge(self, locks: LockSystem) -> bool:
-        """Purge everything that no read view needs. Returns whether there was anything to purge."""
+    def forget(self, trx: Transaction) -> None:
+        """Take out a transaction that recovery has undone."""
+        self._unpurged.remove(trx)
+
+    def purge(self, locks: LockSystem, keep: Transaction | None = None) -> bool:
+        """Purge everything that no read view needs, before ``keep``. Returns whether there was anything to purge."""
         limit = min((view.committed for view in self.views), default=self.committed)
+        if keep is not None:
+            limit = min(limit, keep.serial - 1)
         found = False
         while self._unpurged and self._unpurged[0].serial <= limit:
             trx = self._unpurged.popleft()

@@ -76,7 +76,8 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections: the most that it takes.
         statement: seconds of a core for a statement, whatever it finds.
         record: seconds of a core for each record looked at.
-        flush: seconds until a log is on disk; commits that come meanwhile share the next.
+        flush: seconds until both logs are on disk, half of it for each; commits that come meanwhile share the next.
+        commit: seconds until a commit that is on disk takes effect, and again until it is answered.
         misses: how many of the records looked at are not in memory, from 0 to 1.
         read: seconds until one of these is.
     """
@@ -86,6 +87,7 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statement: float
     record: float
     flush: float
+    commit: float
     misses: float
     read: float
 
@@ -93,7 +95,7 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("cores", "connections"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("statement", "record", "flush", "read"):
+        for name in ("statement", "record", "flush", "commit", "read"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if not 0 <= self.misses <= 1:

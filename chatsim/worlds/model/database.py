@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chatsim.db.session import Isolation, Rows
 from chatsim.innodb.server.session import EngineSession
 from chatsim.worlds.common.pool import Pool
+from chatsim.worlds.model.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -35,7 +36,7 @@ class ModelDatabase:
         self._server = server
         self._host = host
         self._timeouts = timeouts
-        self._pool: Pool[EngineSession] = Pool(size, self._connect, _is_usable, EngineSession.close)
+        self._pool: Pool[Connection] = Pool(size, self._connect, _is_usable, Connection.close)
 
     @asynccontextmanager
     async def session(self, isolation: Isolation | None = None) -> AsyncIterator[ModelSession]:
@@ -43,28 +44,28 @@ class ModelDatabase:
 
         Raises a `ConnectionLostError` when a new one is needed and the server is down.
         """
-        async with self._pool.lease() as session:
-            session.isolation = isolation or Isolation.REPEATABLE_READ
-            leased = ModelSession(self._server, session, self._host)
+        async with self._pool.lease() as connection:
+            connection.session.isolation = isolation or Isolation.REPEATABLE_READ
+            leased = ModelSession(connection)
             try:
                 yield leased
             finally:
                 if leased.busy:
-                    session.close()
+                    connection.close()
 
-    async def _connect(self) -> EngineSession:
-        session = await self._server.connect(self._host)
+    async def _connect(self) -> Connection:
+        connection = await self._server.connect(self._host)
         if self._timeouts:
-            session.lock_wait_timeout = float(self._timeouts.lock_wait)
-        return session
+            connection.session.lock_wait_timeout = float(self._timeouts.lock_wait)
+        return connection
 
     def close(self) -> None:
         """Close the connections; those that are leased are closed when they come back."""
         self._pool.close()
 
 
-def _is_usable(session: EngineSession) -> bool:
-    return not session.open and not session.closed
+def _is_usable(connection: Connection) -> bool:
+    return not connection.session.open and not connection.closed
 
 
 class ModelSession:
@@ -74,21 +75,19 @@ class ModelSession:
         busy: a statement is under way. If it was cancelled, this stays set and the connection is closed.
     """
 
-    def __init__(self, server: ModelServer, session: EngineSession, host: str) -> None:
-        self._server = server
-        self._session = session
-        self._host = host
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self.busy = False
 
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        return self._session.open
+        return self._connection.session.open
 
     @property
     def connection_id(self) -> int:
         """The server's number for this connection."""
-        return self._session.connection_id
+        return self._connection.session.connection_id
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
         """Run one statement."""
@@ -98,7 +97,7 @@ class ModelSession:
         """Run several statements in one round trip."""
         self.busy = True
         try:
-            answers = await self._server.run(self._session, self._host, sql, args)
+            answers = await self._connection.ask(sql, args)
         except asyncio.CancelledError:
             raise
         except BaseException:

@@ -1,8 +1,8 @@
 """The database server of the model: what its work costs.
 
 A statement takes time on one of the server's cores, more for each record that it examines, and more still if the record
-is not in the buffer pool. A commit waits until its redo log is on disk; commits that wait together share one write
-(group commit).
+is not in the buffer pool. A commit waits until its logs are on disk; commits that wait together share one write (group
+commit; see `chatsim.innodb.server.commit_log`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.cpu import CPU
+from chatsim.worlds.model.connection import HOST, Connection
 from chatsim.worlds.model.database import ModelDatabase
 from chatsim.worlds.world import Costs, WorldError
 
@@ -23,14 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from chatsim.innodb.sql.executor.execution import Answer
-    from chatsim.innodb.storage.structures import Transaction
     from chatsim.worlds.model.costs import DatabaseCosts
     from chatsim.worlds.model.network import ModelNetwork
     from chatsim.worlds.world import SessionTimeouts
 
 __all__ = ["ModelServer"]
-
-_HOST = "mysql"
 
 
 class ModelServer:
@@ -41,24 +40,32 @@ class ModelServer:
         costs: how long its work takes.
         clock: seconds since the epoch.
         rng: decides which records are not in memory.
+        durability: the settings of its logs; None is the server's defaults.
 
     Attributes:
         engine: its tables and locks.
         cpu: its cores.
         connections: how many are open.
+        round_trips: how many requests there were.
+        network: as given.
     """
 
     def __init__(
-        self, network: ModelNetwork, costs: DatabaseCosts, clock: Callable[[], float], rng: np.random.Generator
+        self,
+        network: ModelNetwork,
+        costs: DatabaseCosts,
+        clock: Callable[[], float],
+        rng: np.random.Generator,
+        durability: Durability | None = None,
     ) -> None:
-        self.engine = Engine(clock, log_bin=True)
+        self.engine = Engine(clock, durability=durability or Durability())
         self.cpu = CPU(costs.cores)
         self.connections = 0
-        self._network = network
+        self.network = network
         self._costs = costs
         self._rng = rng
-        self._log = _Log(costs.flush)
-        self._round_trips = 0
+        self.engine.log.take_time(costs.flush, costs.commit)
+        self.round_trips = 0
 
     @asynccontextmanager
     async def pool(
@@ -78,49 +85,42 @@ class ModelServer:
             self.connections -= connections
             database.close()
 
-    async def crash(self) -> None:
+    async def crash(self, *, host: bool = False) -> None:
         """End as by ``kill -9``: running statements fail, and all connections are lost, until `restart`.
 
-        A commit whose log is on disk is kept, even if it was not answered; all others are lost. The tables are in the
-        state after a recovery.
+        The tables are in the state after a recovery (see `chatsim.innodb.server.commit_log`).
+
+        Args:
+            host: whether the whole host dies, as by a power cut, and not only the process.
         """
-        await self.engine.crash()
-        self._log.discard()
+        await self.engine.crash(host=host)
 
     def restart(self) -> None:
         """Accept connections again."""
         self.engine.restart()
 
-    async def run(self, session: EngineSession, host: str, sql: str, args: Sequence[object]) -> list[Answer]:
-        """Run statements in one round trip: they cross the network, are executed, and the answers come back.
+    async def execute(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
+        """Execute the statements of one request. They are executed to the end, also if nobody waits for the answers.
 
         Raises:
-            DatabaseError: a statement failed.
+            DatabaseError: a statement failed, or the server was killed.
             NotImplementedError: the model does not understand one; the message names the construct.
         """
-        self._round_trips += 1
-        await self._network.transit(host, _HOST)
-        try:
-            with self.engine.process.working():
-                return await self._execute(session, sql, args)
-        finally:
-            await self._network.transit(_HOST, host)
+        with self.engine.process.working():
+            answers: list[Answer] = []
+            for statement in self.engine.prepared.prepare(sql):
+                if not session.closed:
+                    await self.cpu.work(self._costs.statement)
+                answers.append(await session.work_on(statement, args))
+                await self._examine(answers[-1].examined)
+            return answers
 
-    async def _execute(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
-        answers: list[Answer] = []
-        for statement in self.engine.prepared.prepare(sql):
-            if not session.closed:
-                await self.cpu.work(self._costs.statement)
-            answers.append(await session.execute(statement, args))
-            await self._examine(answers[-1].examined)
-        return answers
-
-    async def connect(self, host: str) -> EngineSession:
-        """A new session for ``host``, whose commits wait for the log. Raises a `ConnectionLostError`."""
+    async def connect(self, host: str) -> Connection:
+        """A new connection from ``host``. Raises a `ConnectionLostError`."""
         if not self.engine.process.up:
-            await self._network.transit(host, _HOST)
-            await self._network.transit(_HOST, host)
-        return EngineSession(self.engine, self._log.flushed)
+            await self.network.transit(host, HOST)
+            await self.network.transit(HOST, host)
+        return Connection(self, self.network, EngineSession(self.engine, waits=True), host)
 
     async def _examine(self, records: int) -> None:
         if records:
@@ -131,36 +131,4 @@ class ModelServer:
     def costs(self) -> Costs:
         """The costs so far."""
         engine = self.engine
-        return Costs(self._round_trips, engine.statements, engine.examined, engine.locks.waits.started)
-
-
-class _Log:
-    """The redo log. Commits that come while it is being written share the next write (group commit)."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._writing: asyncio.Task[None] | None = None
-        self._next: asyncio.Task[None] | None = None
-
-    async def flushed(self, _: Transaction) -> None:
-        """Wait until the log up to now is on disk."""
-        if self._seconds == 0:
-            return
-        if self._next is None:
-            self._next = asyncio.create_task(self._write(self._writing))
-        await asyncio.shield(self._next)
-
-    async def _write(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await before
-        self._writing, self._next = self._next, None
-        await asyncio.sleep(self._seconds)
-        if self._next is None:
-            self._writing = None
-
-    def discard(self) -> None:
-        """Lose the part of the log that is not on disk yet."""
-        for task in (self._writing, self._next):
-            if task is not None:
-                task.cancel()
-        self._writing = self._next = None
+        return Costs(self.round_trips, engine.statements, engine.examined, engine.locks.waits.started)

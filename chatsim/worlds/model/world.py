@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from chatsim.db.commits import CommitFates
     from chatsim.db.deadlock import Deadlock
     from chatsim.db.session import Database, Session
+    from chatsim.innodb.server.durability import Durability
     from chatsim.worlds.world import Costs, SessionTimeouts, TableContents
 
 __all__ = ["ModelWorld"]
@@ -31,6 +33,7 @@ class ModelWorld(ModelPlatform):
     Args:
         costs: what things cost.
         seed: of the latencies, of the key of the tokens, and of which records are not in memory.
+        durability: the settings of the database server's logs; None is MySQL's defaults.
 
     Attributes:
         server: the database server.
@@ -39,9 +42,9 @@ class ModelWorld(ModelPlatform):
 
     warms_up = False
 
-    def __init__(self, costs: ModelCosts, *, seed: int) -> None:
+    def __init__(self, costs: ModelCosts, *, seed: int, durability: Durability | None = None) -> None:
         super().__init__(costs, seed=seed, database=self._pool)
-        self.server = ModelServer(self.network, costs.database, self.wall_time, self.cache_misses)
+        self.server = ModelServer(self.network, costs.database, self.wall_time, self.cache_misses, durability)
         self.admin = AdminSession(self.server.engine)
         self._last_deadlock: Deadlock | None = None
 
@@ -53,13 +56,15 @@ class ModelWorld(ModelPlatform):
     @property
     def environment(self) -> Mapping[str, object]:
         """Engine and version; the settings that the engine models."""
+        durability = self.server.engine.log.durability
         return {
             "engine": "model of InnoDB",
             "server_version": "9.7",
             "profile": "durable",
             "settings": {
-                "log_bin": int(self.server.engine.log_bin),
-                "innodb_flush_log_at_trx_commit": 1,
+                "log_bin": durability.log_bin,
+                "sync_binlog": durability.sync_binlog,
+                "innodb_flush_log_at_trx_commit": durability.flush_log_at_trx_commit,
                 "innodb_deadlock_detect": 1,
             },
         }
@@ -71,12 +76,17 @@ class ModelWorld(ModelPlatform):
         for statement in schemas.statements(schema):
             await self.admin.execute(statement)
 
-    async def crash(self, down: float) -> None:
-        """Kill the server, and recover it ``down`` seconds later."""
-        await self.server.crash()
+    async def crash(self, down: float, *, host: bool = False) -> None:
+        """Kill the server, or its whole host, and recover it ``down`` seconds later."""
+        await self.server.crash(host=host)
         await asyncio.sleep(down)
         self.server.restart()
         self.admin = AdminSession(self.server.engine)
+
+    @property
+    def fates(self) -> CommitFates:
+        """What crashes and lost connections have done to commits so far."""
+        return self.server.engine.log.fates
 
     def reserve(self, connections: int) -> None:
         """The network takes any number."""

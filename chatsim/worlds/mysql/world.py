@@ -185,12 +185,18 @@ class MySQLWorld:
         """Engine, version, rung, profile and the settings that change results."""
         return self._environment
 
-    async def crash(self, down: float) -> None:
+    @property
+    def fates(self) -> None:
+        """None: the server does not report what becomes of commits."""
+
+    async def crash(self, down: float, *, host: bool = False) -> None:
         """Kill the server, as ``kill -9`` does, and start it again ``down`` seconds later.
 
         Raises:
-            WorldError: it is not a private instance, or does not start again.
+            WorldError: it is not a private instance, or does not start again; or the host is to lose power.
         """
+        if host:
+            raise WorldError("the power of this machine is not cut; in the model it can be: --world model")
         if (instance := self._server.instance) is None:
             raise WorldError(
                 f"the MySQL server ({self._server.rung}) is not a process of chatsim's own, and is not killed;"
