@@ -22,7 +22,7 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
-from chatsim.chat.server.store import threads as store
+from chatsim.chat.server.store import members
 
 __all__ = ["catch_up"]
 
@@ -42,7 +42,7 @@ async def catch_up(context: HandlerContext, session: ClientSession, request: Cat
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
     async with context.lease(session.uid) as tx:
-        await store.require(tx, session.uid, request.threads)
+        await members.require(tx, session.uid, request.threads)
     left = deque(_once(zip(request.threads, request.after, request.below, strict=True)))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]

@@ -21,7 +21,7 @@ from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.store import friends
-from chatsim.chat.server.store import threads as store
+from chatsim.chat.server.store.members import MembersOnly
 from chatsim.chat.server.store.texts import Appended, Batch
 from chatsim.db.session import Session
 
@@ -86,7 +86,7 @@ def _size_of_notice(request: TextRequest) -> int:
 async def load(context: HandlerContext, session: ClientSession, request: LoadMessagesRequest) -> Message:
     """A page of a thread's messages, by message id."""
     async with context.lease(session.uid) as tx:
-        readable = store.MembersOnly(tx, request.thread_id, session.uid)
+        readable = MembersOnly(tx, request.thread_id, session.uid)
         return await context.texts.after(readable, request.thread_id, request.message_id)
 
 
@@ -94,5 +94,5 @@ async def history(context: HandlerContext, session: ClientSession, request: Hist
     """A page of a thread's messages, by number."""
     context.require_numbers()
     async with context.lease(session.uid) as tx:
-        readable = store.MembersOnly(tx, request.thread_id, session.uid)
+        readable = MembersOnly(tx, request.thread_id, session.uid)
         return await context.texts.next_to(readable, request.thread_id, request.seq, backward=request.backward)

@@ -20,6 +20,7 @@ from chatsim.chat.protocol import (
     OutgoingText,
 )
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.store.members import thread_of
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.threads import written
 from chatsim.db.session import Rows, Session
@@ -29,7 +30,7 @@ __all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
 _PAGE = 100
 _ENDLESS = 2**63
 
-_PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?"
+_PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = @thread"
 _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _TIME = "CAST(created_at AS CHAR)"
 _CONTENT = "LEFT(content, 10000)"
@@ -118,20 +119,23 @@ class SeedTexts:
 
     def __init__(self, page: int = _PAGE, *, locks: bool = True) -> None:
         self._page = page
-        self._lock = _lock("id") if locks else "SELECT id FROM chat_thread WHERE id = ?"
+        self._lock = "FOR UPDATE" if locks else ""
 
     async def append(self, tx: Session, batch: Batch) -> Appended:
         """Store a batch."""
-        locked = await tx.execute(self._lock, (batch.thread,))
+        locked = await tx.execute(f"SELECT id FROM chat_thread WHERE id = ? {self._lock}", (batch.thread,))
         _check_thread(batch, locked)
         return await self._insert(tx, batch)
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
         """Store a batch, after a check of the members."""
-        who = (batch.thread, batch.thread, batch.sender, batch.receiver)
-        _, locked, pair, friend = await tx.script(f"BEGIN; {self._lock}; {_PAIR}; {_FRIENDS}", who)
-        _check_thread(batch, locked)
+        check, who = thread_of(batch.sender, batch.thread)
+        _, _, locked, pair, friend = await tx.script(
+            f"{check}; BEGIN; SELECT id FROM chat_thread WHERE id = @thread {self._lock}; {_PAIR}; {_FRIENDS}",
+            (*who, batch.sender, batch.receiver),
+        )
         _check_members(batch, pair, friend if friends else None)
+        _check_thread(batch, locked)
         return await self._insert(tx, batch, then="; COMMIT")
 
     @staticmethod
@@ -183,19 +187,21 @@ class HardenedTexts:
     async def append(self, tx: Session, batch: Batch) -> Appended:
         """Store the texts of a batch that are not stored yet."""
         known, names = _named(batch)
-        locked, there = await tx.script(f"{_lock('last_seq')}; {known}", (batch.thread, *names))
+        lock = "SELECT last_seq FROM chat_thread WHERE id = ? FOR UPDATE"
+        locked, there = await tx.script(f"{lock}; {known}", (batch.thread, *names))
         _check_thread(batch, locked)
         return await self._complete(tx, batch, locked.scalar() or 0, there)
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
         """Store the texts of a batch that are not stored yet, after a check of the members."""
         known, names = _named(batch)
-        _, locked, pair, friend, there = await tx.script(
-            f"BEGIN; {_lock('last_seq')}; {_PAIR}; {_FRIENDS}; {known}",
-            (batch.thread, batch.thread, batch.sender, batch.receiver, *names),
+        check, who = thread_of(batch.sender, batch.thread)
+        lock = "SELECT last_seq FROM chat_thread WHERE id = @thread FOR UPDATE"
+        _, _, locked, pair, friend, there = await tx.script(
+            f"{check}; BEGIN; {lock}; {_PAIR}; {_FRIENDS}; {known}", (*who, batch.sender, batch.receiver, *names)
         )
-        _check_thread(batch, locked)
         _check_members(batch, pair, friend if friends else None)
+        _check_thread(batch, locked)
         return await self._complete(tx, batch, locked.scalar() or 0, there, then="; COMMIT")
 
     async def _complete(self, tx: Session, batch: Batch, last: int, there: Rows, then: str = "") -> Appended:
@@ -272,10 +278,6 @@ def _named(batch: Batch) -> tuple[str, list[object]]:
     places = ", ".join("?" * len(batch.texts))
     names = [batch.sender, *(text.unique_id for text in batch.texts)]
     return f"{_NUMBERED}, thread_id FROM chat_message WHERE sender_id = ? AND unique_id IN ({places})", names
-
-
-def _lock(column: str) -> str:
-    return f"SELECT {column} FROM chat_thread WHERE id = ? FOR UPDATE"
 
 
 def _insert(into: str, count: int) -> str:

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatsim.chat.paging import DEFAULTS
-from chatsim.chat.protocol import ErrorCode, Thread, ThreadState
-from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.protocol import Thread, ThreadState
+from chatsim.chat.server.store.members import MEMBERS, no_member, thread_of
 from chatsim.chat.server.store.rows import structs
-from chatsim.chat.session_wrapper import SessionWrapper
-from chatsim.db.session import Rows, Session
+from chatsim.db.session import Session
 
-__all__ = ["MembersOnly", "changed", "joined", "mark_read", "require", "states", "threads", "written"]
+__all__ = ["changed", "joined", "mark_read", "states", "threads", "written"]
 
 _PAGE = 100
 _NEVER = 2**63
+_COUNTED = 1_000
+"""Messages that are counted at most for a read position, on either side of it."""
 
 _NEWEST = """
     SELECT thread_id, version, unread FROM user_thread FORCE INDEX (idx_user_version)
@@ -35,14 +36,6 @@ _STATES = f"""
       LEFT JOIN user_thread u2 ON u2.user_id = p.user2_id AND u2.thread_id = t.id
      WHERE t.id IN ({{}})"""
 
-_MEMBERS = """
-    SELECT user1_id, user2_id FROM private_chat WHERE thread_id = ?;
-    SELECT user_id FROM group_chat_member WHERE thread_id = ?"""
-
-_MEMBER = """
-    SELECT 1 FROM private_chat WHERE thread_id = ? AND (user1_id = ? OR user2_id = ?);
-    SELECT 1 FROM group_chat_member WHERE thread_id = ? AND user_id = ?"""
-
 _NUMBER = "INSERT INTO user_version (user_id, version) VALUES {} ON DUPLICATE KEY UPDATE version = version + 1"
 _CHANGED = """
     INSERT INTO user_thread (user_id, thread_id, version)
@@ -54,10 +47,14 @@ _WRITTEN = """
     ON DUPLICATE KEY UPDATE
       version = VALUES(version), activity = VALUES(activity), unread = user_thread.unread + VALUES(unread)"""
 
+# between two numbers that are not far from each other
+_OTHERS = """
+    SELECT COUNT(*) FROM chat_message FORCE INDEX (uniq_thread_seq)
+     WHERE thread_id = @thread AND seq > ? AND seq <= ? AND sender_id <> ?"""
 _LOOK = f"""
-    BEGIN; SELECT last_seq FROM chat_thread WHERE id = ? FOR SHARE; {_MEMBERS};
-    SELECT read_seq FROM user_thread WHERE user_id = ? AND thread_id = ?;
-    SELECT COUNT(*) FROM chat_message WHERE thread_id = ? AND seq > ? AND sender_id <> ?"""
+    BEGIN; SELECT last_seq FROM chat_thread WHERE id = @thread FOR SHARE; {MEMBERS};
+    SELECT read_seq, unread FROM user_thread WHERE user_id = ? AND thread_id = @thread;
+    {_OTHERS}"""
 
 # another device of the user may have read further; assignments take effect from left to right
 _READ = """
@@ -86,59 +83,40 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
     return structs(ThreadState, [(*by_id[thread], *rest) for thread, *rest in page]), len(found.rows) > _PAGE
 
 
-class MembersOnly(SessionWrapper):
-    """A session through which only members of a thread can read. For others it raises `RefusalError`.
-
-    The membership is checked in the same round trip as the read. A second round trip would double the time of a page.
-
-    Args:
-        tx: the session.
-        thread: the thread.
-        uid: the user who reads.
-    """
-
-    def __init__(self, tx: Session, thread: int, uid: int) -> None:
-        super().__init__(tx)
-        self._thread, self._uid = thread, uid
-
-    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
-        """Run several statements."""
-        who = (self._thread, self._uid, self._uid, self._thread, self._uid)
-        pair, group, *found = await super().script(f"{_MEMBER}; {sql}", (*who, *args))
-        if not pair.rows and not group.rows:
-            raise _no_member(self._uid, self._thread)
-        return found
-
-
-async def require(tx: Session, uid: int, threads: Sequence[int]) -> None:
-    """Raise `RefusalError` unless ``uid`` is a member of all these threads."""
-    places = ", ".join("?" * len(threads))
-    pairs, groups = await tx.script(
-        f"SELECT thread_id FROM private_chat WHERE thread_id IN ({places}) AND (user1_id = ? OR user2_id = ?);"
-        f" SELECT thread_id FROM group_chat_member WHERE thread_id IN ({places}) AND user_id = ?",
-        (*threads, uid, uid, *threads, uid),
-    )
-    if strange := {*threads} - {thread for (thread,) in (*pairs.rows, *groups.rows)}:
-        raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {min(strange)}")
-
-
 async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int, bool]:
     """Store a member's read position in a transaction: ``seq``, at most the last number, and never backwards.
+
+    The number of unread messages is exact if at most 1,000 messages are above the position, or between the earlier
+    position and this one. Otherwise it may be too high, because no more messages than that are counted. A later
+    position that is near enough to the end corrects it.
 
     Returns the members of the thread, the read position, and whether it has moved.
 
     Raises:
         RefusalError: ``uid`` is not a member.
     """
-    await require(tx, uid, [thread])  # before anything is locked or counted: a stranger must not stall the thread
-    _, last, pair, group, read, left = await tx.script(_LOOK, (thread, thread, thread, uid, thread, thread, seq, uid))
-    there = _among(uid, thread, pair, group)
-    seq = min(seq, last.scalar() or 0)
-    if seq <= (so_far := read.scalar() or 0):
+    check, who = thread_of(uid, thread)
+    _, _, last_row, pair, group, own, others = await tx.script(
+        f"{check}; {_LOOK}", (*who, uid, seq, seq + _COUNTED, uid)
+    )
+    there = sorted(int(str(user)) for rows in (pair, group) for row in rows.rows for user in row)
+    if uid not in there:
+        raise no_member(uid, thread)
+    last = last_row.scalar() or 0
+    so_far, unread = (int(str(value)) for value in own.rows[0]) if own.rows else (0, 0)
+    seq = min(seq, last)
+    if seq <= so_far:
         await tx.rollback()
         return there, so_far, False
+    if last - seq <= _COUNTED:
+        left = others.scalar() or 0
+    elif seq - so_far <= _COUNTED:
+        left = unread - ((await tx.execute(_OTHERS, (so_far, seq, uid))).scalar() or 0)
+    else:
+        left = last - seq
+    left = max(0, min(left, last - seq))
     sql, args = changed(thread, there)
-    done = await tx.script(f"{sql}; {_READ}; COMMIT", (*args, seq, left.scalar() or 0, seq, uid, thread, uid, thread))
+    done = await tx.script(f"{sql}; {_READ}; COMMIT", (*args, seq, left, seq, uid, thread, uid, thread))
     return there, done[-2].scalar() or 0, True
 
 
@@ -146,9 +124,9 @@ async def joined(tx: Session, thread: int, users: Sequence[int]) -> bool:
     """Add a thread to the lists of its members, in a transaction. Returns whether it was new to them."""
     places = ", ".join("?" * len(users))
     found = await tx.execute(
-        f"SELECT COUNT(*) FROM user_thread WHERE thread_id = ? AND user_id IN ({places})", (thread, *users)
+        f"SELECT user_id FROM user_thread WHERE thread_id = ? AND user_id IN ({places})", (thread, *users)
     )
-    if found.scalar() == len(users):
+    if len(found.rows) == len(users):
         return False
     sql, args = changed(thread, sorted(users))
     await tx.script(f"BEGIN; SELECT id FROM chat_thread WHERE id = ? FOR SHARE; {sql}; COMMIT", (thread, *args))
@@ -168,14 +146,3 @@ def written(thread: int, users: Sequence[int], sender: int, count: int) -> tuple
 def _noted(note: str, users: Sequence[int], args: Sequence[object]) -> tuple[str, list[object]]:
     rows, places = ", ".join(["(?, 1)"] * len(users)), ", ".join("?" * len(users))
     return f"{_NUMBER.format(rows)}; {note.format(places)}", [*users, *args, *users]
-
-
-def _among(uid: int, thread: int, *found: Rows) -> list[int]:
-    users = sorted(int(str(user)) for rows in found for row in rows.rows for user in row)
-    if uid not in users:
-        raise _no_member(uid, thread)
-    return users
-
-
-def _no_member(uid: int, thread: int) -> RefusalError:
-    return RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} is no member of thread {thread}")

@@ -189,7 +189,7 @@ async def test_who_is_no_friend_any_more_is_refused_where_that_is_required(harne
 
 @in_both_worlds(BOTH)
 async def test_a_thread_that_is_not_there_takes_nothing(harness):
-    with pytest.raises(RefusalError, match="there is no thread 4711"):
+    with pytest.raises(RefusalError, match="users 1 and 2 are not the two of private thread 4711"):
         await sent(harness, batch(4711, "a"))
 
 

@@ -1,0 +1,180 @@
+"""Membership comes first: a stranger's request does the same for a thread of others as for one that does not exist.
+
+So it stalls nobody, and its time tells neither that the thread exists nor how long it is.
+"""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from harness import ANN, BOB, CAT, in_both_worlds
+
+from chatsim.chat.protocol import ErrorCode
+from chatsim.chat.server.handlers.table import HANDLERS
+from chatsim.chat.server.store import threads
+from chatsim.chat.session_wrapper import SessionWrapper
+from chatsim.worlds.loading import insert
+
+LENGTH = 300  # messages
+NOWHERE = 4711  # no thread
+TEXT = {"content": "hello", "unique_id": "u"}
+NAMES_A_THREAD = {
+    1017: lambda thread, uid: {"fromuid": uid, "touid": BOB, "thread_id": thread, "text_array": [TEXT]},
+    1029: lambda thread, _: {"thread_id": thread, "message_id": 0},
+    1101: lambda thread, _: {"thread_id": thread, "seq": 0, "backward": False},
+    1105: lambda thread, _: {"thread_id": thread, "seq": LENGTH // 2},
+    1113: lambda thread, _: {"threads": [thread], "after": [0], "below": [0]},
+}
+"""What a user asks for about a thread, by the number of the request."""
+
+NAMES_NO_THREAD = {
+    1005: "a login",
+    1007: "a search",
+    1009: "an application",
+    1013: "an acceptance: it names a user, who must have applied",
+    1023: "a heartbeat",
+    1025: "the user's own list; its thread is a position in it",
+    1027: "a new chat: it names a user, who must be a friend",
+    1103: "the user's own list",
+}
+BOTH_TABLES = {1017, 1029}
+
+
+class Traced:
+    """A node's database that notes what is done on its sessions.
+
+    Attributes:
+        trace: for each round trip its SQL, the number of its arguments, the rows that it has examined, and the row
+            locks that are held after it.
+    """
+
+    def __init__(self, world, database):
+        self.world = world
+        self.trace = []
+        self._database = database
+
+    @asynccontextmanager
+    async def session(self, isolation=None):
+        async with self._database.session(isolation) as tx:
+            yield _Traced(tx, self)
+
+    async def examined(self, tx):
+        """How many rows the session has examined so far, by the way in which it has found them."""
+        if self.world.name == "model":
+            return {"examined": self.world.server.engine.examined}
+        counts = (await tx.execute("SHOW SESSION STATUS LIKE 'Handler%'")).rows
+        return {name: int(count) for name, count in counts if "read" in name or "write" in name}
+
+    async def locks(self):
+        """The row locks of all sessions, by table."""
+        if self.world.name == "model":
+            return sorted(str(each) for each in self.world.server.engine.data_locks())
+        locks = "SELECT OBJECT_NAME, LOCK_TYPE, LOCK_MODE FROM performance_schema.data_locks"
+        return sorted((await self.world.admin.execute(f"{locks} WHERE OBJECT_SCHEMA = DATABASE()")).rows)
+
+
+class _Traced(SessionWrapper):
+    def __init__(self, tx, traced):
+        super().__init__(tx)
+        self._traced = traced
+
+    async def script(self, sql, args=()):
+        before = await self._traced.examined(self.tx)
+        try:
+            return await super().script(sql, args)
+        finally:
+            after = await self._traced.examined(self.tx)
+            costs = {name: after[name] - before[name] for name in after}
+            self._traced.trace.append((sql, len(args), costs, await self._traced.locks()))
+
+
+async def furnished(harness):
+    """A thread of Bob's and Cat's with many messages; Ann is no member, and a friend of Bob's."""
+    thread = await harness.talking(BOB, CAT)
+    await harness.befriend(ANN, BOB)
+    numbers = range(1, LENGTH + 1)
+    if harness.schema == "hardened":
+        rows = [(thread, number, BOB, "hello") for number in numbers]
+        await insert(harness.world.admin, "chat_message (thread_id, seq, sender_id, content)", rows)
+        await harness.world.admin.execute("UPDATE chat_thread SET last_seq = ? WHERE id = ?", (LENGTH, thread))
+    else:
+        rows = [(thread, BOB, CAT, "hello") for _ in numbers]
+        await insert(harness.world.admin, "chat_message (thread_id, sender_id, recv_id, content)", rows)
+    return thread
+
+
+async def traced(harness, uid, number, thread):
+    """What a request does in the database, and the error of its reply."""
+    node = harness.cluster.nodes[0]
+    whole = node.database.pool
+    device = await harness.log_in(uid)
+    node.database.pool = noting = Traced(harness.world, whole)
+    await device.say(number, NAMES_A_THREAD[number](thread, uid))
+    while (reply := await device.hear())[0] != number + 1:
+        pass
+    await harness.settled()
+    node.database.pool = whole
+    return noting.trace, reply[1]["error"]
+
+
+def test_each_request_says_whether_it_names_a_thread():
+    assert {*NAMES_A_THREAD, *NAMES_NO_THREAD} == {*HANDLERS}
+
+
+@pytest.mark.parametrize("number", NAMES_A_THREAD)
+@in_both_worlds(("hardened", "seed"), pool=1)
+async def test_a_strangers_request_does_the_same_for_a_thread_of_others_as_for_none(harness, number):
+    needs_numbers = harness.schema == "seed" and number not in BOTH_TABLES
+    thread = await furnished(harness)
+    await traced(harness, ANN, number, thread)  # caches are warm from here on
+    of_others, refused = await traced(harness, ANN, number, thread)
+    of_none, refused_too = await traced(harness, ANN, number, NOWHERE)
+    assert refused == refused_too == (ErrorCode.NOT_IN_THIS_SCHEMA if needs_numbers else ErrorCode.NOT_A_MEMBER)
+    assert of_others == of_none
+    for _, _, costs, locks in of_others:
+        assert sum(costs.values()) < 20, costs
+        assert locks == []
+
+
+@pytest.mark.parametrize("number", NAMES_A_THREAD)
+@in_both_worlds(pool=1)
+async def test_the_trace_shows_what_a_members_request_does(harness, number):
+    thread = await furnished(harness)
+    trace, error = await traced(harness, CAT, number, thread)
+    assert error == 0
+    assert any(sum(costs.values()) > 20 or locks for _, _, costs, locks in trace), trace
+
+
+@in_both_worlds(pool=1)
+async def test_a_read_position_counts_few_messages_however_many_there_are(harness, monkeypatch):
+    few = 20
+    monkeypatch.setattr(threads, "_COUNTED", few)
+    thread = await furnished(harness)
+    state = "SELECT read_seq, unread FROM user_thread WHERE user_id = ? AND thread_id = ?"
+    await harness.world.admin.execute("UPDATE user_thread SET unread = ? WHERE user_id = ?", (LENGTH, CAT))
+    device = await harness.log_in(CAT)
+    node = harness.cluster.nodes[0]
+    node.database.pool = noting = Traced(harness.world, node.database.pool)
+    # near the position before; far from both; near the end; at the end
+    for seq in (few, few + 1, LENGTH // 2, LENGTH - few, LENGTH - 1, LENGTH):
+        assert (await device.ask(1105, {"thread_id": thread, "seq": seq}))["error"] == 0
+        assert await harness.rows(state, CAT, thread) == [(seq, LENGTH - seq)]
+    for _, _, costs, _ in noting.trace:
+        assert sum(costs.values()) < 2 * few + 40, costs
+
+
+@pytest.mark.parametrize("number", [1017, 1105])
+@in_both_worlds(nodes=1, pool=1)
+async def test_who_is_removed_while_their_request_waits_for_the_thread_is_refused(harness, number):
+    thread = await furnished(harness)
+    device = await harness.log_in(CAT)
+    admin = harness.world.admin
+    await admin.begin()
+    await admin.execute("SELECT id FROM chat_thread WHERE id = ? FOR UPDATE", (thread,))
+    await device.say(number, NAMES_A_THREAD[number](thread, CAT))
+    while not await harness.waiting():  # noqa: ASYNC110 - the first check has found that Cat is a member
+        await asyncio.sleep(0.001)
+    await admin.execute("DELETE FROM private_chat WHERE thread_id = ?", (thread,))
+    await admin.commit()
+    assert (await device.hear())[1]["error"] == ErrorCode.NOT_A_MEMBER
+    assert await harness.rows("SELECT COUNT(*) FROM chat_message WHERE thread_id = ?", thread) == [(LENGTH,)]
