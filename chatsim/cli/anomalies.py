@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,13 +49,9 @@ def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
 
 
 def _show(found: AnomalyMatrix) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from chatsim.cli.tables import Column, print_fitting
 
     rows = found.rows()
-    table = Table(title=f"What happens, by isolation level, on {found.server}", title_justify="left")
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*row.values())
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    first, what, *levels = rows[0]
+    columns = [Column(name, [row[name] for row in rows], wraps=True) for name in (first, *levels, what)]
+    print_fitting(columns, title=f"What happens, by isolation level, on {found.server}")

@@ -35,7 +35,13 @@ def command(experiment: type[Experiment]) -> click.Command:
     declared = list(parameters(experiment))
 
     def run(
-        out: Path | None, *, as_json: bool, must_pass: str | None = None, explain: bool = False, **options: Any
+        out: Path | None,
+        *,
+        as_json: bool,
+        wide: bool,
+        must_pass: str | None = None,
+        explain: bool = False,
+        **options: Any,
     ) -> None:
         with one_sentence():
             where = world_settings(options)
@@ -44,7 +50,7 @@ def command(experiment: type[Experiment]) -> click.Command:
             result = chosen.result(where.name)
             _make(out)
         status, sentence = _run(chosen, where, result)
-        _report(result, out=out, as_json=as_json, explain=explain)
+        _report(result, out=out, as_json=as_json, explain=explain, wide=wide)
         if status:
             click.echo(sentence, err=True)
             sys.exit(status)
@@ -126,6 +132,7 @@ world_option = click.option(
 
 _WORLD_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON object per row, a line each."),
+    click.option("--wide", is_flag=True, help="Print all columns, also those that the terminal has no room for."),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder."),
     click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ."),
     click.option(
@@ -199,33 +206,31 @@ def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tupl
 # --- what is printed
 
 
-def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool) -> None:
+def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool, wide: bool) -> None:
     if out is not None and result.variants:
         click.echo(f"saved in {result.save(out)}", err=True)
     if as_json:
         for row in result.rows():
             click.echo(json.dumps(row))
     elif result.variants:
-        _show(result)
+        _show(result, wide=wide)
     if explain:
         for name, text in result.notes.items():
             click.echo(f"\n{name.replace('-', ': ', 1).replace('-', ', ')}\n{text}", err=as_json)
 
 
-def _show(result: Result) -> None:
-    from rich.console import Console
+def _show(result: Result, *, wide: bool) -> None:
+    from chatsim.cli.tables import console, print_lock_table, print_result_table
 
-    from chatsim.cli.tables import lock_table, result_table
-
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(result_table(result))
+    print_result_table(result, wide=wide)
+    out = console()
     for each in result.variants:
         if each.deadlock is not None and each.deadlock is result.deadlock(str(next(iter(each.key.values())))):
-            console.print(f"\n[bold]A deadlock of {each.name}[/bold]")
-            console.print(each.deadlock.explain(), highlight=False, markup=False)
-            console.print(lock_table(each.deadlock))
+            out.print(f"\n[bold]A deadlock of {each.name}[/bold]")
+            out.print(each.deadlock.explain(), highlight=False, markup=False)
+            print_lock_table(each.deadlock, wide=wide)
         elif each.deadlock is None and each.measures.get("deadlocks_per_op"):
-            console.print(
+            out.print(
                 f"\n{each.name} had deadlocks, but the server shows none of them: its user needs the privilege PROCESS,"
                 " and on a shared server the latest deadlock may be somebody else's."
             )
@@ -233,8 +238,8 @@ def _show(result: Result) -> None:
     for each in result.variants:
         if each.verdict is not None and each.verdict.anomalies and each.verdict not in explained:
             explained.append(each.verdict)
-            console.print(f"\n[bold]Why {each.name} is unsafe[/bold]")
-            console.print(_proof(each.verdict), highlight=False, markup=False)
+            out.print(f"\n[bold]Why {each.name} is unsafe[/bold]")
+            out.print(_proof(each.verdict), highlight=False, markup=False)
 
 
 def _proof(verdict: Verdict) -> str:

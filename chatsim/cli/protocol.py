@@ -103,16 +103,16 @@ session only, and {int(ErrorCode.RPC_FAILED)} if the server is closing.
 )
 def protocol(*, markdown: bool) -> None:
     """Print the messages between clients and servers: ids, keys and types."""
-    from rich.console import Console
-    from rich.table import Table
+    from chatsim.cli.tables import Column, print_fitting
 
     if markdown:
         click.echo("\n".join(_document()))
         return
-    table = Table("id", "message", "from", "keys")
-    for number, message in _messages():
-        table.add_row(str(number), message.__name__, _from(number), _keys(message).replace("`", ""))
-    Console().print(table)
+    known = [*_messages()]
+    keys = Column("keys", [_keys(message).replace("`", "") for _, message in known], wraps=True)
+    numbers = Column("id", [str(number) for number, _ in known], "right")
+    names = Column("message", [message.__name__ for _, message in known])
+    print_fitting([numbers, names, Column("from", [_from(number) for number, _ in known]), keys])
 
 
 def _document() -> Iterator[str]:

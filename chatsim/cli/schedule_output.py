@@ -152,16 +152,16 @@ def _exit(files: Sequence[PlayedFile], *, differ: bool = False) -> None:
 
 
 def _print_steps(script: Schedule, steps: Sequence[StepOutcome]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    from chatsim.cli.tables import console
+
     table = Table(title=script.title or script.id, title_justify="left", show_lines=True)
     for name in ("step", *script.sessions):
         table.add_column(name)
     for number, row in cells(script, steps):
         table.add_row(str(number), *("\n".join(_markup(cell)) for cell in row))
-    console.print(table)
+    console().print(table)
 
 
 def _markup(cell: Cell) -> Iterator[str]:

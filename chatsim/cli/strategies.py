@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from chatsim.chat.creation import NOOP, STRATEGIES
@@ -14,11 +12,9 @@ __all__ = ["strategies"]
 @click.command()
 def strategies() -> None:
     """List the strategies that create private chats, and what each relies on."""
-    from rich.console import Console
-    from rich.table import Table
+    from chatsim.cli.tables import Column, print_fitting
 
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table("name", "isolation", "what it bets on; whether it leaves orphans")
-    for strategy in (*STRATEGIES.values(), NOOP):
-        table.add_row(strategy.name, strategy.isolation.value, strategy.bet)
-    console.print(table)
+    known = [*STRATEGIES.values(), NOOP]
+    bets = Column("what it bets on; whether it leaves orphans", [each.bet for each in known], wraps=True)
+    levels = Column("isolation", [each.isolation.value for each in known])
+    print_fitting([Column("name", [each.name for each in known]), levels, bets])

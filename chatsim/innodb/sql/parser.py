@@ -49,10 +49,10 @@ class Do(exp.Expression):
     arg_types: ClassVar = {"expressions": True}
 
 
-# sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# which is overridden, and _index, _tokens, _curr, _advance, _match_text_seq, _parse_insert, _parse_id_var, _parse_csv,
-# _parse_assignment and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the
-# tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
+# sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement
+# and _warn_unsupported, which are overridden, and _index, _tokens, _curr, _advance, _match_text_seq, _parse_insert,
+# _parse_id_var, _parse_csv, _parse_assignment and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS and
+# PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
 class _Parser(MySQLParser):
     """The MySQL parser, with the statements of transactions."""
 
@@ -75,6 +75,9 @@ class _Parser(MySQLParser):
                 self._advance(len(words))
                 return parse_rest(self)
         return super()._parse_statement()
+
+    def _warn_unsupported(self) -> None:
+        """Sqlglot would log a warning. What it can't parse is refused where it is prepared."""
 
     def replace(self) -> exp.Expr:
         """Parse REPLACE, which has the syntax of INSERT."""

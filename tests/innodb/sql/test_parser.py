@@ -164,3 +164,8 @@ def test_what_is_no_sql_is_refused_with_the_text(sql):
     assert caught.value.errno == 1064
     assert caught.value.message.startswith("You have an error in your SQL syntax")
     assert sql in caught.value.message
+
+
+def test_what_the_parser_does_not_know_is_refused_without_a_warning_of_its_library(caplog):
+    parse("LOCK TABLES t WRITE")
+    assert not caplog.records
