@@ -80,9 +80,10 @@ true if there are more entries, for either reason. The entry next to the cursor 
 
 **A batch of texts (1017)** has at least one text. Each text has 1 to {Limits.text_characters:,} characters, and a
 `unique_id` of 1 to 64 characters that no other text of the batch has, and that does not begin with `{RESERVED}`: such
-ids are those of a friendship's first messages. The batch has to fit into the frame of the notice. The server stores the whole batch before it acknowledges it. In the hardened tables, a `unique_id` identifies a
-message of its sender: if the sender sends it again, the server acknowledges it with the first `message_id`, and sends
-no second notice. After error {int(ErrorCode.SEND_FAILED)} it is not certain whether the batch was stored.
+ids are those of a friendship's first messages. The batch has to fit into the frame of the notice. The server stores
+the whole batch before it acknowledges it. In the hardened tables, a `unique_id` identifies a message of its sender: if
+the sender sends it again, the server acknowledges it with the first `message_id`, and sends no second notice. After
+error {int(ErrorCode.SEND_FAILED)} it is not certain whether the batch was stored.
 
 **Catch-up (1113).** A client asks for what is new in many threads at once. The server sends as many messages 1115 as
 are needed, each as full as a frame can be, and then the reply 1114. After the reply, the client has everything.
