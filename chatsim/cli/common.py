@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from chatsim.cli.interruption import INTERRUPTED
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.mysqld import IMAGE, MySQL, Profile
 
 __all__ = [
     "FAILED",
-    "INTERRUPTED",
     "UNSAFE",
     "mysql_url_option",
     "one_sentence",
@@ -25,7 +25,6 @@ __all__ = [
 
 UNSAFE = 1
 FAILED = 2
-INTERRUPTED = 130
 
 
 def our_errors() -> tuple[type[Exception], ...]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatsim.cli.common import FAILED, INTERRUPTED, UNSAFE, one_sentence, our_errors, server_options
+from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, server_options
 from chatsim.cli.gate import gate
+from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
 from chatsim.experiments.runner import run_here
 from chatsim.worlds.choice import WORLDS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "world_option", "world_settings"]
 
-_EXIT = "Exit status: 0; 1 when {unsafe} is not safe or not tested; 2 when it could not be run; 130 after Ctrl-C."
+_EXIT = "Exit status: 0; 1 when {unsafe} is not safe or not tested; 2 when it could not be run; 130 after Ctrl-C, 143 after SIGTERM."
 
 
 def command(experiment: type[Experiment]) -> click.Command:

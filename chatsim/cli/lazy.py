@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
+
+from chatsim.cli.interruption import INTERRUPTED, exiting_at_once, interruptible
 
 __all__ = ["LazyGroup"]
 
@@ -23,6 +26,19 @@ class LazyGroup(click.Group):
         super().__init__(**settings)
         self.homes = homes
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it as a program, which ends by Ctrl-C and SIGTERM."""
+        with interruptible():
+            return super().__call__(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named. Ctrl-C is exit status 130; click's own is 1."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         """All names, in alphabetical order."""
         return sorted(self.homes)
@@ -32,7 +48,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.homes:
             return None
         module, sentence = self.homes[cmd_name]
-        command = getattr(import_module(module), cmd_name)
+        with exiting_at_once():
+            command = getattr(import_module(module), cmd_name)
         assert isinstance(command, click.Command)
         command.short_help = sentence
         return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,8 @@ async def _node(settings: NodeSettings, *, reports: bool) -> None:
             raise WorldError("--reports needs a pipe as standard input: it is for a parent process") from None
     async with run_node(settings, LineDirectory(sys.stdout, each=reports)):
         await orphaned.wait()
+        signal.raise_signal(signal.SIGTERM)  # the end of the node is limited in time, as after a signal
+        await asyncio.Future()
 
 
 def _at_the_end_of_stdin(orphaned: asyncio.Event) -> None:

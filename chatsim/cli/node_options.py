@@ -21,6 +21,7 @@ from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.cli.bounded_log import Bounded
+from chatsim.cli.interruption import is_late
 from chatsim.worlds.common.tokens import LIFETIME
 from chatsim.worlds.mysql.settings import LOOPBACK
 from chatsim.worlds.world import Sharing
@@ -172,24 +173,33 @@ def limits(options: dict[str, Any]) -> Limits:
 
 
 def run_until_signal(main: Coroutine[Any, Any, None]) -> None:
-    """Run ``main`` until it ends, or until Ctrl-C or SIGTERM; further signals don't interrupt how it ends."""
+    """Run ``main`` until it ends, or until Ctrl-C or SIGTERM. It then ends in order, unless that takes too long.
+
+    Raises:
+        KeyboardInterrupt: it has not ended in time.
+    """
 
     async def run() -> None:
-        task = asyncio.current_task()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
-        loop = asyncio.get_running_loop()
 
-        def end() -> None:
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, lambda: None)
-            task.cancel()
+        def end(*_: object) -> None:
+            if is_late():
+                raise KeyboardInterrupt
+            if not task.cancelling():
+                loop.call_soon_threadsafe(task.cancel)
 
         for number in _SIGNALS:
-            loop.add_signal_handler(number, end)
+            signal.signal(number, end)
         await main
 
-    with suppress(asyncio.CancelledError):
-        asyncio.run(run())
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        with suppress(asyncio.CancelledError):
+            asyncio.run(run())
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def log_to_stderr() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from chatsim.cli.common import one_sentence, server_options
+from chatsim.cli.interruption import is_late
 from chatsim.cli.schedule_output import PlayedFile, print_both, print_checks, print_outcomes, print_report
 from chatsim.conformance.files import read
 from chatsim.conformance.schedule import BadScheduleError, NotPlayedError, Play, Schedule, ScheduleOutcome
@@ -232,7 +233,12 @@ def _interruptible(play: Play) -> Iterator[Play]:
             raise KeyboardInterrupt
         return play(script)
 
-    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        if is_late():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield stoppable
     finally:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from chatsim.cli.common import FAILED, INTERRUPTED, UNSAFE
+from chatsim.cli.common import FAILED, UNSAFE
+from chatsim.cli.interruption import INTERRUPTED
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
 from chatsim.conformance.display import Cell, cells, explained
 from chatsim.conformance.schedule import NotPlayedError, Schedule, ScheduleOutcome, StepOutcome

@@ -84,7 +84,7 @@ class Screen:
 
     async def run(self) -> None:
         """Show it until the user leaves."""
-        await self.app.run_async()
+        await self.app.run_async(handle_sigint=False)
 
     def refresh(self) -> None:
         """Draw again after a change that is not in the rows."""

@@ -46,7 +46,11 @@ def test_the_errors_cost_no_library():
 
 def test_the_page_of_all_commands_imports_none():
     modules = loaded(command("--help"))
-    assert {name for name in modules if name.startswith("chatsim.")} == {"chatsim.cli", "chatsim.cli.lazy"}
+    assert {name for name in modules if name.startswith("chatsim.")} == {
+        "chatsim.cli",
+        "chatsim.cli.interruption",
+        "chatsim.cli.lazy",
+    }
     assert not modules & {*HEAVY, "asyncio"}
 
 

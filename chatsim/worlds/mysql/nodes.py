@@ -308,7 +308,9 @@ class _NodeProcess:
                 await self._process.wait()
         except TimeoutError:
             _log.error("%s does not end; killed", self._name)
-            self._process.kill()
+        finally:  # also where nobody waits for it any longer
+            if self._process.returncode is None:
+                self._process.kill()
         await self._reading
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

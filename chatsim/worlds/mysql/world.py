@@ -152,6 +152,9 @@ class MySQLWorld:
         drop = f"DROP DATABASE IF EXISTS {self.schema}"
         try:
             await self.admin.execute(drop)
+        except asyncio.CancelledError:
+            _log.warning("the schema %s is left behind; `chatsim mysql clean` drops it", self.schema)
+            raise
         except DatabaseError:
             # the admin connection is gone, or was interrupted and its last statement may still be making the schema;
             # a fresh one has the lock once the old one has ended, and not before

@@ -90,6 +90,7 @@ class _Server:
         if self._child is None:
             return
         self._child.terminate()
+        self._child.send_signal(signal.SIGCONT)  # one that is stopped would not see it
         try:
             self._child.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
