@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "world_option", "world_settings"]
 
-_EXIT = "Exit status: 0; 1 when {unsafe} is not safe or not tested; 2 when it could not be run; 130 after Ctrl-C, 143 after SIGTERM."
+_EXIT = (
+    "Exit status: 0; 1 when {unsafe} is not safe or not tested; 2 when it could not be run; 130 after Ctrl-C, 143 after"
+    " SIGTERM."
+)
 
 
 def command(experiment: type[Experiment]) -> click.Command:
