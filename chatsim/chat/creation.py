@@ -14,7 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatsim.chat.ports import Locks, LocksError, LocksTimeoutError
-from chatsim.chat.strategies import StrategyError, UnknownStrategyError, no_strategy, require_async, require_parentheses
+from chatsim.chat.strategies import (
+    StrategyError,
+    UnknownStrategyError,
+    from_file,
+    no_strategy,
+    require_async,
+    require_parentheses,
+)
 from chatsim.db.errors import ConnectionLostError, DatabaseError, DuplicateKeyError
 from chatsim.db.session import Isolation, Rows, Session
 
@@ -372,7 +379,11 @@ STRATEGIES: dict[str, CreationStrategy] = {
 
 
 def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy]) -> list[CreationStrategy]:
-    """Strategies by name, one or many; ``"all"`` means all but `noop`. Raises `UnknownStrategyError`."""
+    """Strategies by name, one or many; ``"all"`` means all but `noop`, ``"FILE.py:NAME"`` is one of a Python file.
+
+    Raises:
+        UnknownStrategyError: there is no such strategy.
+    """
     known = STRATEGIES | {NOOP.name: NOOP}
     if isinstance(strategies, str):
         strategies = STRATEGIES.values() if strategies == "all" else strategies.split(",")
@@ -383,6 +394,8 @@ def named(strategies: str | CreationStrategy | Iterable[str | CreationStrategy])
         if not isinstance(each, str | CreationStrategy):
             raise no_strategy(each, "creation_strategy()", known)
         strategy = each if isinstance(each, CreationStrategy) else known.get(each.strip())
+        if strategy is None and ":" in str(each):
+            strategy = from_file(str(each), CreationStrategy, "creation_strategy()")
         if strategy is None:
             raise UnknownStrategyError(f"unknown creation strategy {each!r}; there are: {', '.join(known)}")
         found.append(strategy)

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import traceback
 from collections.abc import Callable, Iterable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["StrategyError", "UnknownStrategyError", "no_strategy", "require_async", "require_parentheses"]
+__all__ = [
+    "StrategyError",
+    "UnknownStrategyError",
+    "from_file",
+    "no_strategy",
+    "require_async",
+    "require_parentheses",
+]
+
+T = TypeVar("T")
 
 
 class UnknownStrategyError(ValueError):
@@ -34,9 +48,51 @@ def require_async(kind: str, function: Callable[..., object]) -> None:
 
 def no_strategy(value: object, decorator: str, known: Iterable[str]) -> UnknownStrategyError:
     """The error for a value that is neither a strategy nor the name of one."""
-    if callable(value):
+    if inspect.isroutine(value):
         return UnknownStrategyError(f"{_name(value)} is no strategy yet; put @chatsim.{decorator} above its function")
     return UnknownStrategyError(f"{value!r} is no strategy; there are: {', '.join(known)}")
+
+
+def from_file(text: str, kind: type[T], decorator: str) -> T:
+    """The strategy of a Python file, which is named as ``FILE.py:NAME``. The file is run.
+
+    Args:
+        text: the file, a colon, and the name that the strategy has in it.
+        kind: the class of the strategy.
+        decorator: the decorator that makes one, for the message of the error.
+
+    Raises:
+        UnknownStrategyError: the file can't be read, fails, or has no such strategy. The message names its strategies.
+    """
+    path, _, name = text.strip().rpartition(":")
+    found = _names(Path(path))
+    strategy = found.get(name)
+    if isinstance(strategy, kind):
+        return strategy
+    if inspect.isroutine(strategy):
+        raise no_strategy(strategy, decorator, ())
+    there = ", ".join(each for each, value in found.items() if isinstance(value, kind)) or "none"
+    raise UnknownStrategyError(f"{path} has no strategy {name!r}; it has: {there}")
+
+
+def _names(path: Path) -> dict[str, object]:
+    """What a Python file defines. It can import modules that are beside it."""
+    spec = spec_from_file_location(f"chatsim strategies of {path}", path)
+    if spec is None or spec.loader is None:
+        raise UnknownStrategyError(f"{path} is no Python file: its name must end in .py")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # as dataclasses need it
+    if (beside := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(beside)
+    try:
+        spec.loader.exec_module(module)
+    except FileNotFoundError as error:
+        raise UnknownStrategyError(f"{path} can't be read: {error.strerror}") from error
+    except Exception as error:
+        frames = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]
+        line = error.lineno if isinstance(error, SyntaxError) else frames[-1]
+        raise UnknownStrategyError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    return vars(module)
 
 
 def _name(function: object) -> str:

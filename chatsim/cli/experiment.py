@@ -172,7 +172,7 @@ def _musts(experiment: Experiment, must_pass: str | None) -> set[str]:
     if must_pass is None or not experiment.judged:
         return set()
     _, parameter = experiment.judged
-    musts = {name.strip() for name in must_pass.split(",") if name.strip()}
+    musts = {name.strip().rpartition(":")[2] for name in must_pass.split(",") if name.strip()}
     if not musts:  # as from a variable that is not set
         raise BadParameterError(f"--must-pass is empty; it must name at least one of --{parameter}")
     named = experiment.config()[parameter]

@@ -262,7 +262,7 @@ class Objects(_Names):
     @property
     def bounds(self) -> str:
         """The allowed values, in words."""
-        return f"all, or some of {', '.join(self.known)}"
+        return f"all, or some of {', '.join(self.known)}, or FILE.py:NAME"
 
 
 @dataclass(frozen=True)

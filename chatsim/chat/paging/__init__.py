@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from chatsim.chat.paging import history, threads
 from chatsim.chat.paging.strategy import WHATS, PagingStrategy
-from chatsim.chat.strategies import UnknownStrategyError, no_strategy
+from chatsim.chat.strategies import UnknownStrategyError, from_file, no_strategy
 
 __all__ = ["DEFAULTS", "STRATEGIES", "named"]
 
@@ -37,6 +37,8 @@ DEFAULTS: dict[str, PagingStrategy] = {"threads": threads.three_ranges, "history
 def named(what: str, strategies: str | PagingStrategy | Iterable[str | PagingStrategy]) -> list[PagingStrategy]:
     """The strategies with these names that page the list ``what``; ``"all"`` means all of this package.
 
+    ``"FILE.py:NAME"`` is a strategy of a Python file.
+
     Raises:
         UnknownStrategyError: there is no such list, no strategy of that name, or it pages something else.
     """
@@ -52,6 +54,8 @@ def named(what: str, strategies: str | PagingStrategy | Iterable[str | PagingStr
         if not isinstance(each, str | PagingStrategy):
             raise no_strategy(each, f'paging_strategy("{what}")', known)
         strategy = each if isinstance(each, PagingStrategy) else known.get(each.strip())
+        if strategy is None and ":" in str(each):
+            strategy = from_file(str(each), PagingStrategy, f'paging_strategy("{what}")')
         if strategy is None:
             raise UnknownStrategyError(f"unknown paging strategy {each!r} of {what}; there are: {', '.join(known)}")
         if strategy.what != what:
