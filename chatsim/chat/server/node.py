@@ -30,7 +30,7 @@ from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.database import NodeDatabase
 from chatsim.chat.server.fanout import FanOut
 from chatsim.chat.server.handlers.context import HandlerContext
-from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login
+from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login, failing
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
 from chatsim.db.session import Database
@@ -199,7 +199,7 @@ class Node:
             return
         self._sessions[session] = task
         try:
-            self._ended(session, await session.serve(self._answer))
+            self._ended(session, await session.serve(self._answer, self._failed))
         except ProtocolError as error:
             self._ended(session, str(error), logging.WARNING)
         except Exception as error:
@@ -218,6 +218,12 @@ class Node:
         check_login(session, request)
         self.stats.requests[request.ID] += 1
         return await answer(self._context, session, request)
+
+    def _failed(self, session: ClientSession, request: Message, error: Exception) -> Message:
+        """The reply to a request in whose handler there was an unexpected error; it is logged and kept."""
+        self.stats.crash = self.stats.crash or error
+        _log.error("%s: %s of user %d failed", self.name, type(request).__name__, session.uid, exc_info=error)
+        return failing(request)
 
     async def _leave(self, session: ClientSession) -> None:
         if session.device and not self._killed:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from chatsim.chat.ports import Address, Device, Stream
-from chatsim.chat.protocol import Decoder, ErrorCode, Message, OfflineNotice, encode
+from chatsim.chat.protocol import Decoder, ErrorCode, Message, OfflineNotice, ProtocolError, encode
 from chatsim.chat.server.limits import Bucket, Limits
 
-__all__ = ["ClientSession", "SessionEndedError"]
+__all__ = ["Answer", "ClientSession", "Failed", "SessionEndedError"]
 
 _CHUNK = 16_384
 
@@ -27,6 +27,13 @@ class SessionEndedError(Exception):
     def __init__(self, reason: str, farewell: Message) -> None:
         super().__init__(reason)
         self.farewell = farewell
+
+
+Answer = Callable[["ClientSession", Message], Awaitable[Message]]
+"""The reply to a request. Raises `SessionEndedError` or `ProtocolError`."""
+
+Failed = Callable[["ClientSession", Message, Exception], Message]
+"""The reply to a request whose answer raised an unexpected error, or was too long. Raises `SessionEndedError`."""
 
 
 class ClientSession:
@@ -80,27 +87,29 @@ class ClientSession:
         """The client's address."""
         return self._stream.peer
 
-    async def serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
+    async def serve(self, answer: Answer, failed: Failed) -> str:
         """Answer requests until the session ends. Returns the reason why it has ended.
+
+        An error in ``answer`` does not end the session: the client gets the reply that ``failed`` makes of it.
 
         Raises:
             ProtocolError: the client has broken the protocol.
         """
         self._watch()
         try:
-            reason = await self._serve(answer)
+            reason = await self._serve(answer, failed)
             async with self._answer_lock:  # after the farewell, if somebody else has ended it
                 return reason
         finally:
             self._watching.cancel()
 
-    async def _serve(self, answer: Callable[[ClientSession, Message], Awaitable[Message]]) -> str:
+    async def _serve(self, answer: Answer, failed: Failed) -> str:
         try:
             while (request := await self._next()) is not None:
                 async with self._answer_lock:
                     await self._pace()
                     if self._ending is None:
-                        await self.send(await answer(self, request))
+                        await self._reply(request, answer, failed)
                 self._requested_at = self._clock()
         except SessionEndedError as end:
             with suppress(ConnectionError):
@@ -109,6 +118,14 @@ class ClientSession:
         except ConnectionError as error:
             return self._ending or str(error)
         return self._ending or "closed by the client"
+
+    async def _reply(self, request: Message, answer: Answer, failed: Failed) -> None:
+        try:
+            await self.send(await answer(self, request))
+        except (ConnectionError, ProtocolError, SessionEndedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no reason to end a session
+            await self.send(failed(self, request, error))
 
     async def send(self, message: Message) -> None:
         """Send a reply. Waits while the client reads slowly. Raises `ConnectionError`."""

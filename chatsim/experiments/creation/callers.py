@@ -212,6 +212,10 @@ class StackCaller(Caller):
             if client.ended is not None:
                 client = self._devices[device] = await self._log_in(uid)
             return await client.create_private_chat(other)
+        except RefusedError as error:
+            if crash := self._cluster.stats.crash:
+                raise crash from error
+            raise
         except (DisconnectedError, LateError) as error:
             await self._devices[device].close()  # so that a new request does not wait behind a late one
             if crash := self._cluster.stats.crash:

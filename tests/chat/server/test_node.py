@@ -25,6 +25,7 @@ from chatsim.chat.protocol import (
     LoadThreadsRequest,
     LoginReply,
     LoginRequest,
+    MessageTooLongError,
     OfflineNotice,
     Thread,
     encode,
@@ -910,25 +911,49 @@ async def test_a_node_that_closes_leaves_the_directory_before_its_last_session_h
 
 
 @in_virtual_time
-async def test_a_handler_that_crashes_costs_that_connection_only_is_logged_and_is_in_the_stats(caplog):
+async def test_a_handler_that_crashes_answers_with_an_error_is_logged_and_is_in_the_stats(caplog):
     harness = Harness()
     node = await harness.node()
     bystander = await harness.log_in(node, 1)
     asking = await running(harness, bystander)
     victim = await harness.log_in(node, 2)
     harness.database.failure = ZeroDivisionError("a bug in a handler")
-    with pytest.raises(DisconnectedError, match="closed by the server"):
-        await victim.threads()
+    assert await refusal(victim.threads()) == 1013
     harness.database.failure = None
+    assert await victim.request(HeartbeatRequest(2), HeartbeatReply) == HeartbeatReply(0)
     harness.database.gate.set()
     assert await asking == 500
     assert isinstance(node.stats.crash, ZeroDivisionError)
     (record,) = [each for each in caplog.records if each.levelno >= logging.ERROR]
-    assert "is given up" in record.message
+    assert record.message == "node1: LoadThreadsRequest of user 2 failed"
     assert "a bug in a handler" in caplog.text
     assert "Traceback" in caplog.text
-    assert (await harness.online(1), await harness.online(2)) == (["node1"], [])
-    assert node.sessions == 1
+    assert (await harness.online(1), await harness.online(2)) == (["node1"], ["node1"])
+    assert node.sessions == 2
+
+
+@in_virtual_time
+async def test_a_reply_that_fits_into_no_frame_is_an_error_and_the_session_goes_on():
+    harness = Harness()
+    node = await harness.node()
+    client = await harness.log_in(node, 1)
+    harness.database.threads[1] = [(1, "x" * 70_000, 1, 2)]
+    assert await refusal(client.threads()) == 1013
+    assert isinstance(node.stats.crash, MessageTooLongError)
+    harness.database.threads[1] = [(1, "private", 1, 2)]
+    assert await client.threads() == [Thread(1, "private", 1, 2)]
+
+
+@in_virtual_time
+async def test_a_login_that_crashes_is_refused_and_ends_the_session():
+    harness = Harness()
+    node = await harness.node()
+    harness.database.failure = ZeroDivisionError("a bug in a handler")
+    with pytest.raises(RefusedError) as error:
+        await harness.log_in(node, 1)
+    assert error.value.code == 1002
+    assert isinstance(node.stats.crash, ZeroDivisionError)
+    assert (await harness.online(1), node.sessions) == ([], 0)
 
 
 @creation_strategy()
@@ -942,8 +967,7 @@ async def test_a_broken_strategy_is_a_crash_and_the_first_one_is_kept():
     node = await harness.node()
     for other in (3, 4):
         client = await harness.log_in(node, 1)
-        with pytest.raises(DisconnectedError):
-            await client.create_private_chat(other)
+        assert await refusal(client.create_private_chat(other)) == 1012
     assert isinstance(node.stats.crash, StrategyError)
     assert "ZeroDivisionError: 3" in str(node.stats.crash)
 

@@ -20,6 +20,7 @@ from chatsim.chat.protocol import (
     LoginRequest,
     OfflineNotice,
     ProtocolError,
+    Thread,
     encode,
 )
 from chatsim.chat.server.limits import Limits
@@ -59,6 +60,11 @@ def answering(number):
 
 async def echo(session, request):
     return answering(request.thread_id)
+
+
+def sorry(_session, request, _error):
+    """The reply to a request after an error that no handler expects."""
+    return LoadThreadsReply(1013, next_last_id=request.thread_id)
 
 
 class Slow:
@@ -134,7 +140,7 @@ async def visit(answer=echo, *, window=65_536, latency=0.0, **limits):
         )
         opened.set_result(session)
         try:
-            ended.set_result(await session.serve(answer))
+            ended.set_result(await session.serve(answer, sorry))
         except Exception as error:  # noqa: BLE001 - the test is told
             ended.set_exception(error)
 
@@ -200,16 +206,18 @@ async def test_a_client_that_closes_while_its_request_runs_does_not_end_the_requ
     assert slow.answered == [1]
 
 
+@pytest.mark.parametrize(
+    "bad", [lambda: {}["who"], lambda: LoadThreadsReply(0, threads=(Thread(1, "x" * 70_000, 1, 2),)), lambda: 1 // 0]
+)
 @in_virtual_time
-async def test_an_error_that_no_handler_expects_is_raised_and_closes_the_connection():
+async def test_an_error_that_no_handler_expects_is_answered_and_the_session_goes_on(bad):
     async def broken(session, request):
-        raise KeyError("who")
+        return bad() if request.thread_id == 1 else answering(request.thread_id)
 
     async with visit(broken) as client:
         await client.send(asking(1))
-        assert await client.rest() == []
-        with pytest.raises(KeyError):
-            await client.ended
+        await client.send(asking(2))
+        assert [await client.next(), await client.next()] == [sorry(None, asking(1), None), answering(2)]
 
 
 # --- garbage

@@ -30,10 +30,10 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers import catchup, friends, login, texts, threads
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
-from chatsim.chat.server.session import ClientSession
+from chatsim.chat.server.session import ClientSession, SessionEndedError
 from chatsim.db.errors import DatabaseError
 
-__all__ = ["HANDLERS", "Handler", "answer", "check_login"]
+__all__ = ["HANDLERS", "Handler", "answer", "check_login", "failing"]
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +102,15 @@ async def answer(context: HandlerContext, session: ClientSession, request: Messa
         code, reason = handler.failed, str(error)
     _log.warning("%s: %s of user %d is refused: %s", context.node, type(request).__name__, session.uid, reason)
     return _refusing(request, code)
+
+
+def failing(request: Message) -> Message:
+    """The reply that the server can't carry out ``request``. Raises `SessionEndedError` for a login."""
+    handler = HANDLERS[request.ID]
+    reply = _refusing(request, handler.failed)
+    if handler.is_login:
+        raise SessionEndedError("the login failed", reply)
+    return reply
 
 
 def _refusing(request: Message, code: ErrorCode) -> Message:
