@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from chatsim.cli import reports
 from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, server_options
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
@@ -40,6 +41,8 @@ def command(experiment: type[Experiment]) -> click.Command:
 
     def run(
         out: Path | None,
+        junit: Path | None,
+        markdown: Path | None,
         *,
         as_json: bool,
         wide: bool,
@@ -53,13 +56,18 @@ def command(experiment: type[Experiment]) -> click.Command:
             musts = _musts(chosen, must_pass)
             result = chosen.result(where.name)
             _make(out)
+            _touch({"--junit": junit, "--markdown": markdown})
         status, sentence = _run(chosen, where, result)
+        judgement = gate(chosen, result, musts)
+        for path, text in ((junit, reports.junit(result, judgement)), (markdown, reports.markdown(result, judgement))):
+            if path is not None:
+                path.write_bytes(text)
         _report(result, out=out, as_json=as_json, explain=explain, wide=wide)
         if status:
             click.echo(sentence, err=True)
             sys.exit(status)
-        if failed := gate(chosen, result, musts):
-            click.echo("\n".join(failed), err=True)
+        if sentences := judgement.sentences():
+            click.echo("\n".join(sentences), err=True)
             sys.exit(UNSAFE)
 
     status = _EXIT.format(unsafe="something of --must-pass" if experiment.judged else "something")
@@ -134,9 +142,13 @@ world_option = click.option(
     help="Where it runs: on a real server, or in the model of many machines in virtual time.",
 )
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 _WORLD_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON object per row, a line each."),
     click.option("--wide", is_flag=True, help="Print all columns, also those that the terminal has no room for."),
+    click.option("--markdown", type=_FILE, help="Write a summary for a pipeline into this file, in Markdown."),
+    click.option("--junit", type=_FILE, help="Write a report into this file, as JUnit does: a test case for each row."),
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder."),
     click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ."),
     click.option(
@@ -192,6 +204,16 @@ def _make(out: Path | None) -> None:
         raise BadParameterError(f"--out {out} can't be made: {error.strerror}") from error
 
 
+def _touch(files: Mapping[str, Path | None]) -> None:
+    """Write the files of reports before the run, empty, so that none is lost to a wrong name."""
+    for option, path in files.items():
+        if path is not None:
+            try:
+                path.write_bytes(b"")
+            except OSError as error:
+                raise BadParameterError(f"{option} {path} can't be written: {error.strerror}") from error
+
+
 # --- the run
 
 
@@ -243,8 +265,4 @@ def _show(result: Result, *, wide: bool) -> None:
         if each.verdict is not None and each.verdict.anomalies and each.verdict not in explained:
             explained.append(each.verdict)
             out.print(f"\n[bold]Why {each.name} is unsafe[/bold]")
-            out.print(_proof(each.verdict), highlight=False, markup=False)
-
-
-def _proof(verdict: Verdict) -> str:
-    return "\n".join(anomaly.explain() for anomaly in verdict.anomalies[:3])
+            out.print(reports.proof(each.verdict), highlight=False, markup=False)

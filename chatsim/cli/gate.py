@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatsim.experiments.checks import Word
@@ -11,11 +12,36 @@ if TYPE_CHECKING:
     from chatsim.experiments.base import Experiment
     from chatsim.experiments.result import Result, Variant
 
-__all__ = ["gate"]
+__all__ = ["Gate", "gate"]
 
 
-def gate(experiment: Experiment, result: Result, musts: Collection[str]) -> list[str]:
-    """The sentences that say why the gate is closed; empty if it is open.
+@dataclass(frozen=True)
+class Gate:
+    """What of a result must be safe, and is not, or has not been tested.
+
+    Attributes:
+        unsafe: the variants that are unsafe or have errors.
+        untested: the variants that have not been tested.
+        absent: the names that no variant is about.
+        column: the column whose values are judged; empty if all variants are.
+    """
+
+    unsafe: Sequence[Variant]
+    untested: Sequence[Variant]
+    absent: Sequence[str]
+    column: str
+
+    def sentences(self) -> list[str]:
+        """Why it is closed; empty if it is open."""
+        found = [f"Not safe: {_listed(self.column, self.unsafe)}"] if self.unsafe else []
+        for why in dict.fromkeys(_why(each) for each in self.untested):
+            those = [each for each in self.untested if _why(each) == why]
+            found.append(f"Not tested: {_listed(self.column, those)}: {why}")
+        return [*found, *([f"Not tested: {', '.join(self.absent)}: no row is about it"] if self.absent else [])]
+
+
+def gate(experiment: Experiment, result: Result, musts: Collection[str]) -> Gate:
+    """The gate of a result.
 
     Nothing that it judges may be unsafe or have errors. And what differs in more than the circumstances (`Experiment`)
     must have been tested, under one of them at least.
@@ -27,15 +53,17 @@ def gate(experiment: Experiment, result: Result, musts: Collection[str]) -> list
     """
     column = experiment.judged[0] if experiment.judged else ""
     judged = [each for each in result.variants if each.verdict and (not column or each.key[column] in musts)]
-    unsafe = [each for each in judged if _word(each).is_worse_than(Word.NOT_TESTED)]
     tested = {_identity(experiment, each) for each in judged if _word(each) is not Word.NOT_TESTED}
-    untested = [each for each in judged if _identity(experiment, each) not in tested]
-    sentences = [f"Not safe: {_listed(column, unsafe)}"] if unsafe else []
-    for why in dict.fromkeys(each.verdict.why for each in untested if each.verdict):
-        those = [each for each in untested if each.verdict and each.verdict.why == why]
-        sentences.append(f"Not tested: {_listed(column, those)}: {why}")
-    absent = sorted({*musts} - {str(each.key[column]) for each in judged}) if column else []
-    return [*sentences, *([f"Not tested: {', '.join(absent)}: no row is about it"] if absent else [])]
+    return Gate(
+        unsafe=[each for each in judged if _word(each).is_worse_than(Word.NOT_TESTED)],
+        untested=[each for each in judged if _identity(experiment, each) not in tested],
+        absent=sorted({*musts} - {str(each.key[column]) for each in judged}) if column else [],
+        column=column,
+    )
+
+
+def _why(variant: Variant) -> str:
+    return variant.verdict.why if variant.verdict else ""
 
 
 def _word(variant: Variant) -> Word:
