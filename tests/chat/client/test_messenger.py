@@ -885,6 +885,32 @@ async def test_a_full_disk_stops_nothing_for_good(harness, tmp_path):
 
 
 @with_harness
+async def test_wherever_a_store_fails_for_a_while_everything_is_there_afterwards(harness):
+    """Also what a first catch-up owes, and a notice that was being handled."""
+    harness.server.write(THREAD, *numbers(1, 60))
+    harness.server.write(THREAD + 1, "hello")
+    for left in range(1, 40):
+        device = PowerCutStore(ModelStore(":memory:", FREE), lasting=True)
+        made = await harness.open(store=device)
+        device.left, device.error = left, LocalStoreUnavailableError("locked")
+        await asyncio.sleep(0.5)
+        await harness.server.push(THREAD, *harness.server.write(THREAD, f"pushed {left}"))
+        await asyncio.sleep(A_WHILE)
+        failed = made.status is Status.NO_STORE
+        assert failed or (made.status, device.left >= 0) == (Status.READY, True), left
+        device.left = math.inf
+        await asyncio.sleep(60)
+        assert (made.status, made.trouble) == (Status.READY, None)
+        there = [(text.seq, text.content) for text in harness.server.threads[THREAD].texts]
+        assert [(seq, text) for seq, text, _ in await contents(made, THREAD)] == there[-100:]
+        assert await shown(made, THREAD + 1) == ["hello"]
+        await made.close()
+        if not failed:
+            break
+    assert 5 < left < 39
+
+
+@with_harness
 async def test_a_text_that_waits_when_the_store_is_locked_is_sent_once_when_it_is_free(harness, tmp_path):
     harness.server.write(THREAD, "1")
     made = await harness.ready(tmp_path / "local.db")
