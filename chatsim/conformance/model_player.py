@@ -21,6 +21,7 @@ from chatsim.db.session import Isolation
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
+from chatsim.innodb.sql.executor.clauses import shown_rows
 from chatsim.simulation.determinism import run_twice
 from chatsim.simulation.loop import current_loop, run
 from chatsim.worlds.world import WorldError
@@ -80,7 +81,7 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
                 raise NotPlayedError(schedule.id, _reason(error), step, steps) from error
     finally:
         execution.close()
-    return ScheduleOutcome(steps, _final(engine, admin), execution.deadlocks)
+    return ScheduleOutcome(steps, await _final(engine, admin), execution.deadlocks)
 
 
 def _reason(error: Exception) -> str:
@@ -190,17 +191,20 @@ class _ModelExecution:
         return cast("list[LockRow]", sorted(found, key=lambda row: [part or "" for part in row]))
 
 
-def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
+async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
+    """The tables at the end, in the order of the columns of their primary keys, as they are declared."""
     final = {}
     for name in sorted(engine.tables):
         table = engine.tables[name]
-        shown = [at for at in range(len(table.columns)) if at != table.hidden]
-        rows = []
-        record = table.clustered.supremum.following
-        while not record.is_supremum:
-            if not record.deleted:
-                rows.append(tuple(record.row[at] for at in shown))
-            record = record.following
+        shown, keys = table.shown, sorted(table.clustered.definition.columns)
+        if table.hidden is not None:
+            (answer,) = await admin.run(f"SELECT * FROM `{name}`")  # noqa: S608
+            rows = answer.rows or []
+        else:
+            live = [record.row for record in table.clustered if not record.deleted]
+            if tuple(keys) != table.clustered.definition.columns or table.clustered.definition.descending:
+                live.sort(key=lambda row: [table.order(at, row[at]) for at in keys])
+            rows = shown_rows([tuple(row[at] for at in shown) for row in live], [table])
         table.opened(admin.connection_id)
         following = table.next_number if table.auto is not None else None
         final[table.name] = FinalTable([table.columns[at].name for at in shown], plain(rows), following)

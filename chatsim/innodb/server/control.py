@@ -15,6 +15,7 @@ from chatsim.innodb.server.variables import set_system_variable
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
+from chatsim.innodb.sql.syntax import Definition
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["execute"]
@@ -41,7 +42,7 @@ async def execute(node: exp.Expr, session: StatementContext, args: Sequence[Any]
     raise unsupported(node)
 
 
-@execute.register(exp.Create | exp.Drop | exp.TruncateTable | exp.Alter)
+@execute.register(Definition | exp.TruncateTable)
 async def _define(node: exp.Expr, session: StatementContext, _: Sequence[Any]) -> Answer:
     return await definitions.define(node, session)
 

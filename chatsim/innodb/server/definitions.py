@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.context import StatementContext
-from chatsim.innodb.sql import ddl
+from chatsim.innodb.sql import ddl, syntax
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import unsupported
 
@@ -24,24 +24,23 @@ Change: TypeAlias = Callable[[], None]
 
 
 async def define(node: exp.Expr, session: StatementContext) -> Answer:
-    """Execute CREATE, DROP, TRUNCATE or ALTER.
+    """Execute a statement about tables and indexes.
 
     Raises:
         DatabaseError: it failed.
         NotImplementedError: it has something that the model does not understand; the message names it.
     """
-    kind = node.args.get("kind")
     match node:
-        case exp.Create() if kind == "INDEX":
-            return await _create_index(node, session)
-        case exp.Create() if kind == "TABLE":
+        case syntax.CreateTable():
             return await _create_table(node, session)
-        case exp.Drop() if kind == "TABLE":
+        case syntax.DropTables():
             return await _drop_tables(node, session)
+        case syntax.RenameTables():
+            return await _rename_tables(node.args["pairs"], session)
         case exp.TruncateTable():
             return await _truncate(node, session)
-        case exp.Alter():
-            return await _add_columns(node, session)
+        case syntax.AlterTable():
+            return await _alter(node.this.name, node.args["actions"], node.args["options"], session)
     raise unsupported(node)
 
 
@@ -51,7 +50,7 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
         plan()  # but what the model does not have is refused before it
     await session.commit()
     try:
-        for name in sorted({each.lower() for each in names}):
+        for name in sorted(set(names)):
             await session.change_table(name)
         plan()()
     finally:
@@ -60,10 +59,15 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
         session.rollback()  # which releases the tables
 
 
-async def _create_table(node: exp.Create, session: StatementContext) -> Answer:
-    engine = session.engine
-    name = node.find(exp.Table).name  # type: ignore[union-attr]
-    if node.args.get("exists") and name.lower() in engine.tables:
+async def _create_table(node: syntax.CreateTable, session: StatementContext) -> Answer:
+    engine, name, said = session.engine, node.this.name, node.args["declared"]
+    if said.temporary:
+        raise unsupported("TEMPORARY tables")
+    if node.expression:
+        raise unsupported("CREATE TABLE … SELECT")
+    if said.partitioning is not None:
+        raise unsupported(f"PARTITION BY {said.partitioning.kind}")
+    if said.exists and name in engine.tables:
         await session.commit()
         return Answer(warnings=[(1050, f"Table '{name}' already exists")])
     await _execute(session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session)))
@@ -88,43 +92,40 @@ def _new_table(session: StatementContext, name: str, change: Change) -> Change:
     return made
 
 
-async def _create_index(node: exp.Create, session: StatementContext) -> Answer:
-    name = node.this.args["table"].name
+async def _alter(name: str, actions: list[object], options: dict[str, str], session: StatementContext) -> Answer:
+    engine, answer = session.engine, Answer()
 
     def plan() -> Change:
-        table = session.engine.table(name)
-        change = ddl.create_index(table, node)
-
-        def made() -> None:
-            before = set(table.indexes)
-            change()
-            session.engine.made(set(table.indexes) - before, session.connection_id)
-
-        return made
-
-    await _execute(session, plan, name)
-    return Answer()
-
-
-async def _add_columns(node: exp.Alter, session: StatementContext) -> Answer:
-    name = node.this.name
-
-    def plan() -> Change:
-        table = session.engine.table(name)
-        change = ddl.add_columns(table, node, session)
+        table = engine.table(name)
+        alteration = ddl.alter_table(table, actions, options, engine.tables, session)
+        rename = ddl.rename_tables([(name, alteration.rename)], engine.tables) if alteration.rename else None
 
         def altered() -> None:
-            change()
-            session.engine.altered(table, session.connection_id)
+            before = set(table.indexes)
+            alteration.change()
+            if alteration.copies:
+                engine.altered(table, session.connection_id)
+            else:
+                engine.made(set(table.indexes) - before, session.connection_id)
+            if rename is not None:
+                rename()
+            answer.affected = alteration.affected
 
         return altered
 
     await _execute(session, plan, name)
+    return answer
+
+
+async def _rename_tables(pairs: list[tuple[str, str]], session: StatementContext) -> Answer:
+    names = [name for pair in pairs for name in pair]
+    await _execute(session, lambda: ddl.rename_tables(pairs, session.engine.tables), *names)
     return Answer()
 
 
-async def _drop_tables(node: exp.Drop, session: StatementContext) -> Answer:
-    names = [each.name for each in node.args["tables"]]
-    exists = bool(node.args.get("exists"))
-    await _execute(session, lambda: ddl.drop_tables(names, session.engine.tables, exists=exists), *names)
-    return Answer()
+async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> Answer:
+    names, exists = node.args["names"], node.args["exists"]
+    tables = session.engine.tables
+    answer = Answer(warnings=[(1051, f"Unknown table '{name}'") for name in names if exists and name not in tables])
+    await _execute(session, lambda: ddl.drop_tables(names, tables, exists=exists), *names)
+    return answer

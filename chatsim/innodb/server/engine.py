@@ -54,7 +54,7 @@ class Engine:
 
     Attributes:
         log: the redo log and the binary log.
-        tables: by their names in lower case.
+        tables: by their names.
         prepared: the prepared statements.
         locks: those on rows and tables.
         user_locks: GET_LOCK's.
@@ -134,7 +134,7 @@ class Engine:
 
     def table(self, name: str) -> Table:
         """A table by its name. Raises a `DatabaseError`."""
-        found = self.tables.get(name.lower())
+        found = self.tables.get(name)
         if found is None:
             raise database_error(1146, f"Table '{name}' doesn't exist")
         return found

@@ -9,7 +9,6 @@ from typing import Protocol
 from chatsim.db.deadlock import LockKind
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Transaction
-from chatsim.innodb.storage.values import Value, as_text
 
 __all__ = ["DataLock", "DataLockWait", "ObservedSession", "data_lock_waits", "data_locks", "lock_data"]
 
@@ -108,15 +107,9 @@ def lock_data(record: Record) -> str:
     definition = record.index.definition
     values = [record.row[at] for at in definition.columns] if definition.clustered else record.row
     return ", ".join(
-        f"0x{int(str(value)):012X}" if at == definition.hidden else _shown(value)
+        f"0x{int(str(value)):012X}" if at == definition.hidden else record.index.shown(at, value)
         for at, value in zip(definition.place, values, strict=True)
     )
-
-
-def _shown(value: Value) -> str:
-    if value is None:
-        return "NULL"
-    return f"'{value}'" if isinstance(value, str) else as_text(value)
 
 
 def data_lock_waits(

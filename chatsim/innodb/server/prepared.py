@@ -26,7 +26,7 @@ class StatementCache:
     """The prepared statements of a server, by their texts; of those that do not fit the ones used last are kept.
 
     Args:
-        tables: the server's tables, by their names in lower case.
+        tables: the server's tables, by their names.
         find: gives one of them by its name, or raises a `DatabaseError`.
         size: how many texts are kept.
 
@@ -98,10 +98,10 @@ class PreparedStatement:
     def tables(self) -> list[str]:
         """The names of the tables that it is about, in lower case, if it is about rows."""
         if (statement := self._current()) is not None:
-            return sorted({table.name.lower() for table in statement.tables})
+            return sorted({table.name for table in statement.tables})
         if not isinstance(self.node, exp.Query | exp.DML | Explain):
             return []
-        return sorted({each.name.lower() for each in self.node.find_all(exp.Table)} & self._cache.tables.keys())
+        return sorted({each.name for each in self.node.find_all(exp.Table)} & self._cache.tables.keys())
 
     @property
     def writes(self) -> bool:

@@ -15,6 +15,7 @@ from sqlglot.tokenizer_core import TokenType
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
+from chatsim.innodb.sql.definition_parser import DefinitionParser
 
 __all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
 
@@ -50,11 +51,12 @@ class Do(exp.Expression):
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement
-# and _warn_unsupported, which are overridden, and _index, _tokens, _curr, _advance, _match_text_seq, _parse_insert,
-# _parse_id_var, _parse_csv, _parse_assignment and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS and
-# PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
-class _Parser(MySQLParser):
-    """The MySQL parser, with the statements of transactions."""
+# and _warn_unsupported, which are overridden, and _index, _tokens, _curr, _next, _advance, _retreat, _match_text_seq,
+# _parse_insert, _parse_id_var, _parse_csv, _parse_assignment, _parse_function, _parse_primary and _parse_table_parts,
+# and its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS. And the modules
+# parsers.mysql and tokenizer_core themselves.
+class _Parser(DefinitionParser):
+    """The MySQL parser, with the statements of transactions, and those about tables."""
 
     def _placed_placeholder(self) -> exp.Placeholder:
         node = exp.Placeholder()
@@ -116,6 +118,18 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("EXPLAIN",): lambda parser: Explain(this=parser.explained()),
     ("DO",): lambda parser: Do(expressions=parser.values()),
     ("ANALYZE", "TABLE"): lambda parser: Analyze(expressions=parser.tables()),
+    ("CREATE", "TABLE"): lambda parser: parser.create_table(),
+    ("CREATE", "TEMPORARY", "TABLE"): lambda parser: parser.create_table(temporary=True),
+    ("CREATE", "INDEX"): lambda parser: parser.create_index(),
+    ("CREATE", "UNIQUE", "INDEX"): lambda parser: parser.create_index("UNIQUE"),
+    ("CREATE", "FULLTEXT", "INDEX"): lambda parser: parser.create_index("FULLTEXT"),
+    ("CREATE", "SPATIAL", "INDEX"): lambda parser: parser.create_index("SPATIAL"),
+    ("DROP", "TABLE"): lambda parser: parser.drop_tables(),
+    ("DROP", "TABLES"): lambda parser: parser.drop_tables(),
+    ("DROP", "TEMPORARY", "TABLE"): lambda parser: parser.drop_tables(temporary=True),
+    ("DROP", "INDEX"): lambda parser: parser.drop_index(),
+    ("ALTER", "TABLE"): lambda parser: parser.alter_table(),
+    ("RENAME", "TABLE"): lambda parser: parser.rename_tables(),
     ("START", "TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT"): lambda _: exp.Transaction(
         modes=["WITH CONSISTENT SNAPSHOT"]
     ),
@@ -127,9 +141,9 @@ class _Dialect(MySQL):
     """The MySQL dialect of the model."""
 
     class Tokenizer(MySQL.Tokenizer):
-        """The tokenizer, for which REPLACE is not an opaque command."""
+        """The tokenizer, for which REPLACE and RENAME are no opaque commands."""
 
-        COMMANDS = MySQL.Tokenizer.COMMANDS - {TokenType.REPLACE}
+        COMMANDS = MySQL.Tokenizer.COMMANDS - {TokenType.REPLACE, TokenType.RENAME}
 
     class Parser(_Parser):
         """See `_Parser`."""

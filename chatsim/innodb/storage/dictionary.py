@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.values import Value
@@ -19,10 +20,14 @@ class Column:
         name: its name.
         type: its type.
         nullable: whether it may be NULL.
-        default: its default value; a function if it is the current time.
+        default: its default value; a function if it is the current time or another expression.
         has_default: whether it has a default. A nullable column always has one.
         on_update: its new value when another column of the row changes.
         auto_increment: whether it is AUTO_INCREMENT.
+        generated: gives its value for a row; None if it is not a generated column.
+        sources: the columns in the expression of a generated column.
+        visible: whether ``SELECT *`` shows it.
+        hidden: whether no statement can name it: a row id, or the expression of a functional key part.
     """
 
     name: str
@@ -32,6 +37,10 @@ class Column:
     has_default: bool = True
     on_update: Callable[[], Value] | None = None
     auto_increment: bool = False
+    generated: Callable[[Sequence[Value]], Value] | None = None
+    sources: frozenset[int] = frozenset()
+    visible: bool = True
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,10 @@ class IndexDefinition:
         place: the numbers of the columns of a record; a secondary entry has those of the primary key at the end.
         table: the name of its table.
         hidden: the number of the table's hidden key column, if it has one.
+        lengths: for each column of a record, how many characters or bytes of it the index has; 0 for all. Empty if it
+            has all of all.
+        descending: the columns that are in descending order.
+        visible: whether the optimizer may use it.
     """
 
     name: str
@@ -55,3 +68,23 @@ class IndexDefinition:
     place: tuple[int, ...]
     table: str = ""
     hidden: int | None = None
+    lengths: tuple[int, ...] = ()
+    descending: frozenset[int] = frozenset()
+    visible: bool = True
+
+    @cached_property
+    def whole(self) -> tuple[int, ...]:
+        """The columns of a record that the index has whole, in their order."""
+        return (
+            tuple(at for at, length in zip(self.place, self.lengths, strict=True) if not length)
+            if self.lengths
+            else self.place
+        )
+
+    def has(self, columns: Collection[int]) -> bool:
+        """Whether it has these columns whole."""
+        return not self.lengths or set(columns) <= set(self.whole)
+
+    def length(self, part: int) -> int:
+        """How many characters or bytes of a column it has; 0 for all."""
+        return self.lengths[part] if self.lengths else 0

@@ -169,6 +169,7 @@ class _Cascade:
         row = list(old)
         for at, value in zip(constraint.columns, key or [None] * len(constraint.columns), strict=True):
             row[at] = value
+        child.generate(row)
         try:
             with self._time_limit():
                 await rows.update(child, record, tuple(row))
@@ -181,6 +182,7 @@ class _Cascade:
 async def _search(rows: RowOperations, table: Table, index: Index, key: Key, mode: Mode) -> Scan:
     """A locking read of the records of an index that begin with a key."""
     await rows.lock_table(table, "IS" if mode == "S" else "IX")
+    key = index.own_key(key)
     path = AccessPath(table, index, (Range(key, key, exact=True),), covering=True, access="ref")
     return Scan(rows, path, Reading(mode))
 

@@ -25,7 +25,7 @@ from chatsim.innodb.storage.structures import (
 )
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.undo import roll_back, write
-from chatsim.innodb.storage.values import NULL, Key, Value, as_text
+from chatsim.innodb.storage.values import Key, Value, as_text, has_null
 
 __all__ = ["DuplicateError", "RowOperations"]
 
@@ -230,7 +230,7 @@ class RowOperations:
         """Lock the entries of a unique index with the same key, and the gap after them. Returns False after a wait."""
         prefix: Key = key[: len(index.definition.columns)]
         record = index.at_or_after(prefix)
-        if NULL in prefix or not _begins(record, prefix):
+        if has_null(prefix) or not _begins(record, prefix):
             return True
         self.trx.locks.inherit_all = True
         while True:
@@ -241,7 +241,7 @@ class RowOperations:
             if not same:
                 return True
             if not record.deleted:
-                raise DuplicateError(table, index, prefix, [row[at] for at in index.definition.columns])
+                raise DuplicateError(table, index, prefix, index.entry_of(row)[: len(prefix)])
             record = record.following
 
     async def _delete_mark_entry(self, undo: UndoRecord, index: Index, key: Key) -> None:
@@ -262,4 +262,6 @@ def _begins(record: Record, prefix: Key) -> bool:
 
 def _entry_changes(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:
     """Whether the entry of a row in an index changes, even if only in the case of a letter."""
+    if index.definition.lengths:
+        return index.key_of(old) != index.key_of(new) or index.entry_of(old) != index.entry_of(new)
     return any(old[at] != new[at] for at in index.definition.place)

@@ -18,7 +18,7 @@ from chatsim.innodb.storage.mvcc import last_committed, visible
 from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import Index, ReadView, Record
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value
+from chatsim.innodb.storage.values import HIGHEST, Key, Value, has_null
 
 __all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan"]
 
@@ -236,7 +236,7 @@ class Scan:
             and definition.unique
             and span.low is not None
             and len(span.low) >= width
-            and (definition.clustered or NULL not in span.low)
+            and (definition.clustered or not has_null(span.low))
         )
         self._new.clear()
         self._passed = self._stop_found = self._done = False

@@ -19,7 +19,7 @@ from sortedcontainers import SortedDict
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.session import Isolation
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
-from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value
+from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value, descending
 
 __all__ = [
     "EntryChange",
@@ -100,9 +100,10 @@ class Index:
     """
 
     def __init__(self, definition: IndexDefinition, columns: Sequence[Column] = ()) -> None:
-        self.definition: Final = definition
+        self.definition = definition
         self._columns = columns
         self._key_parts = [(at, columns[at].type.order) for at in definition.place] if columns else []
+        self._plain = not definition.lengths and not definition.descending
         self._records: SortedDict[Key, Record] = SortedDict()
         self._heap = 0
         self.lock_structures = 0
@@ -119,11 +120,40 @@ class Index:
 
     def key_of(self, row: Sequence[Value]) -> Key:
         """The key of a row in the index."""
-        return tuple([NULL if (value := row[at]) is None else order(value) for at, order in self._key_parts])
+        key = tuple([NULL if (value := row[at]) is None else order(value) for at, order in self._key_parts])
+        return key if self._plain else self.own_key(key)
+
+    def own_key(self, key: Key) -> Key:
+        """A key in the index, from the sort keys of its first columns: cut off, or turned round, as it has them."""
+        return key if self._plain else tuple(self.own_part(part, each) for part, each in enumerate(key))
+
+    def prefix_order(self, column: int, key: object, length: int) -> object:
+        """The sort key of a prefix of a column's value, from the sort key of the value."""
+        return self._columns[column].type.prefix_order(key, length)
+
+    def own_part(self, part: int, key: object) -> object:
+        """A part of a key in the index, from the sort key of its column."""
+        column = self.definition.place[part]
+        if (length := self.definition.length(part)) and key is not NULL:
+            key = self.prefix_order(column, key, length)
+        return descending(key) if column in self.definition.descending else key
 
     def entry_of(self, row: Sequence[Value]) -> Sequence[Value]:
         """The columns of a row that the index has."""
-        return row if self.definition.clustered else tuple(row[at] for at in self.definition.place)
+        definition = self.definition
+        if definition.clustered:
+            return row
+        if not definition.lengths:
+            return tuple(row[at] for at in definition.place)
+        parts = zip(definition.place, definition.lengths, strict=True)
+        return tuple(self._cut(at, row[at], length) if length else row[at] for at, length in parts)
+
+    def _cut(self, column: int, value: Value, length: int) -> Value:
+        return None if value is None else self._columns[column].type.prefix(value, length)
+
+    def shown(self, column: int, value: Value) -> str:
+        """A value of a column of the table as ``data_locks`` shows it."""
+        return "NULL" if value is None else self._columns[column].type.shown(value)
 
     def changes_size(self, old: Sequence[Value], new: Sequence[Value]) -> bool:
         """Whether an update changes the size of some column of a row."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from chatsim.innodb.storage.column_types import Doubles
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.statistics import Statistics
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
@@ -73,11 +74,44 @@ class Table:
     hidden: int | None = None
     statistics: Statistics = field(default_factory=Statistics)
     altered: Transaction | None = None
+    expressions: dict[str, int] = field(default_factory=dict)
+    declared: Any = None
 
     def __post_init__(self) -> None:
         self.locks = TableLocks(self.name)
-        self.numbers: Mapping[str, int] = {column.name.lower(): at for at, column in enumerate(self.columns)}
+        self.renumber()
+
+    def renumber(self) -> None:
+        """Note the numbers of its columns, which have changed."""
+        self.numbers: Mapping[str, int] = {
+            column.name.lower(): at for at, column in enumerate(self.columns) if not column.hidden
+        }
         self.auto: int | None = next((at for at, each in enumerate(self.columns) if each.auto_increment), None)
+        self.has_singles = any(
+            isinstance(each.type, Doubles) and each.type.size == Doubles.SINGLE for each in self.columns
+        )
+        self.generated = [at for at, each in enumerate(self.columns) if each.generated is not None]
+
+    def rename(self, name: str) -> None:
+        """Give it another name, also in its indexes, its locks, and the names that its constraints have from it."""
+        old, self.name = self.name, name
+        self.locks.table = name
+        for index in self.indexes:
+            index.definition = replace(index.definition, table=name)
+        for at, constraint in enumerate(self.parents):
+            if constraint.name.startswith(f"{old}_ibfk_"):
+                new = replace(constraint, name=f"{name}{constraint.name.removeprefix(old)}")
+                self.parents[at] = new
+                constraint.parent.children[constraint.parent.children.index(constraint)] = new
+        self.checks = {
+            f"{name}{each.removeprefix(old)}" if each.startswith(f"{old}_chk_") else each: holds
+            for each, holds in self.checks.items()
+        }
+
+    @property
+    def shown(self) -> list[int]:
+        """The columns that ``SELECT *`` shows."""
+        return [at for at, each in enumerate(self.columns) if each.visible and not each.hidden]
 
     @property
     def clustered(self) -> Index:
@@ -88,6 +122,20 @@ class Table:
     def secondary(self) -> Sequence[Index]:
         """The other indexes."""
         return self.indexes[1:]
+
+    def generate(self, row: list[Value]) -> None:
+        """Give the generated columns of a row their values. Raises `BadValueError` for one that can't be stored."""
+        for at in self.generated:
+            value = self.columns[at].generated(row)  # type: ignore[misc]
+            row[at] = None if value is None else self.columns[at].type.store(value)
+
+    def changed_with(self, columns: set[int]) -> set[int]:
+        """Columns, and the generated ones whose values depend on them."""
+        found = set(columns)
+        for at in self.generated:
+            if self.columns[at].sources & found:
+                found.add(at)
+        return found
 
     def numbered(self, number: int) -> None:
         """Note the AUTO_INCREMENT value of a row: the next ones are greater."""
@@ -136,7 +184,14 @@ class Table:
         definition = entry.index.definition
         if definition.clustered:
             return entry
-        at = [definition.place.index(column) for column in self.clustered.definition.columns]
-        record = self.clustered.get(tuple(entry.key[place] for place in at))
+        first = self.clustered.definition
+        if definition.lengths or definition.descending or first.lengths or first.descending:
+            row: list[Value] = [None] * len(self.columns)
+            for column, value in zip(definition.place, entry.row, strict=True):
+                row[column] = value
+            key = self.clustered.key_of(row)
+        else:
+            key = tuple(entry.key[definition.place.index(column)] for column in first.columns)
+        record = self.clustered.get(key)
         assert record is not None, f"{entry!r} has no row"
         return record

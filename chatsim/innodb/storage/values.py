@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import re
-import unicodedata
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
+from functools import total_ordering
+from typing import Any, TypeAlias
 
 from chatsim.db.mysql import database_error
 
 __all__ = [
     "HIGHEST",
     "NULL",
+    "Document",
     "Key",
+    "Single",
     "Value",
     "as_exact_number",
-    "as_moment",
     "as_number",
     "as_text",
-    "collate",
+    "descending",
+    "duration_text",
+    "has_null",
+    "number_at_start",
 ]
 
 Value: TypeAlias = int | float | Decimal | str | bytes | datetime | date | timedelta | None
@@ -73,16 +78,86 @@ class _Highest:
 HIGHEST = _Highest()
 """A value that is larger than every value of a key's column."""
 
+
+class _NullLast(_Highest):
+    """NULL in a part of a key in descending order: it comes after all values."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: object) -> bool:
+        return other is HIGHEST
+
+    def __gt__(self, other: object) -> bool:
+        return other is not self and other is not HIGHEST
+
+    def __ge__(self, other: object) -> bool:
+        return other is not HIGHEST
+
+    def __le__(self, other: object) -> bool:
+        return other is self or other is HIGHEST
+
+
+_NULL_LAST = _NullLast()
+
+
+@total_ordering
+class _Descending:
+    """A sort key in a part of a key in descending order."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Descending) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __lt__(self, other: object) -> bool:
+        return other.key < self.key if isinstance(other, _Descending) else True
+
+    def __repr__(self) -> str:
+        return f"-{self.key!r}"
+
+
+def descending(key: object) -> object:
+    """A sort key, as a part of a key in descending order."""
+    return _NULL_LAST if key is NULL else _Descending(key)
+
+
+def has_null(key: Iterable[object]) -> bool:
+    """Whether a key of an index has NULL in it."""
+    return any(each is NULL or each is _NULL_LAST for each in key)
+
+
 Key: TypeAlias = tuple[object, ...]
 """A key of an index: the sort keys of its columns, or of the first of them."""
 
 
-def collate(text: str) -> str:
-    """The sort key of a text in a case- and accent-insensitive collation: equal texts have the same key."""
-    if text.isascii():
-        return text.lower()
-    decomposed = unicodedata.normalize("NFD", text)
-    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
+class Document(str):
+    """A JSON document, as the normalized text that the server prints."""
+
+    __slots__ = ()
+
+
+class Single(float):
+    """A value of a FLOAT column: it has as many digits as four bytes can have, and six are shown."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{float(self):.6g}"
+
+
+def number_at_start(text: str) -> int | float | None:
+    """The number at the beginning of a text; None if there is none."""
+    found = _NUMBER.match(text)
+    if found is None:
+        return None
+    number = found.group().strip()
+    return int(number) if number.lstrip("+-").isdigit() else float(number)
 
 
 def as_number(value: Value) -> int | float | Decimal:
@@ -91,16 +166,13 @@ def as_number(value: Value) -> int | float | Decimal:
         case int() | float() | Decimal():
             return value
         case str() | bytes():
-            text = value if isinstance(value, str) else value.decode(errors="replace")
-            found = _NUMBER.match(text)
-            if found is None:
-                return 0
-            number = found.group().strip()
-            return int(number) if number.lstrip("+-").isdigit() else float(number)
+            return number_at_start(value if isinstance(value, str) else value.decode(errors="replace")) or 0
         case datetime():
             return int(value.strftime("%Y%m%d%H%M%S"))
         case date():
             return int(value.strftime("%Y%m%d"))
+        case timedelta():
+            return int(duration_text(value).partition(".")[0].replace(":", ""))
     raise database_error(1210, f"Incorrect arguments: {value!r} is no number")
 
 
@@ -125,12 +197,19 @@ def as_text(value: Value) -> str:
             return value
         case bytes():
             return value.decode(errors="replace")
+        case Single():
+            return str(value)
+        case timedelta():
+            return duration_text(value)
         case float():
             return f"{value:g}" if value == int(value) else repr(value)
     return str(value)
 
 
-def as_moment(text: str) -> datetime:
-    """A text as a time, in UTC. Raises `ValueError`."""
-    moment = datetime.fromisoformat(text.strip())
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+def duration_text(value: timedelta) -> str:
+    """A TIME as a text: hours, minutes, seconds."""
+    seconds, micro = divmod(abs(value) // timedelta(microseconds=1), 10**6)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    fraction = f".{micro:06}" if micro else ""
+    return f"{'-' if value < timedelta() else ''}{hour:02}:{minute:02}:{second:02}{fraction}"

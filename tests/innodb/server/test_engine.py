@@ -56,7 +56,7 @@ def test_what_is_deleted_is_purged_when_nobody_can_see_it_any_more():
         await a.run("BEGIN; SELECT * FROM t")
         await b.run("DELETE FROM t WHERE id = 10")
         engine.purge()
-        assert len(engine.table("T").clustered) == 3
+        assert len(engine.table("t").clustered) == 3
         await a.run("COMMIT")
         while engine.purge():
             pass

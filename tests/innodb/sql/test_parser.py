@@ -4,6 +4,7 @@ import pytest
 from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
+from chatsim.innodb.sql import syntax
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint, parse
 
 
@@ -53,9 +54,9 @@ def test_a_text_without_a_statement_has_none(sql):
         ("INSERT INTO t VALUES (1)", exp.Insert),
         ("UPDATE t SET a = 1", exp.Update),
         ("DELETE FROM t", exp.Delete),
-        ("CREATE TABLE t (id INT)", exp.Create),
-        ("DROP TABLE t", exp.Drop),
-        ("ALTER TABLE t ADD COLUMN a INT", exp.Alter),
+        ("CREATE TABLE t (id INT)", syntax.CreateTable),
+        ("DROP TABLE t", syntax.DropTables),
+        ("ALTER TABLE t ADD COLUMN a INT", syntax.AlterTable),
         ("TRUNCATE TABLE t", exp.TruncateTable),
         ("SET @a = 1", exp.Set),
         ("BEGIN", exp.Transaction),

@@ -1,5 +1,6 @@
 """Data definition: making tables from their declarations (manual, "Data Definition Statements")."""
 
-from chatsim.innodb.sql.ddl.tables import Change, add_columns, create_index, create_table, drop_tables, truncate
+from chatsim.innodb.sql.ddl.alter import Alteration, alter_table
+from chatsim.innodb.sql.ddl.tables import Change, create_table, drop_tables, rename_tables, truncate
 
-__all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
+__all__ = ["Alteration", "Change", "alter_table", "create_table", "drop_tables", "rename_tables", "truncate"]

@@ -1,8 +1,8 @@
-"""The declarations of CREATE TABLE and ALTER TABLE: columns, keys, foreign keys, checks."""
+"""The declarations of a table, checked: columns, keys, foreign keys, CHECK constraints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
@@ -11,124 +11,97 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
-from chatsim.innodb.storage.column_types import BadValueError, Enumeration
+from chatsim.innodb.sql.syntax import CheckSyntax, ColumnSyntax, ForeignKeySyntax, Item, KeyPart, KeySyntax
+from chatsim.innodb.storage.collations import Collation
+from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumeration, Json, Text
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["KeyDeclaration", "ReferenceDeclaration", "TableDeclaration", "column_name", "declare", "not_null"]
-
-_HARMLESS = (
-    *(exp.NotNullColumnConstraint, exp.CollateColumnConstraint),
-    *(exp.CommentColumnConstraint, exp.CharacterSetColumnConstraint),
-)
+__all__ = ["TableDeclaration", "declare", "not_null", "plain_key"]
 
 Now: TypeAlias = "Callable[[], Value]"
 
 
 @dataclass
-class KeyDeclaration:
-    """The declaration of an index."""
-
-    name: str
-    columns: list[str]
-    unique: bool = False
-    primary: bool = False
-
-
-@dataclass
-class ReferenceDeclaration:
-    """The declaration of a foreign key."""
-
-    name: str
-    columns: list[str]
-    node: exp.Reference
-
-
-@dataclass
 class TableDeclaration:
-    """The declarations of a table so far."""
+    """The declarations of a table so far.
+
+    Attributes:
+        columns: its columns.
+        keys: its keys.
+        references: its foreign keys.
+        checks: its CHECK constraints.
+        generated: the expressions of generated columns, by the number of the column.
+    """
 
     columns: list[Column] = field(default_factory=list)
-    keys: list[KeyDeclaration] = field(default_factory=list)
-    references: list[ReferenceDeclaration] = field(default_factory=list)
-    checks: list[tuple[str, exp.Expr]] = field(default_factory=list)
+    keys: list[KeySyntax] = field(default_factory=list)
+    references: list[ForeignKeySyntax] = field(default_factory=list)
+    checks: list[CheckSyntax] = field(default_factory=list)
+    generated: dict[int, exp.Expr] = field(default_factory=dict)
 
 
-def declare(declared: TableDeclaration, item: exp.Expr, collation: str, context: Context) -> None:
-    """Add one item of a declaration: a column, a key, a foreign key or a check.
+def declare(items: Sequence[Item], collation: Collation, context: Context) -> TableDeclaration:
+    """The declarations of a table.
 
     Args:
-        declared: the declarations so far.
-        item: the item.
-        collation: the collation of texts, if the item has none.
+        items: what CREATE TABLE says.
+        collation: the collation of texts that declare none.
         context: the session, for defaults.
 
     Raises:
-        NotImplementedError: the model does not have what it declares.
-        DatabaseError: a column can't store its default (1067).
+        NotImplementedError: the model does not have what one declares.
+        DatabaseError: one is not valid.
     """
-    if isinstance(item, exp.ColumnDef):
-        _declare_column(declared, item, collation, context)
-        return
-    name = ""
-    if isinstance(item, exp.Constraint):
-        name, (item, *_) = item.name, item.expressions
-    match item:
-        case exp.PrimaryKey():
-            declared.keys.append(
-                KeyDeclaration("PRIMARY", [column_name(each) for each in item.expressions], primary=True, unique=True)
-            )
-        case exp.IndexColumnConstraint() if not item.args.get("kind") and not _is_invisible(item):
-            declared.keys.append(KeyDeclaration(item.name, [column_name(each) for each in item.expressions]))
-        case exp.UniqueColumnConstraint():
-            columns = item.this.expressions if isinstance(item.this, exp.Schema) else [item.this]
-            called = item.this.this.name if isinstance(item.this, exp.Schema) and item.this.this else name
-            declared.keys.append(KeyDeclaration(called, [column_name(each) for each in columns], unique=True))
-        case exp.ForeignKey():
-            columns = [each.name for each in item.expressions]
-            declared.references.append(ReferenceDeclaration(name, columns, item.args["reference"]))
-        case exp.CheckColumnConstraint():
-            declared.checks.append((name, item.this))
-        case _:
-            raise unsupported(item)
+    declared = TableDeclaration()
+    for item in items:
+        match item:
+            case ColumnSyntax():
+                _declare_column(declared, item, collation, context)
+            case KeySyntax(kind="SPATIAL"):
+                raise unsupported("SPATIAL index")
+            case KeySyntax():
+                declared.keys.append(item)
+            case ForeignKeySyntax():
+                declared.references.append(item)
+            case CheckSyntax():
+                declared.checks.append(item)
+    return declared
 
 
-def _is_invisible(node: exp.IndexColumnConstraint) -> bool:
-    return any(each.args.get("visible") is False for each in node.args.get("options") or ())
+def plain_key(kind: str, name: str, *columns: str) -> KeySyntax:
+    """A key of columns."""
+    return KeySyntax(kind, name, tuple(KeyPart(each) for each in columns))
 
 
-def _declare_column(declared: TableDeclaration, node: exp.ColumnDef, collation: str, context: Context) -> None:
-    name, kind = node.name, node.args.get("kind")
-    if kind is None:
-        raise unsupported(node)
-    column = Column(name, column_type(kind, collation), nullable=True)
-    for constraint in node.args.get("constraints") or ():
-        column = _constrained(declared, column, constraint.kind, context)
-        if isinstance(constraint.kind, exp.CollateColumnConstraint):
-            column = replace(column, type=column_type(kind, constraint.kind.this.name))
+def _declare_column(declared: TableDeclaration, said: ColumnSyntax, collation: Collation, context: Context) -> None:
+    column = Column(said.name, column_type(said.type, collation), nullable=True, visible=said.visible)
+    if said.nullable is False or said.key == "PRIMARY":
+        column = not_null(column)
+    if said.auto_increment:
+        column = replace(column, auto_increment=True, nullable=False, default=None, has_default=False)
+    if said.default is not None:
+        column = _with_default(column, said.default, context)
+    if said.on_update is not None:
+        column = replace(column, on_update=_moment(column, context))
+    if said.generated is not None:
+        if said.default is not None or said.auto_increment:
+            raise database_error(1221, "Incorrect usage of DEFAULT and generated column")
+        declared.generated[len(declared.columns)] = said.generated
+    _declare_key(declared, said)
+    for item in said.items:
+        if isinstance(item, CheckSyntax):
+            declared.checks.append(item)
+        else:
+            declared.references.append(item)
     declared.columns.append(column)
 
 
-def _constrained(declared: TableDeclaration, column: Column, constraint: exp.Expr, context: Context) -> Column:
-    match constraint:
-        case exp.NotNullColumnConstraint() if not constraint.args.get("allow_null"):
-            return not_null(column)
-        case exp.AutoIncrementColumnConstraint():
-            return replace(column, auto_increment=True, nullable=False)
-        case exp.PrimaryKeyColumnConstraint():
-            declared.keys.insert(0, KeyDeclaration("PRIMARY", [column.name], unique=True, primary=True))
-            return not_null(column)
-        case exp.UniqueColumnConstraint():
-            declared.keys.append(KeyDeclaration(column.name, [column.name], unique=True))
-        case exp.DefaultColumnConstraint():
-            return replace(column, default=_default(column, constraint.this, context), has_default=True)
-        case exp.OnUpdateColumnConstraint():
-            return replace(column, on_update=_moment(column, context))
-        case exp.CheckColumnConstraint():
-            declared.checks.append(("", constraint.this))
-        case _ if not isinstance(constraint, _HARMLESS):
-            raise unsupported(constraint)
-    return column
+def _declare_key(declared: TableDeclaration, said: ColumnSyntax) -> None:
+    if said.key == "PRIMARY":
+        declared.keys.insert(0, plain_key("PRIMARY", "PRIMARY", said.name))
+    elif said.key:
+        declared.keys.append(plain_key("UNIQUE", "", said.name))
 
 
 def not_null(column: Column) -> Column:
@@ -139,26 +112,30 @@ def not_null(column: Column) -> Column:
     return replace(column, nullable=False, default=default, has_default=default is not None)
 
 
+def _with_default(column: Column, node: exp.Expr, context: Context) -> Column:
+    if isinstance(node, exp.Null) and not column.nullable:
+        raise database_error(1067, f"Invalid default value for '{column.name}'")
+    long = isinstance(column.type, Json) or (isinstance(column.type, Text | Binary) and column.type.long)
+    if long and not isinstance(node, exp.Paren | exp.Null):
+        message = f"BLOB, TEXT, GEOMETRY or JSON column '{column.name}' can't have a default value"
+        raise database_error(1101, message)
+    return replace(column, default=_default(column, node, context), has_default=True)
+
+
 def _default(column: Column, node: exp.Expr, context: Context) -> Value | Now:
     if isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.upper() == "NOW"):
         return _moment(column, context)
-    value = cast("Value", Scope().compile(node)(Env(context, ())))
+    compiled = Scope().compile(node)
+    if isinstance(node, exp.Paren):
+        return lambda: column.type.store(compiled(Env(context, ())))
+    value = cast("Value", compiled(Env(context, ())))
     try:
         return None if value is None else column.type.store(value)
-    except BadValueError:
+    except BadValueError as error:
+        if error.harmless:
+            return error.kept
         raise database_error(1067, f"Invalid default value for '{column.name}'") from None
 
 
 def _moment(column: Column, context: Context) -> Now:
     return lambda: column.type.store(context.now())
-
-
-def column_name(node: exp.Expr) -> str:
-    """The column of a key part. Raises `NotImplementedError` if the part is more than a column."""
-    if isinstance(node, exp.Ordered):
-        if node.args.get("desc"):
-            raise unsupported(node, "an index in descending order")
-        return column_name(node.this)
-    if isinstance(node, exp.Column | exp.Identifier):
-        return node.name
-    raise unsupported(node, "in an index")

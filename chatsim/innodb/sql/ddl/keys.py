@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.ddl.declarations import KeyDeclaration, ReferenceDeclaration, TableDeclaration
+from chatsim.innodb.sql.ddl.declarations import TableDeclaration, plain_key
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.storage.column_types import Binary, Text
+from chatsim.innodb.sql.syntax import ForeignKeySyntax, KeyPart, KeySyntax
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
+from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import ForeignKey, Table
 
 __all__ = [
@@ -20,6 +23,8 @@ __all__ = [
     "complete_keys",
     "index_definition",
 ]
+
+_MOST_BYTES = 3072
 
 
 def check_column_names(columns: Sequence[Column]) -> None:
@@ -33,38 +38,61 @@ def check_column_names(columns: Sequence[Column]) -> None:
 
 def check_keys(declared: TableDeclaration) -> None:
     """Refuse invalid keys, and an AUTO_INCREMENT column without a key."""
-    if sum(key.primary for key in declared.keys) > 1:
+    if sum(key.kind == "PRIMARY" for key in declared.keys) > 1:
         raise database_error(1068, "Multiple primary key defined")
     for key in declared.keys:
         check_key_columns(key, declared.columns)
     for reference in declared.references:
-        check_key_columns(KeyDeclaration(reference.name, reference.columns), declared.columns)
+        check_key_columns(plain_key("INDEX", reference.name, *reference.columns), declared.columns)
     names = [key.name.lower() for key in declared.keys if key.name]
     for at, name in enumerate(names):
         if name in names[:at]:
             shown = [key.name for key in declared.keys if key.name][at]
             raise database_error(1061, f"Duplicate key name '{shown}'")
     numbered = [each.name.lower() for each in declared.columns if each.auto_increment]
-    firsts = {key.columns[0].lower() for key in declared.keys}
+    firsts = {key.parts[0].column.lower() for key in declared.keys}
     if len(numbered) > 1 or not firsts.issuperset(numbered):
         message = "there can be only one auto column and it must be defined as a key"
         raise database_error(1075, f"Incorrect table definition; {message}")
 
 
-def check_key_columns(key: KeyDeclaration, columns: Sequence[Column]) -> None:
+def check_key_columns(key: KeySyntax, columns: Sequence[Column]) -> None:
     """Refuse a key with a missing column, with a column twice, or with a column that is too long."""
-    known = {column.name.lower(): column for column in columns}
+    known = {column.name.lower(): column for column in columns if not column.hidden}
     seen: set[str] = set()
-    for name in key.columns:
-        column = known.get(name.lower())
+    total = 0
+    for part in key.parts:
+        if part.expression is not None:
+            if key.kind == "PRIMARY":
+                raise database_error(3756, "The primary key cannot be a functional index")
+            continue
+        column = known.get(part.column.lower())
         if column is None:
-            raise database_error(1072, f"Key column '{name}' doesn't exist in table")
-        if name.lower() in seen:
-            raise database_error(1060, f"Duplicate column name '{name}'")
-        seen.add(name.lower())
-        if isinstance(column.type, Text | Binary) and column.type.long:
-            message = f"BLOB/TEXT column '{name}' used in key specification without a key length"
-            raise database_error(1170, message)
+            raise database_error(1072, f"Key column '{part.column}' doesn't exist in table")
+        if part.column.lower() in seen:
+            raise database_error(1060, f"Duplicate column name '{part.column}'")
+        seen.add(part.column.lower())
+        if key.kind != "FULLTEXT":
+            total += _checked_size(part, column.type)
+    if total > _MOST_BYTES:
+        raise database_error(1071, f"Specified key was too long; max key length is {_MOST_BYTES} bytes")
+
+
+def _checked_size(part: KeyPart, kind: ColumnType) -> int:
+    """The bytes of a key part. Raises a `DatabaseError` if it can't be one."""
+    if isinstance(kind, Json):
+        message = f"JSON column '{part.column}' supports indexing only via generated columns on a specified JSON path."
+        raise database_error(3152, message)
+    texts = isinstance(kind, Text | Binary)
+    if part.length and (not texts or part.length > kind.length):  # type: ignore[attr-defined]
+        message = "Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part"
+        raise database_error(1089, f"{message}, or the storage engine doesn't support unique prefix keys")
+    if texts and kind.long and not part.length:  # type: ignore[attr-defined]
+        message = f"BLOB/TEXT column '{part.column}' used in key specification without a key length"
+        raise database_error(1170, message)
+    if part.length:
+        return replace(kind, length=part.length).key_size  # type: ignore[call-arg]
+    return kind.key_size
 
 
 def complete_keys(declared: TableDeclaration) -> None:
@@ -72,72 +100,94 @@ def complete_keys(declared: TableDeclaration) -> None:
     keys = declared.keys
     for reference in declared.references:
         wanted = [each.lower() for each in reference.columns]
-        if not any([each.lower() for each in key.columns[: len(wanted)]] == wanted for key in keys):
-            keys.append(KeyDeclaration(reference.name, list(reference.columns)))
+        if not any(_begins_with(key, wanted) for key in keys):
+            keys.append(plain_key("INDEX", reference.name or reference.index, *reference.columns))
     taken = {key.name.lower() for key in keys if key.name}
-    for key in keys:
+    for at, key in enumerate(keys):
         if not key.name:
-            base, number = key.columns[0], 2
-            key.name = base
-            while key.name.lower() in taken:
-                key.name, number = f"{base}_{number}", number + 1
-            taken.add(key.name.lower())
+            base, number = key.parts[0].column or "functional_index", 2
+            name = base
+            while name.lower() in taken or name.lower() == "primary":
+                name, number = f"{base}_{number}", number + 1
+            taken.add(name.lower())
+            keys[at] = replace(key, name=name)
 
 
-def index_definition(table: Table, key: KeyDeclaration) -> IndexDefinition:
-    """The index of a key. The first index of a table is the clustered one."""
-    numbers = {column.name.lower(): at for at, column in enumerate(table.columns)}
-    columns = tuple(numbers[each.lower()] for each in key.columns)
-    if not table.indexes:
-        return IndexDefinition(key.name, columns, key.unique, True, columns, table.name, table.hidden)  # noqa: FBT003
-    rest = tuple(at for at in table.clustered.definition.columns if at not in columns)
-    return IndexDefinition(key.name, columns, key.unique, False, (*columns, *rest), table.name, table.hidden)  # noqa: FBT003
+def _begins_with(key: KeySyntax, columns: Sequence[str]) -> bool:
+    """Whether a key begins with whole columns."""
+    parts = key.parts[: len(columns)]
+    return key.kind != "FULLTEXT" and [each.column.lower() for each in parts if not each.length] == list(columns)
 
 
-def add_foreign_key(table: Table, reference: ReferenceDeclaration, tables: Mapping[str, Table], name: str) -> None:
+def index_definition(table: Table, key: KeySyntax, numbers: Sequence[int]) -> IndexDefinition:
+    """The index of a key, of the columns with these numbers. The first index of a table is the clustered one."""
+    lengths = tuple(each.length for each in key.parts)
+    unique = key.kind in ("PRIMARY", "UNIQUE")
+    down = tuple(each.descending for each in key.parts)
+    place = tuple(numbers)
+    if table.indexes:
+        first = table.clustered.definition
+        for at, column in enumerate(first.columns):
+            length = first.lengths[at] if first.lengths else 0
+            if any(each == column and lengths[i] in (0, length) for i, each in enumerate(numbers)):
+                continue
+            place, lengths, down = (*place, column), (*lengths, length), (*down, column in first.descending)
+    return IndexDefinition(
+        *(key.name, tuple(numbers), unique, not table.indexes, place, table.name, table.hidden),
+        lengths=lengths if any(lengths) else (),
+        descending=frozenset(column for column, falls in zip(place, down, strict=True) if falls),
+        visible=key.visible,
+    )
+
+
+def add_foreign_key(table: Table, reference: ForeignKeySyntax, tables: Mapping[str, Table], name: str) -> None:
     """Give a table a foreign key.
 
     Args:
         table: the referring table.
         reference: the declaration.
-        tables: all tables, by their names in lower case.
+        tables: all tables, by their names.
         name: the name of the constraint, if the declaration has none.
 
     Raises:
         DatabaseError: there is no such table or column, or no index on them (1824, 3734, 1822).
         NotImplementedError: the model does not have the rule.
     """
-    target = reference.node.this
-    parent = table if target.this.name.lower() == table.name.lower() else tables.get(target.this.name.lower())
+    parent = table if reference.table == table.name else tables.get(reference.table)
     if parent is None:
-        raise database_error(1824, f"Failed to open the referenced table '{target.this.name}'")
+        raise database_error(1824, f"Failed to open the referenced table '{reference.table}'")
     columns = tuple(table.numbers[each.lower()] for each in reference.columns)
-    for each in target.expressions:
-        if each.name.lower() not in parent.numbers:
-            missing = f"Missing column '{each.name}' for constraint '{reference.name or name}'"
+    called = reference.name or name
+    wanted = reference.parent_columns or tuple(
+        parent.columns[at].name for at in parent.clustered.definition.columns if at != parent.hidden
+    )
+    for each in wanted:
+        if each.lower() not in parent.numbers:
+            missing = f"Missing column '{each}' for constraint '{called}'"
             where = f"in the referenced table '{parent.name}'"
             raise database_error(3734, f"Failed to add the foreign key constraint. {missing} {where}")
-    parent_columns = tuple(parent.numbers[each.name.lower()] for each in target.expressions)
-    called = reference.name or name
-    parent_index = next(
-        (each for each in parent.indexes if each.definition.place[: len(columns)] == parent_columns), None
-    )
+    parent_columns = tuple(parent.numbers[each.lower()] for each in wanted)
+    parent_index = _index_on(parent.indexes, parent_columns)
     if parent_index is None:
         missing = f"Missing index for constraint '{called}' in the referenced table '{parent.name}'"
         raise database_error(1822, f"Failed to add the foreign key constraint. {missing}")
-    index = next(each for each in table.indexes if each.definition.columns[: len(columns)] == columns)
-    rules = {"DELETE": "RESTRICT", "UPDATE": "RESTRICT"}
-    for option in reference.node.args.get("options") or ():
-        words = str(option).upper().split()
-        if words[:1] == ["ON"]:
-            rule = " ".join(words[2:])
-            rules[words[1]] = "RESTRICT" if rule == "NO ACTION" else rule
-    if unknown := set(rules.values()) - {"RESTRICT", "CASCADE", "SET NULL"}:
+    index = _index_on(table.indexes, columns)
+    assert index is not None
+    rules = ["RESTRICT" if each == "NO ACTION" else each for each in (reference.on_delete, reference.on_update)]
+    if unknown := set(rules) - {"RESTRICT", "CASCADE", "SET NULL"}:
         raise unsupported(f"rule {unknown.pop()} of a foreign key")
-    rule_names = cast("dict[str, Literal['RESTRICT', 'CASCADE', 'SET NULL']]", rules)
+    on_delete, on_update = cast("list[Literal['RESTRICT', 'CASCADE', 'SET NULL']]", rules)
     constraint = ForeignKey(
         *(called, table, columns, index, parent, parent_columns, parent_index),
-        on_delete=rule_names["DELETE"],
-        on_update=rule_names["UPDATE"],
+        on_delete=on_delete,
+        on_update=on_update,
     )
     table.parents.append(constraint)
+
+
+def _index_on(indexes: Sequence[Index], columns: tuple[int, ...]) -> Index | None:
+    """The first index that begins with whole columns."""
+    return next(
+        (each for each in indexes if each.definition.place[: len(columns)] == columns and each.definition.has(columns)),
+        None,
+    )

@@ -1,166 +1,174 @@
-"""Statements that define tables: CREATE TABLE, CREATE INDEX, ALTER TABLE … ADD COLUMN, DROP TABLE, TRUNCATE TABLE."""
+"""Statements that define tables: CREATE TABLE, CREATE INDEX, DROP TABLE, TRUNCATE TABLE."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.ddl.declarations import KeyDeclaration, TableDeclaration, column_name, declare, not_null
+from chatsim.innodb.sql.ddl.column_types import collation_of
+from chatsim.innodb.sql.ddl.declarations import TableDeclaration, declare, not_null, plain_key
+from chatsim.innodb.sql.ddl.expression_types import expression_type
 from chatsim.innodb.sql.ddl.keys import (
     add_foreign_key,
     check_column_names,
-    check_key_columns,
     check_keys,
     complete_keys,
     index_definition,
 )
-from chatsim.innodb.sql.expressions import Context, Env, Scope, is_true, unsupported
+from chatsim.innodb.sql.expressions import Context, Env, Scope, expression_key, is_true, unsupported
+from chatsim.innodb.sql.syntax import ColumnSyntax, CreateTable, ForeignKeySyntax, Item, KeySyntax, TableSyntax
+from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import Integer
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import NULL, Value
+from chatsim.innodb.storage.values import Value, has_null
 
-__all__ = ["Change", "add_columns", "create_index", "create_table", "drop_tables", "truncate"]
+__all__ = ["Change", "create_table", "declared_table", "drop_tables", "enter", "rename_tables", "truncate"]
 
 Change: TypeAlias = "Callable[[], None]"
 """A change of definitions that has been checked; calling it makes the change."""
 
-
-_HARMLESS_PROPERTIES = (
-    *(exp.CollateProperty, exp.AutoIncrementProperty, exp.EngineProperty),
-    *(exp.CharacterSetProperty, exp.SchemaCommentProperty, exp.RowFormatProperty),
+_OBEYED = ("ENGINE", "COLLATE", "CHARSET", "AUTO_INCREMENT")
+_REFUSED = ("ENCRYPTION", "TABLESPACE", "DATA", "INDEX", "CONNECTION", "UNION", "START")
+_HARMLESS = (
+    *("COMMENT", "ROW_FORMAT", "KEY_BLOCK_SIZE", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES"),
+    *("MAX_ROWS", "MIN_ROWS", "AVG_ROW_LENGTH", "PACK_KEYS", "CHECKSUM", "DELAY_KEY_WRITE", "COMPRESSION"),
+    *("INSERT_METHOD", "AUTOEXTEND_SIZE", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE", "PASSWORD", "TYPE"),
 )
+"""Options that change nothing in the model."""
 
 
-def create_table(node: exp.Create, tables: MutableMapping[str, Table], context: Context) -> Change:
-    """CREATE TABLE.
+def create_table(node: CreateTable, tables: MutableMapping[str, Table], context: Context) -> Change:
+    """CREATE TABLE, without a query.
 
     Args:
         node: the statement.
-        tables: all tables, by their names in lower case.
+        tables: all tables, by their names.
         context: the session, for defaults.
 
     Raises:
         NotImplementedError: the model does not have what it declares.
         DatabaseError: the declaration is invalid.
     """
-    schema = node.this
-    if not isinstance(schema, exp.Schema):
-        raise unsupported(node)
-    name = schema.this.name
-    if name.lower() in tables:
+    name, said = node.this.name, node.args["declared"]
+    if name in tables:
         raise database_error(1050, f"Table '{name}' already exists")
-    collation, start = _properties(node)
-    declared = TableDeclaration()
-    for item in schema.expressions:
-        declare(declared, item, collation, context)
-    table = _table(name, declared)
-    table.next_number = start
-    for number, reference in enumerate(declared.references, start=1):
-        add_foreign_key(table, reference, tables, f"{name}_ibfk_{number}")
-    for number, (called, condition) in enumerate(declared.checks, start=1):
-        holds = Scope([(name, table)]).compile(condition)
-        table.checks[called or f"{name}_chk_{number}"] = _check(holds, context)
+    if said.like:
+        said = _like(said, tables)
+    table = declared_table(name, said, tables, context)
 
     def change() -> None:
-        tables[name.lower()] = table
+        tables[name] = table
         for constraint in table.parents:
             constraint.parent.children.append(constraint)
 
     return change
 
 
-def _properties(node: exp.Create) -> tuple[str, int]:
-    """The collation of a table, and the first number of its AUTO_INCREMENT column."""
-    collation, start = "utf8mb4_0900_ai_ci", 1
-    for each in node.args["properties"].expressions if node.args.get("properties") else ():
-        if isinstance(each, exp.CollateProperty):
-            collation = each.this.name
-        elif isinstance(each, exp.AutoIncrementProperty):
-            start = int(each.this.name)
-        elif isinstance(each, exp.EngineProperty) and each.this.name.lower() != "innodb":
-            raise unsupported(f"engine {each.this.name}")
-        elif not isinstance(each, _HARMLESS_PROPERTIES):
-            raise unsupported(each)
-    return collation, start
+def _like(said: TableSyntax, tables: Mapping[str, Table]) -> TableSyntax:
+    """The declaration of a table that is like another one: with its keys, without its foreign keys and its number."""
+    other = tables.get(said.like)
+    if other is None:
+        raise database_error(1146, f"Table '{said.like}' doesn't exist")
+    declared: TableSyntax = other.declared
+    options = {name: value for name, value in declared.options.items() if name != "AUTO_INCREMENT"}
+    keys = tuple(each for each in declared.items if not isinstance(each, ForeignKeySyntax))
+    items = tuple(
+        replace(each, items=tuple(item for item in each.items if not isinstance(item, ForeignKeySyntax)))
+        if isinstance(each, ColumnSyntax)
+        else each
+        for each in keys
+    )
+    return replace(declared, items=items, options=options, temporary=said.temporary, exists=said.exists)
 
 
-def create_index(table: Table, node: exp.Create) -> Change:
-    """CREATE INDEX, with entries for the existing rows."""
-    index = node.this
-    columns = [column_name(each) for each in index.args["params"].args["columns"]]
-    key = KeyDeclaration(index.name, columns, unique=bool(node.args.get("unique")))
-    if any(each.definition.name.lower() == key.name.lower() for each in table.indexes):
-        raise database_error(1061, f"Duplicate key name '{key.name}'")
-    check_key_columns(key, table.columns)
-    definition = index_definition(table, key)
-
-    def change() -> None:
-        made = Index(definition, table.columns)
-        for record in table.clustered:
-            if not record.deleted:
-                _enter(table, made, record.row)
-        at = next(
-            (at for at, each in enumerate(table.indexes) if at and definition.unique and not each.definition.unique),
-            len(table.indexes),
-        )
-        table.indexes.insert(at, made)
-
-    return change
+def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], context: Context) -> Table:
+    """A new table, with no rows. Raises as `create_table` does."""
+    _check_options(said.options)
+    collation = collation_of(said.options.get("CHARSET", ""), said.options.get("COLLATE", ""), DEFAULT)
+    declared = declare(said.items, collation, context)
+    table = _table(name, declared, context)
+    table.declared = replace(said, items=_with_names(said.items, declared.keys))
+    table.next_number = max(int(said.options.get("AUTO_INCREMENT", 1)), 1)
+    known = {**tables, name: table}
+    for number, reference in enumerate(declared.references, start=1):
+        add_foreign_key(table, reference, known, f"{name}_ibfk_{number}")
+    numbers = 0
+    for check in declared.checks:
+        numbers += not check.name
+        holds = Scope([(name, table)]).compile(check.condition)
+        if check.enforced:
+            table.checks[check.name or f"{name}_chk_{numbers}"] = _check(holds, context)
+    return table
 
 
-def _enter(table: Table, index: Index, row: Sequence[Value]) -> None:
+def _with_names(items: Sequence[Item], keys: Sequence[KeySyntax]) -> tuple[Item, ...]:
+    """The items of a declaration: columns, keys with the names that they have been given, constraints."""
+    columns: list[Item] = []
+    constraints: list[Item] = []
+    for each in items:
+        if isinstance(each, ColumnSyntax):
+            columns.append(replace(each, key="", items=()))
+            constraints += each.items
+        elif not isinstance(each, KeySyntax):
+            constraints.append(each)
+    return (*columns, *keys, *constraints)
+
+
+def _check_options(options: Mapping[str, str]) -> None:
+    if (engine := options.get("ENGINE", "InnoDB")).lower() != "innodb":
+        raise unsupported(f"engine {engine}")
+    for name, value in options.items():
+        if name in _REFUSED and not (name == "ENCRYPTION" and value.upper() == "N"):
+            raise unsupported(f"table option {name}")
+        if name not in (*_OBEYED, *_HARMLESS, *_REFUSED):
+            raise database_error(1064, f"You have an error in your SQL syntax near '{name}'")
+
+
+def _index_of(table: Table, key: KeySyntax) -> Index:
+    """A new index of a key, without entries. The columns of functional key parts have to be there.
+
+    Raises:
+        DatabaseError: the key is not valid.
+    """
+    hidden = iter(_functional_columns(table, key))
+    numbers = [table.numbers[part.column.lower()] if part.column else next(hidden) for part in key.parts]
+    return Index(index_definition(table, key, numbers), table.columns)
+
+
+def _functional_columns(table: Table, key: KeySyntax) -> list[int]:
+    """The numbers of the hidden columns of a key's functional parts."""
+    texts = [expression_key(part.expression) for part in key.parts if part.expression is not None]
+    return [table.expressions[each] for each in texts]
+
+
+def enter(table: Table, index: Index, row: Sequence[Value]) -> None:
     """Insert a row's entry into an index. Raises `DatabaseError` (1062)."""
     key, width = index.key_of(row), len(index.definition.columns)
-    if index.definition.unique and NULL not in key[:width]:
+    if index.definition.unique and not has_null(key[:width]):
         other = index.at_or_after(key[:width])
         if other.key[:width] == key[:width]:
-            values = [row[at] for at in index.definition.columns]
+            values = (
+                index.entry_of(row)[:width]
+                if not index.definition.clustered
+                else [row[at] for at in index.definition.columns]
+            )
             raise database_error(1062, str(DuplicateError(table, index, key[:width], values)))
     index.insert(key, index.entry_of(row), None)
 
 
-def add_columns(table: Table, node: exp.Alter, context: Context) -> Change:
-    """ALTER TABLE … ADD COLUMN, at the end. Existing rows get the default."""
-    declared = TableDeclaration()
-    for each in node.args["actions"]:
-        if not isinstance(each, exp.ColumnDef) or each.args.get("position"):
-            raise unsupported(node)
-        declare(declared, each, "utf8mb4_0900_ai_ci", context)
-    if declared.keys or declared.references or declared.checks or table.hidden is not None:
-        raise unsupported(node, "with a key")
-    if any(each.auto_increment for each in declared.columns):
-        raise unsupported(node, "with AUTO_INCREMENT")
-    check_column_names([*table.columns, *declared.columns])
-
-    def change() -> None:
-        values = tuple(_given_at_once(each) for each in declared.columns)
-        table.columns += declared.columns
-        table.numbers = {each.name.lower(): at for at, each in enumerate(table.columns)}
-        for record in table.clustered:
-            record.row = (*record.row, *values)
-
-    return change
-
-
-def _given_at_once(column: Column) -> Value:
-    """The value of an existing row in a new column."""
-    if not column.has_default:
-        return column.type.zero
-    return column.default() if callable(column.default) else column.default
-
-
 def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], *, exists: bool) -> Change:
     """DROP TABLE, all of them or none; with ``exists``, those that exist."""
-    unknown = [name for name in names if name.lower() not in tables]
+    unknown = [name for name in names if name not in tables]
     if unknown and not exists:
         raise database_error(1051, f"Unknown table '{','.join(unknown)}'")
-    found = [tables[name.lower()] for name in names if name.lower() in tables]
+    found = [tables[name] for name in names if name in tables]
     for table in found:
         for constraint in table.children:
             if constraint.child not in found:
@@ -171,7 +179,26 @@ def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], *, exi
         for table in found:
             for constraint in table.parents:
                 constraint.parent.children.remove(constraint)
-            del tables[table.name.lower()]
+            del tables[table.name]
+
+    return change
+
+
+def rename_tables(pairs: Sequence[tuple[str, str]], tables: MutableMapping[str, Table]) -> Change:
+    """RENAME TABLE, from left to right, all of them or none."""
+    names = set(tables)
+    for old, new in pairs:
+        if old not in names:
+            raise database_error(1146, f"Table '{old}' doesn't exist")
+        if new in names:
+            raise database_error(1050, f"Table '{new}' already exists")
+        names = names - {old} | {new}
+
+    def change() -> None:
+        for old, new in pairs:
+            table = tables.pop(old)
+            table.rename(new)
+            tables[new] = table
 
     return change
 
@@ -193,24 +220,60 @@ def _check(holds: Callable[[Env], object], context: Context) -> Callable[[Sequen
     return check
 
 
-def _table(name: str, declared: TableDeclaration) -> Table:
+def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
     columns, keys = declared.columns, declared.keys
+    if not columns:
+        raise database_error(1113, "A table must have at least 1 column")
     numbers = {column.name.lower(): at for at, column in enumerate(columns)}
     check_column_names(columns)
     check_keys(declared)
-    for each in (each for key in keys if key.primary for each in key.columns):
-        columns[numbers[each.lower()]] = not_null(columns[numbers[each.lower()]])
+    for part in (part for key in keys if key.kind == "PRIMARY" for part in key.parts):
+        columns[numbers[part.column.lower()]] = not_null(columns[numbers[part.column.lower()]])
     complete_keys(declared)
-    solid = {id(key): all(not columns[numbers[each.lower()]].nullable for each in key.columns) for key in keys}
-    keys.sort(key=lambda key: (not key.primary, not (key.unique and solid[id(key)]), not key.unique))
-    hidden = None
-    if not keys or not (keys[0].primary or (keys[0].unique and solid[id(keys[0])])):
-        hidden = len(columns)
-        columns.append(Column("DB_ROW_ID", Integer(6, 0, (1 << 48) - 1), nullable=False))
-        keys.insert(0, KeyDeclaration("GEN_CLUST_INDEX", ["DB_ROW_ID"], unique=True, primary=True))
-    table = Table(name, columns, [], hidden=hidden)
-    if hidden is not None:
-        table.numbers = numbers
+    solid = {
+        key.name: all(part.column and not columns[numbers[part.column.lower()]].nullable for part in key.parts)
+        for key in keys
+    }
+    whole = {key.name: solid[key.name] and not any(part.length for part in key.parts) for key in keys}
+    keys.sort(
+        key=lambda key: (key.kind != "PRIMARY", not (key.kind == "UNIQUE" and solid[key.name]), key.kind != "UNIQUE")
+    )
+    table = Table(name, columns, [])
+    for at, node in declared.generated.items():
+        _generate(table, at, node, context)
     for key in keys:
-        table.indexes.append(Index(index_definition(table, key), table.columns))
+        for part in key.parts:
+            if part.expression is not None:
+                _add_functional_column(table, part.expression, context)
+    clustered = next((key for key in keys if key.kind == "PRIMARY" or (key.kind == "UNIQUE" and whole[key.name])), None)
+    if clustered is None:
+        table.hidden = len(columns)
+        columns.append(Column("DB_ROW_ID", Integer(6, 0, (1 << 48) - 1), nullable=False, hidden=True))
+        made = plain_key("PRIMARY", "GEN_CLUST_INDEX", "DB_ROW_ID")
+        table.indexes.append(Index(index_definition(table, made, [table.hidden]), columns))
+    else:
+        table.indexes.append(_index_of(table, clustered))
+    table.indexes += [_index_of(table, key) for key in keys if key is not clustered and key.kind != "FULLTEXT"]
     return table
+
+
+def _generate(table: Table, at: int, node: exp.Expr, context: Context) -> None:
+    """Give a column the function of its values."""
+    scope = Scope([(table.name, table)])
+    compiled = scope.compile(node)
+    sources = frozenset(column for _, column in scope.read)
+    table.columns[at] = replace(
+        table.columns[at], generated=lambda row: compiled(Env(context, (), [row])), sources=sources
+    )
+    table.generated.append(at)
+    table.expressions.setdefault(expression_key(node), at)
+
+
+def _add_functional_column(table: Table, node: exp.Expr, context: Context) -> None:
+    """Give a table the hidden column of a functional key part, unless it has it."""
+    if expression_key(node) in table.expressions:
+        return
+    kind = expression_type(node, Scope([(table.name, table)]))
+    at = len(table.columns)
+    table.columns.append(Column(f"!hidden!{at}", kind, nullable=True, hidden=True))
+    _generate(table, at, node, context)

@@ -13,37 +13,69 @@ from chatsim.innodb.storage.column_types import BadValueError
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
-    from chatsim.innodb.storage.dictionary import Column
     from chatsim.innodb.storage.tables import Table
 
-__all__ = ["Assignments", "apply_assignments", "check_constraints", "compile_assignments", "stored_value"]
+__all__ = [
+    "Assignments",
+    "Warn",
+    "apply_assignments",
+    "check_constraints",
+    "compile_assignments",
+    "generate",
+    "refuse_generated",
+    "stored_value",
+]
 
 Assignments: TypeAlias = list[tuple[int, Function]]
 """The numbers of columns, each with the expression of its new value."""
 
 
-def stored_value(
-    column: Column, value: Value, number: int, complain: Callable[[int, str, Value], Value] | None = None
-) -> Value:
-    """A value of the ``number``-th row, converted for its column.
+Warn: TypeAlias = "Callable[[int, str], None]"
+"""Notes a warning: its number and its text."""
+
+
+def stored_value(table: Table, at: int, value: Value, number: int, warn: Warn, *, strict: bool = True) -> Value:
+    """A value of the ``number``-th row, converted for a column.
+
+    Args:
+        table: the table.
+        at: the number of the column.
+        value: the value.
+        number: the number of the row in the statement, for messages.
+        warn: notes a warning.
+        strict: whether a value that the column can't store is an error: not with IGNORE. Otherwise the nearest value
+            is stored, with a warning.
 
     Raises:
-        DatabaseError: the column can't store it, and there is no ``complain``, which returns a value to store instead.
+        DatabaseError: the column can't store it.
     """
+    column = table.columns[at]
     if value is None:
         if column.nullable:
             return None
         message = f"Column '{column.name}' cannot be null"
-        if complain is None:
+        if strict:
             raise database_error(1048, message)
-        return complain(1048, message, column.type.zero)
+        warn(1048, message)
+        return column.type.zero
     try:
         return column.type.store(value)
     except BadValueError as error:
-        message = error.reason.format(column=column.name, row=number)
-        if complain is None:
-            raise database_error(error.errno, message) from error
-        return complain(error.errno, message, error.kept)
+        if error.hopeless or (strict and not error.harmless):
+            raise database_error(error.errno, error.message(table.name, column.name, number)) from error
+        if strict:
+            warn(error.errno, error.message(table.name, column.name, number))
+        else:
+            warn(*error.warning(table.name, column.name, number))
+        return error.kept
+
+
+def generate(table: Table, row: list[Value], number: int, warn: Warn, *, strict: bool = True) -> None:
+    """Give the generated columns of a row their values. See `stored_value` for the arguments."""
+    for at in table.generated:
+        made = table.columns[at].generated
+        assert made is not None
+        row[at] = stored_value(table, at, made(row), number, warn, strict=strict)
 
 
 def check_constraints(table: Table, row: Sequence[Value]) -> None:
@@ -62,22 +94,37 @@ def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -
         name = node.this.name
         if name.lower() not in table.numbers:
             raise database_error(1054, f"Unknown column '{name}' in 'field list'")
-        found.append((table.numbers[name.lower()], scope.compile(node.expression)))
+        at = table.numbers[name.lower()]
+        refuse_generated(table, at)
+        found.append((at, scope.compile(node.expression)))
     return found
 
 
-def apply_assignments(assignments: Assignments, table: Table, env: Env, number: int) -> tuple[Value, ...]:
-    """The current row after assignments from left to right, each of which sees those before it."""
+def refuse_generated(table: Table, at: int) -> None:
+    """Refuse a value for a generated column. Raises a `DatabaseError` (3105)."""
+    if table.columns[at].generated is not None:
+        message = f"The value specified for generated column '{table.columns[at].name}' in table '{table.name}'"
+        raise database_error(3105, f"{message} is not allowed.")
+
+
+def apply_assignments(
+    assignments: Assignments, table: Table, env: Env, number: int, warn: Warn, *, strict: bool = True
+) -> tuple[Value, ...]:
+    """The current row after assignments from left to right, each of which sees those before it.
+
+    See `stored_value` for the arguments.
+    """
     before = tuple(env.rows[0])
     row = list(before)
     env.rows[0] = row
     for at, function in assignments:
-        row[at] = stored_value(table.columns[at], function(env), number)
+        row[at] = stored_value(table, at, function(env), number, warn, strict=strict)
     env.rows[0] = before
     if tuple(row) != before:
         set_columns = {at for at, _ in assignments}
         for at, column in enumerate(table.columns):
             if column.on_update is not None and at not in set_columns:
                 row[at] = column.on_update()
+        generate(table, row, number, warn, strict=strict)
         check_constraints(table, row)
     return tuple(row)

@@ -10,11 +10,14 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, is_true, unsupported
+from chatsim.innodb.storage.values import Single
 
 if TYPE_CHECKING:
     from chatsim.db.errors import DatabaseError
+    from chatsim.innodb.storage.tables import Table
+    from chatsim.innodb.storage.values import Value
 
-__all__ = ["all_true", "compile_limit", "limit_value", "ordering_columns", "refuse", "sorted_rows"]
+__all__ = ["all_true", "compile_limit", "limit_value", "ordering_columns", "refuse", "shown_rows", "sorted_rows"]
 
 
 def refuse(node: exp.Expr, *parts: str) -> None:
@@ -69,6 +72,13 @@ def sorted_rows(rows: list[Any], directions: Sequence[bool], key: Callable[[Any]
         return 0
 
     return sorted(rows, key=cmp_to_key(order))
+
+
+def shown_rows(rows: list[tuple[Value, ...]], tables: Iterable[Table]) -> list[tuple[Value, ...]]:
+    """Rows as a client sees them: of a value of a FLOAT column only as many digits as are sure."""
+    if not any(table.has_singles for table in tables):
+        return rows
+    return [tuple(float(str(value)) if isinstance(value, Single) else value for value in row) for row in rows]
 
 
 def ordering_columns(

@@ -13,6 +13,8 @@ from chatsim.innodb.sql.executor.assignment import (
     apply_assignments,
     check_constraints,
     compile_assignments,
+    generate,
+    refuse_generated,
     stored_value,
 )
 from chatsim.innodb.sql.executor.auto_increment import AutoIncrement
@@ -28,7 +30,6 @@ from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.dictionary import Column
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
@@ -48,7 +49,7 @@ class Insert:
         for name in names or ():
             if name.lower() not in table.numbers:
                 raise database_error(1054, f"Unknown column '{name}' in 'field list'")
-        every = [at for at in range(len(table.columns)) if at != table.hidden]
+        every = table.shown
         self.columns = every if names is None else [table.numbers[name.lower()] for name in names]
         self.replace = bool(node.args.get("replace"))
         self.ignore = bool(node.args.get("ignore"))
@@ -67,6 +68,7 @@ class Insert:
             self.source = query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
+        self._refuse_generated()
         selected = self.source.scope.tables if isinstance(self.source, Select) else ()
         scope = Scope([(table.name, table), *selected], inserted=alias.lower(), strict=not self.ignore)
         conflict = node.args.get("conflict")
@@ -76,6 +78,12 @@ class Insert:
             self.source.add_outputs((at - 1, column) for at, column in self.selected)
         self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
         self._deprecated = bool(conflict and any(_is_values(each) for each in conflict.find_all(exp.Anonymous)))
+
+    def _refuse_generated(self) -> None:
+        """Refuse values for generated columns, but DEFAULT. Raises a `DatabaseError`."""
+        for part, at in enumerate(self.columns):
+            if self.source is not None or any(values and values[part] is not None for values in self.values):
+                refuse_generated(self.table, at)
 
     @property
     def bulk(self) -> bool:
@@ -233,7 +241,8 @@ class _RowWriter:
                 row[at] = table.next_row_id
                 table.next_row_id += 1
             else:
-                row[at] = self._stored(table.columns[at], value, number)
+                row[at] = self._stored(at, value, number)
+        generate(table, row, number, self._run.warn, strict=not self._insert.ignore)
         check_constraints(table, row)
         return tuple(row), generates
 
@@ -245,16 +254,19 @@ class _RowWriter:
             self._numbers.passed(cast("int", row[at]))
             return row, 0
         generated = self._numbers.take()
-        return (*row[:at], self._stored(self._table.columns[at], generated, number), *row[at + 1 :]), generated
+        return (*row[:at], self._stored(at, generated, number), *row[at + 1 :]), generated
 
-    def _stored(self, column: Column, value: Any, number: int) -> Value:
+    def _stored(self, at: int, value: Any, number: int) -> Value:
         if value is _DEFAULT:
+            column = self._table.columns[at]
+            if column.generated is not None:
+                return None
             if not column.has_default:
                 return self._warn_or_raise(
                     1364, f"Field '{column.name}' doesn't have a default value", column.type.zero
                 )
             return column.default() if callable(column.default) else column.default
-        return stored_value(column, value, number, self._warn_or_raise if self._insert.ignore else None)
+        return stored_value(self._table, at, value, number, self._run.warn, strict=not self._insert.ignore)
 
     def _warn_or_raise(self, errno: int, message: str, instead: Value) -> Value:
         if not self._insert.ignore:
@@ -281,7 +293,7 @@ class _RowWriter:
         env.rows[0] = hit.row
         env.rows += insert.selected_rows(self.selected)
         assert insert.updates is not None
-        row = apply_assignments(insert.updates, table, env, number)
+        row = apply_assignments(insert.updates, table, env, number, run.warn)
         if table.auto is not None:
             self._last = cast("int", row[table.auto])
             if generated and table.auto in {at for at, _ in insert.updates}:

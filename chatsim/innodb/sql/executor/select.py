@@ -9,7 +9,14 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.aggregate import Aggregate
-from chatsim.innodb.sql.executor.clauses import all_true, compile_limit, limit_value, ordering_columns, refuse
+from chatsim.innodb.sql.executor.clauses import (
+    all_true,
+    compile_limit,
+    limit_value,
+    ordering_columns,
+    refuse,
+    shown_rows,
+)
 from chatsim.innodb.sql.executor.derived import Derived, base_tables, derived_table
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
 from chatsim.innodb.sql.executor.nested_loop import NestedLoop
@@ -168,7 +175,7 @@ class Select:
         if self.into:
             self._assign(run, rows)
             return run.answer
-        run.answer.rows = rows
+        run.answer.rows = shown_rows(rows, self.tables)
         return run.answer
 
     async def read(self, run: Execution, each: Each | None = None) -> list[tuple[Value, ...]]:
@@ -210,7 +217,7 @@ class Select:
                     if isinstance(each, exp.Column) and each.table.lower() != called.lower():
                         continue
                     for number, column in enumerate(table.columns):
-                        if number != table.hidden:
+                        if number in table.shown:
                             found.append(exp.column(column.name, table=called))
                             self.names.append(column.name)
                 continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, sorted_rows
+from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, shown_rows, sorted_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
 from chatsim.innodb.sql.expressions import Scope, unsupported
 from chatsim.innodb.storage.column_types import ColumnType, place
@@ -65,7 +65,7 @@ class UnionQuery:
 
     async def run(self, run: Execution) -> Answer:
         """Run the query."""
-        run.answer.rows = await self.read(run)
+        run.answer.rows = shown_rows(await self.read(run), self.tables)
         return run.answer
 
     async def read(self, run: Execution) -> list[tuple[Value, ...]]:

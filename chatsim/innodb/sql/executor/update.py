@@ -154,7 +154,7 @@ class Update:
         read = {at for _, at in self.target.scope.read | before}
         # a column that is only written is not read, so an equal value is not noticed
         self._comparable = {at for at, _ in self._assignments} <= read
-        self.written = {at for at, _ in self._assignments}
+        self.written = self.target.table.changed_with({at for at, _ in self._assignments})
 
     @property
     def tables(self) -> Sequence[Table]:
@@ -167,7 +167,7 @@ class Update:
 
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
-            row = apply_assignments(self._assignments, table, env, run.answer.affected + 1)
+            row = apply_assignments(self._assignments, table, env, run.answer.affected + 1, run.warn)
             if row == hit.row and (self._comparable or run.session.reads_whole_rows):
                 return
             if not await apply_to_children(run.rows, table, hit.row, row):

@@ -8,6 +8,18 @@ from chatsim.innodb.sql.expressions import functions, operands, operators  # noq
 from chatsim.innodb.sql.expressions.arithmetic import divide
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, Unsupported, unsupported
+from chatsim.innodb.sql.expressions.expression_key import expression_key
 from chatsim.innodb.sql.expressions.scope import Scope
 
-__all__ = ["Context", "Env", "Function", "Scope", "Unsupported", "compare", "divide", "is_true", "unsupported"]
+__all__ = [
+    "Context",
+    "Env",
+    "Function",
+    "Scope",
+    "Unsupported",
+    "compare",
+    "divide",
+    "expression_key",
+    "is_true",
+    "unsupported",
+]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from chatsim.db.mysql import database_error
+from chatsim.innodb.storage.collations import collate
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Text
-from chatsim.innodb.storage.values import Value, as_moment, as_number, collate
+from chatsim.innodb.storage.moments import as_duration, as_moment
+from chatsim.innodb.storage.values import Value, as_number, as_text
 
 __all__ = ["Number", "common_collation", "compare", "is_true"]
 
@@ -47,6 +49,8 @@ def compare(left: Value, right: Value, by: ColumnType | None = None, number: Num
         a, b = _moment(left), _moment_of(right)
     elif isinstance(left, str) and isinstance(right, date):
         a, b = _moment_of(left), _moment(right)
+    elif isinstance(left, timedelta) or isinstance(right, timedelta):
+        a, b = _duration(left), _duration(right)
     else:
         a, b = number(left), number(right)
         if isinstance(a, float) or isinstance(b, float):
@@ -78,11 +82,19 @@ def _moment_of(text: str) -> datetime:
         raise database_error(1525, f"Incorrect DATETIME value: '{text}'") from None
 
 
+def _duration(value: Value) -> timedelta:
+    """A value as a TIME; one that is none is 0, as the server has it."""
+    try:
+        return as_duration(value if isinstance(value, date | timedelta) else as_text(value))[0]
+    except (ValueError, OverflowError):
+        return timedelta()
+
+
 def common_collation(kinds: Sequence[ColumnType | None]) -> ColumnType | None:
     """The type whose collation is used for several texts: bytes first, then code points, then others."""
-    found = {(each.binary, each.padded): each for each in kinds if isinstance(each, Text)}
+    found = {each.collation.name: each for each in kinds if isinstance(each, Text)}
     binary = _first([each for each in kinds if isinstance(each, Binary)])
-    exact = _first([each for each in found.values() if each.binary])
+    exact = _first([each for each in found.values() if each.collation.binary])
     if binary is not None or exact is not None:
         return binary or exact
     if len(found) > 1:

@@ -10,8 +10,7 @@ from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked
-from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.column_types import Enumeration
+from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
 _of = compiled.register
@@ -97,7 +96,7 @@ def _now(_: exp.Expr, __: Scope) -> Function:
 def _cast(node: exp.Cast, scope: Scope) -> Function:
     inner, wanted = scope.compile(node.this), node.to.this
     if wanted in _INTEGERS:
-        inner = scope.number(node.this) if isinstance(scope.kind(node.this), Enumeration) else inner
+        inner = scope.number(node.this) if is_numbered(scope.kind(node.this)) else inner
         signed = wanted in exp.DataType.SIGNED_INTEGER_TYPES
         return lambda env: None if (a := inner(env)) is None else to_integer(a) if signed else to_integer(a) % 2**64
     if wanted in exp.DataType.TEXT_TYPES and not node.to.expressions:

@@ -13,8 +13,9 @@ from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
+from chatsim.innodb.storage.collations import collate
 from chatsim.innodb.storage.column_types import Binary, Text
-from chatsim.innodb.storage.values import Value, as_text, collate
+from chatsim.innodb.storage.values import Value, as_text
 
 _of = compiled.register
 
@@ -181,7 +182,7 @@ def _like(node: exp.Like, scope: Scope) -> Function:
 def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
     inner, pattern, wanted = scope.compile(node.this), scope.compile(node.expression), not node.args.get("negate")
     kind = common_collation([scope.kind(node.this), scope.kind(node.expression)])
-    exact = isinstance(kind, Binary) or (isinstance(kind, Text) and kind.binary)
+    exact = isinstance(kind, Binary) or (isinstance(kind, Text) and kind.collation.binary)
 
     def value(env: Env) -> int | None:
         a, b = inner(env), pattern(env)

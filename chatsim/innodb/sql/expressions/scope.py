@@ -11,17 +11,22 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
-from chatsim.innodb.storage.column_types import Binary, ColumnType, Decimals, Doubles, Enumeration, Integer, Text, place
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Decimals, Doubles, Integer, Text, place
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value, as_exact_number, as_number
 
-__all__ = ["Scope", "compiled"]
+__all__ = ["Scope", "compiled", "is_numbered"]
 
 _COLLATED = (
     *(exp.Concat, exp.Left, exp.Lower, exp.Upper, exp.If, exp.Case, exp.Coalesce),
     *(exp.Nullif, exp.Least, exp.Greatest, exp.Min, exp.Max),
 )
 """What gives a text with the collation of the texts that it is made of."""
+
+
+def is_numbered(kind: ColumnType | None) -> bool:
+    """Whether values of a column are numbers to numbers, though they are texts or bytes: ENUM, SET, BIT."""
+    return kind is not None and kind.numbered
 
 
 @dataclass
@@ -89,14 +94,14 @@ class Scope:
             for node in nodes:  # which is found out before any row is looked at
                 if isinstance(node, exp.Literal) and node.is_string:
                     as_one(node.name)
-        if not isinstance(left, Enumeration) and not isinstance(right, Enumeration):
+        if not is_numbered(left) and not is_numbered(right):
             return lambda a, b: compare(a, b, by, as_one)
 
         def compared(a: Value, b: Value) -> int:
             numeric = not (isinstance(a, str | bytes) and isinstance(b, str | bytes))
-            if numeric and isinstance(left, Enumeration):
+            if numeric and left is not None and left.numbered:
                 a = left.number(a)
-            if numeric and isinstance(right, Enumeration):
+            if numeric and right is not None and right.numbered:
                 b = right.number(b)
             return compare(a, b, by, as_one)
 
@@ -109,7 +114,7 @@ class Scope:
     def number(self, node: exp.Expr) -> Function:
         """A function that gives an expression's value as a number, or NULL."""
         inner, kind = self.compile(node), self.kind(node)
-        convert: Callable[[Value], Value] = kind.number if isinstance(kind, Enumeration) else self._as_number
+        convert: Callable[[Value], Value] = kind.number if kind is not None and kind.numbered else self._as_number
         return lambda env: None if (a := inner(env)) is None else convert(a)
 
     def place(self, node: exp.Expr) -> Function:

@@ -86,16 +86,16 @@ class AccessRequest:
         if definition.clustered and not entry:
             return True
         columns = definition.columns if definition.clustered else definition.place
-        return self.is_select and self.touched <= set(columns)
+        return self.is_select and self.touched <= set(columns) and definition.has(self.touched)
 
-    def equal_values(self, columns: Sequence[int]) -> Key:
-        """The values of the first columns, as many as have only one value."""
+    def equal_values(self, index: Index, columns: Sequence[int], first: int = 0) -> Key:
+        """The values of key parts of an index, as many as have only one value, from the part ``first`` on."""
         values: list[object] = []
-        for column in columns:
+        for part, column in enumerate(columns[first:], start=first):
             left = self.column_ranges.get(column)
             if left is None or left.point is None:
                 break
-            values.append(left.point)
+            values.append(index.own_part(part, left.point))
         return tuple(values)
 
     def direction(self, candidate: Candidate[AccessPath | Merge]) -> Direction | None:
@@ -105,16 +105,18 @@ class AccessRequest:
             return Direction.FORWARD
         if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path):
             return None
-        if len({down for _, down in self.order}) > 1:
-            return None
+        definition = path.index.definition
         place = [
-            column
-            for column in path.index.definition.place
+            column if not definition.length(part) else None
+            for part, column in enumerate(definition.place)
             if (left := self.column_ranges.get(column)) is None or left.point is None
         ]
         if place[: len(self.order)] != [column for column, _ in self.order]:
             return None
-        return Direction.BACKWARD if self.order[0][1] else Direction.FORWARD
+        turned = {down != (column in definition.descending) for column, down in self.order}
+        if len(turned) > 1:
+            return None
+        return Direction.BACKWARD if turned.pop() else Direction.FORWARD
 
 
 def is_ref_or_null(path: AccessPath) -> bool:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sqlglot import exp
 
-from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
+from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.structures import Index
@@ -226,10 +226,16 @@ class Conditions:
             yield _Term(column, operator, [self._scope.compile(each) for each in right], right)
 
     def _column(self, node: exp.Expr) -> int | None:
+        """The column that an expression is: by its name, or as the expression of a generated column."""
         if not isinstance(node, exp.Column):
-            return None
+            if not self.table.expressions or self._tables_of(node) != {self.at}:
+                return None
+            return self.table.expressions.get(expression_key(node))
         at, column = self._scope.column(node)
         return column if at == self.at else None
+
+    def _tables_of(self, node: exp.Expr) -> set[int]:
+        return {self._scope.column(each)[0] for each in node.find_all(exp.Column)}
 
     def _is_known(self, node: exp.Expr) -> bool:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
@@ -260,7 +266,7 @@ class Conditions:
             looked_up: the number of its first columns that are looked up by value. Conditions on these columns alone
                 are true already, and are left out, except IS NULL.
         """
-        place = index.definition.place
+        place = index.definition.whole
         parts = [
             part
             for each in self.conjuncts

@@ -11,7 +11,7 @@ from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import NULL
+from chatsim.innodb.storage.values import has_null
 
 __all__ = [
     "COMPARE",
@@ -114,7 +114,7 @@ def estimated_rows(index: Index, span: Range) -> int:
 def is_unique_key(index: Index, span: Range) -> bool:
     """Whether a range is one value of a unique key, without NULL."""
     whole = span.exact and len(span.low or ()) == len(index.definition.columns)
-    return whole and index.definition.unique and NULL not in (span.low or ())
+    return whole and index.definition.unique and not has_null(span.low or ())
 
 
 def columns_length(table: Table, columns: Iterable[int]) -> int:

@@ -142,7 +142,7 @@ def _is_settled(path: AccessPath, request: AccessRequest, condition: exp.Expr) -
         return False
     if request.conditions.is_about(condition, _looked_up(path)):
         return True
-    return path.pushed is not None and request.conditions.is_about(condition, path.index.definition.place, pushed=True)
+    return path.pushed is not None and request.conditions.is_about(condition, path.index.definition.whole, pushed=True)
 
 
 def _merge(path: Merge | AccessPath) -> str:

@@ -28,7 +28,9 @@ class IndexHints:
     @classmethod
     def of(cls, table: Table, node: exp.Table) -> IndexHints:
         """The hints for a table in a statement. Raises `DatabaseError` if there is no such index."""
-        known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
+        known = {
+            each.definition.name.lower(): each.definition.name for each in table.indexes if each.definition.visible
+        }
         allowed: frozenset[str] | None = None
         ignored: frozenset[str] = frozenset()
         forced = False
@@ -48,4 +50,4 @@ class IndexHints:
     def permits(self, index: Index) -> bool:
         """Whether an index may be used."""
         name = index.definition.name
-        return name not in self.ignored and (self.allowed is None or name in self.allowed)
+        return index.definition.visible and name not in self.ignored and (self.allowed is None or name in self.allowed)

@@ -38,6 +38,8 @@ def min_max_paths(
         return []
     for index in filter(hints.permits, conditions.table.indexes):
         definition = index.definition
+        if definition.lengths or definition.descending:
+            continue
         before = tuple(takewhile(lambda each: each != column, definition.place))
         if before == definition.place or set(left) - {*before, column}:
             continue

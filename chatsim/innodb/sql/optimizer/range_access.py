@@ -11,7 +11,7 @@ from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.values import NULL
+from chatsim.innodb.storage.values import has_null
 
 __all__ = ["best_range_or_merge", "cheapest_below", "range_candidates"]
 
@@ -59,7 +59,7 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
 
 def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
     """The estimated number of rows of a range. The server counts them, unless it is the only index and forced."""
-    looks = not request.forced or len(request.indexes) > 1 or not request.is_select or NULL in (span.high or ())
+    looks = not request.forced or len(request.indexes) > 1 or not request.is_select or has_null(span.high or ())
     if looks or is_unique_key(index, span):
         return estimated_rows(index, span)
     if not span.exact:

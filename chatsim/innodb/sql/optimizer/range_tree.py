@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from chatsim.innodb.sql.optimizer.cost_model import key_parts
+from chatsim.innodb.sql.optimizer.index_order import intervals_in_index
 from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals, intersect, unite
 from chatsim.innodb.storage.structures import Index
 
@@ -34,7 +35,11 @@ class RangeTree:
     def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> RangeTree:
         """The tree of a condition that restricts one column to some intervals."""
         places = [(each, key_parts(each)) for each in indexes]
-        by = {each: Intervals(place.index(column), left) for each, place in places if column in place}
+        by = {
+            each: Intervals(part := place.index(column), intervals_in_index(each, part, left))
+            for each, place in places
+            if column in place
+        }
         return cls(by) if left or not by else NOTHING  # without an index of the column, range analysis does not notice
 
     def __bool__(self) -> bool:

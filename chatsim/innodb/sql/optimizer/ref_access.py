@@ -8,7 +8,7 @@ from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, estimated_rows, key_parts
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.values import NULL, Key
+from chatsim.innodb.storage.values import Key, has_null
 
 __all__ = ["const_access", "ref_access"]
 
@@ -17,8 +17,8 @@ def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
     """The access to one row by a unique index."""
     for index in request.indexes:
         columns = index.definition.columns
-        values = request.equal_values(columns)
-        if index.definition.unique and len(values) == len(columns) and NULL not in values:
+        values = request.equal_values(index, columns)
+        if index.definition.unique and len(values) == len(columns) and not has_null(values):
             ranges = [Range(values, values, exact=True)]
             path = AccessPath(request.table, index, ranges, covering=request.covers(index), access="const")
             return Candidate(path, 1, 0.0, len(columns))
@@ -29,7 +29,7 @@ def ref_access(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) 
     """The cheapest ref access, by equalities on the first columns of an index, unless a range uses more columns."""
     found = []
     for index in request.searchable:
-        keys = _lookups(request, key_parts(index))
+        keys = _lookups(request, index, key_parts(index))
         parts = len(keys[0])
         if parts and not any(each.path.index is index and each.parts > parts for each in ranges):
             spans = [Range(values, values, exact=True) for values in keys]
@@ -48,12 +48,13 @@ def _read_cost(request: AccessRequest, index: Index, rows: int) -> float:
     return min(rows * PAGE, worst)
 
 
-def _lookups(request: AccessRequest, columns: Sequence[int]) -> list[Key]:
+def _lookups(request: AccessRequest, index: Index, columns: Sequence[int]) -> list[Key]:
     """The values of the first columns, as many as have only one value; for ``ref_or_null`` also with NULL."""
-    values = request.equal_values(columns)
+    values = request.equal_values(index, columns)
     rest = columns[len(values) :]
     left = request.column_ranges.get(rest[0]) if rest else None
     if left is None or not left.or_null or left.points is None:
         return [values]
-    behind = request.equal_values(rest[1:])
-    return [(*values, point, *behind) for point in reversed(left.points)]  # NULL comes last
+    at = len(values)
+    behind = request.equal_values(index, columns, at + 1)
+    return [(*values, index.own_part(at, point), *behind) for point in reversed(left.points)]  # NULL comes last

@@ -4,21 +4,27 @@
 """
 
 from chatsim.innodb.storage.column_types.base import BadValueError, ColumnType, UnusableError, place
-from chatsim.innodb.storage.column_types.members import Enumeration
-from chatsim.innodb.storage.column_types.moments import Moment
-from chatsim.innodb.storage.column_types.numbers import Decimals, Doubles, Integer
+from chatsim.innodb.storage.column_types.documents import Json
+from chatsim.innodb.storage.column_types.members import Enumeration, MemberSet
+from chatsim.innodb.storage.column_types.moments import Moment, TimeOfDay
+from chatsim.innodb.storage.column_types.numbers import Bits, Decimals, Doubles, Integer, Year
 from chatsim.innodb.storage.column_types.texts import Binary, Text
 
 __all__ = [
     "BadValueError",
     "Binary",
+    "Bits",
     "ColumnType",
     "Decimals",
     "Doubles",
     "Enumeration",
     "Integer",
+    "Json",
+    "MemberSet",
     "Moment",
     "Text",
+    "TimeOfDay",
     "UnusableError",
+    "Year",
     "place",
 ]

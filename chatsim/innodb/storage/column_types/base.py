@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, cast
 
-from chatsim.innodb.storage.values import Value, as_number, collate
+from chatsim.innodb.storage.collations import collate
+from chatsim.innodb.storage.values import Value, as_number, as_text
 
-__all__ = ["BadValueError", "ColumnType", "UnusableError", "place"]
+__all__ = ["OUT_OF_RANGE", "TRUNCATED", "BadValueError", "ColumnType", "UnusableError", "place"]
+
+OUT_OF_RANGE, TRUNCATED, DEPRECATED_DELIMITER = 1264, 1265, 4095
+WARNINGS = {OUT_OF_RANGE: "Out of range value", TRUNCATED: "Data truncated"}
 
 
 class UnusableError(Exception):
@@ -16,19 +20,51 @@ class UnusableError(Exception):
 
 
 class BadValueError(Exception):
-    """A value can't be stored in a column.
+    """A value can't be stored in a column as it is.
+
+    Args:
+        errno: MySQL's number of the error.
+        reason: the text of the error, up to the column.
+        kept: the value that is stored instead: with IGNORE, or where the ``sql_mode`` is not strict.
+        warns: the number of the warning then, if it is another one.
+        harmless: it is stored in a strict ``sql_mode``, too, with a note.
+        hopeless: nothing can be stored instead.
 
     Attributes:
-        errno: MySQL's number of the error.
-        reason: the text of the error, with ``{column}`` and ``{row}`` in it.
-        kept: the value that IGNORE stores instead.
+        errno, kept, harmless, hopeless: as given.
     """
 
-    def __init__(self, errno: int, reason: str, kept: Value) -> None:
+    def __init__(
+        self,
+        errno: int,
+        reason: str,
+        kept: Value = None,
+        *,
+        warns: int | None = None,
+        harmless: bool = False,
+        hopeless: bool = False,
+    ) -> None:
         super().__init__(errno, reason)
         self.errno = errno
-        self.reason = reason
+        self._reason = reason
+        self._warns = warns
         self.kept = kept
+        self.harmless = harmless
+        self.hopeless = hopeless
+
+    def message(self, table: str, column: str, row: int) -> str:
+        """The text of the error, for a column of a row of a statement."""
+        if self.hopeless:
+            return f"{self._reason} in value for column '{table}.{column}'."
+        if self.errno == DEPRECATED_DELIMITER:
+            return f"{self._reason} at row {row} is deprecated. Prefer the standard '-'."
+        return f"{self._reason} for column '{column}' at row {row}"
+
+    def warning(self, table: str, column: str, row: int) -> tuple[int, str]:
+        """The number and text of the warning about the value that is stored instead."""
+        if self._warns is None:
+            return self.errno, self.message(table, column, row)
+        return self._warns, f"{WARNINGS[self._warns]} for column '{column}' at row {row}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +77,9 @@ class ColumnType:
 
     collated: ClassVar[bool] = False
     """Whether its values are sorted by other keys than themselves."""
+
+    numbered: ClassVar[bool] = False
+    """Whether its values stand for numbers, which are compared and calculated with (see `number`)."""
 
     size: int
 
@@ -72,6 +111,23 @@ class ColumnType:
     def number(self, value: Value) -> int | float | Decimal:
         """A value that is not NULL, as a number."""
         return as_number(value)
+
+    def shown(self, value: Value) -> str:
+        """A value that is not NULL, as ``data_locks`` shows it."""
+        return as_text(value)
+
+    def prefix(self, value: Value, length: int) -> Value:
+        """The first characters or bytes of a value: what an index of a prefix has of it."""
+        raise NotImplementedError
+
+    def prefix_order(self, key: object, length: int) -> object:
+        """The sort key of the first characters or bytes of a value, from the value's sort key."""
+        raise NotImplementedError
+
+    @property
+    def key_size(self) -> int:
+        """The bytes of a value in a key, as EXPLAIN's ``key_len`` counts them."""
+        return self.size
 
     @property
     def zero(self) -> Value:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, cast
 
-from chatsim.innodb.storage.column_types.base import BadValueError, ColumnType, UnusableError
-from chatsim.innodb.storage.values import Value, as_text, collate
+from chatsim.innodb.storage.collations import DEFAULT, Collation
+from chatsim.innodb.storage.column_types.base import TRUNCATED, BadValueError, ColumnType, UnusableError
+from chatsim.innodb.storage.values import Value, as_text
 
 __all__ = ["Binary", "Text"]
+
+_LENGTH_PREFIX = 2  # bytes for the length of a value in a key
+_BYTES = {"utf8mb4": 4, "utf8mb3": 3, "latin1": 1, "ascii": 1}
+"""The most bytes that a character has."""
+
+_CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 
 
 @dataclass(frozen=True)
@@ -17,17 +24,15 @@ class Text(ColumnType):
 
     Attributes:
         length: the largest number of characters.
-        binary: whether the collation compares code points.
-        padded: whether the collation ignores spaces at the end.
-        trimmed: whether spaces at the end are not stored.
-        long: whether an index on it needs a length.
+        collation: which texts are equal, and their order.
+        trimmed: CHAR: spaces at the end are no part of the value; in a record they fill it up.
+        long: TEXT: whether an index on it needs a length.
     """
 
     collated: ClassVar[bool] = True
 
     length: int
-    binary: bool
-    padded: bool
+    collation: Collation = field(default=DEFAULT)
     trimmed: bool = False
     long: bool = False
 
@@ -36,18 +41,31 @@ class Text(ColumnType):
         text = as_text(value)
         if self.trimmed:
             text = text.rstrip(" ")
+        if (codec := _CODECS.get(self.collation.charset)) is not None and not text.isascii():
+            self._check(text, codec)
         if len(text) > self.length:
             if text[self.length :].strip(" "):
-                raise BadValueError(1406, "Data too long for column '{column}' at row {row}", text[: self.length])
-            text = text[: self.length]
+                raise BadValueError(1406, "Data too long", text[: self.length], warns=TRUNCATED)
+            raise BadValueError(1265, "Data truncated", text[: self.length], harmless=True)
         return text
+
+    def _check(self, text: str, codec: str) -> None:
+        """Raise `BadValueError` for a character that the character set does not have."""
+        try:
+            text.encode(codec)
+        except UnicodeEncodeError as error:
+            rest = text[error.start :].encode()
+            shown = "".join(f"\\x{each:02X}" if each > 127 else chr(each) for each in rest[:6])
+            shown += "..." if len(rest) > 6 else ""
+            kept = text.encode(codec, errors="replace").decode(codec)[: self.length]
+            raise BadValueError(1366, f"Incorrect string value: '{shown}'", kept) from None
 
     def order(self, value: Value) -> object:
         """The sort key of the collation."""
-        text = as_text(value)
-        if self.padded:
+        text = value if isinstance(value, str) else as_text(value)
+        if self.collation.padded:
             text = text.rstrip(" ")
-        return text if self.binary else collate(text)
+        return self.collation.key(text)
 
     def sought(self, value: Value, operator: str) -> object | None:  # noqa: ARG002 - as the others
         """Only a text can be searched for by a collation."""
@@ -58,6 +76,31 @@ class Text(ColumnType):
     def stored(self, value: Value) -> int | None:
         """The bytes of the text. CHAR has room for as many characters as it declares."""
         return None if value is None else max(len(as_text(value).encode()), self.length if self.trimmed else 0)
+
+    def shown(self, value: Value) -> str:
+        """The text in quotes, filled up with spaces if it is a CHAR; a TEXT as bytes."""
+        text = as_text(value)
+        if self.long:
+            return f"0x{text.encode().hex().upper()}"
+        if self.trimmed:  # a record has as many bytes as the column has characters, or more
+            text += " " * (self.length - len(text.encode()))
+        return "'" + text.replace("'", "''") + "'"
+
+    def prefix(self, value: Value, length: int) -> Value:
+        """The first characters."""
+        return as_text(value)[:length]
+
+    def prefix_order(self, key: object, length: int) -> object:
+        """The sort key of the first characters."""
+        if isinstance(key, tuple):
+            return tuple(each[:length] for each in key)
+        text = cast("str", key)[:length]
+        return text.rstrip(" ") if self.collation.padded else text
+
+    @property
+    def key_size(self) -> int:
+        """The most bytes of the characters, and of their length."""
+        return self.length * _BYTES[self.collation.charset] + (0 if self.trimmed else _LENGTH_PREFIX)
 
     @property
     def zero(self) -> Value:
@@ -70,30 +113,52 @@ class Binary(ColumnType):
     """BINARY, VARBINARY, BLOB: bytes, up to a largest length.
 
     Attributes:
-        long: whether an index on it needs a length.
+        long: BLOB: whether an index on it needs a length.
+        fixed: BINARY: whether it is filled up with zero bytes.
     """
 
     length: int
     long: bool = False
+    fixed: bool = False
 
     def store(self, value: Value) -> Value:
         """The bytes."""
         data = value if isinstance(value, bytes) else as_text(value).encode()
         if len(data) > self.length:
-            raise BadValueError(1406, "Data too long for column '{column}' at row {row}", data[: self.length])
-        return data
+            raise BadValueError(1406, "Data too long", data[: self.length], warns=TRUNCATED)
+        return data.ljust(self.length, b"\0") if self.fixed else data
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """Only bytes can be searched for among bytes."""
+        """Only bytes can be searched for among bytes, and as they are: a shorter value is not filled up."""
         if not isinstance(value, str | bytes):
             raise UnusableError
-        return super().sought(value, operator)
+        data = value if isinstance(value, bytes) else value.encode()
+        if len(data) > self.length and operator in ("=", "<=>", "in"):
+            return None
+        return data
 
     def stored(self, value: Value) -> int | None:
         """The number of bytes."""
         return len(value) if isinstance(value, bytes) else None
 
+    def shown(self, value: Value) -> str:
+        """The bytes, in hexadecimal digits."""
+        return f"0x{cast('bytes', value).hex().upper()}"
+
+    def prefix(self, value: Value, length: int) -> Value:
+        """The first bytes."""
+        return cast("bytes", value)[:length]
+
+    def prefix_order(self, key: object, length: int) -> object:
+        """The first bytes."""
+        return cast("bytes", key)[:length]
+
+    @property
+    def key_size(self) -> int:
+        """The most bytes of a value, and of its length."""
+        return self.length + (0 if self.fixed else _LENGTH_PREFIX)
+
     @property
     def zero(self) -> Value:
         """No bytes."""
-        return b""
+        return bytes(self.length) if self.fixed else b""

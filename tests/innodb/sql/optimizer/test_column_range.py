@@ -4,13 +4,14 @@ import pytest
 
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.intervals import END, START, Interval, after, before
+from chatsim.innodb.storage.collations import collation_named
 from chatsim.innodb.storage.column_types import Integer, Text
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import NULL
 
 NUMBER = Column("n", Integer(4, -(2**31), 2**31 - 1), nullable=True)
 COUNTED = Column("c", NUMBER.type, nullable=False)
-NAME = Column("name", Text(80, 20, binary=True, padded=False), nullable=True)
+NAME = Column("name", Text(80, 20, collation_named("utf8mb4_0900_bin")), nullable=True)
 
 
 @pytest.mark.parametrize(

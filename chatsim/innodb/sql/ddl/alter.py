@@ -1,0 +1,269 @@
+"""ALTER TABLE, CREATE INDEX and DROP INDEX (manual, "ALTER TABLE Statement", "Online DDL Operations").
+
+The changed declaration becomes a new table. Where the columns and the primary key stay as they are, indexes are added
+to the old one or taken away from it; otherwise its rows are copied, in the order of the old primary key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.ddl.declaration_changes import Edited, edit
+from chatsim.innodb.sql.ddl.tables import declared_table, enter
+from chatsim.innodb.sql.expressions import Context
+from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Text
+from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.statistics import Statistics
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import ForeignKey, Table
+from chatsim.innodb.storage.values import Value
+
+__all__ = ["Alteration", "alter_table"]
+
+
+@dataclass
+class Alteration:
+    """A change of a table that has been checked.
+
+    Attributes:
+        change: makes the change.
+        copies: whether older read views can't read the table afterwards.
+        affected: how many rows the server says it has copied.
+        rename: the new name of the table, or "".
+    """
+
+    change: Callable[[], None]
+    copies: bool
+    affected: int = 0
+    rename: str = ""
+
+
+def alter_table(
+    table: Table,
+    actions: Sequence[object],
+    options: Mapping[str, str],
+    tables: Mapping[str, Table],
+    context: Context,
+) -> Alteration:
+    """ALTER TABLE.
+
+    Args:
+        table: the table.
+        actions: what to do, see `chatsim.innodb.sql.syntax`.
+        options: its table options.
+        tables: all tables, by their names.
+        context: the session, for defaults.
+
+    Raises:
+        NotImplementedError: the model can't do it.
+        DatabaseError: it is not possible.
+    """
+    edited = edit(table, actions, options)
+    fresh = declared_table(table.name, edited.declared, tables, context)
+    fresh.next_number = table.next_number
+    sources = _sources(table, fresh, edited)
+    if _same_rows(table, fresh, sources):
+        indexes = _with_old_ones(table, fresh)
+        copies, affected = False, 0
+    else:
+        _copy_rows(table, fresh, sources)
+        indexes, copies = fresh.indexes, True
+        affected = len(table.clustered) if _counts(table, fresh, sources, edited) else 0
+    if edited.checks_rows:
+        _check_rows(fresh, indexes[0])
+        affected = len(table.clustered)
+    if (number := options.get("AUTO_INCREMENT")) is not None:
+        fresh.next_number = max(int(number), _next_number(fresh, indexes[0]))
+    others = [each for each in table.children if each.child is not table]
+    children = [(each, _with_parent(each, table, fresh, indexes)) for each in others]
+
+    def change() -> None:
+        for old in table.parents:
+            old.parent.children.remove(old)
+        table.indexes[:] = indexes
+        table.columns = fresh.columns
+        table.hidden, table.declared, table.expressions = fresh.hidden, fresh.declared, fresh.expressions
+        table.checks, table.next_number = fresh.checks, fresh.next_number
+        table.renumber()
+        if copies:
+            table.statistics = Statistics()
+            table.statistics.rows = len(indexes[0])
+        own = [
+            replace(
+                each,
+                child=table,
+                parent=table if each.parent is fresh else each.parent,
+                index=_same_index(indexes, each.index),
+                parent_index=_same_index(indexes, each.parent_index) if each.parent is fresh else each.parent_index,
+            )
+            for each in fresh.parents
+        ]
+        table.parents = own
+        for each in own:
+            each.parent.children.append(each)
+        for old, new in children:
+            table.children[table.children.index(old)] = new
+            new.child.parents[new.child.parents.index(old)] = new
+
+    return Alteration(change, copies, affected, edited.rename)
+
+
+def _sources(table: Table, fresh: Table, edited: Edited) -> list[int | None]:
+    """For each new column the number of the old one; None for an added one."""
+    found: list[int | None] = []
+    for column in fresh.columns:
+        if column.hidden:
+            found.append(None)
+        else:
+            old = edited.sources.get(column.name.lower(), "")
+            found.append(table.numbers.get(old))
+    if fresh.hidden is not None:
+        found[fresh.hidden] = table.hidden
+    return found
+
+
+def _same_rows(table: Table, fresh: Table, sources: Sequence[int | None]) -> bool:
+    """Whether the rows stay as they are: the columns and the clustered index do."""
+    if len(table.columns) != len(fresh.columns):
+        return False
+    kept = all(
+        source == at or (fresh.columns[at].hidden and table.columns[at].hidden) for at, source in enumerate(sources)
+    )
+    alike = (
+        old.type == new.type and old.nullable >= new.nullable and old.auto_increment == new.auto_increment
+        for old, new in zip(table.columns, fresh.columns, strict=True)
+    )
+    return kept and all(alike) and _is_like(table.clustered, fresh.clustered)
+
+
+def _is_like(one: Index, other: Index) -> bool:
+    """Whether two indexes have the same entries."""
+    names = {"name": "", "visible": True}
+    return replace(one.definition, **names) == replace(other.definition, **names)  # type: ignore[arg-type]
+
+
+def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
+    """The new table's indexes, with the entries that the old table's have; the others are filled."""
+    found = [table.clustered]
+    left = list(table.secondary)
+    for new in fresh.secondary:
+        old = next((each for each in left if _is_like(each, new)), None)
+        if old is not None:
+            left.remove(old)
+            old.definition = new.definition
+            found.append(old)
+            continue
+        for record in table.clustered:
+            if not record.deleted:
+                enter(table, new, record.row)
+        found.append(new)
+    return found
+
+
+def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None]) -> None:
+    """Fill a new table with the rows of the old one. Raises a `DatabaseError` for a row that does not fit."""
+    number = 0
+    for record in table.clustered:
+        if record.deleted:
+            continue
+        number += 1
+        row = [_converted(fresh, at, source, record.row, number) for at, source in enumerate(sources)]
+        fresh.generate(row)
+        for index in fresh.indexes:
+            enter(fresh, index, tuple(row))
+
+
+def _converted(fresh: Table, at: int, source: int | None, old: Sequence[Value], number: int) -> Value:
+    """The value of a column of the new table, for the ``number``-th row of the old one."""
+    column = fresh.columns[at]
+    if at == fresh.hidden or (source is None and column.auto_increment):
+        return _numbered(fresh, at)
+    if column.generated is not None:
+        return None
+    if source is None:
+        return _given_at_once(column)
+    value = old[source]
+    if value is None:
+        if not column.nullable:
+            raise database_error(1138, "Invalid use of NULL value")
+        return None
+    try:
+        return column.type.store(value)
+    except BadValueError as error:
+        if error.harmless:
+            return error.kept
+        raise database_error(error.errno, error.message(fresh.name, column.name, number)) from error
+
+
+def _numbered(fresh: Table, at: int) -> int:
+    """The next row id or the next AUTO_INCREMENT value."""
+    if at == fresh.hidden:
+        fresh.next_row_id += 1
+        return fresh.next_row_id - 1
+    fresh.next_number += 1
+    return fresh.next_number - 1
+
+
+def _given_at_once(column: Column) -> Value:
+    """The value of an existing row in a new column."""
+    if not column.has_default:
+        return column.type.zero
+    return column.default() if callable(column.default) else column.default
+
+
+def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: Edited) -> bool:
+    """Whether the server copies the table row by row, and says how many (ALGORITHM=COPY)."""
+    for at, source in enumerate(sources):
+        new = fresh.columns[at]
+        if source is None or at == fresh.hidden:
+            if new.generated is not None and not new.hidden and edited.is_stored(new.name):
+                return True
+            continue
+        old = table.columns[source]
+        if not _grows(old.type, new.type) or old.auto_increment != new.auto_increment:
+            return True
+    return table.hidden is None and fresh.hidden is not None
+
+
+def _grows(old: ColumnType, new: ColumnType) -> bool:
+    """Whether a column's values stay as they are: the type is the same, or a longer VARCHAR."""
+    if isinstance(old, Text) and isinstance(new, Text) and not (old.trimmed or new.trimmed or old.long or new.long):
+        bytes_alike = (old.key_size > 257) == (new.key_size > 257)
+        return old.collation == new.collation and new.length >= old.length and bytes_alike
+    return old == new
+
+
+def _check_rows(fresh: Table, clustered: Index) -> None:
+    """Check that all rows satisfy the CHECK constraints. Raises a `DatabaseError` (3819)."""
+    for record in clustered:
+        for name, holds in fresh.checks.items():
+            if not record.deleted and not holds(record.row):
+                raise database_error(3819, f"Check constraint '{name}' is violated.")
+
+
+def _next_number(fresh: Table, clustered: Index) -> int:
+    """The least AUTO_INCREMENT value that is greater than all in the table."""
+    if fresh.auto is None:
+        return 1
+    numbers = [record.row[fresh.auto] for record in clustered if not record.deleted]
+    return max((each for each in numbers if isinstance(each, int)), default=0) + 1
+
+
+def _same_index(indexes: Iterable[Index], wanted: Index) -> Index:
+    return next(each for each in indexes if each.definition == wanted.definition)
+
+
+def _with_parent(old: ForeignKey, table: Table, fresh: Table, indexes: Sequence[Index]) -> ForeignKey:
+    """A foreign key of another table after the change of its parent. Raises a `DatabaseError` if it needs more."""
+    names = [table.columns[at].name for at in old.parent_columns]
+    if missing := [each for each in names if each.lower() not in fresh.numbers]:
+        message = f"needed in a foreign key constraint '{old.name}' of table '{old.child.name}'"
+        raise database_error(1829, f"Cannot drop column '{missing[0]}': {message}")
+    columns = tuple(fresh.numbers[each.lower()] for each in names)
+    index = next((each for each in indexes if each.definition.place[: len(columns)] == columns), None)
+    if index is None:
+        dropped = old.parent_index.definition.name
+        raise database_error(1553, f"Cannot drop index '{dropped}': needed in a foreign key constraint")
+    return replace(old, parent_columns=columns, parent_index=index)

@@ -1,0 +1,177 @@
+"""Parsing definitions: CREATE TABLE, CREATE INDEX, ALTER TABLE, RENAME TABLE, DROP TABLE, DROP INDEX.
+
+Source: manual, "Data Definition Statements".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlglot import exp
+
+from chatsim.innodb.sql import syntax
+from chatsim.innodb.sql.declaration_parser import DeclarationParser
+
+__all__ = ["DefinitionParser"]
+
+
+class DefinitionParser(DeclarationParser):
+    """The part of the model's parser that reads statements about tables and indexes."""
+
+    def create_table(self, *, temporary: bool = False) -> exp.Expr:
+        """CREATE TABLE, from the name on."""
+        exists = self._say("IF", "NOT", "EXISTS")
+        name = self._table_named()
+        declared = syntax.TableSyntax(exists=exists, temporary=temporary)
+        if self._say("LIKE"):
+            return self._created(name, replace(declared, like=self._table_named()))
+        if self._curr and self._curr.text == "(":
+            if self._next and self._next.text.upper() == "LIKE":
+                self._advance(2)
+                declared = replace(declared, like=self._table_named())
+                self._need(")")
+                return self._created(name, declared)
+            if not (self._next and self._next.text.upper() in ("SELECT", "WITH")):
+                declared = replace(declared, items=self._list(self._item))
+        declared = replace(declared, options=self._options(), partitioning=self._partitioning())
+        declared = replace(declared, duplicates=self._one_of("IGNORE", "REPLACE"))
+        self._say("AS")
+        query = self._parse_statement() if self._curr else None
+        return self._created(name, declared, query)
+
+    def _created(self, name: str, declared: syntax.TableSyntax, query: exp.Expr | None = None) -> exp.Expr:
+        return syntax.CreateTable(this=self._table_node(name), declared=declared, expression=query)
+
+    def create_index(self, kind: str = "INDEX") -> exp.Expr:
+        """CREATE INDEX, from the name on."""
+        name = self._named()
+        self._using()
+        self._need("ON")
+        table = self._table_named()
+        key = self._key_options(syntax.KeySyntax(kind, name, self._list(self._part)))
+        self._options(())  # ALGORITHM and LOCK: a change takes effect at once in any case
+        return syntax.AlterTable(this=self._table_node(table), actions=[syntax.AddItem(key)], options={})
+
+    def drop_index(self) -> exp.Expr:
+        """DROP INDEX, from the name on."""
+        name = self._named()
+        self._need("ON")
+        table = self._table_named()
+        self._options(())
+        return syntax.AlterTable(this=self._table_node(table), actions=[syntax.DropItem("INDEX", name)], options={})
+
+    def drop_tables(self, *, temporary: bool = False) -> exp.Expr:
+        """DROP TABLE, from the names on."""
+        exists = self._say("IF", "EXISTS")
+        names = [self._table_named()]
+        while self._say(","):
+            names.append(self._table_named())
+        self._one_of("RESTRICT", "CASCADE")
+        return syntax.DropTables(names=names, exists=exists, temporary=temporary)
+
+    def rename_tables(self) -> exp.Expr:
+        """RENAME TABLE, from the names on."""
+        pairs = []
+        while True:
+            name = self._table_named()
+            self._need("TO")
+            pairs.append((name, self._table_named()))
+            if not self._say(","):
+                return syntax.RenameTables(pairs=pairs)
+
+    def alter_table(self) -> exp.Expr:
+        """ALTER TABLE, from the name on."""
+        name = self._table_named()
+        actions: list[Any] = []
+        options: dict[str, str] = {}
+        while self._curr:
+            found = self._actions()
+            if found:
+                actions += found
+            else:
+                options |= self._options((",", "PARTITION", "PARTITION BY"))
+            if self._curr and not self._say(","):
+                raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {self._curr.text.upper()}")
+        return syntax.AlterTable(this=self._table_node(name), actions=actions, options=options)
+
+    def _table_node(self, name: str) -> exp.Table:
+        return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+    def _actions(self) -> list[Any]:
+        """The action of ALTER TABLE that comes next; several for ADD of several columns; none for a table option."""
+        word = self._one_of("ADD", "DROP", "MODIFY", "CHANGE", "RENAME", "ALTER", "CONVERT", "ORDER BY", "FORCE")
+        match word:
+            case "ADD":
+                return self._added()
+            case "DROP":
+                return [self._dropped()]
+            case "MODIFY" | "CHANGE":
+                return [self._modified(renames=word == "CHANGE")]
+            case "RENAME":
+                return [self._renamed()]
+            case "ALTER":
+                return [self._changed()]
+            case "FORCE" | "":
+                return []
+        raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {word}")
+
+    def _modified(self, *, renames: bool) -> syntax.ChangeColumn:
+        self._say("COLUMN")
+        name = self._named()
+        column = self._column_definition() if renames else self._column_named(name)
+        return syntax.ChangeColumn(name, column, self._place())
+
+    def _added(self) -> list[Any]:
+        if self._say("PARTITION"):
+            raise NotImplementedError("the model's SQL has no ALTER TABLE … ADD PARTITION")
+        if (item := self._key_or_constraint()) is not None:
+            return [syntax.AddItem(item)]
+        self._say("COLUMN")
+        if self._curr and self._curr.text == "(":
+            items = self._list(self._item)
+            return [
+                syntax.AddColumn(each) if isinstance(each, syntax.ColumnSyntax) else syntax.AddItem(each)
+                for each in items
+            ]
+        return [syntax.AddColumn(self._column_definition(), self._place())]
+
+    def _place(self) -> str | None:
+        if self._say("FIRST"):
+            return ""
+        return self._named() if self._say("AFTER") else None
+
+    def _dropped(self) -> Any:
+        if self._say("PRIMARY", "KEY"):
+            return syntax.DropItem("PRIMARY")
+        if self._say("FOREIGN", "KEY"):
+            return syntax.DropItem("FOREIGN", self._named())
+        if self._say("PARTITION"):
+            raise NotImplementedError("the model's SQL has no ALTER TABLE … DROP PARTITION")
+        kind = self._one_of("INDEX", "KEY", "CHECK", "CONSTRAINT")
+        if kind:
+            return syntax.DropItem("INDEX" if kind == "KEY" else kind, self._named())
+        self._say("COLUMN")
+        return syntax.DropColumn(self._named())
+
+    def _renamed(self) -> Any:
+        if kind := self._one_of("COLUMN", "INDEX", "KEY"):
+            name = self._named()
+            self._need("TO")
+            return (syntax.RenameColumn if kind == "COLUMN" else syntax.RenameIndex)(name, self._named())
+        self._one_of("TO", "AS")
+        return syntax.RenameTable(self._table_named())
+
+    def _changed(self) -> Any:
+        kind = self._one_of("INDEX", "CHECK", "CONSTRAINT")
+        if not kind:
+            self._say("COLUMN")
+        name = self._named()
+        if kind in ("CHECK", "CONSTRAINT"):
+            raise NotImplementedError(f"the model's SQL has no ALTER TABLE … ALTER {kind}")
+        if self._say("DROP", "DEFAULT"):
+            return syntax.SetDefault(name, None)
+        if not kind and self._say("SET", "DEFAULT"):
+            return syntax.SetDefault(name, self._default_value())
+        self._say("SET")
+        return syntax.SetVisible(kind or "COLUMN", name, visible=self._one_of("VISIBLE", "INVISIBLE") == "VISIBLE")
