@@ -70,8 +70,11 @@ class Stream(Protocol):
         """The other end's address."""
         ...
 
-    async def read(self, limit: int) -> bytes:
-        """Wait for at least one byte and return at most ``limit``; ``b""`` once the peer has closed."""
+    async def read(self, limit: int, least: int = 1) -> bytes:
+        """Wait for at least one byte and return at most ``limit``; ``b""`` once the peer has closed.
+
+        ``least`` is how many bytes the reader can do something with. A network may wait for so many.
+        """
         ...
 
     async def write(self, data: bytes) -> None:

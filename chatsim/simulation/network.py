@@ -307,7 +307,7 @@ class SimulatedStream(Generic[A]):
         """The other end's address."""
         return self._peer
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, least: int = 1) -> bytes:  # noqa: ARG002 - it need not wait for them
         """Wait for at least one byte and return at most ``limit``; ``b""`` once the peer has closed."""
         return await self._inbound.read(limit)
 

@@ -210,6 +210,20 @@ def test_an_end_within_a_frame_is_said():
         decoder.end()
 
 
+def test_it_says_how_many_bytes_are_missing_of_a_header_and_then_of_a_body():
+    data = frame(1023, {"fromuid": 1})
+    decoder = Decoder(FROM_CLIENT)
+    missing = []
+    for byte in data[:-1]:
+        missing.append(decoder.missing)
+        decoder.feed(bytes([byte]))
+        assert decoder.next_message() is None
+    assert missing == [4, 3, 2, 1, *range(len(data) - 4, 1, -1)]
+    decoder.feed(data[-1:])
+    assert decoder.next_message() is not None
+    assert decoder.missing == 4
+
+
 def test_a_message_longer_than_a_frame_is_not_encoded():
     text = protocol.AcknowledgedText(message_id=1, unique_id="u", content="x" * LARGEST_BODY, status=0, chat_time="")
     long = protocol.TextReply(error=0, fromuid=1, touid=2, thread_id=3, chat_datas=(text,))

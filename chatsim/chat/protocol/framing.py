@@ -89,6 +89,14 @@ class Decoder:
         del self._buffer[:end]
         return message
 
+    @property
+    def missing(self) -> int:
+        """After `next_message` has returned None: how many bytes must arrive before it says something else."""
+        end = _HEADER.size
+        if len(self._buffer) >= end:
+            end += _HEADER.unpack_from(self._buffer)[1]
+        return end - len(self._buffer)
+
     def end(self) -> None:
         """Note that the peer has closed the connection. Raises `ProtocolError` if a frame was incomplete."""
         if self._buffer:

@@ -189,7 +189,7 @@ class ClientSession:
         while self._ending is None:
             if (message := self._decoder.next_message()) is not None:
                 return message
-            data = await self._stream.read(_CHUNK)
+            data = await self._stream.read(_CHUNK, self._decoder.missing)  # one byte at a time would cost much
             if not data:
                 if self._ending is None:
                     self._decoder.end()

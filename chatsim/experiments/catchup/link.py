@@ -35,8 +35,8 @@ class _CountedStream:
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
-    async def read(self, limit: int) -> bytes:
-        data = await self._stream.read(limit)
+    async def read(self, limit: int, least: int = 1) -> bytes:
+        data = await self._stream.read(limit, least)
         self._link.bytes += len(data)
         return data
 

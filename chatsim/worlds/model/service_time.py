@@ -60,9 +60,9 @@ class _ServiceTimeStream:
     def peer(self) -> Address:
         return self._stream.peer
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, least: int = 1) -> bytes:
         if self._pending is None:
-            data = await self._stream.read(limit)
+            data = await self._stream.read(limit, least)
             self._pending = (data, self._service_time(data))
         data, seconds = self._pending
         if seconds:

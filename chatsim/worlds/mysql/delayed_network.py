@@ -111,7 +111,7 @@ class _DelayedStream:
     def peer(self) -> Address:
         return self._stream.peer
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, least: int = 1) -> bytes:  # noqa: ARG002 - it need not wait for them
         return await self._down.get(limit)
 
     async def write(self, data: bytes) -> None:

@@ -160,18 +160,27 @@ class _TcpStream:
         self._reader = reader
         self._writer = writer
         self._peer = peer
+        self._least = 1
 
     @property
     def peer(self) -> Address:
         return self._peer
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, least: int = 1) -> bytes:
+        if least != self._least:
+            self._wake_at(least)
         try:
             return await self._reader.read(limit)
         except ConnectionError:
             raise
         except OSError as error:  # a host that can't be reached any more, a timeout of the kernel's
             raise ConnectionResetError(ECONNRESET, str(error)) from error
+
+    def _wake_at(self, least: int) -> None:
+        """Let the kernel wake this process only when so many bytes are there, or the end: socket(7), SO_RCVLOWAT."""
+        self._least = least
+        with suppress(OSError):  # the connection has ended
+            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least)
 
     async def write(self, data: bytes) -> None:
         if self._writer.is_closing():

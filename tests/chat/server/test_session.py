@@ -680,3 +680,28 @@ async def test_however_much_is_pushed_to_a_client_that_does_not_read_one_task_se
             await asyncio.sleep(0)
         assert len(asyncio.all_tasks()) <= before + 2
         assert len(await client.rest()) == 10_000
+
+
+class Dripping:
+    """A stream that gives its reader what is missing, and notes how much that was."""
+
+    def __init__(self, data):
+        self.asked = []
+        self._data = data
+
+    async def read(self, limit, least):
+        self.asked.append(least)
+        data, self._data = self._data[:least], self._data[least:]
+        return data
+
+    async def write(self, data):
+        pass
+
+
+@in_virtual_time
+async def test_it_asks_the_network_for_whole_headers_and_whole_bodies():
+    request = encode(asking(1))
+    stream = Dripping(request * 2)
+    session = ClientSession(stream, FROM_CLIENT, Limits(), asyncio.ensure_future)
+    assert await session.serve(echo, sorry) == "closed by the client"
+    assert stream.asked == [4, len(request) - 4] * 2 + [4]

@@ -1,5 +1,6 @@
-"""TCP under a shortage of descriptors: accepting pauses, that is said once, and it goes on afterwards."""
+"""TCP under attack: a shortage of descriptors, and bytes that come one at a time."""
 
+import asyncio
 import json
 import resource
 import socket
@@ -8,6 +9,9 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+
+from chatsim.chat.ports import Address
+from chatsim.worlds.mysql.tcp import TcpNetwork
 
 SERVER = """
 import asyncio, json, logging, resource, sys
@@ -83,3 +87,72 @@ def test_a_limit_that_is_large_enough_is_left_alone(server):
     assert (soft, hard) == (most, most)
     assert capacity >= 1
     process.communicate("")
+
+
+class Pair:
+    """The two ends of a connection: a socket, and the stream that a server reads."""
+
+    async def __aenter__(self):
+        self._accepted = asyncio.get_running_loop().create_future()
+        self._over = asyncio.Event()
+        self._listener = await TcpNetwork().listen(Address("127.0.0.1", 0), self._accept)
+        self.socket = socket.create_connection((self._listener.address.host, self._listener.address.port))
+        self.stream = await self._accepted
+        return self
+
+    async def __aexit__(self, *_):
+        self.socket.close()
+        await self.stream.close()
+        self._over.set()
+        await self._listener.close()
+        await asyncio.sleep(0)
+
+    async def _accept(self, stream):
+        self._accepted.set_result(stream)
+        await self._over.wait()
+
+
+async def begun(work):
+    """A task that waits already."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    return task
+
+
+async def several_turns():
+    """Let the loop look for bytes that have arrived, several times."""
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+
+
+async def test_a_reader_is_not_woken_before_so_much_is_there_as_it_has_asked_for():
+    async with Pair() as pair:
+        reading = await begun(pair.stream.read(100, 5))
+        for byte in b"four":
+            pair.socket.send(bytes([byte]))
+            await several_turns()
+        assert not reading.done()
+        pair.socket.send(b"!")
+        assert await reading == b"four!"
+
+
+async def test_a_reader_that_asks_for_less_afterwards_gets_what_is_there():
+    async with Pair() as pair:
+        pair.socket.send(b"123456")
+        assert await pair.stream.read(100, 5) == b"123456"
+        reading = await begun(pair.stream.read(100, 1_000))
+        pair.socket.send(b"a little")
+        await several_turns()
+        assert not reading.done()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert await pair.stream.read(100, 1) == b"a little"
+
+
+async def test_the_end_wakes_a_reader_whatever_it_has_asked_for():
+    async with Pair() as pair:
+        reading = await begun(pair.stream.read(100, 1_000))
+        pair.socket.send(b"bye")
+        pair.socket.shutdown(socket.SHUT_WR)
+        assert await reading == b"bye"
+        assert await pair.stream.read(100, 1_000) == b""
