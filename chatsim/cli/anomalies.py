@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatsim.cli.common import one_sentence, server_options
+from chatsim.cli.common import one_sentence, quiet_option, server_options, shows_progress
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError
 
@@ -26,8 +26,9 @@ __all__ = ["anomalies"]
     help="Where it is tried: on a real server, or in the model.",
 )
 @click.option("--markdown", is_flag=True, help="Print a table for a document.")
+@quiet_option
 @server_options
-def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
+def anomalies(world: str, *, markdown: bool, quiet: bool, **options: Any) -> None:
     """Try out what each isolation level prevents: Hermitage's anomalies, at MySQL's four levels.
 
     On a server that you name, the InnoDB counter purge_invoked (innodb_monitor_enable) is enabled meanwhile; it is put
@@ -41,7 +42,8 @@ def anomalies(world: str, *, markdown: bool, **options: Any) -> None:
             raise BadParameterError("which server to use is said for --world mysql; the model has none")
         from chatsim.conformance.anomaly_matrix import anomalies as try_out
 
-        found = asyncio.run(try_out(world=servers if world == "mysql" else world))
+        there = servers if world == "mysql" else world
+        found = asyncio.run(try_out(world=there, progress=shows_progress(quiet=quiet)))
     if markdown:
         click.echo(found.markdown())
     else:

@@ -98,6 +98,18 @@ _SERVER_OPTIONS = (
 )
 
 
+quiet_option = click.option(
+    "--quiet",
+    is_flag=True,
+    help="Print nothing but the result, and errors: no progress bar, even on a terminal.",
+)
+
+
+def shows_progress(*, quiet: bool) -> bool:
+    """Whether a command shows progress bars: on a terminal, unless it is to be quiet."""
+    return not quiet and sys.stderr.isatty()
+
+
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options for servers. Their values are the fields of `Servers`."""
     for option in _SERVER_OPTIONS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatsim.cli import reports
-from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, server_options
+from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_option, server_options, shows_progress
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
@@ -46,6 +46,7 @@ def command(experiment: type[Experiment]) -> click.Command:
         *,
         as_json: bool,
         wide: bool,
+        quiet: bool,
         must_pass: str | None = None,
         explain: bool = False,
         **options: Any,
@@ -57,12 +58,12 @@ def command(experiment: type[Experiment]) -> click.Command:
             result = chosen.result(where.name)
             _make(out)
             _touch({"--junit": junit, "--markdown": markdown})
-        status, sentence = _run(chosen, where, result)
+        status, sentence = _run(chosen, where, result, quiet=quiet)
         judgement = gate(chosen, result, musts)
         for path, text in ((junit, reports.junit(result, judgement)), (markdown, reports.markdown(result, judgement))):
             if path is not None:
                 path.write_bytes(text)
-        _report(result, out=out, as_json=as_json, explain=explain, wide=wide)
+        _report(result, out=out, as_json=as_json, explain=explain, wide=wide, quiet=quiet)
         if status:
             click.echo(sentence, err=True)
             sys.exit(status)
@@ -146,6 +147,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 _WORLD_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON object per row, a line each."),
+    quiet_option,
     click.option("--wide", is_flag=True, help="Print all columns, also those that the terminal has no room for."),
     click.option("--markdown", type=_FILE, help="Write a summary for a pipeline into this file, in Markdown."),
     click.option("--junit", type=_FILE, help="Write a report into this file, as JUnit does: a test case for each row."),
@@ -217,10 +219,10 @@ def _touch(files: Mapping[str, Path | None]) -> None:
 # --- the run
 
 
-def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tuple[int, str]:
+def _run(experiment: Experiment, where: Servers | Model, result: Result, *, quiet: bool) -> tuple[int, str]:
     """The exit status, and the sentence that goes with one that is not 0."""
     try:
-        run_here(experiment, where, result)
+        run_here(experiment, where, result, progress=shows_progress(quiet=quiet))
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"
         return INTERRUPTED, f"Interrupted; {finished}."
@@ -232,9 +234,11 @@ def _run(experiment: Experiment, where: Servers | Model, result: Result) -> tupl
 # --- what is printed
 
 
-def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool, wide: bool) -> None:
+def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool, wide: bool, quiet: bool) -> None:
     if out is not None and result.variants:
-        click.echo(f"saved in {result.save(out)}", err=True)
+        home = result.save(out)
+        if not quiet:
+            click.echo(f"saved in {home}", err=True)
     if as_json:
         for row in result.rows():
             click.echo(json.dumps(row))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from chatsim.cli.common import one_sentence, server_options
+from chatsim.cli.common import one_sentence, quiet_option, server_options, shows_progress
 from chatsim.cli.interruption import is_late
 from chatsim.cli.schedule_output import PlayedFile, print_both, print_checks, print_outcomes, print_report
 from chatsim.conformance.files import read
@@ -47,6 +47,7 @@ _SESSIONS = re.compile(r"(\d)(?:-(\d))?")
 @click.option("--seed", type=int, help="Of the schedules that are drawn.  [default: 1]")
 @click.option("--sessions", help="How many they have, as 3, or 2-4.  [default: 2-4]")
 @click.option("--foreign-keys", is_flag=True, help="Draw them over a parent table and its child.")
+@quiet_option
 @server_options
 def schedule(
     files: Sequence[Path],
@@ -58,6 +59,7 @@ def schedule(
     as_json: bool,
     check: bool,
     foreign_keys: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Run schedules: the statements of several sessions, in a given order, with the locks after each step.
@@ -82,7 +84,7 @@ def schedule(
         if generate is not None:
             _check_drawing_options(files, world, generate, as_json=as_json, check=check)
             draws = {"seed": _seed(seed), "sessions": _session_range(sessions or "2-4"), "foreign_keys": foreign_keys}
-            interrupted, report = _generate(servers, generate, draws)
+            interrupted, report = _generate(servers, generate, draws, progress=shows_progress(quiet=quiet))
         else:
             _check_file_options(files, world, servers, check=check, drawn=(seed, sessions, foreign_keys or None))
             played = _play_files(files, ["mysql", "model"] if world == "both" else [world], servers, check=check)
@@ -205,7 +207,9 @@ def _play_all(files: Iterable[PlayedFile], world: str, play: Play) -> None:
             each.outcomes[world] = error
 
 
-def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool, DifferentialReport]:
+def _generate(
+    servers: Servers, count: int, draws: dict[str, Any], *, progress: bool
+) -> tuple[bool, DifferentialReport]:
     """Draw and play schedules. Returns whether it was interrupted, and the report so far."""
     from chatsim.conformance import model_player
 
@@ -217,7 +221,9 @@ def _generate(servers: Servers, count: int, draws: dict[str, Any]) -> tuple[bool
     report = DifferentialReport()
     try:
         with _mysql(servers) as (play, log_bin), _interruptible(play) as stoppable:
-            DifferentialTest(stoppable, partial(model_player.play, log_bin=log_bin), **draws).run(count, report)
+            DifferentialTest(stoppable, partial(model_player.play, log_bin=log_bin), **draws).run(
+                count, report, progress=progress
+            )
     except KeyboardInterrupt:
         return True, report
     return False, report

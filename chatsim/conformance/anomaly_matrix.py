@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-
-from tqdm.auto import tqdm
 
 from chatsim.conformance.anomalies import ANOMALIES, SETUP, IsolationAnomaly
 from chatsim.conformance.play import player
 from chatsim.conformance.schedule import Play, Schedule, ScheduleOutcome, Step
 from chatsim.db.session import Isolation
+from chatsim.progress import Progress
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
 
@@ -78,13 +76,14 @@ async def anomalies(*, world: str | MySQL | Model = "mysql", progress: bool = Tr
         WorldError: the world is not available.
         DivergenceError: the model was to check that a schedule repeats itself, and it does not.
     """
-    silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm reads the variable only if `disable` is not given
     trials = [(anomaly, level) for anomaly in ANOMALIES for level in Isolation]
     found: dict[str, dict[str, bool]] = {anomaly.name: {} for anomaly in ANOMALIES}
     async with player(world) as (play, server):
-        for anomaly, level in tqdm(trials, unit="schedule", leave=False, disable=silent):
-            schedule, numbers = await asyncio.to_thread(_arrange_in_model, anomaly, level)
-            found[anomaly.name][level.value] = happened(anomaly, await play(schedule), numbers)
+        with Progress(shown=progress).bar(len(trials), "schedule") as bar:
+            for anomaly, level in trials:
+                schedule, numbers = await asyncio.to_thread(_arrange_in_model, anomaly, level)
+                found[anomaly.name][level.value] = happened(anomaly, await play(schedule), numbers)
+                bar.update()
     return AnomalyMatrix(server, found)
 
 

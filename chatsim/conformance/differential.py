@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
-
-from tqdm.auto import tqdm
 
 from chatsim.conformance.comparison import LEVELS
 from chatsim.conformance.generation.numbered import NumberedSchedules
 from chatsim.conformance.oracle import Disagreement, NotModelledError, Oracle, UnstableError, content
 from chatsim.conformance.schedule import Play
 from chatsim.conformance.shrinking import shrink
+from chatsim.progress import Progress
 
 __all__ = ["DifferentialReport", "DifferentialTest"]
 
@@ -86,8 +84,7 @@ class DifferentialTest:
         Raises:
             WorldError: the server can't be used.
         """
-        silent = not progress or "TQDM_DISABLE" in os.environ  # tqdm reads the variable only if `disable` is not given
-        with tqdm(total=count, unit="schedule", leave=False, miniters=1, disable=silent) as bar:
+        with Progress(shown=progress).bar(count, "schedule") as bar:
             for number in range(1, count + 1):
                 self._oracle.forget()
                 found = self._play(number, report)

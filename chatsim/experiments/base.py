@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from chatsim.experiments.parameters import Whole, check, parameter, plain
-from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, describe_machine
+from chatsim.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd

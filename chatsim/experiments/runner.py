@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chatsim.experiments.parameters import parameters
-from chatsim.experiments.progress import Progress
+from chatsim.progress import Progress
 from chatsim.worlds.choice import choose
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def test_options_are_the_parameters_then_what_is_asked_of_the_result_then_where_
     assert names == [
         *("--strategies", "--pattern", "--layer", "--clients", "--rounds", "--pairs", "--existing", "--ids", "--retry"),
         *("--schema", "--nodes", "--pool", "--rate", "--seed", "--must-pass"),
-        *("--world", "--costs", "--check-determinism", "--out", "--junit", "--markdown", "--wide", "--json"),
+        *("--world", "--costs", "--check-determinism", "--out", "--junit", "--markdown", "--wide", "--quiet", "--json"),
         *("--mysql-url", "--mysql-via", "--mysql-image", "--profile", "--redis-url"),
     ]
 

@@ -19,8 +19,8 @@ from chatsim.experiments.catchup.following import Followed, Following
 from chatsim.experiments.catchup.protocols import PROTOCOLS
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.parameters import BadParameterError, Choices, Number, Numbers, Whole, parameter
-from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
+from chatsim.progress import Progress
 from chatsim.worlds.world import Distance, World
 
 if TYPE_CHECKING:

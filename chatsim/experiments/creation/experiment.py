@@ -35,10 +35,10 @@ from chatsim.experiments.parameters import (
     Whole,
     parameter,
 )
-from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
 from chatsim.experiments.statistics import latencies_ms, percentile
 from chatsim.experiments.together import side_by_side
+from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.world import BadParameterError, Costs, World

@@ -33,10 +33,10 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, disordered, judge, repeated, unexpected
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
-from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
 from chatsim.experiments.statistics import percentile
 from chatsim.experiments.talk.checks import SentText
+from chatsim.progress import Progress
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users
 from chatsim.worlds.world import Sharing, World

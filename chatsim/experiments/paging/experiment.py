@@ -40,9 +40,9 @@ from chatsim.experiments.paging.plans import compared
 from chatsim.experiments.paging.prices import price
 from chatsim.experiments.paging.walks import WRITERS, Walk, walk
 from chatsim.experiments.parameters import Choice, Choices, Numbers, Objects, Whole, parameter
-from chatsim.experiments.progress import Progress
 from chatsim.experiments.result import Result, Variant
 from chatsim.experiments.statistics import percentile
+from chatsim.progress import Progress
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.world import Reads, World
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatsim.experiments.progress import Progress
+from chatsim.progress import Progress
 
 
 def shown(progress, capsys):
