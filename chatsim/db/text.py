@@ -4,8 +4,9 @@ The whole project uses this module to split SQL text. It treats quotes and comme
 "String Literals", "Schema Object Names" and "Comment Syntax"). A string in ``'`` or ``"`` ends at a quote that is not
 doubled and not after a backslash. A name in backticks ends at a backtick that is not doubled. A comment is ``#`` or
 ``--`` (followed by white space or the end of the text) up to the end of the line, or ``/* … */``. Semicolons and
-question marks within them have no meaning. A string or comment without an end reaches to the end of the text. A comment
-that the server would execute (``/*! … */``) is a comment here.
+question marks within them have no meaning. A string or comment without an end reaches to the end of the text. What a
+server of the project's version executes of a comment (``/*! … */``, ``/*!50100 … */``) is part of the text, as SHOW
+CREATE TABLE and mysqldump print it; if it is for a later version it is a comment.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Part", "fill", "parts", "placeholders", "quoted", "statements"]
+__all__ = ["Part", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
+
+_VERSION = 90700
+"""The server's version, as comments name it: comments for a later one are not executed."""
 
 _TOKEN = re.compile(
     r"""
@@ -24,11 +28,28 @@ _TOKEN = re.compile(
     | (?P<space> \s+ )
     | (?P<semicolon> ; )
     | (?P<placeholder> \? )
-    | [^\s'"`\#\-/;?]+
+    | [^\s'"`\#\-/;?*]+
     | .
     """,
     re.DOTALL | re.VERBOSE,
 )
+_EXECUTED = re.compile(r"/\*!(?P<version>\d{5,6}(?!\d))?")
+
+
+def executed(sql: str) -> str:
+    """A text in which the comments that the server executes are none: spaces are in the place of their marks."""
+    if "/*!" not in sql:
+        return sql
+    pieces: list[str] = []
+    at, within = 0, False
+    while (token := _TOKEN.match(sql, at)) is not None:
+        text, at = token.group(), token.end()
+        if within and sql.startswith("*/", token.start()):
+            at, within, text = token.start() + 2, False, "  "
+        elif (mark := _EXECUTED.match(text)) is not None and int(mark["version"] or 0) <= _VERSION:
+            at, within, text = token.start() + mark.end(), True, " " * mark.end()
+        pieces.append(text)
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=1024)
@@ -49,6 +70,7 @@ def parts(sql: str) -> list[Part]:
     """The statements of a text, and the comments before, between and after them, in order."""
     found: list[Part] = []
     start = end = None
+    sql = executed(sql)
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "space" or (token.lastgroup == "comment" and start is not None):
             continue
@@ -89,6 +111,7 @@ def fill(sql: str, literals: Sequence[str]) -> str:
 @lru_cache(maxsize=1024)
 def _pieces(sql: str) -> tuple[str, ...]:
     """The pieces of a text between its placeholders."""
+    sql = executed(sql)
     pieces, start = [], 0
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "placeholder":

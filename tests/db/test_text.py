@@ -37,6 +37,27 @@ def test_a_semicolon_ends_a_statement_unless_a_string_a_name_or_a_comment_has_it
     assert list(statements(sql)) == found
 
 
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("/*!50003 UPDATE t SET a = 1 */", ["UPDATE t SET a = 1"]),
+        ("/*! SELECT 1; SELECT 2 */; x", ["SELECT 1", "SELECT 2", "x"]),
+        (
+            "CREATE TABLE t (a INT) /*!50100 PARTITION BY KEY (a) */; x",
+            ["CREATE TABLE t (a INT)          PARTITION BY KEY (a)", "x"],
+        ),
+        ("SELECT 1 /*!99999 , 2 */, 3; x", ["SELECT 1 /*!99999 , 2 */, 3", "x"]),
+        ("SELECT '/*! a */', 3*4*/*! 5 */; x", ["SELECT '/*! a */', 3*4*    5", "x"]),
+        ("SELECT 1 /*! , '*/', 2 */; x", ["SELECT 1     , '*/', 2", "x"]),
+        ("/* a /*! b */ SELECT 1", ["SELECT 1"]),
+        ("SELECT /*!50100 1", ["SELECT          1"]),
+    ],
+)
+def test_what_the_server_executes_of_a_comment_is_part_of_the_text(sql, found):
+    assert [each.rstrip() for each in statements(sql)] == found
+    assert placeholders(f"/*! SELECT ? */, {sql}") == 1
+
+
 # --- placeholders
 
 
