@@ -139,8 +139,8 @@ class _Watch:
         os._exit(128 + self.number if status == INTERRUPTED or self.late else status)
 
     def _watch(self) -> None:
-        while not self.number:
-            self._read(None)
+        while not self._read(None):
+            pass
         first = time.monotonic()
         for seconds in (*_GIVE_UP, _EXIT):
             while (left := first + seconds - time.monotonic()) > 0:
@@ -162,6 +162,9 @@ class _Watch:
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         """Do for SIGTERM what is done for SIGINT at the moment."""
+        if not self.number:  # a library may have replaced the wakeup file descriptor
+            os.write(self._wakeup, bytes([number]))
+            self.number = number
         if self._given_up and not _runs_a_loop():
             return  # what is printed or saved after the first time is not interrupted
         self._given_up = self.late

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -165,6 +166,24 @@ def test_a_command_that_waits_for_the_first_answer_ends_too(mysqld, what):
     with mysqld.stopped(), command(mysqld, ASKS[what]) as running:
         running.connects()
         assert running.end(signal.SIGINT)[0] == 130
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_chat_ends_too_though_its_screen_has_handlers_of_its_own(number, status):
+    here, there = pty.openpty()
+    login = '{"host": "127.0.0.1", "port": 9, "uid": 1, "token": "x"}'  # nobody is there: it tries again and again
+    with subprocess.Popen([*CHATSIM, "chat", login], stdin=there, stdout=there, stderr=subprocess.PIPE) as process:
+        os.close(there)
+        shown = b""
+        while b"\x1b[?2004h" not in shown:  # bracketed paste: the screen has the terminal
+            shown += os.read(here, 4096)
+        process.send_signal(number)
+        with suppress(OSError):  # the other end is closed
+            while os.read(here, 4096):
+                pass
+        os.close(here)
+        said = process.stderr.read()
+    assert (process.returncode, said) == (status, b"Interrupted.\n")
 
 
 INTERRUPTED_IMPORT = """

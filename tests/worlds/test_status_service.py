@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import grpc
 import grpc.aio
@@ -15,6 +15,7 @@ from chatsim.db.session import Rows
 from chatsim.worlds.common.peers_pb2 import GetChatServerReq, GetChatServerRsp
 from chatsim.worlds.common.presence import MemoryDirectory
 from chatsim.worlds.common.tokens import SignedTokens
+from chatsim.worlds.mysql import grpc_peers
 from chatsim.worlds.mysql.grpc_status import status_service
 
 UID = 2**40
@@ -116,3 +117,34 @@ def test_a_request_that_can_not_be_decoded_is_refused_and_a_thousand_are_one_lin
     (line,) = caplog.records
     assert line.exc_info is None
     assert re.fullmatch(r"a call of ipv4:\S+ is malformed: .* \(1 so far\)", line.getMessage())
+
+
+def test_callers_who_say_nothing_and_are_too_many_are_hung_up_on_and_others_are_served(monkeypatch):
+    limits = dict(grpc_peers._LIMITS) | {"grpc.max_allowed_incoming_connections": 5}
+    monkeypatch.setattr(grpc_peers, "_LIMITS", tuple(limits.items()))
+
+    async def body():
+        directory = MemoryDirectory(60)
+        await directory.announce(NodeStatus("node1", Address("127.0.0.1", 8990), 0, 1))
+        async with status_service(StatusServer(directory, SignedTokens(b"key", lambda: 0.0)), Users()) as address:
+            silent = [await asyncio.open_connection(address.host, address.port) for _ in range(20)]
+            ends = [asyncio.create_task(_end(reader)) for reader, _ in silent]
+            while sum(end.done() for end in ends) < 15:
+                await asyncio.wait([end for end in ends if not end.done()], return_when=asyncio.FIRST_COMPLETED)
+            for _, writer in silent:
+                writer.close()
+            await asyncio.gather(*ends)
+            async with grpc.aio.insecure_channel(str(address)) as channel:
+                ask = channel.unary_unary(
+                    "/message.StatusService/GetChatServer", response_deserializer=GetChatServerRsp.FromString
+                )
+                request = GetChatServerReq(uid=UID).SerializeToString()
+                return await ask(request, timeout=60, wait_for_ready=True)
+
+    assert asyncio.run(body()).error == 0
+
+
+async def _end(reader):
+    with suppress(ConnectionResetError):
+        while await reader.read(1000):
+            pass
