@@ -83,14 +83,12 @@ def shown_rows(rows: list[tuple[Value, ...]], tables: Iterable[Table]) -> list[t
 
 def ordering_columns(
     scope: Scope, nodes: Iterable[exp.Expr], directions: Iterable[bool]
-) -> list[tuple[int, bool]] | None:
-    """The columns of an ORDER BY, if all of them are of the first table; None otherwise."""
-    found: list[tuple[int, bool]] = []
+) -> list[tuple[int, int, bool]] | None:
+    """The columns of an ORDER BY, with their tables, and whether they are descending; None if it has expressions."""
+    found: list[tuple[int, int, bool]] = []
     for node, down in zip(nodes, directions, strict=True):
         if not isinstance(node, exp.Column):
             return None
         at, column = scope.column(node)
-        if at != 0:
-            return None
-        found.append((column, down))
+        found.append((at, column, down))
     return found

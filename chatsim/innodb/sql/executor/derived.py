@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Derived", "base_tables", "derived_table", "with_queries"]
 
 _UNKNOWN = ColumnType(8)
+_KEEPS = ("group", "having", "distinct", "limit", "offset", "order", "with_", "operation_modifiers", "into", "windows")
+"""The clauses of a query that is not merged."""
 
 
 class Derived(Table):
@@ -32,12 +34,13 @@ class Derived(Table):
         name: its name in the statement.
         query: the query.
         names: the names of its columns; if empty, those of the query.
+        source: the syntax tree of the query, and what finds its tables.
 
     Raises:
         DatabaseError: the names don't match the query.
     """
 
-    def __init__(self, name: str, query: Query, names: Sequence[str]) -> None:
+    def __init__(self, name: str, query: Query, names: Sequence[str], source: tuple[exp.Expr, Find]) -> None:
         if names and len(names) != len(query.names):
             raise database_error(
                 1353,
@@ -49,10 +52,29 @@ class Derived(Table):
         if twice := next((each for at, each in enumerate(lowered) if each in lowered[:at]), None):
             raise database_error(1060, f"Duplicate column name '{twice}'")
         columns = [
-            Column(each, kind or _UNKNOWN, nullable=True) for each, kind in zip(called, query.kinds, strict=True)
+            Column(each, kind or _UNKNOWN, nullable=nullable)
+            for each, kind, nullable in zip(called, query.kinds, query.nullable, strict=True)
         ]
         super().__init__(name, columns, [])
         self.query = query
+        self.source = source
+
+    def is_merged(self, *, plain: bool) -> bool:
+        """Whether its tables may become tables of the statement, since it only filters and renames.
+
+        Args:
+            plain: whether its values may be replaced by NULL, so that they must be columns.
+        """
+        select = self.source[0]
+        if not isinstance(select, exp.Select) or select.args.get("from_") is None:
+            return False
+        if any(select.args.get(part) for part in _KEEPS):
+            return False
+        inner = [each.unalias() for each in select.expressions]
+        if plain and not all(isinstance(each, exp.Column | exp.Star) for each in inner):
+            return False
+        kept = (exp.AggFunc, exp.Window, exp.Query, exp.Exists, exp.Parameter, exp.Anonymous)
+        return not any(node.find(*kept) for node in (*inner, *filter(None, [select.args.get("where")])))
 
     async def read(self, run: Execution) -> list[tuple[Value, ...]]:
         """Its rows. The first call runs the query."""
@@ -82,7 +104,9 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
     for each in node.expressions:
         if each.alias.lower() in known:
             raise database_error(1066, f"Not unique table/alias: '{each.alias}'")
-        known[each.alias.lower()] = Derived(each.alias, query(each.this, found), _names(each))
+        known[each.alias.lower()] = Derived(
+            each.alias, query(each.this.copy(), found), _names(each), (each.this, found)
+        )
     return found
 
 
@@ -90,7 +114,7 @@ def derived_table(node: exp.Subquery, find: Find, query: PrepareQuery) -> Derive
     """The derived table of a query in FROM. Raises as `with_queries` does."""
     if not node.alias:
         raise database_error(1248, "Every derived table must have its own alias")
-    return Derived(node.alias, query(node.this, find), _names(node))
+    return Derived(node.alias, query(node.this.copy(), find), _names(node), (node.this, find))
 
 
 def base_tables(tables: Iterable[Table]) -> list[Table]:

@@ -12,6 +12,7 @@ from chatsim.innodb.sql.expressions import Context, Env
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.sql.executor.names import Names
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.rows import RowOperations
     from chatsim.innodb.storage.structures import ReadView
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "SessionContext"]
+
+Rows: TypeAlias = "list[tuple[Value, ...]]"
 
 Find: TypeAlias = "Callable[[str], Table]"
 """Finds a table by its name, or raises `DatabaseError`."""
@@ -99,9 +102,9 @@ class Execution:
         """The lock mode of plain reads; None if they take no locks."""
         return "S" if self.shares or self.session.reads_lock else None
 
-    def env(self, tables: int = 0) -> Env:
-        """An environment with room for the rows of that many tables."""
-        return Env(self.session, self.args, [()] * tables)
+    def env(self, tables: int = 0, outer: Env | None = None) -> Env:
+        """An environment with room for the rows of that many tables, within that of an outer query."""
+        return Env(self.session, self.args, [()] * tables, outer=outer)
 
     def warn(self, errno: int, message: str) -> None:
         """Note a warning."""
@@ -114,10 +117,12 @@ class Query(Protocol):
     Attributes:
         names: the names of its columns.
         kinds: the types of its columns; None for a value that is not from a column.
+        nullable: whether its columns may be NULL.
     """
 
     names: list[str]
     kinds: list[ColumnType | None]
+    nullable: list[bool]
 
     @property
     def writes(self) -> bool:
@@ -129,14 +134,28 @@ class Query(Protocol):
         """The tables of the schema that it reads."""
         ...
 
-    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows. Raises a `DatabaseError`."""
+    async def read(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> Rows:
+        """Its rows. Raises a `DatabaseError`.
+
+        Args:
+            run: the run of the statement.
+            outer: the environment of the query around it.
+            most: how many rows are needed; None is all.
+        """
+        ...
+
+    def has_one_row(self, run: Execution) -> bool:
+        """Whether it is known before that it has no more than one row."""
+        ...
+
+    def estimated_rows(self, run: Execution) -> float:
+        """How many rows the optimizer expects of it."""
         ...
 
 
 class PrepareQuery(Protocol):
     """Prepares a query: see `chatsim.innodb.sql.executor.query`."""
 
-    def __call__(self, node: exp.Expr, find: Find, *, strict: bool = False) -> Query:
+    def __call__(self, node: exp.Expr, find: Find, *, strict: bool = False, outer: Names | None = None) -> Query:
         """The query. Raises as `prepare` does."""
         ...

@@ -72,7 +72,8 @@ class Insert:
         selected = self.source.scope.tables if isinstance(self.source, Select) else ()
         scope = Scope([(table.name, table), *selected], inserted=alias.lower(), strict=not self.ignore)
         conflict = node.args.get("conflict")
-        self.updates = compile_assignments(scope, table, conflict.expressions) if conflict else None
+        updates = [self._of_source(each, scope) for each in conflict.expressions] if conflict else []
+        self.updates = compile_assignments(scope, table, updates) if conflict else None
         self.selected = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
             self.source.add_outputs((at - 1, column) for at, column in self.selected)
@@ -84,6 +85,21 @@ class Insert:
         for part, at in enumerate(self.columns):
             if self.source is not None or any(values and values[part] is not None for values in self.values):
                 refuse_generated(self.table, at)
+
+    def _of_source(self, node: exp.Expr, scope: Scope) -> exp.Expr:
+        """An assignment of ON DUPLICATE KEY UPDATE in which columns of merged derived tables are resolved."""
+        source = self.source
+        if not isinstance(source, Select) or not isinstance(node, exp.EQ):
+            return node
+        target = ("", self.table.name.lower(), scope.inserted)
+
+        def meant(part: exp.Expr) -> exp.Expr:
+            if not isinstance(part, exp.Column) or (part.table.lower() in target and part.name.lower() in own):
+                return part
+            return source.resolved(part)
+
+        own = self.table.numbers
+        return exp.EQ(this=node.this, expression=node.expression.transform(meant))
 
     @property
     def bulk(self) -> bool:

@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.aggregate import Aggregate
-from chatsim.innodb.sql.executor.clauses import (
-    all_true,
-    compile_limit,
-    limit_value,
-    ordering_columns,
-    refuse,
-    shown_rows,
-)
-from chatsim.innodb.sql.executor.derived import Derived, base_tables, derived_table
+from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, shown_rows
+from chatsim.innodb.sql.executor.derived import Derived, base_tables
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
-from chatsim.innodb.sql.executor.nested_loop import NestedLoop
+from chatsim.innodb.sql.executor.from_clause import FromClause
+from chatsim.innodb.sql.executor.join import Join
+from chatsim.innodb.sql.executor.join_plan import Order
+from chatsim.innodb.sql.executor.joined_tables import JoinedTables
+from chatsim.innodb.sql.executor.locking_clause import Locking
+from chatsim.innodb.sql.executor.names import Names
+from chatsim.innodb.sql.executor.select_run import SelectRun
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
-from chatsim.innodb.sql.optimizer.access_path import plan_access
-from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
-from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
-from chatsim.innodb.sql.optimizer.outer_join import rejects_null
-from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.locks import NotGrantedError, WaitPolicy
+from chatsim.innodb.storage.locks import NotGrantedError
 from chatsim.innodb.storage.scan import AccessPath, Reading
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Each", "Select"]
+
+_MODIFIERS = ("HIGH_PRIORITY", "SQL_SMALL_RESULT", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_NO_CACHE")
 
 Each = Callable[[tuple[Value, ...]], Awaitable[None]]
 """A function that is called with each row that is read."""
@@ -47,40 +44,28 @@ class Select:
 
     duplicates: Mode = "S"
 
-    def __init__(self, node: exp.Select, find: Find, query: PrepareQuery, *, strict: bool = False) -> None:
-        refuse(node, "windows", "qualify", "operation_modifiers", "hint")
-        sources = [node.args["from_"].this] if node.args.get("from_") else []
-        wanted = conjuncts(node.args.get("where"))
-        self.outer: dict[int, list[exp.Expr]] = {}  # of a table that is joined from the left: when a row of it matches
-        for join in _joins(node):
-            if join.args.get("kind") not in (None, "", "INNER", "CROSS"):
-                raise unsupported(join)
-            if join.args.get("using") or join.args.get("method") or join.args.get("side") not in (None, "", "LEFT"):
-                raise unsupported(join)
-            sources.append(join.this)
-            if join.args.get("side"):
-                self.outer[len(sources) - 1] = conjuncts(join.args.get("on"))
-            else:
-                wanted += conjuncts(join.args.get("on"))
-        if [each.name.upper() for each in sources] == ["DUAL"]:
-            sources = []
+    def __init__(
+        self, node: exp.Select, find: Find, query: PrepareQuery, *, strict: bool = False, outer: Names | None = None
+    ) -> None:
+        refuse(node, "windows", "qualify", "hint", "kind")
+        first = node.args["from_"].this if node.args.get("from_") else None
+        merges = outer is None or outer.merges_within
+        clause = FromClause(first, _joins(node), find, query, merges=merges)
+        _obey_modifiers(node, clause)
         self.node = node
-        self.scope = scope = Scope(
-            [(each.alias_or_name, _source(each, find, query)) for each in sources], strict=strict, grouping=True
-        )
-        self.hints = [IndexHints.of(table, source) for (_, table), source in zip(scope.tables, sources, strict=True)]
-        for at in sorted(self.outer, reverse=True):  # the last first, since what it asks then may be of another
-            if any(rejects_null(scope, at, each) for each in wanted):
-                wanted += self.outer.pop(at)
+        self.distinct = bool(node.args.get("distinct"))
+        self.scope = scope = Scope(clause.tables, strict=strict, grouping=True)
+        self._clause = clause
+        self._names = Names(clause, scope, find, query, outer, merges_within=merges)
         self.names: list[str] = []
         self._select_list = self._expand_select_list()
         self.outputs = [scope.compile(each) for each in self._select_list]
         self.kinds = [scope.kind(each) for each in self._select_list]
         scope.grouping = False
-        compiled = [scope.compile(each) for each in wanted]
-        self.filters = [(self.named(each), function) for each, function in zip(wanted, compiled, strict=True)]
-        self.matches = {at: [scope.compile(each) for each in on] for at, on in self.outer.items()}
-        self.conjuncts = wanted
+        wanted = [self._names.resolve(each) for each in conjuncts(node.args.get("where"))]
+        self._names.resolve_joins()
+        self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
+        self.nullable = [self._may_be_null(each) for each in self._select_list]
         self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
@@ -89,40 +74,40 @@ class Select:
             raise unsupported("HAVING without groups")
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
-        self.mode, self.wait_policy = _locking(node)
-        self.sequence = self._sequence_of_tables()
+        self.locking = Locking.of(node, clause)
         self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() == "GET_LOCK"]
-        if self.waits and sources:
+        if self.waits and scope.tables:
             raise unsupported("GET_LOCK() in a statement about tables")
         self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
 
     def _prepare_order_and_groups(self, node: exp.Select) -> None:
         """Prepare GROUP BY, HAVING and ORDER BY."""
-        scope, alone = self.scope, len(self.scope.tables) == 1
+        scope = self.scope
         group, order = node.args.get("group"), node.args.get("order")
         if group:
             refuse(group, "rollup", "cube", "grouping_sets", "totals", "all")
         grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
         self.groups = [scope.place(each) for each in grouped_by] if group else None
         ascending = [False] * len(grouped_by)
-        self.grouping = (ordering_columns(scope, grouped_by, ascending) or []) if alone else []
+        self.grouping = ordering_columns(scope, grouped_by, ascending) or []
         scope.grouping = True
         by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
         self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
-        self.ordering = ordering_columns(scope, by, self.directions) if alone else None
+        self.ordering = ordering_columns(scope, by, self.directions)
 
     @property
     def tables(self) -> Sequence[Table]:
         """The tables of the schema that it reads."""
-        return base_tables(table for _, table in self.scope.tables)
+        own = base_tables(table for _, table in self.scope.tables)
+        return [*own, *(table for each in self.scope.subqueries for table in each.query.tables)]
 
     @property
     def writes(self) -> bool:
         """Whether it locks rows as if it changed them."""
-        return self.mode == "X"
+        return "X" in self.locking.modes or any(each.query.writes for each in self.scope.subqueries)
 
     def add_outputs(self, wanted: Iterable[tuple[int, int]]) -> None:
         """Have further columns behind those of the select list, for an INSERT: numbers of tables and of their columns.
@@ -136,37 +121,30 @@ class Select:
             self.scope.read.add((at, column))
             self.outputs.append(_column(at, column))
 
-    def columns_read(self, at: int) -> set[int]:
-        """The columns of the ``at``-th table that it names."""
-        return {column for number, column in self.scope.read if number == at}
+    def resolved(self, node: exp.Expr) -> exp.Expr:
+        """An expression about its tables, with the names resolved."""
+        return self._names.resolve(node.copy())
 
     @property
     def grouped(self) -> bool:
         """Whether it groups rows."""
         return self.groups is not None or bool(self.aggregates)
 
-    def access_plan(
-        self, at: int, conditions: Conditions, env: Env, rows_wanted: int | None, view: ReadView | None
-    ) -> AccessPlan:
-        """The access plan of the ``at``-th table, when the rows of the tables before it are known."""
-        alone = len(self.sequence) == 1
-        streams = not self.grouped and not self.node.args.get("distinct")
-        return plan_access(
-            *(conditions, env, self.hints[at]),
-            touched=self.columns_read(at),
-            ordering=self.grouping if self.grouped else (self.ordering or ()) if alone else (),
-            limit=rows_wanted if streams else None,
-            grouped=bool(self.grouping),
-            view=view,
-        )
+    def order_wanted(self, rows_wanted: int | None) -> Order:
+        """The order in which its rows are wanted from the join."""
+        if self.grouped:
+            return Order(self.grouping, grouped=bool(self.grouping))
+        limit = None if self.distinct else rows_wanted
+        return Order(self.ordering if self.order else (), limit)
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""
         if not self.min_max_columns:
             return []
-        ((_, conditions),) = self.sequence
+        joined = self.joined
         return [
-            min_max_paths(conditions, env, self.hints[0], each, self.columns_read(0)) for each in self.min_max_columns
+            min_max_paths(joined.conditions(0, ()), env, joined.hints[0], each, joined.touched(0))
+            for each in self.min_max_columns
         ]
 
     async def run(self, run: Execution) -> Answer:
@@ -178,33 +156,58 @@ class Select:
         run.answer.rows = shown_rows(rows, self.tables)
         return run.answer
 
-    async def read(self, run: Execution, each: Each | None = None) -> list[tuple[Value, ...]]:
-        """Its rows.
+    async def read(
+        self, run: Execution, each: Each | None = None, *, outer: Env | None = None, most: int | None = None
+    ) -> list[tuple[Value, ...]]:
+        """Its rows; see `Query`.
 
         If ``each`` is given, it is called with each row as it is found; rows that must be sorted or grouped are
         returned.
         """
-        env = run.env(len(self.scope.tables))
+        env = run.env(len(self.scope.tables), outer)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
             name, *seconds = [function(env) for function in arguments]
             env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
-        mode = self.mode or run.mode
         limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
-        if not self.scope.tables and not all_true((function for _, function in self.filters), env):
-            return []
-        view = run.session.view() if self.scope.tables and not mode else None
-        if view is not None and not all(view.sees(table.altered) for table in self.tables):
-            raise database_error(1412, "Table definition has changed, please retry transaction")
-        reading = Reading(mode, view, self.wait_policy)
-        nested_loop = NestedLoop(self, run, env, reading, limit=limit, offset=offset, each=each)
+        if most is not None:
+            limit = most if limit is None else min(limit, most)
+        readings = self._readings(run)
+        join = Join(self.joined, run, env, readings, run.rows.trx.view)
+        rows = SelectRun(self, run, env, join, limit=limit, offset=offset, each=each)
         try:
-            if not await nested_loop.read_min_max():
-                await nested_loop.join(0)
+            return await rows.read()
         except NotGrantedError as error:
             raise _not_available(error) from error
         finally:
-            run.answer.examined += nested_loop.examined
-        return nested_loop.result()
+            run.answer.examined += join.examined
+
+    def _readings(self, run: Execution) -> list[Reading]:
+        """How each table is read."""
+        modes = [mode or run.mode for mode in self.locking.modes]
+        view = run.session.view() if None in modes else None
+        if view is not None and not all(view.sees(table.altered) for table in self.tables):
+            raise database_error(1412, "Table definition has changed, please retry transaction")
+        return [
+            Reading(mode, None if mode else view, policy)
+            for mode, policy in zip(modes, self.locking.policies, strict=True)
+        ]
+
+    def has_one_row(self, run: Execution) -> bool:
+        """Whether it is known before that it has no more than one row."""
+        env = run.env(len(self.scope.tables))
+        limit = limit_value(self.limit, env)
+        if not self.joined.count or (self.aggregates and self.groups is None) or (limit is not None and limit <= 1):
+            return True
+        return self.joined.count == 1 and self.joined.is_single_row(0)
+
+    def estimated_rows(self, run: Execution) -> float:
+        """How many rows the optimizer expects of it."""
+        env = run.env(len(self.scope.tables))
+        if self.has_one_row(run):
+            return 1.0
+        rows = Join(self.joined, run, env, (), run.rows.trx.view).planner.estimated_rows()
+        limit = limit_value(self.limit, env)
+        return rows if limit is None else min(rows, float(limit))
 
     def _expand_select_list(self) -> list[exp.Expr]:
         """The select list, with columns for each star."""
@@ -213,21 +216,25 @@ class Select:
             if isinstance(each, exp.Star) or (isinstance(each, exp.Column) and isinstance(each.this, exp.Star)):
                 if not self.scope.tables:
                     raise database_error(1096, "No tables used")
-                for called, table in self.scope.tables:
-                    if isinstance(each, exp.Column) and each.table.lower() != called.lower():
-                        continue
-                    for number, column in enumerate(table.columns):
-                        if number in table.shown:
-                            found.append(exp.column(column.name, table=called))
-                            self.names.append(column.name)
+                for column in self._clause.star(each.table if isinstance(each, exp.Column) else ""):
+                    found.append(column.node.copy())
+                    self.names.append(column.name)
                 continue
-            found.append(each)
             self.names.append(each.alias_or_name or each.sql("mysql"))
+            found.append(self._names.resolve(each))
         return found
+
+    def _may_be_null(self, node: exp.Expr) -> bool:
+        """Whether an output may be NULL: a column that never is, is not, unless its table is joined from the left."""
+        node = node.unalias()
+        if not isinstance(node, exp.Column):
+            return not isinstance(node, exp.Literal | exp.Count)
+        at, column = self.scope.column(node)
+        return self.joined.nest_of(at) is not None or self.joined.table(at).columns[column].nullable
 
     def _ordered_by(self, node: exp.Expr) -> exp.Expr:
         """The expression of an ORDER BY: a position in the select list, an alias, or the expression itself."""
-        return self._by_position(node, "order clause") or self._by_alias(node) or node
+        return self._by_position(node, "order clause") or self._by_alias(node) or self._names.resolve(node)
 
     def _grouped_by(self, node: exp.Expr) -> exp.Expr:
         """The expression of a GROUP BY: a position in the select list, the expression itself, or else an alias."""
@@ -235,11 +242,16 @@ class Select:
         if found is None and isinstance(node, exp.Column):
             known = any(node.name.lower() in table.numbers for _, table in self.scope.tables)
             found = None if known else self._by_alias(node)
-        return found or node
+        return found or self._names.resolve(node)
 
     def _having_condition(self, node: exp.Expr) -> exp.Expr:
         """A condition of HAVING, with what its aliases stand for."""
-        return node.transform(lambda part: self._by_alias(part) or part)
+        resolved = self._names.resolve(node, self._aliases)
+        return resolved.transform(lambda part: self._by_alias(part) or part)
+
+    @cached_property
+    def _aliases(self) -> dict[str, exp.Expr]:
+        return {each.alias.lower(): each.this for each in self._select_list if isinstance(each, exp.Alias)}
 
     def _by_position(self, node: exp.Expr, where: str) -> exp.Expr | None:
         if not isinstance(node, exp.Literal) or node.is_string:
@@ -251,25 +263,7 @@ class Select:
     def _by_alias(self, node: exp.Expr) -> exp.Expr | None:
         if not isinstance(node, exp.Column) or node.table:
             return None
-        aliases = {each.alias.lower(): each.this for each in self._select_list if isinstance(each, exp.Alias)}
-        return aliases.get(node.name.lower())
-
-    def _sequence_of_tables(self) -> list[tuple[int, Conditions]]:
-        """The order in which tables are read: next is always the one whose conditions make it cheapest by a rule."""
-        scope, known = self.scope, list[int]()
-        sequence: list[tuple[int, Conditions]] = []
-        while len(known) < len(scope.tables):
-            rest = [at for at in range(len(scope.tables)) if at not in known]
-            rest = [at for at in rest if at not in self.outer] or rest[:1]
-            conditions = [Conditions(scope, at, known, self.outer.get(at, self.conjuncts)) for at in rest]
-            best = min(range(len(rest)), key=lambda place: conditions[place].join_rank())
-            sequence.append((rest[best], conditions[best]))
-            known.append(rest[best])
-        return sequence
-
-    def named(self, condition: exp.Expr) -> frozenset[int]:
-        """The tables that a condition uses."""
-        return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
+        return self._aliases.get(node.name.lower())
 
     def _assign(self, run: Execution, rows: list[tuple[Value, ...]]) -> None:
         if len(rows) > 1:
@@ -285,15 +279,6 @@ class Select:
 
 def _column(table: int, at: int) -> Function:
     return lambda env: env.rows[table][at]
-
-
-def _source(node: exp.Expr, find: Find, query: PrepareQuery) -> Table:
-    """A table of FROM, or a derived table."""
-    if isinstance(node, exp.Subquery):
-        return derived_table(node, find, query)
-    if not isinstance(node, exp.Table):
-        raise unsupported(node, "in FROM")
-    return find(node.name)
 
 
 def _joins(node: exp.Select) -> list[exp.Join]:
@@ -325,15 +310,14 @@ def _min_max_columns(scope: Scope) -> list[tuple[int, bool]]:
     return found
 
 
-def _locking(node: exp.Select) -> tuple[Mode | None, WaitPolicy]:
-    locks = node.args.get("locks") or ()
-    if not locks:
-        return None, WaitPolicy.WAIT
-    if len(locks) > 1 or locks[0].expressions:
-        raise unsupported(node, "locking some of its tables")
-    wait = locks[0].args.get("wait")
-    policy = WaitPolicy.WAIT if wait is None else WaitPolicy.NOWAIT if wait is True else WaitPolicy.SKIP_LOCKED
-    return "X" if locks[0].args.get("update") else "S", policy
+def _obey_modifiers(node: exp.Select, clause: FromClause) -> None:
+    """Take the words behind SELECT: STRAIGHT_JOIN fixes the order of the tables, others say nothing about rows."""
+    for each in node.args.get("operation_modifiers") or ():
+        word = each.name.upper()
+        if word == "STRAIGHT_JOIN":
+            clause.keep_order()
+        elif word not in _MODIFIERS:
+            raise unsupported(f"SELECT {word}")
 
 
 def _not_available(error: NotGrantedError) -> Exception:

@@ -65,6 +65,8 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
     """
     for table in node.find_all(exp.Table):
         refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")
+    if node.find(exp.Join, exp.Subquery, exp.Exists) is not None:
+        node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if (hint := node.find(exp.Hint)) is not None:
         raise unsupported(hint, "the optimizer takes no hints but of indexes")
     if isinstance(node, parser.Explain):

@@ -16,6 +16,8 @@ from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.sql.executor.names import Names
+    from chatsim.innodb.sql.expressions import Env
     from chatsim.innodb.storage.tables import Table
 
 __all__ = ["UnionQuery", "distinct_rows"]
@@ -26,14 +28,17 @@ class UnionQuery:
 
     duplicates: Mode = "S"
 
-    def __init__(self, node: exp.Union, find: Find, query: PrepareQuery, *, strict: bool = False) -> None:
+    def __init__(
+        self, node: exp.Union, find: Find, query: PrepareQuery, *, strict: bool = False, outer: Names | None = None
+    ) -> None:
         refuse(node, "locks")
-        self.parts = [query(each, find, strict=strict) for each in (node.left, node.right)]
+        self.parts = [query(each, find, strict=strict, outer=outer) for each in (node.left, node.right)]
         first, second = self.parts
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")
         self.names: list[str] = first.names
         self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
+        self.nullable = [a or b for a, b in zip(first.nullable, second.nullable, strict=True)]
         self.distinct = bool(node.args.get("distinct"))
         scope = Scope()
         self._limit = compile_limit(node.args.get("limit"), scope)
@@ -68,9 +73,11 @@ class UnionQuery:
         run.answer.rows = shown_rows(await self.read(run), self.tables)
         return run.answer
 
-    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows."""
-        rows = [row for part in self.parts for row in await part.read(run)]
+    async def read(
+        self, run: Execution, *, outer: Env | None = None, most: int | None = None
+    ) -> list[tuple[Value, ...]]:
+        """Its rows; see `Query`."""
+        rows = [row for part in self.parts for row in await part.read(run, outer=outer)]
         if self.distinct:
             rows = distinct_rows(rows, self.kinds)
         if self.order:
@@ -78,7 +85,20 @@ class UnionQuery:
             rows = sorted_rows(rows, self._directions, lambda row: [place(row[at], kind) for at, kind in by])
         env = run.env()
         limit, offset = limit_value(self._limit, env), limit_value(self._offset, env) or 0
+        if most is not None:
+            limit = most if limit is None else min(limit, most)
         return rows[offset : None if limit is None else offset + limit]
+
+    def has_one_row(self, run: Execution) -> bool:
+        """Whether it is known before that it has no more than one row."""
+        limit = limit_value(self._limit, run.env())
+        return limit is not None and limit <= 1
+
+    def estimated_rows(self, run: Execution) -> float:
+        """How many rows the optimizer expects of it."""
+        rows = sum(part.estimated_rows(run) for part in self.parts)
+        limit = limit_value(self._limit, run.env())
+        return rows if limit is None else min(rows, float(limit))
 
 
 def distinct_rows(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:

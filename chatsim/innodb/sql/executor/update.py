@@ -100,7 +100,7 @@ class _Target:
         return plan_access(
             *(self.conditions, env, self.hints),
             touched={column for _, column in self.scope.read} | (written or set()),
-            ordering=self.ordering or (),
+            ordering=[(column, down) for _, column, down in self.ordering or ()],
             limit=limit,
             is_select=False,
             intersects=written is not None,
@@ -126,7 +126,7 @@ class _Target:
         if self.ordering is None or not self.order:
             return bool(self.order)
         spans = self.conditions.column_ranges(env) or {}
-        return any(column not in spans or spans[column].point is None for column, _ in self.ordering)
+        return any(column not in spans or spans[column].point is None for _, column, _ in self.ordering)
 
     async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
         for hit in hits:

@@ -47,14 +47,16 @@ class Env:
         args: the values of the placeholders.
         rows: the current row of each table of the statement.
         inserted: the row that an INSERT has tried to insert: ``VALUES(column)``.
-        found: values that were computed before, by the node of the expression: aggregates, locks, subqueries.
+        found: what was computed before: values of aggregates and locks, by their nodes, and the rows of subqueries.
+        outer: the environment of the query around this one.
     """
 
     session: Context
     args: Sequence[Any]
     rows: list[Sequence[Value]] = field(default_factory=list)
     inserted: Sequence[Value] = ()
-    found: dict[int, Value] = field(default_factory=dict)
+    found: dict[Any, Any] = field(default_factory=dict)
+    outer: Env | None = None
 
 
 Function: TypeAlias = Callable[[Env], Any]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
+from typing import Any
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
+from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Decimals, Doubles, Integer, Text, place
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value, as_exact_number, as_number
@@ -40,6 +42,8 @@ class Scope:
         strict: a text that is no number may not stand for one, since the statement changes rows.
         grouping: there may be aggregates.
         aggregates: those that there are.
+        subqueries: the subqueries in expressions.
+        outer_values: the values of queries around this one that expressions use, with their types.
     """
 
     tables: Sequence[tuple[str, Table]] = ()
@@ -48,6 +52,8 @@ class Scope:
     strict: bool = False
     grouping: bool = False
     aggregates: list[exp.Expr] = field(default_factory=list)
+    subqueries: list[Any] = field(default_factory=list)
+    outer_values: list[tuple[Function, ColumnType | None]] = field(default_factory=list)
 
     def column(self, node: exp.Column) -> tuple[int, int]:
         """Which table's which column a name means. Raises a `DatabaseError`."""
@@ -73,6 +79,13 @@ class Scope:
             return self.tables[table][1].columns[at].type
         if isinstance(node, exp.Paren | exp.Alias):
             return self.kind(node.this)
+        if isinstance(node, OuterValue):
+            outer: ColumnType | None = self.outer_values[node.args["number"]][1]
+            return outer
+        if isinstance(node, SubqueryValue):
+            subquery = self.subqueries[node.args["number"]]
+            kind: ColumnType | None = subquery.query.kinds[0] if subquery.quantifier == "scalar" else None
+            return kind
         if isinstance(node, _COLLATED):
             kinds = [kind for each in node.find_all(exp.Column) if isinstance(kind := self.kind(each), Text | Binary)]
             return common_collation(kinds)

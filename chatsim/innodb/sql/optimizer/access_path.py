@@ -34,10 +34,10 @@ through an index: not this rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from chatsim.innodb.sql.expressions import Env, is_true
+from chatsim.innodb.sql.expressions import Env, Function, is_true
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, Direction
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate
@@ -52,7 +52,7 @@ from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import ReadView
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["plan_access"]
+__all__ = ["access_by", "choose_access", "plan_access", "pushed_conditions", "request_access"]
 
 _NO_ROW = "no matching row in const table"
 """EXPLAIN's message for a SELECT that can have no row, by range analysis."""
@@ -85,6 +85,30 @@ def plan_access(
         intersects: whether an index merge intersection is allowed; not for DELETE.
         view: the read view of the transaction.
     """
+    request = request_access(
+        *(conditions, env, hints), touched=touched, is_select=is_select, intersects=intersects, view=view
+    )
+    if isinstance(request, AccessPlan):
+        return request
+    return choose_access(request, ordering=ordering, limit=limit, grouped=grouped)
+
+
+def request_access(
+    conditions: Conditions,
+    env: Env,
+    hints: IndexHints,
+    *,
+    touched: set[int],
+    is_select: bool = True,
+    intersects: bool = True,
+    view: ReadView | None = None,
+    whole_rows: bool = False,
+    pushes: bool = True,
+) -> AccessRequest | AccessPlan:
+    """The request for the access to a table; a plan without a path if the conditions hold for no row.
+
+    For the arguments see `plan_access` and `AccessRequest`.
+    """
     column_ranges = conditions.column_ranges(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
     if column_ranges is None or any(each.equal and each.points == () for each in column_ranges.values()):
@@ -93,31 +117,50 @@ def plan_access(
     range_tree = conditions.range_tree(env, indexes)
     if range_tree.impossible:
         return AccessPlan(conditions, why_none=_NO_ROW if is_select else "Impossible WHERE")
-    request = AccessRequest(
+    return AccessRequest(
         *(conditions, env, indexes),
         searchable=[each for each in indexes if hints.forced or view is None or view.sees(each.made)],
         column_ranges=column_ranges,
         range_tree=range_tree,
         touched=touched,
         is_select=is_select,
-        order=[
-            (column, down)
-            for column, down in ordering
-            if column not in column_ranges or column_ranges[column].point is None
-        ],
-        limit=limit,
-        grouped=grouped,
+        order=(),
+        limit=None,
+        grouped=False,
         intersects=intersects,
         forced=hints.forced,
+        whole_rows=whole_rows,
+        pushes=pushes,
     )
-    candidate = _for_select(request) if is_select else _for_change(request)
+
+
+def choose_access(
+    request: AccessRequest,
+    *,
+    ordering: Sequence[tuple[int, bool]] = (),
+    limit: int | None = None,
+    grouped: bool = False,
+) -> AccessPlan:
+    """Choose the path for a request, when its rows are wanted in an order, or only some of them."""
+    ranges = request.column_ranges
+    if ordering or limit is not None or grouped:
+        order = [(at, down) for at, down in ordering if at not in ranges or ranges[at].point is None]
+        request = replace(request, order=order, limit=limit, grouped=grouped)
+    return access_by(request, _for_select(request) if request.is_select else _for_change(request), ordering)
+
+
+def access_by(
+    request: AccessRequest, candidate: Candidate[AccessPath | Merge], ordering: Sequence[tuple[int, bool]] = ()
+) -> AccessPlan:
+    """The access plan with one of the candidates for a request."""
+    conditions = request.conditions
     direction = request.direction(candidate)
     path = candidate.path
     if isinstance(path, AccessPath):
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
-        if is_select and candidate.parts and not path.covering and path.access != "const":
-            path = replace(path, pushed=_pushed(conditions, path, env))
+        if request.is_select and candidate.parts and not path.covering and path.access != "const" and request.pushes:
+            path = _pushed(conditions, path, request.env)
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 
 
@@ -176,19 +219,30 @@ def _backward(path: AccessPath, order: set[int]) -> AccessPath:
     return replace(path, descending=True, ranges=ranges)
 
 
-def _pushed(conditions: Conditions, path: AccessPath, env: Env) -> Callable[[Sequence[Value]], bool] | None:
-    """The conditions that are pushed to the index (manual, "Index Condition Pushdown Optimization"), if any."""
+def _pushed(conditions: Conditions, path: AccessPath, env: Env) -> AccessPath:
+    """A path with the conditions that are pushed to the index."""
     looked_up = len(path.ranges[0].low or ()) if path.access == "ref" else 0
-    functions = conditions.index_conditions(path.index, looked_up)
+    return pushed_conditions(path, conditions.index_conditions(path.index, looked_up), conditions.at, env)
+
+
+def pushed_conditions(path: AccessPath, functions: Sequence[Function], at: int, env: Env) -> AccessPath:
+    """A path with conditions pushed to its index (manual, "Index Condition Pushdown Optimization"), if there are any.
+
+    Args:
+        path: the path.
+        functions: the conditions.
+        at: the number of the table.
+        env: the values that are known now.
+    """
     if not functions:
-        return None
+        return path
 
     def holds(row: Sequence[Value]) -> bool:
-        before = env.rows[conditions.at]
-        env.rows[conditions.at] = row
+        before = env.rows[at]
+        env.rows[at] = row
         try:
             return all(is_true(function(env)) for function in functions)
         finally:
-            env.rows[conditions.at] = before
+            env.rows[at] = before
 
-    return holds
+    return replace(path, pushed=holds)

@@ -46,6 +46,8 @@ class AccessRequest:
         grouped: whether the order is for GROUP BY.
         intersects: whether an index merge intersection is allowed.
         forced: whether a scan of the table must be avoided at any cost (FORCE INDEX).
+        whole_rows: whether the statement needs the whole row, so that no index is enough.
+        pushes: whether conditions may be pushed to an index.
     """
 
     conditions: Conditions
@@ -61,6 +63,8 @@ class AccessRequest:
     grouped: bool
     intersects: bool
     forced: bool
+    whole_rows: bool = False
+    pushes: bool = True
 
     @property
     def table(self) -> Table:
@@ -86,7 +90,9 @@ class AccessRequest:
         if definition.clustered and not entry:
             return True
         columns = definition.columns if definition.clustered else definition.place
-        return self.is_select and self.touched <= set(columns) and definition.has(self.touched)
+        if not self.is_select or self.whole_rows:
+            return False
+        return self.touched <= set(columns) and definition.has(self.touched)
 
     def equal_values(self, index: Index, columns: Sequence[int], first: int = 0) -> Key:
         """The values of key parts of an index, as many as have only one value, from the part ``first`` on."""

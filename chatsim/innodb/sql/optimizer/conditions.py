@@ -12,12 +12,14 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
+from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["Conditions", "conjuncts"]
+__all__ = ["Conditions", "Equality", "conjuncts"]
 
 Conjunct: TypeAlias = exp.Expr
 
@@ -92,6 +94,25 @@ class _Term:
             case "between" | "like":
                 return max(1 / rows, 1 / 9)
         return max(1 / rows, 1 / 3)
+
+
+@dataclass(frozen=True)
+class Equality:
+    """A column that has to equal a value.
+
+    Attributes:
+        column: the number of the column.
+        value: the value.
+        needs: the tables from whose rows the value comes.
+        null_safe: NULL equals NULL.
+        node: the expression of the value.
+    """
+
+    column: int
+    value: Function
+    needs: frozenset[int]
+    null_safe: bool
+    node: exp.Expr
 
 
 @dataclass(frozen=True)
@@ -240,17 +261,24 @@ class Conditions:
     def _is_known(self, node: exp.Expr) -> bool:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
 
-    def join_rank(self) -> int:
-        """The rank of the table in a join order: 0 by a unique key, 1 without indexes, 2 by an equality, 3, 4."""
-        equal = {term.column for term in self._terms if term.operator in ("=", "<=>", IS_NULL)}
-        asked = {term.column for term in self._terms}
-        if any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table.indexes):
-            return 0
-        if not self.table.indexes:
-            return 1
-        if any(each.definition.columns[0] in equal for each in self.table.indexes):
-            return 2
-        return 3 if any(each.definition.columns[0] in asked for each in self.table.indexes) else 4
+    def equalities(self) -> list[Equality]:
+        """The columns that have to equal a value, by which a row can be looked up."""
+        found = []
+        for term in self._terms:
+            if term.operator not in ("=", "<=>", IS_NULL):
+                continue
+            (value,), (node,) = term.values, term.nodes
+            if term.operator == IS_NULL or self._is_sorted_alike(term.column, node):
+                needs = frozenset(self._scope.column(each)[0] for each in node.find_all(exp.Column))
+                found.append(Equality(term.column, value, needs, term.operator != "=", node))
+        return found
+
+    def _is_sorted_alike(self, column: int, node: exp.Expr) -> bool:
+        """Whether an index on a column can be searched for the value of an expression."""
+        own, other = self.table.columns[column].type, self._scope.kind(node)
+        if not isinstance(own, Text) or other is None:
+            return True
+        return isinstance(other, Text) and own.collation == other.collation
 
     @property
     def is_simple(self) -> bool:
@@ -290,7 +318,7 @@ class Conditions:
     def compared_with(self, column: int, constants: Collection[int]) -> str:
         """What a column is compared with, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
         nodes = (term.nodes for term in self._terms if term.column == column and term.operator in _LOOKUPS)
-        found = [self._source(each[0], constants) for each in nodes if each]
+        found = [self.source(each[0], constants) for each in nodes if each]
         return "const" if not found or "const" in found else found[0]
 
     @property
@@ -298,7 +326,8 @@ class Conditions:
         """The columns by which an index could be searched."""
         return {term.column for term in self._terms}
 
-    def _source(self, node: exp.Expr, constants: Collection[int]) -> str:
+    def source(self, node: exp.Expr, constants: Collection[int]) -> str:
+        """Where a value comes from, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
         tables = {self._scope.column(each)[0] for each in node.find_all(exp.Column)} - set(constants)
         if not tables:
             return "const"
@@ -320,8 +349,8 @@ class Conditions:
         columns = [self._scope.column(column) for column in node.find_all(exp.Column)]
         if not columns or not all(at == self.at and column in place for at, column in columns):
             return None
-        if node.find(exp.Tuple):
-            return None  # row comparisons are checked on the row
+        if node.find(exp.Tuple, SubqueryValue):
+            return None  # row comparisons and subqueries are checked on the row
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
 

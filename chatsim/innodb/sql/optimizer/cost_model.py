@@ -80,11 +80,11 @@ class PageReads:
         """The cost of reading all pages."""
         return self._count * PAGE
 
-    def clustered(self, ranges: int, rows: int) -> float:
+    def clustered(self, ranges: int, rows: float) -> float:
         """The cost of rows in ranges of the clustered index: a page for each range, and those that the rows fill."""
         return PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
 
-    def entries(self, index: Index, rows: int) -> float:
+    def entries(self, index: Index, rows: float) -> float:
         """The cost of entries of an index. The server assumes that its pages are half full."""
         key = columns_length(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
         per_page = _PAGE_SIZE // 2 // key + 1

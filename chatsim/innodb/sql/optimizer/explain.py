@@ -9,6 +9,8 @@ from sqlglot import exp
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, key_parts
+from chatsim.innodb.sql.optimizer.join_access import Lookup
+from chatsim.innodb.sql.optimizer.join_order import Position
 from chatsim.innodb.sql.optimizer.key_length import key_length
 from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
@@ -17,7 +19,7 @@ from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 
-__all__ = ["explain_access"]
+__all__ = ["explain_access", "explain_lookup"]
 
 
 def explain_access(
@@ -61,6 +63,44 @@ def explain_access(
         rows=plan.candidate.rows,
         filtered=100.0 if kind == "const" or not request.is_select else _filtered(plan.candidate, request),
         extra=(*_extra(path, request, () if kind == "const" else attached), *extra),
+    )
+
+
+def explain_lookup(
+    lookup: Lookup,
+    position: Position | None,
+    attached: Sequence[exp.Expr],
+    *,
+    select_id: int,
+    select_type: str,
+    constants: Collection[int],
+    joined_by: Collection[int],
+) -> PlanRow:
+    """The row of EXPLAIN for a table that is looked up by rows of others; for the arguments see `explain_access`."""
+    index, request, conditions = lookup.index, lookup.request, lookup.conditions
+    assert index is not None
+    assert request is not None
+    assert position is not None
+    ref = tuple(conditions.source(each.node, constants) for each in lookup.equalities)
+    extra = []
+    if lookup.pushes:
+        extra.append("Using index condition")
+    if any(not conditions.is_about(each, lookup.columns) for each in attached):
+        extra.append("Using where")
+    if request.covers(index, entry=True):
+        extra.append("Using index")
+    return PlanRow(
+        id=select_id,
+        select_type=select_type,
+        table=conditions.name,
+        type=lookup.access,
+        possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
+        key=index.definition.name,
+        key_len=str(key_length(conditions.table, [each.column for each in lookup.equalities])),
+        ref=ref,
+        rows=max(round(position.fetched), 1),
+        filtered=round(min(100 * position.filter, 100.0), 2),
+        extra=tuple(extra),
     )
 
 

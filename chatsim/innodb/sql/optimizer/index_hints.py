@@ -26,7 +26,7 @@ class IndexHints:
     forced: bool = False
 
     @classmethod
-    def of(cls, table: Table, node: exp.Table) -> IndexHints:
+    def of(cls, table: Table, node: exp.Expr) -> IndexHints:
         """The hints for a table in a statement. Raises `DatabaseError` if there is no such index."""
         known = {
             each.definition.name.lower(): each.definition.name for each in table.indexes if each.definition.visible

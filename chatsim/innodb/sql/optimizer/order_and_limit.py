@@ -104,13 +104,11 @@ def _same_prefix(
     by = path.index.definition.columns[: candidate.parts]
     if len(by) < max(candidate.parts, 1):
         return None
-    found = [
-        each
-        for index in request.searchable
-        if index.definition.columns[: len(by)] == by and (request.covers(index) or not path.covering)
-        if (each := _search(request, ranges, index, path, candidate)) is not None
-        and request.direction(each) is not None
-    ]
+    alike = [each for each in request.searchable if each.definition.columns[: len(by)] == by]
+    if request.covers(path.index, entry=True):
+        alike = [each for each in alike if request.covers(each, entry=True)]
+    searches = (_search(request, ranges, index, path, candidate) for index in alike)
+    found = [each for each in searches if each is not None and request.direction(each) is not None]
     return min(found, key=lambda each: columns_length(request.table, each.path.index.definition.columns), default=None)
 
 

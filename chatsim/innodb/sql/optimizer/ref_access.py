@@ -10,7 +10,7 @@ from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import Key, has_null
 
-__all__ = ["const_access", "ref_access"]
+__all__ = ["const_access", "counted_ref", "ref_access", "ref_cost"]
 
 
 def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
@@ -27,19 +27,26 @@ def const_access(request: AccessRequest) -> Candidate[AccessPath] | None:
 
 def ref_access(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath] | None:
     """The cheapest ref access, by equalities on the first columns of an index, unless a range uses more columns."""
-    found = []
-    for index in request.searchable:
-        keys = _lookups(request, index, key_parts(index))
-        parts = len(keys[0])
-        if parts and not any(each.path.index is index and each.parts > parts for each in ranges):
-            spans = [Range(values, values, exact=True) for values in keys]
-            rows = sum(estimated_rows(index, span) for span in spans)
-            path = AccessPath(request.table, index, spans, covering=request.covers(index), access="ref")
-            found.append(Candidate(path, rows, _read_cost(request, index, rows), parts))
-    return min(found, key=lambda each: each.cost, default=None)
+    found = (counted_ref(request, ranges, index) for index in request.searchable)
+    return min((each for each in found if each is not None), key=lambda each: each.cost, default=None)
 
 
-def _read_cost(request: AccessRequest, index: Index, rows: int) -> float:
+def counted_ref(
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], index: Index
+) -> Candidate[AccessPath] | None:
+    """The ref access by constants to one index, with its rows counted; None if there is none."""
+    keys = _lookups(request, index, key_parts(index))
+    parts = len(keys[0])
+    if not parts or any(each.path.index is index and each.parts > parts for each in ranges):
+        return None
+    spans = [Range(values, values, exact=True) for values in keys]
+    rows = sum(estimated_rows(index, span) for span in spans)
+    path = AccessPath(request.table, index, spans, covering=request.covers(index), access="ref")
+    return Candidate(path, rows, ref_cost(request, index, rows), parts)
+
+
+def ref_cost(request: AccessRequest, index: Index, rows: float) -> float:
+    """The cost of reading rows by one value of an index."""
     if index.definition.clustered:
         return request.page_reads.clustered(1, rows)
     if request.covers(index):

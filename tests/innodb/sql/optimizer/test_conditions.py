@@ -97,10 +97,20 @@ def test_pairs_in_parentheses_are_taken_apart(column_ranges):
 
 
 @pytest.mark.parametrize(
-    ("where", "rank"), [("v = 1", 0), ("k = 1", 2), ("k > 1", 3), ("id + 1 = 1", 4), ("v > 1 AND k = 2", 2)]
+    ("where", "columns"),
+    [
+        ("v = 1", [V]),
+        ("k <=> 1", [K]),
+        ("k IS NULL", [K]),
+        ("k = 1 AND v = 2", [K, V]),
+        ("k > 1", []),
+        ("id + 1 = 1", []),
+        ("v > 1 AND k = 2", [K]),
+        ("k IN (1, 2)", []),
+    ],
 )
-def test_the_more_is_asked_the_lower_the_rank(asked, where, rank):
-    assert asked(where).join_rank() == rank
+def test_a_row_can_be_looked_up_by_what_a_column_has_to_equal(asked, where, columns):
+    assert [each.column for each in asked(where).equalities()] == columns
 
 
 @pytest.fixture

@@ -1,0 +1,289 @@
+"""FROM: its tables, how they are joined, and what the names of columns mean (manual, "JOIN Clause")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.derived import Derived, derived_table
+from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.optimizer.conditions import conjuncts
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
+    from chatsim.innodb.storage.tables import Table
+
+__all__ = ["FromClause", "Nest", "NestKind", "VisibleColumn"]
+
+NestKind = Literal["outer", "semi", "anti"]
+"""How the tables of a nest are joined: the inner side of an outer join, IN or EXISTS, NOT IN or NOT EXISTS."""
+
+
+@dataclass(eq=False)
+class Nest:
+    """Tables that are joined with the others as a whole.
+
+    Attributes:
+        kind: how they are joined.
+        tables: their numbers, with those of nests within.
+        on: the conditions on which they match.
+        within: the nest that it is in.
+    """
+
+    kind: NestKind
+    tables: set[int]
+    on: list[exp.Expr]
+    within: Nest | None = None
+
+
+@dataclass(frozen=True)
+class VisibleColumn:
+    """A column that a name can mean.
+
+    Attributes:
+        name: its name.
+        of: the name of its table, in lower case.
+        node: what it stands for.
+        shown: whether a star gives it.
+    """
+
+    name: str
+    of: str
+    node: exp.Expr
+    shown: bool = True
+
+    def is_named(self, node: exp.Column) -> bool:
+        """Whether a name can mean it."""
+        return node.name.lower() == self.name.lower() and node.table.lower() in ("", self.of)
+
+
+@dataclass
+class _Operand:
+    """A part of FROM: its tables, its columns as a star gives them and all of them, and its conditions."""
+
+    tables: list[int]
+    columns: list[VisibleColumn]
+    every: list[VisibleColumn]
+    wanted: list[exp.Expr] = field(default_factory=list)
+    nests: list[Nest] = field(default_factory=list)
+
+
+class FromClause:
+    """The tables of a statement.
+
+    A derived table that only filters and renames is merged: its tables become tables of the statement (manual,
+    "Optimizing Derived Tables, View References, and Common Table Expressions with Merging or Materialization").
+
+    Args:
+        first: the first table, or a join in parentheses; None if there is none.
+        joins: what is joined with it.
+        find: finds a table by its name.
+        query: prepares the query of a derived table.
+        merges: whether derived tables may be merged.
+
+    Raises:
+        NotImplementedError, DatabaseError: as `chatsim.innodb.sql.executor.statements.prepare`.
+
+    Attributes:
+        tables: the tables, each with a name that no other has.
+        nodes: their syntax trees.
+        called: their names in the statement; None for a table of a merged query.
+        locks: the locking clauses of the query that a table was merged with.
+        wanted: the conditions of inner joins, and of merged queries.
+        nests: the inner sides of outer joins, those within others behind them.
+        columns: the columns that a star gives and that a name without a table can mean.
+        after: of a table, those that have to be read before it (STRAIGHT_JOIN).
+        merged: whether a derived table has been merged.
+    """
+
+    def __init__(
+        self,
+        first: exp.Expr | None,
+        joins: Sequence[exp.Join],
+        find: Find,
+        query: PrepareQuery,
+        *,
+        merges: bool = True,
+    ) -> None:
+        self.tables: list[tuple[str, Table]] = []
+        self.nodes: list[exp.Expr] = []
+        self.called: list[str | None] = []
+        self.locks: dict[int, Sequence[exp.Expr]] = {}
+        self.after: dict[int, set[int]] = {}
+        self.merged = False
+        self._find = find
+        self._query = query
+        self._merges = merges
+        whole = _Operand([], [], []) if first is None or _is_dual(first) else self._joined(first, joins)
+        self.wanted = whole.wanted
+        self.nests = whole.nests
+        self.columns = whole.columns
+        self._every = whole.every
+
+    def star(self, of: str = "") -> list[VisibleColumn]:
+        """The columns of ``*``, or of ``table.*``."""
+        if not of:
+            return [each for each in self.columns if each.shown]
+        found = [each for each in self._every if each.of == of.lower()]
+        if not found:
+            raise database_error(1051, f"Unknown table '{of}'")
+        return [each for each in found if each.shown]
+
+    def meanings(self, node: exp.Column) -> list[VisibleColumn]:
+        """The columns that a name may mean: none, one, or several if it is ambiguous."""
+        return [each for each in (self._every if node.table else self.columns) if each.is_named(node)]
+
+    def named(self, name: str) -> int | None:
+        """The number of the table with a name, if there is one."""
+        return next((at for at, each in enumerate(self.called) if each and each.lower() == name.lower()), None)
+
+    def keep_order(self) -> None:
+        """Read the tables in the order in which they stand, but for those of outer joins."""
+        inner = {at for each in self.nests for at in each.tables}
+        for at in range(len(self.tables)):
+            self.after.setdefault(at, set()).update(set(range(at)) - (inner if at not in inner else set()))
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether a name may mean something else than the column of that name."""
+        return self.merged or len(self.columns) < len(self._every)
+
+    # -- its parts
+
+    def _joined(self, first: exp.Expr, joins: Iterable[exp.Join]) -> _Operand:
+        left = self._operand(first, plain=any((each.args.get("side") or "") == "RIGHT" for each in joins))
+        bare = False
+        for join in joins:
+            side, kind = join.args.get("side") or "", join.args.get("kind") or ""
+            method = join.args.get("method") or ""
+            if side not in ("", "LEFT", "RIGHT") or method not in ("", "NATURAL"):
+                raise unsupported(join)
+            if kind not in ("", "INNER", "CROSS", "OUTER", "STRAIGHT_JOIN", "STRAIGHT"):
+                raise unsupported(join)
+            right = self._operand(join.this, plain=side == "LEFT")
+            if side == "RIGHT" and bare:
+                raise unsupported(join, "behind tables that are joined without a condition")
+            left = self._join(left, right, join, side, natural=bool(method))
+            if kind.startswith("STRAIGHT"):
+                for at in right.tables:
+                    self.after.setdefault(at, set()).update(set(left.tables) - set(right.tables))
+            bare = bare or not (join.args.get("on") or join.args.get("using") or method)
+        return left
+
+    def _operand(self, node: exp.Expr, *, plain: bool) -> _Operand:
+        """A table, a derived table, or a join in parentheses; ``plain``: its columns may become NULL."""
+        joins = node.args.get("joins") or ()
+        if isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Table | exp.Subquery | exp.Paren):
+            if node.args.get("alias") or joins:
+                raise unsupported(node, "in FROM")
+            return self._joined(node.this, node.this.args.get("joins") or ())
+        if isinstance(node, exp.Subquery):
+            return self._add(node, node.alias, derived_table(node, self._find, self._query), plain=plain)
+        if not isinstance(node, exp.Table):
+            raise unsupported(node, "in FROM")
+        return self._add(node, node.alias_or_name, self._find(node.name), plain=plain)
+
+    def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> _Operand:
+        """A table with its name; a derived table is merged if it can be."""
+        if isinstance(table, Derived) and self._merges and table.is_merged(plain=plain):
+            return self._merge(called, table)
+        at = len(self.tables)
+        known = {name.lower() for name, _ in self.tables}
+        name = called if called.lower() not in known else f"{called}#{at}"
+        self.tables.append((name, table))
+        self.nodes.append(node)
+        self.called.append(called)
+        shown = set(table.shown)
+        columns = [
+            VisibleColumn(column.name, called.lower(), exp.column(column.name, table=name), number in shown)
+            for number, column in enumerate(table.columns)
+            if table.numbers.get(column.name.lower()) == number and number != table.hidden
+        ]
+        return _Operand([at], columns, columns)
+
+    def _merge(self, called: str, derived: Derived) -> _Operand:
+        """The tables of a derived table, in its place."""
+        assert derived.source is not None
+        select, find = derived.source[0].copy(), self._find
+        self.merged = True
+        self._find = derived.source[1]
+        try:
+            inner = self._joined(select.args["from_"].this, select.args.get("joins") or ())
+        finally:
+            self._find = find
+        for at in inner.tables:
+            self.called[at] = None
+            self.locks.setdefault(at, select.args.get("locks") or ())
+
+        def meant(node: exp.Expr) -> exp.Expr:
+            if not isinstance(node, exp.Column):
+                return node
+            found = [each for each in (inner.every if node.table else inner.columns) if each.is_named(node)]
+            return found[0].node.copy() if len(found) == 1 else node
+
+        nodes: list[exp.Expr] = []
+        for each in select.expressions:
+            if isinstance(each, exp.Star):
+                nodes += [column.node.copy() for column in inner.columns if column.shown]
+            else:
+                nodes.append(each.unalias().transform(meant))
+        where = [each.transform(meant) for each in conjuncts(select.args.get("where"))]
+        columns = [
+            VisibleColumn(column.name, called.lower(), node)
+            for column, node in zip(derived.columns, nodes, strict=True)
+        ]
+        return _Operand(inner.tables, columns, columns, [*inner.wanted, *where], inner.nests)
+
+    def _join(self, left: _Operand, right: _Operand, join: exp.Join, side: str, *, natural: bool) -> _Operand:
+        shared = _shared(left, right, join, natural=natural)
+        on = [
+            *conjuncts(join.args.get("on")),
+            *(exp.EQ(this=a.node.copy(), expression=b.node.copy()) for a, b in shared),
+        ]
+        inner, outer = (left, right) if side == "RIGHT" else (right, left)
+        hidden = {(each.of, each.name.lower()) for pair in shared for each in pair}
+        kept = [pair[side == "RIGHT"] for pair in shared]
+        columns = [*kept]
+        for part in (left, right):
+            columns += [each for each in part.columns if (each.of, each.name.lower()) not in hidden]
+        tables, every = [*left.tables, *right.tables], [*left.every, *right.every]
+        both = {each.of for each in left.every} & {each.of for each in right.every}
+        if both:
+            raise database_error(1066, f"Not unique table/alias: '{both.pop()}'")
+        if not side:
+            nests = [*left.nests, *right.nests]
+            return _Operand(tables, columns, every, [*left.wanted, *right.wanted, *on], nests)
+        nest = Nest("outer", set(inner.tables), [*inner.wanted, *on])
+        for each in inner.nests:
+            each.within = each.within or nest
+        return _Operand(tables, columns, every, outer.wanted, [*outer.nests, nest, *inner.nests])
+
+
+def _shared(
+    left: _Operand, right: _Operand, join: exp.Join, *, natural: bool
+) -> list[tuple[VisibleColumn, VisibleColumn]]:
+    """The columns that USING names, or that both sides of a NATURAL join have."""
+    names = [each.name.lower() for each in join.args.get("using") or ()]
+    if natural:
+        both = {each.name.lower() for each in right.columns}
+        names = [each.name.lower() for each in left.columns if each.name.lower() in both]
+    found = []
+    for name in names:
+        pair = []
+        for part in (left, right):
+            own = [each for each in part.columns if each.name.lower() == name]
+            if not own:
+                raise database_error(1054, f"Unknown column '{name}' in 'from clause'")
+            if len(own) > 1:
+                raise database_error(1052, f"Column '{name}' in from clause is ambiguous")
+            pair.append(own[0])
+        found.append((pair[0], pair[1]))
+    return found
+
+
+def _is_dual(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Table) and node.name.upper() == "DUAL" and not node.args.get("joins")

@@ -1,0 +1,293 @@
+"""Executing a join: the rows of its tables, put together.
+
+The tables are read in the order of the plan, each for each row of those before it. A table that is read once keeps the
+rows before it in a join buffer; of the inner side of an outer join, its own rows are kept instead.
+
+Sources: manual, "Nested-Loop Join Algorithms", "Hash Join Optimization".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from chatsim.innodb.sql.executor.clauses import sorted_rows
+from chatsim.innodb.sql.executor.derived import Derived
+from chatsim.innodb.sql.executor.join_plan import JoinPlan, JoinPlanner, NestStep, Order, TableStep
+from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
+from chatsim.innodb.sql.optimizer.access_path import plan_access
+from chatsim.innodb.sql.optimizer.join_access import Lookup
+from chatsim.innodb.storage.column_types import place
+from chatsim.innodb.storage.scan import AccessPath
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.execution import Execution
+    from chatsim.innodb.sql.executor.joined_tables import Filter, JoinedTables
+    from chatsim.innodb.sql.expressions import Env, Function
+    from chatsim.innodb.storage.index_merge import Merge, RowIterator
+    from chatsim.innodb.storage.scan import Hit, Reading
+    from chatsim.innodb.storage.structures import ReadView
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["Found", "Join"]
+
+Found = Callable[[], Awaitable[bool]]
+"""Is called with each row that has been put together; returns whether no more are wanted."""
+
+
+class Join:
+    """One execution of a join.
+
+    Args:
+        joined: the joined tables.
+        run: the run of the statement.
+        env: where the rows at hand are put.
+        readings: how each table is read.
+        view: the read view of the transaction.
+
+    Attributes:
+        examined: how many records have been examined.
+        hits: where each row at hand was found; None for one of a derived table, or of NULLs.
+        rejected: the last row that was found is not wanted after all, so that its lock may be released.
+    """
+
+    def __init__(
+        self, joined: JoinedTables, run: Execution, env: Env, readings: Sequence[Reading], view: ReadView | None
+    ) -> None:
+        self._joined = joined
+        self._run = run
+        self._env = env
+        self._readings = readings
+        self._view = view
+        self.examined = 0
+        self.hits: list[Hit | None] = [None] * joined.count
+        self.rejected = False
+
+    @property
+    def planner(self) -> JoinPlanner:
+        """A planner of the execution."""
+        return JoinPlanner(self._joined, self._run, self._env, self._view, self._read_one)
+
+    async def plan(self, order: Order) -> JoinPlan:
+        """The plan; constant tables have been read then."""
+        return await self.planner.plan(order)
+
+    async def read(self, plan: JoinPlan, found: Found) -> None:
+        """Call ``found`` for each row, until it wants no more."""
+        if not plan.none:
+            await self._read(plan.steps, found)
+
+    async def _hold(self, functions: Sequence[Function]) -> bool:
+        return not functions or await all_hold(self._run, functions, self._env)
+
+    # -- the steps of a plan
+
+    async def _read(self, steps: Sequence[TableStep | NestStep], found: Found) -> bool:
+        if not steps:
+            return await found()
+        *before, last = steps
+        if isinstance(last, NestStep):
+            inner = last.steps[0]
+            if len(last.steps) == 1 and isinstance(inner, TableStep) and inner.buffered:
+                return await self._hash_outer(before, last, inner, found)
+            return await self._read(before, lambda: self._nest(last, found))
+        if last.buffered and before:
+            return await self._hash(before, last, found)
+        return await self._read(before, lambda: self._table(last, last.filters, found))
+
+    async def _hash(self, before: Sequence[TableStep | NestStep], step: TableStep, found: Found) -> bool:
+        """Keep the rows of the tables before, and read a table once."""
+        env, hits = self._env, self.hits
+        kept: list[tuple[list[Sequence[Value]], list[Hit | None]]] = []
+
+        async def keep() -> bool:
+            kept.append((list(env.rows), list(hits)))
+            return False
+
+        await self._read(before, keep)
+        if not kept:
+            return False
+        own, joining = self._split(step)
+
+        async def probe() -> bool:
+            row, hit = env.rows[step.at], hits[step.at]
+            for rows, their_hits in reversed(kept):  # of the rows with one key, the last one comes first
+                env.rows[:], hits[:] = rows, their_hits
+                env.rows[step.at], hits[step.at] = row, hit
+                if await self._hold(joining) and await found():
+                    return True
+                self.rejected = False
+            return False
+
+        return await self._table(step, own, probe)
+
+    async def _hash_outer(
+        self, before: Sequence[TableStep | NestStep], nest: NestStep, step: TableStep, found: Found
+    ) -> bool:
+        """Keep the rows of the inner table of an outer join, and look for matches of each row before it."""
+        env, hits, at = self._env, self.hits, step.at
+        kept: list[tuple[Sequence[Value], Hit | None]] = []
+
+        async def keep() -> bool:
+            kept.append((env.rows[at], hits[at]))
+            return False
+
+        own, joining = self._split(step)
+        await self._table(step, own, keep)
+        where = [each.holds for each in nest.filters]
+
+        async def probe() -> bool:
+            matched = False
+            for env.rows[at], hits[at] in reversed(kept):
+                if not await self._hold(joining):
+                    continue
+                matched = True
+                if nest.not_exists:
+                    break
+                if await self._hold(where) and await found():
+                    return True
+                self.rejected = False
+            return not matched and await self._complemented(nest, found)
+
+        return await self._read(before, probe)
+
+    def _split(self, step: TableStep) -> tuple[list[Filter], list[Function]]:
+        """The conditions on a table that need no row of the others, and those that do."""
+        planned = {step.at}
+        own = [each for each in step.filters if each.tables <= planned]
+        return own, [each.holds for each in step.filters if each not in own]
+
+    async def _nest(self, step: NestStep, found: Found) -> bool:
+        """Read the tables of a nest, or go on with rows of NULLs if no row matches."""
+        matched = False
+        enough = False
+        where = [each.holds for each in step.filters]
+
+        async def inner() -> bool:
+            nonlocal matched, enough
+            matched = True
+            if step.not_exists:
+                return True
+            if not await self._hold(where):
+                self.rejected = True
+                return False
+            enough = await found()
+            return enough
+
+        await self._read(step.steps, inner)
+        if enough:
+            return True
+        return not matched and await self._complemented(step, found)
+
+    async def _complemented(self, step: NestStep, found: Found) -> bool:
+        """Go on with rows of NULLs for the tables of a nest."""
+        env = self._env
+        for at in step.nest.tables:
+            env.rows[at] = (None,) * len(self._joined.table(at).columns)
+            self.hits[at] = None
+        if not await self._hold([each.holds for each in step.filters]):
+            return False
+        enough = await found()
+        self.rejected = False
+        return enough
+
+    # -- a table
+
+    async def _table(self, step: TableStep, filters: Sequence[Filter], found: Found) -> bool:
+        """Read a table, and call ``found`` for each row that meets the conditions."""
+        functions = [each.holds for each in filters]
+        table = self._joined.table(step.at)
+        if isinstance(table, Derived):
+            return await self._derived(step.at, table, functions, found)
+        path = await evaluated(self._run, lambda: self._path(step))
+        if path is None:
+            return False
+        if step.sorted_by:
+            return await self._sorted(step, path, functions, found)
+        env, at, hits, releases = self._env, step.at, self.hits, path.access != "const"
+        scan = await self.open(at, path)
+        enough = False
+        while (hit := await scan.next()) is not None:
+            env.rows[at] = hit.row
+            hits[at] = hit
+            if not await self._hold(functions):
+                if releases:  # a const table was read before the conditions were checked
+                    scan.unlock_row()
+            elif await found():
+                enough = True
+                break
+            elif self.rejected:
+                self.rejected = False
+                if releases:
+                    scan.unlock_row()
+        self.examined += scan.examined
+        return enough
+
+    async def _sorted(
+        self, step: TableStep, path: AccessPath | Merge, functions: Sequence[Function], found: Found
+    ) -> bool:
+        """Read a table whole and sort its rows, before the first of them is used."""
+        env, at = self._env, step.at
+        kept = []
+        scan = await self.open(at, path)
+        while (hit := await scan.next()) is not None:
+            env.rows[at] = hit.row
+            if await self._hold(functions):
+                kept.append(hit)
+            else:
+                scan.unlock_row()
+        self.examined += scan.examined
+        columns = self._joined.table(at).columns
+        by = [(column, columns[column].type) for column, _ in step.sorted_by]
+        directions = [down for _, down in step.sorted_by]
+        for hit in sorted_rows(kept, directions, lambda each: [place(each.row[column], kind) for column, kind in by]):
+            env.rows[at] = hit.row
+            self.hits[at] = hit
+            if await found():
+                return True
+            self.rejected = False
+        return False
+
+    def _path(self, step: TableStep) -> AccessPath | Merge | None:
+        if isinstance(step.access, Lookup):
+            return step.access.path(self._env)
+        if step.access is not None:
+            return step.access.path
+        joined = self._joined
+        return plan_access(
+            *(joined.conditions(step.at, step.known), self._env, joined.hints[step.at]),
+            touched=joined.touched(step.at),
+            view=self._view,
+        ).path
+
+    async def _derived(self, at: int, table: Derived, functions: Sequence[Function], found: Found) -> bool:
+        env = self._env
+        for row in await table.read(self._run):
+            self.examined += 1
+            env.rows[at] = row
+            if await self._hold(functions) and await found():
+                return True
+            self.rejected = False
+        return False
+
+    async def open(self, at: int, path: AccessPath | Merge) -> RowIterator:
+        """An iterator of the rows of a path, its table locked for it. Raises as `Scan` does, before that."""
+        reading = self._readings[at]
+        scan = path.open(self._run.rows, reading)
+        if (mode := reading.mode) is not None:
+            await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")
+        return scan
+
+    async def _read_one(self, at: int, path: AccessPath | None) -> Sequence[Value] | None:
+        """The one row of a table or of a derived table."""
+        table = self._joined.table(at)
+        if isinstance(table, Derived):
+            rows = await table.read(self._run)
+            self.examined += len(rows)
+            return rows[0] if rows else None
+        assert path is not None
+        scan = await self.open(at, path)
+        hit = await scan.next()
+        self.examined += scan.examined
+        self.hits[at] = hit
+        return None if hit is None else hit.row

@@ -1,0 +1,169 @@
+"""The joined tables of a statement, prepared: what is known of them before the values of the arguments are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.expressions import Function, Scope
+from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
+from chatsim.innodb.sql.optimizer.equalities import implied
+from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.outer_join import rejects_null
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.from_clause import FromClause, Nest
+    from chatsim.innodb.storage.tables import Table
+
+__all__ = ["Filter", "JoinedTables"]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition, compiled.
+
+    Attributes:
+        node: its syntax tree.
+        tables: the tables that it is about.
+        holds: its value.
+    """
+
+    node: exp.Expr
+    tables: frozenset[int]
+    holds: Function
+
+
+class JoinedTables:
+    """The tables of a statement, how they are joined, and the conditions on them.
+
+    Args:
+        scope: names the tables.
+        clause: the FROM.
+        wanted: the conditions of WHERE, and of inner joins.
+
+    Attributes:
+        scope: names the tables.
+        wanted: the conditions that rows must meet.
+        nests: the inner sides of outer joins that are left.
+        filters: the conditions, compiled; for each nest those on which its tables match.
+        hints: the index hints for each table.
+        changed: the tables whose rows are going to be changed: no index is enough for them.
+        pushes: whether conditions may be pushed to an index.
+        buffers: whether rows may be kept in a join buffer.
+    """
+
+    def __init__(self, scope: Scope, clause: FromClause, wanted: Iterable[exp.Expr]) -> None:
+        self.scope = scope
+        self.wanted = list(wanted)
+        self.nests = list(clause.nests)
+        self.hints = [IndexHints.of(table, node) for (_, table), node in zip(scope.tables, clause.nodes, strict=True)]
+        self.changed: set[int] = set()
+        self.pushes = True
+        self.buffers = True
+        self._simplify()
+        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled(self.wanted)}
+        for nest in self.nests:
+            self.filters[nest] = self._compiled(nest.on)
+        self.after = self._order_of_tables(clause)
+        several = len(scope.tables) > 1
+        self._implied = implied(scope, self.wanted) if several else []
+        self._implied_in = {each: implied(scope, each.on, self.wanted) for each in self.nests}
+        self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
+
+    @property
+    def count(self) -> int:
+        """How many tables there are."""
+        return len(self.scope.tables)
+
+    def table(self, at: int) -> Table:
+        """A table."""
+        return self.scope.tables[at][1]
+
+    def nest_of(self, at: int) -> Nest | None:
+        """The innermost nest of a table."""
+        return next((each for each in reversed(self.nests) if at in each.tables), None)
+
+    def nests_of(self, at: int) -> list[Nest]:
+        """The nests of a table, the outermost first."""
+        return [each for each in self.nests if at in each.tables]
+
+    def conjuncts(self, at: int) -> list[exp.Expr]:
+        """The conditions by which rows of a table are found."""
+        nest = self.nest_of(at)
+        if nest is None:
+            return [*self.wanted, *self._implied]
+        return [*nest.on, *self._implied_in[nest]]
+
+    def conditions(self, at: int, known: Collection[int]) -> Conditions:
+        """The conditions on a table, when the rows of others are known."""
+        key = at, frozenset(known)
+        if key not in self._conditions:
+            self._conditions[key] = Conditions(self.scope, at, known, self.conjuncts(at))
+        return self._conditions[key]
+
+    def is_single_row(self, at: int) -> bool:
+        """Whether the conditions name the value of a unique key of a table."""
+        equal = {each.column for each in self.equalities(at) if not each.needs and not each.null_safe}
+        indexes = self.table(at).indexes
+        return any(each.definition.unique and equal >= set(each.definition.columns) for each in indexes)
+
+    def equalities(self, at: int) -> list[Equality]:
+        """What the columns of a table have to equal, also in other tables."""
+        others = frozenset(range(self.count)) - {at}
+        return self.conditions(at, others).equalities()
+
+    def touched(self, at: int) -> set[int]:
+        """The columns of a table that the statement names."""
+        return {column for number, column in self.scope.read if number == at}
+
+    def named(self, condition: exp.Expr) -> frozenset[int]:
+        """The tables that a condition is about."""
+        return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
+
+    def is_null_of(self, node: exp.Expr, nest: Nest) -> bool:
+        """Whether a condition is that a column of a nest is NULL which never is, in the table."""
+        if (
+            not isinstance(node, exp.Is)
+            or not isinstance(node.expression, exp.Null)
+            or not isinstance(node.this, exp.Column)
+        ):
+            return False
+        at, column = self.scope.column(node.this)
+        return at in nest.tables and not self.table(at).columns[column].nullable
+
+    def _compiled(self, nodes: Sequence[exp.Expr]) -> list[Filter]:
+        return [Filter(each, self.named(each), self.scope.compile(each)) for each in nodes]
+
+    def _simplify(self) -> None:
+        """Make inner joins of outer joins whose rows without a match are excluded anyway."""
+        while True:
+            found = next((each for each in reversed(self.nests) if each.kind == "outer" and self._rejects(each)), None)
+            if found is None:
+                return
+            above = self.wanted if found.within is None else found.within.on
+            above += found.on
+            for each in self.nests:
+                if each.within is found:
+                    each.within = found.within
+            self.nests.remove(found)
+
+    def _rejects(self, nest: Nest) -> bool:
+        above = self.wanted if nest.within is None else nest.within.on
+        return any(rejects_null(self.scope, at, each) for at in nest.tables for each in above)
+
+    def _order_of_tables(self, clause: FromClause) -> dict[int, frozenset[int]]:
+        """Of each table, those that must be read before it: for an outer join those that its condition names."""
+        after = {at: set(others) for at, others in clause.after.items()}
+        for nest in self.nests:
+            named = {at for each in self.filters[nest] for at in each.tables} - nest.tables
+            for at in nest.tables:
+                after.setdefault(at, set()).update(named or self._left_of(nest))
+        return {at: frozenset(others) for at, others in after.items()}
+
+    def _left_of(self, nest: Nest) -> set[int]:
+        """The tables to the left of an outer join whose condition names none of them."""
+        whole = set(range(self.count)) if nest.within is None else nest.within.tables
+        return {at for at in whole if at < min(nest.tables)} or whole - nest.tables

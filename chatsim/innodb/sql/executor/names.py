@@ -1,0 +1,193 @@
+"""What the names in a query mean: columns of its tables, or of a query around it; and the queries within expressions.
+
+`Names.resolve` rewrites an expression: a column of an outer query becomes an `OuterValue`, a subquery becomes a
+`SubqueryValue`, and a column that USING has made of two becomes the one that it stands for. What is left can be
+compiled and searched for conditions as if there were no other query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
+from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
+from chatsim.innodb.sql.expressions.scope import compiled
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
+    from chatsim.innodb.sql.executor.from_clause import FromClause
+    from chatsim.innodb.storage.column_types import ColumnType
+
+__all__ = ["Names"]
+
+_OPERATORS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ)
+
+
+@compiled.register(OuterValue)
+def _outer_value(node: OuterValue, scope: Scope) -> Function:
+    function: Function = scope.outer_values[node.args["number"]][0]
+    return function
+
+
+class Names:
+    """The names of one query.
+
+    Args:
+        clause: its tables.
+        scope: names them.
+        find: finds a table by its name, for subqueries.
+        query: prepares a subquery.
+        outer: the names of the query around it.
+        merges_within: whether derived tables of subqueries may be merged.
+
+    Attributes:
+        merges_within: whether derived tables of subqueries may be merged.
+    """
+
+    def __init__(
+        self,
+        clause: FromClause,
+        scope: Scope,
+        find: Find,
+        query: PrepareQuery,
+        outer: Names | None = None,
+        *,
+        merges_within: bool = True,
+    ) -> None:
+        self.merges_within = merges_within
+        self._clause = clause
+        self._scope = scope
+        self._find = find
+        self._query = query
+        self._outer = outer
+        self._preparing: list[Subquery] = []
+        self._rewrites = clause.rewrites
+
+    @property
+    def subqueries(self) -> list[Subquery]:
+        """The subqueries in the expressions so far."""
+        return self._scope.subqueries
+
+    def resolve(self, node: exp.Expr, aliases: Collection[str] = ()) -> exp.Expr:
+        """An expression with its names resolved.
+
+        Args:
+            node: the expression.
+            aliases: names that mean something of the select list, and no column.
+
+        Raises:
+            DatabaseError, NotImplementedError: as `chatsim.innodb.sql.executor.statements.prepare`.
+        """
+
+        def changed(part: exp.Expr) -> exp.Expr:
+            if isinstance(part, exp.Column) and not isinstance(part.this, exp.Star):
+                if not part.table and part.name.lower() in aliases:
+                    return part
+                return self._column(part)
+            return self._subquery(part, aliases) or part
+
+        return node.transform(changed, copy=False)
+
+    def resolve_joins(self) -> None:
+        """Resolve the conditions of the joins."""
+        clause = self._clause
+        for conditions in (clause.wanted, *(each.on for each in clause.nests)):
+            conditions[:] = [self.resolve(each) for each in conditions]
+
+    def _column(self, node: exp.Column) -> exp.Expr:
+        found = self._clause.meanings(node)
+        if len(found) == 1:
+            return found[0].node.copy() if self._rewrites else node
+        if found or self._outer is None or (self._scope.inserted and node.table.lower() == self._scope.inserted):
+            return node
+        value = self._outer.value_of(node)
+        if value is None:
+            return node
+        self._scope.outer_values.append(value)
+        return OuterValue(number=len(self._scope.outer_values) - 1, name=node.sql("mysql"))
+
+    def value_of(self, node: exp.Column) -> tuple[Function, ColumnType | None] | None:
+        """A column of this query for one within it, as a function of the environment of that; and its type."""
+        found = self._clause.meanings(node)
+        if len(found) > 1:
+            raise database_error(1052, f"Column '{node.name}' in where clause is ambiguous")
+        if found:
+            column = found[0].node.copy()
+            own, kind = self._scope.compile(column), self._scope.kind(column)
+            self._preparing[-1].references.append(column)
+        else:
+            above = None if self._outer is None else self._outer.value_of(node)
+            if above is None:
+                return None
+            own, kind = above
+        self._preparing[-1].outer.append(own)
+
+        def value(env: Env) -> Any:
+            assert env.outer is not None
+            return own(env.outer)
+
+        return value, kind
+
+    # -- subqueries
+
+    def _subquery(self, node: exp.Expr, aliases: Collection[str]) -> exp.Expr | None:
+        """The value of a subquery, or of a comparison with one; None if it is nothing like that."""
+        match node:
+            case exp.Exists():
+                return self._value(node.this, None, "exists", None, aliases)
+            case exp.In() if node.args.get("query") is not None:
+                return self._value(node.args["query"], node.this, "any", exp.EQ, aliases)
+            case exp.Subquery() | exp.Select() | exp.SetOperation():
+                return self._value(node, None, "scalar", None, aliases)
+        if isinstance(node, _OPERATORS):
+            left, right = node.left, node.right
+            if isinstance(right, exp.Any | exp.All) and _is_query(right.this):
+                quantifier: Quantifier = "any" if isinstance(right, exp.Any) else "all"
+                return self._value(right.this, left, quantifier, type(node), aliases)
+            if isinstance(left.unnest(), exp.Tuple) and _is_query(right):
+                return self._value(right, left, "row", type(node), aliases)
+            if isinstance(right.unnest(), exp.Tuple) and _is_query(left):
+                raise unsupported(node, "a row behind a subquery")
+        return None
+
+    def _value(
+        self,
+        query: exp.Expr,
+        left: exp.Expr | None,
+        quantifier: Quantifier,
+        operator: type[exp.Expr] | None,
+        aliases: Collection[str],
+    ) -> SubqueryValue:
+        left = None if left is None else self.resolve(left, aliases)
+        subquery = Subquery(quantifier, operator)
+        self._preparing.append(subquery)
+        try:
+            subquery.query = self._query(_inner(query), self._find, strict=self._scope.strict, outer=self)
+        finally:
+            self._preparing.pop()
+        if quantifier != "exists":
+            wanted = len(left.unnest().expressions) if left is not None and isinstance(left.unnest(), exp.Tuple) else 1
+            if len(subquery.query.names) != wanted:
+                raise database_error(1241, f"Operand should contain {wanted} column(s)")
+        self._scope.subqueries.append(subquery)
+        return SubqueryValue(
+            this=left,
+            number=len(self._scope.subqueries) - 1,
+            references=[each.copy() for each in subquery.references],
+        )
+
+
+def _inner(node: exp.Expr) -> exp.Expr:
+    """A query without the parentheses around it."""
+    while isinstance(node, exp.Subquery) and not node.alias and _is_query(node.this):
+        node = node.this
+    return node
+
+
+def _is_query(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Query)

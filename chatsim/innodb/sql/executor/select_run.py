@@ -1,0 +1,175 @@
+"""One run of a SELECT: the rows of its join are grouped, sorted and limited."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chatsim.innodb.sql.executor.clauses import sorted_rows
+from chatsim.innodb.sql.executor.join import Join
+from chatsim.innodb.sql.executor.subqueries import SubqueryNeeded, all_hold, evaluated
+from chatsim.innodb.sql.executor.union import distinct_rows
+from chatsim.innodb.storage.column_types import place
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.aggregate import Aggregate
+    from chatsim.innodb.sql.executor.execution import Execution
+    from chatsim.innodb.sql.executor.select import Each, Select
+    from chatsim.innodb.sql.expressions import Env, Function
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["SelectRun"]
+
+
+class SelectRun:
+    """One run of a SELECT.
+
+    Args:
+        select: the SELECT.
+        run: the run of the statement.
+        env: where the rows at hand are put.
+        join: reads the rows.
+        limit: how many rows are wanted; None is all.
+        offset: how many rows are left out before.
+        each: is called with each row that need not be sorted or grouped.
+    """
+
+    def __init__(
+        self,
+        select: Select,
+        run: Execution,
+        env: Env,
+        join: Join,
+        *,
+        limit: int | None,
+        offset: int,
+        each: Each | None,
+    ) -> None:
+        self._select = select
+        self._run = run
+        self._env = env
+        self._join = join
+        self._limit = limit
+        self._offset = offset
+        self._rows: list[tuple[tuple[Value, ...], tuple[Value, ...]]] = []  # what to sort by, what to give
+        self._groups: dict[tuple[Any, ...], tuple[list[Any], list[Sequence[Value]]]] = {}
+        self._grouped = select.grouped
+        self._each = each
+        self._count = 0
+        self._seen: set[tuple[object, ...]] = set()
+        self._ordered = False
+
+    async def read(self) -> list[tuple[Value, ...]]:
+        """Its rows."""
+        if not await self._read_min_max():
+            select = self._select
+            if select.joined.count:
+                plan = await self._join.plan(select.order_wanted(self._rows_wanted))
+                self._ordered = plan.ordered and not self._grouped and select.ordering is not None
+                await self._join.read(plan, self._row_found)
+            elif await all_hold(self._run, [each.holds for each in select.joined.filters[None]], self._env):
+                await self._row_found()
+            elif not self._grouped or select.groups is not None:
+                return []
+        return await self._result()
+
+    async def _read_min_max(self) -> bool:
+        """Read MIN() and MAX() from the ends of indexes; False if that can't be done."""
+        select, env = self._select, self._env
+        if not select.min_max_columns:
+            return False
+        paths = select.min_max_paths(env)
+        if not all(paths):
+            return False
+        states = [each.start() for _, each in select.aggregates]
+        wanted = [each.holds for each in select.joined.filters[None]]
+        for at, (_, aggregate) in enumerate(select.aggregates):
+            for path in paths[at]:
+                scan = await self._join.open(0, path)
+                hit = await scan.next()
+                self._join.examined += scan.examined
+                if hit is not None:
+                    env.rows[0] = hit.row
+                    if await all_hold(self._run, wanted, env):
+                        states[at] = aggregate.add(states[at], env)
+                        break
+        self._groups[()] = states, [(None,) * len(select.scope.tables[0][1].columns)]
+        return True
+
+    @property
+    def _rows_wanted(self) -> int | None:
+        """How many rows LIMIT and OFFSET want to be found; None without a LIMIT."""
+        return None if self._limit is None else self._limit + self._offset
+
+    def _has_enough(self) -> bool:
+        wanted = self._rows_wanted
+        streams = not self._grouped and (self._ordered or not self._select.order)
+        return streams and wanted is not None and self._count >= wanted
+
+    async def _row_found(self) -> bool:
+        """Take a row of the join; True if no more are wanted."""
+        select, env = self._select, self._env
+        if self._grouped:
+            key = await self._evaluated(select.groups) if select.groups else ()
+            states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
+            for at, (_, aggregate) in enumerate(select.aggregates):
+                states[at] = await self._added(aggregate, states[at])
+            return False
+        if select.distinct and not await self._is_new():
+            return False
+        self._count += 1
+        streams = not select.distinct and (self._ordered or not select.order)
+        self._join.rejected = streams and self._count <= self._offset
+        if self._each is None or select.distinct or (select.order and not self._ordered):
+            await self._keep()
+        elif self._count > self._offset:
+            await self._each(await self._evaluated(select.outputs))
+        return self._has_enough()
+
+    async def _added(self, aggregate: Aggregate, state: Any) -> Any:
+        """The state of an aggregate with the current row."""
+        return await evaluated(self._run, lambda: aggregate.add(state, self._env))
+
+    async def _is_new(self) -> bool:
+        """Whether DISTINCT has not seen the row yet."""
+        values = await self._evaluated(self._select.outputs)
+        row = tuple([place(value, kind) for value, kind in zip(values, self._select.kinds, strict=True)])
+        known = row in self._seen
+        self._seen.add(row)
+        return not known
+
+    async def _keep(self) -> None:
+        select = self._select
+        given = await self._evaluated(select.outputs)
+        self._rows.append((await self._evaluated(select.order) if select.order else (), given))
+
+    async def _evaluated(self, functions: Sequence[Function]) -> tuple[Value, ...]:
+        env = self._env
+        try:
+            return tuple([function(env) for function in functions])
+        except SubqueryNeeded as needed:
+            await needed.answer(self._run)
+            return await evaluated(self._run, lambda: tuple([function(env) for function in functions]))
+
+    async def _result(self) -> list[tuple[Value, ...]]:
+        """The rows, grouped, sorted and limited."""
+        select, env = self._select, self._env
+        if self._grouped:
+            if not self._groups and select.groups is None:
+                self._groups[()] = (
+                    [each.start() for _, each in select.aggregates],
+                    [(None,) * len(table.columns) for _, table in select.scope.tables],
+                )
+            for states, members in self._groups.values():
+                env.rows = list(members)
+                for (number, aggregate), state in zip(select.aggregates, states, strict=True):
+                    env.found[number] = aggregate.end(state)
+                if await all_hold(self._run, select.having, env):
+                    await self._keep()
+        rows = self._rows
+        if select.order and not self._ordered:
+            rows = sorted_rows(rows, select.directions, lambda each: each[0])
+        given = [each for _, each in rows]
+        if select.distinct:
+            given = distinct_rows(given, select.kinds)
+        return given[self._offset : None if self._limit is None else self._offset + self._limit]

@@ -1,0 +1,165 @@
+"""Subqueries in expressions: manual, "Subqueries".
+
+An expression is a plain function and can't wait for locks, but a subquery may have to. So it is run apart: the function
+of a subquery whose rows are not there yet raises `SubqueryNeeded`, whoever evaluates the expression runs the subquery
+(`evaluated`), and evaluates the expression again. In this way a subquery is run only if its value is asked for, and
+only once for the same values of the query around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.clauses import all_true
+from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, unsupported
+from chatsim.innodb.sql.expressions.comparison import common_collation
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
+from chatsim.innodb.sql.expressions.scope import compiled
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.execution import Execution, Query
+    from chatsim.innodb.storage.column_types import ColumnType
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["Quantifier", "Subquery", "SubqueryNeeded", "all_hold", "evaluated"]
+
+Quantifier = Literal["scalar", "row", "exists", "any", "all"]
+"""What a subquery is asked for: one value, one row, whether there is a row, comparisons with any or all of them."""
+
+T = TypeVar("T")
+
+_HOLDS: dict[type[exp.Expr], Callable[[int], bool]] = {
+    exp.EQ: lambda sign: sign == 0,
+    exp.NEQ: lambda sign: sign != 0,
+    exp.LT: lambda sign: sign < 0,
+    exp.LTE: lambda sign: sign <= 0,
+    exp.GT: lambda sign: sign > 0,
+    exp.GTE: lambda sign: sign >= 0,
+}
+
+
+class Subquery:
+    """A subquery in an expression.
+
+    Args:
+        quantifier: what it is asked for.
+        operator: how its rows are compared with the value on the left.
+
+    Attributes:
+        query: the query.
+        outer: the values of the queries around it that it uses, as functions of the environment of the next one.
+        references: the columns of that one that it uses.
+    """
+
+    query: Query
+
+    def __init__(self, quantifier: Quantifier, operator: type[exp.Expr] | None) -> None:
+        self.quantifier = quantifier
+        self.operator = operator
+        self.outer: list[Function] = []
+        self.references: list[exp.Expr] = []
+
+    def key(self, env: Env) -> tuple[object, ...]:
+        """What its rows depend on."""
+        return (id(self), *[value(env) for value in self.outer])
+
+    async def read(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:
+        """Its rows, as many as are needed."""
+        rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else None)
+        if self.quantifier in ("scalar", "row") and len(rows) > 1:
+            raise database_error(1242, "Subquery returns more than 1 row")
+        return rows
+
+
+class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
+    """The rows of a subquery are needed, and are not there yet."""
+
+    def __init__(self, subquery: Subquery, env: Env, key: tuple[object, ...]) -> None:
+        super().__init__()
+        self._subquery = subquery
+        self._env = env
+        self._key = key
+
+    async def answer(self, run: Execution) -> None:
+        """Run the subquery."""
+        self._env.found[self._key] = await self._subquery.read(run, self._env)
+
+
+async def all_hold(run: Execution, functions: Sequence[Function], env: Env) -> bool:
+    """Whether all conditions hold. Raises a `DatabaseError`."""
+    while True:
+        try:
+            return all_true(functions, env)
+        except SubqueryNeeded as needed:
+            await needed.answer(run)
+
+
+async def evaluated(run: Execution, compute: Callable[[], T]) -> T:
+    """The result of a computation that may need subqueries. Raises a `DatabaseError`."""
+    while True:
+        try:
+            return compute()
+        except SubqueryNeeded as needed:
+            await needed.answer(run)
+
+
+@compiled.register(SubqueryValue)
+def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
+    subquery = scope.subqueries[node.args["number"]]
+
+    def rows(env: Env) -> list[tuple[Value, ...]]:
+        key = subquery.key(env)
+        found: list[tuple[Value, ...]] | None = env.found.get(key)
+        if found is None:
+            raise SubqueryNeeded(subquery, env, key)
+        return found
+
+    if subquery.quantifier == "exists":
+        return lambda env: int(bool(rows(env)))
+    if subquery.quantifier == "scalar":
+        return lambda env: found[0][0] if (found := rows(env)) else None
+    return _comparison(node.this, subquery, scope, rows)
+
+
+def _comparison(
+    left: exp.Expr, subquery: Subquery, scope: Scope, rows: Callable[[Env], list[tuple[Value, ...]]]
+) -> Function:
+    """A comparison of a value, or of a row, with the rows of a subquery."""
+    inner = left.unnest()
+    parts = inner.expressions if isinstance(inner, exp.Tuple) else [left]
+    functions = [scope.compile(each) for each in parts]
+    kinds = [_common(scope.kind(each), kind) for each, kind in zip(parts, subquery.query.kinds, strict=True)]
+    operator = subquery.operator
+    assert operator is not None
+    if operator not in _HOLDS or (len(parts) > 1 and operator not in (exp.EQ, exp.NEQ)):
+        raise unsupported(f"{operator.__name__} with the rows of a subquery")
+    holds = _HOLDS[operator]
+
+    def held(values: list[Value], row: tuple[Value, ...]) -> bool | None:
+        signs = [
+            None if a is None or b is None else compare(a, b, kind)
+            for a, b, kind in zip(values, row, kinds, strict=True)
+        ]
+        if len(signs) == 1:
+            return None if signs[0] is None else holds(signs[0])
+        equal = False if any(signs) else None if None in signs else True
+        return equal if equal is None or operator is exp.EQ else not equal
+
+    def value(env: Env) -> int | None:
+        values = [function(env) for function in functions]
+        found = [held(values, row) for row in rows(env)]
+        if subquery.quantifier == "all":
+            return 0 if False in found else None if None in found else 1
+        if subquery.quantifier == "row" and not found:
+            return None
+        return 1 if True in found else None if None in found else 0
+
+    return value
+
+
+def _common(one: ColumnType | None, other: ColumnType | None) -> ColumnType | None:
+    return common_collation([one, other])

@@ -1,0 +1,32 @@
+"""What stands in an expression for other queries: values of the query around it, and subqueries.
+
+`chatsim.innodb.sql.executor.names` puts these nodes in place of names and of queries, when a statement is prepared.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlglot import exp
+
+__all__ = ["OuterValue", "SubqueryValue"]
+
+
+class OuterValue(exp.Expression):
+    """A column of a query around this one: its number in `Scope.outer_values`, and its name."""
+
+    arg_types: ClassVar = {"number": True, "name": True}
+
+    def sql(self, *_: Any, **__: Any) -> str:
+        """The name of the column."""
+        return str(self.args["name"])
+
+
+class SubqueryValue(exp.Expression):
+    """The value of a subquery: its number in `Scope.subqueries`, what it is compared with, and the columns it uses."""
+
+    arg_types: ClassVar = {"this": False, "number": True, "references": False}
+
+    def sql(self, *_: Any, **__: Any) -> str:
+        """How messages name it."""
+        return "(subquery)"

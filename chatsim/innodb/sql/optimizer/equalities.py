@@ -1,0 +1,99 @@
+"""Conditions that follow from equalities (in the server: ``Item_equal``).
+
+What equals the same, is equal; and what is compared with constants, is so for each column that equals it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.expressions import Scope
+from chatsim.innodb.storage.column_types import Text
+
+__all__ = ["implied"]
+
+_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+
+
+def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Expr] = ()) -> list[exp.Expr]:
+    """The conditions that follow from conditions that must all hold, without these themselves.
+
+    Args:
+        scope: names the tables.
+        conditions: the conditions.
+        above: conditions that hold as well, and whose own consequences are not wanted.
+    """
+    own, known = list(_equalities(conditions)), list(_equalities(above))
+    named = {frozenset(each) for each in ((_key(scope, a), _key(scope, b)) for a, b in (*own, *known))}
+    groups: list[dict[object, exp.Expr]] = []
+    for pair in (*own, *known):
+        keys = {_key(scope, each): each for each in pair}
+        if not _alike(scope, pair):
+            continue
+        same = [each for each in groups if any(key in each and isinstance(key, tuple) for key in keys)]
+        joined = keys if not same else {key: node for each in (*same, keys) for key, node in each.items()}
+        groups = [each for each in groups if each not in same]
+        groups.append(joined)
+    found: list[exp.Expr] = []
+    for group in groups:
+        columns = [node for key, node in group.items() if isinstance(key, tuple)]
+        values = [node for key, node in group.items() if not isinstance(key, tuple)]
+        pairs = [(column, value) for column in columns for value in values[:1]] if values else combinations(columns, 2)
+        for left, right in pairs:
+            if frozenset((_key(scope, left), _key(scope, right))) not in named:
+                found.append(exp.EQ(this=left.copy(), expression=right.copy()))
+        if not values:
+            found += _compared(scope, columns, [*conditions, *above])
+    return found
+
+
+def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[exp.Expr]) -> Iterable[exp.Expr]:
+    """The comparisons of a column with constants, for all others that equal it."""
+    keys = [_key(scope, each) for each in columns]
+    for each in conditions:
+        if not isinstance(each, _COMPARISONS):
+            continue
+        named = list(each.find_all(exp.Column))
+        if len(named) != 1 or named[0].parent is not each or _key(scope, named[0]) not in keys:
+            continue
+        for other in columns:
+            if _key(scope, other) != _key(scope, named[0]):
+                yield each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
+
+
+def _equalities(conditions: Iterable[exp.Expr]) -> Iterable[tuple[exp.Expr, exp.Expr]]:
+    for each in conditions:
+        if isinstance(each, exp.EQ):
+            left, right = each.left.unnest(), each.right.unnest()
+            if isinstance(left, exp.Column) and _is_member(right):
+                yield left, right
+            elif isinstance(right, exp.Column) and _is_member(left):
+                yield right, left
+
+
+def _is_member(node: exp.Expr) -> bool:
+    """Whether an expression can stand for the columns that equal it: a column or a constant."""
+    return isinstance(node, exp.Column | exp.Literal | exp.Placeholder) or (
+        isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal)
+    )
+
+
+def _key(scope: Scope, node: exp.Expr) -> object:
+    if isinstance(node, exp.Column):
+        return scope.column(node)
+    return f"?{node.meta['number']}" if isinstance(node, exp.Placeholder) else node.sql("mysql")
+
+
+def _alike(scope: Scope, pair: tuple[exp.Expr, exp.Expr]) -> bool:
+    """Whether both sides are compared as the column's type compares, so that one can stand for the other."""
+    left, right = scope.kind(pair[0]), scope.kind(pair[1])
+    if right is None:
+        node = pair[1]
+        text = isinstance(node, exp.Placeholder) or (isinstance(node, exp.Literal) and node.is_string)
+        return text or not isinstance(left, Text)
+    if isinstance(left, Text) and isinstance(right, Text):
+        return left.collation == right.collation
+    return type(left) is type(right)

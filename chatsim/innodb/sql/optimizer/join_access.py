@@ -1,0 +1,230 @@
+"""How one table of a join can be read: lookups by values of the tables before it, a range, or a scan.
+
+Sources: manual, "Optimizing SELECT Statements", "Nested-Loop Join Algorithms", "Hash Join Optimization"; in the server,
+``Optimize_table_order::best_access_path``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from chatsim.innodb.sql.expressions import Env, Function
+from chatsim.innodb.sql.optimizer.access_path import pushed_conditions
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, Candidate, key_parts
+from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
+from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range_candidates
+from chatsim.innodb.sql.optimizer.ref_access import counted_ref, ref_cost
+from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan
+from chatsim.innodb.storage.column_types import UnusableError
+from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.scan import AccessPath, Range
+from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.values import NULL
+
+__all__ = ["Lookup", "LookupCost", "TableEstimate"]
+
+_DERIVED_SCAN = 2.5  # reading a temporary table
+_DERIVED_MATCHES = 10  # the rows of a temporary table for one value of a column that is looked up
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A lookup in an index, by values that are known when the tables before it have been read.
+
+    Attributes:
+        conditions: the conditions on the table.
+        index: the index; None for a temporary table, which is given one.
+        equalities: the value of each of its first columns.
+        unique: whether there is at most one row.
+        request: the request for which it was chosen; None for a temporary table.
+    """
+
+    conditions: Conditions
+    index: Index | None
+    equalities: tuple[Equality, ...]
+    unique: bool
+    request: AccessRequest | None
+
+    @property
+    def needs(self) -> frozenset[int]:
+        """The tables whose rows must be known."""
+        return frozenset[int]().union(*(each.needs for each in self.equalities))
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """The columns that are looked up."""
+        return frozenset(each.column for each in self.equalities)
+
+    @property
+    def access(self) -> str:
+        """The access type, as EXPLAIN names it."""
+        return "eq_ref" if self.unique else "ref"
+
+    @cached_property
+    def _pushed(self) -> Sequence[Function]:
+        assert self.index is not None
+        assert self.request is not None
+        if self.index.definition.clustered or self.request.covers(self.index) or not self.request.pushes:
+            return ()
+        looked_up = 0 if self.unique else len(self.equalities)
+        return self.conditions.index_conditions(self.index, looked_up)
+
+    @property
+    def pushes(self) -> bool:
+        """Whether conditions are pushed to the index."""
+        return bool(self._pushed)
+
+    def path(self, env: Env) -> AccessPath | None:
+        """The access path for the rows at hand; None if no row can match."""
+        index, request = self.index, self.request
+        assert index is not None
+        assert request is not None
+        values: list[object] = []
+        for part, each in enumerate(self.equalities):
+            value = each.value(env)
+            if value is None and not each.null_safe:
+                return None
+            try:
+                column = self.conditions.table.columns[each.column]
+                key = NULL if value is None else column.type.sought(value, "=")
+            except UnusableError:
+                return None
+            if key is None:
+                return None
+            values.append(index.own_part(part, key))
+        span = Range(tuple(values), tuple(values), exact=True)
+        path = AccessPath(*(self.conditions.table, index, [span]), covering=request.covers(index), access=self.access)
+        return pushed_conditions(path, self._pushed, self.conditions.at, env)
+
+
+@dataclass(frozen=True)
+class LookupCost:
+    """A lookup, and what it costs.
+
+    Attributes:
+        lookup: the lookup.
+        rows: the estimated rows that it finds.
+        once: the estimated cost of doing it once.
+    """
+
+    lookup: Lookup
+    rows: float
+    once: float
+
+
+class TableEstimate:
+    """What the optimizer expects of a table of a join.
+
+    Args:
+        conditions: the conditions on it, of which those are used whose values are constant.
+        request: the request for its access path; None for a derived table.
+        equalities: what its columns are compared with for equality, in other tables too.
+        derived: the estimated rows of a derived table; None if it is a table of the schema.
+
+    Attributes:
+        at: the number of the table.
+        table: the table.
+        request: the request for its access path; None for a derived table.
+        scan: the range or scan by which all its rows are read; None for a derived table.
+        rows: the estimated rows of the table.
+        found: the estimated rows that the range or scan finds.
+        scan_cost: the cost of the range or scan.
+        is_range: whether it is a range, or several in an index merge.
+    """
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        request: AccessRequest | None,
+        equalities: Sequence[Equality],
+        derived: float | None = None,
+    ) -> None:
+        self.at = conditions.at
+        self.table: Table = conditions.table
+        self.conditions = conditions
+        self.request = request
+        self.scan: Candidate[AccessPath | Merge] | None = None
+        self.equalities = equalities
+        if derived is not None:
+            self.rows = self.found = max(derived, 2.0)
+            self.scan_cost, self.is_range = _DERIVED_SCAN, False
+            return
+        assert request is not None
+        self.rows = float(request.rows)
+        self.ranges = range_candidates(request)
+        scan = cheapest_scan(request)
+        below = scan.cost if scan.path.access == "index" else avoided_scan_cost(request, scan)
+        best = best_range_or_merge(request, self.ranges, below)
+        self.scan = best or scan
+        self.is_range = best is not None
+        self.found = float(best.rows) if best is not None else self.rows
+        self.scan_cost = best.read_cost if best is not None else request.page_reads.whole
+
+    @cached_property
+    def const_filter(self) -> float:
+        """The estimated part of the found rows that meet the conditions on constants."""
+        if self.request is None:
+            return self.conditions.selectivity(int(self.rows), ())
+        assert self.scan is not None
+        return min(filtered_rows(self.request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0)
+
+    @property
+    def covered(self) -> bool:
+        """Whether an index has all columns that are read."""
+        request = self.request
+        return request is not None and any(request.covers(each, entry=True) for each in request.indexes)
+
+    def lookups(self, known: frozenset[int]) -> list[LookupCost]:
+        """The lookups that are possible when some tables' rows are known."""
+        usable: dict[int, Equality] = {}
+        for each in self.equalities:
+            if each.needs <= known and (each.column not in usable or not each.needs):
+                usable[each.column] = each
+        if not usable:
+            return []
+        if self.request is None:
+            found = Lookup(self.conditions, None, tuple(usable.values()), unique=False, request=None)
+            rows = min(self.rows, _DERIVED_MATCHES)
+            return [LookupCost(found, rows, PAGE * rows)]
+        return [cost for index in self.request.searchable if (cost := self._lookup(index, usable)) is not None]
+
+    def _lookup(self, index: Index, usable: Mapping[int, Equality]) -> LookupCost | None:
+        request = self.request
+        assert request is not None
+        columns = key_parts(index)
+        parts: list[Equality] = []
+        for column in columns:
+            if column not in usable:
+                break
+            parts.append(usable[column])
+        if not parts:
+            return None
+        width = len(index.definition.columns)
+        unique = index.definition.unique and len(parts) >= width and not any(each.null_safe for each in parts[:width])
+        lookup = Lookup(self.conditions, index, tuple(parts[:width] if unique else parts), unique, request)
+        if unique:
+            return LookupCost(lookup, 1.0, PAGE)
+        if not lookup.needs and (counted := counted_ref(request, self.ranges, index)) is not None:
+            return LookupCost(lookup, float(counted.rows), counted.read_cost)
+        rows = self.table.statistics.rows_per_key(index, len(parts))
+        return LookupCost(lookup, rows, ref_cost(request, index, rows))
+
+    @property
+    def _range_columns(self) -> set[int]:
+        """The columns whose conditions the ranges of indexes answer."""
+        return {column for each in self.ranges for column in each.path.index.definition.place[: each.parts]}
+
+    def filter(self, conditions: Conditions, lookup: Lookup | None) -> float:
+        """The estimated part of the rows that meet all conditions, if the rows of the tables before are known."""
+        if lookup is not None or self.request is None:
+            used = lookup.columns if lookup is not None else frozenset[int]()
+            return conditions.selectivity(int(self.rows), used)
+        known = self._range_columns
+        whole = conditions.selectivity(int(self.rows), known)
+        constant = self.conditions.selectivity(int(self.rows), known)
+        return self.const_filter * (whole / constant if constant else 1.0)

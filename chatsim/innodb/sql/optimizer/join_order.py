@@ -1,0 +1,217 @@
+"""The order in which the tables of a join are read, and how each is read: the cheapest of all that are possible.
+
+Sources: manual, "The Optimizer Cost Model", "Nested-Loop Join Algorithms", "Controlling Query Plan Evaluation"; in the
+server, ``Optimize_table_order``. The search goes through all orders, and gives up one that has become dearer than the
+best known one, or that is neither cheaper nor has fewer rows than another order of as many tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW
+from chatsim.innodb.sql.optimizer.join_access import Lookup, LookupCost, TableEstimate
+
+__all__ = ["JoinSearch", "Position"]
+
+_NO_TABLE = -1  # whatever is read first, the rows have to be sorted
+_ROUNDING = 0.001  # what a plan must cost less than the best known one
+
+
+@dataclass(frozen=True)
+class Position:
+    """A table in a join order.
+
+    Attributes:
+        table: what is expected of it.
+        lookup: the lookup by which it is read; None for a range or a scan.
+        fetched: the estimated rows that are read for each row of the tables before it.
+        read_cost: the estimated cost of reading them, for all rows of the tables before it.
+        filter: the estimated part of them that meets the conditions.
+        buffered: whether it is read once, and the rows of the tables before it are kept in a join buffer.
+        cost: the estimated cost of the join so far.
+        rows: the estimated rows of the join so far.
+    """
+
+    table: TableEstimate
+    lookup: Lookup | None
+    fetched: float
+    read_cost: float
+    filter: float
+    buffered: bool
+    cost: float
+    rows: float
+
+    @property
+    def at(self) -> int:
+        """The number of the table."""
+        return self.table.at
+
+
+@dataclass
+class JoinSearch:
+    """The search for the best order of some tables.
+
+    Attributes:
+        tables: the tables, without those of which the one row is known.
+        constants: the numbers of those.
+        after: of each table, those that have to be read before it.
+        together: sets of tables that are read one directly after the other.
+        conditions: gives the conditions on a table when the rows of others are known.
+        sorts_by: the table whose columns alone ORDER BY or GROUP BY names, if there is one.
+        limit: the number of wanted rows, if it is limited.
+    """
+
+    tables: Sequence[TableEstimate]
+    constants: frozenset[int]
+    after: dict[int, frozenset[int]]
+    together: Sequence[frozenset[int]]
+    conditions: Callable[[int, frozenset[int]], Conditions]
+    sorts_by: int | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        self._best: tuple[Position, ...] = ()
+        self._best_cost = inf
+        self._sorts = self.sorts_by
+        self._depends = {each.at: _depends(each) for each in self.tables}
+
+    def best(self) -> tuple[Position, ...]:
+        """The cheapest order."""
+        if not self.tables:
+            return ()
+        order = sorted(self.tables, key=lambda each: each.found)
+        ordered: list[TableEstimate] = []
+        while order:  # those that others can be looked up by come first, as the server begins
+            free = [each for each in order if not self._waits(each, order)]
+            ordered.append(next(iter(free), order[0]))
+            order.remove(ordered[-1])
+        self._extend((), ordered)
+        return self._best
+
+    def _waits(self, table: TableEstimate, rest: Collection[TableEstimate]) -> bool:
+        others = {each.at for each in rest if each is not table}
+        if self.after.get(table.at, frozenset()) & others:
+            return True
+        return any(other in self._depends[table.at] and table.at not in self._depends[other] for other in others)
+
+    def _extend(self, prefix: tuple[Position, ...], rest: Sequence[TableEstimate]) -> None:
+        """Try each of the tables that are left as the next one."""
+        placed = self.constants | {each.at for each in prefix}
+        best_rows = best_cost = inf
+        for table in rest:
+            if not self._allowed(table, placed, rest):
+                continue
+            position = self._position(table, prefix, placed)
+            if position.cost >= self._best_cost:
+                continue
+            sorts = not prefix and table.at == self._sorts
+            if not (best_rows > position.rows or best_cost > position.cost or sorts):
+                continue
+            blocked = self._depends[table.at] & {each.at for each in rest if each is not table}
+            if best_rows >= position.rows and best_cost >= position.cost and (not blocked or position.fetched < 2):
+                best_rows, best_cost = position.rows, position.cost
+            order = (*prefix, position)
+            left = [each for each in rest if each is not table]
+            if left:
+                self._extend(order, left)
+            else:
+                self._consider(order)
+
+    def _allowed(self, table: TableEstimate, placed: frozenset[int], rest: Sequence[TableEstimate]) -> bool:
+        if not self.after.get(table.at, frozenset()) <= placed:
+            return False
+        left = {each.at for each in rest}
+        return all(table.at in each or not (each & placed and each & left) for each in self.together)
+
+    def _consider(self, order: tuple[Position, ...]) -> None:
+        """Keep an order if it is the cheapest so far."""
+        cost = order[-1].cost
+        if self._sorts is not None and order[0].at != self._sorts:
+            cost += order[-1].rows
+        if cost < self._best_cost:
+            self._best, self._best_cost = order, cost - _ROUNDING
+
+    def _position(self, table: TableEstimate, prefix: tuple[Position, ...], placed: frozenset[int]) -> Position:
+        """The cheapest way to read a table next."""
+        rows = prefix[-1].rows if prefix else 1.0
+        best = self._best_lookup(table, prefix, placed, rows)
+        scan: tuple[float, float] | None = None
+        if best is None or self._may_scan(table, best):
+            read, left = _scan_cost(table, rows, buffers=bool(prefix))
+            if best is None or read + rows * left * ROW < best[1] + rows * best[0].rows * ROW:
+                scan = read, left
+        conditions = self.conditions(table.at, placed)
+        if scan is not None:
+            read, fetched = scan
+            lookup = None
+            whole = table.filter(conditions, None)
+            kept = min(1.0, table.found * whole / fetched) if fetched else 1.0
+            if not prefix and table.at == self._sorts and (self.limit is None or self.limit >= fetched):
+                self._sorts = _NO_TABLE
+        else:
+            assert best is not None
+            lookup, fetched, read = best[0].lookup, best[0].rows, best[1]
+            kept = table.filter(conditions, lookup)
+        joined = rows * fetched
+        before = prefix[-1].cost if prefix else 0.0
+        return Position(
+            *(table, lookup, fetched, read, kept),
+            buffered=scan is not None and bool(prefix),
+            cost=before + read + joined * ROW,
+            rows=joined * kept,
+        )
+
+    def _best_lookup(
+        self, table: TableEstimate, prefix: tuple[Position, ...], placed: frozenset[int], rows: float
+    ) -> tuple[LookupCost, float] | None:
+        """The cheapest lookup, and what all its lookups cost."""
+        best: tuple[LookupCost, float] | None = None
+        for each in table.lookups(placed):
+            times = _distinct(prefix, each.lookup.needs) if each.lookup.unique else rows
+            read = times * (PAGE if each.lookup.unique else each.once)
+            if best is None or read + rows * each.rows * ROW < best[1] + rows * best[0].rows * ROW:
+                best = each, read
+        return best
+
+    def _may_scan(self, table: TableEstimate, best: tuple[LookupCost, float]) -> bool:
+        """Whether a scan or range is looked at, too, where there is a lookup."""
+        found, read = best
+        if found.rows < table.found and read <= table.scan_cost:
+            return False
+        if table.request is None:
+            return True
+        same = [each for each in table.ranges if each.path.index is found.lookup.index]
+        assert table.scan is not None
+        if table.is_range and table.scan in same and len(found.lookup.equalities) >= table.scan.parts:
+            return False
+        if table.covered and not table.is_range:
+            return False
+        return not table.request.forced or table.is_range
+
+
+def _scan_cost(table: TableEstimate, rows: float, *, buffers: bool) -> tuple[float, float]:
+    """The cost of reading a table whole for each row before it, and the rows that are left of it."""
+    left = table.found * table.const_filter
+    if table.is_range:
+        return rows * (table.scan_cost + (table.found - left) * ROW), left
+    once = table.scan_cost + (table.rows - left) * ROW
+    return (once if buffers else rows * once), left
+
+
+def _distinct(prefix: tuple[Position, ...], needs: frozenset[int]) -> float:
+    """How many different lookups there are (in the server: ``prev_record_reads``)."""
+    found = 1.0
+    for each in reversed(prefix):
+        if each.at in needs:
+            needs |= each.lookup.needs if each.lookup is not None else frozenset()
+            found *= each.fetched or 1.0
+    return found
+
+
+def _depends(table: TableEstimate) -> frozenset[int]:
+    """The tables by whose rows it could be looked up."""
+    return frozenset[int]().union(*(each.needs for each in table.equalities)) - {table.at}
