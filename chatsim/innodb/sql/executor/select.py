@@ -1,4 +1,4 @@
-"""SELECT: its preparation, and how it is run. Its rows are read by `nested_loop`."""
+"""SELECT: its preparation, and what is asked of a run of it (`select_run`)."""
 
 from __future__ import annotations
 
