@@ -291,7 +291,8 @@ _LOCKED = """
       SELECT LAST_INSERT_ID(), ?, ?, NOW() FROM DUAL WHERE @locked AND @thread IS NULL;
     COMMIT;
     SELECT IF(@locked, CAST(COALESCE(@thread, LAST_INSERT_ID()) AS UNSIGNED), NULL);
-    DO RELEASE_LOCK(?)"""
+    SET @locked = NULL + RELEASE_LOCK(?), @thread = NULL"""
+_UNLOCK = _LOCKED.rpartition(";")[2].strip()  # it clears the variables, too, for whoever leases the connection next
 
 
 @creation_strategy(isolation=Isolation.READ_COMMITTED)
@@ -301,7 +302,7 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
     try:
         *_, found, _ = await tx.script(_LOCKED, (name, low, high, low, high, name))
     except DatabaseError as error:
-        await _release(tx, name, error)
+        await _release(tx, name, error, _UNLOCK)
         raise
     thread = found.scalar()
     if thread is None:
@@ -309,11 +310,11 @@ async def get_lock_script(tx: Session, low: int, high: int) -> int:
     return thread
 
 
-async def _release(tx: Session, name: str, error: DatabaseError) -> None:
+async def _release(tx: Session, name: str, error: DatabaseError, unlock: str = "DO RELEASE_LOCK(?)") -> None:
     """Roll back, and then release the lock, so that the next holder does not meet the changes that are rolled back."""
     if not isinstance(error, ConnectionLostError):  # the server has done both
         await tx.rollback()
-        await tx.execute("DO RELEASE_LOCK(?)", (name,))
+        await tx.execute(unlock, (name,))
 
 
 @creation_strategy(locks=True)

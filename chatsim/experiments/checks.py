@@ -105,12 +105,14 @@ def judge(
     if found:
         more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
         return Verdict(Word.UNSAFE, found[0].sentence + more, found)
+    left = f"{asked - len(history):,} of {asked:,} operations have not been carried out" if len(history) < asked else ""
     if failed := [operation for operation in history if operation.outcome is not Outcome.OK]:
         causes = Counter(operation.reason.partition(":")[0] for operation in failed)
         by = ", ".join(f"{count:,} by {cause}" for cause, count in causes.most_common())
-        return Verdict(Word.ERRORS, f"{len(failed):,} of {len(history):,} {refused}: {by}; for one, {failed[0]}")
-    if len(history) < asked:
-        return Verdict(Word.ERRORS, f"{asked - len(history):,} of {asked:,} operations have not been carried out")
+        more = f"; {left}" if left else ""
+        return Verdict(Word.ERRORS, f"{len(failed):,} of {len(history):,} {refused}: {by}; for one, {failed[0]}{more}")
+    if left:
+        return Verdict(Word.ERRORS, left)
     if not history or untested:
         return Verdict(Word.NOT_TESTED, untested or "there was not a single operation")
     return Verdict(Word.SAFE, safe)

@@ -44,7 +44,7 @@ def test_options_are_the_parameters_then_what_is_asked_of_the_result_then_where_
     names = [each.opts[0] for each in race.params]
     assert names == [
         *("--strategies", "--pattern", "--layer", "--clients", "--rounds", "--pairs", "--existing", "--ids", "--retry"),
-        *("--schema", "--nodes", "--pool", "--rate", "--seed", "--must-pass"),
+        *("--schema", "--nodes", "--pool", "--rate", "--deadline", "--seed", "--must-pass"),
         *("--world", "--costs", "--check-determinism", "--out", "--junit", "--markdown", "--wide", "--quiet", "--json"),
         *("--mysql-url", "--mysql-via", "--mysql-image", "--profile", "--redis-url"),
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
     from chatsim.experiments.creation.workload import Pair
     from chatsim.worlds.cluster import Cluster
 
-__all__ = ["Caller", "StackCaller", "StoreCaller", "devices"]
+__all__ = ["DEADLINE", "Caller", "OverdueError", "StackCaller", "StoreCaller", "devices"]
 
-_DEADLINE = 120.0
-"""The seconds after which a request through the stack, and its connection, counts as lost."""
+DEADLINE = 120.0
+"""The seconds that an operation may take, if nothing else is said. A request through the stack that takes longer, and
+its connection, count as lost."""
+
+
+class OverdueError(Exception):
+    """An operation has not ended by its deadline. Whether it took effect is unknown."""
 
 
 class NodeLostError(ConnectionLostError):
@@ -42,12 +48,18 @@ class Caller(ABC):
         number: the number of the caller.
         retry: what it does after a refusal.
         rng: the random generator for the pauses between tries.
+        deadline: the seconds that an operation may take.
+
+    Attributes:
+        overdue: whether an operation has passed its deadline.
     """
 
-    def __init__(self, number: int, *, retry: Retry, rng: np.random.Generator) -> None:
+    def __init__(self, number: int, *, retry: Retry, rng: np.random.Generator, deadline: float) -> None:
         self._number = number
         self._retry = retry
         self._rng = rng
+        self._deadline = deadline
+        self.overdue = False
 
     @abstractmethod
     async def __aenter__(self) -> Self:
@@ -68,7 +80,11 @@ class Caller(ABC):
 
     def _in_doubt(self) -> bool:
         """Whether a refused try may have taken effect."""
-        return False
+        return self.overdue
+
+    @abstractmethod
+    async def _abandon(self) -> None:
+        """Give up the connection of an overdue operation."""
 
     async def create(
         self, uid: int, other: int, *, turn: int, begun: float, intended: float | None = None
@@ -87,14 +103,22 @@ class Caller(ABC):
         """
 
         async def create(refused: Callable[[DatabaseError], None]) -> dict[str, int]:
-            return {"thread": await self._retry.run(partial(self._attempt, uid, other), self._rng, refused)}
+            thread = None
+            with suppress(TimeoutError):  # only the deadline's: `attempt` raises those of a strategy as StrategyError
+                async with asyncio.timeout(self._deadline) as limit:
+                    thread = await self._retry.run(partial(self._attempt, uid, other), self._rng, refused)
+            if thread is None or limit.expired():
+                self.overdue = True
+                await self._abandon()
+                raise OverdueError(f"overdue: it has not ended within {self._deadline:g} s")
+            return {"thread": thread}
 
         return await Recorder(self._number, begun).record(
             "create",
             {"uid": uid, "other": other},
             create,
             turn=turn,
-            refusable=(DatabaseError, LocksError, RefusedError),
+            refusable=(DatabaseError, LocksError, RefusedError, OverdueError),
             in_doubt=self._in_doubt,
             intended=intended,
         )
@@ -110,6 +134,7 @@ class StoreCaller(Caller):
         locks: the `Locks` port, if the strategy uses one.
         retry: what it does after a refusal.
         rng: the random generator for the pauses between tries.
+        deadline: the seconds that an operation may take.
     """
 
     def __init__(
@@ -121,8 +146,9 @@ class StoreCaller(Caller):
         locks: Locks | None,
         retry: Retry,
         rng: np.random.Generator,
+        deadline: float = DEADLINE,
     ) -> None:
-        super().__init__(number, retry=retry, rng=rng)
+        super().__init__(number, retry=retry, rng=rng, deadline=deadline)
         self._database = database
         self._strategy = strategy
         self._locks = locks
@@ -142,9 +168,12 @@ class StoreCaller(Caller):
             return await attempt(self._strategy, session, uid, other, self._locks)
         except Exception as error:
             if isinstance(error, ConnectionLostError) or session.in_transaction:
-                self._session = None  # so that the next try leases another
-                await self._lease.aclose()
+                await self._abandon()  # so that the next try leases another
             raise
+
+    async def _abandon(self) -> None:
+        self._session = None
+        await self._lease.aclose()
 
     async def _leased(self) -> Session:
         if self._session is None:
@@ -167,6 +196,7 @@ class StackCaller(Caller):
         calls: the requests that it will make.
         retry: what it does after the loss of a node.
         rng: the random generator for the pauses between tries.
+        deadline: the seconds that an operation may take.
     """
 
     def __init__(
@@ -178,8 +208,9 @@ class StackCaller(Caller):
         calls: Iterable[Pair],
         retry: Retry,
         rng: np.random.Generator,
+        deadline: float = DEADLINE,
     ) -> None:
-        super().__init__(number, retry=retry, rng=rng)
+        super().__init__(number, retry=retry, rng=rng, deadline=deadline)
         self._rank = rank
         self._cluster = cluster
         self._calls = calls
@@ -200,10 +231,13 @@ class StackCaller(Caller):
 
     def _in_doubt(self) -> bool:
         # the reply says only that it failed; a node that has lost the database does not know more
-        return Kind.CONNECTION_LOST in self._cluster.stats.refusals
+        return self.overdue or Kind.CONNECTION_LOST in self._cluster.stats.refusals
+
+    async def _abandon(self) -> None:
+        await self.__aexit__()
 
     async def _log_in(self, uid: int, address: Address | None = None) -> Client:
-        return await self._cluster.log_in(uid, address, deadline=_DEADLINE, machine=f"client{self._number}")
+        return await self._cluster.log_in(uid, address, deadline=DEADLINE, machine=f"client{self._number}")
 
     async def _attempt(self, uid: int, other: int) -> int:
         device = (uid, _home(len(self._cluster.nodes), self._rank, uid, other))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatsim.experiments.checks import Anomaly, Verdict, judge, overlapped
 from chatsim.experiments.history import Operation, Outcome
+from chatsim.worlds.world import TableContents
 
 __all__ = ["TWO_THREADS", "PrivateChats", "check_creation", "pair_of"]
 
@@ -25,7 +26,7 @@ class PrivateChats:
     """The final tables, as far as the checks need them.
 
     Attributes:
-        rows: (thread_id, user1_id, user2_id) of every private_chat whose pair was asked for.
+        rows: (thread_id, user1_id, user2_id) of every private_chat.
         orphans: the number of rows of chat_thread that no private_chat refers to.
         dangling: the thread ids in ``rows`` that are not private threads in chat_thread.
     """
@@ -34,6 +35,19 @@ class PrivateChats:
     orphans: int
     dangling: frozenset[int] = frozenset()
 
+    @classmethod
+    def of(cls, contents: Mapping[str, TableContents]) -> PrivateChats | None:
+        """What is there, in tables as chatsim creates them; None if these have been dropped or have other columns."""
+        chats, threads = contents.get("private_chat"), contents.get("chat_thread")
+        if not (_begins(chats, "thread_id", "user1_id", "user2_id") and _begins(threads, "id", "type")):
+            return None
+        assert chats is not None
+        assert threads is not None
+        rows = [(int(str(thread)), int(str(one)), int(str(other))) for thread, one, other, *_ in chats.rows]
+        private = {int(str(thread)) for thread, kind, *_ in threads.rows if kind == "private"}
+        used = {thread for thread, _, _ in rows}
+        return cls(rows, len(private - used), frozenset(used - private))
+
 
 def pair_of(operation: Operation) -> tuple[int, int]:
     """The two users of a creation, smaller id first."""
@@ -41,26 +55,51 @@ def pair_of(operation: Operation) -> tuple[int, int]:
     return (min(uid, other), max(uid, other))
 
 
-def check_creation(history: Sequence[Operation], final: PrivateChats, *, asked: int = 0) -> Verdict:
+def _begins(table: TableContents | None, *columns: str) -> bool:
+    """Whether these are the first columns of a table."""
+    if table is None:
+        return False
+    named = [line.split("`")[1] for line in table.definition if line.startswith("`")]
+    return named[: len(columns)] == [*columns]
+
+
+def check_creation(
+    history: Sequence[Operation],
+    final: PrivateChats | None,
+    *,
+    asked: int = 0,
+    others: Sequence[Anomaly] = (),
+    limits: str = "",
+) -> Verdict:
     """Check that each unordered pair has one thread, every caller got it, and no acknowledged pair is missing.
 
     An operation with an unknown outcome may have happened or not. None of the ``asked`` operations may be missing. If
     no two operations on one pair overlapped, this tests nothing.
+
+    Args:
+        history: the operations.
+        final: the final tables; None if they can't be read any more, which is one of the other anomalies then.
+        asked: the number of operations that were to be carried out.
+        others: what other checks have found.
+        limits: what a safe verdict does not say.
     """
     threads: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for thread, user1, user2 in final.rows:
+    for thread, user1, user2 in final.rows if final else ():
         threads[min(user1, user2), max(user1, user2)].append(thread)
     calls: dict[tuple[int, int], list[Operation]] = defaultdict(list)
     for operation in sorted(history, key=lambda each: each.start):
         calls[pair_of(operation)].append(operation)
     return judge(
         history,
-        (
-            anomaly
-            for pair, steps in calls.items()
-            for anomaly in _of_pair(pair, steps, sorted(threads[pair]), final.dangling)
-        ),
-        safe=f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it",
+        [
+            *others,
+            *(
+                anomaly
+                for pair, steps in (calls.items() if final else ())
+                for anomaly in _of_pair(pair, steps, sorted(threads[pair]), final.dangling if final else frozenset())
+            ),
+        ],
+        safe=f"{len(history):,} operations on {len(calls):,} pairs: one thread each, and all got it{limits}",
         refused="callers got no thread",
         asked=asked,
         untested="" if overlapped(history, pair_of) else _UNTESTED,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import itertools
 import math
-from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Never
 
 import numpy as np
@@ -18,15 +14,12 @@ from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES, CreationStrategy, named
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
-from chatsim.chat.server.stats import Stats
-from chatsim.db.errors import Kind
 from chatsim.db.session import Session
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.creation import workload
-from chatsim.experiments.creation.callers import Caller, StackCaller, StoreCaller, devices
-from chatsim.experiments.creation.checks import TWO_THREADS, PrivateChats, check_creation
-from chatsim.experiments.creation.workload import Pair, Workload
-from chatsim.experiments.history import Operation, Outcome
+from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, StoreCaller, devices
+from chatsim.experiments.creation.heat import Heat
+from chatsim.experiments.creation.workload import Workload
 from chatsim.experiments.parameters import (
     Choice,
     Choices,
@@ -36,19 +29,18 @@ from chatsim.experiments.parameters import (
     parameter,
 )
 from chatsim.experiments.result import Result, Variant
-from chatsim.experiments.statistics import latencies_ms, percentile
 from chatsim.experiments.together import side_by_side
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.world import BadParameterError, Costs, World
+from chatsim.worlds.world import BadParameterError, World
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
     from tqdm.auto import tqdm
 
-__all__ = ["LAYERS", "Heat", "Race", "measures"]
+__all__ = ["LAYERS", "Race"]
 
 LAYERS = ("store", "stack")
 """The layers: callers straight on the database; or clients, wire and nodes in front of it."""
@@ -104,6 +96,12 @@ class Race(Experiment):
         None,
         Number(0.001, "per second"),
         "requests of all callers, at random times; if not given, each caller's next request follows its last answer",
+    )
+
+    deadline: float = parameter(
+        DEADLINE,
+        Number(0.001, "seconds"),
+        "how long a request may take; one that takes longer is an error, and ends the run of its strategy",
     )
 
     def check_together(self) -> None:
@@ -169,7 +167,8 @@ class Race(Experiment):
             before = await world.costs()
             window = await heat.drive(bar)
             costs = await world.costs() - before
-        return await heat.judge(window, costs)
+            kept = await heat.kept()
+        return await heat.judge(window, costs, kept)
 
     @asynccontextmanager
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
@@ -190,6 +189,7 @@ class Race(Experiment):
         await world.install(self.schema)
         await _load(world.admin, calls)
         await world.deadlock()  # an earlier deadlock does not belong to this heat
+        before = await world.contents()
         callers = self._store if self.layer == "store" else self._stack
         async with callers(world, strategy, calls, others) as (people, nodes), AsyncExitStack() as stack:
 
@@ -198,7 +198,7 @@ class Race(Experiment):
 
             stack.push_async_callback(disconnect)
             await side_by_side(caller.__aenter__() for caller in people)
-            yield Heat(world, strategy.name, pattern, calls, people, nodes)
+            yield Heat(world, strategy, pattern, calls, people, nodes, before, await world.session_states())
 
     @asynccontextmanager
     async def _store(
@@ -208,7 +208,15 @@ class Race(Experiment):
         async with world.database(self.clients) as database:
             retry = POLICIES[self.retry]
             callers = [
-                StoreCaller(number, database=database, strategy=strategy, locks=locks, retry=retry, rng=rng)
+                StoreCaller(
+                    number,
+                    database=database,
+                    strategy=strategy,
+                    locks=locks,
+                    retry=retry,
+                    rng=rng,
+                    deadline=self.deadline,
+                )
                 for number, rng in enumerate(rngs[: self.clients])
             ]
             yield callers, None
@@ -233,112 +241,10 @@ class Race(Experiment):
         )
         async with through as nodes:
             callers = [
-                StackCaller(number, rank=rank, cluster=nodes, calls=own, retry=retry, rng=rng)
+                StackCaller(number, rank=rank, cluster=nodes, calls=own, retry=retry, rng=rng, deadline=self.deadline)
                 for number, (rank, own, rng) in enumerate(zip(ranks, calls.calls, rngs, strict=False))
             ]
             yield callers, nodes
-
-
-@dataclass
-class Heat:
-    """One strategy under one pattern.
-
-    Attributes:
-        world: the world.
-        strategy: the name of the strategy.
-        pattern: the name of the pattern.
-        calls: the requests of the callers.
-        callers: the callers.
-        nodes: the nodes, if callers use them.
-        history: the operations so far.
-    """
-
-    world: World
-    strategy: str
-    pattern: str
-    calls: Workload
-    callers: Sequence[Caller]
-    nodes: Cluster | None = None
-    history: list[Operation] = field(default_factory=list)
-
-    async def drive(self, bar: tqdm[Never]) -> float:
-        """Let the callers make all their calls. Returns the time that this took, in seconds."""
-        # otherwise the garbage collector would examine thousands of idle sessions again and again
-        gc.collect()
-        gc.freeze()
-        try:
-            return await self._drive(bar)
-        finally:
-            gc.unfreeze()
-
-    async def _drive(self, bar: tqdm[Never]) -> float:
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-
-        async def one(caller: Caller, turn: int, call: Pair, intended: float | None = None) -> None:
-            self.history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
-            bar.update()
-
-        async def alone(caller: Caller, own: Sequence[Pair], due: Sequence[float] | None) -> None:
-            for turn, call in enumerate(own):
-                intended = None if due is None else begun + due[turn]
-                if intended is not None:
-                    await asyncio.sleep(intended - clock())
-                await one(caller, turn, call, intended)
-
-        calls, due = self.calls.calls, self.calls.due
-        if self.calls.together and due is None:
-            for turn, asked in enumerate(zip(*calls, strict=True)):
-                now = clock()
-                await side_by_side(
-                    one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True)
-                )
-        else:
-            times = due or itertools.repeat(None, len(calls))
-            await side_by_side(alone(*each) for each in zip(self.callers, calls, times, strict=True))
-        return clock() - begun
-
-    async def judge(self, window_s: float, costs: Costs) -> Variant:
-        """Check the history and the final tables."""
-        final = await _final(self.world.admin, first_thread=len(self.calls.existing) + 1)
-        verdict = check_creation(self.history, final, asked=sum(map(len, self.calls.calls)))
-        stats = Stats() if self.nodes is None else self.nodes.stats
-        counts = {"duplicate_pairs": verdict.count(TWO_THREADS), "orphan_threads": final.orphans}
-        return Variant(
-            key={"strategy": self.strategy, "pattern": self.pattern},
-            measures=measures(self.history, window_s, stats, costs) | counts,
-            verdict=verdict,
-            operations=self.history,
-            window_s=window_s,
-            deadlock=await self.world.deadlock(),
-        )
-
-
-def measures(history: Sequence[Operation], window_s: float, stats: Stats, costs: Costs) -> dict[str, object]:
-    """Goodput, latencies from the intended start and (service) from the real one, refusals by cause, and costs.
-
-    Args:
-        history: the operations of the callers.
-        window_s: the length of the measured window, in seconds.
-        stats: the counts of the nodes, if callers use nodes.
-        costs: the costs of the database in the window.
-    """
-    count = len(history)
-    good = sum(each.outcome is Outcome.OK for each in history)
-    latencies, services = latencies_ms(history), latencies_ms(history, service=True)
-    causes = Counter(kind for each in history for kind in each.refusals) + stats.refusals
-    retries = sum(each.attempts - 1 for each in history) + stats.retries
-    return {
-        "operations": count,
-        "goodput_per_s": good / window_s if window_s else None,
-        **{f"p{q}_ms": percentile(latencies, q) for q in (50, 95, 99)},
-        **{f"service_p{q}_ms": percentile(services, q) for q in (50, 99)},
-        "retries_per_op": retries / max(count, 1),
-        "deadlocks_per_op": causes[Kind.DEADLOCK] / max(count, 1),
-        "failed": count - good,
-        "refusals": {kind.value: times for kind, times in sorted(causes.items())},
-        **{f"{name}_per_op": None if total is None else total / max(count, 1) for name, total in asdict(costs).items()},
-    }
 
 
 async def _load(admin: Session, calls: Workload) -> None:
@@ -350,21 +256,3 @@ async def _load(admin: Session, calls: Workload) -> None:
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
     await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
-
-
-async def _final(admin: Session, first_thread: int) -> PrivateChats:
-    chats = await admin.execute(
-        "SELECT p.thread_id, p.user1_id, p.user2_id, t.id IS NULL FROM private_chat p"
-        " LEFT JOIN chat_thread t ON t.id = p.thread_id AND t.type = 'private' WHERE p.thread_id >= ?",
-        (first_thread,),
-    )
-    orphans = await admin.execute(
-        "SELECT COUNT(*) FROM chat_thread t LEFT JOIN private_chat p ON p.thread_id = t.id"
-        " WHERE t.type = 'private' AND p.thread_id IS NULL"
-    )
-    rows = [tuple(int(str(value)) for value in row) for row in chats.rows]
-    return PrivateChats(
-        [(thread, user1, user2) for thread, user1, user2, _ in rows],
-        orphans.scalar() or 0,
-        frozenset(thread for thread, _, _, dangling in rows if dangling),
-    )

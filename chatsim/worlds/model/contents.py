@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from chatsim.db.session import Isolation
 from chatsim.innodb.server.session import EngineSession
 from chatsim.worlds.world import TableContents
 
@@ -58,6 +59,8 @@ def session_states(engine: Engine, aside: int) -> Mapping[str, int]:
     Sessions with an open transaction are left out.
     """
     sessions = [each for number, each in engine.sessions.items() if number != aside and isinstance(each, EngineSession)]
+    if not sessions:  # those that will be opened begin like that
+        return {"autocommit = ON": 0, f"transaction_isolation = {Isolation.REPEATABLE_READ.replace(' ', '-')}": 0}
     return Counter(state for each in sessions if not each.under_way for state in _states(engine, each))
 
 

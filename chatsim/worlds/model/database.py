@@ -65,7 +65,7 @@ class ModelDatabase:
 
 
 def _is_usable(connection: Connection) -> bool:
-    return not connection.session.open and not connection.closed
+    return not connection.session.under_way and not connection.closed
 
 
 class ModelSession:
@@ -82,7 +82,7 @@ class ModelSession:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        return self._connection.session.open
+        return self._connection.session.under_way
 
     @property
     def connection_id(self) -> int:

@@ -15,7 +15,8 @@ from chatsim.db.session import Session
 __all__ = ["session_states"]
 
 _OTHERS = "PROCESSLIST_DB = DATABASE() AND PROCESSLIST_ID <> CONNECTION_ID()"
-_IDLE = f"{_OTHERS} AND PROCESSLIST_COMMAND = 'Sleep'"
+_IDLE = f"""{_OTHERS} AND PROCESSLIST_COMMAND = 'Sleep' AND threads.THREAD_ID NOT IN
+       (SELECT THREAD_ID FROM performance_schema.events_transactions_current WHERE STATE = 'ACTIVE')"""
 _BUSY = f"SELECT COUNT(*) FROM performance_schema.threads WHERE {_OTHERS} AND PROCESSLIST_COMMAND <> 'Sleep'"
 
 _THEIR_OWN = (
@@ -47,9 +48,9 @@ _STATES = f"""
      GROUP BY held"""
 
 _TEMPORARY = f"""
-    SELECT 'a temporary table', COUNT(*) FROM information_schema.INNODB_TEMP_TABLE_INFO
+    SELECT 'a temporary table', COUNT(*) FROM information_schema.INNODB_TEMP_TABLE_INFO info
       JOIN performance_schema.threads
-        ON PROCESSLIST_ID = CONV(SUBSTRING_INDEX(SUBSTRING_INDEX(NAME, '_', 2), '_', -1), 16, 10)
+        ON PROCESSLIST_ID = CONV(SUBSTRING_INDEX(SUBSTRING_INDEX(info.NAME, '_', 2), '_', -1), 16, 10)
      WHERE {_IDLE}
     HAVING COUNT(*) > 0"""
 """A temporary table is called ``#sql<process>_<connection>_<number>``, in hexadecimal digits."""
@@ -60,8 +61,8 @@ _LOOKS, _PAUSE = 20, 0.005  # a statement ends a little after its answer: how of
 async def session_states(session: Session) -> Mapping[str, int] | None:
     """The states of the idle connections to the session's schema, with the number of connections with each.
 
-    A connection whose statement has not ended is left out. None if the user may not see this. Temporary tables need
-    the privilege PROCESS, and are left out without it.
+    A connection whose statement or transaction has not ended is left out: somebody still uses it. None if the user may
+    not see this. Temporary tables need the privilege PROCESS, and are left out without it.
     """
     try:
         for _ in range(_LOOKS):

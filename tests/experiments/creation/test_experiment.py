@@ -13,7 +13,8 @@ from chatsim.chat.strategies import StrategyError, UnknownStrategyError
 from chatsim.db.errors import Kind
 from chatsim.experiments.checks import Word
 from chatsim.experiments.creation.checks import TWO_THREADS, pair_of
-from chatsim.experiments.creation.experiment import Race, measures
+from chatsim.experiments.creation.experiment import Race
+from chatsim.experiments.creation.heat import measures
 from chatsim.experiments.creation.workload import PATTERNS
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.worlds.mysql.settings import Servers
