@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import CreationStrategy
@@ -46,17 +46,19 @@ class Cluster(ChatService):
     nodes: Sequence[Node]
     presence: Presence
     _start: Callable[[int], Awaitable[None]]
+    _killed: list[Stats] = field(default_factory=list)
 
     async def crash(self, number: int, down: float) -> None:
         """Kill a node, and start another one with its name ``down`` seconds later, at a new address."""
         await self.nodes[number].kill()
+        self._killed.append(self.nodes[number].stats)
         await asyncio.sleep(down)
         await self._start(number)
 
     @property
     def stats(self) -> Stats:
-        """The counts of all nodes together."""
-        return Stats.sum(node.stats for node in self.nodes)
+        """The counts of all nodes together, with those that were killed."""
+        return Stats.sum([*self._killed, *(node.stats for node in self.nodes)])
 
 
 @asynccontextmanager

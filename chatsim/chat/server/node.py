@@ -106,6 +106,7 @@ class Node:
             texts=config.texts,
             fan_out=self.fan_out,
             limits=config.limits,
+            stats=self.stats,
             check_token=services.tokens.check,
             log_in=self._log_in,
         )

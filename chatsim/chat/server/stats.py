@@ -19,12 +19,14 @@ class Stats:
         requests: the number of requests, by message id.
         retries: how often a creation was tried again.
         refusals: how often the database has refused a creation, by kind.
+        resent: the number of texts that were stored before they came: their senders had no answer, and sent them again.
         crash: the first unexpected error of a handler.
     """
 
     requests: Counter[int] = field(default_factory=Counter)
     retries: int = 0
     refusals: Counter[Kind] = field(default_factory=Counter)
+    resent: int = 0
     crash: Exception | None = None
 
     def refused(self, error: DatabaseError) -> None:
@@ -39,5 +41,6 @@ class Stats:
             whole.requests += part.requests
             whole.retries += part.retries
             whole.refusals += part.refusals
+            whole.resent += part.resent
             whole.crash = whole.crash or part.crash
         return whole

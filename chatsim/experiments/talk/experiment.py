@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -25,6 +26,7 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.ports import Address
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.db.commits import CommitFates
 from chatsim.db.errors import Kind
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, Verdict, judge
@@ -43,8 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FAULTS", "Nodes", "Talk", "Talked"]
 
-FAULTS = ("database", "redis", "node")
-"""The servers that can be killed."""
+FAULTS = ("database", "host", "redis", "node")
+"""What can be killed: servers, and the whole host of the database server, which only the model can do."""
 
 _TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
@@ -62,6 +64,12 @@ class Talked:
         crashes: how often a server was killed.
         cut_off: the number of statements that were interrupted, or found no server, as far as the nodes have counted
             them. Whether an interrupted transaction took effect was unknown.
+        resent: the number of texts that were stored, and sent again since nobody had said so, as far as the nodes have
+            counted them: the commit, or its acknowledgement, was not answered. Their unique ids told.
+        unanswered: the number of commits that the database has kept though it could not answer them; None if it does
+            not report it.
+        lost_commits: the number of commits that others could see, or that were answered, and that are lost; None if the
+            database does not report it.
         anomalies: the anomalies that the checks have found.
         seconds: the time until all clients had everything, in seconds.
         asked: the number of texts that were to be sent.
@@ -70,6 +78,9 @@ class Talked:
     sent: list[Operation] = field(default_factory=list)
     crashes: int = 0
     cut_off: int = 0
+    resent: int = 0
+    unanswered: int | None = None
+    lost_commits: int | None = None
     anomalies: list[Anomaly] = field(default_factory=list)
     seconds: float = 0.0
     asked: int = 0
@@ -130,6 +141,9 @@ class Talk(Experiment):
         "sent": "sent",
         "crashes": "crashes",
         "cut_off": "cut off",
+        "unanswered": "unanswered",
+        "lost_commits": "lost commits",
+        "resent": "resent",
         "seconds": "seconds",
         "anomalies": "anomalies",
         "verdict": "verdict",
@@ -170,6 +184,9 @@ class Talk(Experiment):
                     "sent": len(talked.sent),
                     "crashes": talked.crashes,
                     "cut_off": talked.cut_off,
+                    "unanswered": talked.unanswered,
+                    "lost_commits": talked.lost_commits,
+                    "resent": talked.resent,
                     "seconds": talked.seconds,
                     "anomalies": len(talked.anomalies),
                 },
@@ -200,6 +217,7 @@ class Talk(Experiment):
         await insert(world.admin, "friend (self_id, friend_id)", [(uid, _other(uid)) for uid in uids])
         chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1)
         of_nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
+        before = copy(world.fates) or CommitFates()
         talked, changes = Talked(asked=len(uids) * self.texts), _Changes()
         async with AsyncExitStack() as stack:
             running = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
@@ -236,8 +254,12 @@ class Talk(Experiment):
             talked.seconds = asyncio.get_running_loop().time() - begun
             talked.anomalies += await _anomalies(world, members, talked.texts)
             await inside.aclose()
+            if (fates := world.fates) is not None:
+                talked.unanswered = fates.unanswered - before.unanswered
+                talked.lost_commits = fates.seen + fates.answered - before.seen - before.answered
             if isinstance(running, Cluster):
                 talked.cut_off = running.stats.refusals[Kind.CONNECTION_LOST]
+                talked.resent = running.stats.resent
                 talked.anomalies += await self._online(running, uids)
         return talked
 
@@ -317,8 +339,8 @@ class Talk(Experiment):
             talked.crashes += 1
 
     async def _kill(self, what: str, world: World, nodes: Nodes, rng: np.random.Generator) -> None:
-        if what == "database":
-            await world.crash(self.down)
+        if what in ("database", "host"):
+            await world.crash(self.down, host=what == "host")
         elif what == "redis":
             await world.crash_redis(self.down)
         else:

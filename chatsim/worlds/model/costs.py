@@ -26,14 +26,18 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         cores: how many.
         service: seconds of a core for each request, by the name of its class in ``chat/protocol``.
+        write: seconds of a core for each write to a client: of a reply, once the database has answered, or of notices.
     """
 
     cores: int
+    write: float
     service: Mapping[str, float]
 
     def __post_init__(self) -> None:
         if self.cores < 1:
             raise ValueError(f"cores is {self.cores}; it must be at least 1")
+        if not self.write >= 0:
+            raise ValueError(f"write is {self.write}; it must be at least 0")
         for name, seconds in self.service.items():
             if name not in _NAMES:
                 raise ValueError(f"{name!r} is no request; there are: {', '.join(_NAMES)}")

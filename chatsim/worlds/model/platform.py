@@ -88,7 +88,7 @@ class ModelPlatform:
         def cpu() -> CPU:
             return self.cpus.setdefault(machine, CPU(self._costs.cores))
 
-        return ServiceTimeNetwork(self.network.host(machine), cpu, self._service)
+        return ServiceTimeNetwork(self.network.host(machine), cpu, self._service, self._costs.write)
 
     def place(self, machine: str, distance: Distance) -> None:
         """Put links of that latency and bandwidth between the machine and all others."""

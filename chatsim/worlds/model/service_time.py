@@ -26,19 +26,23 @@ class ServiceTimeNetwork:
         network: the host's.
         cpu: gives the CPU that does the work; it is called when somebody listens.
         service: seconds of work by message id; other messages take none.
+        write: seconds of work before each write. If the host dies meanwhile, nothing is written.
     """
 
-    def __init__(self, network: Network, cpu: Callable[[], CPU], service: Mapping[int, float]) -> None:
+    def __init__(
+        self, network: Network, cpu: Callable[[], CPU], service: Mapping[int, float], write: float = 0.0
+    ) -> None:
         self._network = network
         self._cpu = cpu
         self._service = service
+        self._write = write
 
     async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
         cpu = self._cpu()
 
         async def accept_delayed(stream: Stream) -> None:
-            await accept(_ServiceTimeStream(stream, cpu, self._service))
+            await accept(_ServiceTimeStream(stream, cpu, self._service, self._write))
 
         return await self._network.listen(address, accept_delayed)
 
@@ -48,7 +52,8 @@ class ServiceTimeNetwork:
 
 
 class _ServiceTimeStream:
-    def __init__(self, stream: Stream, cpu: CPU, service: Mapping[int, float]) -> None:
+    def __init__(self, stream: Stream, cpu: CPU, service: Mapping[int, float], write: float) -> None:
+        self._write = write
         self._stream = stream
         self._cpu = cpu
         self._service = service
@@ -71,6 +76,8 @@ class _ServiceTimeStream:
         return data
 
     async def write(self, data: bytes) -> None:
+        if self._write:
+            await self._cpu.work(self._write)
         await self._stream.write(data)
 
     async def close(self) -> None:

@@ -84,6 +84,80 @@ async def test_kills_of_nodes_and_redis_cost_no_text_and_double_none_across_four
     assert not [each for each in psutil.Process().children(recursive=True) if "chatsim" in each.cmdline()]
 
 
+@pytest.mark.timeout(3_600)
+def test_in_a_hundred_stories_some_commits_are_never_answered_and_no_text_is_doubled_for_that():
+    unanswered = resent = 0
+    for seed in range(1, 101):
+        talked = in_model(Talk(texts=8, crashes=2, down=0.3, seed=seed, patience=600))
+        assert talked.anomalies == [], f"repeat with seed {seed}"
+        assert talked.lost_commits == 0
+        unanswered += talked.unanswered
+        resent += talked.resent
+    assert unanswered > 0
+    assert resent > 0
+
+
+def killed_before_an_answer(what, times):
+    """A talk in which a server is killed each time that a commit has taken effect and was not answered."""
+
+    class Killed(Talk):
+        async def _break(self, world, nodes, rng, talked):
+            log = world.server.engine.log
+            commit, begun = log.commit, asyncio.Queue()
+
+            async def slow_commit(trx, take_effect):
+                done = await commit(trx, take_effect)
+                begun.put_nowait(None)
+                await asyncio.sleep(1e-6)
+                return done
+
+            log.commit = slow_commit
+            for _ in range(times):
+                async with asyncio.timeout(60):
+                    await begun.get()
+                if what == "database":
+                    await world.crash(self.down)
+                else:
+                    await asyncio.gather(*(nodes.crash(each, self.down) for each in range(self.nodes)))
+                talked.crashes += 1
+                while not begun.empty():
+                    begun.get_nowait()
+            log.commit = commit
+
+    return Killed
+
+
+@pytest.mark.parametrize("what", ["database", "node"])
+def test_a_text_whose_commit_was_not_answered_is_sent_again_and_is_stored_once(what):
+    talked = in_model(killed_before_an_answer(what, 3)(texts=20, pause=0.5, down=0.01, patience=600))
+    assert (talked.anomalies, talked.crashes) == ([], 3)
+    assert talked.unanswered >= 3
+    assert talked.resent >= 3
+
+
+def lossy(**settings):
+    return Model(settings=tuple((name, str(value)) for name, value in settings.items()))
+
+
+@pytest.mark.parametrize(
+    ("fault", "settings", "loses"),
+    [
+        ("database", {"innodb_flush_log_at_trx_commit": 0}, True),
+        ("database", {"innodb_flush_log_at_trx_commit": 2, "sync_binlog": 0}, False),
+        ("host", {"innodb_flush_log_at_trx_commit": 2}, True),
+        ("host", {"sync_binlog": 0}, True),
+        ("host", {}, False),
+    ],
+)
+def test_what_a_crash_costs_is_up_to_the_settings(fault, settings, loses):
+    # the times of texts are such that some were stored within the second of the crash
+    talk = Talk(texts=8, crashes=2, down=0.3, faults=fault, patience=10)
+    talked = lossy(**settings).run(talk.converse, seed=talk.seed)
+    assert (talked.lost_commits > 0) is loses
+    assert any(each.kind == "lost" for each in talked.anomalies) is loses
+    assert (talked.verdict().word is Word.SAFE) is not loses
+
+
 def test_one_seed_is_one_story():
     talk = Talk(texts=5, crashes=2, down=0.3, seed=3)
     assert in_model(talk) == in_model(talk)
@@ -145,7 +219,7 @@ def test_so_it_is_on_a_mysql_that_is_killed():
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"faults": "disk"}, "unknown faults 'disk'; there are: database, redis, node"),
+        ({"faults": "disk"}, "unknown faults 'disk'; there are: database, host, redis, node"),
         ({"faults": ()}, "faults is empty; name at least one"),
         ({"pause": -1}, "pause is -1; it must be a number of at least 0 seconds"),
         ({"lapses": 1}, "lapses is 1; it must be True or False"),

@@ -77,6 +77,33 @@ def work_of(*pieces, limit=65536):
 MIXED = LOGIN + HEARTBEAT + UNKNOWN + HEARTBEAT + LOGIN
 
 
+def test_a_reply_takes_its_time_and_is_not_written_by_a_node_that_dies_meanwhile():
+    async def main():
+        network, cpu = ModelNetwork(Topology(Link(Constant(LATENCY)))), CPU(1)
+        replies = []
+
+        async def accept(stream):
+            replies.append(asyncio.current_task())
+            await stream.read(99)
+            await stream.write(b"reply")
+
+        timed = ServiceTimeNetwork(network.host("node"), lambda: cpu, {}, write=2.0)
+        listener = await timed.listen(Address("node", 0), accept)
+        first, second = [await network.host("client").connect(listener.address) for _ in range(2)]
+        await first.write(b"one")
+        begun = now()
+        assert (await first.read(99), now() - begun) == (b"reply", 2 * LATENCY + 2.0)
+        await second.write(b"two")
+        await asyncio.sleep(LATENCY + 1.0)
+        replies[1].cancel()
+        await second.close()
+        await asyncio.sleep(9)
+        assert cpu.busy_seconds == 2.0
+        return await second.read(99)
+
+    assert run(main()) == b""
+
+
 class TestServiceTimeNetwork:
     def test_a_request_can_be_read_when_its_work_is_done(self):
         async def main():

@@ -12,6 +12,7 @@ from chatsim.chat.server.fanout import FanOut
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
+from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.store.texts import Texts
 from chatsim.db.errors import ConnectionLostError
 from chatsim.db.session import Session
@@ -41,6 +42,7 @@ class HandlerContext:
         texts: how messages are stored in the schema.
         fan_out: pushes notices to the devices of users.
         limits: the limits of sessions.
+        stats: the node's counts.
         check_token: raises `TokenError` or `RegistryError` unless the token belongs to the user.
         log_in: makes a session the user's. Raises `RegistryError` if presence can't be reached.
     """
@@ -52,6 +54,7 @@ class HandlerContext:
     texts: Texts
     fan_out: FanOut
     limits: Limits
+    stats: Stats
     check_token: Callable[[int, str], Awaitable[None]]
     log_in: Callable[[ClientSession, int], Awaitable[None]]
 

@@ -41,6 +41,7 @@ async def send(context: HandlerContext, session: ClientSession, request: TextReq
         return await context.texts.send(tx, batch, friends=not context.limits.strangers)
 
     stored, unsure = await context.store(session.uid, store_batch)
+    context.stats.resent += len(stored.texts) - len(stored.fresh)
     sent = {text.unique_id: text.content for text in request.text_array}
     # what was stored under the same unique ids before may be longer: it might not fit into a frame
     maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
