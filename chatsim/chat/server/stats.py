@@ -19,15 +19,15 @@ class Stats:
         requests: the number of requests, by message id.
         retries: how often a creation was tried again.
         refusals: how often the database has refused a creation, by kind.
-        resent: the number of texts that were stored before they came: their senders had no answer, and sent them again.
         crash: the first unexpected error of a handler.
+        resent: the number of texts that were stored before they came: their senders had no answer, and sent them again.
     """
 
     requests: Counter[int] = field(default_factory=Counter)
     retries: int = 0
     refusals: Counter[Kind] = field(default_factory=Counter)
-    resent: int = 0
     crash: Exception | None = None
+    resent: int = 0
 
     def refused(self, error: DatabaseError) -> None:
         """Count a refusal."""

@@ -87,7 +87,11 @@ def test_what_takes_no_time_is_fine(tmp_path):
     ("old", "new", "complaint"),
     [
         ("[store]", "[shop]\n[store]", "unknown field `shop`"),
-        ("cores = 2", "cores = 2\nclock = 3e9", "unknown field `clock` - at `$.node`; there are: cores, service"),
+        (
+            "cores = 2",
+            "cores = 2\nclock = 3e9",
+            "unknown field `clock` - at `$.node`; there are: cores, write, service",
+        ),
         ("commit = 0.25", "commit = 0.25\nfsync = 1", "unknown field `fsync` - at `$.store`"),
         ("[store]", '[network.between]\n"a b" = { latency = { kind = "x" } }\n[store]', "there are: constant,"),
         ("bandwidth = 1e6", "loss = 0.1", "unknown field `loss` - at `$.network.link`"),
