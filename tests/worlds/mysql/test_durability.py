@@ -1,4 +1,4 @@
-"""What a server that is killed has kept: the classes that the model has, too (see `tests/worlds/model/test_durability`).
+"""What a killed server has kept. The model does the same: see ``tests/worlds/model/test_durability.py``.
 
 Only the process can be killed here, not the host.
 """
