@@ -16,6 +16,7 @@ __all__ = [
     "NULL",
     "Document",
     "Key",
+    "Literal",
     "Single",
     "Value",
     "as_exact_number",
@@ -142,6 +143,12 @@ class Document(str):
     __slots__ = ()
 
 
+class Literal(bytes):
+    """A hexadecimal or bit literal: bytes, and a number where a number is wanted."""
+
+    __slots__ = ()
+
+
 class Single(float):
     """A value of a FLOAT column: it has as many digits as four bytes can have, and six are shown."""
 
@@ -165,6 +172,8 @@ def as_number(value: Value) -> int | float | Decimal:
     match value:
         case int() | float() | Decimal():
             return value
+        case Literal():
+            return int.from_bytes(value)
         case str() | bytes():
             return number_at_start(value if isinstance(value, str) else value.decode(errors="replace")) or 0
         case datetime():
@@ -182,7 +191,7 @@ def as_exact_number(value: Value) -> int | float | Decimal:
     Raises:
         DatabaseError: it is a text with more than a number in it (1292).
     """
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes) and not isinstance(value, Literal):
         text = as_text(value)
         found = _NUMBER.match(text)
         if text[found.end() if found else 0 :].strip():

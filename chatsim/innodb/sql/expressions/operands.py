@@ -7,9 +7,9 @@ from decimal import Decimal
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions.environment import Function
+from chatsim.innodb.sql.expressions.environment import Function, unsupported
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.values import Value
+from chatsim.innodb.storage.values import Literal, Value
 
 _of = compiled.register
 
@@ -33,6 +33,25 @@ def _literal(node: exp.Literal, _: Scope) -> Function:
         if "e" in node.name.lower():
             value = float(node.name)
     return lambda _: value
+
+
+@_of(exp.HexString)
+@_of(exp.BitString)
+def _bytes(node: exp.HexString | exp.BitString, _: Scope) -> Function:
+    digits, base = str(node.this), 16 if isinstance(node, exp.HexString) else 2
+    size = len(digits) // 2 + len(digits) % 2 if base == 16 else (len(digits) + 7) // 8
+    value = Literal(int(digits or "0", base).to_bytes(size))
+    return lambda _: value
+
+
+@_of(exp.Introducer)
+def _introduced(node: exp.Introducer, scope: Scope) -> Function:
+    if node.name.lower() in ("_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_ascii"):
+        return scope.compile(node.expression)
+    if node.name.lower() == "_binary":
+        inner = scope.compile(node.expression)
+        return lambda env: value.encode() if isinstance(value := inner(env), str) else value
+    raise unsupported(node)
 
 
 @_of(exp.Null)
