@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import Iterable, MutableMapping, Sequence
 from datetime import datetime
 
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.transactions import SessionTransaction
 from chatsim.innodb.server.variables import system_variable
+from chatsim.innodb.storage.structures import Transaction
+from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["StatementContext"]
@@ -23,6 +26,9 @@ class StatementContext(SessionTransaction):
 
     Attributes:
         variables: its ``@variables``.
+        temporary: its temporary tables, by their names.
+        written: whether the transaction has changed tables in memory (True), and others (False).
+        made_temporary: whether the transaction has created a temporary table (True), or dropped one (False).
         last_insert_id: what LAST_INSERT_ID() gives.
         named_insert_id: what the current statement has said LAST_INSERT_ID() is to give.
     """
@@ -30,8 +36,53 @@ class StatementContext(SessionTransaction):
     def __init__(self, engine: Engine, connection_id: int, *, waits: bool) -> None:
         super().__init__(engine, connection_id, waits=waits)
         self.variables: dict[str, Value] = {}
+        self.temporary: dict[str, Table] = {}
+        self.written: set[bool] = set()
+        self.made_temporary: set[bool] = set()
         self.last_insert_id = 0
         self.named_insert_id: int | None = None
+
+    def _close(self, trx: Transaction | None) -> None:
+        super()._close(trx)
+        self.written.clear()
+        self.made_temporary.clear()
+
+    def note_written(self, tables: Iterable[Table]) -> list[tuple[int, str]]:
+        """Note that a statement has written tables, or locked them as if it did.
+
+        Returns:
+            The warning, if the transaction has now written tables of both kinds, with transactions and without.
+        """
+        before = len(self.written)
+        self.written |= {not table.transactional for table in tables}
+        if len(self.written) == before or len(self.written) == 1:
+            return []
+        return [(6414, "Combining the storage engines MEMORY and InnoDB in one transaction is deprecated.")]
+
+    def note_temporary(self, *, made: bool) -> None:
+        """Note that a temporary table was created or dropped, which a rollback of the open transaction can't undo."""
+        if self.open:
+            self.made_temporary.add(made)
+
+    def not_undone(self) -> list[tuple[int, str]]:
+        """The warnings of a rollback about what stays."""
+        found = []
+        if True in self.written:
+            found.append((1196, "Some non-transactional changed tables couldn't be rolled back"))
+        if True in self.made_temporary:
+            found.append((1751, "The creation of some temporary tables could not be rolled back."))
+        if False in self.made_temporary:
+            found.append((1752, "The dropping of some temporary tables could not be rolled back."))
+        return found
+
+    @property
+    def tables(self) -> MutableMapping[str, Table]:
+        """The tables that it knows by their names: a temporary one is in front of another one of the same name."""
+        return ChainMap(self.temporary, self.engine.tables)
+
+    def table(self, name: str) -> Table:
+        """A table by its name. Raises a `DatabaseError`."""
+        return self.temporary.get(name) or self.engine.table(name)
 
     @property
     def reads_whole_rows(self) -> bool:

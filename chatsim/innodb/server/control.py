@@ -71,12 +71,12 @@ async def _commit(_: exp.Commit, session: StatementContext, __: Sequence[Any]) -
 
 @execute.register
 async def _rollback(node: exp.Rollback, session: StatementContext, _: Sequence[Any]) -> Answer:
-    savepoint = node.args.get("savepoint")
+    savepoint, warnings = node.args.get("savepoint"), session.not_undone()
     if savepoint is None:
         session.rollback()
     else:
         session.rollback_to(savepoint.name)
-    return Answer()
+    return Answer(warnings=warnings)
 
 
 @execute.register

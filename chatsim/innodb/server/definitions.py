@@ -7,7 +7,7 @@ plan returns.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from typing import TypeAlias
 
 from sqlglot import exp
@@ -61,22 +61,31 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
 
 async def _create_table(node: syntax.CreateTable, session: StatementContext) -> Answer:
     engine, name, said = session.engine, node.this.name, node.args["declared"]
-    if said.temporary:
-        raise unsupported("TEMPORARY tables")
     if node.expression:
         raise unsupported("CREATE TABLE … SELECT")
     if said.partitioning is not None:
         raise unsupported(f"PARTITION BY {said.partitioning.kind}")
-    if said.exists and name in engine.tables:
-        await session.commit()
+    if said.exists and name in (session.temporary if said.temporary else engine.tables):
+        if not said.temporary:
+            await session.commit()
         return Answer(warnings=[(1050, f"Table '{name}' already exists")])
-    await _execute(session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session)))
+    if said.temporary:
+        ddl.create_table(node, session.temporary, session.tables, session)()
+        session.note_temporary(made=True)
+        return Answer()
+    await _execute(
+        session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session.tables, session))
+    )
     return Answer()
 
 
 async def _truncate(node: exp.TruncateTable, session: StatementContext) -> Answer:
     (target,) = node.expressions
     name = target.name
+    if name in session.temporary:
+        await session.commit()
+        ddl.truncate(session.temporary[name])()
+        return Answer()
     table = session.engine.table
     await _execute(session, lambda: _new_table(session, name, ddl.truncate(table(name))), name)
     return Answer()
@@ -94,6 +103,12 @@ def _new_table(session: StatementContext, name: str, change: Change) -> Change:
 
 async def _alter(name: str, actions: list[object], options: dict[str, str], session: StatementContext) -> Answer:
     engine, answer = session.engine, Answer()
+    if name in session.temporary:
+        alteration = ddl.alter_table(session.temporary[name], actions, options, session.tables, session)
+        if alteration.rename:
+            raise unsupported("RENAME of a temporary table")
+        alteration.change()
+        return Answer(affected=alteration.affected)
 
     def plan() -> Change:
         table = engine.table(name)
@@ -124,8 +139,21 @@ async def _rename_tables(pairs: list[tuple[str, str]], session: StatementContext
 
 
 async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> Answer:
-    names, exists = node.args["names"], node.args["exists"]
-    tables = session.engine.tables
-    answer = Answer(warnings=[(1051, f"Unknown table '{name}'") for name in names if exists and name not in tables])
-    await _execute(session, lambda: ddl.drop_tables(names, tables, exists=exists), *names)
+    names, exists, tables = node.args["names"], node.args["exists"], session.engine.tables
+    if node.args["temporary"]:
+        answer = Answer(warnings=_unknown(names, session.temporary) if exists else [])
+        if set(names) & session.temporary.keys():
+            session.note_temporary(made=False)
+        ddl.drop_tables(names, session.temporary, exists=exists)()
+        return answer
+    kept = [name for name in names if name not in session.temporary]
+    own = [name for name in names if name in session.temporary]
+    answer = Answer(warnings=_unknown(kept, tables) if exists else [])
+    await _execute(session, lambda: ddl.drop_tables(kept, tables, exists=exists), *kept)
+    ddl.drop_tables(own, session.temporary, exists=True)()
     return answer
+
+
+def _unknown(names: Sequence[str], tables: Container[str]) -> list[tuple[int, str]]:
+    """The warnings about tables that there are not."""
+    return [(1051, f"Unknown table '{name}'") for name in names if name not in tables]

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from sqlglot import exp
+
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.server import control
@@ -13,7 +15,9 @@ from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.sql.executor.execution import Answer, Execution
-from chatsim.innodb.sql.executor.statements import Statement
+from chatsim.innodb.sql.executor.insert import Insert
+from chatsim.innodb.sql.executor.statements import Statement, prepare
+from chatsim.innodb.storage.tables import Table
 
 __all__ = ["EngineSession"]
 
@@ -58,9 +62,11 @@ class EngineSession(StatementContext):
             raise database_error(2006, "MySQL server has gone away")
         prepared.check(args)
         try:
+            own = self._uses_temporary(prepared)
             for name in prepared.tables:
-                await self.use_table(name, writes=prepared.writes)
-            statement = prepared.bind()
+                if not own or name not in self.temporary:
+                    await self.use_table(name, writes=prepared.writes)
+            statement = prepare(prepared.node, self.table) if own else prepared.bind()
         except BaseException:
             self.leave_tables()
             raise
@@ -72,6 +78,10 @@ class EngineSession(StatementContext):
             answer = await self._execute_on_rows(statement, args)
         self.engine.statements += 1
         return answer
+
+    def _uses_temporary(self, prepared: PreparedStatement) -> bool:
+        """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
+        return bool(self.temporary) and any(each.name in self.temporary for each in prepared.node.find_all(exp.Table))
 
     async def _execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
         if self.read_only and statement.writes:
@@ -97,6 +107,8 @@ class EngineSession(StatementContext):
             self.abort()  # the connection is lost, or the model has a bug: nothing is left half done
             raise
         self.end_statement(trx)
+        if self.temporary and statement.writes:
+            answer.warnings += self.note_written(_written(statement))
         self.engine.examined += answer.examined
         if not self.open:
             await self.commit()
@@ -118,5 +130,13 @@ class EngineSession(StatementContext):
     def close(self) -> None:
         """The connection has gone: roll back, and release everything."""
         self.abort()
+        self.temporary.clear()
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)
+
+
+def _written(statement: Statement) -> Sequence[Table]:
+    """The tables that a statement changes, or locks as if it did."""
+    if isinstance(statement, Insert):
+        return [statement.table, *(statement.source.tables if statement.source and statement.source.writes else ())]
+    return statement.tables

@@ -128,6 +128,8 @@ class LockSystem:
         Raises:
             NotGrantedError: it would have to wait, and ``policy`` does not allow that.
         """
+        if not record.index.is_shared:
+            return Grant.HELD
         self.requests += 1
         supremum = record.is_supremum
         if not supremum and (not implicit or record.index.definition.clustered):
@@ -164,6 +166,8 @@ class LockSystem:
     def make_explicit(self, record: Record) -> None:
         """Convert the implicit lock of a record's writer, if it is active, to an explicit lock."""
         writer = record.writer
+        if not record.index.is_shared:
+            return
         if writer is not None and writer.active and _explicit_lock(writer, record, "X", RECORD) is None:
             self._add_granted(writer, record, "X", RECORD)
 

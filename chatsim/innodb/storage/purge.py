@@ -6,10 +6,11 @@ They are removed when no read view needs them any more.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.mvcc import has_version_with_entry
-from chatsim.innodb.storage.structures import EntryChange, ReadView, Record, Transaction, Version
+from chatsim.innodb.storage.structures import EntryChange, ReadView, Record, Transaction, UndoRecord, Version
 
 __all__ = ["History"]
 
@@ -65,7 +66,13 @@ class History:
 
 def _purge(trx: Transaction, locks: LockSystem) -> None:
     """Remove the records that a committed transaction has deleted, and the versions that it has replaced."""
-    for undo in trx.undo_log:
+    purge_changes(trx.undo_log, trx, locks)
+    trx.undo_log.clear()
+
+
+def purge_changes(changes: Iterable[UndoRecord], trx: Transaction, locks: LockSystem) -> None:
+    """Remove what some changes of a transaction have replaced, which nobody will see again."""
+    for undo in changes:
         record = undo.record
         _forget_older(record, trx)
         for entry, change, _ in undo.entries:
@@ -80,7 +87,6 @@ def _purge(trx: Transaction, locks: LockSystem) -> None:
         if record.deleted and record.writer is None and not record.gone:
             record.index.remove(record)
             locks.record_removed(record)
-    trx.undo_log.clear()
 
 
 def _forget_older(record: Record, trx: Transaction) -> None:

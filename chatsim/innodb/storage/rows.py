@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.locks import Grant, LockSystem, WaitPolicy
-from chatsim.innodb.storage.purge import History
+from chatsim.innodb.storage.purge import History, purge_changes
 from chatsim.innodb.storage.structures import (
     EntryChange,
     Index,
@@ -76,6 +76,8 @@ class RowOperations:
 
     async def lock_table(self, table: Table, mode: TableMode) -> None:
         """Lock a table. Raises `DeadlockError`, `LockWaitTimeoutError`."""
+        if table.temporary:
+            return
         got = self.locks.lock_table(self.trx, table.locks, mode)
         if isinstance(got, TableLock):
             await self._wait(got)
@@ -131,6 +133,7 @@ class RowOperations:
             self.undo(since)
             raise
         table.statistics.rows += 1
+        self._settle(table, since)
         return undo.record
 
     async def update(self, table: Table, record: Record, row: Sequence[Value]) -> None:
@@ -152,6 +155,7 @@ class RowOperations:
         except Exception:
             self.undo(since)
             raise
+        self._settle(table, since)
 
     async def delete(self, table: Table, record: Record) -> None:
         """Delete-mark a row, which is locked in X, and its entries."""
@@ -165,6 +169,14 @@ class RowOperations:
             self.undo(since)
             raise
         table.statistics.rows = max(table.statistics.rows - 1, 0)
+        self._settle(table, since)
+
+    def _settle(self, table: Table, since: int) -> None:
+        """Make what was done after the first ``since`` changes final, in a table that knows no transactions."""
+        if not table.transactional:
+            changes = self.trx.undo_log[since:]
+            del self.trx.undo_log[since:]
+            purge_changes(changes, self.trx, self.locks)
 
     def undo(self, since: int) -> None:
         """Undo what the transaction did after its first ``since`` changes; its locks stay."""

@@ -93,6 +93,7 @@ class Index:
         columns: the columns of its table.
 
     Attributes:
+        is_shared: whether sessions share it, so that its records are locked: not that of a temporary table.
         lock_structures: the number of lock structures on it.
         reads: the number of its records that scans have examined.
         made: the transaction that created it; None if every read view sees the index.
@@ -106,6 +107,7 @@ class Index:
         self._plain = not definition.lengths and not definition.descending
         self._records: SortedDict[Key, Record] = SortedDict()
         self._heap = 0
+        self.is_shared = True
         self.lock_structures = 0
         self.reads = 0
         self.made: Transaction | None = None

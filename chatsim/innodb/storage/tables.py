@@ -60,6 +60,10 @@ class Table:
         statistics: what the optimizer assumes about it.
         locks: the locks on it.
         altered: the transaction that changed its columns: older read views can't read it; None if there is none.
+        expressions: the generated columns, also the hidden ones of functional key parts, by their expressions.
+        temporary: whether it is a temporary table, which only its session has.
+        transactional: whether its changes are undone by ROLLBACK: not those of a table in memory.
+        declared: what it was declared as, for statements that change it or make another one like it.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Table:
     statistics: Statistics = field(default_factory=Statistics)
     altered: Transaction | None = None
     expressions: dict[str, int] = field(default_factory=dict)
+    temporary: bool = False
+    transactional: bool = True
     declared: Any = None
 
     def __post_init__(self) -> None:

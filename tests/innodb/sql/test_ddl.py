@@ -384,7 +384,6 @@ def test_a_definition_that_cannot_be_has_mysqls_number_and_changes_nothing(sql, 
 @pytest.mark.parametrize(
     "sql",
     [
-        "CREATE TEMPORARY TABLE n (a INT)",
         "CREATE TABLE n (a INT, SPATIAL KEY i (a))",
         "ALTER TABLE t ADD SPATIAL KEY c (a)",
         "ALTER TABLE t ADD COLUMN c POINT",

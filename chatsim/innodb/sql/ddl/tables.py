@@ -44,12 +44,15 @@ _HARMLESS = (
 """Options that change nothing in the model."""
 
 
-def create_table(node: CreateTable, tables: MutableMapping[str, Table], context: Context) -> Change:
+def create_table(
+    node: CreateTable, tables: MutableMapping[str, Table], known: Mapping[str, Table], context: Context
+) -> Change:
     """CREATE TABLE, without a query.
 
     Args:
         node: the statement.
-        tables: all tables, by their names.
+        tables: the tables beside which it is put: all that are not temporary, or the session's temporary ones.
+        known: the tables that the session knows, by their names.
         context: the session, for defaults.
 
     Raises:
@@ -60,8 +63,8 @@ def create_table(node: CreateTable, tables: MutableMapping[str, Table], context:
     if name in tables:
         raise database_error(1050, f"Table '{name}' already exists")
     if said.like:
-        said = _like(said, tables)
-    table = declared_table(name, said, tables, context)
+        said = _like(said, known)
+    table = declared_table(name, said, known, context)
 
     def change() -> None:
         tables[name] = table
@@ -90,13 +93,15 @@ def _like(said: TableSyntax, tables: Mapping[str, Table]) -> TableSyntax:
 
 def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], context: Context) -> Table:
     """A new table, with no rows. Raises as `create_table` does."""
-    _check_options(said.options)
+    _check_options(said.options, temporary=said.temporary)
     collation = collation_of(said.options.get("CHARSET", ""), said.options.get("COLLATE", ""), DEFAULT)
     declared = declare(said.items, collation, context)
     table = _table(name, declared, context)
     table.declared = replace(said, items=_with_names(said.items, declared.keys))
     table.next_number = max(int(said.options.get("AUTO_INCREMENT", 1)), 1)
     known = {**tables, name: table}
+    if said.temporary:
+        _make_temporary(table, declared)
     for number, reference in enumerate(declared.references, start=1):
         add_foreign_key(table, reference, known, f"{name}_ibfk_{number}")
     numbers = 0
@@ -106,6 +111,16 @@ def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], co
         if check.enforced:
             table.checks[check.name or f"{name}_chk_{numbers}"] = _check(holds, context)
     return table
+
+
+def _make_temporary(table: Table, declared: TableDeclaration) -> None:
+    """Make a table one that only its session has. Raises a `DatabaseError` if it has foreign keys."""
+    if declared.references:
+        raise database_error(1215, "Cannot add foreign key constraint")
+    table.temporary = True
+    table.transactional = table.declared.options.get("ENGINE", "InnoDB").lower() == "innodb"
+    for index in table.indexes:
+        index.is_shared = False
 
 
 def _with_names(items: Sequence[Item], keys: Sequence[KeySyntax]) -> tuple[Item, ...]:
@@ -121,8 +136,9 @@ def _with_names(items: Sequence[Item], keys: Sequence[KeySyntax]) -> tuple[Item,
     return (*columns, *keys, *constraints)
 
 
-def _check_options(options: Mapping[str, str]) -> None:
-    if (engine := options.get("ENGINE", "InnoDB")).lower() != "innodb":
+def _check_options(options: Mapping[str, str], *, temporary: bool) -> None:
+    engines = ("innodb", "memory") if temporary else ("innodb",)
+    if (engine := options.get("ENGINE", "InnoDB")).lower() not in engines:
         raise unsupported(f"engine {engine}")
     for name, value in options.items():
         if name in _REFUSED and not (name == "ENCRYPTION" and value.upper() == "N"):
