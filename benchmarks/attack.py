@@ -4,7 +4,7 @@
     python benchmarks/attack.py --short         # the same, small: a minute and a half
     python benchmarks/attack.py --only logins --only messages --seconds 10
 
-Ten innocent users make ten requests per second each, on the whole 100 per second, from a process of their own. A
+Sixteen innocent users make ten requests per second each, 160 per second in all, from a process of their own. A
 request's latency counts from the moment at which it was due. Each attack comes from processes of its own; beside it is
 measured what the same users notice of a process that only burns as much processor time as the attackers took.
 

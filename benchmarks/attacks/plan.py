@@ -13,7 +13,7 @@ __all__ = ["LONG", "SHORT", "Attack", "Size", "attacks", "friends", "innocents",
 
 _HOSTILE, _ACCOMPLICE, _STRANGER = 2001, 2002, 2003
 _FIRST = 1001
-_PAIRS = 5
+_PAIRS = 8
 _TIMES = 290
 """How often a thread's id fits into one catch-up."""
 _CAUGHT_UP = 1_500
@@ -45,7 +45,7 @@ class Size:
 
 LONG = Size(seconds=20, repeats=3, frames=1_000_000, connections=10_000, processes=2, texts=300_000,
             devices=(6, 12, 24, 48))  # fmt: skip
-SHORT = Size(seconds=5, repeats=1, frames=8_000, connections=1_000, processes=2, texts=20_000, devices=(24,))
+SHORT = Size(seconds=3.2, repeats=1, frames=5_000, connections=1_000, processes=2, texts=20_000, devices=(24,))
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,9 @@ async def _beside(
 ) -> tuple[Noticed, list[Ended[Any]]]:
     """What innocent users notice beside these processes for ``seconds``, or until they end by themselves."""
     place = system.place
-    async with (
-        _children([(innocent.prepare, (place, plan.innocents(), secrets.token_hex(4)))]) as (users,),
-        _children([(each, (place, *args) if with_place else args) for each, args in processes]) as others,
-    ):
+    innocents = (innocent.prepare, (place, plan.innocents(), secrets.token_hex(4)))
+    rest = [(each, (place, *args) if with_place else args) for each, args in processes]
+    async with _children([innocents, *rest]) as (users, *others):
         for child in (users, *others):
             child.go()
         if seconds is None:

@@ -26,6 +26,8 @@ from chatsim.worlds.mysql.world import MySQLWorld
 __all__ = ["Sample", "System", "running"]
 
 _BATCH = 5_000
+_WORDS = ("--connections-per-address", "256")
+"""The default for other machines: attackers have addresses of 127/8 that stand for them."""
 _END_SECONDS = 30.0
 
 
@@ -113,7 +115,7 @@ async def running(
             log = Path(folder) / "node.log"
             with log.open("wb") as stderr:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "chatsim", "node", "--schema", world.schema, "--reports", *words),
+                    *(sys.executable, "-m", "chatsim", "node", "--schema", world.schema, "--reports", *_WORDS, *words),
                     stdin=asyncio.subprocess.PIPE,  # it ends with this process, however that ends
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,
