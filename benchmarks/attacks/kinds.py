@@ -300,6 +300,8 @@ async def amplification(place: Place, uid: int, friend: int, times: int) -> Run:
     await connection.ask(CatchUpRequest((thread,), (0,), (0,)))
     done.counts["bytes of the thread"] = connection.received
     many = CatchUpRequest((thread,) * times, (0,) * times, (0,) * times)
+    if await connection.ask(many) is None:
+        raise RefusedError("the catch-up is no request")
 
     async def ask_again_and_again() -> None:
         while True:

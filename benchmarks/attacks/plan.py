@@ -15,7 +15,7 @@ _HOSTILE, _ACCOMPLICE, _STRANGER = 2001, 2002, 2003
 _FIRST = 1001
 _PAIRS = 8
 _TIMES = 290
-"""How often a thread's id fits into one catch-up."""
+"""How often a thread's id fits into one catch-up, if it has one digit."""
 _CAUGHT_UP = 1_500
 """Texts in the thread that is caught up with: about 330 kB."""
 
@@ -73,12 +73,8 @@ def innocents() -> list[int]:
 def friends(size: Size) -> Mapping[tuple[int, int], int]:
     """Pairs of friends, and how many texts are in the thread of each."""
     users = innocents()
-    pairs = dict.fromkeys(zip(users[::2], users[1::2], strict=True), 0)
-    return pairs | {
-        (users[0], users[1]): size.texts,
-        (users[2], _HOSTILE): 0,
-        (_HOSTILE, _ACCOMPLICE): _CAUGHT_UP,
-    }
+    hostile = {(_HOSTILE, _ACCOMPLICE): _CAUGHT_UP, (users[2], _HOSTILE): 0}
+    return hostile | dict.fromkeys(zip(users[::2], users[1::2], strict=True), 0) | {(users[0], users[1]): size.texts}
 
 
 def users() -> list[int]:

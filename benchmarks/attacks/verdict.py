@@ -18,7 +18,7 @@ LONGEST_MS = 250.0
 """The slowest request of an innocent user may take this long."""
 _LOG_BYTES, _LOG_RATE = 2**19, 8_192
 """What an attack may write into the log: so many bytes, and so many more per second."""
-_MEMORY = 64 * 2**20
+_MEMORY = 128 * 2**20
 """By how much the node's memory may have grown afterwards, in bytes."""
 _DESCRIPTORS = 2
 """By how much the number of its descriptors may have grown afterwards: connections to the database come and go."""

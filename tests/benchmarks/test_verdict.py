@@ -34,7 +34,7 @@ def test_an_attack_that_nobody_notices_keeps_all_bounds():
         ({"tracebacks": 2}, "2 tracebacks in the node's log"),
         ({"lost": 3}, "3 acknowledged texts are lost"),
         ({"descriptors": 100}, "100 descriptors are still open"),
-        ({"memory": 100 * 2**20}, "the node has kept 100 MiB"),
+        ({"memory": 200 * 2**20}, "the node has kept 200 MiB"),
         ({"log": 10_000_000}, "the node has logged 10,000,000 bytes"),
         ({"counts": AMPLIFIED}, "one request brings 290,000 bytes of a thread that has 1,000"),
         ({"attacked": Latencies({"text": QUICK}, Counter({"login: error 1002": 4}))}, "failed: 4 × login: error 1002"),
