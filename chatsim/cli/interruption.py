@@ -30,8 +30,9 @@ INTERRUPTED = 130
 """The exit status after Ctrl-C: 128 and the number of SIGINT."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_GIVE_UP = (7.0, 8.0, 8.5)  # seconds after the first signal, at which the command is interrupted again
-_EXIT = 9.0
+_GIVE_UP = (6.0, 7.0, 7.5)  # seconds after the first signal, at which the command is interrupted again
+_BUSY = 60.0  # seconds after which it ends though it does not hang
+_IDLE = 0.005  # of the time: a process that uses less of the processor hangs
 _ONE_PRESS = 0.05  # signals within this time are one: `timeout` sends its signal to the process, and then to its group
 
 _watches: list[_Watch] = []  # one while a command runs
@@ -117,7 +118,6 @@ class _Watch:
         self.number = 0
         self.late = False
         self._main = threading.get_ident()
-        self._given_up = False
         self._arrived, self._wakeup = os.pipe()
         for end in (self._arrived, self._wakeup):
             os.set_blocking(end, False)
@@ -142,15 +142,23 @@ class _Watch:
         while not self._read(None):
             pass
         first = time.monotonic()
-        for seconds in (*_GIVE_UP, _EXIT):
+        for seconds in _GIVE_UP:
             while (left := first + seconds - time.monotonic()) > 0:
                 if self._read(left) and time.monotonic() > first + _ONE_PRESS:
                     self._exit_at_once("Interrupted again; exits at once.")
-            if seconds != _EXIT:
-                self.late = True
-                signal.pthread_kill(self._main, signal.SIGTERM)
-                self._read(_ONE_PRESS)  # our own
-        self._exit_at_once(f"Something has hung for {_EXIT:g} s; exits without waiting for it.")
+            self.late = True
+            signal.pthread_kill(self._main, signal.SIGTERM)
+            self._read(_ONE_PRESS)  # our own
+        while self._works() and time.monotonic() < first + _BUSY:
+            pass
+        self._exit_at_once("Something hangs; exits without waiting for it.")
+
+    def _works(self) -> bool:
+        """Watch for a second. Returns whether the process works, as when it saves a result, and does not hang."""
+        before = time.process_time()
+        if self._read(1.0):
+            self._exit_at_once("Interrupted again; exits at once.")
+        return time.process_time() > before + _IDLE
 
     def _read(self, seconds: float | None) -> bool:
         """Wait for signals. Returns whether one of those that end a command has arrived."""
@@ -165,9 +173,8 @@ class _Watch:
         if not self.number:  # a library may have replaced the wakeup file descriptor
             os.write(self._wakeup, bytes([number]))
             self.number = number
-        if self._given_up and not _runs_a_loop():
-            return  # what is printed or saved after the first time is not interrupted
-        self._given_up = self.late
+        if self.late and not _runs_a_loop():
+            return  # it prints or saves what it has
         handler = signal.getsignal(signal.SIGINT)
         (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
