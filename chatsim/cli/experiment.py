@@ -239,6 +239,8 @@ def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool, w
         home = result.save(out)
         if not quiet:
             click.echo(f"saved in {home}", err=True)
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if as_json:
         for row in result.rows():
             click.echo(json.dumps(row))

@@ -43,7 +43,8 @@ def markdown(result: Result, gate: Gate) -> bytes:
     headings = [*result.shown.values()]
     rows = [[_cell(row.get(name)) for name in result.shown] for row in result.rows()]
     lines = [f"### {result.title}", "", _row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
-    lines += ["", f"{result.conditions()}", *(f"\n**{sentence}**" for sentence in gate.sentences())]
+    lines += ["", f"{result.conditions()}", *(f"\nWarning: {each}" for each in result.warnings)]
+    lines += [f"\n**{sentence}**" for sentence in gate.sentences()]
     for variant in result.variants:
         word, why, shown = _said(variant)
         if variant.verdict is not None and variant.verdict.anomalies:

@@ -91,7 +91,9 @@ class Experiment(ABC):
         """
         result.clear()  # the results of the first run, when determinism is checked
         result.environment |= describe_machine() | dict(world.environment)
+        before = await world.warnings()
         await self.measure(world, result, progress or Progress(shown=False))
+        result.environment["warnings"] = [*dict.fromkeys([*before, *await world.warnings()])]
 
 
 def _words(value: object) -> str:

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,6 +133,12 @@ class Result:
                 return variant.deadlock
         return None
 
+    @property
+    def warnings(self) -> list[str]:
+        """What made the server slower than it is by itself, at the beginning or at the end of the run."""
+        found = self.environment.get("warnings", [])
+        return [f"the server was not by itself: {each}" for each in found] if isinstance(found, list) else []
+
     def conditions(self) -> str:
         """The conditions of the run, in one line."""
         settings = self.environment.get("settings")
@@ -153,13 +160,15 @@ class Result:
     def __repr__(self) -> str:
         if not self.variants:
             return "nothing was measured"
-        return f"{self.table().round(2).to_string(index=False, na_rep='–')}\n{self.conditions()}"
+        table = self.table().round(2).to_string(index=False, na_rep="–")
+        return "\n".join([table, self.conditions(), *(f"Warning: {each}" for each in self.warnings)])
 
     def _repr_html_(self) -> str:
         if not self.variants:
             return "<p>nothing was measured</p>"
         table = self.table().style.format(precision=2, thousands=",", na_rep="–").hide(axis="index")
-        return f"{table.to_html()}<p><small>{self.conditions()}</small></p>"
+        warned = "".join(f"<p><b>Warning: {escape(each)}</b></p>" for each in self.warnings)
+        return f"{table.to_html()}<p><small>{self.conditions()}</small></p>{warned}"
 
     def save(self, directory: Path | str) -> Path:
         """Write the result into a folder, which is created if needed. Returns the folder.

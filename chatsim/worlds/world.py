@@ -323,6 +323,10 @@ class World(Platform, Protocol):
         """All tables with their rows, by name, in a fixed order. Triggers and views are among them, without rows."""
         ...
 
+    async def warnings(self) -> Sequence[str]:
+        """What makes the server slower at this moment than it is by itself, each in a sentence."""
+        ...
+
     async def session_states(self) -> Mapping[str, int] | None:
         """The states of all idle connections of all pools, in words, with the number of connections with each.
 

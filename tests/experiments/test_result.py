@@ -255,3 +255,10 @@ def test_the_saved_config_repeats_the_race(tmp_path):
     config = tomllib.loads((home / "config.toml").read_text())
     assert (config.pop("experiment"), config.pop("world")) == ("race", "mysql")
     assert Race(**config) == parameters
+
+
+def test_what_slowed_the_server_down_is_shown_beneath_the_table():
+    slowed = result(variant([]))
+    slowed.environment["warnings"] = ["purge <lags>"]
+    assert repr(slowed).endswith("\nWarning: the server was not by itself: purge <lags>")
+    assert "Warning: the server was not by itself: purge &lt;lags&gt;" in slowed._repr_html_()

@@ -113,6 +113,10 @@ class ModelWorld(ModelPlatform):
         """The tables of the engine."""
         return contents.contents(self.server.engine)
 
+    async def warnings(self) -> Sequence[str]:
+        """None: nobody else uses the modelled server."""
+        return ()
+
     async def session_states(self) -> Mapping[str, int] | None:
         """The sessions of the engine."""
         return contents.session_states(self.server.engine, aside=self.admin.connection_id)

@@ -20,7 +20,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
-from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, session_states, tcp
+from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, health, session_states, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
@@ -331,6 +331,10 @@ class MySQLWorld:
     async def contents(self) -> Mapping[str, TableContents]:
         """The tables of the schema."""
         return await contents.contents(self.admin)
+
+    async def warnings(self) -> Sequence[str]:
+        """Purge that lags, old transactions, and other connections at work."""
+        return await health.warnings(self.admin)
 
     async def session_states(self) -> Mapping[str, int] | None:
         """What the server tells of the connections to the schema."""
