@@ -15,6 +15,7 @@ from attacks.wire import Connection, Place, RefusedError, error_of, raise_descri
 from chatsim.chat.protocol import (
     AddFriendRequest,
     CatchUpRequest,
+    HeartbeatRequest,
     HistoryRequest,
     LoginRequest,
     Message,
@@ -31,6 +32,7 @@ __all__ = [
     "amplification",
     "applications",
     "frames",
+    "heartbeats",
     "logins",
     "messages",
     "silent",
@@ -181,6 +183,11 @@ async def _say_little(connection: Connection, data: bytes) -> None:
 async def starvation(place: Place, uid: int, devices: int) -> Run:
     """Devices of one user ask something cheap, as often as their rate lets them."""
     return await _flood(place, uid, devices, lambda: _forever(ThreadStatesRequest(2**62, 0)))
+
+
+async def heartbeats(place: Place, uid: int, devices: int) -> Run:
+    """Devices of one user send heartbeats, which need no database, as often as their rate lets them."""
+    return await _flood(place, uid, devices, lambda: _forever(HeartbeatRequest(uid)))
 
 
 async def applications(place: Place, uid: int, victim: int, devices: int) -> Run:

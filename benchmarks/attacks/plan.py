@@ -111,6 +111,11 @@ def attacks(size: Size) -> list[Attack]:
             for devices in size.devices
         ),
         Attack(
+            "heartbeats",
+            f"heartbeats from {max(size.devices)} devices of one user, each at its rate of 200/s",
+            [(kinds.heartbeats, (_HOSTILE, max(size.devices)))],
+        ),
+        Attack(
             "amplification",
             f"catch-ups that name one thread of {_CAUGHT_UP:,} texts {_TIMES} times",
             [(kinds.amplification, (_HOSTILE, _ACCOMPLICE, _TIMES))],
