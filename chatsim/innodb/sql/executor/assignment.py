@@ -108,23 +108,25 @@ def refuse_generated(table: Table, at: int) -> None:
 
 
 def apply_assignments(
-    assignments: Assignments, table: Table, env: Env, number: int, warn: Warn, *, strict: bool = True
+    assignments: Assignments, table: Table, env: Env, number: int, warn: Warn, *, strict: bool = True, at: int = 0
 ) -> tuple[Value, ...]:
-    """The current row after assignments from left to right, each of which sees those before it.
+    """The current row of the ``at``-th table after assignments from left to right, each of which sees those before it.
 
-    See `stored_value` for the arguments.
+    See `stored_value` for the other arguments.
     """
-    before = tuple(env.rows[0])
+    before = tuple(env.rows[at])
     row = list(before)
-    env.rows[0] = row
-    for at, function in assignments:
-        row[at] = stored_value(table, at, function(env), number, warn, strict=strict)
-    env.rows[0] = before
+    env.rows[at] = row
+    try:
+        for column, function in assignments:
+            row[column] = stored_value(table, column, function(env), number, warn, strict=strict)
+    finally:
+        env.rows[at] = before
     if tuple(row) != before:
-        set_columns = {at for at, _ in assignments}
-        for at, column in enumerate(table.columns):
-            if column.on_update is not None and at not in set_columns:
-                row[at] = column.on_update()
+        assigned = {column for column, _ in assignments}
+        for own, definition in enumerate(table.columns):
+            if definition.on_update is not None and own not in assigned:
+                row[own] = definition.on_update()
         generate(table, row, number, warn, strict=strict)
         check_constraints(table, row)
     return tuple(row)

@@ -134,6 +134,11 @@ class Query(Protocol):
         """The tables of the schema that it reads."""
         ...
 
+    @property
+    def direct_tables(self) -> Sequence[Table]:
+        """Those of them that it reads itself, and not by way of a derived table."""
+        ...
+
     async def read(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> Rows:
         """Its rows. Raises a `DatabaseError`.
 

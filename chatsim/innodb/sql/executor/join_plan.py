@@ -17,7 +17,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.joined_tables import Filter
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
-from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, plan_access, request_access
+from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, request_access
 from chatsim.innodb.sql.optimizer.join_access import Lookup, TableEstimate
 from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
@@ -171,13 +171,12 @@ class JoinPlanner:
         step = TableStep(0, None, joined.filters[None])
         plan.steps = [step]
         if not isinstance(joined.table(0), Derived):
-            step.access = plan_access(
-                *(joined.conditions(0, ()), self._env, joined.hints[0]),
-                touched=joined.touched(0),
-                ordering=[(column, down) for _, column, down in order.columns or ()],
-                limit=order.limit,
-                grouped=order.grouped,
-                view=self._view,
+            request = self._request(0)
+            ordering = [(column, down) for _, column, down in order.columns or ()]
+            step.access = (
+                request
+                if isinstance(request, AccessPlan)
+                else choose_access(request, ordering=ordering, limit=order.limit, grouped=order.grouped)
             )
             plan.none = step.access.why_none
             plan.ordered = step.access.ordered

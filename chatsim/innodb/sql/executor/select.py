@@ -105,6 +105,12 @@ class Select:
         return [*own, *(table for each in self.scope.subqueries for table in each.query.tables)]
 
     @property
+    def direct_tables(self) -> Sequence[Table]:
+        """Those of them that it reads itself, and not by way of a derived table."""
+        own = [table for _, table in self.scope.tables if not isinstance(table, Derived)]
+        return [*own, *(table for each in self.scope.subqueries for table in each.query.direct_tables)]
+
+    @property
     def writes(self) -> bool:
         """Whether it locks rows as if it changed them."""
         return "X" in self.locking.modes or any(each.query.writes for each in self.scope.subqueries)

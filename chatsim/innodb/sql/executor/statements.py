@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
 from chatsim.innodb.sql.executor.insert import Insert
+from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.update import Delete, Update
 from chatsim.innodb.sql.expressions import unsupported
@@ -80,7 +82,45 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         case exp.Insert():
             return Insert(node, find)
         case exp.Update():
-            return Update(node, find)
+            return _update(node, find)
         case exp.Delete():
-            return Delete(node, find)
+            return _delete(node, find)
     return None
+
+
+def _update(node: exp.Update, find: Find) -> Update | MultiTableUpdate:
+    if not _is_one_table(node.this):
+        return MultiTableUpdate(node, find)
+    return MultiTableUpdate(node, find, alone=True) if _joins_subqueries(node) else Update(node, find)
+
+
+def _delete(node: exp.Delete, find: Find) -> Delete | MultiTableDelete:
+    if node.args.get("tables"):
+        return MultiTableDelete(node, node.this, node.args["tables"], find)
+    if node.args.get("using"):
+        (first, *more) = node.args["using"]
+        targets = [node.this, *(each.this for each in node.this.args.get("joins") or ())]
+        for each in more:
+            first.append("joins", exp.Join(this=each))
+        return MultiTableDelete(node, first, targets, find)
+    if not _is_one_table(node.this):
+        raise database_error(1064, "You have an error in your SQL syntax: DELETE of joined tables names none of them")
+    if _joins_subqueries(node):
+        return MultiTableDelete(node, node.this, [node.this], find, alone=True)
+    return Delete(node, find)
+
+
+def _is_one_table(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Table) and not node.args.get("joins")
+
+
+def _joins_subqueries(node: exp.Update | exp.Delete) -> bool:
+    """Whether a statement about one table is executed as one about several, so that IN and EXISTS can be joined."""
+    if node.args.get("order") or node.args.get("limit"):
+        return False
+    parts = [*node.expressions, *filter(None, [node.args.get("where")])]
+    return any(_is_in_or_exists(each) for part in parts for each in part.walk(prune=_is_in_or_exists))
+
+
+def _is_in_or_exists(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Exists) or (isinstance(node, exp.In) and node.args.get("query") is not None)

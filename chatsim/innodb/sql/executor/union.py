@@ -68,6 +68,11 @@ class UnionQuery:
         """The tables of the schema that it reads."""
         return [table for part in self.parts for table in part.tables]
 
+    @property
+    def direct_tables(self) -> Sequence[Table]:
+        """Those of them that it reads itself, and not by way of a derived table."""
+        return [table for part in self.parts for table in part.direct_tables]
+
     async def run(self, run: Execution) -> Answer:
         """Run the query."""
         run.answer.rows = shown_rows(await self.read(run), self.tables)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.assignment import apply_assignments, compile_assignments
-from chatsim.innodb.sql.executor.clauses import (
-    all_true,
-    compile_limit,
-    limit_value,
-    ordering_columns,
-    refuse,
-    sorted_rows,
-)
+from chatsim.innodb.sql.executor.changes import RowChanges
+from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, sorted_rows
+from chatsim.innodb.sql.executor.derived import Derived, with_queries
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
-from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.executor.from_clause import FromClause
+from chatsim.innodb.sql.executor.names import Names
+from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
+from chatsim.innodb.sql.expressions import Env, Scope
 from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
-from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import Hit, Reading
 
 if TYPE_CHECKING:
@@ -40,19 +37,38 @@ class _Target:
     """The table of an UPDATE or DELETE, and its WHERE, ORDER BY and LIMIT."""
 
     def __init__(self, node: exp.Update | exp.Delete, find: Find) -> None:
-        if not isinstance(node.this, exp.Table) or node.this.args.get("joins"):
-            raise unsupported(node, "several tables")
-        self.table = find(node.this.name)
-        self.scope = Scope([(node.this.alias_or_name, self.table)], strict=True)
+        if node.args.get("with_"):
+            find = with_queries(node.args["with_"], find, query)
+        clause = FromClause(node.this, (), find, query)
+        ((_, self.table),) = clause.tables
+        if isinstance(self.table, Derived):
+            word = type(node).__name__.upper()
+            raise database_error(1288, f"The target table {node.this.name} of the {word} is not updatable")
+        self.ignore = bool(node.args.get("ignore"))
+        self.scope = Scope(clause.tables, strict=not self.ignore)
+        self.names = Names(clause, self.scope, find, query, merges_within=False)
         self.hints = IndexHints.of(self.table, node.this)
-        wanted = conjuncts(node.args.get("where"))
+        wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.filters = [self.scope.compile(each) for each in wanted]
         self.conditions = Conditions(self.scope, 0, (), wanted)
         order = node.args.get("order")
-        by = order.expressions if order else []
-        self.order = [(self.scope.place(each.this), bool(each.args.get("desc"))) for each in by]
-        self.ordering = ordering_columns(self.scope, [each.this for each in by], [down for _, down in self.order])
+        by = [self.names.resolve(each.this) for each in order.expressions] if order else []
+        down = [bool(each.args.get("desc")) for each in order.expressions] if order else []
+        self.order = [(self.scope.place(each), descends) for each, descends in zip(by, down, strict=True)]
+        self.ordering = ordering_columns(self.scope, by, down)
         self.limit = compile_limit(node.args.get("limit"), self.scope)
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables that the statement uses: its own first."""
+        return [self.table, *(table for each in self.scope.subqueries for table in each.query.tables)]
+
+    def check_subqueries(self) -> None:
+        """Raise a `DatabaseError` if a subquery reads the table."""
+        for each in self.scope.subqueries:
+            if self.table in each.query.direct_tables:
+                message = f"You can't specify target table '{self.scope.tables[0][0]}' for update in FROM clause"
+                raise database_error(1093, message)
 
     async def each(self, run: Execution, act: Callable[[Hit], Any], written: set[int] | None = None) -> None:
         """Lock the rows and act on each.
@@ -64,7 +80,8 @@ class _Target:
         """
         env = run.env(1)
         limit = limit_value(self.limit, env)
-        plan = self.access_plan(env, written, limit, run.rows.trx.view)
+        view = run.rows.trx.view
+        plan = await evaluated(run, lambda: self.access_plan(env, written, limit, view))
         path = plan.path
         if path is None or limit == 0:
             return
@@ -77,7 +94,7 @@ class _Target:
         hit = await scan.next()
         while hit is not None:
             env.rows[0] = hit.row
-            if not all_true(self.filters, env):
+            if not await all_hold(run, self.filters, env):
                 scan.unlock_row()
             elif hit.semi_consistent:
                 hit = await scan.reread()
@@ -147,10 +164,12 @@ class Update:
     writes = True
 
     def __init__(self, node: exp.Update, find: Find) -> None:
-        refuse(node, "from_", "with_", "returning")
+        refuse(node, "from_", "returning")
         self.target = _Target(node, find)
         before = set(self.target.scope.read)
-        self._assignments = compile_assignments(self.target.scope, self.target.table, node.expressions)
+        assigned = [self.target.names.resolve(each) for each in node.expressions]
+        self._assignments = compile_assignments(self.target.scope, self.target.table, assigned)
+        self.target.check_subqueries()
         read = {at for _, at in self.target.scope.read | before}
         # a column that is only written is not read, so an equal value is not noticed
         self._comparable = {at for at, _ in self._assignments} <= read
@@ -158,31 +177,26 @@ class Update:
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The table that it changes."""
-        return [self.target.table]
+        """The tables that it uses."""
+        return self.target.tables
 
     async def run(self, run: Execution) -> Answer:
         """Change rows."""
-        table, env = self.target.table, run.env(1)
+        target, table, env = self.target, self.target.table, run.env(1)
+        run.shares = run.rows.trx.locks_gaps
+        changes = RowChanges(run, ignore=target.ignore)
+
+        def changed() -> tuple[Value, ...]:
+            number = run.answer.affected + 1
+            return apply_assignments(self._assignments, table, env, number, run.warn, strict=not target.ignore)
 
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
-            row = apply_assignments(self._assignments, table, env, run.answer.affected + 1, run.warn)
-            if row == hit.row and (self._comparable or run.session.reads_whole_rows):
-                return
-            if not await apply_to_children(run.rows, table, hit.row, row):
-                return
-            await check_parents(run.rows, table, row, hit.row)
-            try:
-                await run.rows.update(table, hit.record, row)
-            except DuplicateError as error:
-                raise database_error(1062, str(error)) from error
-            if row != hit.row:
-                run.answer.affected += 1
-                if table.auto is not None and table.auto in self.written:
-                    table.numbered(cast("int", row[table.auto]))
+            row = await evaluated(run, changed)
+            if row != hit.row or not (self._comparable or run.session.reads_whole_rows):
+                await changes.update(table, hit.record, hit.row, row, self.written)
 
-        await self.target.each(run, act, self.written)
+        await target.each(run, act, self.written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 
@@ -194,23 +208,22 @@ class Delete:
     writes = True
 
     def __init__(self, node: exp.Delete, find: Find) -> None:
-        refuse(node, "tables", "returning", "with_")
+        refuse(node, "tables", "returning", "using", "cluster")
         self.target = _Target(node, find)
+        self.target.check_subqueries()
 
     @property
     def tables(self) -> Sequence[Table]:
-        """The table from which it deletes."""
-        return [self.target.table]
+        """The tables that it uses."""
+        return self.target.tables
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""
+        run.shares = True
+        changes = RowChanges(run, ignore=self.target.ignore)
 
         async def act(hit: Hit) -> None:
-            if hit.record.deleted or not await apply_to_children(run.rows, self.target.table, hit.row, None):
-                return
-            if not hit.record.deleted:  # a row that is its own child is deleted already
-                await run.rows.delete(self.target.table, hit.record)
-            run.answer.affected += 1
+            await changes.delete(self.target.table, hit.record, hit.row)
 
         await self.target.each(run, act)
         return run.answer

@@ -1,0 +1,255 @@
+"""UPDATE and DELETE of joined tables: manual, "UPDATE Statement", "DELETE Statement".
+
+The rows of the first table in the join order are changed as they are found, if that can't lead to meeting them again.
+Those of the other tables are noted, and changed when all have been found: updated in the order in which they were
+found, deleted in the order of their keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.assignment import Assignments, apply_assignments, compile_assignments
+from chatsim.innodb.sql.executor.changes import RowChanges
+from chatsim.innodb.sql.executor.clauses import refuse
+from chatsim.innodb.sql.executor.derived import Derived, base_tables, with_queries
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
+from chatsim.innodb.sql.executor.from_clause import FromClause
+from chatsim.innodb.sql.executor.join import Join
+from chatsim.innodb.sql.executor.join_plan import JoinPlan, Order
+from chatsim.innodb.sql.executor.joined_tables import JoinedTables
+from chatsim.innodb.sql.executor.locking_clause import Locking
+from chatsim.innodb.sql.executor.names import Names
+from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.subqueries import evaluated
+from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.join_access import Lookup
+from chatsim.innodb.storage.scan import AccessPath, Reading
+
+if TYPE_CHECKING:
+    from chatsim.db.deadlock import Mode
+    from chatsim.innodb.storage.scan import Hit
+    from chatsim.innodb.storage.tables import Table
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["MultiTableDelete", "MultiTableUpdate"]
+
+
+class _MultiTable:
+    """The joined tables of an UPDATE or DELETE, and its WHERE.
+
+    Args:
+        node: the statement.
+        first: the first table, or the only one.
+        find: finds a table by its name.
+        alone: whether it is written as a statement about one table, and joins those of its subqueries.
+    """
+
+    duplicates: Mode = "S"
+    writes = True
+
+    def __init__(self, node: exp.Update | exp.Delete, first: exp.Expr, find: Find, *, alone: bool) -> None:
+        word = type(node).__name__.upper()
+        for part in ("order", "limit"):
+            if node.args.get(part):
+                shown = {"order": "ORDER BY", "limit": "LIMIT"}[part]
+                raise database_error(1221, f"Incorrect usage of {word} and {shown}")
+        refuse(node, "from_", "returning", "cluster")
+        if node.args.get("with_"):
+            find = with_queries(node.args["with_"], find, query)
+        self.clause = FromClause(first, first.args.get("joins") or (), find, query)
+        self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
+        self.names = Names(self.clause, self.scope, find, query, merges_within=False)
+        wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
+        self.names.resolve_joins()
+        self.joined = JoinedTables(self.scope, self.clause, [*wanted, *self.clause.wanted])
+        self.joined.buffers = False
+        self.joined.pushes = alone
+        self.locking = Locking.of(exp.Select(), self.clause)
+        self.ignore = bool(node.args.get("ignore"))
+        self._alone = alone
+        self._reads_consistently = alone and isinstance(node, exp.Update)
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """The tables of the schema that it uses."""
+        own = base_tables(table for _, table in self.scope.tables)
+        return [*own, *(table for each in self.scope.subqueries for table in each.query.tables)]
+
+    def target(self, at: int) -> int:
+        """A table that is to be changed. Raises a `DatabaseError` if that can't be, or if a subquery reads it."""
+        called, table = self.scope.tables[at]
+        if isinstance(table, Derived) or self.clause.called[at] is None:
+            raise database_error(1288, f"The target table {called} of the {self._word} is not updatable")
+        for each in self.scope.subqueries:
+            if table in each.query.direct_tables:
+                raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
+        self.joined.changed.add(at)
+        return at
+
+    @property
+    def _word(self) -> str:
+        return "UPDATE" if isinstance(self, MultiTableUpdate) else "DELETE"
+
+    def readings(self, run: Execution) -> list[Reading]:
+        """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
+        run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
+        view = run.session.view() if not run.shares else None
+        found = []
+        for at, (own, policy) in enumerate(zip(self.locking.modes, self.locking.policies, strict=True)):
+            mode: Mode | None = "X" if at in self.joined.changed else own or run.mode
+            found.append(Reading(mode, None if mode else view, policy))
+        return found
+
+    def join(self, run: Execution, env: Env) -> Join:
+        """An execution of the join."""
+        return Join(self.joined, run, env, self.readings(run), run.rows.trx.view)
+
+    def is_read_once(self, at: int) -> bool:
+        """Whether no other of the tables is the same."""
+        table = self.joined.table(at)
+        return sum(other is table for _, other in self.scope.tables) == 1
+
+    def first_read(self, plan: JoinPlan) -> int | None:
+        """The table that is read first."""
+        if plan.constants:
+            return plan.constants[0]
+        return getattr(plan.steps[0], "at", None) if plan.steps else None
+
+
+class MultiTableUpdate(_MultiTable):
+    """UPDATE of joined tables."""
+
+    def __init__(self, node: exp.Update, find: Find, *, alone: bool = False) -> None:
+        super().__init__(node, node.this, find, alone=alone)
+        self.assignments: dict[int, Assignments] = {}
+        by_table: dict[int, list[exp.Expr]] = {}
+        for each in node.expressions:
+            if not isinstance(each, exp.EQ) or not isinstance(each.this, exp.Column):
+                raise unsupported(each)
+            target = self.names.resolve(each.this)
+            at = self.scope.column(target)[0] if isinstance(target, exp.Column) else -1
+            if at < 0:
+                raise database_error(1348, f"Column '{each.this.name}' is not updatable")
+            named = exp.EQ(this=target, expression=self.names.resolve(each.expression))
+            by_table.setdefault(at, []).append(named)
+        for at in sorted(by_table):
+            self.target(at)
+            self.assignments[at] = compile_assignments(self.scope, self.joined.table(at), by_table[at])
+        self.written = {
+            at: self.joined.table(at).changed_with({column for column, _ in assignments})
+            for at, assignments in self.assignments.items()
+        }
+
+    async def run(self, run: Execution) -> Answer:
+        """Change rows."""
+        env = run.env(self.joined.count)
+        join, changes = self.join(run, env), RowChanges(run, ignore=self.ignore)
+        plan = await join.plan(Order())
+        first = self.first_read(plan)
+        immediate = first if first in self.assignments and self._is_safe(plan, first) else None
+        noted: dict[int, dict[int, tuple[Hit, tuple[Value, ...]]]] = {at: {} for at in self.assignments}
+        done: Hit | None = None
+
+        async def found() -> bool:
+            nonlocal done
+            for at, assignments in self.assignments.items():
+                hit = join.hits[at]
+                if hit is None or id(hit.record) in noted[at] or (at == immediate and hit is done):
+                    continue
+                table = self.joined.table(at)
+                row = await evaluated(
+                    run,
+                    lambda at=at, assignments=assignments, table=table: self._changed(  # type: ignore[misc]
+                        assignments, table, env, run, at
+                    ),
+                )
+                if at != immediate:
+                    noted[at][id(hit.record)] = hit, row
+                    continue
+                done = hit
+                if row != tuple(hit.row):
+                    await changes.update(table, hit.record, hit.row, row, self.written[at])
+            return False
+
+        await join.read(plan, found)
+        run.answer.examined += join.examined
+        for at, rows in noted.items():
+            for hit, row in rows.values():
+                if not hit.record.deleted and row != tuple(hit.row):
+                    await changes.update(self.joined.table(at), hit.record, hit.record.row, row, self.written[at])
+        run.answer.insert_id = run.session.named_insert_id or 0
+        return run.answer
+
+    def _changed(self, assignments: Assignments, table: Table, env: Env, run: Execution, at: int) -> tuple[Value, ...]:
+        number = run.answer.affected + 1
+        return apply_assignments(assignments, table, env, number, run.warn, strict=not self.ignore, at=at)
+
+    def _is_safe(self, plan: JoinPlan, at: int) -> bool:
+        """Whether the rows of the first table may be changed as they are found."""
+        if not self.is_read_once(at):
+            return False
+        if at in plan.constants:
+            return True
+        step = plan.steps[0]
+        access = getattr(step, "access", None)
+        if isinstance(access, Lookup):
+            path = None if access.index is None else access.index.definition.place
+            return access.unique or not self.written[at] & set(path or ())
+        searched = access.path if access is not None else None
+        if not isinstance(searched, AccessPath):
+            return False
+        return not self.written[at] & searched.columns if searched.access != "ALL" else not self._moves(at)
+
+    def _moves(self, at: int) -> bool:
+        """Whether rows change their place in the table."""
+        return bool(self.written[at] & {*self.joined.table(at).clustered.definition.columns})
+
+
+class MultiTableDelete(_MultiTable):
+    """DELETE of rows of joined tables."""
+
+    def __init__(
+        self, node: exp.Delete, first: exp.Expr, targets: Iterable[exp.Expr], find: Find, *, alone: bool = False
+    ) -> None:
+        super().__init__(node, first, find, alone=alone)
+        self._targets: list[int] = []
+        for each in targets:
+            at = self.clause.named(each.alias_or_name)
+            if at is None:
+                raise database_error(1109, f"Unknown table '{each.alias_or_name}' in MULTI DELETE")
+            if at in self._targets:
+                raise database_error(1066, f"Not unique table/alias: '{each.alias_or_name}'")
+            self._targets.append(self.target(at))
+
+    async def run(self, run: Execution) -> Answer:
+        """Delete rows."""
+        env = run.env(self.joined.count)
+        join, changes = self.join(run, env), RowChanges(run, ignore=self.ignore)
+        plan = await join.plan(Order())
+        first = self.first_read(plan)
+        immediate = first if first in self._targets and self.is_read_once(first) else None
+        noted: dict[int, dict[int, Hit]] = {at: {} for at in self._targets}
+
+        async def found() -> bool:
+            for at in self._targets:
+                hit = join.hits[at]
+                if hit is None:
+                    continue
+                if at == immediate:
+                    await changes.delete(self.joined.table(at), hit.record, hit.row)
+                else:
+                    noted[at].setdefault(id(hit.record), hit)
+            return False
+
+        await join.read(plan, found)
+        run.answer.examined += join.examined
+        for at, hits in noted.items():
+            for hit in sorted(hits.values(), key=lambda each: each.record.key):
+                await changes.delete(self.joined.table(at), hit.record, hit.record.row)
+        return run.answer
