@@ -32,13 +32,12 @@ def lock_steps(schedule: Schedule, outcome: ScheduleOutcome, index: str, title: 
         title: printed above.
 
     Raises:
-        BadParameterError: no lock of the outcome is on that index.
+        BadParameterError: locks are on other indexes, and none is on that one.
     """
     table, _, name = index.partition(".")
     locked = sorted({f"{row[1]}.{row[2]}" for step in outcome.steps for row in step.locks or () if row[2]})
-    if index not in locked:
-        there = ", ".join(locked) or "no index"
-        raise BadParameterError(f"nothing is locked on {index!r}; there are locks on: {there}")
+    if locked and index not in locked:
+        raise BadParameterError(f"nothing is locked on {index!r}; there are locks on: {', '.join(locked)}")
     rows = [[row for row in step.locks or () if row[1:3] == (table, name)] for step in outcome.steps]
     scale = _Scale(schedule, outcome, rows)
     count = len(rows)
