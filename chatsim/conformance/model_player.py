@@ -207,5 +207,6 @@ async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
             rows = shown_rows([tuple(row[at] for at in shown) for row in live], [table])
         table.opened(admin.connection_id)
         following = table.next_number if table.auto is not None else None
-        final[table.name] = FinalTable([table.columns[at].name for at in shown], plain(rows), following)
+        names = [column.name for column in table.columns if not column.hidden]
+        final[table.name] = FinalTable(names, plain(rows), following)
     return final

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["DEFAULT", "Collation", "collate", "collation_named"]
+__all__ = ["CONNECTION", "DEFAULT", "Collation", "collate", "collation_named"]
 
 _CONTROLS = [*range(1, 9), *range(14, 32), 127, *range(9, 14)]
 _UNICODE_ORDER = "".join(map(chr, _CONTROLS)) + " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
@@ -68,6 +68,10 @@ class Collation:
     padded: bool = True
     folds: bool = True
 
+    def order(self, text: str) -> object:
+        """The sort key of a text, without the spaces at its end if they do not count."""
+        return self.key(text.rstrip(" ") if self.padded else text)
+
 
 _KEYS: dict[str, Callable[[str], object]] = {
     "0900_ai_ci": collate,
@@ -111,7 +115,14 @@ def collation_named(name: str) -> Collation | None:
     return Collation(f"{charset}_{kind}", charset, key, binary, not kind.startswith("0900"), key is not _with_case)
 
 
-_found = collation_named("utf8mb4")
-assert _found is not None
-DEFAULT: Final[Collation] = _found
-"""``utf8mb4_0900_ai_ci``."""
+def _known(name: str) -> Collation:
+    found = collation_named(name)
+    assert found is not None
+    return found
+
+
+DEFAULT: Final = _known("utf8mb4_0900_ai_ci")
+"""The collation of tables that declare none."""
+
+CONNECTION: Final = _known("utf8mb4_general_ci")
+"""The collation of a connection's literals (``collation_connection``): the one that drivers ask for."""

@@ -273,7 +273,5 @@ def _begins(record: Record, prefix: Key) -> bool:
 
 
 def _entry_changes(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:
-    """Whether the entry of a row in an index changes, even if only in the case of a letter."""
-    if index.definition.lengths:
-        return index.key_of(old) != index.key_of(new) or index.entry_of(old) != index.entry_of(new)
+    """Whether the entry of a row in an index changes, even if only in the case of a letter, or behind a prefix."""
     return any(old[at] != new[at] for at in index.definition.place)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.storage.collations import collate
+from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Text
 from chatsim.innodb.storage.moments import as_duration, as_moment
 from chatsim.innodb.storage.values import Value, as_number, as_text
@@ -64,7 +64,7 @@ def _collated(left: str | bytes, right: str | bytes, by: ColumnType | None) -> t
         return by.order(left), by.order(right)
     if isinstance(by, Binary) or isinstance(left, bytes) or isinstance(right, bytes):
         return _bytes(left), _bytes(right)
-    return collate(left), collate(right)
+    return CONNECTION.order(left), CONNECTION.order(right)
 
 
 def _bytes(text: str | bytes) -> bytes:

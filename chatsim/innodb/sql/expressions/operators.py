@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from sqlglot import exp
 
@@ -13,7 +14,7 @@ from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.collations import collate
+from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, Text
 from chatsim.innodb.storage.values import Value, as_text
 
@@ -182,13 +183,15 @@ def _like(node: exp.Like, scope: Scope) -> Function:
 def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
     inner, pattern, wanted = scope.compile(node.this), scope.compile(node.expression), not node.args.get("negate")
     kind = common_collation([scope.kind(node.this), scope.kind(node.expression)])
-    exact = isinstance(kind, Binary) or (isinstance(kind, Text) and kind.collation.binary)
+    collation = kind.collation if isinstance(kind, Text) else CONNECTION
+    exact = isinstance(kind, Binary) or collation.binary or not collation.folds
+    folds = cast("Callable[[str], str]", collation.key)
 
     def value(env: Env) -> int | None:
         a, b = inner(env), pattern(env)
         if a is None or b is None:
             return None
-        fold = str if exact or isinstance(a, bytes) else collate
+        fold = str if exact or isinstance(a, bytes) else folds
         found = re.fullmatch(_pattern(as_text(b), escape, fold), fold(as_text(a)), re.DOTALL)
         return int((found is not None) == wanted)
 

@@ -13,7 +13,17 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
-from chatsim.innodb.storage.column_types import Binary, ColumnType, Decimals, Doubles, Integer, Text, place
+from chatsim.innodb.storage.column_types import (
+    BadValueError,
+    Binary,
+    ColumnType,
+    Decimals,
+    Doubles,
+    Integer,
+    Text,
+    Year,
+    place,
+)
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value, as_exact_number, as_number
 
@@ -29,6 +39,14 @@ _COLLATED = (
 def is_numbered(kind: ColumnType | None) -> bool:
     """Whether values of a column are numbers to numbers, though they are texts or bytes: ENUM, SET, BIT."""
     return kind is not None and kind.numbered
+
+
+def _as_year(year: ColumnType, value: Value) -> Value:
+    """A value that is compared with a YEAR: a number of two digits is one, too."""
+    try:
+        return year.store(value)
+    except BadValueError:
+        return value
 
 
 @dataclass
@@ -107,6 +125,10 @@ class Scope:
             for node in nodes:  # which is found out before any row is looked at
                 if isinstance(node, exp.Literal) and node.is_string:
                     as_one(node.name)
+        if isinstance(left, Year) != isinstance(right, Year):
+            year = left if isinstance(left, Year) else right
+            assert year is not None
+            return lambda a, b: compare(_as_year(year, a), _as_year(year, b), by, as_one)
         if not is_numbered(left) and not is_numbered(right):
             return lambda a, b: compare(a, b, by, as_one)
 

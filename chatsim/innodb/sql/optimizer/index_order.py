@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, before
+from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import NULL, descending
 
@@ -39,14 +39,11 @@ def _of_prefixes(index: Index, part: int, intervals: Sequence[Interval]) -> Sequ
 
 
 def _prefix(index: Index, part: int, cut: Cut, end: int) -> Cut:
-    """An end of an interval, among prefixes: the prefix of a longer value is within."""
+    """An end of an interval, among prefixes: the prefix is within, since a longer value may be."""
     if cut in (START, END) or cut[0] is NULL:
         return cut
     column, length = index.definition.place[part], index.definition.length(part)
-    key = index.prefix_order(column, cut[0], length)
-    if end == 0:
-        return before(key)
-    return cut if key == cut[0] else (key, 1)
+    return index.prefix_order(column, cut[0], length), end
 
 
 def _turned(cut: Cut) -> Cut:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, cast
 
-from chatsim.innodb.storage.collations import collate
+from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
 __all__ = ["OUT_OF_RANGE", "TRUNCATED", "BadValueError", "ColumnType", "UnusableError", "place"]
@@ -146,4 +146,4 @@ def place(value: Value, kind: ColumnType | None = None) -> Value:
         return None
     if kind is not None and kind.collated:
         return cast("Value", kind.order(value))
-    return collate(value) if isinstance(value, str) else value
+    return cast("Value", CONNECTION.order(value)) if isinstance(value, str) else value

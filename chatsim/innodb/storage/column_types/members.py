@@ -68,11 +68,11 @@ class Enumeration(_Numbered):
         return self.members.index(as_text(value)) + 1 if value else 0
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """A number is searched for as a number. A text must be a member, since the order is not that of texts."""
-        if not isinstance(value, str | bytes):
-            return as_number(value)
+        """A number is searched for as a number, a text as a member; no index is searched for a range of either."""
         if operator not in ("=", "<=>", "in"):
             raise UnusableError
+        if not isinstance(value, str | bytes):
+            return as_number(value)
         return _position(self.members, as_text(value), self.collation)
 
     @property
@@ -112,11 +112,11 @@ class MemberSet(_Numbered):
         return sum(1 << self.members.index(each) for each in as_text(value).split(",") if each)
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """A number is searched for as a number. A text must name members, since the order is not that of texts."""
-        if not isinstance(value, str | bytes):
-            return as_number(value)
+        """A number is searched for as a number, a text as members; no index is searched for a range of either."""
         if operator not in ("=", "<=>", "in"):
             raise UnusableError
+        if not isinstance(value, str | bytes):
+            return as_number(value)
         return super().sought(value, operator)
 
     @property

@@ -110,9 +110,13 @@ class Decimals(ColumnType):
         return number.quantize(Decimal(1).scaleb(-self.scale), ROUND_HALF_UP)
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """The number itself: it is compared exactly."""
+        """The number itself: it is compared exactly. No decimal of the column equals one with more digits."""
         number = _parsed(value)
-        return number if number is not None else super().sought(value, operator)
+        if number is None:
+            return super().sought(value, operator)
+        if operator in ("=", "<=>", "in") and not isinstance(number, float):
+            return number if self._quantized(Decimal(number)) == number else None
+        return number
 
     def shown(self, value: Value) -> str:
         """The bytes, in groups of nine digits, with the sign in the first bit."""
@@ -172,9 +176,9 @@ class Doubles(ColumnType):
         return self._nearest(found)
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """The number itself, since it is compared as a double."""
+        """The nearest value of the column: rows that have it are compared with the number itself, as a double."""
         number = _parsed(value)
-        return float(number) if number is not None else super().sought(value, operator)
+        return self._nearest(float(number)) if number is not None else super().sought(value, operator)
 
     @property
     def _single(self) -> bool:

@@ -62,10 +62,7 @@ class Text(ColumnType):
 
     def order(self, value: Value) -> object:
         """The sort key of the collation."""
-        text = value if isinstance(value, str) else as_text(value)
-        if self.collation.padded:
-            text = text.rstrip(" ")
-        return self.collation.key(text)
+        return self.collation.order(value if isinstance(value, str) else as_text(value))
 
     def sought(self, value: Value, operator: str) -> object | None:  # noqa: ARG002 - as the others
         """Only a text can be searched for by a collation."""
@@ -129,13 +126,13 @@ class Binary(ColumnType):
         return data.ljust(self.length, b"\0") if self.fixed else data
 
     def sought(self, value: Value, operator: str) -> object | None:
-        """Only bytes can be searched for among bytes, and as they are: a shorter value is not filled up."""
+        """Only bytes can be searched for among bytes; for BINARY they are filled up with zero bytes."""
         if not isinstance(value, str | bytes):
             raise UnusableError
         data = value if isinstance(value, bytes) else value.encode()
         if len(data) > self.length and operator in ("=", "<=>", "in"):
             return None
-        return data
+        return data.ljust(self.length, b"\0") if self.fixed else data
 
     def stored(self, value: Value) -> int | None:
         """The number of bytes."""
