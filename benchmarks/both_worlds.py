@@ -29,7 +29,8 @@ from rich.table import Table
 from chatsim.experiments.catchup.experiment import DIRECT, CatchUp
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.creation.workload import IDS, PATTERNS
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
+from chatsim.experiments.variant import Variant
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld

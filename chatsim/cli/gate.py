@@ -10,7 +10,8 @@ from chatsim.experiments.checks import Word
 
 if TYPE_CHECKING:
     from chatsim.experiments.base import Experiment
-    from chatsim.experiments.result import Result, Variant
+    from chatsim.experiments.result import Result
+    from chatsim.experiments.variant import Variant
 
 __all__ = ["Gate", "gate"]
 

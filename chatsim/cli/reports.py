@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 if TYPE_CHECKING:
     from chatsim.cli.gate import Gate
     from chatsim.experiments.checks import Verdict
-    from chatsim.experiments.result import Result, Variant
+    from chatsim.experiments.result import Result
+    from chatsim.experiments.variant import Variant
 
 __all__ = ["junit", "markdown", "proof"]
 

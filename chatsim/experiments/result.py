@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatsim.experiments import history
-from chatsim.experiments.checks import Verdict
-from chatsim.experiments.history import Operation
+from chatsim.experiments.variant import Variant
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
@@ -24,44 +23,10 @@ if TYPE_CHECKING:
 
     from chatsim.db.deadlock import Deadlock
 
-__all__ = ["Result", "Variant", "describe_machine"]
+__all__ = ["Result", "describe_machine"]
 
 _OURS = ("note-*.txt", "deadlock-*")
 """The files in a result's folder of which there may be any number."""
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One of the things that an experiment compares, with its measures.
-
-    Attributes:
-        key: what distinguishes it from other variants of the result, by column, such as a strategy and a pattern.
-        measures: the measures, by column; None if unknown.
-        verdict: the verdict, if there are checks.
-        operations: the history.
-        window_s: the length of the measured window, in seconds.
-        deadlock: its last deadlock, if there was one and the server has reported it.
-    """
-
-    key: Mapping[str, object]
-    measures: Mapping[str, object]
-    verdict: Verdict | None = None
-    operations: Sequence[Operation] = ()
-    window_s: float = 0.0
-    deadlock: Deadlock | None = None
-
-    def __getitem__(self, column: str) -> object:
-        return self.row()[column]
-
-    @property
-    def name(self) -> str:
-        """The values of its key, in words."""
-        return ", ".join(str(value) for value in self.key.values())
-
-    def row(self) -> dict[str, object]:
-        """Its key, its measures and its verdict."""
-        judged = {} if self.verdict is None else {"verdict": self.verdict.word.value, "why": self.verdict.why}
-        return {**self.key, **self.measures, **judged}
 
 
 @dataclass(repr=False)

@@ -14,7 +14,8 @@ from chatsim.experiments import history
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.result import Variant, describe_machine
+from chatsim.experiments.result import describe_machine
+from chatsim.experiments.variant import Variant
 from chatsim.worlds.world import BadParameterError
 
 CONDITIONS = {

@@ -11,8 +11,8 @@ from chatsim.chat.creation import creation_strategy
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.parameters import Whole, parameter
-from chatsim.experiments.result import Variant
 from chatsim.experiments.runner import function, run, run_here
+from chatsim.experiments.variant import Variant
 from chatsim.simulation.determinism import DivergenceError
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.world import BadParameterError

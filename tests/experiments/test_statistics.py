@@ -8,8 +8,8 @@ import pytest
 
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.result import Variant
 from chatsim.experiments.statistics import compare, latencies_ms, percentile
+from chatsim.experiments.variant import Variant
 
 
 def operation(start, end, *, intended=None, outcome=Outcome.OK):

@@ -19,7 +19,8 @@ from chatsim.experiments.catchup.following import Followed, Following
 from chatsim.experiments.catchup.protocols import PROTOCOLS
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.parameters import BadParameterError, Choices, Number, Numbers, Whole, parameter
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
+from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.world import Distance, World
 

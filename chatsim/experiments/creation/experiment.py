@@ -28,8 +28,9 @@ from chatsim.experiments.parameters import (
     Whole,
     parameter,
 )
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
 from chatsim.experiments.together import side_by_side
+from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert

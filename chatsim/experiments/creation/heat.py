@@ -19,9 +19,9 @@ from chatsim.experiments.creation.checks import TWO_THREADS, PrivateChats, check
 from chatsim.experiments.creation.side_effects import check_contents, check_states
 from chatsim.experiments.creation.workload import Pair, Workload
 from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.result import Variant
 from chatsim.experiments.statistics import latencies_ms, percentile
 from chatsim.experiments.together import side_by_side
+from chatsim.experiments.variant import Variant
 from chatsim.worlds.cluster import Cluster
 from chatsim.worlds.world import Costs, TableContents, World
 

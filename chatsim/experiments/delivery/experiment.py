@@ -33,9 +33,10 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, disordered, judge, repeated, unexpected
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
 from chatsim.experiments.statistics import percentile
 from chatsim.experiments.talk.checks import SentText
+from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users

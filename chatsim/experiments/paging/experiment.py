@@ -40,8 +40,9 @@ from chatsim.experiments.paging.plans import compared
 from chatsim.experiments.paging.prices import price
 from chatsim.experiments.paging.walks import WRITERS, Walk, walk
 from chatsim.experiments.parameters import Choice, Choices, Numbers, Objects, Whole, parameter
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
 from chatsim.experiments.statistics import percentile
+from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.world import Reads, World

@@ -32,8 +32,9 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, Verdict, judge
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.parameters import Choices, Flag, Number, Whole, parameter
-from chatsim.experiments.result import Result, Variant
+from chatsim.experiments.result import Result
 from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
+from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
