@@ -36,7 +36,7 @@ def any_age(monkeypatch):
 
 async def until(world, count):
     """The warnings, as soon as there are so many. The server renews its table of transactions only when nobody asks."""
-    while len(found := await world.warnings()) != count:
+    while len(found := await world.warnings()) != count:  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     return found
 
