@@ -42,6 +42,7 @@ def main() -> int:
             "command": " ".join(["python benchmarks/attack.py", *sys.argv[1:]]),
             "attacks": [summary(each, times=times) for each in found],
         }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(report, indent=2), encoding="utf-8")
     if options.markdown:
         print(markdown(found, times=times))

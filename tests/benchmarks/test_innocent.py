@@ -63,7 +63,6 @@ async def serving(answer):
 async def noticed(answer, monkeypatch, *, until):
     """What two users have noticed when ``until`` says that it is enough."""
     monkeypatch.setattr(innocent, "PER_SECOND", 200.0)
-    monkeypatch.setattr(innocent, "_PATIENCE", 0.5)
     stop = asyncio.Event()
     asked = []
 
