@@ -129,6 +129,8 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
         return altered
 
     await _execute(session, plan, name)
+    if any(isinstance(each, syntax.SwitchKeys) for each in actions):
+        answer.warnings.append((1031, f"Table storage engine for '{name}' doesn't have this option"))
     return answer
 
 

@@ -32,6 +32,7 @@ class SessionTransaction:
         autocommit: a statement outside of a transaction is one of its own.
         isolation: the level of the session's transactions.
         lock_wait_timeout: in seconds.
+        strict: whether its ``sql_mode`` is strict: a value that a column can't store is an error.
         unanswered: the commits that have taken effect since the latest answer, if they take time.
     """
 
@@ -47,6 +48,7 @@ class SessionTransaction:
         self.autocommit = True
         self.isolation = Isolation.REPEATABLE_READ
         self.lock_wait_timeout = 50.0
+        self.strict = True
         self._next_isolation: Isolation | None = None
         self._savepoints: dict[str, int | None] = {}
         self._auto_inc_locked: list[Table] = []  # by the current statement

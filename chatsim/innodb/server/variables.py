@@ -60,7 +60,9 @@ async def set_system_variable(session: SessionTransaction, name: str, value: Val
             if not isinstance(value, int):
                 raise database_error(1232, f"Incorrect argument type to variable '{name}'")
             session.lock_wait_timeout = float(value)
-        case "sql_mode" | "time_zone" | "character_set_client":
+        case "sql_mode":
+            session.strict = "STRICT_" in as_text(value).upper() or as_text(value).upper() == "TRADITIONAL"
+        case "time_zone" | "character_set_client":
             pass  # the model has one of each
         case _:
             raise database_error(1193, f"Unknown system variable '{name}'")

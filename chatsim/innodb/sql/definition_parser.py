@@ -5,6 +5,7 @@ Source: manual, "Data Definition Statements".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,12 @@ from chatsim.innodb.sql import syntax
 from chatsim.innodb.sql.declaration_parser import DeclarationParser
 
 __all__ = ["DefinitionParser"]
+
+_ACTIONS = (
+    *("ADD", "DROP", "MODIFY", "CHANGE", "RENAME", "ALTER", "CONVERT", "ORDER BY", "FORCE"),
+    *("DISABLE KEYS", "ENABLE KEYS"),
+)
+"""The first words of the actions of ALTER TABLE."""
 
 
 class DefinitionParser(DeclarationParser):
@@ -100,21 +107,22 @@ class DefinitionParser(DeclarationParser):
 
     def _actions(self) -> list[Any]:
         """The action of ALTER TABLE that comes next; several for ADD of several columns; none for a table option."""
-        word = self._one_of("ADD", "DROP", "MODIFY", "CHANGE", "RENAME", "ALTER", "CONVERT", "ORDER BY", "FORCE")
+        word = self._one_of(*_ACTIONS)
         match word:
             case "ADD":
                 return self._added()
-            case "DROP":
-                return [self._dropped()]
-            case "MODIFY" | "CHANGE":
-                return [self._modified(renames=word == "CHANGE")]
-            case "RENAME":
-                return [self._renamed()]
-            case "ALTER":
-                return [self._changed()]
-            case "FORCE" | "":
+            case "CONVERT" | "ORDER BY":
+                raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {word}")
+            case "FORCE" | "":  # or a table option
                 return []
-        raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {word}")
+        one: dict[str, Callable[[], Any]] = {
+            "DROP": self._dropped,
+            "MODIFY": lambda: self._modified(renames=False),
+            "CHANGE": lambda: self._modified(renames=True),
+            "RENAME": self._renamed,
+            "ALTER": self._changed,
+        }
+        return [one.get(word, syntax.SwitchKeys)()]
 
     def _modified(self, *, renames: bool) -> syntax.ChangeColumn:
         self._say("COLUMN")

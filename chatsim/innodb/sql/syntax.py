@@ -35,6 +35,7 @@ __all__ = [
     "RenameTables",
     "SetDefault",
     "SetVisible",
+    "SwitchKeys",
     "TableSyntax",
     "TypeSyntax",
 ]
@@ -301,6 +302,11 @@ class RenameTable:
     """RENAME TO."""
 
     to: str
+
+
+@dataclass(frozen=True)
+class SwitchKeys:
+    """DISABLE KEYS or ENABLE KEYS, which InnoDB does not have."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def alter_table(
     else:
         _copy_rows(table, fresh, sources)
         indexes, copies = fresh.indexes, True
+        fresh.next_number = max(fresh.next_number, _next_number(fresh, indexes[0]))
         affected = len(table.clustered) if _counts(table, fresh, sources, edited) else 0
     if edited.checks_rows:
         _check_rows(fresh, indexes[0])
@@ -132,7 +133,7 @@ def _same_rows(table: Table, fresh: Table, sources: Sequence[int | None]) -> boo
         source == at or (fresh.columns[at].hidden and table.columns[at].hidden) for at, source in enumerate(sources)
     )
     alike = (
-        old.type == new.type and old.nullable >= new.nullable and old.auto_increment == new.auto_increment
+        old.type == new.type and old.nullable <= new.nullable and old.auto_increment == new.auto_increment
         for old, new in zip(table.columns, fresh.columns, strict=True)
     )
     return kept and all(alike) and _is_like(table.clustered, fresh.clustered)

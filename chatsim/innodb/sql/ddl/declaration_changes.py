@@ -274,6 +274,11 @@ def _rename_table(action: syntax.RenameTable, edited: Edited) -> None:
 
 
 @apply.register
+def _switch_keys(_: syntax.SwitchKeys, __: Edited) -> None:
+    """Nothing changes."""
+
+
+@apply.register
 def _set_default(action: syntax.SetDefault, edited: Edited) -> None:
     column = edited.column(action.column)
     if column is None:

@@ -47,7 +47,13 @@ class Answer:
 
 
 class SessionContext(Context, Protocol):
-    """What a statement needs from the session that runs it."""
+    """What a statement needs from the session that runs it.
+
+    Attributes:
+        strict: whether a value that a column can't store is an error (``sql_mode``).
+    """
+
+    strict: bool
 
     @property
     def reads_lock(self) -> bool:

@@ -258,7 +258,7 @@ class _RowWriter:
                 table.next_row_id += 1
             else:
                 row[at] = self._stored(at, value, number)
-        generate(table, row, number, self._run.warn, strict=not self._insert.ignore)
+        generate(table, row, number, self._run.warn, strict=self._strict)
         check_constraints(table, row)
         return tuple(row), generates
 
@@ -282,10 +282,16 @@ class _RowWriter:
                     1364, f"Field '{column.name}' doesn't have a default value", column.type.zero
                 )
             return column.default() if callable(column.default) else column.default
-        return stored_value(self._table, at, value, number, self._run.warn, strict=not self._insert.ignore)
+        strict = self._strict or (value is None and not self._insert.ignore and len(self._insert.values) == 1)
+        return stored_value(self._table, at, value, number, self._run.warn, strict=strict)
+
+    @property
+    def _strict(self) -> bool:
+        """Whether a value that a column can't store is an error."""
+        return self._run.session.strict and not self._insert.ignore
 
     def _warn_or_raise(self, errno: int, message: str, instead: Value) -> Value:
-        if not self._insert.ignore:
+        if self._strict:
             raise database_error(errno, message)
         self._run.warn(errno, message)
         return instead
@@ -309,7 +315,7 @@ class _RowWriter:
         env.rows[0] = hit.row
         env.rows += insert.selected_rows(self.selected)
         assert insert.updates is not None
-        row = apply_assignments(insert.updates, table, env, number, run.warn)
+        row = apply_assignments(insert.updates, table, env, number, run.warn, strict=self._strict)
         if table.auto is not None:
             self._last = cast("int", row[table.auto])
             if generated and table.auto in {at for at, _ in insert.updates}:

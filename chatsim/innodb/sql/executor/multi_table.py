@@ -188,7 +188,9 @@ class MultiTableUpdate(_MultiTable):
 
     def _changed(self, assignments: Assignments, table: Table, env: Env, run: Execution, at: int) -> tuple[Value, ...]:
         number = run.answer.affected + 1
-        return apply_assignments(assignments, table, env, number, run.warn, strict=not self.ignore, at=at)
+        return apply_assignments(
+            assignments, table, env, number, run.warn, strict=run.session.strict and not self.ignore, at=at
+        )
 
     def _is_safe(self, plan: JoinPlan, at: int) -> bool:
         """Whether the rows of the first table may be changed as they are found."""

@@ -188,7 +188,9 @@ class Update:
 
         def changed() -> tuple[Value, ...]:
             number = run.answer.affected + 1
-            return apply_assignments(self._assignments, table, env, number, run.warn, strict=not target.ignore)
+            return apply_assignments(
+                self._assignments, table, env, number, run.warn, strict=run.session.strict and not target.ignore
+            )
 
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
