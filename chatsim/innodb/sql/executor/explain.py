@@ -17,7 +17,8 @@ from chatsim.innodb.sql.executor.clauses import all_true, limit_value
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
-from chatsim.innodb.sql.executor.join_plan import JoinPlanner, NestStep, TableStep
+from chatsim.innodb.sql.executor.join_plan import JoinPlanner
+from chatsim.innodb.sql.executor.join_steps import NestStep, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.select import Select
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.update import Delete, Update
@@ -309,9 +310,11 @@ def _record(path: AccessPath) -> Record | None:
     return None if record.key[: len(key)] != key or record.deleted else record
 
 
-def _table_steps(steps: Sequence[TableStep | NestStep]) -> Iterator[TableStep]:
+def _table_steps(steps: Sequence[Step]) -> Iterator[TableStep]:
     """The tables of a plan in the order in which they are read."""
     for step in steps:
+        if isinstance(step, WeedoutStep) or (isinstance(step, NestStep) and step.nest.kind != "outer"):
+            raise unsupported("EXPLAIN of subqueries")
         if isinstance(step, NestStep):
             yield from _table_steps(step.steps)
         else:

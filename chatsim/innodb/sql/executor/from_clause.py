@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
     from chatsim.innodb.storage.tables import Table
 
-__all__ = ["FromClause", "Nest", "NestKind", "VisibleColumn"]
+__all__ = ["FromClause", "Nest", "NestKind", "Operand", "VisibleColumn"]
 
 NestKind = Literal["outer", "semi", "anti"]
 """How the tables of a nest are joined: the inner side of an outer join, IN or EXISTS, NOT IN or NOT EXISTS."""
@@ -62,14 +62,27 @@ class VisibleColumn:
 
 
 @dataclass
-class _Operand:
-    """A part of FROM: its tables, its columns as a star gives them and all of them, and its conditions."""
+class Operand:
+    """A part of FROM.
+
+    Attributes:
+        tables: the numbers of its tables.
+        columns: its columns as a star gives them, which a name without a table can mean.
+        every: all its columns, which a name with its table can mean.
+        wanted: the conditions of its inner joins.
+        nests: the inner sides of its outer joins.
+    """
 
     tables: list[int]
     columns: list[VisibleColumn]
     every: list[VisibleColumn]
     wanted: list[exp.Expr] = field(default_factory=list)
     nests: list[Nest] = field(default_factory=list)
+    rewrites: ClassVar = True
+
+    def meanings(self, node: exp.Column) -> list[VisibleColumn]:
+        """The columns that a name may mean: none, one, or several if it is ambiguous."""
+        return [each for each in (self.every if node.table else self.columns) if each.is_named(node)]
 
 
 class FromClause:
@@ -118,7 +131,7 @@ class FromClause:
         self._find = find
         self._query = query
         self._merges = merges
-        whole = _Operand([], [], []) if first is None or _is_dual(first) else self._joined(first, joins)
+        whole = Operand([], [], []) if first is None or _is_dual(first) else self._joined(first, joins)
         self.wanted = whole.wanted
         self.nests = whole.nests
         self.columns = whole.columns
@@ -137,6 +150,26 @@ class FromClause:
         """The columns that a name may mean: none, one, or several if it is ambiguous."""
         return [each for each in (self._every if node.table else self.columns) if each.is_named(node)]
 
+    def may_be_null(self, node: exp.Expr) -> bool:
+        """Whether an expression may be NULL; a column that never is, is not, but in an outer join."""
+        if isinstance(node, exp.Literal):
+            return False
+        found = self.meanings(node) if isinstance(node, exp.Column) else []
+        if len(found) != 1 or not isinstance(found[0].node, exp.Column):
+            return True
+        name, called = found[0].node.name.lower(), found[0].node.table
+        at = next(at for at, (each, _) in enumerate(self.tables) if each == called)
+        table = self.tables[at][1]
+        return table.columns[table.numbers[name]].nullable or any(at in each.tables for each in self.nests)
+
+    def add_query(self, select: exp.Select, find: Find, *, merges: bool) -> Operand:
+        """Add the tables of a subquery, which is joined with the others."""
+        self.merged = True
+        before, self._merges = self._merges, merges
+        inner = self._inline(select, find)
+        self._merges = before
+        return inner
+
     def named(self, name: str) -> int | None:
         """The number of the table with a name, if there is one."""
         return next((at for at, each in enumerate(self.called) if each and each.lower() == name.lower()), None)
@@ -154,7 +187,7 @@ class FromClause:
 
     # -- its parts
 
-    def _joined(self, first: exp.Expr, joins: Iterable[exp.Join]) -> _Operand:
+    def _joined(self, first: exp.Expr, joins: Iterable[exp.Join]) -> Operand:
         left = self._operand(first, plain=any((each.args.get("side") or "") == "RIGHT" for each in joins))
         bare = False
         for join in joins:
@@ -174,7 +207,7 @@ class FromClause:
             bare = bare or not (join.args.get("on") or join.args.get("using") or method)
         return left
 
-    def _operand(self, node: exp.Expr, *, plain: bool) -> _Operand:
+    def _operand(self, node: exp.Expr, *, plain: bool) -> Operand:
         """A table, a derived table, or a join in parentheses; ``plain``: its columns may become NULL."""
         joins = node.args.get("joins") or ()
         if isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Table | exp.Subquery | exp.Paren):
@@ -187,7 +220,7 @@ class FromClause:
             raise unsupported(node, "in FROM")
         return self._add(node, node.alias_or_name, self._find(node.name), plain=plain)
 
-    def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> _Operand:
+    def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> Operand:
         """A table with its name; a derived table is merged if it can be."""
         if isinstance(table, Derived) and self._merges and table.is_merged(plain=plain):
             return self._merge(called, table)
@@ -203,26 +236,17 @@ class FromClause:
             for number, column in enumerate(table.columns)
             if table.numbers.get(column.name.lower()) == number and number != table.hidden
         ]
-        return _Operand([at], columns, columns)
+        return Operand([at], columns, columns)
 
-    def _merge(self, called: str, derived: Derived) -> _Operand:
+    def _merge(self, called: str, derived: Derived) -> Operand:
         """The tables of a derived table, in its place."""
         assert derived.source is not None
-        select, find = derived.source[0].copy(), self._find
+        select = derived.source[0].copy()
         self.merged = True
-        self._find = derived.source[1]
-        try:
-            inner = self._joined(select.args["from_"].this, select.args.get("joins") or ())
-        finally:
-            self._find = find
-        for at in inner.tables:
-            self.called[at] = None
-            self.locks.setdefault(at, select.args.get("locks") or ())
+        inner = self._inline(select, derived.source[1])
 
         def meant(node: exp.Expr) -> exp.Expr:
-            if not isinstance(node, exp.Column):
-                return node
-            found = [each for each in (inner.every if node.table else inner.columns) if each.is_named(node)]
+            found = inner.meanings(node) if isinstance(node, exp.Column) else []
             return found[0].node.copy() if len(found) == 1 else node
 
         nodes: list[exp.Expr] = []
@@ -236,9 +260,22 @@ class FromClause:
             VisibleColumn(column.name, called.lower(), node)
             for column, node in zip(derived.columns, nodes, strict=True)
         ]
-        return _Operand(inner.tables, columns, columns, [*inner.wanted, *where], inner.nests)
+        return Operand(inner.tables, columns, columns, [*inner.wanted, *where], inner.nests)
 
-    def _join(self, left: _Operand, right: _Operand, join: exp.Join, side: str, *, natural: bool) -> _Operand:
+    def _inline(self, select: exp.Expr, find: Find) -> Operand:
+        """The tables of a query, as tables of the statement; they keep the query's locking clauses."""
+        own = self._find
+        self._find = find
+        try:
+            inner = self._joined(select.args["from_"].this, select.args.get("joins") or ())
+        finally:
+            self._find = own
+        for at in inner.tables:
+            self.called[at] = None
+            self.locks.setdefault(at, select.args.get("locks") or ())
+        return inner
+
+    def _join(self, left: Operand, right: Operand, join: exp.Join, side: str, *, natural: bool) -> Operand:
         shared = _shared(left, right, join, natural=natural)
         on = [
             *conjuncts(join.args.get("on")),
@@ -256,15 +293,15 @@ class FromClause:
             raise database_error(1066, f"Not unique table/alias: '{both.pop()}'")
         if not side:
             nests = [*left.nests, *right.nests]
-            return _Operand(tables, columns, every, [*left.wanted, *right.wanted, *on], nests)
+            return Operand(tables, columns, every, [*left.wanted, *right.wanted, *on], nests)
         nest = Nest("outer", set(inner.tables), [*inner.wanted, *on])
         for each in inner.nests:
             each.within = each.within or nest
-        return _Operand(tables, columns, every, outer.wanted, [*outer.nests, nest, *inner.nests])
+        return Operand(tables, columns, every, outer.wanted, [*outer.nests, nest, *inner.nests])
 
 
 def _shared(
-    left: _Operand, right: _Operand, join: exp.Join, *, natural: bool
+    left: Operand, right: Operand, join: exp.Join, *, natural: bool
 ) -> list[tuple[VisibleColumn, VisibleColumn]]:
     """The columns that USING names, or that both sides of a NATURAL join have."""
     names = [each.name.lower() for each in join.args.get("using") or ()]

@@ -9,15 +9,18 @@ Sources: manual, "Nested-Loop Join Algorithms", "Hash Join Optimization".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatsim.innodb.sql.executor.clauses import sorted_rows
 from chatsim.innodb.sql.executor.derived import Derived
-from chatsim.innodb.sql.executor.join_plan import JoinPlan, JoinPlanner, NestStep, Order, TableStep
+from chatsim.innodb.sql.executor.join_plan import JoinPlanner
+from chatsim.innodb.sql.executor.join_steps import JoinPlan, NestStep, Order, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.join_access import Lookup
-from chatsim.innodb.storage.column_types import place
+from chatsim.innodb.sql.optimizer.join_order import Strategy
+from chatsim.innodb.storage.column_types import ColumnType, place
 from chatsim.innodb.storage.scan import AccessPath
 
 if TYPE_CHECKING:
@@ -82,20 +85,28 @@ class Join:
 
     # -- the steps of a plan
 
-    async def _read(self, steps: Sequence[TableStep | NestStep], found: Found) -> bool:
+    async def _read(self, steps: Sequence[Step], found: Found) -> bool:
         if not steps:
             return await found()
         *before, last = steps
-        if isinstance(last, NestStep):
-            inner = last.steps[0]
-            if len(last.steps) == 1 and isinstance(inner, TableStep) and inner.buffered:
+        match last:
+            case TableStep(buffered=True) if before:
+                return await self._hash(before, last, found)
+            case TableStep():
+                each = partial(self._table, last, last.filters, found)
+            case WeedoutStep():
+                each = partial(self._weedout, last, found)
+            case NestStep(kept=Strategy.SCAN):
+                each = partial(self._scan_kept, last, self._kept_rows(last), found)
+            case NestStep(kept=Strategy()):
+                each = partial(self._look_up_kept, last, self._kept_rows(last), found)
+            case NestStep(steps=[TableStep(buffered=True) as inner]):
                 return await self._hash_outer(before, last, inner, found)
-            return await self._read(before, lambda: self._nest(last, found))
-        if last.buffered and before:
-            return await self._hash(before, last, found)
-        return await self._read(before, lambda: self._table(last, last.filters, found))
+            case _:
+                each = partial(self._nest, last, found)
+        return await self._read(before, each)
 
-    async def _hash(self, before: Sequence[TableStep | NestStep], step: TableStep, found: Found) -> bool:
+    async def _hash(self, before: Sequence[Step], step: TableStep, found: Found) -> bool:
         """Keep the rows of the tables before, and read a table once."""
         env, hits = self._env, self.hits
         kept: list[tuple[list[Sequence[Value]], list[Hit | None]]] = []
@@ -121,9 +132,7 @@ class Join:
 
         return await self._table(step, own, probe)
 
-    async def _hash_outer(
-        self, before: Sequence[TableStep | NestStep], nest: NestStep, step: TableStep, found: Found
-    ) -> bool:
+    async def _hash_outer(self, before: Sequence[Step], nest: NestStep, step: TableStep, found: Found) -> bool:
         """Keep the rows of the inner table of an outer join, and look for matches of each row before it."""
         env, hits, at = self._env, self.hits, step.at
         kept: list[tuple[Sequence[Value], Hit | None]] = []
@@ -147,7 +156,9 @@ class Join:
                 if await self._hold(where) and await found():
                     return True
                 self.rejected = False
-            return not matched and await self._complemented(nest, found)
+                if nest.nest.kind == "semi":
+                    return False
+            return not matched and nest.nest.kind != "semi" and await self._complemented(nest, found)
 
         return await self._read(before, probe)
 
@@ -172,12 +183,12 @@ class Join:
                 self.rejected = True
                 return False
             enough = await found()
-            return enough
+            return enough or step.nest.kind == "semi"
 
         await self._read(step.steps, inner)
         if enough:
             return True
-        return not matched and await self._complemented(step, found)
+        return not matched and step.nest.kind != "semi" and await self._complemented(step, found)
 
     async def _complemented(self, step: NestStep, found: Found) -> bool:
         """Go on with rows of NULLs for the tables of a nest."""
@@ -190,6 +201,77 @@ class Join:
         enough = await found()
         self.rejected = False
         return enough
+
+    # -- subqueries
+
+    async def _weedout(self, step: WeedoutStep, found: Found) -> bool:
+        """Drop rows that come up again."""
+        seen: set[tuple[object, ...]] = set()
+
+        async def once() -> bool:
+            key = tuple([self._identity(at) for at in step.tables])
+            if key in seen:
+                return False
+            seen.add(key)
+            return await found()
+
+        return await self._read(step.steps, once)
+
+    def _identity(self, at: int) -> object:
+        hit = self.hits[at]
+        return tuple(self._env.rows[at]) if hit is None else hit.record.key
+
+    def _kept_rows(self, step: NestStep) -> Callable[[], Awaitable[list[list[Sequence[Value]]]]]:
+        """Reads the rows of a subquery when they are first asked for, and keeps them, without duplicates."""
+        env = self._env
+        tables = sorted(step.nest.tables)
+        rows: dict[tuple[object, ...], list[Sequence[Value]]] = {}
+        read = False
+
+        async def keep() -> bool:
+            key = tuple([place(env.rows[at][column], self._kind(at, column)) for at, column in step.distinct])
+            rows.setdefault(key, [env.rows[at] for at in tables])
+            return not step.distinct  # one row is as good as many
+
+        async def kept() -> list[list[Sequence[Value]]]:
+            nonlocal read
+            if not read:
+                await self._read(step.steps, keep)
+                read = True
+            return list(rows.values())
+
+        return kept
+
+    def _kind(self, at: int, column: int) -> ColumnType:
+        return self._joined.table(at).columns[column].type
+
+    async def _scan_kept(
+        self, step: NestStep, kept: Callable[[], Awaitable[list[list[Sequence[Value]]]]], found: Found
+    ) -> bool:
+        """Go on with each of the kept rows of a subquery."""
+        for rows in await kept():
+            self._put(step, rows)
+            if await self._hold([each.holds for each in step.filters]) and await found():
+                return True
+        return False
+
+    async def _look_up_kept(
+        self, step: NestStep, kept: Callable[[], Awaitable[list[list[Sequence[Value]]]]], found: Found
+    ) -> bool:
+        """Go on if one of the kept rows of a subquery matches, or if none does, as it is wanted."""
+        conditions = [each.holds for each in (*step.joining, *step.filters)]
+        matched = False
+        for rows in await kept():
+            self._put(step, rows)
+            if await self._hold(conditions):
+                matched = True
+                break
+        return matched != step.not_exists and await found()
+
+    def _put(self, step: NestStep, rows: Sequence[Sequence[Value]]) -> None:
+        for at, row in zip(sorted(step.nest.tables), rows, strict=True):
+            self._env.rows[at] = row
+            self.hits[at] = None
 
     # -- a table
 

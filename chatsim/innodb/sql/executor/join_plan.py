@@ -8,18 +8,18 @@ wanted order, and others once, into a join buffer (manual, "Hash Join Optimizati
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from chatsim.innodb.sql.executor.derived import Derived
+from chatsim.innodb.sql.executor.join_steps import JoinPlan, NestStep, Order, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.joined_tables import Filter
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, request_access
 from chatsim.innodb.sql.optimizer.join_access import Lookup, TableEstimate
-from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position
+from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position, Semijoin, Strategy
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.scan import AccessPath
 
@@ -32,85 +32,10 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.values import Value
 
-__all__ = ["JoinPlan", "JoinPlanner", "NestStep", "Order", "TableStep"]
+__all__ = ["JoinPlanner"]
 
 ReadOne = Callable[[int, "AccessPath | None"], Awaitable["Sequence[Value] | None"]]
 """Reads the one row of a table along a path, or of a derived table; None if there is none."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """The order in which rows are wanted, and how many of them.
-
-    Attributes:
-        columns: the columns of the order, each with its table and whether it is descending; None if it has others.
-        limit: how many rows are wanted, if they are given as they come, or in this order.
-        grouped: whether the order is for GROUP BY.
-    """
-
-    columns: Sequence[tuple[int, int, bool]] | None = ()
-    limit: int | None = None
-    grouped: bool = False
-
-
-@dataclass
-class TableStep:
-    """A table that is read.
-
-    Attributes:
-        at: its number.
-        access: how it is read; None for a derived table, or where it is planned for each row of the tables before it.
-        filters: the conditions that are checked on each row of it.
-        own: those of them that need no row of another table.
-        buffered: whether it is read once, and the rows before it are kept.
-        position: where the optimizer has put it; None for a single table.
-        known: the tables whose rows are known when it is read, if it is planned then.
-        sorted_by: the columns by which its rows are sorted before other tables are read, and which are descending.
-    """
-
-    at: int
-    access: AccessPlan | Lookup | None
-    filters: list[Filter] = field(default_factory=list)
-    buffered: bool = False
-    position: Position | None = None
-    known: frozenset[int] = frozenset()
-    sorted_by: Sequence[tuple[int, bool]] = ()
-
-
-@dataclass
-class NestStep:
-    """The tables of a nest.
-
-    Attributes:
-        nest: the nest.
-        steps: how its tables are read.
-        filters: the conditions that are checked on the rows with those of the nest.
-        not_exists: only rows without a match are wanted, so that the first match is enough.
-    """
-
-    nest: Nest
-    steps: list[TableStep | NestStep]
-    filters: list[Filter] = field(default_factory=list)
-    not_exists: bool = False
-
-
-@dataclass
-class JoinPlan:
-    """How a join is executed.
-
-    Attributes:
-        steps: the tables in their order, those of a nest as one step.
-        constants: the tables of which the one row has been read, in order.
-        ordered: whether the rows come in the wanted order.
-        none: why there are no rows; empty if there may be some.
-        rows: the estimated number of rows.
-    """
-
-    steps: list[TableStep | NestStep] = field(default_factory=list)
-    constants: list[int] = field(default_factory=list)
-    ordered: bool = False
-    none: str = ""
-    rows: float = 1.0
 
 
 class JoinPlanner:
@@ -137,6 +62,8 @@ class JoinPlanner:
         self._missing: set[int] = set()  # tables of outer joins that can't have a row
         self._estimates: dict[int, TableEstimate] = {}
         self._attached: set[int] = set()
+        self._semijoins: dict[Nest, Semijoin] = {}
+        self._ranges: dict[int, tuple[int, ...]] = {}  # of a table, those up to which duplicates are weeded out
 
     async def plan(self, order: Order) -> JoinPlan:
         """The plan; constant tables have been read then."""
@@ -154,8 +81,9 @@ class JoinPlanner:
             return plan
         positions = await evaluated(self._run, lambda: self._search(order))
         plan.rows = positions[-1].rows if positions else 1.0
+        self._choose_semijoins(positions)
         steps = await evaluated(self._run, lambda: self._accesses(positions, order))
-        plan.steps = self._nested(steps, None)
+        plan.steps = self._level(steps, None, None, set(self._constants))
         return plan
 
     def estimated_rows(self) -> float:
@@ -194,6 +122,9 @@ class JoinPlanner:
     # -- constants
 
     async def _read_constants(self) -> None:
+        for _, table in self._joined.scope.tables:
+            if isinstance(table, Derived) and table.query.has_one_row(self._run):
+                await table.read(self._run)  # as the server does before it plans, wherever it stands
         again = True
         while again:
             again = False
@@ -202,9 +133,12 @@ class JoinPlanner:
                     again = await self._try_constant(at) or again
 
     def _may_be_constant(self, at: int) -> bool:
-        nest = self._joined.nest_of(at)
+        joined = self._joined
+        if isinstance(joined.table(at), Derived) and joined.nests_of(at):
+            return False
+        nest = joined.nest_of(at)
         alone = nest is None or (nest.tables == {at} and nest.kind == "outer" and nest.within is None)
-        return alone and self._joined.after.get(at, frozenset()) <= self._constants
+        return alone and joined.after.get(at, frozenset()) <= self._constants
 
     async def _try_constant(self, at: int) -> bool:
         """Read a table if it can have only one row; whether that was so."""
@@ -263,12 +197,14 @@ class JoinPlanner:
                 continue
             conditions, table = joined.conditions(at, self._constants), joined.table(at)
             if isinstance(table, Derived):
-                rows = table.query.estimated_rows(self._run)
-                self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), rows)
+                rows = 1.0 if table.query.has_one_row(self._run) else max(table.query.estimated_rows(self._run), 2.0)
+                filters = (nest := joined.nest_of(at)) is None or nest.kind == "outer"
+                self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), rows, filters=filters)
                 continue
             request = self._request(at)
             if not isinstance(request, AccessPlan):
-                self._estimates[at] = TableEstimate(conditions, request, joined.equalities(at))
+                filters = (nest := joined.nest_of(at)) is None or nest.kind == "outer"
+                self._estimates[at] = TableEstimate(conditions, request, joined.equalities(at), filters=filters)
                 continue
             outer = joined.nests_of(at)
             if not outer:
@@ -287,12 +223,36 @@ class JoinPlanner:
             order = Order(None, order.limit)
         search = JoinSearch(
             *(tables, frozenset(self._constants), joined.after),
-            together=[frozenset(each.tables) for each in joined.nests],
+            together=[frozenset(each.tables) for each in joined.nests if each.kind != "semi"],
             conditions=joined.conditions,
             sorts_by=self._sorts_by(order),
             limit=order.limit,
+            semijoins=[joined.semijoin(each, self._constants) for each in self._joined_subqueries],
         )
         return search.best()
+
+    @property
+    def _joined_subqueries(self) -> list[Nest]:
+        """The nests of subqueries that have tables to be joined."""
+        nests = (each for each in self._joined.nests if each.kind != "outer")
+        return [each for each in nests if each.tables - self._constants]
+
+    def _choose_semijoins(self, positions: tuple[Position, ...]) -> None:
+        """Note how the duplicates of each subquery are removed: the last decision about a table counts."""
+        nests = self._joined_subqueries
+        at = len(positions) - 1
+        while at >= 0:
+            found = positions[at].semijoin
+            if found is None:
+                at -= 1
+                continue
+            self._semijoins[nests[found.number]] = found
+            if found.strategy is Strategy.WEEDOUT:
+                tables = tuple(each.at for each in positions[found.start : at + 1])
+                self._ranges[tables[0]] = tables
+                at = found.start - 1
+            else:
+                at -= 1
 
     def _sorts_by(self, order: Order) -> int | None:
         """The table that alone decides the order."""
@@ -393,28 +353,77 @@ class JoinPlanner:
 
     # -- nests and filters
 
-    def _nested(self, steps: Sequence[TableStep], nest: Nest | None) -> list[TableStep | NestStep]:
-        """The steps of one level, with the conditions that are checked at each."""
-        joined = self._joined
-        known = set(self._constants)
-        if nest is not None:
-            known |= set(range(joined.count)) - nest.tables
-        found: list[TableStep | NestStep] = []
+    def _level(
+        self, steps: Sequence[TableStep], within: Nest | None, source: Nest | None, known: set[int]
+    ) -> list[Step]:
+        """The steps of one level, with the conditions that are checked at each.
+
+        Args:
+            steps: the tables.
+            within: the nest that they are in.
+            source: the nest whose conditions they have to meet; None for those of the statement.
+            known: the tables whose rows are known, to which those of the level are added.
+        """
+        found: list[Step] = []
         rest = list(steps)
         while rest:
-            inner = [each for each in joined.nests_of(rest[0].at) if each.within is nest]
-            step: TableStep | NestStep
-            if not inner:
-                step = rest.pop(0)
-                known.add(step.at)
+            first = rest[0].at
+            step: Step
+            if (tables := self._ranges.pop(first, None)) is not None:
+                own = [each for each in rest if each.at in tables]
+                inner = {at for each in self._joined.nests if each.kind != "outer" for at in each.tables}
+                step = WeedoutStep(self._level(own, within, source, known), [at for at in tables if at not in inner])
+            elif (nest := self._nest_below(first, within)) is not None:
+                own = [each for each in rest if each.at in nest.tables]
+                step = self._nest_step(own, nest, source, known)
+                step.filters = self._now(source, known)
             else:
-                own = [each for each in rest if each.at in inner[0].tables]
-                rest = [each for each in rest if each.at not in inner[0].tables]
-                step = NestStep(inner[0], self._nested(own, inner[0]), not_exists=self._not_exists(inner[0]))
-                known |= inner[0].tables
-            step.filters = [*self._now(nest, known), *step.filters]
+                own = rest[:1]
+                step = rest[0]
+                known.add(first)
+                step.filters = [*self._now(source, known), *step.filters]
+            rest = [each for each in rest if each not in own]
             found.append(step)
         return found
+
+    def _nest_below(self, at: int, within: Nest | None) -> Nest | None:
+        """The nest of a table that is directly within another; those whose duplicates are weeded out are none."""
+        nests = [each for each in self._joined.nests_of(at) if not self._is_weeded(each)]
+        above = nests.index(within) + 1 if within in nests else 0
+        return nests[above] if len(nests) > above else None
+
+    def _is_weeded(self, nest: Nest) -> bool:
+        found = self._semijoins.get(nest)
+        return nest.kind == "semi" and (found is None or found.strategy is Strategy.WEEDOUT)
+
+    def _nest_step(self, steps: Sequence[TableStep], nest: Nest, source: Nest | None, known: set[int]) -> NestStep:
+        """The tables of a nest. Those of a subquery whose rows are kept are read without those of other tables."""
+        semijoin = self._semijoins.get(nest)
+        own = source if nest.kind == "semi" else nest
+        if semijoin is None or semijoin.strategy is Strategy.FIRST_MATCH:
+            outside = known if nest.kind == "semi" else set(range(self._joined.count)) - nest.tables | self._constants
+            step = NestStep(nest, self._level(steps, nest, own, set(outside)), not_exists=self._not_exists(nest))
+            known |= nest.tables
+            return step
+        inside = self._level(self._accesses(semijoin.inner, Order()), nest, own, set(self._constants))
+        known |= nest.tables
+        joining = self._now(own, set(range(self._joined.count))) if own is nest else []
+        compared = [
+            each for each in self._joined.filters[own] if each.tables & nest.tables and each.tables - nest.tables
+        ]
+        return NestStep(
+            nest,
+            inside,
+            not_exists=self._not_exists(nest),
+            kept=semijoin.strategy,
+            joining=joining,
+            distinct=self._columns_within(compared, nest),
+        )
+
+    def _columns_within(self, filters: Iterable[Filter], nest: Nest) -> list[tuple[int, int]]:
+        """The columns of a nest that conditions name."""
+        named = {self._joined.scope.column(each) for one in filters for each in one.node.find_all(exp.Column)}
+        return sorted((at, column) for at, column in named if at in nest.tables)
 
     def _now(self, nest: Nest | None, known: set[int]) -> list[Filter]:
         """The conditions that can be checked now, and not before."""

@@ -12,6 +12,7 @@ from chatsim.innodb.sql.expressions import Function, Scope
 from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
 from chatsim.innodb.sql.optimizer.equalities import implied
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.join_order import SemijoinNest
 from chatsim.innodb.sql.optimizer.outer_join import rejects_null
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class JoinedTables:
         nests: the inner sides of outer joins that are left.
         filters: the conditions, compiled; for each nest those on which its tables match.
         hints: the index hints for each table.
-        changed: the tables whose rows are going to be changed: no index is enough for them.
+        changed: the tables whose rows are going to be changed, so that no index is enough for them, and the columns
+            that are.
         pushes: whether conditions may be pushed to an index.
         buffers: whether rows may be kept in a join buffer.
     """
@@ -60,16 +62,20 @@ class JoinedTables:
         self.wanted = list(wanted)
         self.nests = list(clause.nests)
         self.hints = [IndexHints.of(table, node) for (_, table), node in zip(scope.tables, clause.nodes, strict=True)]
-        self.changed: set[int] = set()
+        self.changed: dict[int, set[int]] = {}
         self.pushes = True
         self.buffers = True
-        self._simplify()
-        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled(self.wanted)}
         for nest in self.nests:
-            self.filters[nest] = self._compiled(nest.on)
-        self.after = self._order_of_tables(clause)
+            self.wanted += nest.on if nest.kind == "semi" else ()
+        self._simplify()
         several = len(scope.tables) > 1
         self._implied = implied(scope, self.wanted) if several else []
+        self._pull_out()
+        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled(self.wanted)}
+        for nest in self.nests:
+            if nest.kind != "semi":
+                self.filters[nest] = self._compiled(nest.on)
+        self.after = self._order_of_tables(clause)
         self._implied_in = {each: implied(scope, each.on, self.wanted) for each in self.nests}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
 
@@ -83,8 +89,8 @@ class JoinedTables:
         return self.scope.tables[at][1]
 
     def nest_of(self, at: int) -> Nest | None:
-        """The innermost nest of a table."""
-        return next((each for each in reversed(self.nests) if at in each.tables), None)
+        """The innermost nest whose conditions are those of a table; those of a semijoin hold for all tables."""
+        return next((each for each in reversed(self.nests) if at in each.tables and each.kind != "semi"), None)
 
     def nests_of(self, at: int) -> list[Nest]:
         """The nests of a table, the outermost first."""
@@ -117,7 +123,7 @@ class JoinedTables:
 
     def touched(self, at: int) -> set[int]:
         """The columns of a table that the statement names."""
-        return {column for number, column in self.scope.read if number == at}
+        return {column for number, column in self.scope.read if number == at} | self.changed.get(at, set())
 
     def named(self, condition: exp.Expr) -> frozenset[int]:
         """The tables that a condition is about."""
@@ -154,10 +160,53 @@ class JoinedTables:
         above = self.wanted if nest.within is None else nest.within.on
         return any(rejects_null(self.scope, at, each) for at in nest.tables for each in above)
 
+    def _pull_out(self) -> None:
+        """Join the tables of a subquery directly that have one row at most for each row of the others."""
+        for nest in [each for each in self.nests if each.kind == "semi"]:
+            again = True
+            while again:
+                again = False
+                for at in sorted(nest.tables):
+                    inside = any(at in each.tables for each in self.nests if each.within is nest)
+                    if not inside and self._has_one_row_for_others(at, nest):
+                        nest.tables.discard(at)
+                        again = True
+            if not nest.tables:
+                self.nests.remove(nest)
+
+    def _has_one_row_for_others(self, at: int, nest: Nest) -> bool:
+        others = frozenset(range(self.count)) - {at}
+        conditions = Conditions(self.scope, at, others, [*self.wanted, *self._implied])
+        equal = {
+            each.column
+            for each in conditions.equalities()
+            if not each.null_safe and not each.needs & (nest.tables - {at})
+        }
+        return any(each.definition.unique and equal >= set(each.definition.columns) for each in self.table(at).indexes)
+
+    def semijoin(self, nest: Nest, constants: Collection[int]) -> SemijoinNest:
+        """What the optimizer has to know of the tables of a subquery that are joined."""
+        tables = frozenset(nest.tables) - frozenset(constants)
+        depends = frozenset(at for each in nest.on for at in self.named(each)) - nest.tables
+        joining = [each for each in nest.on if (named := self.named(each)) & tables and named - tables - set(constants)]
+        materializes = all(self._compares_inside_with_outside(each, tables) for each in joining)
+        return SemijoinNest(tables, depends, nest.kind == "anti", materializes and not self._has_inner_nest(nest))
+
+    def _has_inner_nest(self, nest: Nest) -> bool:
+        return any(each.within is nest for each in self.nests)
+
+    def _compares_inside_with_outside(self, node: exp.Expr, tables: frozenset[int]) -> bool:
+        if not isinstance(node, exp.EQ):
+            return False
+        left, right = self.named(node.left), self.named(node.right)
+        return (left <= tables and not right & tables) or (right <= tables and not left & tables)
+
     def _order_of_tables(self, clause: FromClause) -> dict[int, frozenset[int]]:
         """Of each table, those that must be read before it: for an outer join those that its condition names."""
         after = {at: set(others) for at, others in clause.after.items()}
         for nest in self.nests:
+            if nest.kind == "semi":
+                continue
             named = {at for each in self.filters[nest] for at in each.tables} - nest.tables
             for at in nest.tables:
                 after.setdefault(at, set()).update(named or self._left_of(nest))
@@ -166,4 +215,5 @@ class JoinedTables:
     def _left_of(self, nest: Nest) -> set[int]:
         """The tables to the left of an outer join whose condition names none of them."""
         whole = set(range(self.count)) if nest.within is None else nest.within.tables
-        return {at for at in whole if at < min(nest.tables)} or whole - nest.tables
+        left = {at for at in whole if at < min(nest.tables)} or whole - nest.tables
+        return left - {at for each in self.nests if each.kind == "semi" for at in each.tables}

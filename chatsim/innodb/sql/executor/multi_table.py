@@ -20,11 +20,12 @@ from chatsim.innodb.sql.executor.derived import Derived, base_tables, with_queri
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.join import Join
-from chatsim.innodb.sql.executor.join_plan import JoinPlan, Order
+from chatsim.innodb.sql.executor.join_steps import JoinPlan, Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
 from chatsim.innodb.sql.executor.locking_clause import Locking
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.executor.subqueries import evaluated
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
@@ -62,17 +63,23 @@ class _MultiTable:
         refuse(node, "from_", "returning", "cluster")
         if node.args.get("with_"):
             find = with_queries(node.args["with_"], find, query)
+        self._alone = alone
         self.clause = FromClause(first, first.args.get("joins") or (), find, query)
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
         self.names = Names(self.clause, self.scope, find, query, merges_within=False)
-        wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.names.resolve_joins()
+        joiner = SubqueryJoiner(self.clause, self.names, find, query, merges=False)
+        wanted = joiner.resolved(conjuncts(node.args.get("where")))
         self.joined = JoinedTables(self.scope, self.clause, [*wanted, *self.clause.wanted])
         self.joined.buffers = False
         self.joined.pushes = alone
         self.locking = Locking.of(exp.Select(), self.clause)
+        self._direct = [
+            table
+            for (_, table), called in zip(self.scope.tables, self.clause.called, strict=True)
+            if called is None and not isinstance(table, Derived)
+        ]
         self.ignore = bool(node.args.get("ignore"))
-        self._alone = alone
         self._reads_consistently = alone and isinstance(node, exp.Update)
 
     @property
@@ -86,10 +93,10 @@ class _MultiTable:
         called, table = self.scope.tables[at]
         if isinstance(table, Derived) or self.clause.called[at] is None:
             raise database_error(1288, f"The target table {called} of the {self._word} is not updatable")
-        for each in self.scope.subqueries:
-            if table in each.query.direct_tables:
-                raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
-        self.joined.changed.add(at)
+        inner = [other for each in self.scope.subqueries for other in each.query.direct_tables]
+        if table in inner or (self._alone and table in self._direct):
+            raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
+        self.joined.changed[at] = set()
         return at
 
     @property
@@ -141,6 +148,8 @@ class MultiTableUpdate(_MultiTable):
         for at in sorted(by_table):
             self.target(at)
             self.assignments[at] = compile_assignments(self.scope, self.joined.table(at), by_table[at])
+        for at, assignments in self.assignments.items():
+            self.joined.changed[at] = {column for column, _ in assignments}
         self.written = {
             at: self.joined.table(at).changed_with({column for column, _ in assignments})
             for at, assignments in self.assignments.items()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.from_clause import FromClause, Operand
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
@@ -20,7 +21,6 @@ from chatsim.innodb.sql.expressions.scope import compiled
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
-    from chatsim.innodb.sql.executor.from_clause import FromClause
     from chatsim.innodb.storage.column_types import ColumnType
 
 __all__ = ["Names"]
@@ -51,7 +51,7 @@ class Names:
 
     def __init__(
         self,
-        clause: FromClause,
+        clause: FromClause | Operand,
         scope: Scope,
         find: Find,
         query: PrepareQuery,
@@ -66,7 +66,7 @@ class Names:
         self._query = query
         self._outer = outer
         self._preparing: list[Subquery] = []
-        self._rewrites = clause.rewrites
+        self._beside: Names | None = None
 
     @property
     def subqueries(self) -> list[Subquery]:
@@ -93,16 +93,26 @@ class Names:
 
         return node.transform(changed, copy=False)
 
+    def beside(self, operand: Operand) -> Names:
+        """The names in a subquery whose tables have become tables of this query: its own come first."""
+        names = Names(operand, self._scope, self._find, self._query, self._outer, merges_within=self.merges_within)
+        names._beside = self
+        names._preparing = self._preparing
+        return names
+
     def resolve_joins(self) -> None:
         """Resolve the conditions of the joins."""
         clause = self._clause
+        assert isinstance(clause, FromClause)
         for conditions in (clause.wanted, *(each.on for each in clause.nests)):
             conditions[:] = [self.resolve(each) for each in conditions]
 
     def _column(self, node: exp.Column) -> exp.Expr:
         found = self._clause.meanings(node)
         if len(found) == 1:
-            return found[0].node.copy() if self._rewrites else node
+            return found[0].node.copy() if self._clause.rewrites else node
+        if not found and self._beside is not None:
+            return self._beside.resolve(node)
         if found or self._outer is None or (self._scope.inserted and node.table.lower() == self._scope.inserted):
             return node
         value = self._outer.value_of(node)
@@ -120,6 +130,8 @@ class Names:
             column = found[0].node.copy()
             own, kind = self._scope.compile(column), self._scope.kind(column)
             self._preparing[-1].references.append(column)
+        elif self._beside is not None:
+            return self._beside.value_of(node)
         else:
             above = None if self._outer is None else self._outer.value_of(node)
             if above is None:

@@ -15,11 +15,12 @@ from chatsim.innodb.sql.executor.derived import Derived, base_tables
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.join import Join
-from chatsim.innodb.sql.executor.join_plan import Order
+from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
 from chatsim.innodb.sql.executor.locking_clause import Locking
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.select_run import SelectRun
+from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
@@ -57,13 +58,17 @@ class Select:
         self.scope = scope = Scope(clause.tables, strict=strict, grouping=True)
         self._clause = clause
         self._names = Names(clause, scope, find, query, outer, merges_within=merges)
+        self._names.resolve_joins()
+        scope.grouping = False
+        wanted = SubqueryJoiner(clause, self._names, find, query, merges=merges).resolved(
+            conjuncts(node.args.get("where"))
+        )
+        scope.grouping = True
         self.names: list[str] = []
         self._select_list = self._expand_select_list()
         self.outputs = [scope.compile(each) for each in self._select_list]
         self.kinds = [scope.kind(each) for each in self._select_list]
         scope.grouping = False
-        wanted = [self._names.resolve(each) for each in conjuncts(node.args.get("where"))]
-        self._names.resolve_joins()
         self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
         self.nullable = [self._may_be_null(each) for each in self._select_list]
         self._prepare_order_and_groups(node)

@@ -7,7 +7,7 @@ Sources: manual, "Optimizing SELECT Statements", "Nested-Loop Join Algorithms", 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from chatsim.innodb.sql.expressions import Env, Function
@@ -125,6 +125,7 @@ class TableEstimate:
         request: the request for its access path; None for a derived table.
         equalities: what its columns are compared with for equality, in other tables too.
         derived: the estimated rows of a derived table; None if it is a table of the schema.
+        filters: whether the optimizer expects that conditions leave fewer rows: not of the inner side of a join.
 
     Attributes:
         at: the number of the table.
@@ -143,6 +144,8 @@ class TableEstimate:
         request: AccessRequest | None,
         equalities: Sequence[Equality],
         derived: float | None = None,
+        *,
+        filters: bool = True,
     ) -> None:
         self.at = conditions.at
         self.table: Table = conditions.table
@@ -150,8 +153,9 @@ class TableEstimate:
         self.request = request
         self.scan: Candidate[AccessPath | Merge] | None = None
         self.equalities = equalities
+        self._filters = filters
         if derived is not None:
-            self.rows = self.found = max(derived, 2.0)
+            self.rows = self.found = derived
             self.scan_cost, self.is_range = _DERIVED_SCAN, False
             return
         assert request is not None
@@ -168,6 +172,8 @@ class TableEstimate:
     @cached_property
     def const_filter(self) -> float:
         """The estimated part of the found rows that meet the conditions on constants."""
+        if not self._filters:
+            return 1.0
         if self.request is None:
             return self.conditions.selectivity(int(self.rows), ())
         assert self.scan is not None
@@ -177,7 +183,10 @@ class TableEstimate:
     def covered(self) -> bool:
         """Whether an index has all columns that are read."""
         request = self.request
-        return request is not None and any(request.covers(each, entry=True) for each in request.indexes)
+        if request is None:
+            return False
+        reading = replace(request, whole_rows=False)
+        return any(reading.covers(each, entry=True) for each in request.indexes)
 
     def lookups(self, known: frozenset[int]) -> list[LookupCost]:
         """The lookups that are possible when some tables' rows are known."""
@@ -221,6 +230,8 @@ class TableEstimate:
 
     def filter(self, conditions: Conditions, lookup: Lookup | None) -> float:
         """The estimated part of the rows that meet all conditions, if the rows of the tables before are known."""
+        if not self._filters:
+            return 1.0
         if lookup is not None or self.request is None:
             used = lookup.columns if lookup is not None else frozenset[int]()
             return conditions.selectivity(int(self.rows), used)

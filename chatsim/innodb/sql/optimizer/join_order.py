@@ -7,17 +7,19 @@ best known one, or that is neither cheaper nor has fewer rows than another order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 from math import inf
 
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW
 from chatsim.innodb.sql.optimizer.join_access import Lookup, LookupCost, TableEstimate
 
-__all__ = ["JoinSearch", "Position"]
+__all__ = ["JoinSearch", "Position", "Semijoin", "SemijoinNest", "Strategy"]
 
 _NO_TABLE = -1  # whatever is read first, the rows have to be sorted
+_CREATE = 1.0  # a temporary table in memory
 _ROUNDING = 0.001  # what a plan must cost less than the best known one
 
 
@@ -34,6 +36,8 @@ class Position:
         buffered: whether it is read once, and the rows of the tables before it are kept in a join buffer.
         cost: the estimated cost of the join so far.
         rows: the estimated rows of the join so far.
+        semijoin: how the duplicates are removed that the tables of a subquery up to this one make, if that is here.
+        open: the numbers of the subqueries whose duplicates have not been removed yet.
     """
 
     table: TableEstimate
@@ -44,11 +48,56 @@ class Position:
     buffered: bool
     cost: float
     rows: float
+    semijoin: Semijoin | None = None
+    open: frozenset[int] = frozenset()
 
     @property
     def at(self) -> int:
         """The number of the table."""
         return self.table.at
+
+
+@dataclass(frozen=True)
+class Semijoin:
+    """How the tables of a subquery are joined, so that none of its rows makes a duplicate.
+
+    Attributes:
+        strategy: the strategy.
+        number: the number of the subquery.
+        start: the first position that it is about.
+        inner: how the tables of the subquery are read, if their rows are kept.
+    """
+
+    strategy: Strategy
+    number: int
+    start: int
+    inner: tuple[Position, ...] = ()
+
+
+class Strategy(Enum):
+    """The strategies for IN and EXISTS (manual, "Optimizing Subqueries with Semijoin and Antijoin Transformations")."""
+
+    FIRST_MATCH = "FirstMatch"
+    LOOKUP = "materialized, looked up"
+    SCAN = "materialized, scanned"
+    WEEDOUT = "duplicate weedout"
+
+
+@dataclass(frozen=True)
+class SemijoinNest:
+    """The tables of a subquery that is joined.
+
+    Attributes:
+        tables: their numbers.
+        depends: the tables outside of it that its conditions name.
+        anti: only rows without a match are wanted.
+        materializes: whether its rows may be kept: the others are only compared with them for equality.
+    """
+
+    tables: frozenset[int]
+    depends: frozenset[int]
+    anti: bool
+    materializes: bool
 
 
 @dataclass
@@ -63,6 +112,7 @@ class JoinSearch:
         conditions: gives the conditions on a table when the rows of others are known.
         sorts_by: the table whose columns alone ORDER BY or GROUP BY names, if there is one.
         limit: the number of wanted rows, if it is limited.
+        semijoins: the subqueries that are joined.
     """
 
     tables: Sequence[TableEstimate]
@@ -72,12 +122,14 @@ class JoinSearch:
     conditions: Callable[[int, frozenset[int]], Conditions]
     sorts_by: int | None = None
     limit: int | None = None
+    semijoins: Sequence[SemijoinNest] = ()
 
     def __post_init__(self) -> None:
         self._best: tuple[Position, ...] = ()
         self._best_cost = inf
         self._sorts = self.sorts_by
         self._depends = {each.at: _depends(each) for each in self.tables}
+        self._kept: dict[int, tuple[tuple[Position, ...], float]] = {}
 
     def best(self) -> tuple[Position, ...]:
         """The cheapest order."""
@@ -105,7 +157,7 @@ class JoinSearch:
         for table in rest:
             if not self._allowed(table, placed, rest):
                 continue
-            position = self._position(table, prefix, placed)
+            position = self._removing(prefix, self._position(table, prefix, placed))
             if position.cost >= self._best_cost:
                 continue
             sorts = not prefix and table.at == self._sorts
@@ -165,6 +217,91 @@ class JoinSearch:
             rows=joined * kept,
         )
 
+    # -- subqueries
+
+    def _removing(self, prefix: tuple[Position, ...], position: Position) -> Position:
+        """A position with the cheapest way to remove the duplicates of subqueries that are complete with it."""
+        if not self.semijoins:
+            return position
+        order = (*prefix, position)
+        placed = self.constants | {each.at for each in order}
+        before = prefix[-1].open if prefix else frozenset[int]()
+        now = before | {at for at, each in enumerate(self.semijoins) if position.at in each.tables}
+        best: tuple[float, float, Semijoin] | None = None
+        for number in sorted(now):
+            nest = self.semijoins[number]
+            if not nest.tables <= placed or not nest.depends <= placed:
+                continue
+            for cost, rows, found in self._ways(order, number, nest):
+                if best is None or cost < best[0]:
+                    best = cost, rows, found
+        if best is None:
+            return replace(position, open=now)
+        cost, rows, found = best
+        done = {at for at in now if self.semijoins[at].tables <= placed and self.semijoins[at].depends <= placed}
+        return replace(position, cost=cost, rows=rows, semijoin=found, open=now - done)
+
+    def _ways(
+        self, order: tuple[Position, ...], number: int, nest: SemijoinNest
+    ) -> Iterator[tuple[float, float, Semijoin]]:
+        """The ways to remove the duplicates of a subquery: the cost and the rows of the join then."""
+        first = next(at for at, each in enumerate(order) if each.at in nest.tables)
+        last = max(at for at, each in enumerate(order) if each.at in nest.tables)
+        outside = self.constants | {each.at for each in order[:first]}
+        contiguous = last - first + 1 == len(nest.tables)
+        behind = nest.depends <= outside and last == len(order) - 1
+        cost, rows = (order[first - 1].cost, order[first - 1].rows) if first else (0.0, 1.0)
+        if contiguous and behind:
+            yield order[-1].cost, rows, Semijoin(Strategy.FIRST_MATCH, number, first)
+            if nest.materializes:
+                inner, kept = self._materialized(number, nest)
+                once = (inner[-1].cost if inner else 0.0) + _CREATE + kept * ROW
+                yield cost + once + rows * ROW, rows, Semijoin(Strategy.LOOKUP, number, first, inner)
+        if contiguous and not behind and nest.materializes and not nest.anti:
+            yield self._scanned(order, number, nest, first, last)
+        if not nest.anti:
+            yield self._weeded(order, number, first)
+
+    def _materialized(self, number: int, nest: SemijoinNest) -> tuple[tuple[Position, ...], float]:
+        """How the tables of a subquery are read alone, and how many rows they have."""
+        if number not in self._kept:
+            tables = [each for each in self.tables if each.at in nest.tables]
+            after = {at: others & nest.tables for at, others in self.after.items()}
+            inner = JoinSearch(tables, self.constants, after, (), self.conditions).best()
+            self._kept[number] = inner, inner[-1].rows if inner else 1.0
+        return self._kept[number]
+
+    def _scanned(
+        self, order: tuple[Position, ...], number: int, nest: SemijoinNest, first: int, last: int
+    ) -> tuple[float, float, Semijoin]:
+        """The rows of a subquery are kept, and those of other tables looked up for each."""
+        inner, kept = self._materialized(number, nest)
+        cost, rows = (order[first - 1].cost, order[first - 1].rows) if first else (0.0, 1.0)
+        cost += (inner[-1].cost if inner else 0.0) + _CREATE + kept * ROW + rows * kept * ROW
+        prefix = (*order[:last], replace(order[last], cost=cost, rows=rows * kept))
+        placed = self.constants | {each.at for each in prefix}
+        fanout = 1.0
+        for each in order[last + 1 :]:
+            position = self._position(each.table, prefix, placed)
+            prefix, placed = (*prefix, position), placed | {each.at}
+            fanout *= position.fetched * position.filter
+        return prefix[-1].cost, rows * fanout, Semijoin(Strategy.SCAN, number, first, inner)
+
+    def _weeded(self, order: tuple[Position, ...], number: int, first: int) -> tuple[float, float, Semijoin]:
+        """The rows that come up again are dropped."""
+        inner = outer = most = 1.0
+        tables = frozenset[int]().union(*(each.tables for each in self.semijoins))
+        for each in order[first:]:
+            if each.at in tables:
+                inner *= each.fetched * each.filter
+            else:
+                outer *= each.fetched * each.filter
+                most *= each.table.rows
+        rows = order[first - 1].rows if first else 1.0
+        outer, inner = (most, inner * outer / most) if most < inner * outer else (inner * outer, 1.0)
+        cost = order[-1].cost + _CREATE + rows * outer * ROW + rows * inner * outer * ROW
+        return cost, rows * outer, Semijoin(Strategy.WEEDOUT, number, first)
+
     def _best_lookup(
         self, table: TableEstimate, prefix: tuple[Position, ...], placed: frozenset[int], rows: float
     ) -> tuple[LookupCost, float] | None:
@@ -214,4 +351,6 @@ def _distinct(prefix: tuple[Position, ...], needs: frozenset[int]) -> float:
 
 def _depends(table: TableEstimate) -> frozenset[int]:
     """The tables by whose rows it could be looked up."""
-    return frozenset[int]().union(*(each.needs for each in table.equalities)) - {table.at}
+    indexed = {column for index in table.table.indexes for column in index.definition.columns}
+    keyed = (each.needs for each in table.equalities if each.column in indexed or table.request is None)
+    return frozenset[int]().union(*keyed) - {table.at}
