@@ -50,11 +50,11 @@ class Do(exp.Expression):
     arg_types: ClassVar = {"expressions": True}
 
 
-# sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement
-# and _warn_unsupported, which are overridden, and _index, _tokens, _curr, _next, _advance, _retreat, _match_text_seq,
-# _parse_insert, _parse_id_var, _parse_csv, _parse_assignment, _parse_function, _parse_primary and _parse_table_parts,
-# and its tables TRANSACTION_CHARACTERISTICS and PLACEHOLDER_PARSERS. Of the tokenizer: its COMMANDS. And the modules
-# parsers.mysql and tokenizer_core themselves.
+# sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
+# _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens, _curr,
+# _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment, _parse_function,
+# _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS, PLACEHOLDER_PARSERS and
+# FUNC_TOKENS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
 class _Parser(DefinitionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -68,6 +68,8 @@ class _Parser(DefinitionParser):
         "ISOLATION": tuple(("LEVEL", *each.value.split()) for each in Isolation),
     }
 
+    FUNC_TOKENS: ClassVar = MySQLParser.FUNC_TOKENS | {TokenType.DEFAULT}
+
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
 
     def _parse_statement(self) -> exp.Expr | None:
@@ -80,6 +82,43 @@ class _Parser(DefinitionParser):
 
     def _warn_unsupported(self) -> None:
         """Sqlglot would log a warning. What it can't parse is refused where it is prepared."""
+
+    def _parse_insert(self) -> exp.Insert | exp.MultitableInserts:
+        words = self._words("LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED")
+        node = super()._parse_insert()
+        node.set("delayed", "DELAYED" in words)
+        return node
+
+    def _parse_update(self) -> exp.Update:
+        words = self._words("LOW_PRIORITY", "IGNORE")
+        node = super()._parse_update()
+        node.set("ignore", "IGNORE" in words)
+        return node
+
+    def _parse_delete(self) -> exp.Delete:
+        words = self._words("LOW_PRIORITY", "QUICK", "IGNORE")
+        self._skip_stars()
+        node = super()._parse_delete()
+        node.set("ignore", "IGNORE" in words)
+        return node
+
+    def _words(self, *known: str) -> set[str]:
+        """The words ahead that are among some; only IGNORE says something about an InnoDB table."""
+        found = set()
+        while self._curr and self._curr.text.upper() in known:
+            found.add(self._curr.text.upper())
+            self._advance()
+        return found
+
+    def _skip_stars(self) -> None:
+        """Take ``.*`` away behind the tables from which a DELETE deletes, where it says nothing."""
+        at = self._index
+        while at + 1 < len(self._tokens) and self._tokens[at].text.upper() not in ("USING", "WHERE", "JOIN", "SET"):
+            if self._tokens[at].token_type == TokenType.DOT and self._tokens[at + 1].token_type == TokenType.STAR:
+                del self._tokens[at : at + 2]
+            else:
+                at += 1
+        self._advance(0)
 
     def replace(self) -> exp.Expr:
         """Parse REPLACE, which has the syntax of INSERT."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
@@ -21,7 +22,9 @@ __all__ = [
     "apply_assignments",
     "check_constraints",
     "compile_assignments",
+    "default_of",
     "generate",
+    "is_default",
     "refuse_generated",
     "stored_value",
 ]
@@ -96,8 +99,26 @@ def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -
             raise database_error(1054, f"Unknown column '{name}' in 'field list'")
         at = table.numbers[name.lower()]
         refuse_generated(table, at)
-        found.append((at, scope.compile(node.expression)))
+        default = is_default(node.expression)
+        found.append((at, partial(_default, table, at) if default else scope.compile(node.expression)))
     return found
+
+
+def is_default(node: exp.Expr) -> bool:
+    """Whether an expression is the word DEFAULT."""
+    return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT"
+
+
+def default_of(table: Table, at: int) -> Value:
+    """The default value of a column. Raises a `DatabaseError` (1364) if it has none."""
+    column = table.columns[at]
+    if not column.has_default:
+        raise database_error(1364, f"Field '{column.name}' doesn't have a default value")
+    return column.default() if callable(column.default) else column.default
+
+
+def _default(table: Table, at: int, _: Env) -> Value:
+    return default_of(table, at)
 
 
 def refuse_generated(table: Table, at: int) -> None:

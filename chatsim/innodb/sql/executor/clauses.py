@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
-__all__ = ["all_true", "compile_limit", "limit_value", "ordering_columns", "refuse", "shown_rows", "sorted_rows"]
+__all__ = [
+    "all_true",
+    "compile_limit",
+    "limit_value",
+    "ordering_columns",
+    "refuse",
+    "shown_rows",
+    "sorted_rows",
+    "value_rows",
+]
 
 
 def refuse(node: exp.Expr, *parts: str) -> None:
@@ -51,6 +60,17 @@ def limit_value(function: Function | None, env: Env) -> int | None:
 
 def _no_count(shown: str) -> DatabaseError:
     return database_error(1064, f"You have an error in your SQL syntax: LIMIT or OFFSET is no number of rows: {shown}")
+
+
+def value_rows(node: exp.Values) -> list[list[exp.Expr]]:
+    """The rows of VALUES, each with or without the word ROW."""
+    rows = []
+    for each in node.expressions:
+        parts = each.expressions if isinstance(each, exp.Tuple) else [each]
+        inner = parts[0] if len(parts) == 1 else None
+        is_row = isinstance(inner, exp.Anonymous) and inner.name.upper() == "ROW"
+        rows.append(list(inner.expressions) if is_row and inner is not None else list(parts))
+    return rows
 
 
 def all_true(functions: Iterable[Function], env: Env) -> bool:

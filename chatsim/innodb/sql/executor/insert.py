@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
@@ -14,16 +15,20 @@ from chatsim.innodb.sql.executor.assignment import (
     check_constraints,
     compile_assignments,
     generate,
+    is_default,
     refuse_generated,
     stored_value,
 )
 from chatsim.innodb.sql.executor.auto_increment import AutoIncrement
-from chatsim.innodb.sql.executor.clauses import refuse
+from chatsim.innodb.sql.executor.clauses import refuse, value_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
+from chatsim.innodb.sql.executor.from_clause import FromClause
+from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Each, Select
+from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
 from chatsim.innodb.sql.executor.union import UnionQuery
-from chatsim.innodb.sql.expressions import Function, Scope
+from chatsim.innodb.sql.expressions import Env, Function, Scope
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
@@ -55,25 +60,36 @@ class Insert:
         self.ignore = bool(node.args.get("ignore"))
         self.source: Select | UnionQuery | None = None
         self.values: list[list[Function | None]] = []
+        self.subqueries: list[Subquery] = []
+        self.delayed = bool(node.args.get("delayed"))
         source = node.expression
         alias = ""
         if isinstance(source, exp.Values):
             alias = source.alias
             scope = Scope(strict=not self.ignore)
-            for number, each in enumerate(source.expressions, start=1):
-                if len(each.expressions) != len(self.columns) and each.expressions:
+            own = Names(FromClause(None, (), find, query), scope, find, query, merges_within=False)
+            for number, each in enumerate(value_rows(source), start=1):
+                if len(each) != len(self.columns) and each:
                     raise database_error(1136, f"Column count doesn't match value count at row {number}")
-                self.values.append([None if _is_default(part) else scope.compile(part) for part in each.expressions])
+                self.values.append([None if is_default(part) else scope.compile(own.resolve(part)) for part in each])
+            self.subqueries += scope.subqueries
         else:
             self.source = query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
         self._refuse_generated()
         selected = self.source.scope.tables if isinstance(self.source, Select) else ()
-        scope = Scope([(table.name, table), *selected], inserted=alias.lower(), strict=not self.ignore)
+        clause = FromClause(exp.to_table(table.name), (), find, query)
+        scope = Scope([*clause.tables, *selected], inserted=alias.lower(), strict=not self.ignore)
+        names_of_table = Names(clause, scope, find, query, merges_within=False)
         conflict = node.args.get("conflict")
-        updates = [self._of_source(each, scope) for each in conflict.expressions] if conflict else []
+        renamed = self._names_of_values(source)
+        updates = [self._of_source(each, scope, renamed) for each in conflict.expressions] if conflict else []
+        updates = [names_of_table.resolve(each) for each in updates]
         self.updates = compile_assignments(scope, table, updates) if conflict else None
+        self.subqueries += scope.subqueries
+        if any(table in each.query.direct_tables for each in self.subqueries):
+            raise database_error(1093, f"You can't specify target table '{table.name}' for update in FROM clause")
         self.selected = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
             self.source.add_outputs((at - 1, column) for at, column in self.selected)
@@ -86,19 +102,31 @@ class Insert:
             if self.source is not None or any(values and values[part] is not None for values in self.values):
                 refuse_generated(self.table, at)
 
-    def _of_source(self, node: exp.Expr, scope: Scope) -> exp.Expr:
-        """An assignment of ON DUPLICATE KEY UPDATE in which columns of merged derived tables are resolved."""
-        source = self.source
-        if not isinstance(source, Select) or not isinstance(node, exp.EQ):
+    def _names_of_values(self, source: exp.Expr) -> dict[str, str]:
+        """The columns that ``VALUES … AS row(name, …)`` names otherwise than the table does."""
+        alias = source.args.get("alias") if isinstance(source, exp.Values) else None
+        given = [each.name.lower() for each in alias.columns] if alias is not None else []
+        if given and len(given) != len(self.columns):
+            raise database_error(1353, "The number of columns of the alias and of the inserted row differ")
+        return {name: self.table.columns[at].name for name, at in zip(given, self.columns, strict=False)}
+
+    def _of_source(self, node: exp.Expr, scope: Scope, renamed: Mapping[str, str]) -> exp.Expr:
+        """An assignment of ON DUPLICATE KEY UPDATE, with the names of the inserted row and of the SELECT resolved."""
+        source, own = self.source, self.table.numbers
+        if not isinstance(node, exp.EQ):
             return node
         target = ("", self.table.name.lower(), scope.inserted)
 
         def meant(part: exp.Expr) -> exp.Expr:
-            if not isinstance(part, exp.Column) or (part.table.lower() in target and part.name.lower() in own):
+            if not isinstance(part, exp.Column):
+                return part
+            name, of = part.name.lower(), part.table.lower()
+            if name in renamed and (of == scope.inserted or (not of and name not in own)):
+                return exp.column(renamed[name], table=scope.inserted)
+            if not isinstance(source, Select) or (of in target and name in own):
                 return part
             return source.resolved(part)
 
-        own = self.table.numbers
         return exp.EQ(this=node.this, expression=node.expression.transform(meant))
 
     @property
@@ -109,18 +137,18 @@ class Insert:
     @property
     def tables(self) -> Sequence[Table]:
         """The tables that it reads and writes."""
-        return [self.table, *(self.source.tables if self.source else ())]
+        inner = [table for each in self.subqueries for table in each.query.tables]
+        return [self.table, *inner, *(self.source.tables if self.source else ())]
 
     async def run(self, run: Execution) -> Answer:
         """Insert."""
         numbers = AutoIncrement(self.table, len(self.values), ahead=run.session.numbers_ahead)
         writer = _RowWriter(self, run, numbers)
+        run.shares = True
         if self.source is None:
             env = run.env()
             for number, functions in enumerate(self.values, start=1):
-                given = [
-                    (at, each(env) if each else _DEFAULT) for at, each in zip(self.columns, functions, strict=False)
-                ]
+                given = await evaluated(run, partial(self._given, functions, env))
                 await writer.row(given, number)
         else:
 
@@ -131,9 +159,19 @@ class Insert:
             for row in await self._read(run, None if self.table in self.source.tables else write):
                 await write(row)
         writer.finish()
+        if self.delayed:
+            run.warn(3005, f"{self._word} DELAYED is no longer supported. The statement was converted to {self._word}.")
         if self._deprecated:
             run.warn(1287, "'VALUES function' is deprecated and will be removed in a future release.")
         return run.answer
+
+    @property
+    def _word(self) -> str:
+        return "REPLACE" if self.replace else "INSERT"
+
+    def _given(self, functions: Sequence[Function | None], env: Env) -> list[tuple[int, Any]]:
+        """The values of a row of VALUES, each with its column."""
+        return [(at, each(env) if each else _DEFAULT) for at, each in zip(self.columns, functions, strict=False)]
 
     def selected_rows(self, values: Sequence[Value]) -> list[list[Value]]:
         """Rows of the tables that it reads, as far as ON DUPLICATE KEY UPDATE names their columns."""
@@ -159,10 +197,6 @@ _DEFAULT = object()
 def _is_values(node: exp.Anonymous) -> bool:
     """Whether it is the function ``VALUES(column)``, which the server has deprecated in favour of an alias."""
     return node.name.upper() == "VALUES"
-
-
-def _is_default(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT"
 
 
 class _RowWriter:
@@ -315,7 +349,10 @@ class _RowWriter:
         env.rows[0] = hit.row
         env.rows += insert.selected_rows(self.selected)
         assert insert.updates is not None
-        row = apply_assignments(insert.updates, table, env, number, run.warn, strict=self._strict)
+        updates = insert.updates
+        row = await evaluated(
+            run, lambda: apply_assignments(updates, table, env, number, run.warn, strict=self._strict)
+        )
         if table.auto is not None:
             self._last = cast("int", row[table.auto])
             if generated and table.auto in {at for at, _ in insert.updates}:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
@@ -163,6 +164,8 @@ def _named(node: exp.Anonymous, scope: Scope) -> Function:
         target = Scope(scope.tables[:1])  # whatever else is read
         at = target.column(exp.column(node.expressions[0].name))[1]
         return lambda env: env.inserted[at]
+    if name == "DEFAULT" and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
+        return _default(node.expressions[0], scope)
     if name == "GET_LOCK":
         number = id(node)
         return lambda env: env.found[number]  # it may wait: it was asked for beforehand
@@ -181,6 +184,14 @@ def _remembered(node: exp.Expr, scope: Scope) -> Function:
         return found
 
     return value
+
+
+def _default(node: exp.Column, scope: Scope) -> Function:
+    at, number = scope.column(node)
+    column = scope.tables[at][1].columns[number]
+    if not column.has_default:
+        raise database_error(1364, f"Field '{column.name}' doesn't have a default value")
+    return lambda _: column.default() if callable(column.default) else column.default
 
 
 def _nothing(_: Env) -> None:
