@@ -202,7 +202,8 @@ async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
             rows = answer.rows or []
         else:
             live = [record.row for record in table.clustered if not record.deleted]
-            if tuple(keys) != table.clustered.definition.columns or table.clustered.definition.descending:
+            first = table.clustered.definition
+            if table.partitioning is not None or tuple(keys) != first.columns or first.descending:
                 live.sort(key=lambda row: [table.order(at, row[at]) for at in keys])
             rows = shown_rows([tuple(row[at] for at in shown) for row in live], [table])
         table.opened(admin.connection_id)

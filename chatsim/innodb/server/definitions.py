@@ -63,8 +63,6 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
     engine, name, said = session.engine, node.this.name, node.args["declared"]
     if node.expression:
         raise unsupported("CREATE TABLE … SELECT")
-    if said.partitioning is not None:
-        raise unsupported(f"PARTITION BY {said.partitioning.kind}")
     if said.exists and name in (session.temporary if said.temporary else engine.tables):
         if not said.temporary:
             await session.commit()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.locks import Grant, LockSystem, WaitPolicy
+from chatsim.innodb.storage.partitions import Partition
 from chatsim.innodb.storage.purge import History, purge_changes
 from chatsim.innodb.storage.structures import (
     EntryChange,
@@ -76,9 +77,15 @@ class RowOperations:
 
     async def lock_table(self, table: Table, mode: TableMode) -> None:
         """Lock a table. Raises `DeadlockError`, `LockWaitTimeoutError`."""
-        if table.temporary:
+        if table.temporary or table.partitioning is not None:  # whose partitions are locked when they are used
             return
         got = self.locks.lock_table(self.trx, table.locks, mode)
+        if isinstance(got, TableLock):
+            await self._wait(got)
+
+    async def lock_partition(self, partition: Partition, mode: TableMode) -> None:
+        """Lock a partition of a table. Raises as `lock_table` does."""
+        got = self.locks.lock_table(self.trx, partition.locks, mode)
         if isinstance(got, TableLock):
             await self._wait(got)
 
@@ -126,8 +133,9 @@ class RowOperations:
         since = len(self.trx.undo_log)
         try:
             table.logged(row)
-            undo = await self._insert_clustered(table, row)
-            for index in table.secondary:
+            home = await self._home(table, row)
+            undo = await self._insert_clustered(table, home, row)
+            for index in home.secondary:
                 await self._insert_entry(undo, table, index, row)
         except Exception:
             self.undo(since)
@@ -140,6 +148,10 @@ class RowOperations:
         """Update a row, which is locked in X. Raises `DuplicateError`: nothing has changed then but locks."""
         since = len(self.trx.undo_log)
         old = record.row
+        home = record.index.home or table
+        if table.partitioning is not None and table.partitioning.home(row) is not home:
+            await self._move(table, record, row)
+            return
         try:
             if not _entry_changes(table.clustered, old, row):
                 table.logged(row)
@@ -147,8 +159,8 @@ class RowOperations:
             else:
                 deleted = self._write(table, record, old, deleted=True)
                 table.logged(row)
-                inserted = await self._insert_clustered(table, row)
-            for index in table.secondary:
+                inserted = await self._insert_clustered(table, home, row)
+            for index in home.secondary:
                 if _entry_changes(index, old, row):
                     await self._delete_mark_entry(deleted, index, index.key_of(old))
                     await self._insert_entry(inserted, table, index, row)
@@ -163,13 +175,29 @@ class RowOperations:
         row = record.row
         try:
             undo = self._write(table, record, row, deleted=True)
-            for index in table.secondary:
+            for index in (record.index.home or table).secondary:
                 await self._delete_mark_entry(undo, index, index.key_of(row))
         except Exception:
             self.undo(since)
             raise
         table.statistics.rows = max(table.statistics.rows - 1, 0)
         self._settle(table, since)
+
+    async def _home(self, table: Table, row: Sequence[Value]) -> Table | Partition:
+        """Where a new row goes: its partition, which is locked, or the table."""
+        home = table.home(row)
+        if isinstance(home, Partition):
+            await self.lock_partition(home, "IX")
+        return home
+
+    async def _move(self, table: Table, record: Record, row: Sequence[Value]) -> None:
+        """Insert a row into another partition, and delete it where it was."""
+        await self.insert(table, row)
+        try:
+            await self.delete(table, record)
+        except Exception:
+            self.undo(len(self.trx.undo_log) - 1)
+            raise
 
     def _settle(self, table: Table, since: int) -> None:
         """Make what was done after the first ``since`` changes final, in a table that knows no transactions."""
@@ -189,7 +217,7 @@ class RowOperations:
     # -- within
 
     def _log(self, table: Table, record: Record, before: Version | None) -> UndoRecord:
-        undo = UndoRecord(table.indexes, record, before)
+        undo = UndoRecord((record.index.home or table).indexes, record, before)
         self.trx.undo_log.append(undo)
         return undo
 
@@ -197,8 +225,8 @@ class RowOperations:
         before = write(record, self.trx, self.locks, row, deleted=deleted)
         return self._log(table, record, before)
 
-    async def _insert_clustered(self, table: Table, row: Sequence[Value]) -> UndoRecord:
-        index = table.clustered
+    async def _insert_clustered(self, table: Table, home: Table | Partition, row: Sequence[Value]) -> UndoRecord:
+        index = home.clustered
         key = index.key_of(row)
         while True:
             found = index.get(key)

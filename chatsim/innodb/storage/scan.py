@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
@@ -19,6 +20,9 @@ from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import Index, ReadView, Record
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import HIGHEST, Key, Value, has_null
+
+if TYPE_CHECKING:
+    from chatsim.innodb.storage.partitioned_scan import PartitionedScan
 
 __all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan"]
 
@@ -91,6 +95,7 @@ class AccessPath:
         pushed: a condition on the index's columns that is checked before the row is read (index condition pushdown);
             None where there is none. It is given the row with the index's columns, and None for the others.
         access: what EXPLAIN calls it: const, ref, range, index, ALL.
+        in_order: whether the rows of several partitions are wanted in the order of the index.
     """
 
     table: Table
@@ -100,14 +105,19 @@ class AccessPath:
     covering: bool = False
     pushed: Callable[[Sequence[Value]], bool] | None = None
     access: str = "ALL"
+    in_order: bool = False
 
     @property
     def columns(self) -> set[int]:
         """The columns that it searches by."""
         return {*self.index.definition.place}
 
-    def open(self, rows: RowOperations, reading: Reading) -> Scan:
+    def open(self, rows: RowOperations, reading: Reading) -> Scan | PartitionedScan:
         """A scan. Raises as `Scan` does."""
+        if self.table.partitioning is not None:
+            from chatsim.innodb.storage.partitioned_scan import PartitionedScan
+
+            return PartitionedScan(rows, self, reading)
         return Scan(rows, self, reading)
 
 
@@ -208,6 +218,11 @@ class Scan:
                 self._opening = False
                 return hit
             self._range = None
+
+    @property
+    def index(self) -> Index:
+        """The index that is scanned."""
+        return self._index
 
     async def reread(self) -> Hit | None:
         """The row of a semi-consistent read, now locked; or the next row, if it no longer exists."""

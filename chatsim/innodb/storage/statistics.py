@@ -55,6 +55,7 @@ class Statistics:
 
     def rows_per_key(self, index: Index, width: int) -> float:
         """The estimated number of rows for one value of the first ``width`` columns of an index."""
+        index = index.original
         if index not in self._distinct:
             keys = [record.key[:width] for record in islice(index, _SAMPLE)]
             return len(keys) / len(set(keys)) if keys else 1.0

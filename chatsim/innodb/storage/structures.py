@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from sortedcontainers import SortedDict
 
@@ -93,6 +93,7 @@ class Index:
         columns: the columns of its table.
 
     Attributes:
+        home: the partition that it is of; None if its table has no partitions.
         is_shared: whether sessions share it, so that its records are locked: not that of a temporary table.
         lock_structures: the number of lock structures on it.
         reads: the number of its records that scans have examined.
@@ -107,11 +108,17 @@ class Index:
         self._plain = not definition.lengths and not definition.descending
         self._records: SortedDict[Key, Record] = SortedDict()
         self._heap = 0
+        self.home: Any = None
         self.is_shared = True
         self.lock_structures = 0
         self.reads = 0
         self.made: Transaction | None = None
         self.supremum: Final = Record(self, (), (), None, -1)
+
+    @property
+    def original(self) -> Index:
+        """The index itself; of a view of some partitions, the index with all of them."""
+        return self
 
     def __len__(self) -> int:
         return len(self._records)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from chatsim.innodb.storage.column_types import Doubles
 from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.partitions import Partition, PartitionedIndex, Partitioning
 from chatsim.innodb.storage.statistics import Statistics
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
 from chatsim.innodb.storage.values import NULL, Value
@@ -61,6 +62,7 @@ class Table:
         locks: the locks on it.
         altered: the transaction that changed its columns: older read views can't read it; None if there is none.
         expressions: the generated columns, also the hidden ones of functional key parts, by their expressions.
+        partitioning: how it is divided into partitions; None if it is not.
         temporary: whether it is a temporary table, which only its session has.
         transactional: whether its changes are undone by ROLLBACK: not those of a table in memory.
         declared: what it was declared as, for statements that change it or make another one like it.
@@ -79,6 +81,7 @@ class Table:
     statistics: Statistics = field(default_factory=Statistics)
     altered: Transaction | None = None
     expressions: dict[str, int] = field(default_factory=dict)
+    partitioning: Partitioning | None = None
     temporary: bool = False
     transactional: bool = True
     declared: Any = None
@@ -143,6 +146,10 @@ class Table:
                 found.add(at)
         return found
 
+    def home(self, row: Sequence[Value]) -> Table | Partition:
+        """Where the indexes are in which a row is: its partition, or the table. Raises a `DatabaseError` (1526)."""
+        return self if self.partitioning is None else self.partitioning.home(row)
+
     def numbered(self, number: int) -> None:
         """Note the AUTO_INCREMENT value of a row: the next ones are greater."""
         self.next_number = max(self.next_number, number + 1)
@@ -167,6 +174,10 @@ class Table:
 
     def empty(self) -> None:
         """Remove all rows, and number new ones from 1 again."""
+        if self.partitioning is not None:
+            self.divide(self.partitioning, [each.name for each in self.partitioning.partitions])
+            self.next_number, self.logged_number, self.statistics = 1, 0, Statistics()
+            return
         fresh = {each: Index(each.definition, self.columns) for each in self.indexes}
         self.indexes[:] = fresh.values()
         for old in {*self.parents, *self.children}:
@@ -180,6 +191,22 @@ class Table:
         self.next_number = 1
         self.logged_number = 0
         self.statistics = Statistics()
+
+    def divide(self, partitioning: Partitioning, names: Sequence[str]) -> None:
+        """Give the table empty partitions of these names."""
+        definitions = [each.definition for each in self.indexes]
+        partitioning.partitions = [
+            Partition(name, [Index(each, self.columns) for each in definitions], TableLocks(self.name))
+            for name in names
+        ]
+        for partition in partitioning.partitions:
+            for index in partition.indexes:
+                index.home = partition
+        parts = zip(*(partition.indexes for partition in partitioning.partitions), strict=True)
+        self.indexes[:] = [
+            PartitionedIndex(definition, self.columns, own) for definition, own in zip(definitions, parts, strict=True)
+        ]
+        self.partitioning = partitioning
 
     def order(self, column: int, value: Value) -> object:
         """The sort key of a column's value."""
@@ -198,6 +225,6 @@ class Table:
             key = self.clustered.key_of(row)
         else:
             key = tuple(entry.key[definition.place.index(column)] for column in first.columns)
-        record = self.clustered.get(key)
+        record = (entry.index.home or self).clustered.get(key)
         assert record is not None, f"{entry!r} has no row"
         return record

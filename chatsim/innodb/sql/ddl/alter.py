@@ -64,7 +64,7 @@ def alter_table(
     fresh = declared_table(table.name, edited.declared, tables, context)
     fresh.next_number = table.next_number
     sources = _sources(table, fresh, edited)
-    if _same_rows(table, fresh, sources):
+    if table.partitioning is None and fresh.partitioning is None and _same_rows(table, fresh, sources):
         indexes = _with_old_ones(table, fresh)
         copies, affected = False, 0
     else:
@@ -86,6 +86,7 @@ def alter_table(
         table.indexes[:] = indexes
         table.columns = fresh.columns
         table.hidden, table.declared, table.expressions = fresh.hidden, fresh.declared, fresh.expressions
+        table.partitioning = fresh.partitioning
         table.checks, table.next_number = fresh.checks, fresh.next_number
         table.renumber()
         if copies:
@@ -172,7 +173,7 @@ def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None]) -> Non
         number += 1
         row = [_converted(fresh, at, source, record.row, number) for at, source in enumerate(sources)]
         fresh.generate(row)
-        for index in fresh.indexes:
+        for index in fresh.home(row).indexes:
             enter(fresh, index, tuple(row))
 
 

@@ -19,6 +19,7 @@ from chatsim.innodb.sql.ddl.keys import (
     complete_keys,
     index_definition,
 )
+from chatsim.innodb.sql.ddl.partitions import partition
 from chatsim.innodb.sql.expressions import Context, Env, Scope, expression_key, is_true, unsupported
 from chatsim.innodb.sql.syntax import ColumnSyntax, CreateTable, ForeignKeySyntax, Item, KeySyntax, TableSyntax
 from chatsim.innodb.storage.collations import DEFAULT
@@ -104,6 +105,8 @@ def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], co
         _make_temporary(table, declared)
     for number, reference in enumerate(declared.references, start=1):
         add_foreign_key(table, reference, known, f"{name}_ibfk_{number}")
+    if said.partitioning is not None:
+        partition(table, said.partitioning, context)
     numbers = 0
     for check in declared.checks:
         numbers += not check.name

@@ -395,8 +395,9 @@ class _RowWriter:
         """
         table, rows = self._table, self._run.rows
         hit = await self._lock_duplicate(duplicate)
-        behind = table.indexes[table.indexes.index(duplicate.index) + 1 :]
-        if not any(each.definition.unique for each in behind) and not table.children:
+        definitions = [each.definition for each in table.indexes]
+        behind = definitions[definitions.index(duplicate.index.definition) + 1 :]
+        if not any(each.unique for each in behind) and not table.children:
             if table.hidden is not None:
                 row = (*row[: table.hidden], hit.row[table.hidden])
             if row == hit.row:

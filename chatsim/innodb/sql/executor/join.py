@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.joined_tables import Filter, JoinedTables
     from chatsim.innodb.sql.expressions import Env, Function
     from chatsim.innodb.storage.index_merge import Merge, RowIterator
+    from chatsim.innodb.storage.partitioned_scan import PartitionedScan
     from chatsim.innodb.storage.scan import Hit, Reading
     from chatsim.innodb.storage.structures import ReadView
     from chatsim.innodb.storage.values import Value
@@ -352,7 +353,7 @@ class Join:
             self.rejected = False
         return False
 
-    async def open(self, at: int, path: AccessPath | Merge) -> RowIterator:
+    async def open(self, at: int, path: AccessPath | Merge) -> RowIterator | PartitionedScan:
         """An iterator of the rows of a path, its table locked for it. Raises as `Scan` does, before that."""
         reading = self._readings[at]
         scan = path.open(self._run.rows, reading)

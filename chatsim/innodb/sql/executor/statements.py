@@ -66,7 +66,7 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         DatabaseError: it is invalid.
     """
     for table in node.find_all(exp.Table):
-        refuse(table, "db", "catalog", "sample", "partition", "version", "when", "pivots")
+        refuse(table, "db", "catalog", "sample", "version", "when", "pivots")
     if node.find(exp.Join, exp.Subquery, exp.Exists) is not None:
         node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if (hint := node.find(exp.Hint)) is not None:

@@ -43,11 +43,13 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.order_and_limit import for_limit, for_order
+from chatsim.innodb.sql.optimizer.partition_pruning import used_partitions
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range_candidates
 from chatsim.innodb.sql.optimizer.ref_access import const_access, ref_access
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, limited_scan_cost, table_scan
 from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import ReadView
 from chatsim.innodb.storage.values import Value
@@ -114,6 +116,11 @@ def request_access(
     if column_ranges is None or any(each.equal and each.points == () for each in column_ranges.values()):
         false = not is_select or not conditions.constants_hold(env)
         return AccessPlan(conditions, why_none="Impossible WHERE" if false else _NO_ROW)
+    used = used_partitions(conditions.table, column_ranges, hints.partitions)
+    if used is not None:
+        if not used:
+            return AccessPlan(conditions, why_none="no matching row after partition pruning")
+        indexes = [each.among(used) for each in indexes if isinstance(each, PartitionedIndex)]
     range_tree = conditions.range_tree(env, indexes)
     if range_tree.impossible:
         return AccessPlan(conditions, why_none=_NO_ROW if is_select else "Impossible WHERE")
@@ -131,6 +138,7 @@ def request_access(
         forced=hints.forced,
         whole_rows=whole_rows,
         pushes=pushes,
+        used=used,
     )
 
 
@@ -157,6 +165,8 @@ def access_by(
     direction = request.direction(candidate)
     path = candidate.path
     if isinstance(path, AccessPath):
+        if request.used is not None and request.order and direction is not None:
+            path = replace(path, in_order=True)
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         if request.is_select and candidate.parts and not path.covering and path.access != "const" and request.pushes:

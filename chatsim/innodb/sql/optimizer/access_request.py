@@ -13,6 +13,7 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, PageReads
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
@@ -65,6 +66,7 @@ class AccessRequest:
     forced: bool
     whole_rows: bool = False
     pushes: bool = True
+    used: frozenset[int] | None = None
 
     @property
     def table(self) -> Table:
@@ -74,12 +76,30 @@ class AccessRequest:
     @cached_property
     def rows(self) -> int:
         """The estimated number of rows of the table, at least one."""
+        if self.table.partitioning is not None:
+            return max(sum(self._rows_of_partitions), 1)
         return max(self.table.statistics.rows, 1)
+
+    @property
+    def clustered(self) -> Index:
+        """The clustered index, with the partitions in which there may be rows."""
+        return self.table.clustered if self.used is None else self._partitions.among(self.used)
+
+    @property
+    def _partitions(self) -> PartitionedIndex:
+        index = self.table.clustered
+        assert isinstance(index, PartitionedIndex)
+        return index
+
+    @cached_property
+    def _rows_of_partitions(self) -> list[int]:
+        """The rows of each partition that may have some of those that are wanted."""
+        return [len(self._partitions.parts[at]) for at in sorted(self.used or ())]
 
     @cached_property
     def page_reads(self) -> PageReads:
         """The costs of reading its pages."""
-        return PageReads(self.table, self.rows)
+        return PageReads(self.table, [self.rows] if self.used is None else self._rows_of_partitions)
 
     def covers(self, index: Index, *, entry: bool = False) -> bool:
         """Whether an index has all columns that are read.

@@ -66,14 +66,14 @@ class PageReads:
 
     Args:
         table: the table.
-        rows: its estimated number of rows.
+        rows: its estimated number of rows; of several partitions, that of each.
     """
 
-    def __init__(self, table: Table, rows: int) -> None:
+    def __init__(self, table: Table, rows: Sequence[int]) -> None:
         self._table = table
         self._rows_per_page = _PAGE_SIZE / (columns_length(table, range(len(table.columns))) + _HEADER)
-        leaves = math.ceil(rows / self._rows_per_page)
-        self._count = leaves + (leaves > 1)
+        leaves = [max(math.ceil(each / self._rows_per_page), 1) for each in rows]
+        self._count = sum(each + (each > 1) for each in leaves)
 
     @property
     def whole(self) -> float:

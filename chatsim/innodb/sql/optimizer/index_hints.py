@@ -1,4 +1,4 @@
-"""Index hints: manual, "Index Hints"."""
+"""Index hints, and the choice of partitions: manual, "Index Hints" and "Partition Selection"."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ __all__ = ["IndexHints"]
 
 @dataclass(frozen=True)
 class IndexHints:
-    """The indexes that may be used; None is all.
+    """The indexes and the partitions that may be used; None is all.
 
     Attributes:
+        allowed: the names of the indexes that may be used.
+        ignored: the names of those that may not.
         forced: whether a scan of the table must be avoided at any cost.
+        partitions: the numbers of the partitions that may be used.
     """
 
     allowed: frozenset[str] | None = None
     ignored: frozenset[str] = frozenset()
     forced: bool = False
+    partitions: frozenset[int] | None = None
 
     @classmethod
     def of(cls, table: Table, node: exp.Expr) -> IndexHints:
@@ -45,9 +49,24 @@ class IndexHints:
             else:
                 allowed = found | (allowed or frozenset())
                 forced = forced or str(hint.this).upper() == "FORCE"
-        return cls(allowed, ignored, forced)
+        return cls(allowed, ignored, forced, _partitions(table, node))
 
     def permits(self, index: Index) -> bool:
         """Whether an index may be used."""
         name = index.definition.name
         return index.definition.visible and name not in self.ignored and (self.allowed is None or name in self.allowed)
+
+
+def _partitions(table: Table, node: exp.Expr) -> frozenset[int] | None:
+    """The numbers of the partitions that ``PARTITION (…)`` names. Raises a `DatabaseError` (1747, 1735)."""
+    said = node.args.get("partition")
+    if said is None:
+        return None
+    if table.partitioning is None:
+        raise database_error(1747, "PARTITION () clause on non partitioned table")
+    known = [each.name.lower() for each in table.partitioning.partitions]
+    names = [each.name for each in said.expressions]
+    for name in names:
+        if name.lower() not in known:
+            raise database_error(1735, f"Unknown partition '{name}' in table '{table.name}'")
+    return frozenset(known.index(name.lower()) for name in names)

@@ -33,7 +33,7 @@ def min_max_paths(
         read: the columns that the statement reads.
     """
     column, greatest = of
-    left = conditions.column_ranges(env) if conditions.is_simple else None
+    left = conditions.column_ranges(env) if conditions.is_simple and hints.partitions is None else None
     if left is None or any(own.points == () for own in left.values()):
         return []
     for index in filter(hints.permits, conditions.table.indexes):
@@ -56,6 +56,7 @@ def min_max_paths(
             ranges = [Range(low or None, None, low_included=low_included)]
             ranges += [Range(low, low, exact=True)] if skips_nulls and points and column not in left else []
         covering = definition.clustered or read <= set(definition.place)
-        path = AccessPath(conditions.table, index, [], descending=greatest, covering=covering, access="range")
+        made = AccessPath(conditions.table, index, [], descending=greatest, covering=covering, access="range")
+        path = replace(made, in_order=True)
         return [replace(path, ranges=[each]) for each in ranges]
     return []

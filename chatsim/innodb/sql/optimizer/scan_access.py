@@ -16,7 +16,7 @@ _AVOIDED = 2.1  # what the server adds to the cost of a table scan when it compa
 
 def table_scan(request: AccessRequest) -> Candidate[AccessPath]:
     """All rows, in the order of the primary key (``ALL``)."""
-    path = AccessPath(request.table, request.table.clustered, [Range()], covering=True)
+    path = AccessPath(request.table, request.clustered, [Range()], covering=True)
     return Candidate(path, request.rows, request.page_reads.whole)
 
 
