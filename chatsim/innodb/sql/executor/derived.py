@@ -74,7 +74,9 @@ class Derived(Table):
         if plain and not all(isinstance(each, exp.Column | exp.Star) for each in inner):
             return False
         kept = (exp.AggFunc, exp.Window, exp.Query, exp.Exists, exp.Parameter, exp.Anonymous)
-        return not any(node.find(*kept) for node in (*inner, *filter(None, [select.args.get("where")])))
+        where = select.args.get("where")
+        in_where = kept if plain else (exp.Window, exp.Parameter, exp.Anonymous)
+        return not any(node.find(*kept) for node in inner) and (where is None or not where.find(*in_where))
 
     async def read(self, run: Execution) -> list[tuple[Value, ...]]:
         """Its rows. The first call runs the query."""

@@ -93,6 +93,7 @@ class Execution:
         args: the values of the placeholders.
         answer: the result.
         shares: whether plain reads take shared locks.
+        pushes: whether conditions may be pushed to an index: not in statements that change several tables.
         derived: the rows of its derived tables.
     """
 
@@ -101,6 +102,7 @@ class Execution:
     args: Sequence[Any]
     answer: Answer = field(default_factory=Answer)
     shares: bool = False
+    pushes: bool = True
     derived: dict[Table, list[tuple[Value, ...]]] = field(default_factory=dict)
 
     @property

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
     from chatsim.innodb.storage.tables import Table
 
-__all__ = ["FromClause", "Nest", "NestKind", "Operand", "VisibleColumn"]
+__all__ = ["RESOLVED", "FromClause", "Nest", "NestKind", "Operand", "VisibleColumn"]
+
+RESOLVED = "resolved"
+"""What is noted at a column of which it is known what it means."""
 
 NestKind = Literal["outer", "semi", "anti"]
 """How the tables of a nest are joined: the inner side of an outer join, IN or EXISTS, NOT IN or NOT EXISTS."""
@@ -111,6 +114,8 @@ class FromClause:
         columns: the columns that a star gives and that a name without a table can mean.
         after: of a table, those that have to be read before it (STRAIGHT_JOIN).
         merged: whether a derived table has been merged.
+        pending: conditions of merged queries that have subqueries, with the tables that they are about, and what finds
+            those of the subqueries.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class FromClause:
         self.locks: dict[int, Sequence[exp.Expr]] = {}
         self.after: dict[int, set[int]] = {}
         self.merged = False
+        self.pending: list[tuple[exp.Expr, Operand, Find]] = []
         self._find = find
         self._query = query
         self._merges = merges
@@ -154,10 +160,12 @@ class FromClause:
         """Whether an expression may be NULL; a column that never is, is not, but in an outer join."""
         if isinstance(node, exp.Literal):
             return False
-        found = self.meanings(node) if isinstance(node, exp.Column) else []
-        if len(found) != 1 or not isinstance(found[0].node, exp.Column):
+        found = [each.node for each in self.meanings(node)] if isinstance(node, exp.Column) else []
+        if isinstance(node, exp.Column) and node.meta.get(RESOLVED):
+            found = [node]
+        if len(found) != 1 or not isinstance(found[0], exp.Column):
             return True
-        name, called = found[0].node.name.lower(), found[0].node.table
+        name, called = found[0].name.lower(), found[0].table
         at = next(at for at, (each, _) in enumerate(self.tables) if each == called)
         table = self.tables[at][1]
         return table.columns[table.numbers[name]].nullable or any(at in each.tables for each in self.nests)
@@ -232,7 +240,7 @@ class FromClause:
         self.called.append(called)
         shown = set(table.shown)
         columns = [
-            VisibleColumn(column.name, called.lower(), exp.column(column.name, table=name), number in shown)
+            VisibleColumn(column.name, called.lower(), _resolved(column.name, name), number in shown)
             for number, column in enumerate(table.columns)
             if table.numbers.get(column.name.lower()) == number and number != table.hidden
         ]
@@ -255,7 +263,9 @@ class FromClause:
                 nodes += [column.node.copy() for column in inner.columns if column.shown]
             else:
                 nodes.append(each.unalias().transform(meant))
-        where = [each.transform(meant) for each in conjuncts(select.args.get("where"))]
+        conditions = conjuncts(select.args.get("where"))
+        self.pending += [(each, inner, derived.source[1]) for each in conditions if _has_query(each)]
+        where = [each.transform(meant) for each in conditions if not _has_query(each)]
         columns = [
             VisibleColumn(column.name, called.lower(), node)
             for column, node in zip(derived.columns, nodes, strict=True)
@@ -320,6 +330,17 @@ def _shared(
             pair.append(own[0])
         found.append((pair[0], pair[1]))
     return found
+
+
+def _resolved(name: str, table: str) -> exp.Column:
+    """A column of which it is known what it means."""
+    node = exp.column(name, table=table)
+    node.meta[RESOLVED] = True
+    return node
+
+
+def _has_query(node: exp.Expr) -> bool:
+    return node.find(exp.Query, exp.Exists) is not None
 
 
 def _is_dual(node: exp.Expr) -> bool:

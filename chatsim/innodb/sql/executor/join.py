@@ -320,10 +320,13 @@ class Join:
             else:
                 scan.unlock_row()
         self.examined += scan.examined
-        columns = self._joined.table(at).columns
-        by = [(column, columns[column].type) for column, _ in step.sorted_by]
-        directions = [down for _, down in step.sorted_by]
-        for hit in sorted_rows(kept, directions, lambda each: [place(each.row[column], kind) for column, kind in by]):
+        functions = [function for function, _ in step.sorted_by]
+
+        def keys(hit: Hit) -> list[object]:
+            env.rows[at] = hit.row
+            return [function(env) for function in functions]
+
+        for hit in sorted_rows(kept, [down for _, down in step.sorted_by], keys):
             env.rows[at] = hit.row
             self.hits[at] = hit
             if await found():

@@ -107,7 +107,7 @@ class JoinPlanner:
                 else choose_access(request, ordering=ordering, limit=order.limit, grouped=order.grouped)
             )
             plan.none = step.access.why_none
-            plan.ordered = step.access.ordered
+            plan.ordered = step.access.ordered and order.columns is not None
         return plan
 
     def _ready(self, nest: Nest | None) -> list[Function]:
@@ -184,7 +184,7 @@ class JoinPlanner:
             touched=joined.touched(at),
             view=self._view,
             whole_rows=at in joined.changed,
-            pushes=joined.pushes,
+            pushes=self._run.pushes,
         )
 
     # -- the order
@@ -220,7 +220,7 @@ class JoinPlanner:
         joined = self._joined
         tables = [each for at, each in self._estimates.items() if at not in self._constants]
         if len(tables) == 1:
-            order = Order(None, order.limit)
+            order = Order(None, limit=order.limit)
         search = JoinSearch(
             *(tables, frozenset(self._constants), joined.after),
             together=[frozenset(each.tables) for each in joined.nests if each.kind != "semi"],
@@ -256,8 +256,8 @@ class JoinPlanner:
 
     def _sorts_by(self, order: Order) -> int | None:
         """The table that alone decides the order."""
-        tables = {at for at, _, _ in order.columns or () if at not in self._constants}
-        return tables.pop() if len(tables) == 1 else None
+        tables = order.tables - self._constants
+        return next(iter(tables)) if len(tables) == 1 else None
 
     # -- how each is read
 
@@ -331,12 +331,11 @@ class JoinPlanner:
                     node = exp.Not(this=exp.Is(this=each.node.copy(), expression=exp.Null()))
                     before.filters.append(Filter(node, frozenset((at,)), joined.scope.compile(node)))
 
-    def _sorts_first(self, first: int, order: Order) -> list[tuple[int, bool]]:
-        """The columns by which the rows of the first table are sorted, before they are joined."""
-        named = [each for each in order.columns or () if each[0] not in self._constants]
-        if order.grouped or self._joined.count == 1 or any(at != first for at, _, _ in named):
-            return []
-        return [(column, down) for _, column, down in named]
+    def _sorts_first(self, first: int, order: Order) -> Sequence[tuple[Function, bool]]:
+        """What the rows of the first table are sorted by before they are joined, if it alone decides the order."""
+        if order.grouped or self._joined.count == 1 or order.tables - self._constants != {first}:
+            return ()
+        return order.by
 
     def _is_dynamic(self, position: Position) -> bool:
         """Whether a range is looked for with each row of the tables before it ("Range checked for each record")."""

@@ -11,6 +11,7 @@ from chatsim.innodb.sql.optimizer.join_order import Position, Strategy
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.from_clause import Nest
     from chatsim.innodb.sql.executor.joined_tables import Filter
+    from chatsim.innodb.sql.expressions import Function
     from chatsim.innodb.sql.optimizer.join_access import Lookup
     from chatsim.innodb.sql.optimizer.plan import AccessPlan
 
@@ -23,11 +24,15 @@ class Order:
 
     Attributes:
         columns: the columns of the order, each with its table and whether it is descending; None if it has others.
+        by: what the rows are sorted by, if they can't be read in this order: sort keys, and whether each is descending.
+        tables: the tables that the order names.
         limit: how many rows are wanted, if they are given as they come, or in this order.
         grouped: whether the order is for GROUP BY.
     """
 
     columns: Sequence[tuple[int, int, bool]] | None = ()
+    by: Sequence[tuple[Function, bool]] = ()
+    tables: frozenset[int] = frozenset()
     limit: int | None = None
     grouped: bool = False
 
@@ -44,7 +49,7 @@ class TableStep:
         buffered: whether it is read once, and the rows before it are kept.
         position: where the optimizer has put it; None for a single table.
         known: the tables whose rows are known when it is read, if it is planned then.
-        sorted_by: the columns by which its rows are sorted before other tables are read, and which are descending.
+        sorted_by: the sort keys by which its rows are sorted before other tables are read, and which are descending.
     """
 
     at: int
@@ -53,7 +58,7 @@ class TableStep:
     buffered: bool = False
     position: Position | None = None
     known: frozenset[int] = frozenset()
-    sorted_by: Sequence[tuple[int, bool]] = ()
+    sorted_by: Sequence[tuple[Function, bool]] = ()
 
 
 @dataclass

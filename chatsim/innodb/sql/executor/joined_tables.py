@@ -53,7 +53,6 @@ class JoinedTables:
         hints: the index hints for each table.
         changed: the tables whose rows are going to be changed, so that no index is enough for them, and the columns
             that are.
-        pushes: whether conditions may be pushed to an index.
         buffers: whether rows may be kept in a join buffer.
     """
 
@@ -63,7 +62,6 @@ class JoinedTables:
         self.nests = list(clause.nests)
         self.hints = [IndexHints.of(table, node) for (_, table), node in zip(scope.tables, clause.nodes, strict=True)]
         self.changed: dict[int, set[int]] = {}
-        self.pushes = True
         self.buffers = True
         for nest in self.nests:
             self.wanted += nest.on if nest.kind == "semi" else ()

@@ -72,7 +72,6 @@ class _MultiTable:
         wanted = joiner.resolved(conjuncts(node.args.get("where")))
         self.joined = JoinedTables(self.scope, self.clause, [*wanted, *self.clause.wanted])
         self.joined.buffers = False
-        self.joined.pushes = alone
         self.locking = Locking.of(exp.Select(), self.clause)
         self._direct = [
             table
@@ -105,6 +104,7 @@ class _MultiTable:
 
     def readings(self, run: Execution) -> list[Reading]:
         """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
+        run.pushes = self._alone
         run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
         view = run.session.view() if not run.shares else None
         found = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.from_clause import FromClause, Operand
+from chatsim.innodb.sql.executor.from_clause import RESOLVED, FromClause, Operand
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
@@ -93,9 +93,9 @@ class Names:
 
         return node.transform(changed, copy=False)
 
-    def beside(self, operand: Operand) -> Names:
-        """The names in a subquery whose tables have become tables of this query: its own come first."""
-        names = Names(operand, self._scope, self._find, self._query, self._outer, merges_within=self.merges_within)
+    def beside(self, operand: Operand, find: Find) -> Names:
+        """The names in a query whose tables have become tables of this one: its own come first."""
+        names = Names(operand, self._scope, find, self._query, self._outer, merges_within=self.merges_within)
         names._beside = self
         names._preparing = self._preparing
         return names
@@ -108,6 +108,8 @@ class Names:
             conditions[:] = [self.resolve(each) for each in conditions]
 
     def _column(self, node: exp.Column) -> exp.Expr:
+        if node.meta.get(RESOLVED):
+            return node
         found = self._clause.meanings(node)
         if len(found) == 1:
             return found[0].node.copy() if self._clause.rewrites else node

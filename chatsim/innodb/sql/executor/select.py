@@ -22,6 +22,7 @@ from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.select_run import SelectRun
 from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
 from chatsim.innodb.storage.locks import NotGrantedError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Each", "Select"]
 
+_NO_TABLE = -1
 _MODIFIERS = ("HIGH_PRIORITY", "SQL_SMALL_RESULT", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_NO_CACHE")
 
 Each = Callable[[tuple[Value, ...]], Awaitable[None]]
@@ -98,6 +100,7 @@ class Select:
         scope.grouping = True
         by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
+        self.ordered_tables = frozenset[int]().union(*(_named(each, scope) or frozenset((_NO_TABLE,)) for each in by))
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
         self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
@@ -144,9 +147,13 @@ class Select:
     def order_wanted(self, rows_wanted: int | None) -> Order:
         """The order in which its rows are wanted from the join."""
         if self.grouped:
-            return Order(self.grouping, grouped=bool(self.grouping))
+            tables = frozenset(at for at, _, _ in self.grouping)
+            return Order(self.grouping, tables=tables, grouped=bool(self.grouping))
         limit = None if self.distinct else rows_wanted
-        return Order(self.ordering if self.order else (), limit)
+        if not self.order:
+            return Order(limit=limit)
+        by = list(zip(self.order, self.directions, strict=True))
+        return Order(self.ordering, by, self.ordered_tables, limit)
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""
@@ -286,6 +293,13 @@ class Select:
         else:
             run.warn(1329, "No data - zero rows fetched, selected, or processed")
         run.answer.affected = len(rows)
+
+
+def _named(node: exp.Expr, scope: Scope) -> frozenset[int]:
+    """The tables that an expression names; none for one with an aggregate or a subquery."""
+    if node.find(exp.AggFunc, SubqueryValue):
+        return frozenset()
+    return frozenset(scope.column(each)[0] for each in node.find_all(exp.Column))
 
 
 def _column(table: int, at: int) -> Function:

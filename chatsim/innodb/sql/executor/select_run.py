@@ -65,7 +65,7 @@ class SelectRun:
             select = self._select
             if select.joined.count:
                 plan = await self._join.plan(select.order_wanted(self._rows_wanted))
-                self._ordered = plan.ordered and not self._grouped and select.ordering is not None
+                self._ordered = plan.ordered and not self._grouped
                 await self._join.read(plan, self._row_found)
             elif await all_hold(self._run, [each.holds for each in select.joined.filters[None]], self._env):
                 await self._row_found()

@@ -47,10 +47,16 @@ class SubqueryJoiner:
 
     def resolved(self, conditions: Iterable[exp.Expr]) -> list[exp.Expr]:
         """The conditions with their names resolved, without those that have become joins."""
-        left = [each for each in conditions if not self._clause.tables or not self._join(each)]
-        return [self._names.resolve(each) for each in left]
+        names = self._names
+        found = [each for each in conditions if not self._clause.tables or not self._join(each, names, self._find)]
+        found = [names.resolve(each) for each in found]
+        for each, operand, find in self._clause.pending:
+            names = self._names.beside(operand, find)
+            if not self._join(each.copy(), names, find):
+                found.append(names.resolve(each.copy()))
+        return found
 
-    def _join(self, condition: exp.Expr) -> bool:
+    def _join(self, condition: exp.Expr, names: Names, find: Find) -> bool:
         """Join the subquery of a condition, if it is IN or EXISTS, and can be joined."""
         node, anti = condition.unnest(), False
         if isinstance(node, exp.Not):
@@ -62,12 +68,14 @@ class SubqueryJoiner:
             select = _select(node.this)
         else:
             return False
-        if select is None or not self._can_be_joined(select, left, anti=anti):
+        if select is None or not self._can_be_joined(select, left, names, find, anti=anti):
             return False
-        self._add(select.copy(), left, anti=anti)
+        self._add(select.copy(), left, names, find, anti=anti)
         return True
 
-    def _can_be_joined(self, select: exp.Select, left: exp.Expr | None, *, anti: bool) -> bool:
+    def _can_be_joined(
+        self, select: exp.Select, left: exp.Expr | None, names: Names, find: Find, *, anti: bool
+    ) -> bool:
         outputs = [each.unalias() for each in select.expressions]
         parts = _parts(left)
         if left is None and (select.args.get("distinct") or any(each.find(exp.AggFunc) for each in outputs)):
@@ -79,28 +87,29 @@ class SubqueryJoiner:
         inner = FromClause(
             select.args["from_"].this.copy(),
             [each.copy() for each in select.args.get("joins") or ()],
-            self._find,
+            find,
             self._query,
             merges=self._merges,
         )
         if left is None or not anti:
             return not anti or self._is_correlated(select, inner)
-        whole = [*((self._clause, each) for each in parts), *((inner, each) for each in outputs)]
-        return not any(clause.may_be_null(each) for clause, each in whole)
+        return not any(self._clause.may_be_null(names.resolve(each.copy())) for each in parts) and not any(
+            inner.may_be_null(each) for each in outputs
+        )
 
     def _is_correlated(self, select: exp.Select, inner: FromClause) -> bool:
         where = select.args.get("where")
         return where is not None and any(not inner.meanings(each) for each in where.find_all(exp.Column))
 
-    def _add(self, select: exp.Select, left: exp.Expr | None, *, anti: bool) -> None:
+    def _add(self, select: exp.Select, left: exp.Expr | None, around: Names, find: Find, *, anti: bool) -> None:
         """Add the tables of a subquery, and its conditions."""
-        inner = self._clause.add_query(select, self._find, merges=self._merges)
-        names = self._names.beside(inner)
+        inner = self._clause.add_query(select, find, merges=self._merges)
+        names = around.beside(inner, find)
         nest = Nest("anti" if anti else "semi", set(inner.tables), [])
         on = [names.resolve(each) for each in [*inner.wanted, *conjuncts(select.args.get("where"))]]
         if left is not None:
             for value, output in zip(_parts(left), select.expressions, strict=True):
-                on.append(exp.EQ(this=self._names.resolve(value), expression=names.resolve(output.unalias())))
+                on.append(exp.EQ(this=around.resolve(value), expression=names.resolve(output.unalias())))
         for each in inner.nests:
             each.within = each.within or nest
             each.on[:] = [names.resolve(condition) for condition in each.on]
