@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, MutableMapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.transactions import SessionTransaction
 from chatsim.innodb.server.variables import system_variable
+from chatsim.innodb.sql.executor.execution import Answer
+from chatsim.innodb.sql.executor.statements import Statement
 from chatsim.innodb.storage.structures import Transaction
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
@@ -74,6 +77,10 @@ class StatementContext(SessionTransaction):
         if False in self.made_temporary:
             found.append((1752, "The dropping of some temporary tables could not be rolled back."))
         return found
+
+    async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
+        """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
+        raise NotImplementedError
 
     @property
     def tables(self) -> MutableMapping[str, Table]:

@@ -43,8 +43,8 @@ async def execute(node: exp.Expr, session: StatementContext, args: Sequence[Any]
 
 
 @execute.register(Definition | exp.TruncateTable)
-async def _define(node: exp.Expr, session: StatementContext, _: Sequence[Any]) -> Answer:
-    return await definitions.define(node, session)
+async def _define(node: exp.Expr, session: StatementContext, args: Sequence[Any]) -> Answer:
+    return await definitions.define(node, session, args)
 
 
 # -- transactions

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Container, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlglot import exp
 
@@ -16,6 +16,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.sql import ddl, syntax
 from chatsim.innodb.sql.executor.execution import Answer
+from chatsim.innodb.sql.executor.statements import prepare
 from chatsim.innodb.sql.expressions import unsupported
 
 __all__ = ["define"]
@@ -23,8 +24,13 @@ __all__ = ["define"]
 Change: TypeAlias = Callable[[], None]
 
 
-async def define(node: exp.Expr, session: StatementContext) -> Answer:
+async def define(node: exp.Expr, session: StatementContext, args: Sequence[Any]) -> Answer:
     """Execute a statement about tables and indexes.
+
+    Args:
+        node: its syntax tree.
+        session: the session.
+        args: the values of its placeholders.
 
     Raises:
         DatabaseError: it failed.
@@ -32,7 +38,7 @@ async def define(node: exp.Expr, session: StatementContext) -> Answer:
     """
     match node:
         case syntax.CreateTable():
-            return await _create_table(node, session)
+            return await (_create_from_query(node, session, args) if node.expression else _create_table(node, session))
         case syntax.DropTables():
             return await _drop_tables(node, session)
         case syntax.RenameTables():
@@ -61,8 +67,6 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
 
 async def _create_table(node: syntax.CreateTable, session: StatementContext) -> Answer:
     engine, name, said = session.engine, node.this.name, node.args["declared"]
-    if node.expression:
-        raise unsupported("CREATE TABLE … SELECT")
     if said.exists and name in (session.temporary if said.temporary else engine.tables):
         if not said.temporary:
             await session.commit()
@@ -75,6 +79,32 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
         session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session.tables, session))
     )
     return Answer()
+
+
+async def _create_from_query(node: syntax.CreateTable, session: StatementContext, args: Sequence[Any]) -> Answer:
+    """CREATE TABLE … SELECT: the table, with the columns of the query, and its rows. All of it, or nothing."""
+    engine, name, temporary = session.engine, node.this.name, node.args["declared"].temporary
+    tables = session.temporary if temporary else engine.tables
+    made = ddl.with_columns_of_query(node, session.table)
+    if made.args["declared"].exists and name in tables:
+        return await _create_table(made, session)
+    if not temporary:
+        await session.commit()
+        await session.change_table(name)
+    try:
+        ddl.create_table(made, tables, session.tables, session)()
+        engine.prepared.invalidate()
+        try:
+            insert = prepare(ddl.insert_of_query(made), session.table)
+            assert insert is not None
+            return await session.execute_on_rows(insert, args)
+        except BaseException:
+            ddl.drop_tables([name], tables, exists=True)()
+            engine.prepared.invalidate()
+            raise
+    finally:
+        if not temporary:
+            await session.commit()
 
 
 async def _truncate(node: exp.TruncateTable, session: StatementContext) -> Answer:

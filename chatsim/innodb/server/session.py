@@ -75,7 +75,7 @@ class EngineSession(StatementContext):
         if statement is None:
             answer = await control.execute(prepared.node, self, args)
         else:
-            answer = await self._execute_on_rows(statement, args)
+            answer = await self.execute_on_rows(statement, args)
         self.engine.statements += 1
         return answer
 
@@ -83,7 +83,8 @@ class EngineSession(StatementContext):
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
         return bool(self.temporary) and any(each.name in self.temporary for each in prepared.node.find_all(exp.Table))
 
-    async def _execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
+    async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
+        """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
         if self.read_only and statement.writes:
             raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         for table, times in Counter(statement.tables).items():

@@ -195,7 +195,7 @@ class Definition(exp.Expression):
 class CreateTable(Definition):
     """CREATE TABLE: the name, and the value `declared`."""
 
-    arg_types: ClassVar = {"this": True, "declared": True, "expression": False}
+    arg_types: ClassVar = {"this": True, "declared": True, "expression": False, "names": False}
 
 
 class AlterTable(Definition):

@@ -6,7 +6,7 @@ import re
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-__all__ = ["DATE", "ZERO", "as_duration", "as_moment", "digits", "is_out_of_calendar", "parsed_moment"]
+__all__ = ["DATE", "ZERO", "OutOfCalendarError", "as_duration", "as_moment", "digits", "parsed_moment"]
 
 DATE = "date"
 """What `as_duration` says follows a TIME that was taken from a date."""
@@ -36,6 +36,10 @@ _CENTURY, _TURN = 100, 70  # years of two digits from 70 on are in the last cent
 _LONGEST = timedelta(hours=838, minutes=59, seconds=59)
 
 
+class OutOfCalendarError(ValueError):
+    """A text has the form of a time, but there is no such time."""
+
+
 def parsed_moment(text: str) -> tuple[datetime, str, str]:
     """A text as a time, in UTC; what follows it in the text; and the mark between year and month, if there is one.
 
@@ -58,7 +62,12 @@ def parsed_moment(text: str) -> tuple[datetime, str, str]:
     hour, minute, second = clock or [int(found[each] or 0) for each in ("hour", "minute", "second")]
     if not (month or day) and (year == 0 or (short and year == 2000)):
         return ZERO, found["rest"].strip(), found["mark"] or ""
-    moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
+    if month > 12 or day > 31 or hour > 23 or minute > 59 or second > 59:
+        raise ValueError(text)
+    try:
+        moment = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001
+    except ValueError:
+        raise OutOfCalendarError(text) from None
     moment += timedelta(microseconds=_micro(found["fraction"]))
     if zone := found["zone"]:
         hours, minutes = int(zone[1:3]), int(zone[4:])
@@ -94,11 +103,6 @@ def digits(number: float | Decimal) -> str:
     raise ValueError(str(number))
 
 
-def is_out_of_calendar(error: ValueError) -> bool:
-    """Whether a text has the form of a time, but there is no such time."""
-    return "out of range" in str(error) or "must be in" in str(error)
-
-
 def as_duration(value: str | float | date | timedelta) -> tuple[timedelta, str]:
     """A text or a number as a TIME, and what follows it in the text.
 
@@ -122,7 +126,7 @@ def as_duration(value: str | float | date | timedelta) -> tuple[timedelta, str]:
     if found["minutes"] is None and found["days"] is None:  # HHMMSS
         hours, minutes, seconds = hours // 10_000, hours // 100 % 100, hours % 100
     if minutes > 59 or seconds > 59:
-        raise ValueError(f"{text} is out of range")
+        raise OutOfCalendarError(text)
     length = timedelta(int(found["days"] or 0), seconds, _micro(found["fraction"]), 0, minutes, hours)
     if length > _LONGEST:
         raise OverflowError(text)

@@ -335,7 +335,6 @@ def test_a_declaration_of_what_the_model_has_not_is_refused_by_name_and_makes_no
 @pytest.mark.parametrize(
     "sql",
     [
-        "CREATE TABLE u AS SELECT * FROM t",
         "CREATE VIEW v AS SELECT 1",
         "ALTER TABLE t CONVERT TO CHARACTER SET latin1",
         "ALTER TABLE t ORDER BY a",

@@ -22,7 +22,7 @@ from chatsim.innodb.storage.column_types import (
     Year,
 )
 
-__all__ = ["collation_of", "column_type"]
+__all__ = ["collation_of", "column_type", "type_syntax"]
 
 _INTEGERS = {"TINYINT": 1, "SMALLINT": 2, "MEDIUMINT": 3, "INT": 4, "BIGINT": 8, "BOOL": 1}
 
@@ -129,3 +129,40 @@ def _text_type(kind: TypeSyntax, default: Collation) -> ColumnType | None:
     if name in _BLOBS:
         return Binary(_TYPICAL_TEXT, _BLOBS[name], long=True)
     return Json(_TYPICAL_TEXT) if name == "JSON" else None
+
+
+def type_syntax(kind: ColumnType) -> TypeSyntax:
+    """The declaration of a column type: that of a new column like an old one."""
+    match kind:
+        case Integer(size=size, low=low):
+            name = next(name for name, bytes_ in _INTEGERS.items() if bytes_ == size)
+            return TypeSyntax(name, unsigned=low == 0)
+        case Decimals(digits=digits, scale=scale, signed=signed):
+            return TypeSyntax("DECIMAL", (digits, scale), unsigned=not signed)
+        case Doubles(digits=pair, signed=signed):
+            name = "FLOAT" if kind.size == Doubles.SINGLE else "DOUBLE"
+            return TypeSyntax(name, pair or (), unsigned=not signed)
+        case Bits(bits=bits):
+            return TypeSyntax("BIT", (bits,))
+        case Moment(digits=digits_or_none):
+            name = next(name for name, size in _MOMENTS.items() if size == kind.size)
+            return TypeSyntax(name, () if digits_or_none is None else (digits_or_none,))
+    return _text_syntax(kind)
+
+
+def _text_syntax(kind: ColumnType) -> TypeSyntax:
+    match kind:
+        case Text(length=length, collation=collation):
+            name = next((name for name, most in _TEXTS.items() if kind.long and most == length), "VARCHAR")
+            name = "CHAR" if kind.trimmed else name
+            return TypeSyntax(name, () if kind.long else (length,), collation=collation.name)
+        case Binary(length=length, long=long, fixed=fixed):
+            name = next((name for name, most in _BLOBS.items() if long and most == length), "VARBINARY")
+            return TypeSyntax("BINARY" if fixed else name, () if long else (length,))
+        case Enumeration(members=members, collation=collation):
+            return TypeSyntax("ENUM", members=members, collation=collation.name)
+        case MemberSet(members=members, collation=collation):
+            return TypeSyntax("SET", members=members, collation=collation.name)
+        case TimeOfDay(digits=digits):
+            return TypeSyntax("TIME", (digits,))
+    return TypeSyntax("JSON" if isinstance(kind, Json) else "YEAR")

@@ -29,6 +29,10 @@ _TEXT_FUNCTIONS = (exp.Lower, exp.Upper, exp.Concat, exp.Left, exp.Right, exp.Su
 _INTEGER_FUNCTIONS = (exp.Length, exp.Year, exp.Month, exp.Day, exp.Hour)
 
 
+_WIDEST = 30
+"""Characters of a number or a time as a text."""
+
+
 def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     """The type of an expression's values. Raises `NotImplementedError` for one that the model does not know."""
     node = node.unnest()
@@ -66,9 +70,10 @@ def _text_type(node: exp.Expr, kinds: list[ColumnType]) -> ColumnType:
     texts = [kind for kind in kinds if isinstance(kind, Text | Binary)]
     if any(kind.long for kind in texts) or any(isinstance(kind, Json) for kind in kinds):
         raise database_error(3757, "Cannot create a functional index on an expression that returns a BLOB or TEXT.")
-    length = max(sum(kind.length for kind in texts), sum(len(each.name) for each in node.find_all(exp.Literal)), 1)
+    length = sum(len(each.name) for each in node.find_all(exp.Literal) if each.is_string)
+    length += sum(kind.length if isinstance(kind, Text | Binary) else _WIDEST for kind in kinds)
     collation = next((kind.collation for kind in texts if isinstance(kind, Text)), DEFAULT)
-    return Text(min(length, 30), length, collation)
+    return Text(min(length, 30), max(length, 1), collation)
 
 
 def _number_type(node: exp.Expr, kinds: list[ColumnType]) -> ColumnType:

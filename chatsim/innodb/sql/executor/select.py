@@ -67,12 +67,12 @@ class Select:
         )
         scope.grouping = True
         self.names: list[str] = []
-        self._select_list = self._expand_select_list()
-        self.outputs = [scope.compile(each) for each in self._select_list]
-        self.kinds = [scope.kind(each) for each in self._select_list]
+        self.select_list = self._expand_select_list()
+        self.outputs = [scope.compile(each) for each in self.select_list]
+        self.kinds = [scope.kind(each) for each in self.select_list]
         scope.grouping = False
         self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
-        self.nullable = [self._may_be_null(each) for each in self._select_list]
+        self.nullable = [self._may_be_null(each) for each in self.select_list]
         self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
@@ -269,14 +269,14 @@ class Select:
 
     @cached_property
     def _aliases(self) -> dict[str, exp.Expr]:
-        return {each.alias.lower(): each.this for each in self._select_list if isinstance(each, exp.Alias)}
+        return {each.alias.lower(): each.this for each in self.select_list if isinstance(each, exp.Alias)}
 
     def _by_position(self, node: exp.Expr, where: str) -> exp.Expr | None:
         if not isinstance(node, exp.Literal) or node.is_string:
             return None
-        if not node.name.isdigit() or not 1 <= int(node.name) <= len(self._select_list):
+        if not node.name.isdigit() or not 1 <= int(node.name) <= len(self.select_list):
             raise database_error(1054, f"Unknown column '{node.name}' in '{where}'")
-        return self._select_list[int(node.name) - 1].unalias()
+        return self.select_list[int(node.name) - 1].unalias()
 
     def _by_alias(self, node: exp.Expr) -> exp.Expr | None:
         if not isinstance(node, exp.Column) or node.table:

@@ -13,7 +13,7 @@ from chatsim.innodb.storage.column_types.base import (
     BadValueError,
     ColumnType,
 )
-from chatsim.innodb.storage.moments import DATE, ZERO, as_duration, digits, is_out_of_calendar, parsed_moment
+from chatsim.innodb.storage.moments import DATE, ZERO, OutOfCalendarError, as_duration, digits, parsed_moment
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
 __all__ = ["Moment", "TimeOfDay"]
@@ -58,7 +58,7 @@ class Moment(ColumnType):
         try:
             moment, rest, mark = parsed_moment(text if isinstance(value, str | bytes) else digits(as_number(value)))
         except ValueError as error:
-            warns = OUT_OF_RANGE if isinstance(value, str) and is_out_of_calendar(error) else TRUNCATED
+            warns = OUT_OF_RANGE if isinstance(value, str) and isinstance(error, OutOfCalendarError) else TRUNCATED
             raise self._incorrect(text, self.zero, warns) from None
         if moment == ZERO:
             raise self._incorrect(text, self.zero, OUT_OF_RANGE)
@@ -143,7 +143,7 @@ class TimeOfDay(ColumnType):
             kept = -longest if text.startswith("-") else longest
             raise BadValueError(1292, reason, kept, warns=OUT_OF_RANGE) from None
         except ValueError as error:
-            warns = OUT_OF_RANGE if is_out_of_calendar(error) else TRUNCATED
+            warns = OUT_OF_RANGE if isinstance(error, OutOfCalendarError) else TRUNCATED
             raise BadValueError(1292, reason, timedelta(), warns=warns) from None
         sign = -1 if length < timedelta() else 1
         micro = abs(length) // timedelta(microseconds=1)
