@@ -51,10 +51,11 @@ class Do(exp.Expression):
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens, _curr,
-# _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment, _parse_function,
-# _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS, PLACEHOLDER_PARSERS and
-# FUNC_TOKENS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core themselves.
+# _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens,
+# _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment,
+# _parse_function, _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS,
+# PLACEHOLDER_PARSERS and FUNC_TOKENS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core
+# themselves.
 class _Parser(DefinitionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -118,6 +119,7 @@ class _Parser(DefinitionParser):
                 del self._tokens[at : at + 2]
             else:
                 at += 1
+        self._tokens_size = len(self._tokens)
         self._advance(0)
 
     def replace(self) -> exp.Expr:

@@ -161,8 +161,8 @@ class Query(Protocol):
         """Whether it is known before that it has no more than one row."""
         ...
 
-    def estimated_rows(self, run: Execution) -> float:
-        """How many rows the optimizer expects of it."""
+    def estimate(self, run: Execution, outer: Env | None = None) -> tuple[float, float]:
+        """What the optimizer expects that it costs, and how many rows it has, within an outer query."""
         ...
 
 

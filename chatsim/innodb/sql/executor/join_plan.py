@@ -86,12 +86,15 @@ class JoinPlanner:
         plan.steps = self._level(steps, None, None, set(self._constants))
         return plan
 
-    def estimated_rows(self) -> float:
-        """How many rows the optimizer expects of the join."""
-        if not self._estimate():
-            return 0.0
-        positions = self._search(Order(None))
-        return positions[-1].rows if positions else 1.0
+    def estimate(self, order: Order) -> tuple[float, float]:
+        """What the optimizer expects that the join costs, and how many rows it has."""
+        if not self._joined.count or not self._estimate():
+            return 0.0, 0.0
+        positions = self._search(order)
+        if not positions:
+            return 0.0, 1.0
+        sorts = order.tables - self._constants
+        return positions[-1].cost + (positions[-1].rows if sorts else 0.0), positions[-1].rows
 
     def _plan_alone(self, order: Order) -> JoinPlan:
         """The plan for a single table."""
@@ -197,7 +200,7 @@ class JoinPlanner:
                 continue
             conditions, table = joined.conditions(at, self._constants), joined.table(at)
             if isinstance(table, Derived):
-                rows = 1.0 if table.query.has_one_row(self._run) else max(table.query.estimated_rows(self._run), 2.0)
+                rows = 1.0 if table.query.has_one_row(self._run) else max(table.query.estimate(self._run)[1], 2.0)
                 filters = (nest := joined.nest_of(at)) is None or nest.kind == "outer"
                 self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), rows, filters=filters)
                 continue
@@ -219,8 +222,6 @@ class JoinPlanner:
     def _search(self, order: Order) -> tuple[Position, ...]:
         joined = self._joined
         tables = [each for at, each in self._estimates.items() if at not in self._constants]
-        if len(tables) == 1:
-            order = Order(None, limit=order.limit)
         search = JoinSearch(
             *(tables, frozenset(self._constants), joined.after),
             together=[frozenset(each.tables) for each in joined.nests if each.kind != "semi"],
@@ -401,7 +402,8 @@ class JoinPlanner:
         own = source if nest.kind == "semi" else nest
         if semijoin is None or semijoin.strategy is Strategy.FIRST_MATCH:
             outside = known if nest.kind == "semi" else set(range(self._joined.count)) - nest.tables | self._constants
-            step = NestStep(nest, self._level(steps, nest, own, set(outside)), not_exists=self._not_exists(nest))
+            not_exists = self._not_exists(nest) and (nest.kind == "anti" or known > self._constants)
+            step = NestStep(nest, self._level(steps, nest, own, set(outside)), not_exists=not_exists)
             known |= nest.tables
             return step
         inside = self._level(self._accesses(semijoin.inner, Order()), nest, own, set(self._constants))

@@ -14,13 +14,14 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.from_clause import RESOLVED, FromClause, Operand
+from chatsim.innodb.sql.executor.in_subqueries import compared_variant, exists_variant, is_condition, null_matters
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
-from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
+from chatsim.innodb.sql.expressions.queries import ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
 
 if TYPE_CHECKING:
-    from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
+    from chatsim.innodb.sql.executor.execution import Find, PrepareQuery, Query
     from chatsim.innodb.storage.column_types import ColumnType
 
 __all__ = ["Names"]
@@ -44,6 +45,7 @@ class Names:
         query: prepares a subquery.
         outer: the names of the query around it.
         merges_within: whether derived tables of subqueries may be merged.
+        materializes: whether the rows of a subquery of IN may be kept: not in a statement that changes one table.
 
     Attributes:
         merges_within: whether derived tables of subqueries may be merged.
@@ -58,6 +60,7 @@ class Names:
         outer: Names | None = None,
         *,
         merges_within: bool = True,
+        materializes: bool = True,
     ) -> None:
         self.merges_within = merges_within
         self._clause = clause
@@ -66,6 +69,8 @@ class Names:
         self._query = query
         self._outer = outer
         self._preparing: list[Subquery] = []
+        self._compared: list[tuple[Function, ColumnType | None]] = []
+        self.materializes = materializes
         self._beside: Names | None = None
 
     @property
@@ -85,6 +90,8 @@ class Names:
         """
 
         def changed(part: exp.Expr) -> exp.Expr:
+            if isinstance(part, ComparedValue) and self._outer is not None:
+                return self._outer_value(self._outer.compared(part.args["number"]), "<cache>")
             if isinstance(part, exp.Column) and not isinstance(part.this, exp.Star):
                 if not part.table and part.name.lower() in aliases:
                     return part
@@ -120,8 +127,11 @@ class Names:
         value = self._outer.value_of(node)
         if value is None:
             return node
+        return self._outer_value(value, node.sql("mysql"))
+
+    def _outer_value(self, value: tuple[Function, ColumnType | None], name: str) -> OuterValue:
         self._scope.outer_values.append(value)
-        return OuterValue(number=len(self._scope.outer_values) - 1, name=node.sql("mysql"))
+        return OuterValue(number=len(self._scope.outer_values) - 1, name=name)
 
     def value_of(self, node: exp.Column) -> tuple[Function, ColumnType | None] | None:
         """A column of this query for one within it, as a function of the environment of that; and its type."""
@@ -177,13 +187,13 @@ class Names:
         operator: type[exp.Expr] | None,
         aliases: Collection[str],
     ) -> SubqueryValue:
+        matters, materializes = null_matters(query), self.materializes and is_condition(query)
         left = None if left is None else self.resolve(left, aliases)
-        subquery = Subquery(quantifier, operator)
-        self._preparing.append(subquery)
-        try:
-            subquery.query = self._query(_inner(query), self._find, strict=self._scope.strict, outer=self)
-        finally:
-            self._preparing.pop()
+        subquery = Subquery(quantifier, operator, materializes=materializes)
+        variant = exists_variant(_inner(query)) if quantifier == "any" and operator is exp.EQ else None
+        subquery.query = self._prepared(_inner(query), subquery)
+        if variant is not None and left is not None and len(subquery.query.names) == len(_parts(left)):
+            self._prepare_variant(subquery, variant, left, matters=matters)
         if quantifier != "exists":
             wanted = len(left.unnest().expressions) if left is not None and isinstance(left.unnest(), exp.Tuple) else 1
             if len(subquery.query.names) != wanted:
@@ -194,6 +204,38 @@ class Names:
             number=len(self._scope.subqueries) - 1,
             references=[each.copy() for each in subquery.references],
         )
+
+    def _prepared(self, node: exp.Expr, subquery: Subquery) -> Query:
+        self._preparing.append(subquery)
+        try:
+            return self._query(node, self._find, strict=self._scope.strict, outer=self)
+        finally:
+            self._preparing.pop()
+
+    def _prepare_variant(self, subquery: Subquery, variant: exp.Select, left: exp.Expr, *, matters: bool) -> None:
+        """Prepare the subquery that looks for rows that equal one value."""
+        parts = _parts(left)
+        may_be_null = matters and any(subquery.query.nullable)
+        self._compared = [(self._scope.compile(each), self._scope.kind(each)) for each in parts]
+        subquery.variant = self._prepared(compared_variant(variant, may_be_null=may_be_null), Subquery("exists", None))
+        subquery.null_matters = may_be_null
+        named = {self._scope.column(each)[0] for part in parts for each in part.find_all(exp.Column)}
+        subquery.beside = [self._scope.tables[at][1] for at in named]
+
+    def compared(self, number: int) -> tuple[Function, ColumnType | None]:
+        """A part of what a subquery is compared with, as a function of the subquery's environment; and its type."""
+        own, kind = self._compared[number]
+
+        def value(env: Env) -> Any:
+            assert env.outer is not None
+            return own(env.outer)
+
+        return value, kind
+
+
+def _parts(left: exp.Expr) -> list[exp.Expr]:
+    inner = left.unnest()
+    return list(inner.expressions) if isinstance(inner, exp.Tuple) else [left]
 
 
 def _inner(node: exp.Expr) -> exp.Expr:

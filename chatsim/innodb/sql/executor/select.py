@@ -144,6 +144,14 @@ class Select:
         """Whether it groups rows."""
         return self.groups is not None or bool(self.aggregates)
 
+    @property
+    def gives_groups_in_order(self) -> bool:
+        """Whether groups are given as they come, if they come in the order of an index."""
+        if not self.grouping or self.having or self.distinct:
+            return False
+        columns = [(at, column, False) for at, column, _ in self.grouping]
+        return not self.order or (self.ordering or ()) == columns[: len(self.order)]
+
     def order_wanted(self, rows_wanted: int | None) -> Order:
         """The order in which its rows are wanted from the join."""
         if self.grouped:
@@ -218,14 +226,14 @@ class Select:
             return True
         return self.joined.count == 1 and self.joined.is_single_row(0)
 
-    def estimated_rows(self, run: Execution) -> float:
-        """How many rows the optimizer expects of it."""
-        env = run.env(len(self.scope.tables))
-        if self.has_one_row(run):
-            return 1.0
-        rows = Join(self.joined, run, env, (), run.rows.trx.view).planner.estimated_rows()
+    def estimate(self, run: Execution, outer: Env | None = None) -> tuple[float, float]:
+        """What it costs, and how many rows it has; see `Query`."""
+        env = run.env(len(self.scope.tables), outer)
+        cost, rows = Join(self.joined, run, env, (), run.rows.trx.view).planner.estimate(self.order_wanted(None))
         limit = limit_value(self.limit, env)
-        return rows if limit is None else min(rows, float(limit))
+        if self.has_one_row(run):
+            rows = 1.0
+        return cost, rows if limit is None else min(rows, float(limit))
 
     def _expand_select_list(self) -> list[exp.Expr]:
         """The select list, with columns for each star."""

@@ -58,6 +58,7 @@ class SelectRun:
         self._count = 0
         self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
+        self._streams_groups = False
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
@@ -66,6 +67,7 @@ class SelectRun:
             if select.joined.count:
                 plan = await self._join.plan(select.order_wanted(self._rows_wanted))
                 self._ordered = plan.ordered and not self._grouped
+                self._streams_groups = plan.ordered and select.gives_groups_in_order
                 await self._join.read(plan, self._row_found)
             elif await all_hold(self._run, [each.holds for each in select.joined.filters[None]], self._env):
                 await self._row_found()
@@ -101,6 +103,11 @@ class SelectRun:
         """How many rows LIMIT and OFFSET want to be found; None without a LIMIT."""
         return None if self._limit is None else self._limit + self._offset
 
+    def _has_enough_groups(self) -> bool:
+        """Whether the groups are read one after the other, and those that are wanted are complete."""
+        wanted = self._rows_wanted
+        return self._streams_groups and wanted is not None and len(self._groups) >= wanted
+
     def _has_enough(self) -> bool:
         wanted = self._rows_wanted
         streams = not self._grouped and (self._ordered or not self._select.order)
@@ -111,6 +118,8 @@ class SelectRun:
         select, env = self._select, self._env
         if self._grouped:
             key = await self._evaluated(select.groups) if select.groups else ()
+            if key not in self._groups and self._has_enough_groups():
+                return True
             states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
             for at, (_, aggregate) in enumerate(select.aggregates):
                 states[at] = await self._added(aggregate, states[at])

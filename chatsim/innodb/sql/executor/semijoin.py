@@ -51,9 +51,7 @@ class SubqueryJoiner:
         found = [each for each in conditions if not self._clause.tables or not self._join(each, names, self._find)]
         found = [names.resolve(each) for each in found]
         for each, operand, find in self._clause.pending:
-            names = self._names.beside(operand, find)
-            if not self._join(each.copy(), names, find):
-                found.append(names.resolve(each.copy()))
+            found.append(self._names.beside(operand, find).resolve(each.copy()))
         return found
 
     def _join(self, condition: exp.Expr, names: Names, find: Find) -> bool:

@@ -9,6 +9,7 @@ only once for the same values of the query around it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sqlglot import exp
@@ -19,10 +20,12 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, unsupp
 from chatsim.innodb.sql.expressions.comparison import common_collation
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
+from chatsim.innodb.sql.optimizer.cost_model import ROW
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution, Query
     from chatsim.innodb.storage.column_types import ColumnType
+    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Quantifier", "Subquery", "SubqueryNeeded", "all_hold", "evaluated"]
@@ -31,6 +34,8 @@ Quantifier = Literal["scalar", "row", "exists", "any", "all"]
 """What a subquery is asked for: one value, one row, whether there is a row, comparisons with any or all of them."""
 
 T = TypeVar("T")
+
+_CREATE = 1.0  # a temporary table in memory
 
 _HOLDS: dict[type[exp.Expr], Callable[[int], bool]] = {
     exp.EQ: lambda sign: sign == 0,
@@ -48,27 +53,52 @@ class Subquery:
     Args:
         quantifier: what it is asked for.
         operator: how its rows are compared with the value on the left.
+        materializes: whether its rows may be kept.
 
     Attributes:
         query: the query.
         outer: the values of the queries around it that it uses, as functions of the environment of the next one.
         references: the columns of that one that it uses.
+        variant: the query of its rows that equal one value, if IN can ask for them.
+        null_matters: whether rows that are NULL are needed, too.
+        beside: the tables of the query around it whose columns it is compared with.
     """
 
     query: Query
 
-    def __init__(self, quantifier: Quantifier, operator: type[exp.Expr] | None) -> None:
+    def __init__(self, quantifier: Quantifier, operator: type[exp.Expr] | None, *, materializes: bool = True) -> None:
         self.quantifier = quantifier
         self.operator = operator
         self.outer: list[Function] = []
         self.references: list[exp.Expr] = []
+        self.variant: Query | None = None
+        self.null_matters = False
+        self.beside: list[Table] = []
+        self._materializes = materializes
 
     def key(self, env: Env) -> tuple[object, ...]:
         """What its rows depend on."""
         return (id(self), *[value(env) for value in self.outer])
 
-    async def read(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:
-        """Its rows, as many as are needed."""
+    def keeps_rows(self, run: Execution, env: Env) -> bool:
+        """Whether all its rows are read and kept, since that costs less than to look for each value that is asked for.
+
+        Source: manual, "Optimizing Subqueries with Materialization".
+        """
+        if self.variant is None:
+            return True
+        if self.outer or not self._materializes:
+            return False
+        times = prod(max(table.statistics.rows, 1) for table in self.beside)
+        looked, _ = self.variant.estimate(run, env)
+        whole, rows = self.query.estimate(run, env)
+        return whole + _CREATE + rows * ROW + times * ROW < times * looked
+
+    async def read(self, run: Execution, env: Env, *, looks: bool) -> list[tuple[Value, ...]]:
+        """Its rows, as many as are needed; with ``looks`` those that equal the value that is asked for."""
+        if looks:
+            assert self.variant is not None
+            return await self.variant.read(run, outer=env, most=None if self.null_matters else 1)
         rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else None)
         if self.quantifier in ("scalar", "row") and len(rows) > 1:
             raise database_error(1242, "Subquery returns more than 1 row")
@@ -76,17 +106,29 @@ class Subquery:
 
 
 class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
-    """The rows of a subquery are needed, and are not there yet."""
+    """The rows of a subquery are needed, and are not there yet.
 
-    def __init__(self, subquery: Subquery, env: Env, key: tuple[object, ...]) -> None:
+    Args:
+        subquery: the subquery.
+        env: the environment of the query around it.
+        key: where its rows are put; None to decide how they are read.
+        looks: whether only rows are needed that equal the value that is asked for.
+    """
+
+    def __init__(self, subquery: Subquery, env: Env, key: tuple[object, ...] | None, *, looks: bool = False) -> None:
         super().__init__()
         self._subquery = subquery
         self._env = env
         self._key = key
+        self._looks = looks
 
     async def answer(self, run: Execution) -> None:
         """Run the subquery."""
-        self._env.found[self._key] = await self._subquery.read(run, self._env)
+        subquery, env = self._subquery, self._env
+        if self._key is None:
+            env.found[subquery] = await evaluated(run, lambda: subquery.keeps_rows(run, env))
+        else:
+            env.found[self._key] = await subquery.read(run, env, looks=self._looks)
 
 
 async def all_hold(run: Execution, functions: Sequence[Function], env: Env) -> bool:
@@ -111,11 +153,17 @@ async def evaluated(run: Execution, compute: Callable[[], T]) -> T:
 def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
     subquery = scope.subqueries[node.args["number"]]
 
-    def rows(env: Env) -> list[tuple[Value, ...]]:
-        key = subquery.key(env)
+    def rows(env: Env, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
+        looks = False
+        if subquery.variant is not None and None not in values:
+            keeps = env.found.get(subquery)
+            if keeps is None:
+                raise SubqueryNeeded(subquery, env, None)
+            looks = not keeps
+        key = (*subquery.key(env), *(values if looks else ()))
         found: list[tuple[Value, ...]] | None = env.found.get(key)
         if found is None:
-            raise SubqueryNeeded(subquery, env, key)
+            raise SubqueryNeeded(subquery, env, key, looks=looks)
         return found
 
     if subquery.quantifier == "exists":
@@ -126,7 +174,7 @@ def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
 
 
 def _comparison(
-    left: exp.Expr, subquery: Subquery, scope: Scope, rows: Callable[[Env], list[tuple[Value, ...]]]
+    left: exp.Expr, subquery: Subquery, scope: Scope, rows: Callable[..., list[tuple[Value, ...]]]
 ) -> Function:
     """A comparison of a value, or of a row, with the rows of a subquery."""
     inner = left.unnest()
@@ -151,7 +199,7 @@ def _comparison(
 
     def value(env: Env) -> int | None:
         values = [function(env) for function in functions]
-        found = [held(values, row) for row in rows(env)]
+        found = [held(values, row) for row in rows(env, values)]
         if subquery.quantifier == "all":
             return 0 if False in found else None if None in found else 1
         if subquery.quantifier == "row" and not found:

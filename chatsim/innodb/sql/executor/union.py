@@ -99,11 +99,11 @@ class UnionQuery:
         limit = limit_value(self._limit, run.env())
         return limit is not None and limit <= 1
 
-    def estimated_rows(self, run: Execution) -> float:
-        """How many rows the optimizer expects of it."""
-        rows = sum(part.estimated_rows(run) for part in self.parts)
+    def estimate(self, run: Execution, outer: Env | None = None) -> tuple[float, float]:
+        """What it costs, and how many rows it has; see `Query`."""
+        costs, rows = zip(*[part.estimate(run, outer) for part in self.parts], strict=True)
         limit = limit_value(self._limit, run.env())
-        return rows if limit is None else min(rows, float(limit))
+        return sum(costs), sum(rows) if limit is None else min(sum(rows), float(limit))
 
 
 def distinct_rows(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:

@@ -46,7 +46,7 @@ class _Target:
             raise database_error(1288, f"The target table {node.this.name} of the {word} is not updatable")
         self.ignore = bool(node.args.get("ignore"))
         self.scope = Scope(clause.tables, strict=not self.ignore)
-        self.names = Names(clause, self.scope, find, query, merges_within=False)
+        self.names = Names(clause, self.scope, find, query, merges_within=False, materializes=False)
         self.hints = IndexHints.of(self.table, node.this)
         wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.filters = [self.scope.compile(each) for each in wanted]

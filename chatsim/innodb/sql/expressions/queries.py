@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-__all__ = ["OuterValue", "SubqueryValue"]
+__all__ = ["ComparedValue", "OuterValue", "SubqueryValue"]
+
+
+class ComparedValue(exp.Expression):
+    """In a subquery of IN, the value that its rows are compared with: the number of the part of a row."""
+
+    arg_types: ClassVar = {"number": True}
 
 
 class OuterValue(exp.Expression):

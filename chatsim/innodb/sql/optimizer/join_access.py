@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from struct import pack, unpack
 
 from chatsim.innodb.sql.expressions import Env, Function
 from chatsim.innodb.sql.optimizer.access_path import pushed_conditions
@@ -177,7 +178,7 @@ class TableEstimate:
         if self.request is None:
             return self.conditions.selectivity(int(self.rows), ())
         assert self.scan is not None
-        return min(filtered_rows(self.request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0)
+        return _single(min(filtered_rows(self.request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0))
 
     @property
     def covered(self) -> bool:
@@ -239,3 +240,9 @@ class TableEstimate:
         whole = conditions.selectivity(int(self.rows), known)
         constant = self.conditions.selectivity(int(self.rows), known)
         return self.const_filter * (whole / constant if constant else 1.0)
+
+
+def _single(value: float) -> float:
+    """A number in single precision, in which the server keeps it: a difference in the last place may decide a plan."""
+    (found,) = unpack("f", pack("f", value))
+    return float(found)
