@@ -97,7 +97,7 @@ class MySQLSlap:
     async def rate(self, way: str, *, clients: int, creations: int) -> float:
         """Creations per second. mysqlslap counts statements, so the rows are counted afterwards."""
         statements = self.WAYS[way]
-        await self._world.install("seed")
+        await self._world.install("source")
         printed = await asyncio.to_thread(
             self._program.run,
             "--no-defaults",

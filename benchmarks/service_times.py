@@ -45,11 +45,11 @@ async def main() -> dict[str, float]:
     parts = {
         "retry": POLICIES["none"],
         "limits": Limits(rate=1e9, user_leases=math.inf, strangers=True),
-        "schema": "seed",
+        "schema": "source",
         "rngs": [np.random.default_rng(1)],
     }
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         await add_users(world.admin, [ME])
         async with cluster(world, nodes=1, pool=1, strategy=strategy, **parts) as running:  # type: ignore[arg-type]
             client = await running.log_in(ME, deadline=10)

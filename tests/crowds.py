@@ -34,7 +34,7 @@ def running(platform, *, nodes=4, seed=1, **limits):
         strategy=strategy,
         retry=POLICIES["none"],
         limits=Limits(**limits),
-        schema="seed",
+        schema="source",
         rngs=rngs,
     )
 

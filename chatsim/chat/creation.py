@@ -2,7 +2,7 @@
 
 A strategy gets a session in autocommit, with its isolation level set, and returns the thread id of the pair. Its
 docstring says what it bets on, and whether it can leave orphans (rows of chat_thread that no private_chat refers to).
-The tables are those of ``schema/seed.sql``. The source's own design is `for_update`.
+The tables are those of ``schema/source.sql``. The source's own design is `for_update`.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ _OPTIONS = (
         type=click.Choice(schemas.names()),
         default="hardened",
         show_default=True,
-        help="The source's tables (seed), or the same with all constraints that correctness needs.",
+        help="The tables of the source, or the same with all constraints that correctness needs.",
     ),
     click.option(
         "--chats",

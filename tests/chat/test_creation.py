@@ -168,7 +168,7 @@ async def have(world, *pairs):
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld(Servers(mysql_url=mysql_url)) as world:
-        await world.install("seed")
+        await world.install("source")
         users = sorted({*ONE, *OTHERS, *MORE})
         for uid in users:
             await world.admin.execute("INSERT INTO user (uid, email) VALUES (?, ?)", (uid, f"{uid}@example.org"))
@@ -382,7 +382,7 @@ async def test_an_advisory_lock_that_nobody_gives_is_said_in_a_sentence_and_noth
 async def test_redis_lock_holds_the_second_caller_back_until_the_first_has_committed(mysql_url, redis_url):
     strategy = STRATEGIES["redis_lock"]
     async with MySQLWorld(Servers(mysql_url=mysql_url, redis_url=redis_url)) as world:
-        await world.install("seed")
+        await world.install("source")
         locks = await world.locks(2)
 
         async def tries():

@@ -31,20 +31,20 @@ def named(tmp_path, monkeypatch):
     return write
 
 
-def test_the_seed_has_the_sources_nine_tables_in_order():
-    found = [re.match(r"CREATE TABLE (\w+) \(", statement) for statement in schema.statements("seed")]
+def test_the_source_has_the_sources_nine_tables_in_order():
+    found = [re.match(r"CREATE TABLE (\w+) \(", statement) for statement in schema.statements("source")]
     assert [match[1] for match in found] == TABLES
 
 
 def test_a_statement_has_neither_comment_lines_nor_its_semicolon():
-    for statement in schema.statements("seed"):
+    for statement in schema.statements("source"):
         assert statement == statement.strip()
         assert not statement.endswith(";")
         assert not re.search(r"^--", statement, re.MULTILINE)
 
 
 def test_the_unique_key_that_decides_everything_is_there():
-    (chat,) = [each for each in schema.statements("seed") if "CREATE TABLE private_chat " in each]
+    (chat,) = [each for each in schema.statements("source") if "CREATE TABLE private_chat " in each]
     assert "UNIQUE KEY uniq_private_thread (user1_id, user2_id)" in chat
 
 
@@ -70,7 +70,7 @@ def test_an_unknown_schema_is_named():
         schema.statements("nope")
 
 
-def test_the_hardened_tables_are_the_seeds_and_two_more():
+def test_the_hardened_tables_are_the_sources_and_two_more():
     made = {statement.split()[2] for statement in schema.statements("hardened")}
     assert made == {*TABLES, "user_thread", "user_version"}
 

@@ -78,7 +78,7 @@ def test_without_a_node_everybody_is_told_so():
 
 async def test_the_same_crowd_on_a_real_network_and_a_real_database(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         await add_users(world.admin, range(1, 21))
         async with running(world, nodes=2) as there:
             visits = await Crowd(20, seconds=1.0, arrival=0.2).run(there)

@@ -30,7 +30,7 @@ CONNECTED = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATA
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         for uid in range(1, 13):
             await world.admin.execute("INSERT INTO user (uid, name, email) VALUES (?, 'someone', ?)", (uid, str(uid)))
         yield world
@@ -45,7 +45,7 @@ def running(world, *, strategy=STRATEGIES["one_round_trip"], nodes=2, pool=2, li
         strategy=strategy,
         retry=POLICIES["retry"],
         limits=limits,
-        schema="seed",
+        schema="source",
         rngs=rngs,
     )
 

@@ -1,7 +1,7 @@
 """The tables, as SQL text.
 
-``seed`` has exactly the source's tables, and ``hardened`` has what correctness needs in addition. The files in
-``migrations``, in the order of their numbers, lead from ``seed`` to ``hardened``.
+``source`` has exactly the source's tables, and ``hardened`` has what correctness needs in addition. The files in
+``migrations``, in the order of their numbers, lead from ``source`` to ``hardened``.
 """
 
 from __future__ import annotations

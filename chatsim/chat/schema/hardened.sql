@@ -1,5 +1,5 @@
 -- What correctness needs beyond the source's tables. Each comment names the defect that it mends: docs/source.md, Part 2.
--- The files in migrations/ lead from seed.sql to this, rows in place.
+-- The files in migrations/ lead from source.sql to this, rows in place.
 
 -- K7: one type for an id, wherever it stands
 CREATE TABLE user (

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chatsim.chat.server.store.texts import Batch, HardenedTexts, SeedTexts
+from chatsim.chat.server.store.texts import Batch, HardenedTexts, SourceTexts
 from chatsim.chat.server.store.threads import changed
 from chatsim.db.session import Isolation, Session
 
@@ -138,7 +138,7 @@ async def _read_overlapping(tx: Session, _: int, cursor: Cursor) -> Found:
 
 
 async def _write_behind_the_thread(tx: Session, batch: Batch) -> Sequence[int]:
-    appended = await SeedTexts().send(tx, batch, friends=False)
+    appended = await SourceTexts().send(tx, batch, friends=False)
     return [text.message_id for text in appended.texts]
 
 
@@ -284,7 +284,7 @@ _KINDS = (
         """The source's: the last message id seen in each thread. It bets that ids appear in their order, and loses.
 
     Writers pay nothing. Readers one range for each thread, changed or not.""",
-        "seed",
+        "source",
         safe=False,
     ),
     CursorKind(
@@ -295,7 +295,7 @@ _KINDS = (
 
     It loses a message that is overtaken by more than {_OVERLAP} ids, as on a busy server with one slow transaction.
     Writers pay nothing; readers read everything several times.""",
-        "seed",
+        "source",
         safe=False,
         rereads=True,
     ),
@@ -307,7 +307,7 @@ _KINDS = (
 
     It is the smallest change to the source, on its own tables. Writers of one thread take turns, from the lock to the
     commit. Readers pay as before: one range for each thread, changed or not.""",
-        "seed",
+        "source",
     ),
     CursorKind(
         "thread_sequence",
@@ -326,7 +326,7 @@ _KINDS = (
 
     Writers pay a row for each member and message, and all who write to the same user take turns, in every thread.
     Readers pay one range, however many threads are quiet. New threads and changes of old messages are entries too.""",
-        "seed",
+        "source",
         tables=_LOG_TABLES,
         tell=_tell_by_log,
         by_id=False,
@@ -352,7 +352,7 @@ _KINDS = (
 
     Writers do not wait for each other, but pay a second commit. Readers read the row of every writer. While one writer
     hangs, nobody gets anything new.""",
-        "seed",
+        "source",
         tables=_SLOTS,
     ),
 )

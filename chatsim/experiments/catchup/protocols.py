@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatsim.chat.server.store.texts import HardenedTexts, SeedTexts, Texts
+from chatsim.chat.server.store.texts import HardenedTexts, SourceTexts, Texts
 
 __all__ = ["PROTOCOLS", "Protocol"]
 
@@ -24,12 +24,12 @@ class Protocol:
     name: str
     bet: str
     cursors: dict[str, Texts]
-    schema: str = "seed"
+    schema: str = "source"
     at_once: int | None = None
 
 
 def _by_ids(page: int) -> dict[str, Texts]:
-    return {"message_id": SeedTexts(page, locks=False), "message_id_locked": SeedTexts(page)}
+    return {"message_id": SourceTexts(page, locks=False), "message_id_locked": SourceTexts(page)}
 
 
 _WIDE = 300

@@ -63,7 +63,7 @@ async def _check(session: Session) -> None:
         return
     if "user_thread" in tables:
         raise MigrationError("the schema was made of the hardened tables: there is nothing to migrate")
-    if missing := {statement.split()[2] for statement in schemas.statements("seed")} - tables:
+    if missing := {statement.split()[2] for statement in schemas.statements("source")} - tables:
         raise MigrationError(f"the schema has not the source's tables; missing: {', '.join(sorted(missing))}")
 
 

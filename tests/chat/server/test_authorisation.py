@@ -267,8 +267,8 @@ async def test_a_key_that_is_missing_ends_the_connection(harness, number, caplog
 
 
 @pytest.mark.parametrize("number", [number for number, row in ROWS.items() if row.numbered])
-@in_both_worlds("seed")
-async def test_what_the_seeds_tables_can_not_say_is_refused(harness, number, caplog):
+@in_both_worlds("source")
+async def test_what_the_sources_tables_can_not_say_is_refused(harness, number, caplog):
     refusals = await Refusals(harness, caplog).furnish()
     await refusals.check(ANN, number, refusals.body(number), 1108)
 
@@ -279,7 +279,7 @@ NAMING_ANOTHER = {1007: ("uid", 1011), 1009: ("touid", 1011), 1013: ("touid", 11
 """All requests that name another user: the key, and the error if there is no such user and anybody may chat."""
 
 
-@in_both_worlds(("seed", "hardened"), strangers=True)
+@in_both_worlds(("source", "hardened"), strangers=True)
 async def test_a_user_who_does_not_exist_is_refused_in_both_schemas_also_if_anybody_may_chat(harness, caplog):
     refusals = await Refusals(harness, caplog).furnish()
     for number, (key, expected) in NAMING_ANOTHER.items():

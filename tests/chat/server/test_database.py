@@ -126,7 +126,7 @@ def database(
         strategy=strategy,
         retry=retry,
         isolation=isolation,
-        texts=TEXTS["seed"],
+        texts=TEXTS["source"],
         limits=Limits(user_leases=user_leases),
         rng=np.random.default_rng(1),
     )

@@ -89,12 +89,12 @@ async def ask_for_anything(harness, seed, limit):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@in_both_worlds(("seed", "hardened"))
+@in_both_worlds(("source", "hardened"))
 async def test_whatever_is_asked_is_answered_and_the_session_goes_on(harness, seed):
     await ask_for_anything(harness, seed, REQUEST_LIMIT)
 
 
 @pytest.mark.parametrize("seed", range(2, 4))
-@in_both_worlds(("seed", "hardened"), strangers=True, request_bytes=LARGEST_BODY, text_characters=10_000)
+@in_both_worlds(("source", "hardened"), strangers=True, request_bytes=LARGEST_BODY, text_characters=10_000)
 async def test_so_it_is_if_anybody_may_write_to_anybody_and_requests_are_as_long_as_a_frame(harness, seed):
     await ask_for_anything(harness, seed, LARGEST_BODY)

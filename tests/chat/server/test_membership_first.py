@@ -122,9 +122,9 @@ def test_each_request_says_whether_it_names_a_thread():
 
 
 @pytest.mark.parametrize("number", NAMES_A_THREAD)
-@in_both_worlds(("hardened", "seed"), pool=1)
+@in_both_worlds(("hardened", "source"), pool=1)
 async def test_a_strangers_request_does_the_same_for_a_thread_of_others_as_for_none(harness, number):
-    needs_numbers = harness.schema == "seed" and number not in BOTH_TABLES
+    needs_numbers = harness.schema == "source" and number not in BOTH_TABLES
     thread = await furnished(harness)
     await traced(harness, ANN, number, thread)  # caches are warm from here on
     of_others, refused = await traced(harness, ANN, number, thread)

@@ -147,7 +147,7 @@ class Harness:
             strategy=self._strategy,
             retry=self._retry,
             isolation=self._strategy.isolation,
-            texts=TEXTS["seed"],
+            texts=TEXTS["source"],
             limits=self.limits,
             rng=np.random.default_rng(next(self._seeds)),
         )

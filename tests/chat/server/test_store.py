@@ -26,7 +26,7 @@ LONGEST = 255  # characters of a VARCHAR of the tables
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         yield world
 
 

@@ -383,7 +383,7 @@ def test_the_parameters_as_plain_values():
         "race",
         "mysql",
         "store",
-        "seed",
+        "source",
     )
 
 

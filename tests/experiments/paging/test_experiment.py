@@ -239,7 +239,7 @@ def kept_and_read(url, loads, *, contents="some"):
                 rows = (await tx.execute("SELECT id FROM user_id")).rows
                 kept = world.schema
             assert world.schema == own
-            await world.install("seed")
+            await world.install("source")
             return kept, own, list(rows)
 
     return asyncio.run(main())

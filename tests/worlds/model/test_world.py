@@ -78,7 +78,7 @@ async def with_table(world):
 def test_install_makes_the_tables_anew_and_empty_however_often():
     async def body(world):
         for _ in range(2):
-            await world.install("seed")
+            await world.install("source")
             assert world.server.engine.tables.keys() >= TABLES
             assert (await world.admin.execute("SELECT COUNT(*) FROM chat_thread")).scalar() == 0
             number = (await world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")).last_id
@@ -91,7 +91,7 @@ def test_install_makes_the_tables_anew_and_empty_however_often():
 def test_install_takes_away_tables_that_are_not_the_schemas():
     async def body(world):
         await with_table(world)
-        await world.install("seed")
+        await world.install("source")
         assert "t" not in world.server.engine.tables
 
     there(body)
@@ -101,7 +101,7 @@ def test_after_install_statements_are_about_the_new_tables():
     async def body(world):
         async with world.database(1) as database, database.session() as session:
             for _ in range(2):
-                await world.install("seed")
+                await world.install("source")
                 await session.execute("INSERT INTO chat_thread (type) VALUES (?)", ("private",))
                 assert (await session.execute("SELECT COUNT(*) FROM chat_thread")).scalar() == 1
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         yield world
 
 

@@ -44,7 +44,7 @@ async def definitions(world):
 
 
 async def old(world):
-    await world.install("seed")
+    await world.install("source")
     await world.admin.script(ROWS)
 
 

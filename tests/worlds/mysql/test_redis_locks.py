@@ -22,7 +22,7 @@ from chatsim.worlds.world import WorldError
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         yield world
 
 

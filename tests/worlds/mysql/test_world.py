@@ -52,7 +52,7 @@ asyncio.run(main())
 @pytest.fixture
 async def world(mysql_url):
     async with MySQLWorld() as world:
-        await world.install("seed")
+        await world.install("source")
         yield world
 
 
@@ -175,7 +175,7 @@ async def test_a_schema_with_another_kind_of_name_is_never_stale(admin, mysql_ur
 # the tables
 
 
-async def test_install_gives_exactly_the_tables_of_the_seed(world, admin):
+async def test_install_gives_exactly_the_tables_of_the_source(world, admin):
     rows = await admin.execute(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ?", (world.schema,)
     )
@@ -199,7 +199,7 @@ async def test_private_chat_has_the_keys_that_the_source_gives_it(world, admin):
 
 async def test_install_makes_the_tables_empty_again(world):
     await world.admin.execute("INSERT INTO chat_thread (type) VALUES ('private')")
-    await world.install("seed")
+    await world.install("source")
     assert (await world.admin.execute("SELECT COUNT(*) FROM chat_thread")).scalar() == 0
     assert (await world.admin.execute("INSERT INTO chat_thread (type) VALUES ('group')")).last_id == 1
 
@@ -348,7 +348,7 @@ async def test_a_deadlock_is_reported_once(world):
 
 async def test_a_deadlock_of_another_schema_is_none_of_this_worlds(world):
     async with MySQLWorld() as other:
-        await other.install("seed")
+        await other.install("source")
         await force_deadlock(other)
         assert await world.deadlock() is None
         assert await other.deadlock() is not None

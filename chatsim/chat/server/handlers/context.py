@@ -78,4 +78,4 @@ class HandlerContext:
     def require_numbers(self) -> None:
         """Raise `RefusalError` if messages have no numbers in this schema."""
         if not self.texts.numbered:
-            raise RefusalError(ErrorCode.NOT_IN_THIS_SCHEMA, "the seed's messages have no numbers")
+            raise RefusalError(ErrorCode.NOT_IN_THIS_SCHEMA, "the source's messages have no numbers")

@@ -51,7 +51,7 @@ async def create_private(context: HandlerContext, session: ClientSession, reques
     if not context.limits.strangers:
         async with context.lease(session.uid) as tx:
             await friends.require(tx, uid, other)
-    elif context.limits.looks_up_users:  # the seed has no foreign key that refuses an unknown user
+    elif context.limits.looks_up_users:  # the source has no foreign key that refuses an unknown user
         async with context.lease(session.uid) as tx:
             await profiles.require(tx, other)
     thread = await context.create(uid, other)

@@ -25,7 +25,7 @@ from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.threads import written
 from chatsim.db.session import Rows, Session
 
-__all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SeedTexts", "Texts"]
+__all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
 
 _PAGE = 100
 _ENDLESS = 2**63
@@ -106,7 +106,7 @@ class Texts(Protocol):
         ...
 
 
-class SeedTexts:
+class SourceTexts:
     """The source's tables: a message has no unique id and no number, so a resent text is stored twice (SD1).
 
     Args:
@@ -304,5 +304,5 @@ def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
         raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {batch.receiver} is no friend of user {batch.sender}")
 
 
-TEXTS: dict[str, Texts] = {"seed": SeedTexts(), "hardened": HardenedTexts()}
+TEXTS: dict[str, Texts] = {"source": SourceTexts(), "hardened": HardenedTexts()}
 """The default `Texts` of each schema, by its name."""

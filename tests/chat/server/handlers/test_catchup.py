@@ -181,8 +181,8 @@ async def test_who_asks_for_a_thread_of_others_gets_nothing_at_all(harness):
     assert texts((await catch_up(ann, (mine, 0, 0)))[0]) == {mine: numbered(1, 3)}
 
 
-@in_both_worlds("seed")
-async def test_the_seeds_messages_have_no_numbers_to_catch_up_by(harness):
+@in_both_worlds("source")
+async def test_the_sources_messages_have_no_numbers_to_catch_up_by(harness):
     thread = await harness.talking(ANN, BOB)
     assert await catch_up(await harness.log_in(ANN), (thread, 0, 0)) == ([], {"error": 1108})
 

@@ -8,7 +8,7 @@ from harness import ANN, BOB, CAT, in_both_worlds
 from chatsim.db.errors import ConnectionLostError, Kind
 from chatsim.db.mysql import database_error
 
-BOTH = ("seed", "hardened")
+BOTH = ("source", "hardened")
 WELCOME = "We are friends now!"
 
 
@@ -188,7 +188,7 @@ async def test_an_acceptance_that_fails_is_answered_as_one_tells_nobody_and_may_
     assert len((await ann.ask(*acceptance(ANN, BOB)))["chat_datas"]) == 2
 
 
-@in_both_worlds("seed")
+@in_both_worlds("source")
 async def test_whoever_accepts_without_a_profile_is_a_friend_all_the_same(harness):
     """A8. The hardened tables have no friend who is no user."""
     bob, ann = await harness.log_in(BOB), await harness.log_in(ANN)

@@ -9,7 +9,7 @@ from chatsim.db.errors import ConnectionLostError, Kind
 from chatsim.db.mysql import database_error
 from chatsim.worlds.loading import insert
 
-BOTH = ("seed", "hardened")
+BOTH = ("source", "hardened")
 ROUND_TRIPS = 2  # of a batch: a look, with the lock; then the rows, with the commit
 
 
@@ -127,8 +127,8 @@ async def test_a_batch_whose_names_have_longer_texts_already_is_acknowledged_all
     assert (await ann.ask(1023, {"fromuid": ANN}))["error"] == 0, "the session goes on"
 
 
-@in_both_worlds("seed")
-async def test_in_the_seeds_tables_it_is_stored_and_told_again(harness):
+@in_both_worlds("source")
+async def test_in_the_sources_tables_it_is_stored_and_told_again(harness):
     """SD1."""
     thread = await harness.talking(ANN, BOB)
     ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)

@@ -8,7 +8,7 @@ from harness import ANN, BOB, CAT, in_both_worlds
 from chatsim.db.mysql import database_error
 from chatsim.worlds.loading import add_users
 
-BOTH = ("seed", "hardened")
+BOTH = ("source", "hardened")
 
 
 def text(thread, sender, receiver, name="u"):

@@ -16,7 +16,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.worlds.loading import add_users, insert
 
-BOTH = ("seed", "hardened")
+BOTH = ("source", "hardened")
 
 
 async def applied(harness, uid, to, *, greeting="hello", back="buddy"):
@@ -253,7 +253,7 @@ def as_the_source_accepts(accepter, applicant):
     return accept
 
 
-@in_both_worlds("seed")
+@in_both_worlds("source")
 async def test_as_the_source_does_it_two_who_accept_each_other_deadlock_or_have_a_thread_each(harness):
     """T5 and T2: what the test above is to find, if it were there."""
     outcomes, at = set(), 0

@@ -11,7 +11,7 @@ from chatsim.chat.server.store.texts import TEXTS, Batch
 from chatsim.db.session import Isolation
 from chatsim.worlds.loading import insert
 
-BOTH = ("seed", "hardened")
+BOTH = ("source", "hardened")
 PAGE = 100
 OF_THREAD = "SELECT message_id FROM chat_message WHERE thread_id = ? ORDER BY message_id"
 
@@ -40,7 +40,7 @@ async def read(harness, how, *args, **named):
 async def filled(harness, count, *, content="x"):
     """A thread with so many messages."""
     thread = await harness.talking(ANN, BOB)
-    if harness.schema == "seed":
+    if harness.schema == "source":
         rows = [(thread, ANN, BOB, content) for _ in range(count)]
         await insert(harness.world.admin, "chat_message (thread_id, sender_id, recv_id, content)", rows)
     else:
@@ -124,8 +124,8 @@ async def test_of_a_batch_of_old_and_new_only_the_new_are_counted_in_the_thread_
     assert done.fresh[-1].message_id == max(each.message_id for each in done.texts)
 
 
-@in_both_worlds("seed")
-async def test_in_the_seeds_tables_a_batch_that_is_sent_again_is_stored_again(harness):
+@in_both_worlds("source")
+async def test_in_the_sources_tables_a_batch_that_is_sent_again_is_stored_again(harness):
     """SD1: they have no place for a message's name."""
     thread = await harness.talking(ANN, BOB)
     first = await sent(harness, batch(thread, "a"))
@@ -229,7 +229,7 @@ async def test_a_reader_between_two_writers_misses_nothing_wherever_one_overtake
     assert at >= 1
 
 
-@in_both_worlds("seed")
+@in_both_worlds("source")
 async def test_as_the_source_does_it_a_reader_between_two_writers_misses_a_message(harness):
     """P4: what the test above is to find. D6 of docs/source.md locks nothing."""
     thread = await harness.talking(ANN, BOB)
