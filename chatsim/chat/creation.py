@@ -17,12 +17,14 @@ from chatsim.chat.ports import Locks, LocksError, LocksTimeoutError
 from chatsim.chat.strategies import (
     StrategyError,
     UnknownStrategyError,
+    broken,
     from_file,
+    is_cancelled,
     no_strategy,
     require_async,
     require_parentheses,
 )
-from chatsim.db.errors import ConnectionLostError, DatabaseError, DuplicateKeyError
+from chatsim.db.errors import ConnectionLostError, DatabaseError, DuplicateKeyError, WrongStatementError
 from chatsim.db.session import Isolation, Rows, Session
 
 __all__ = [
@@ -35,6 +37,8 @@ __all__ = [
 ]
 
 Create = Callable[..., Awaitable[int]]
+
+_EXPECTED = (DatabaseError, LocksError, StrategyError)
 
 
 @dataclass(frozen=True)
@@ -108,14 +112,14 @@ async def attempt(strategy: CreationStrategy, tx: Session, uid: int, other: int,
         problem = _problem(thread, tx)
     except ConnectionLostError:
         raise
-    except (DatabaseError, LocksError):
-        await _undo(tx)
-        raise
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
-        await _undo(tx)  # else its caller would vanish, as a task that somebody has cancelled
-        raise StrategyError(f"strategy {strategy.name!r} raised {_describe(error)}") from error
+        await _undo(tx)
+        if isinstance(error, _EXPECTED) and not isinstance(error, WrongStatementError):
+            raise
+        # also for a CancelledError: else the caller would vanish, as a task that somebody has cancelled
+        raise broken(strategy.name, strategy.create, error) from error
     if problem:
         await _undo(tx)
         raise StrategyError(f"strategy {strategy.name!r} {problem}")
@@ -134,21 +138,6 @@ async def _undo(tx: Session) -> None:
     if tx.in_transaction:
         with suppress(ConnectionLostError):
             await tx.rollback()
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody has cancelled the current task."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _describe(error: BaseException) -> str:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f" ({place.tb_frame.f_code.co_filename}, line {place.tb_lineno})" if place else ""
-    message = f": {error}" if str(error) else ""
-    return f"{type(error).__name__}{message}{where}"
 
 
 _FIND = "SELECT thread_id FROM private_chat WHERE user1_id = ? AND user2_id = ?"

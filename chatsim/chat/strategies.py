@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import linecache
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -10,10 +12,14 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TypeVar
 
+from chatsim.db.errors import DatabaseError
+
 __all__ = [
     "StrategyError",
     "UnknownStrategyError",
+    "broken",
     "from_file",
+    "is_cancelled",
     "no_strategy",
     "require_async",
     "require_parentheses",
@@ -28,6 +34,40 @@ class UnknownStrategyError(ValueError):
 
 class StrategyError(Exception):
     """A strategy is broken: it raised an unexpected error, did not end its transaction, or returned something else."""
+
+
+def broken(name: str, function: Callable[..., object], error: BaseException) -> StrategyError:
+    """The error for a strategy out of which an error has come that is no refusal.
+
+    Args:
+        name: the strategy's name.
+        function: its function.
+        error: what has come out of it.
+    """
+    place = _place(function, error)
+    where = f" ({place})" if place else ""
+    if isinstance(error, DatabaseError):
+        statement = f" in: {' '.join(error.statement.split())}" if error.statement else ""
+        return StrategyError(f"strategy {name!r} has a wrong statement, error {error}{statement}{where}")
+    message = f": {error}" if str(error) else ""
+    return StrategyError(f"strategy {name!r} raised {type(error).__name__}{message}{where}")
+
+
+def _place(function: Callable[..., object], error: BaseException) -> str:
+    """The innermost line of a function's own file from which an error has come; or else the innermost of all lines."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    own = inspect.unwrap(function).__code__.co_filename
+    place = next((each for each in reversed(frames) if each[0] == own), frames[-1] if frames else None)
+    if place is None:
+        return ""
+    code = linecache.getline(*place).strip()
+    return f"{place[0]}, line {place[1]}{f': {code}' if code else ''}"
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the current task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def require_parentheses(decorator: str, first: object) -> None:

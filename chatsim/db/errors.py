@@ -13,6 +13,7 @@ __all__ = [
     "Kind",
     "LockNotAvailableError",
     "LockWaitTimeoutError",
+    "WrongStatementError",
 ]
 
 
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     LOCK_NOT_AVAILABLE = "lock not available"
     CONNECTION_LOST = "connection lost"
     NODE_LOST = "node lost"
+    WRONG_STATEMENT = "wrong statement"
     OTHER = "other"
 
 
@@ -35,9 +37,11 @@ class DatabaseError(Exception):
         kind: the meaning of the error.
         errno: the engine's number; None if the error is not from an engine.
         message: the engine's text.
+        statement: the text that was sent; None if it is not known.
     """
 
     kind: ClassVar[Kind] = Kind.OTHER
+    statement: str | None = None
 
     def __init__(self, errno: int | None, message: str) -> None:
         super().__init__(errno, message)
@@ -47,7 +51,8 @@ class DatabaseError(Exception):
     def __str__(self) -> str:
         if self.errno is None:
             return f"{self.kind}: {self.message}"
-        return f"{self.errno}{f' ({self.kind})' if self.kind is not Kind.OTHER else ''}: {self.message}"
+        kind = "" if self.kind in (Kind.OTHER, Kind.WRONG_STATEMENT) else f" ({self.kind})"
+        return f"{self.errno}{kind}: {self.message}"
 
 
 class DeadlockError(DatabaseError):
@@ -78,3 +83,9 @@ class ConnectionLostError(DatabaseError):
     """The connection is lost, or could not be opened. Whether a running commit took effect is unknown."""
 
     kind = Kind.CONNECTION_LOST
+
+
+class WrongStatementError(DatabaseError):
+    """The statement can't work, whatever is in the tables: its syntax is wrong, or it names what there is not."""
+
+    kind = Kind.WRONG_STATEMENT

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["Part", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
+__all__ = ["Part", "check_arguments", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
 
 _VERSION = 90700
 """The server's version, as comments name it: comments for a later one are not executed."""
@@ -96,6 +96,26 @@ def placeholders(sql: str) -> int:
     return len(_pieces(sql)) - 1
 
 
+def check_arguments(sql: str, args: Sequence[object]) -> None:
+    """Check the arguments of a text, so that every database refuses the same ones in the same words.
+
+    Raises:
+        ValueError: the numbers of arguments and of places for them differ.
+        TypeError: an argument is of a type that has no SQL literal.
+    """
+    places = placeholders(sql) if args or "?" in sql else 0  # a text without them may be long, and is not examined
+    if places != len(args):
+        raise _wrong_number(sql, len(args), places)
+    for value in args:
+        if value is not None and not isinstance(value, int | float | str | bytes):
+            raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+
+
+def _wrong_number(sql: str, args: int, places: int) -> ValueError:
+    hint = " (write ?, not %s)" if "%s" in sql else ""
+    return ValueError(f"{args} arguments for {places} placeholders{hint} in: {sql.strip()}")
+
+
 def fill(sql: str, literals: Sequence[str]) -> str:
     """A text with literals in place of its ``?``.
 
@@ -104,7 +124,7 @@ def fill(sql: str, literals: Sequence[str]) -> str:
     """
     first, *rest = _pieces(sql)
     if len(rest) != len(literals):
-        raise ValueError(f"{len(literals)} arguments for {len(rest)} placeholders in: {sql.strip()}")
+        raise _wrong_number(sql, len(literals), len(rest))
     return "".join([first, *(part for pair in zip(literals, rest, strict=True) for part in pair)])
 
 

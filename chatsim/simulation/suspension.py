@@ -47,5 +47,5 @@ def suspended_at(task: asyncio.Task[Any]) -> str:
     while isinstance(awaited, CoroutineType) and awaited.cr_frame is not None:
         file = Path(awaited.cr_frame.f_code.co_filename).name
         calls.append(f"{awaited.__qualname__} ({file}:{awaited.cr_frame.f_lineno})")
-        awaited = awaited.cr_await
+        awaited = getattr(awaited.cr_await, "wrapped", awaited.cr_await)  # of what wraps a coroutine to watch it
     return " > ".join(calls)

@@ -12,6 +12,7 @@ from chatsim.chat.paging.strategy import Page, page_of, paging_strategy
 from chatsim.chat.server.store.threads import written
 from chatsim.chat.strategies import StrategyError, UnknownStrategyError
 from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.worlds.loading import add_users, insert
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
@@ -415,12 +416,19 @@ def test_a_strategy_is_made_of_a_coroutine_function():
         paging_strategy("friends")
 
 
+def no_cursor():
+    return {}["cursor"]
+
+
+NO_CURSOR = f"({__file__}, line {no_cursor.__code__.co_firstlineno + 1}: " + 'return {}["cursor"])'
+
+
 @pytest.mark.parametrize(
     ("gives", "said"),
     [
         (lambda: None, "returned None, which is no Page"),
         (lambda: Page([(1,), (2,), (3,)], 3, more=False), "returned 3 entries in a page of 2"),
-        (lambda: {}["cursor"], "raised KeyError: 'cursor'"),
+        (no_cursor, "raised KeyError: 'cursor' " + NO_CURSOR),
     ],
 )
 async def test_a_broken_strategy_is_said_to_be_that(gives, said):
@@ -433,12 +441,32 @@ async def test_a_broken_strategy_is_said_to_be_that(gives, said):
     assert str(raised.value) == f"strategy 'mine' {said}"
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (asyncio.CancelledError(), "raised CancelledError"),
+        (SystemExit(1), "raised SystemExit: 1"),
+        (
+            database_error(1146, "Table 'nothing' doesn't exist"),
+            "has a wrong statement, error 1146: Table 'nothing' do",
+        ),
+    ],
+)
+async def test_what_no_reader_waits_for_is_an_error_of_the_strategy(error, said):
+    @paging_strategy("history")
+    async def mine(tx, of, cursor, size):
+        raise error
+
+    with pytest.raises(StrategyError, match=f"^strategy 'mine' {said}"):
+        await page_of(mine, None, 1, None, 2)
+
+
 async def test_what_the_database_refuses_is_its_own_error():
     @paging_strategy("history")
     async def mine(tx, of, cursor, size):
-        raise DatabaseError(1146, "Table 'nothing' doesn't exist")
+        raise database_error(1205, "Lock wait timeout exceeded")
 
-    with pytest.raises(DatabaseError, match="1146"):
+    with pytest.raises(DatabaseError, match="1205"):
         await page_of(mine, None, 1, None, 2)
 
 

@@ -3,14 +3,15 @@
 import pytest
 
 from chatsim.db import errors
-from chatsim.db.errors import DatabaseError, DeadlockError, DuplicateKeyError, Kind
+from chatsim.db.errors import DatabaseError, DeadlockError, DuplicateKeyError, Kind, WrongStatementError
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
     [
         (DeadlockError(1213, "try again"), "1213 (deadlock): try again"),
-        (DatabaseError(1064, "no SQL"), "1064: no SQL"),
+        (DatabaseError(1452, "no parent"), "1452: no parent"),
+        (WrongStatementError(1064, "no SQL"), "1064: no SQL"),
         (DuplicateKeyError(None, "the pair is gone"), "duplicate key: the pair is gone"),
     ],
 )

@@ -14,7 +14,10 @@ NUMBERS = [
     (2006, "ConnectionLostError", Kind.CONNECTION_LOST),
     (2013, "ConnectionLostError", Kind.CONNECTION_LOST),
     (3572, "LockNotAvailableError", Kind.LOCK_NOT_AVAILABLE),
-    (1064, "DatabaseError", Kind.OTHER),
+    (1054, "WrongStatementError", Kind.WRONG_STATEMENT),
+    (1064, "WrongStatementError", Kind.WRONG_STATEMENT),
+    (1146, "WrongStatementError", Kind.WRONG_STATEMENT),
+    (1452, "DatabaseError", Kind.OTHER),  # a foreign key: another session may have deleted the row
 ]
 
 

@@ -7,7 +7,7 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from chatsim.db.text import fill, placeholders, statements
+from chatsim.db.text import check_arguments, fill, placeholders, statements
 
 # --- statements
 
@@ -81,6 +81,26 @@ def test_a_question_mark_takes_an_argument_unless_a_string_a_name_or_a_comment_h
 
 def test_literals_are_put_where_the_arguments_go():
     assert fill("SELECT ?, '?' -- ?\n, ?", ["'a?'", "NULL"]) == "SELECT 'a?', '?' -- ?\n, NULL"
+
+
+@pytest.mark.parametrize(
+    ("sql", "args", "error", "said"),
+    [
+        ("SELECT ?", (), ValueError, "0 arguments for 1 placeholders in: SELECT ?"),
+        ("SELECT '?'", (1,), ValueError, "1 arguments for 0 placeholders in: SELECT '?'"),
+        ("SELECT %s", (1,), ValueError, "1 arguments for 0 placeholders (write ?, not %s) in: SELECT %s"),
+        ("SELECT ?, ?", (1, [2]), TypeError, "no SQL literal for list: [2]"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(sql, args, error, said):
+    with pytest.raises(error) as raised:
+        check_arguments(sql, args)
+    assert str(raised.value) == said
+
+
+def test_arguments_are_numbers_texts_bytes_and_nothing():
+    check_arguments("SELECT ?, ?, ?, ?, ?, '?'", (1, 1.5, "?", b"?", None))
+    check_arguments("SELECT '?'", ())
 
 
 @pytest.mark.parametrize("literals", [[], ["1"], ["1", "2", "3"]])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatsim.chat.strategies import StrategyError, require_async, require_parentheses
-from chatsim.db.errors import DatabaseError
+from chatsim.chat.strategies import StrategyError, broken, is_cancelled, require_async, require_parentheses
+from chatsim.db.errors import DatabaseError, WrongStatementError
 from chatsim.db.session import Session
 
 __all__ = ["ORDERS", "WHATS", "Page", "PagingStrategy", "page_of", "paging_strategy"]
@@ -94,10 +95,12 @@ async def page_of(strategy: PagingStrategy, tx: Session, of: int, cursor: Any, s
     """
     try:
         page = await strategy(tx, of, cursor, size)
-    except DatabaseError:
-        raise
-    except Exception as error:
-        raise StrategyError(f"strategy {strategy.name!r} raised {type(error).__name__}: {error}") from error
+    except (Exception, asyncio.CancelledError, SystemExit) as error:
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
+            raise
+        if isinstance(error, DatabaseError | StrategyError) and not isinstance(error, WrongStatementError):
+            raise
+        raise broken(strategy.name, strategy.read, error) from error
     if not isinstance(page, Page):
         raise StrategyError(f"strategy {strategy.name!r} returned {page!r}, which is no Page")
     if len(page.rows) > size:

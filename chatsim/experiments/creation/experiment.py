@@ -16,6 +16,7 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.db.session import Session
 from chatsim.experiments.base import Experiment
+from chatsim.experiments.blocking import watched
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, StoreCaller, devices
 from chatsim.experiments.creation.heat import Heat
@@ -191,6 +192,7 @@ class Race(Experiment):
         await _load(world.admin, calls)
         await world.deadlock()  # an earlier deadlock does not belong to this heat
         before = await world.contents()
+        strategy = replace(strategy, create=watched(strategy.name, strategy.create))
         callers = self._store if self.layer == "store" else self._stack
         async with callers(world, strategy, calls, others) as (people, nodes), AsyncExitStack() as stack:
 

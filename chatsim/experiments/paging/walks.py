@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatsim.chat.paging.strategy import Page, PagingStrategy, page_of
 from chatsim.db.session import Session
+from chatsim.experiments.blocking import BLOCKED_S, watched
 from chatsim.experiments.checks import Anomaly, Verdict, disordered, judge, missing, repeated, unexpected
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.paging.lists import Lists
@@ -29,6 +30,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "all": ("inserts", "deletes", "activity"),
 }
 """The changes that others make: entries are inserted, deleted, changed; by condition."""
+
+_ENTRY_S = 1e-4  # more than reading an entry takes
 
 _EACH = 3  # changes of each kind between two pages
 
@@ -142,6 +145,9 @@ async def walk(
     Raises:
         DatabaseError, StrategyError: as `page_of`.
     """
+    # a page of many entries takes its time, too
+    read = watched(strategy.name, strategy.read, allowed_s=max(BLOCKED_S, page_size * _ENTRY_S))
+    strategy = replace(strategy, read=read)
     found = Walk("thread" if source.what == "threads" else "message", source.ids(size, strategy.order))
     most = 3 * (size // page_size + 2)
     recorder = Recorder(0, asyncio.get_running_loop().time())

@@ -204,6 +204,8 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
         for text in statements(sql):
             (statement,) = dialect.parse(text)
             assert statement is not None
+            if isinstance(statement, exp.Alias | exp.Condition):  # to sqlglot, an expression is a statement
+                raise database_error(1064, f"You have an error in your SQL syntax near '{text}' at line 1")
             statement.meta["text"] = text
             # a tree is not in the order of its text
             for node in sorted(statement.find_all(exp.Placeholder), key=lambda each: each.meta["place"]):
@@ -211,6 +213,12 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
                 number += 1
             found.append(statement)
     except (ParseError, TokenError) as error:
-        said = error.errors[0]["description"] if isinstance(error, ParseError) and error.errors else str(error)
-        raise database_error(1064, f"You have an error in your SQL syntax: {said} in: {sql.strip()}") from None
+        raise database_error(1064, f"You have an error in your SQL syntax{_where(error)}") from None
     return tuple(found)
+
+
+def _where(error: ParseError | TokenError) -> str:
+    if isinstance(error, TokenError) or not error.errors:
+        return f": {error}"
+    first = error.errors[0]
+    return f" near '{first['highlight']}{first['end_context']}' at line {first['line']}"

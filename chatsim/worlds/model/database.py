@@ -6,7 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation, Rows
+from chatsim.db.text import check_arguments
 from chatsim.innodb.server.session import EngineSession
 from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.model.connection import Connection
@@ -95,13 +97,16 @@ class ModelSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements in one round trip."""
+        check_arguments(sql, args)
         self.busy = True
         try:
             answers = await self._connection.ask(sql, args)
         except asyncio.CancelledError:
             raise
-        except BaseException:
+        except BaseException as error:
             self.busy = False
+            if isinstance(error, DatabaseError):
+                error.statement = sql
             raise
         self.busy = False
         return [_rows(answer) for answer in answers]

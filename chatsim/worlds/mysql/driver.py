@@ -19,7 +19,7 @@ from chatsim.chat.ports import Address
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
-from chatsim.db.text import fill
+from chatsim.db.text import check_arguments, fill
 from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.mysql.servers.urls import BadUrlError, without_password
 from chatsim.worlds.world import SessionTimeouts
@@ -97,27 +97,33 @@ class MySQLSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements in one round trip."""
+        check_arguments(sql, args)
+        return await self._query(mogrify(sql, args) if args else sql, sql)
+
+    async def run(self, sql: str) -> StatementResult:
+        """Run one statement as it is, and return all that the server returns for it. Raises a `DatabaseError`."""
+        await self._query(sql, sql)
+        result = self._connection._result  # noqa: SLF001 - asyncmy offers it through its slower cursors only
+        rows = (result.rows or ()) if result.description else None
+        return StatementResult(rows, result.affected_rows or 0, result.insert_id or 0, result.warning_count or 0)
+
+    async def _query(self, text: str, sql: str) -> list[Rows]:
+        """Have ``text`` executed, which was ``sql`` before the arguments came to their places."""
         connection = self._connection
-        text = mogrify(sql, args) if args else sql
         if _may_set_isolation(sql):
             self.level = None
         self._counts.round_trips += 1
         try:
             await connection.query(text)
             outcomes = [self._outcome()]
-            while connection._result.has_next:  # noqa: SLF001 - asyncmy offers it through its slower cursors only
+            while connection._result.has_next:  # noqa: SLF001 - see above
                 await connection.next_result()
                 outcomes.append(self._outcome())
         except DriverError as error:
-            raise database_error(*_reason(error)) from error
+            refusal = database_error(*_reason(error))
+            refusal.statement = sql
+            raise refusal from error
         return outcomes
-
-    async def run(self, sql: str) -> StatementResult:
-        """Run one statement, and return all that the server returns for it. Raises a `DatabaseError`."""
-        await self.script(sql)
-        result = self._connection._result  # noqa: SLF001 - see above
-        rows = (result.rows or ()) if result.description else None
-        return StatementResult(rows, result.affected_rows or 0, result.insert_id or 0, result.warning_count or 0)
 
     def _outcome(self) -> Rows:
         self._counts.statements += 1

@@ -302,10 +302,19 @@ async def test_when_the_tries_are_used_up_the_last_refusal_is_raised_and_all_are
 
 @in_virtual_time
 async def test_what_another_try_can_not_mend_is_not_tried_again():
-    pool, stats = Pool(1213, 1064), Stats()
-    with pytest.raises(DatabaseError, match="1064"):
+    pool, stats = Pool(1213, 1452), Stats()
+    with pytest.raises(DatabaseError, match="1452"):
         await created(pool, stats=stats)
     assert (stats.retries, stats.refusals) == (1, Counter({Kind.DEADLOCK: 1, Kind.OTHER: 1}))
+
+
+@in_virtual_time
+async def test_a_wrong_statement_is_no_refusal_its_strategy_is_broken():
+    pool, stats = Pool(1064), Stats()
+    with pytest.raises(StrategyError, match=r"^strategy '.*' has a wrong statement, error 1064: "):
+        await created(pool, stats=stats)
+    assert stats == Stats()
+    assert pool.leased == 0
 
 
 @in_virtual_time

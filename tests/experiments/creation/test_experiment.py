@@ -231,10 +231,13 @@ async def cancels(tx, low, high):
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
     [
-        (cancels, r"strategy 'cancels' raised CancelledError \(.*_experiment\.py, line \d+\)"),
+        (
+            cancels,
+            r"strategy 'cancels' raised CancelledError \(.*_experiment\.py, line \d+: raise asyncio\.CancelledError\)",
+        ),
         (
             raises,
-            r"strategy 'raises' raised ZeroDivisionError: no thread for nobody \(.*_experiment\.py, line \d+\)",
+            r"strategy 'raises' raised ZeroDivisionError: no thread for nobody \(.*_experiment\.py, line \d+: .*\)",
         ),
         (forgets, r"strategy 'forgets' returned with its transaction open: it forgot to commit or to roll back"),
         (nothing, r"strategy 'nothing' returned None, which is no thread id"),
@@ -251,15 +254,41 @@ async def test_a_broken_strategy_is_one_clear_sentence_and_leaves_nothing(strate
     assert words(result) == {("upsert", "same_pair"): "safe"}, "what had finished is kept"
 
 
-async def test_a_strategy_with_an_error_in_its_sql_has_errors_by_that_number(raced):
+def sends(sql, *args):
     @creation_strategy()
-    async def misspelt(tx, low, high):
+    async def mine(tx, low, high):
         await tx.begin()
-        return (await tx.execute("SELEKT thread_id FROM private_chat")).scalar()
+        return (await tx.execute(sql, args)).scalar()
 
-    (variant,) = (await raced(strategies=misspelt, **SMALL)).variants
-    assert variant.verdict.word is Word.ERRORS
-    assert "12 of 12 callers got no thread: 12 by 1064" in variant.verdict.why
+    return mine
+
+
+FIND = "SELECT thread_id FROM private_chat WHERE user1_id"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        (sends("SELEKT thread_id"), r"has a wrong statement, error 1064: You have an error .* in: SELEKT thread_id"),
+        (sends(f"{FIND} = %s"), rf"has a wrong statement, error 1064: You have an error .* in: {FIND} = %s"),
+        (
+            sends("SELECT id\n FROM nope"),
+            r"has a wrong statement, error 1146: Table '.*nope' .* in: SELECT id FROM nope",
+        ),
+        (sends(f"{FIND} = nope"), rf"has a wrong statement, error 1054: Unknown column 'nope' .* in: {FIND} = nope"),
+        (
+            sends(f"{FIND} = %s", 7),
+            rf"raised ValueError: 1 arguments for 0 placeholders \(write \?, not %s\) in: {FIND} = %s",
+        ),
+        (sends(f"{FIND} = ?"), rf"raised ValueError: 0 arguments for 1 placeholders in: {FIND} = \?"),
+        (sends(f"{FIND} = ?", object), r"raised TypeError: no SQL literal for type: <class 'object'>"),
+    ],
+)
+async def test_a_wrong_statement_ends_the_race_in_the_same_words_in_both_worlds(strategy, said, mysql_url):
+    place = r" \(.*_experiment\.py, line \d+: return \(await tx\.execute\(sql, args\)\)\.scalar\(\)\)"
+    for world in ("mysql", "model"):
+        with pytest.raises(StrategyError, match=f"^strategy 'mine' {said}{place}$"):
+            await chatsim.race(strategies=strategy, world=world, progress=False, **SMALL)
 
 
 # --- interrupted

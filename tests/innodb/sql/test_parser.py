@@ -149,22 +149,23 @@ def test_the_offset_comes_first_where_the_text_has_it_first():
 
 
 @pytest.mark.parametrize(
-    "sql",
+    ("sql", "where"),
     [
-        "SELEC 1",
-        "SELECT 1 +",
-        "SELECT (1",
-        "SELECT 'abc",
-        "INSERT INTO",
-        "SELECT 1; FROM t WHERE",
+        ("SELEC 1", " near '1' at line 1"),
+        ("SELEKT a", " near 'SELEKT a' at line 1"),
+        ("1 + 1", " near '1 + 1' at line 1"),
+        ("SELECT 1 +", " near '+' at line 1"),
+        ("SELECT (1", " near '1' at line 1"),
+        ("SELECT 'abc", ": Error tokenizing 'SELECT 'ab'"),
+        ("INSERT INTO", " near 'INTO' at line 1"),
+        ("SELECT a FROM t\nWHERE b = %s AND c = %s", " near 'AND c = %s' at line 2"),
     ],
 )
-def test_what_is_no_sql_is_refused_with_the_text(sql):
+def test_what_is_no_sql_is_refused_with_the_place(sql, where):
     with pytest.raises(DatabaseError) as caught:
         parse(sql)
     assert caught.value.errno == 1064
-    assert caught.value.message.startswith("You have an error in your SQL syntax")
-    assert sql in caught.value.message
+    assert caught.value.message == f"You have an error in your SQL syntax{where}"
 
 
 def test_what_the_parser_does_not_know_is_refused_without_a_warning_of_its_library(caplog):

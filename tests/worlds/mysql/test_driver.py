@@ -14,6 +14,7 @@ from chatsim.db.errors import (
     DuplicateKeyError,
     LockNotAvailableError,
     LockWaitTimeoutError,
+    WrongStatementError,
 )
 from chatsim.db.session import Isolation, Rows
 from chatsim.worlds.mysql.driver import RequestCounts, literal, mogrify
@@ -225,9 +226,15 @@ async def test_3572_is_a_lock_that_is_not_available(sessions):
 
 
 async def test_an_error_without_a_class_of_its_own_keeps_its_number(session):
-    with pytest.raises(DatabaseError, match="1146") as error:
-        await session.execute("SELECT * FROM nowhere")
-    assert (type(error.value), error.value.errno) == (DatabaseError, 1146)
+    with pytest.raises(DatabaseError, match="1242") as error:
+        await session.execute("SELECT (SELECT 1 UNION SELECT 2)")
+    assert (type(error.value), error.value.errno) == (DatabaseError, 1242)
+
+
+async def test_an_error_has_the_statement_without_its_arguments(session):
+    with pytest.raises(WrongStatementError, match="1146") as error:
+        await session.execute("SELECT * FROM nowhere WHERE a = ?", (1,))
+    assert error.value.statement == "SELECT * FROM nowhere WHERE a = ?"
 
 
 async def test_a_connection_killed_while_it_runs_a_statement_is_lost(sessions):
