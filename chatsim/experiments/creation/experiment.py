@@ -87,7 +87,11 @@ class Race(Experiment):
     retry: str = parameter(
         "retry", Choice(POLICIES), "what a refused caller does: nothing; try 20 times after 1 to 20 ms; try on at once"
     )
-    schema: str = parameter("source", Choice(schemas.names()), "which tables: the source's own, or those with all constraints that correctness needs")
+    schema: str = parameter(
+        "source",
+        Choice(schemas.names()),
+        "which tables: the source's own, or those with all constraints that correctness needs",
+    )
     nodes: int = parameter(1, Whole(1), "how many chat servers, with the layer stack")
     pool: int | None = parameter(
         None,
