@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["play"]
 
 _INSTANT = 1e-9
+_TICK = 0.001  # seconds after which it looks again whether a session still sleeps
 _EPOCH = 1_700_000_000.0
 
 
@@ -144,6 +145,8 @@ class _ModelExecution:
             client.pending = asyncio.create_task(client.run(step))
             client.pending.add_done_callback(lambda task: self._end(client, task))
         await asyncio.sleep(_INSTANT)
+        while any(client.session.sleeps for client in self._clients.values()):  # noqa: ASYNC110 - the time is virtual
+            await asyncio.sleep(_TICK)
         while self._engine.purge():  # noqa: ASYNC110 - which may have let somebody go; the time is virtual
             await asyncio.sleep(_INSTANT)
         ended, self._ended = self._ended, []

@@ -74,8 +74,8 @@ def _locks(step: StepOutcome) -> object:
 
 def written(schedule: Schedule) -> str:
     """The text of a schedule's file: what is as it is by default left out, a step and a lock on a line each."""
-    given = msgspec.to_builtins(schedule)
-    usual = msgspec.to_builtins(Schedule(id="", sessions=[], steps=[]))
+    given = msgspec.to_builtins(schedule, str_keys=True)
+    usual = msgspec.to_builtins(Schedule(id="", sessions=[], steps=[]), str_keys=True)
     return _layout({name: value for name, value in given.items() if value != usual[name]}) + "\n"
 
 

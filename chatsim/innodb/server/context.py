@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import ChainMap
 from collections.abc import Iterable, MutableMapping, Sequence
-from datetime import datetime
 from typing import Any
 
+from sqlglot import exp
+
+from chatsim.db.mysql import database_error
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.transactions import SessionTransaction
 from chatsim.innodb.server.variables import system_variable
@@ -14,7 +17,7 @@ from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.executor.statements import Statement
 from chatsim.innodb.storage.structures import Transaction
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Value
+from chatsim.innodb.storage.values import Value, as_number
 
 __all__ = ["StatementContext"]
 
@@ -32,8 +35,11 @@ class StatementContext(SessionTransaction):
         temporary: its temporary tables, by their names.
         written: whether the transaction has changed tables in memory (True), and others (False).
         made_temporary: whether the transaction has created a temporary table (True), or dropped one (False).
-        last_insert_id: what LAST_INSERT_ID() gives.
         named_insert_id: what the current statement has said LAST_INSERT_ID() is to give.
+        row_count: what ROW_COUNT() gives: the rows that the statement before has changed, -1 for a query.
+        sleeps: whether it is in SLEEP().
+        rows_found: what FOUND_ROWS() gives.
+        warnings: those of the latest statement that can have some, for SHOW WARNINGS.
     """
 
     def __init__(self, engine: Engine, connection_id: int, *, waits: bool) -> None:
@@ -42,8 +48,12 @@ class StatementContext(SessionTransaction):
         self.temporary: dict[str, Table] = {}
         self.written: set[bool] = set()
         self.made_temporary: set[bool] = set()
-        self.last_insert_id = 0
         self.named_insert_id: int | None = None
+        self.row_count = -1
+        self.sleeps = False
+        self.rows_found = 0
+        self.warnings: list[tuple[int, str]] = []
+        self._causes: set[int] = set()
 
     def _close(self, trx: Transaction | None) -> None:
         super()._close(trx)
@@ -101,17 +111,50 @@ class StatementContext(SessionTransaction):
         """Whether AUTO_INCREMENT values are reserved before the rows are inserted."""
         return self.engine.autoinc_lock_mode != 0
 
-    def now(self) -> datetime:
-        """The moment."""
-        return self.engine.now()
+    def random(self) -> float:
+        """A number drawn at random, from 0 to below 1."""
+        return self.engine.chance.random()
+
+    def note_once(self, errno: int, message: str, cause: object) -> None:
+        """Note a warning of the current statement, if the same cause has not given it yet."""
+        if id(cause) not in self._causes:
+            self._causes.add(id(cause))
+            self.note(errno, message)
+
+    def forget_notes(self) -> None:
+        """A statement begins: nothing is noted."""
+        self.noted.clear()
+        self._causes.clear()
+
+    def found_rows(self) -> int:
+        """FOUND_ROWS(): how many rows the latest SELECT has given."""
+        self.note(1287, "FOUND_ROWS() is deprecated and will be removed in a future release.")
+        return self.rows_found
 
     def system_variable(self, name: str) -> Value:
         """The value of ``@@name``. Raises a `DatabaseError`."""
         return system_variable(self, name)
 
-    async def get_lock(self, name: Value, seconds: Value) -> Value:
-        """GET_LOCK. Raises a `DatabaseError`."""
-        return await self.engine.user_locks.get_lock(self.connection_id, name, seconds)
+    async def query(self, node: exp.Select, args: Sequence[Any]) -> list[tuple[Value, ...]]:
+        """The rows of a query that is a part of another statement. Raises as that statement does."""
+        raise NotImplementedError
+
+    async def waiting_function(self, function: str, arguments: Sequence[Value]) -> Value:
+        """GET_LOCK and SLEEP, which take time. Raises a `DatabaseError`."""
+        if function == "SLEEP":
+            return await self._sleep(*arguments)
+        name, *seconds = arguments
+        return await self.engine.user_locks.get_lock(self.connection_id, name, seconds[0] if seconds else None)
+
+    async def _sleep(self, seconds: Value) -> Value:
+        if seconds is None or as_number(seconds) < 0:
+            raise database_error(1210, "Incorrect arguments to sleep.")
+        self.sleeps = True
+        try:
+            await asyncio.sleep(float(as_number(seconds)))
+        finally:
+            self.sleeps = False
+        return 0
 
     def advisory(self, function: str, arguments: Sequence[Value]) -> Value:
         """RELEASE_LOCK, RELEASE_ALL_LOCKS, IS_FREE_LOCK, IS_USED_LOCK. Raises a `DatabaseError`."""

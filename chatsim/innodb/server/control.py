@@ -11,7 +11,7 @@ from sqlglot import exp
 from chatsim.db.session import Isolation
 from chatsim.innodb.server import definitions
 from chatsim.innodb.server.context import StatementContext
-from chatsim.innodb.server.variables import set_system_variable
+from chatsim.innodb.server.variables import set_global_variable, set_system_variable
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
@@ -52,10 +52,12 @@ async def _define(node: exp.Expr, session: StatementContext, args: Sequence[Any]
 
 @execute.register
 async def _begin(node: exp.Transaction, session: StatementContext, _: Sequence[Any]) -> Answer:
-    await session.begin()
     modes = node.args.get("modes") or []
-    session.read_only = "READ ONLY" in modes
-    if modes != ["WITH CONSISTENT SNAPSHOT"]:
+    if unknown := set(modes) - {"READ ONLY", "READ WRITE", "WITH CONSISTENT SNAPSHOT"}:
+        raise unsupported(f"START TRANSACTION {min(unknown)}")
+    only_reads = True if "READ ONLY" in modes else False if "READ WRITE" in modes else None
+    await session.begin(read_only=only_reads)
+    if "WITH CONSISTENT SNAPSHOT" not in modes:
         return Answer()
     if session.transaction().isolation is Isolation.REPEATABLE_READ:
         session.view()
@@ -64,8 +66,11 @@ async def _begin(node: exp.Transaction, session: StatementContext, _: Sequence[A
 
 
 @execute.register
-async def _commit(_: exp.Commit, session: StatementContext, __: Sequence[Any]) -> Answer:
+async def _commit(node: exp.Commit, session: StatementContext, _: Sequence[Any]) -> Answer:
+    level = session.trx.isolation if session.trx else None
     await session.commit()
+    if node.args.get("chain"):
+        await session.begin(level)
     return Answer()
 
 
@@ -102,53 +107,81 @@ async def _do(node: Do, session: StatementContext, args: Sequence[Any]) -> Answe
 
 
 async def _evaluate(node: exp.Expr, session: StatementContext, args: Sequence[Any]) -> Value:
-    """The value of an expression without tables; user-level locks in it are waited for."""
+    """The value of an expression without tables; user-level locks in it are waited for, and sleep is slept."""
+    if node.find(exp.Query) is not None:
+        return (await session.query(exp.select(node.copy()), args))[0][0]
     scope, env = Scope(), Env(session, args)
     for each in node.find_all(exp.Anonymous):
-        if each.name.upper() == "GET_LOCK":
-            name, *seconds = [scope.compile(part)(env) for part in each.expressions]
-            env.found[id(each)] = await session.get_lock(name, seconds[0] if seconds else None)
+        if (name := each.name.upper()) in ("GET_LOCK", "SLEEP"):
+            values = [scope.compile(part)(env) for part in each.expressions]
+            env.found[id(each)] = await session.waiting_function(name, values)
     return scope.compile(node)(env)  # type: ignore[no-any-return]
 
 
 @execute.register
 async def _set(node: exp.Set, session: StatementContext, args: Sequence[Any]) -> Answer:
-    for item in node.expressions:
-        await _set_item(item, session, args)
+    values = [await _value_of(item, session, args) for item in node.expressions]  # before any of them is set
+    kind = None
+    for item, value in zip(node.expressions, values, strict=True):
+        if (own := item.args.get("kind")) or isinstance(getattr(item.this, "this", None), exp.Parameter):
+            kind = own
+        await _set_item(item, session, value, kind)
     return Answer()
 
 
-async def _set_item(item: exp.SetItem, session: StatementContext, args: Sequence[Any]) -> None:
-    kind = item.args.get("kind")
-    known = kind in (None, "SESSION", "TRANSACTION", "NAMES")
-    if not known or item.args.get("global_") or item.args.get("collate"):
-        raise unsupported(item)
+async def _value_of(item: exp.SetItem, session: StatementContext, args: Sequence[Any]) -> Value:
+    if not isinstance(item.this, exp.EQ):
+        return None
+    target, source = item.this.left, item.this.right
+    if isinstance(source, exp.Column | exp.Var) and not isinstance(target, exp.Parameter):
+        return source.name
+    return await _evaluate(source, session, args)
+
+
+async def _set_item(item: exp.SetItem, session: StatementContext, value: Value, kind: str | None) -> None:
     if kind == "TRANSACTION":
         _set_characteristics(item, session)
         return
-    if kind == "NAMES" and item.this.name.lower() == "utf8mb4":
-        return  # the model has no other
-    if not isinstance(item.this, exp.EQ):
-        raise unsupported(item)
-    target, source = item.this.left, item.this.right
-    if isinstance(target, exp.Parameter):
-        session.variables[target.name.lower()] = await _evaluate(source, session, args)
+    if kind in ("NAMES", "CHARACTER SET", "CHARSET"):
+        await _set_names(item, session)
         return
-    of = target.args.get("kind") if isinstance(target, exp.SessionParameter) else "SESSION"
-    if str(of or "").upper() not in ("", "SESSION", "LOCAL"):
+    if not isinstance(item.this, exp.EQ) or kind not in (None, "SESSION", "LOCAL", "GLOBAL"):
         raise unsupported(item)
-    value = source.name if isinstance(source, exp.Column | exp.Var) else await _evaluate(source, session, args)
-    await set_system_variable(session, target.name.lower(), value, once=of is None)
+    target = item.this.left
+    if isinstance(target, exp.Parameter):
+        session.variables[target.name.lower()] = value
+        return
+    of = str(target.args.get("kind") or kind or "").upper()
+    name = target.name.lower()
+    if of == "GLOBAL":
+        set_global_variable(name)
+    elif of in ("", "SESSION", "LOCAL"):
+        await set_system_variable(session, name, value, once=isinstance(target, exp.SessionParameter) and not of)
+    else:
+        raise unsupported(item)
+
+
+async def _set_names(item: exp.SetItem, session: StatementContext) -> None:
+    """``SET NAMES``: the model has UTF-8 only, and compares texts of no column by the server's own collation."""
+    wanted, collation = item.this.name, item.args.get("collate")
+    for name in ("character_set_client", "character_set_results", "character_set_connection"):
+        await set_system_variable(session, name, wanted, once=False)
+    if collation is not None:
+        await set_system_variable(session, "collation_connection", collation.name, once=False)
 
 
 def _set_characteristics(item: exp.SetItem, session: StatementContext) -> None:
-    """``SET [SESSION] TRANSACTION ISOLATION LEVEL …``."""
-    words = [each.name.upper() for each in item.expressions]
-    if len(words) != 1 or not words[0].startswith("ISOLATION LEVEL "):
-        raise unsupported(item)
+    """``SET [SESSION] TRANSACTION ISOLATION LEVEL …, READ ONLY``."""
     assert item.parent is not None
     once = "SESSION" not in item.parent.meta["text"].upper()  # the tree does not have the word
-    session.set_isolation(Isolation(words[0].removeprefix("ISOLATION LEVEL ")), once=once)
+    if item.args.get("global_"):
+        raise unsupported(item)
+    for each in item.expressions:
+        words = each.name.upper()
+        if words in ("READ ONLY", "READ WRITE"):
+            session.set_read_only(words == "READ ONLY", once=once)
+        else:
+            session.set_isolation(Isolation(words.removeprefix("ISOLATION LEVEL ")), once=once)
 
 
 # -- tables

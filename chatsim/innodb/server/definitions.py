@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.sql import ddl, syntax
 from chatsim.innodb.sql.executor.execution import Answer
@@ -36,6 +37,8 @@ async def define(node: exp.Expr, session: StatementContext, args: Sequence[Any])
         DatabaseError: it failed.
         NotImplementedError: it has something that the model does not understand; the message names it.
     """
+    if session.only_reads and (session.reads_only or _is_about_temporary_tables(node)):  # others commit before
+        raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
     match node:
         case syntax.CreateTable():
             return await (_create_from_query(node, session, args) if node.expression else _create_table(node, session))
@@ -48,6 +51,12 @@ async def define(node: exp.Expr, session: StatementContext, args: Sequence[Any])
         case syntax.AlterTable():
             return await _alter(node.this.name, node.args["actions"], node.args["options"], session)
     raise unsupported(node)
+
+
+def _is_about_temporary_tables(node: exp.Expr) -> bool:
+    if isinstance(node, syntax.CreateTable):
+        return bool(node.args["declared"].temporary)
+    return isinstance(node, syntax.DropTables) and bool(node.args["temporary"])
 
 
 async def _execute(session: StatementContext, plan: Callable[[], Change], *names: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from random import Random
 from typing import Protocol
 
 from chatsim.db.deadlock import Deadlock
@@ -65,6 +66,7 @@ class Engine:
         deadlock: the latest one.
         sessions: the open ones, by number.
         process: the server's process.
+        chance: draws what RAND() and UUID() give.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Engine:
         self.deadlock: Deadlock | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
+        self.chance = Random("RAND()")  # noqa: S311 - every server draws the same numbers, so that a run repeats itself
         self.process = Process()
 
     async def crash(self, *, host: bool = False) -> None:
@@ -126,9 +129,10 @@ class Engine:
     def _numbers(self) -> dict[str, int]:
         return {name: table.logged_number for name, table in self.tables.items()}
 
-    def now(self) -> datetime:
-        """The moment, in UTC, to the second."""
-        return datetime.fromtimestamp(int(self._clock()), UTC).replace(tzinfo=None)
+    def now(self, *, exact: bool = False) -> datetime:
+        """The moment, in UTC, to the second, or to the microsecond."""
+        seconds = self._clock()
+        return datetime.fromtimestamp(seconds if exact else int(seconds), UTC).replace(tzinfo=None)
 
     # -- tables
 

@@ -153,18 +153,31 @@ class SessionMetadataLocks:
         self._used: set[str] = set()
         self._written: set[str] = set()  # those of the used tables that it may write
 
-    async def use(self, table: str, *, writes: bool) -> None:
-        """Share a table's definition with other users. Raises `LockCycleError`."""
+    async def use(self, table: str, *, writes: bool, seconds: float | None = None) -> bool:
+        """Share a table's definition with other users; False if that was not possible in time.
+
+        Raises:
+            LockCycleError: those who have it alone wait for this session.
+        """
         if table not in self._used or (writes and table not in self._written):
-            await self._locks.acquire(table, self._owner, shared=True, upgrade=table in self._used)
+            upgrade = table in self._used
+            if not await self._locks.acquire(table, self._owner, shared=True, upgrade=upgrade, seconds=seconds):
+                return False
             self._used.add(table)
         if writes:
             self._written.add(table)
+        return True
 
-    async def change(self, table: str) -> None:
-        """Have a table's definition alone, to change it. Raises `LockCycleError`."""
-        await self._locks.acquire(table, self._owner)
+    async def change(self, table: str, seconds: float | None = None) -> bool:
+        """Have a table's definition alone, to change it; False if that was not possible in time.
+
+        Raises:
+            LockCycleError: those who use it wait for this session.
+        """
+        if not await self._locks.acquire(table, self._owner, seconds=seconds):
+            return False
         self._used.add(table)
+        return True
 
     def release_all(self) -> None:
         """Release all of them."""

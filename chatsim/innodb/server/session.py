@@ -18,6 +18,7 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.statements import Statement, prepare
 from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["EngineSession"]
 
@@ -72,12 +73,36 @@ class EngineSession(StatementContext):
             raise
         self._current = prepared, args
         self.named_insert_id = None
-        if statement is None:
-            answer = await control.execute(prepared.node, self, args)
-        else:
-            answer = await self.execute_on_rows(statement, args)
+        self.forget_notes()
+        try:
+            if statement is None:
+                answer = await control.execute(prepared.node, self, args)
+            else:
+                answer = await self.execute_on_rows(statement, args)
+        except DatabaseError as error:
+            self.row_count = -1
+            self.warnings = [*self.noted, (error.errno or 0, error.message)]
+            raise
+        answer.warnings += self.noted
+        self._remember(answer, prepared.node)
         self.engine.statements += 1
         return answer
+
+    def _remember(self, answer: Answer, node: exp.Expr) -> None:
+        """Keep what ROW_COUNT(), FOUND_ROWS() and SHOW WARNINGS give."""
+        self.row_count = answer.affected if answer.rows is None else -1
+        if answer.rows is not None and isinstance(node, exp.Query):
+            self.rows_found = len(answer.rows)
+        if not isinstance(node, exp.Show):
+            self.warnings = list(answer.warnings)
+
+    async def query(self, node: exp.Select, args: Sequence[Any]) -> list[tuple[Value, ...]]:
+        """The rows of a query that is a part of another statement. Raises as that statement does."""
+        for name in sorted({each.name for each in node.find_all(exp.Table)} - self.temporary.keys()):
+            await self.use_table(name, writes=False)
+        statement = prepare(node, self.table)
+        assert statement is not None
+        return (await self.execute_on_rows(statement, args)).rows or []
 
     def _uses_temporary(self, prepared: PreparedStatement) -> bool:
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
@@ -85,7 +110,7 @@ class EngineSession(StatementContext):
 
     async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
         """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
-        if self.read_only and statement.writes:
+        if self.only_reads and statement.writes and any(not table.temporary for table in _written(statement)):
             raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         for table, times in Counter(statement.tables).items():
             table.opened(self.connection_id, times)

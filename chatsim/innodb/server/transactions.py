@@ -8,6 +8,7 @@ from chatsim.db.session import Isolation
 from chatsim.innodb.server.commit_log import Commit
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.metadata_locks import LockCycleError, SessionMetadataLocks
+from chatsim.innodb.server.settings import SessionSettings
 from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import ReadView, Transaction
 from chatsim.innodb.storage.tables import Table
@@ -15,7 +16,7 @@ from chatsim.innodb.storage.tables import Table
 __all__ = ["SessionTransaction"]
 
 
-class SessionTransaction:
+class SessionTransaction(SessionSettings):
     """The transaction of a session, one after the other: in autocommit, at REPEATABLE READ.
 
     Args:
@@ -24,20 +25,16 @@ class SessionTransaction:
         waits: whether its commits take time; those of other sessions are on disk at once.
 
     Attributes:
-        engine: the server.
         connection_id: the number of the session.
         trx: the transaction in the storage engine, when there is one.
         in_transaction: one was begun and has not ended.
         read_only: it was begun READ ONLY.
-        autocommit: a statement outside of a transaction is one of its own.
         isolation: the level of the session's transactions.
-        lock_wait_timeout: in seconds.
-        strict: whether its ``sql_mode`` is strict: a value that a column can't store is an error.
         unanswered: the commits that have taken effect since the latest answer, if they take time.
     """
 
     def __init__(self, engine: Engine, connection_id: int, *, waits: bool) -> None:
-        self.engine = engine
+        super().__init__(engine)
         self.connection_id = connection_id
         self.unanswered: list[Commit] = []
         self._waits = waits
@@ -45,10 +42,8 @@ class SessionTransaction:
         self.trx: Transaction | None = None
         self.in_transaction = False
         self.read_only = False
-        self.autocommit = True
         self.isolation = Isolation.REPEATABLE_READ
-        self.lock_wait_timeout = 50.0
-        self.strict = True
+        self._next_read_only: bool | None = None
         self._next_isolation: Isolation | None = None
         self._savepoints: dict[str, int | None] = {}
         self._auto_inc_locked: list[Table] = []  # by the current statement
@@ -66,11 +61,14 @@ class SessionTransaction:
 
     # -- begin and end
 
-    async def begin(self, isolation: Isolation | None = None) -> None:
-        """Open a transaction; one that is open is committed."""
+    async def begin(self, isolation: Isolation | None = None, *, read_only: bool | None = None) -> None:
+        """Open a transaction; one that is open is committed. None is the session's."""
         next_isolation = None if self.under_way else self._next_isolation
+        next_read_only = None if self.under_way else self._next_read_only
         await self.commit()
         self._next_isolation = isolation or next_isolation
+        self._next_read_only = next_read_only if read_only is None else read_only
+        self.read_only = self.only_reads
         self.in_transaction = True
 
     async def commit(self) -> None:
@@ -102,7 +100,7 @@ class SessionTransaction:
 
     def _close(self, trx: Transaction | None) -> None:
         self.in_transaction = self.read_only = False
-        self._next_isolation = None
+        self._next_isolation = self._next_read_only = None
         self._savepoints.clear()
         if trx is not None:
             self._end(trx)
@@ -129,7 +127,11 @@ class SessionTransaction:
     def rows(self, duplicates: Mode = "S") -> RowOperations:
         """Changes the rows of the transaction. Duplicates of an insert are locked in mode ``duplicates``."""
         trx = self.transaction()
-        return RowOperations(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout, duplicates=duplicates)
+        return RowOperations(
+            *(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout),
+            duplicates=duplicates,
+            checks_foreign_keys=self.checks_foreign_keys,
+        )
 
     def end_statement(self, trx: Transaction) -> None:
         """Release the locks that a transaction holds only for the current statement."""
@@ -145,11 +147,29 @@ class SessionTransaction:
         """Set the level of the session's transactions, or ``once`` of the next one. Raises a `DatabaseError` (1568)."""
         if not once:
             self.isolation = level
-        elif self.under_way:
+        else:
+            self._check_none_under_way()
+            self._next_isolation = level
+
+    def set_read_only(self, only: bool, *, once: bool) -> None:  # noqa: FBT001
+        """Say whether transactions are READ ONLY, or ``once`` the next one. Raises a `DatabaseError` (1568)."""
+        if not once:
+            self.reads_only = only
+        else:
+            self._check_none_under_way()
+            self._next_read_only = only
+
+    def _check_none_under_way(self) -> None:
+        if self.under_way:
             message = "Transaction characteristics can't be changed while a transaction is in progress"
             raise database_error(1568, message)
-        else:
-            self._next_isolation = level
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether the transaction that is open, or the one that the next statement begins, is READ ONLY."""
+        if self.in_transaction:
+            return self.read_only
+        return self.reads_only if self._next_read_only is None else self._next_read_only
 
     # -- what statements need of it
 
@@ -215,18 +235,22 @@ class SessionTransaction:
     # -- metadata locks
 
     async def use_table(self, name: str, *, writes: bool) -> None:
-        """Keep a table's definition until the transaction ends. Raises a `DeadlockError`."""
+        """Keep a table's definition until the transaction ends. Raises `DeadlockError`, `LockWaitTimeoutError`."""
         try:
-            await self._metadata_locks.use(name, writes=writes)
+            got = await self._metadata_locks.use(name, writes=writes, seconds=self.metadata_lock_timeout)
         except LockCycleError:
             raise self._deadlocked() from None
+        if not got:
+            raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
 
     async def change_table(self, name: str) -> None:
-        """Have a table's definition alone until the transaction ends. Raises a `DeadlockError`."""
+        """Have a table's definition alone until the transaction ends. Raises as `use_table`."""
         try:
-            await self._metadata_locks.change(name)
+            got = await self._metadata_locks.change(name, seconds=self.metadata_lock_timeout)
         except LockCycleError:
             raise self._deadlocked() from None
+        if not got:
+            raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
 
     def leave_tables(self) -> None:
         """Release the tables of a statement that has failed, unless a transaction is open."""

@@ -50,12 +50,21 @@ class Do(exp.Expression):
     arg_types: ClassVar = {"expressions": True}
 
 
+_OWN_SYNTAX = frozenset(
+    """ABS ANY_VALUE ARRAY_AGG AVG BIT_AND BIT_OR BIT_XOR CHARACTER_LENGTH CHAR_LENGTH COALESCE CONCAT COUNT CUME_DIST
+    CURRENT_TIMESTAMP DENSE_RANK EXISTS FIRST_VALUE GREATEST GROUP_CONCAT GROUPING IF IFNULL JSON_ARRAYAGG
+    JSON_OBJECTAGG LAG LAST_VALUE LCASE LEAD LEAST LEFT LENGTH LOWER MAX MIN MOD NTH_VALUE NTILE NULLIF OCTET_LENGTH
+    PERCENT_RANK RANK ROW_NUMBER STD STDDEV STDDEV_POP STDDEV_SAMP SUM UCASE UPPER VARIANCE VAR_POP VAR_SAMP""".split()  # noqa: SIM905
+)
+"""The functions of which the tree has a kind of expression each."""
+
+
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
 # _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens,
 # _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment,
 # _parse_function, _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS,
-# PLACEHOLDER_PARSERS and FUNC_TOKENS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core
-# themselves.
+# PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS and FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
+# parsers.mysql and tokenizer_core themselves.
 class _Parser(DefinitionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -70,6 +79,15 @@ class _Parser(DefinitionParser):
     }
 
     FUNC_TOKENS: ClassVar = MySQLParser.FUNC_TOKENS | {TokenType.DEFAULT}
+
+    FUNCTIONS: ClassVar = {name: made for name, made in MySQLParser.FUNCTIONS.items() if name in _OWN_SYNTAX}
+    """The functions that have a kind of expression of their own. All others keep the names that they are given by."""
+
+    FUNCTION_PARSERS: ClassVar = {
+        name: made
+        for name, made in MySQLParser.FUNCTION_PARSERS.items()
+        if name not in ("CEIL", "FLOOR", "CHR", "DECODE", "INITCAP", "JSON_OBJECT", "NORMALIZE", "OVERLAY")
+    }
 
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
 

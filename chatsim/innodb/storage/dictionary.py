@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.values import Value
@@ -20,9 +21,9 @@ class Column:
         name: its name.
         type: its type.
         nullable: whether it may be NULL.
-        default: its default value; a function if it is the current time or another expression.
+        default: its default value; a function of the session if it is the current time or another expression.
         has_default: whether it has a default. A nullable column always has one.
-        on_update: its new value when another column of the row changes.
+        on_update: its new value when another column of the row changes, a function of the session.
         auto_increment: whether it is AUTO_INCREMENT.
         generated: gives its value for a row; None if it is not a generated column.
         sources: the columns in the expression of a generated column.
@@ -33,9 +34,9 @@ class Column:
     name: str
     type: ColumnType
     nullable: bool
-    default: Value | Callable[[], Value] = None
+    default: Value | Callable[[Any], Value] = None
     has_default: bool = True
-    on_update: Callable[[], Value] | None = None
+    on_update: Callable[[Any], Value] | None = None
     auto_increment: bool = False
     generated: Callable[[Sequence[Value]], Value] | None = None
     sources: frozenset[int] = frozenset()

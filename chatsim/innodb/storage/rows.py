@@ -62,12 +62,21 @@ class RowOperations:
         history: the server's history list.
         lock_wait_timeout: the longest wait for a lock, in seconds.
         duplicates: the mode in which a duplicate is locked: X if it is going to be changed.
+        checks_foreign_keys: whether foreign keys are obeyed.
     """
 
     def __init__(
-        self, trx: Transaction, locks: LockSystem, history: History, lock_wait_timeout: float, *, duplicates: Mode = "S"
+        self,
+        trx: Transaction,
+        locks: LockSystem,
+        history: History,
+        lock_wait_timeout: float,
+        *,
+        duplicates: Mode = "S",
+        checks_foreign_keys: bool = True,
     ) -> None:
         self.trx = trx
+        self.checks_foreign_keys = checks_foreign_keys
         self.locks = locks
         self._history = history
         self._lock_wait_timeout = lock_wait_timeout

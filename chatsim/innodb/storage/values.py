@@ -25,6 +25,8 @@ __all__ = [
     "descending",
     "duration_text",
     "has_null",
+    "is_number",
+    "is_whole_number",
     "number_at_start",
 ]
 
@@ -165,6 +167,17 @@ def number_at_start(text: str) -> int | float | None:
         return None
     number = found.group().strip()
     return int(number) if number.lstrip("+-").isdigit() else float(number)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number and nothing else, or nothing at all, which stands for 0."""
+    found = _NUMBER.match(text)
+    return not text[found.end() if found else 0 :].strip()
+
+
+def is_whole_number(text: str) -> bool:
+    """Whether a text is an integer and nothing else."""
+    return text.strip().lstrip("+-").isdigit()
 
 
 def as_number(value: Value) -> int | float | Decimal:

@@ -67,7 +67,6 @@ def test_a_lock_that_cannot_be_had_at_once_is_refused_or_left_out_as_asked():
         "LOCK TABLES t READ",
         "CALL p()",
         "GRANT ALL ON t TO x",
-        "SET TRANSACTION READ ONLY",
     ],
 )
 def test_a_statement_of_another_kind_is_refused_by_name_and_the_transaction_goes_on(sql):

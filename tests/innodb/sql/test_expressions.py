@@ -217,6 +217,35 @@ def test_arithmetic_is_mysqls(text, found):
         ("LEAST(1, NULL)", None),
         ("ABS(-2.5)", Decimal("2.5")),
         ("ABS(NULL)", None),
+        ("CONCAT_WS('-', 'a', NULL, 'b')", "a-b"),
+        ("CONCAT_WS(NULL, 'a')", None),
+        ("SUBSTRING('hello', -3, 2)", "ll"),
+        ("SUBSTRING('hello', 0)", ""),
+        ("ROUND(2.5)", 3),
+        ("ROUND(2.5e0)", 2.0),
+        ("ROUND(1234, -2)", 1200),
+        ("TRIM(BOTH 'x' FROM 'xxaxx')", "a"),
+        ("FIND_IN_SET('', '')", 0),
+        ("'ABC' REGEXP '^a'", 1),
+        ("~1 & 3", 2),
+        ("1 << 64", 0),
+        ("1 XOR NULL", None),
+        ("DATE_ADD('2019-01-31', INTERVAL 1 MONTH)", "2019-02-28"),
+        ("'2019-01-31' + INTERVAL '1:30' MINUTE_SECOND", "2019-01-31 00:01:30"),
+        ("DATE_ADD('bad', INTERVAL 1 DAY)", None),
+        ("TIMESTAMPDIFF(MONTH, '2020-01-31', '2020-03-30')", 1),
+        ("DATE_FORMAT('2020-03-04', '%D %b %y')", "4th Mar 20"),
+        ("WEEK('2020-03-04')", 9),
+        ("CAST('1.5' AS DECIMAL(5, 2))", Decimal("1.50")),
+        ("CAST('bad' AS DATE)", None),
+        ("JSON_SET('{\"a\": 1}', '$.b', TRUE)", '{"a": 1, "b": true}'),
+        ("JSON_EXTRACT('[1, 2]', '$[last]')", "2"),
+        ("JSON_EXTRACT('[1, 2]', '$[2]')", None),
+        ("JSON_UNQUOTE(JSON_EXTRACT('{\"a\": \"x\"}', '$.a'))", "x"),
+        ("1 / 0", None),
+        ("@a := 1", 1),
+        ("RAND(3)", 0.9057697559760601),
+        ("LENGTH(UUID())", 36),
         ("CAST('12abc' AS SIGNED)", 12),
         ("CAST(1.5 AS SIGNED)", 2),
         ("CAST(1.50 AS CHAR)", "1.50"),
@@ -233,14 +262,10 @@ def test_a_function_has_its_value(text, found):
     ("text", "named"),
     [
         ("NOBODY_KNOWS(1)", "function NOBODY_KNOWS()"),
-        ("UUID()", "UUID"),
-        ("SLEEP(1)", "SLEEP"),
-        ("'a' REGEXP 'b'", "REGEXP"),
-        ("1 & 2", "1 & 2"),
-        ("NOW() - INTERVAL 1 DAY", "INTERVAL"),
-        ("CAST('1.5' AS DECIMAL(5, 2))", "DECIMAL(5, 2)"),
+        ("TIMESTAMPDIFF(DAY_HOUR, '2020-01-01', '2020-01-02')", "TIMESTAMPDIFF of DAY_HOUR"),
+        ("CAST('a' AS CHAR CHARACTER SET ucs2)", "ucs2"),
+        ("JSON_SEARCH('[\"a\"]', 'one', '%')", "wildcards"),
         ("ROW_NUMBER() OVER ()", "OVER"),
-        ("@a := 1", "@a := 1"),
     ],
 )
 def test_what_the_model_has_not_is_refused_by_name(text, named):
@@ -500,3 +525,22 @@ def test_a_column_is_signed_or_unsigned_by_its_type(sql, shown):
         return answer.rows
 
     assert run(main()) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("CONCAT_WS(',')", "1582: Incorrect parameter count in the call to native function 'CONCAT_WS'"),
+        ("MD5('a')", "1305: FUNCTION"),
+        ("JSON_EXTRACT('{', '$.a')", "3141: Invalid JSON text"),
+        ("JSON_EXTRACT('{}', 'a')", "3143: Invalid JSON path expression"),
+        ("JSON_SET('{}', '$.*', 1)", "3149: "),
+        ("UUID_TO_BIN('x')", "1411: Incorrect string value"),
+        ("'a' REGEXP '('", "3685: "),
+        ("SLEEP(-1)", "1210: Incorrect arguments to sleep"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_an_error(text, said):
+    with pytest.raises(DatabaseError) as raised:
+        value(text)
+    assert f"{raised.value.errno}: {raised.value.message}".startswith(said)

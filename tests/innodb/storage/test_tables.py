@@ -1,6 +1,7 @@
 """A table as the rest of the model sees it: its columns by name, its indexes in order, where a row is in each."""
 
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_a_column_may_be_null_and_is_then_null_unless_something_is_said():
 
 def test_a_moment_as_a_default_is_that_of_the_row_not_of_the_declaration():
     at = table("id INT PRIMARY KEY, at DATETIME DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP").columns[1]
-    assert at.default() == at.on_update() == datetime.fromisoformat("2023-11-14 22:13:20")
+    session = SimpleNamespace(now=lambda digits: datetime.fromisoformat(f"2023-11-14 22:13:2{digits}"))
+    assert at.default(session) == at.on_update(session) == datetime.fromisoformat("2023-11-14 22:13:20")
 
 
 def test_the_numbered_column_is_known():

@@ -68,7 +68,7 @@ def alter_table(
         indexes = _with_old_ones(table, fresh)
         copies, affected = False, 0
     else:
-        _copy_rows(table, fresh, sources)
+        _copy_rows(table, fresh, sources, context)
         indexes, copies = fresh.indexes, True
         fresh.next_number = max(fresh.next_number, _next_number(fresh, indexes[0]))
         affected = len(table.clustered) if _counts(table, fresh, sources, edited) else 0
@@ -164,20 +164,22 @@ def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
     return found
 
 
-def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None]) -> None:
+def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None], context: Context) -> None:
     """Fill a new table with the rows of the old one. Raises a `DatabaseError` for a row that does not fit."""
     number = 0
     for record in table.clustered:
         if record.deleted:
             continue
         number += 1
-        row = [_converted(fresh, at, source, record.row, number) for at, source in enumerate(sources)]
+        row = [_converted(fresh, at, source, record.row, number, context=context) for at, source in enumerate(sources)]
         fresh.generate(row)
         for index in fresh.home(row).indexes:
             enter(fresh, index, tuple(row))
 
 
-def _converted(fresh: Table, at: int, source: int | None, old: Sequence[Value], number: int) -> Value:
+def _converted(
+    fresh: Table, at: int, source: int | None, old: Sequence[Value], number: int, *, context: Context
+) -> Value:
     """The value of a column of the new table, for the ``number``-th row of the old one."""
     column = fresh.columns[at]
     if at == fresh.hidden or (source is None and column.auto_increment):
@@ -185,7 +187,7 @@ def _converted(fresh: Table, at: int, source: int | None, old: Sequence[Value], 
     if column.generated is not None:
         return None
     if source is None:
-        return _given_at_once(column)
+        return _given_at_once(column, context)
     value = old[source]
     if value is None:
         if not column.nullable:
@@ -208,11 +210,11 @@ def _numbered(fresh: Table, at: int) -> int:
     return fresh.next_number - 1
 
 
-def _given_at_once(column: Column) -> Value:
+def _given_at_once(column: Column, context: Context) -> Value:
     """The value of an existing row in a new column."""
     if not column.has_default:
         return column.type.zero
-    return column.default() if callable(column.default) else column.default
+    return column.default(context) if callable(column.default) else column.default
 
 
 def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: Edited) -> bool:

@@ -13,13 +13,13 @@ from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
 from chatsim.innodb.sql.syntax import CheckSyntax, ColumnSyntax, ForeignKeySyntax, Item, KeyPart, KeySyntax
 from chatsim.innodb.storage.collations import Collation
-from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumeration, Json, Text
+from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumeration, Json, Moment, Text
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["TableDeclaration", "declare", "not_null", "plain_key"]
 
-Now: TypeAlias = "Callable[[], Value]"
+Now: TypeAlias = "Callable[[Context], Value]"
 
 
 @dataclass
@@ -83,7 +83,7 @@ def _declare_column(declared: TableDeclaration, said: ColumnSyntax, collation: C
     if said.default is not None:
         column = _with_default(column, said.default, context)
     if said.on_update is not None:
-        column = replace(column, on_update=_moment(column, context))
+        column = replace(column, on_update=_moment(column))
     if said.generated is not None:
         if said.default is not None or said.auto_increment:
             raise database_error(1221, "Incorrect usage of DEFAULT and generated column")
@@ -124,10 +124,10 @@ def _with_default(column: Column, node: exp.Expr, context: Context) -> Column:
 
 def _default(column: Column, node: exp.Expr, context: Context) -> Value | Now:
     if isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.upper() == "NOW"):
-        return _moment(column, context)
+        return _moment(column)
     compiled = Scope().compile(node)
     if isinstance(node, exp.Paren):
-        return lambda: column.type.store(compiled(Env(context, ())))
+        return lambda session: column.type.store(compiled(Env(session, ())))
     value = cast("Value", compiled(Env(context, ())))
     try:
         return None if value is None else column.type.store(value)
@@ -137,5 +137,6 @@ def _default(column: Column, node: exp.Expr, context: Context) -> Value | Now:
         raise database_error(1067, f"Invalid default value for '{column.name}'") from None
 
 
-def _moment(column: Column, context: Context) -> Now:
-    return lambda: column.type.store(context.now())
+def _moment(column: Column) -> Now:
+    digits = column.type.digits or 0 if isinstance(column.type, Moment) else 0
+    return lambda session: column.type.store(session.now(digits))

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
-from chatsim.innodb.sql.expressions import Scope, unsupported
+from chatsim.innodb.sql.expressions import Scope, native_function, unsupported
 from chatsim.innodb.sql.syntax import TypeSyntax
 from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import (
@@ -25,8 +25,7 @@ from chatsim.innodb.storage.column_types import (
 __all__ = ["expression_type"]
 
 _BIGINT = Integer(8, -(1 << 63), (1 << 63) - 1)
-_TEXT_FUNCTIONS = (exp.Lower, exp.Upper, exp.Concat, exp.Left, exp.Right, exp.Substring, exp.Trim, exp.Hex)
-_INTEGER_FUNCTIONS = (exp.Length, exp.Year, exp.Month, exp.Day, exp.Hour)
+_TEXT_FUNCTIONS = (exp.Lower, exp.Upper, exp.Concat, exp.Left, exp.Substring, exp.Trim)
 
 
 _WIDEST = 30
@@ -41,13 +40,15 @@ def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     if isinstance(node, exp.Column):
         raise database_error(3761, "The used storage engine cannot index the expression: it is a column")
     kinds = [kind for each in node.find_all(exp.Column) if (kind := scope.kind(each)) is not None]
-    if isinstance(node, _TEXT_FUNCTIONS):
+    named = native_function(node)
+    result = named.result if named else ""
+    if isinstance(node, _TEXT_FUNCTIONS) or result == "text":
         return _text_type(node, kinds)
-    if isinstance(node, _INTEGER_FUNCTIONS):
+    if isinstance(node, exp.Length) or result == "integer":
         return Integer(4, -(1 << 31), (1 << 31) - 1)
-    if isinstance(node, exp.TsOrDsToDate | exp.Date):
+    if named and named.name == "DATE":
         return Moment(3, None)
-    if isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
+    if isinstance(node, exp.JSONExtract | exp.JSONExtractScalar) or result == "document":
         raise database_error(3757, "Cannot create a functional index on an expression that returns a BLOB or TEXT.")
     if isinstance(node, exp.Binary | exp.Neg | exp.Abs | exp.If | exp.Coalesce | exp.Nullif | exp.Case):
         return _number_type(node, kinds)

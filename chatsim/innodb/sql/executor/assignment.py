@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.expressions import Context, Env, Function, Scope, unsupported
 from chatsim.innodb.storage.column_types import BadValueError
 from chatsim.innodb.storage.values import Value
 
@@ -109,16 +109,16 @@ def is_default(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT"
 
 
-def default_of(table: Table, at: int) -> Value:
+def default_of(table: Table, at: int, session: Context) -> Value:
     """The default value of a column. Raises a `DatabaseError` (1364) if it has none."""
     column = table.columns[at]
     if not column.has_default:
         raise database_error(1364, f"Field '{column.name}' doesn't have a default value")
-    return column.default() if callable(column.default) else column.default
+    return column.default(session) if callable(column.default) else column.default
 
 
-def _default(table: Table, at: int, _: Env) -> Value:
-    return default_of(table, at)
+def _default(table: Table, at: int, env: Env) -> Value:
+    return default_of(table, at, env.session)
 
 
 def refuse_generated(table: Table, at: int) -> None:
@@ -147,7 +147,7 @@ def apply_assignments(
         assigned = {column for column, _ in assignments}
         for own, definition in enumerate(table.columns):
             if definition.on_update is not None and own not in assigned:
-                row[own] = definition.on_update()
+                row[own] = definition.on_update(env.session)
         generate(table, row, number, warn, strict=strict)
         check_constraints(table, row)
     return tuple(row)

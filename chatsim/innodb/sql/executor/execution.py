@@ -47,13 +47,12 @@ class Answer:
 
 
 class SessionContext(Context, Protocol):
-    """What a statement needs from the session that runs it.
+    """What a statement needs from the session that runs it."""
 
-    Attributes:
-        strict: whether a value that a column can't store is an error (``sql_mode``).
-    """
-
-    strict: bool
+    @property
+    def zero_is_a_number(self) -> bool:
+        """Whether 0 in an AUTO_INCREMENT column is no request for a new value (``sql_mode``)."""
+        ...
 
     @property
     def reads_lock(self) -> bool:
@@ -74,8 +73,8 @@ class SessionContext(Context, Protocol):
         """Whether AUTO_INCREMENT values are reserved before the rows are inserted."""
         ...
 
-    async def get_lock(self, name: Value, seconds: Value) -> Value:
-        """GET_LOCK. Raises a `DatabaseError` (3058)."""
+    async def waiting_function(self, function: str, arguments: Sequence[Value]) -> Value:
+        """GET_LOCK and SLEEP, which take time. Raises a `DatabaseError` (3058)."""
         ...
 
     async def take_numbers(self, table: Table, *, bulk: bool) -> None:

@@ -284,7 +284,8 @@ class _RowWriter:
         row: list[Value] = [None] * len(table.columns)
         generates = False
         for at, value in (*given, *rest):
-            if at == table.auto and (value is _DEFAULT or value is None or value == 0):
+            zero = value == 0 and not self._run.session.zero_is_a_number
+            if at == table.auto and (value is _DEFAULT or value is None or zero):
                 row[at] = 0
                 generates = True
             elif at == table.hidden:
@@ -315,7 +316,7 @@ class _RowWriter:
                 return self._warn_or_raise(
                     1364, f"Field '{column.name}' doesn't have a default value", column.type.zero
                 )
-            return column.default() if callable(column.default) else column.default
+            return column.default(self._run.session) if callable(column.default) else column.default
         strict = self._strict or (value is None and not self._insert.ignore and len(self._insert.values) == 1)
         return stored_value(self._table, at, value, number, self._run.warn, strict=strict)
 

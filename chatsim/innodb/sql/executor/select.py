@@ -82,9 +82,9 @@ class Select:
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
-        self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() == "GET_LOCK"]
+        self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() in ("GET_LOCK", "SLEEP")]
         if self.waits and scope.tables:
-            raise unsupported("GET_LOCK() in a statement about tables")
+            raise unsupported(f"{self.waits[0].name}() in a statement about tables")
         self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
 
     def _prepare_order_and_groups(self, node: exp.Select) -> None:
@@ -192,8 +192,8 @@ class Select:
         """
         env = run.env(len(self.scope.tables), outer)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
-            name, *seconds = [function(env) for function in arguments]
-            env.found[id(node)] = await run.session.get_lock(name, seconds[0] if seconds else None)
+            values = [function(env) for function in arguments]
+            env.found[id(node)] = await run.session.waiting_function(node.name.upper(), values)
         limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
         if most is not None:
             limit = most if limit is None else min(limit, most)

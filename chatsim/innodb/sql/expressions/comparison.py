@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Text
+from chatsim.innodb.storage.column_types.documents import document_order
 from chatsim.innodb.storage.moments import as_duration, as_moment
-from chatsim.innodb.storage.values import Value, as_number, as_text
+from chatsim.innodb.storage.values import Document, Value, as_number, as_text
 
 __all__ = ["Number", "common_collation", "compare", "is_true"]
 
@@ -41,7 +42,9 @@ def compare(left: Value, right: Value, by: ColumnType | None = None, number: Num
         return (left > right) - (left < right)
     a: Any
     b: Any
-    if isinstance(left, str | bytes) and isinstance(right, str | bytes):
+    if isinstance(left, Document) or isinstance(right, Document):
+        a, b = document_order(left), document_order(right)
+    elif isinstance(left, str | bytes) and isinstance(right, str | bytes):
         a, b = _collated(left, right, by)
     elif isinstance(left, date) and isinstance(right, date):
         a, b = _moment(left), _moment(right)

@@ -18,15 +18,47 @@ Unsupported: TypeAlias = NotImplementedError
 
 
 class Context(Protocol):
-    """What an expression may ask of its session."""
+    """What an expression may ask of its session.
+
+    Attributes:
+        variables: its ``@variables``.
+        last_insert_id: what LAST_INSERT_ID() gives.
+        named_insert_id: what the statement has said it is to give.
+        connection_id: its number.
+        row_count: what ROW_COUNT() gives.
+        strict: whether a value that does not fit is an error (``sql_mode``).
+    """
 
     variables: dict[str, Value]
     last_insert_id: int
     named_insert_id: int | None
     connection_id: int
+    row_count: int
+    strict: bool
 
-    def now(self) -> datetime:
-        """The moment at which the statement began."""
+    def now(self, digits: int = 0) -> datetime:
+        """The moment at which the statement began, with some digits of a second."""
+        ...
+
+    @property
+    def warns_of_zero_divisors(self) -> bool:
+        """Whether a division by 0 is a warning, and in a strict mode an error (``sql_mode``)."""
+        ...
+
+    def random(self) -> float:
+        """A number drawn at random, from 0 to below 1."""
+        ...
+
+    def note(self, errno: int, message: str) -> None:
+        """Note a warning of the statement."""
+        ...
+
+    def note_once(self, errno: int, message: str, cause: object) -> None:
+        """Note a warning of the statement, if the same cause has not given it yet."""
+        ...
+
+    def found_rows(self) -> int:
+        """FOUND_ROWS(): how many rows the latest SELECT has given."""
         ...
 
     def system_variable(self, name: str) -> Value:

@@ -11,20 +11,28 @@ from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked
-from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
+from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
+from chatsim.innodb.sql.expressions.json_functions import Truth
+from chatsim.innodb.sql.expressions.native import NATIVE, Native
+from chatsim.innodb.sql.expressions.scope import Scope, compiled
+from chatsim.innodb.sql.expressions.text_functions import parted, trimmed
+from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
 _of = compiled.register
 
-_INTEGERS = {*exp.DataType.INTEGER_TYPES}
-
-_ADVISORY = ("RELEASE_LOCK", "RELEASE_ALL_LOCKS", "IS_FREE_LOCK", "IS_USED_LOCK")
-
 _OF_SESSION: Mapping[str, Callable[[Context], Value]] = {
     "CONNECTION_ID": lambda session: session.connection_id,
     "LAST_INSERT_ID": lambda session: session.last_insert_id,
-    "NOW": lambda session: session.now(),
-    "SYSDATE": lambda session: session.now(),
+    "FOUND_ROWS": lambda session: session.found_rows(),
+    "ROW_COUNT": lambda session: session.row_count,
+    "VERSION": lambda session: session.system_variable("version"),
+    "DATABASE": lambda session: session.system_variable("database"),
+    "SCHEMA": lambda session: session.system_variable("database"),
+    "USER": lambda _: "root@localhost",
+    "CURRENT_USER": lambda _: "root@localhost",
+    "SESSION_USER": lambda _: "root@localhost",
+    "SYSTEM_USER": lambda _: "root@localhost",
 }
 
 _OF_TEXT: Mapping[type[exp.Expr], Callable[[str], Value]] = {
@@ -89,20 +97,82 @@ def _concat(node: exp.Concat, scope: Scope) -> Function:
 
 
 @_of(exp.CurrentTimestamp)
-def _now(_: exp.Expr, __: Scope) -> Function:
-    return lambda env: env.session.now()
+def _now(node: exp.CurrentTimestamp, _: Scope) -> Function:
+    digits = int(node.this.name) if node.this else 0
+    return lambda env: env.session.now(digits)
 
 
-@_of(exp.Cast)
-def _cast(node: exp.Cast, scope: Scope) -> Function:
-    inner, wanted = scope.compile(node.this), node.to.this
-    if wanted in _INTEGERS:
-        inner = scope.number(node.this) if is_numbered(scope.kind(node.this)) else inner
-        signed = wanted in exp.DataType.SIGNED_INTEGER_TYPES
-        return lambda env: None if (a := inner(env)) is None else to_integer(a) if signed else to_integer(a) % 2**64
-    if wanted in exp.DataType.TEXT_TYPES and not node.to.expressions:
-        return lambda env: None if (a := inner(env)) is None else as_text(a)
-    raise unsupported(node)
+@_of(exp.CurrentDate)
+@_of(exp.CurrentTime)
+@_of(exp.Localtime)
+@_of(exp.Localtimestamp)
+@_of(exp.CurrentUser)
+def _without_parentheses(node: exp.Expr, scope: Scope) -> Function:
+    return scope.compile(exp.Anonymous(this=_NAMES[type(node)], expressions=[]))
+
+
+_NAMES: Mapping[type[exp.Expr], str] = {
+    exp.CurrentDate: "CURDATE",
+    exp.CurrentTime: "CURTIME",
+    exp.Localtime: "NOW",
+    exp.Localtimestamp: "NOW",
+    exp.CurrentUser: "CURRENT_USER",
+}
+
+
+@_of(exp.Substring)
+def _substring(node: exp.Substring, scope: Scope) -> Function:
+    parts = [node.this, node.args["start"], *filter(None, [node.args.get("length")])]
+    functions = [scope.compile(each) for each in parts]
+
+    def value(env: Env) -> Value:
+        values = [function(env) for function in functions]
+        return None if None in values else parted(as_text(values[0]), *(to_integer(each) for each in values[1:]))
+
+    return value
+
+
+@_of(exp.Trim)
+def _trim(node: exp.Trim, scope: Scope) -> Function:
+    inner, what = scope.compile(node.this), scope.compile(node.expression or exp.Literal.string(" "))
+    position = str(node.args.get("position") or "BOTH").upper()
+
+    def value(env: Env) -> Value:
+        text, removed = inner(env), what(env)
+        return None if text is None or removed is None else trimmed(as_text(text), position, as_text(removed))
+
+    return value
+
+
+@_of(exp.StrPosition)
+def _position(node: exp.StrPosition, scope: Scope) -> Function:
+    return scope.compile(exp.Anonymous(this="LOCATE", expressions=[node.args["substr"], node.this]))
+
+
+@_of(exp.Chr)
+def _characters(node: exp.Chr, scope: Scope) -> Function:
+    parts, charset = [scope.compile(each) for each in node.expressions], node.args.get("charset")
+
+    def value(env: Env) -> Value:
+        numbers = [to_integer(each) % 2**32 for part in parts if (each := part(env)) is not None]
+        data = b"".join(each.to_bytes(max(1, (each.bit_length() + 7) // 8)) for each in numbers)
+        return data.decode(errors="replace") if charset else data
+
+    return value
+
+
+@_of(exp.PropertyEQ)
+def _assigned(node: exp.PropertyEQ, scope: Scope) -> Function:
+    if not isinstance(node.this, exp.Parameter):
+        raise unsupported(node)
+    inner, name = scope.compile(node.expression), node.this.name.lower()
+
+    def value(env: Env) -> Value:
+        env.session.variables[name] = found = inner(env)
+        env.session.note_once(1287, "Setting user variables within expressions is deprecated", node)
+        return found  # type: ignore[no-any-return]
+
+    return value
 
 
 @_of(exp.Length)
@@ -136,6 +206,8 @@ def _extreme(node: exp.Least | exp.Greatest, scope: Scope) -> Function:
         values: list[Value] = [part(env) for part in parts]
         if None in values:
             return None
+        if not all(isinstance(each, str) for each in values) and any(type(each) is str for each in values):
+            values = [as_text(each) for each in values]
         best = values[0]
         for each in values[1:]:
             sign = compare(each, best, by)
@@ -158,25 +230,63 @@ def _named(node: exp.Anonymous, scope: Scope) -> Function:
     if name in _OF_SESSION and not node.expressions:
         of_session = _OF_SESSION[name]
         return lambda env: of_session(env.session)
-    if name == "LAST_INSERT_ID":
-        return _remembered(node.expressions[0], scope)
-    if name == "VALUES":
-        target = Scope(scope.tables[:1])  # whatever else is read
-        at = target.column(exp.column(node.expressions[0].name))[1]
-        return lambda env: env.inserted[at]
-    if name == "DEFAULT" and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
-        return _default(node.expressions[0], scope)
-    if name == "GET_LOCK":
-        number = id(node)
-        return lambda env: env.found[number]  # it may wait: it was asked for beforehand
-    if name in _ADVISORY:
-        parts = [scope.compile(each) for each in node.expressions]
-        return lambda env: env.session.advisory(name, [part(env) for part in parts])
+    made = _SPECIAL.get(name)
+    if made is not None and node.expressions:
+        return made(node, scope)
+    if name in NATIVE:
+        return _native(node, NATIVE[name], scope)
+    if name == "RELEASE_ALL_LOCKS":
+        return _of_user_locks(node, scope)
     raise unsupported(f"function {name}()")
 
 
-def _remembered(node: exp.Expr, scope: Scope) -> Function:
-    inner = scope.compile(node)
+def _moved(node: exp.Anonymous, scope: Scope) -> Function:
+    """DATE_ADD and DATE_SUB with an interval, ADDDATE and SUBDATE also with days."""
+    if len(node.expressions) != 2:
+        raise unsupported(node)
+    start, by = node.expressions
+    sign = -1 if node.name.upper() in ("DATE_SUB", "SUBDATE") else 1
+    if isinstance(by, exp.Interval):
+        return moved(start, by, scope, sign)
+    if node.name.upper().startswith("DATE"):
+        raise unsupported(node)
+    return moving(start, by, "DAY", scope, sign)
+
+
+def _timestamp(node: exp.Anonymous, scope: Scope) -> Function:
+    """TIMESTAMPADD and TIMESTAMPDIFF, whose first argument is a unit."""
+    if len(node.expressions) != 3:
+        raise unsupported(node)
+    unit, second, third = node.expressions
+    word = unit.name.upper().removeprefix("SQL_TSI_")
+    if node.name.upper() == "TIMESTAMPADD":
+        return moving(third, second, word, scope)
+    return time_between(word, second, third, scope)
+
+
+def _is_null(node: exp.Anonymous, scope: Scope) -> Function:
+    return scope.compile(exp.Is(this=node.expressions[0], expression=exp.Null()))
+
+
+def _values(node: exp.Anonymous, scope: Scope) -> Function:
+    target = Scope(scope.tables[:1])  # whatever else is read
+    at = target.column(exp.column(node.expressions[0].name))[1]
+    return lambda env: env.inserted[at]
+
+
+def _asked_before(node: exp.Anonymous, _: Scope) -> Function:
+    """A function that may wait: it was asked for beforehand."""
+    number = id(node)
+    return lambda env: env.found[number]
+
+
+def _of_user_locks(node: exp.Anonymous, scope: Scope) -> Function:
+    name, parts = node.name.upper(), [scope.compile(each) for each in node.expressions]
+    return lambda env: env.session.advisory(name, [part(env) for part in parts])
+
+
+def _remembered(node: exp.Anonymous, scope: Scope) -> Function:
+    inner = scope.compile(node.expressions[0])
 
     def value(env: Env) -> Value:
         found: Value = inner(env)
@@ -186,12 +296,47 @@ def _remembered(node: exp.Expr, scope: Scope) -> Function:
     return value
 
 
-def _default(node: exp.Column, scope: Scope) -> Function:
-    at, number = scope.column(node)
+def _default(node: exp.Anonymous, scope: Scope) -> Function:
+    if len(node.expressions) != 1 or not isinstance(node.expressions[0], exp.Column):
+        raise unsupported(node)
+    at, number = scope.column(node.expressions[0])
     column = scope.tables[at][1].columns[number]
     if not column.has_default:
         raise database_error(1364, f"Field '{column.name}' doesn't have a default value")
-    return lambda _: column.default() if callable(column.default) else column.default
+    return lambda env: column.default(env.session) if callable(column.default) else column.default
+
+
+_SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
+    **dict.fromkeys(("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"), _moved),
+    **dict.fromkeys(("TIMESTAMPADD", "TIMESTAMPDIFF"), _timestamp),
+    **dict.fromkeys(("GET_LOCK", "SLEEP"), _asked_before),
+    **dict.fromkeys(("RELEASE_LOCK", "IS_FREE_LOCK", "IS_USED_LOCK"), _of_user_locks),
+    "DEFAULT": _default,
+    "ISNULL": _is_null,
+    "LAST_INSERT_ID": _remembered,
+    "VALUES": _values,
+}
+"""Functions with arguments that are no plain values."""
+
+
+def _native(node: exp.Anonymous, native: Native, scope: Scope) -> Function:
+    native.check(len(node.expressions))
+    if native.name == "RAND" and node.expressions and scope.tables:
+        raise unsupported(node, "a series of its own over the rows of a table")
+    if native.name.startswith("REGEXP") and any(
+        isinstance(each, Text) and each.collation.binary for each in map(scope.kind, node.expressions[:2])
+    ):
+        raise unsupported(node, "texts of a binary collation")
+    parts = [scope.compile(each) for each in node.expressions]
+    truths = [at for at, each in enumerate(node.expressions) if isinstance(each, exp.Boolean | exp.Predicate | exp.Not)]
+
+    def value(env: Env) -> Value:
+        values = [part(env) for part in parts]
+        for at in truths:
+            values[at] = None if values[at] is None else Truth(values[at])
+        return native.call(env, values)
+
+    return value
 
 
 def _nothing(_: Env) -> None:

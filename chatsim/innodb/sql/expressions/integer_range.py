@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.expressions.native import native_function
 from chatsim.innodb.sql.expressions.printing import printed
 from chatsim.innodb.sql.expressions.scope import Scope
 from chatsim.innodb.storage.column_types import Integer
@@ -141,9 +142,12 @@ def _anonymous(node: exp.Anonymous, scope: Scope) -> _Type | None:
     match node.name.upper():
         case "VALUES":
             return _type(exp.column(node.expressions[0].name), Scope(scope.tables[:1]))
+        case "ROW_COUNT" | "FOUND_ROWS" | "SLEEP":
+            return _Type.SIGNED
         case "LAST_INSERT_ID" | "CONNECTION_ID" | "IS_USED_LOCK":
             return _Type.UNSIGNED
-    return _Type.SIGNED
+    native = native_function(node)
+    return _Type.SIGNED if native is None or native.result == "integer" else None
 
 
 @_type.register

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import cast
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike
+from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike, to_integer
 from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
-from chatsim.innodb.sql.expressions.scope import Scope, compiled
+from chatsim.innodb.sql.expressions.intervals import moved
+from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
 from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, Text
-from chatsim.innodb.storage.values import Value, as_text
+from chatsim.innodb.storage.values import Value, as_text, is_number
 
 _of = compiled.register
 
@@ -51,12 +53,28 @@ def _comparison(node: exp.Binary, scope: Scope) -> Function:
         return _tuples(node, scope)
     left, right, holds = scope.compile(node.left), scope.compile(node.right), _COMPARISONS[type(node)]
     compare = scope.comparison(node.left, node.right)
+    members = any(is_numbered(scope.kind(each)) for each in (node.left, node.right))
 
     def value(env: Env) -> int | None:
         a, b = left(env), right(env)
-        return None if a is None or b is None else int(holds(compare(a, b)))
+        if a is None or b is None:
+            return None
+        if type(a) is not type(b) and not members:
+            _note_mixed(env, node, a, b)
+        return int(holds(compare(a, b)))
 
     return value
+
+
+def _note_mixed(env: Env, node: exp.Binary, a: Value, b: Value) -> None:
+    """Note that a text is compared with a number, and is none; a constant is looked at once."""
+    for text, other, part in ((a, b, node.left), (b, a, node.right)):
+        if type(text) is str and isinstance(other, int | float | Decimal) and not is_number(text):
+            message = f"Truncated incorrect DOUBLE value: '{text}'"
+            if isinstance(part, exp.Column):
+                env.session.note(1292, message)
+            else:
+                env.session.note_once(1292, message, node)
 
 
 def _tuples(node: exp.Binary, scope: Scope) -> Function:
@@ -191,7 +209,7 @@ def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
         a, b = inner(env), pattern(env)
         if a is None or b is None:
             return None
-        fold = str if exact or isinstance(a, bytes) else folds
+        fold = str if exact or isinstance(a, bytes) or isinstance(b, bytes) else folds
         found = re.fullmatch(_pattern(as_text(b), escape, fold), fold(as_text(a)), re.DOTALL)
         return int((found is not None) == wanted)
 
@@ -205,6 +223,11 @@ def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
 @_of(exp.IntDiv)
 @_of(exp.Mod)
 def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
+    if isinstance(node.right, exp.Interval) and isinstance(node, exp.Add | exp.Sub):
+        return moved(node.left, node.right, scope, -1 if isinstance(node, exp.Sub) else 1)
+    if isinstance(node.left, exp.Interval) and isinstance(node, exp.Add):
+        return moved(node.right, node.left, scope)
+    divides = isinstance(node, exp.Div | exp.IntDiv | exp.Mod)
     left, right = scope.number(node.left), scope.number(node.right)
     operate = checked(node, scope, ARITHMETIC[type(node)])
 
@@ -212,9 +235,75 @@ def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
         a, b = left(env), right(env)
         if a is None or b is None:
             return None
+        if divides and not b:
+            _note_zero_divisor(env, strict=scope.strict)
+            return None
         return operate(*alike(a, b))
 
     return value
+
+
+def _note_zero_divisor(env: Env, *, strict: bool) -> None:
+    """A warning; an error in a statement that changes rows, if the mode is strict."""
+    if not env.session.warns_of_zero_divisors:
+        return
+    if strict and env.session.strict:
+        raise database_error(1365, "Division by 0")
+    env.session.note(1365, "Division by 0")
+
+
+_BITWISE: Mapping[type[exp.Expr], Callable[[int, int], int]] = {
+    exp.BitwiseAnd: lambda a, b: a & b,
+    exp.BitwiseOr: lambda a, b: a | b,
+    exp.BitwiseXor: lambda a, b: a ^ b,
+    exp.BitwiseLeftShift: lambda a, b: a << b if b < _BITS else 0,
+    exp.BitwiseRightShift: lambda a, b: a >> b if b < _BITS else 0,
+}
+_BITS = 64
+
+
+@_of(exp.BitwiseAnd)
+@_of(exp.BitwiseOr)
+@_of(exp.BitwiseXor)
+@_of(exp.BitwiseLeftShift)
+@_of(exp.BitwiseRightShift)
+def _bitwise(node: exp.Binary, scope: Scope) -> Function:
+    left, right, operate = scope.number(node.left), scope.number(node.right), _BITWISE[type(node)]
+    if any(isinstance(scope.kind(each), Binary) for each in (node.left, node.right)):
+        raise unsupported(node, "of bytes")
+
+    def value(env: Env) -> int | None:
+        a, b = left(env), right(env)
+        return None if a is None or b is None else operate(_unsigned(a), _unsigned(b)) % 2**64
+
+    return value
+
+
+def _unsigned(number: Value) -> int:
+    return to_integer(number) % 2**64
+
+
+@_of(exp.BitwiseNot)
+def _inverted(node: exp.BitwiseNot, scope: Scope) -> Function:
+    inner = scope.number(node.this)
+    return lambda env: None if (a := inner(env)) is None else ~to_integer(a) % 2**64
+
+
+@_of(exp.Xor)
+def _xor(node: exp.Xor, scope: Scope) -> Function:
+    left, right = scope.compile(node.left), scope.compile(node.right)
+
+    def value(env: Env) -> int | None:
+        a, b = left(env), right(env)
+        return None if a is None or b is None else int(is_true(a) != is_true(b))
+
+    return value
+
+
+@_of(exp.RegexpLike)
+def _regexp(node: exp.RegexpLike, scope: Scope) -> Function:
+    parts = [node.this, node.expression, *filter(None, [node.args.get("flag")])]
+    return scope.compile(exp.Anonymous(this="REGEXP_LIKE", expressions=parts))
 
 
 @_of(exp.Neg)

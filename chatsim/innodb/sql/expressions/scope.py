@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
-from chatsim.innodb.sql.expressions.environment import Function, unsupported
+from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import (
     BadValueError,
@@ -25,7 +25,7 @@ from chatsim.innodb.storage.column_types import (
     place,
 )
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Value, as_exact_number, as_number
+from chatsim.innodb.storage.values import Value, as_exact_number, as_number, is_number
 
 __all__ = ["Scope", "compiled", "is_numbered"]
 
@@ -149,8 +149,22 @@ class Scope:
     def number(self, node: exp.Expr) -> Function:
         """A function that gives an expression's value as a number, or NULL."""
         inner, kind = self.compile(node), self.kind(node)
-        convert: Callable[[Value], Value] = kind.number if kind is not None and kind.numbered else self._as_number
-        return lambda env: None if (a := inner(env)) is None else convert(a)
+        if kind is not None and kind.numbered:
+            return lambda env: None if (a := inner(env)) is None else kind.number(a)
+        if isinstance(kind, Integer | Decimals | Doubles):
+            return inner
+
+        def number(env: Env) -> Value:
+            a = inner(env)
+            if type(a) is not str:
+                return None if a is None else as_number(a)
+            if not is_number(a):
+                if self.strict and env.session.strict:
+                    return as_exact_number(a)
+                env.session.note_once(1292, f"Truncated incorrect DOUBLE value: '{a}'", node)
+            return as_number(a)
+
+        return number
 
     def place(self, node: exp.Expr) -> Function:
         """A function that gives the sort or group key of an expression."""

@@ -11,7 +11,7 @@ from typing import Any
 from chatsim.innodb.storage.column_types.base import BadValueError, ColumnType, UnusableError
 from chatsim.innodb.storage.values import Document, Value, as_text
 
-__all__ = ["Json", "document", "printed_json"]
+__all__ = ["Json", "document", "document_order", "printed_json"]
 
 
 def document(found: Any) -> Document:
@@ -35,6 +35,26 @@ def printed_json(found: Any) -> str:
         case date():
             return f'"{found}"'
     return json.dumps(found, ensure_ascii=False)
+
+
+def document_order(value: Value) -> tuple[int, Any]:
+    """The place of a value among JSON values: first by its kind. A text that is no document is a string."""
+    return _order_of(json.loads(value) if isinstance(value, Document) else value)
+
+
+def _order_of(found: Any) -> tuple[int, Any]:
+    match found:
+        case None:
+            return 0, 0
+        case bool():
+            return 5, found
+        case int() | float() | Decimal():
+            return 1, found
+        case dict():
+            return 3, sorted((key, _order_of(each)) for key, each in found.items())
+        case list():
+            return 4, [_order_of(each) for each in found]
+    return 2, found if isinstance(found, str) else as_text(found)
 
 
 @dataclass(frozen=True)
