@@ -9,7 +9,9 @@ Experiments:
 - `run`: runs an experiment where no event loop is running, in a script
 - `talk`: whether anything is lost while people talk and servers are killed
 - `Result`: what an experiment returns
-- `compare`: how two results differ, with intervals
+- `load`: loads a result that was saved
+- `compare`: how two results differ, with intervals over repetitions
+- `Comparison`: what that returns
 - `figures`: pictures of results and of deadlocks
 
 Strategies:
@@ -70,9 +72,10 @@ if TYPE_CHECKING:
         LockWaitTimeoutError,
     )
     from chatsim.db.session import Session
+    from chatsim.experiments.comparison import Comparison, compare
     from chatsim.experiments.functions import catchup, delivery, pages, paging_strategies, race, run, strategies, talk
     from chatsim.experiments.result import Result
-    from chatsim.experiments.statistics import compare
+    from chatsim.experiments.saved import load
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.model.settings import Model
     from chatsim.worlds.mysql.settings import Servers as MySQL
@@ -84,6 +87,7 @@ __all__ = [
     "AnomalyMatrix",
     "BadParameterError",
     "BadScheduleError",
+    "Comparison",
     "ConnectionLostError",
     "DatabaseError",
     "DeadlockError",
@@ -106,6 +110,7 @@ __all__ = [
     "creation_strategy",
     "delivery",
     "figures",
+    "load",
     "pages",
     "paging_strategies",
     "paging_strategy",
@@ -120,6 +125,7 @@ _HOMES = {
     "AnomalyMatrix": "chatsim.conformance.anomaly_matrix:AnomalyMatrix",
     "BadParameterError": "chatsim.worlds.world:BadParameterError",
     "BadScheduleError": "chatsim.conformance.schedule:BadScheduleError",
+    "Comparison": "chatsim.experiments.comparison:Comparison",
     "ConnectionLostError": "chatsim.db.errors:ConnectionLostError",
     "DatabaseError": "chatsim.db.errors:DatabaseError",
     "DeadlockError": "chatsim.db.errors:DeadlockError",
@@ -138,10 +144,11 @@ _HOMES = {
     "WorldError": "chatsim.worlds.world:WorldError",
     "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
     "catchup": "chatsim.experiments.functions:catchup",
-    "compare": "chatsim.experiments.statistics:compare",
+    "compare": "chatsim.experiments.comparison:compare",
     "creation_strategy": "chatsim.chat.creation:creation_strategy",
     "delivery": "chatsim.experiments.functions:delivery",
     "figures": "chatsim.figures",
+    "load": "chatsim.experiments.saved:load",
     "pages": "chatsim.experiments.functions:pages",
     "paging_strategies": "chatsim.experiments.functions:paging_strategies",
     "paging_strategy": "chatsim.chat.paging.strategy:paging_strategy",

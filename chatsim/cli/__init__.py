@@ -12,6 +12,7 @@ _COMMANDS = {
     "anomalies": ("chatsim.cli.anomalies", "Try out what each isolation level prevents."),
     "catchup": ("chatsim.cli.catchup", "Compare how a client catches up after an absence."),
     "chat": ("chatsim.cli.chat", "Chat in this terminal."),
+    "compare": ("chatsim.cli.compare", "Compare two saved results."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
     "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),

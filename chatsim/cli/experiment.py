@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
 from chatsim.experiments.runner import run_here
+from chatsim.experiments.saved import check_folder
+from chatsim.experiments.surroundings import without_passwords
 from chatsim.worlds.choice import WORLDS
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers
@@ -56,6 +59,9 @@ def command(experiment: type[Experiment]) -> click.Command:
             chosen = experiment(**{each.name: _value(each, options.pop(each.name)) for each in declared})
             musts = _musts(chosen, must_pass)
             result = chosen.result(where.name)
+            result.environment["command"] = without_passwords(shlex.join(["chatsim", *sys.argv[1:]]))
+            if out is not None:
+                check_folder(out, chosen.name)
             _make(out)
             _touch({"--junit": junit, "--markdown": markdown})
         status, sentence = _run(chosen, where, result, quiet=quiet)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatsim.db.deadlock import Deadlock
     from chatsim.experiments.result import Result
 
-__all__ = ["Column", "console", "fitting", "print_fitting", "print_lock_table", "print_result_table"]
+__all__ = ["Column", "console", "fitting", "print_fitting", "print_lock_table", "print_result_table", "print_rows"]
 
 _UNKNOWN = "–"
 _PIPED = 160
@@ -120,6 +120,15 @@ def print_result_table(result: Result, *, wide: bool) -> None:
         number = any(isinstance(row.get(name), int | float) for row in rows)
         columns.append(_column(heading, (_cell(name, row) for row in rows), number=number, wraps=name == "verdict"))
     print_fitting(columns, title=result.title, caption=result.conditions(), wide=wide)
+
+
+def print_rows(rows: Sequence[dict[str, object]], *, wide: bool) -> None:
+    """Print rows that have the same names, under these."""
+    columns = []
+    for name in rows[0] if rows else ():
+        numeric = any(isinstance(row[name], int | float) for row in rows)
+        columns.append(_column(name, (_cell(name, row) for row in rows), number=numeric, wraps=name == "note"))
+    print_fitting(columns, wide=wide)
 
 
 def print_lock_table(deadlock: Deadlock, *, wide: bool) -> None:

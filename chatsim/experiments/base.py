@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from chatsim.experiments.parameters import Whole, check, parameter, plain
-from chatsim.experiments.result import Result, describe_machine
+from chatsim.experiments.parameters import Whole, convert, parameter, parameters, plain, refuse_idle
+from chatsim.experiments.result import Result
+from chatsim.experiments.surroundings import OtherLoad, describe_machine
 from chatsim.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Experiment(ABC):
             is empty, a gate requires that everything is safe.
         circumstances: the columns that say only under which conditions something was tested. A gate requires that it
             was tested under one of them at least.
+        totals: the columns that are added up over repetitions, such as counts of what went wrong. Of the others there
+            is a mean.
         explained: what the notes of a result explain, as the help of an option; empty if there are none.
         shown: the columns that are shown, with their headings.
 
@@ -47,24 +50,32 @@ class Experiment(ABC):
     title: ClassVar[str]
     judged: ClassVar[tuple[str, str] | tuple[()]] = ()
     circumstances: ClassVar[tuple[str, ...]] = ()
+    totals: ClassVar[tuple[str, ...]] = ()
     explained: ClassVar[str] = ""
     shown: ClassVar[Mapping[str, str]]
 
+    repeats: int = parameter(
+        1,
+        Whole(1),
+        "how often everything is measured, in turns, with seeds from the seed on; intervals need two or more",
+    )
     seed: int = parameter(1, Whole(0), "of everything that is drawn")
 
     def __post_init__(self) -> None:
-        check(self)
+        convert(self)
         self.check_together()
+        refuse_idle(self)
 
     def check_together(self) -> None:  # noqa: B027 - most parameters go with all others
         """Raise `BadParameterError` for parameters that can't be combined."""
 
     @abstractmethod
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
-        """Measure everything. Each variant is added to ``result`` when it is finished."""
+        """Measure everything once. Each variant is added to ``result`` when it is finished."""
 
+    @staticmethod
     @abstractmethod
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Draw the summary of a result."""
 
     def config(self) -> dict[str, object]:
@@ -72,17 +83,31 @@ class Experiment(ABC):
         return plain(self)
 
     def setting(self) -> str:
-        """The conditions of the experiment, in words."""
-        given = {name: value for name, value in self.config().items() if value is not None}
-        return ", ".join(f"{name.replace('_', ' ')} {_words(value)}" for name, value in given.items())
+        """The conditions of the experiment, in words: those that do something here."""
+        config = self.config()
+        found = []
+        for each in parameters(self):
+            value = config[each.name]
+            if (
+                value is not None and each.name != "repeats" and each.applies(self)
+            ):  # the result says how many there are
+                where = f" {each.when.words}" if each.when and not each.when.always(self) else ""
+                found.append(f"{each.name.replace('_', ' ')} {_words(value)}{where}")
+        return ", ".join(found)
 
     def result(self, world: str) -> Result:
         """A result without variants, for a run in the world with this name."""
         config = {"experiment": self.name, "world": world, **self.config()}
-        return Result(config, self.title, self.setting(), self.shown, self.draw)
+        only = {
+            each.name: each.when.rows(self) for each in parameters(self) if each.when and not each.when.always(self)
+        }
+        return Result(config, self.title, self.setting(), self.shown, self.draw, self.totals, only)
 
     async def run(self, world: World, result: Result, progress: Progress | None = None) -> None:
-        """Clear ``result``, and measure everything in a world. Each variant is added when it is finished.
+        """Clear ``result``, and measure everything in a world, as often as `repeats` says.
+
+        The repetitions follow each other: everything is measured once, then everything once more, and so on. A machine
+        that becomes slower is so no disadvantage for what is measured last. Each variant is added when it is finished.
 
         Raises:
             DatabaseError: the database has refused a statement outside of the experiment's operations.
@@ -91,8 +116,11 @@ class Experiment(ABC):
         """
         result.clear()  # the results of the first run, when determinism is checked
         result.environment |= describe_machine() | dict(world.environment)
-        before = await world.warnings()
-        await self.measure(world, result, progress or Progress(shown=False))
+        before, load = await world.warnings(), OtherLoad()
+        for repeat in range(self.repeats):
+            result.seed = self.seed + repeat
+            await replace(self, seed=result.seed).measure(world, result, progress or Progress(shown=False))
+            result.environment["other_load"] = load.cores()
         result.environment["warnings"] = [*dict.fromkeys([*before, *await world.warnings()])]
 
 

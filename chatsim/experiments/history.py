@@ -19,7 +19,7 @@ from chatsim.db.errors import ConnectionLostError, DatabaseError, Kind
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Operation", "Outcome", "Recorder", "frame", "read", "write"]
+__all__ = ["Operation", "Outcome", "Recorder", "frame", "parse", "read", "write"]
 
 
 _WIDTH = 60
@@ -176,12 +176,17 @@ def write(path: Path, records: Iterable[tuple[Mapping[str, object], Operation]])
 def read(path: Path) -> list[tuple[dict[str, object], Operation]]:
     """Read what `write` has written. Raises `ValueError` with the number of a line that is not an operation."""
     records = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for line_number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             fields = json.loads(line)
             own = {name: fields.pop(name) for name in Operation.__dataclass_fields__}
-            own |= {"outcome": Outcome(own["outcome"]), "refusals": tuple(map(Kind, own["refusals"]))}
+            records.append((fields, parse(own)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path}, line {number}: not an operation ({error!r})") from error
-        records.append((fields, Operation(**own)))
+            raise ValueError(f"{path}, line {line_number}: not an operation ({error!r})") from error
     return records
+
+
+def parse(fields: Mapping[str, Any]) -> Operation:
+    """An operation of its fields as JSON has them. Raises `ValueError`, `KeyError` or `TypeError` if it is none."""
+    plain = {"outcome": Outcome(fields["outcome"]), "refusals": tuple(map(Kind, fields["refusals"]))}
+    return Operation(**{**fields, **plain})

@@ -27,11 +27,13 @@ __all__ = [
     "Numbers",
     "Objects",
     "Parameter",
+    "When",
     "Whole",
-    "check",
+    "convert",
     "parameter",
     "parameters",
     "plain",
+    "refuse_idle",
 ]
 
 
@@ -266,6 +268,40 @@ class Objects(_Names):
 
 
 @dataclass(frozen=True)
+class When:
+    """When a parameter does something: with some values of another one.
+
+    Attributes:
+        decisive: the name of the other one.
+        holds: whether it does something with this value of the other one; it may have several.
+        words: the same in words, such as ``with direct``.
+        column: the column of a result's rows that has one of the other one's values, if there is one.
+    """
+
+    decisive: str
+    holds: Callable[[Any], bool]
+    words: str
+    column: str = ""
+
+    def somewhere(self, experiment: object) -> bool:
+        """Whether it does something in an experiment at all."""
+        return any(map(self.holds, self._values(experiment)))
+
+    def always(self, experiment: object) -> bool:
+        """Whether it does something with all values of the other one."""
+        return all(map(self.holds, self._values(experiment)))
+
+    def rows(self, experiment: object) -> dict[str, list[object]]:
+        """Where it does something: the column, with its values there. Nothing if it does nothing anywhere."""
+        values = [_plain(each) for each in self._values(experiment) if self.holds(each)]
+        return {self.column: values} if self.column and values else {}
+
+    def _values(self, experiment: object) -> tuple[Any, ...]:
+        value = getattr(experiment, self.decisive)
+        return value if isinstance(value, tuple) else (value,)
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A declared parameter.
 
@@ -274,6 +310,7 @@ class Parameter:
         domain: the values that it can have.
         default: its default.
         help: its purpose and its unit; a clause that begins with a small letter.
+        when: when it does something; None is always.
         annotation: its type, as text.
     """
 
@@ -281,30 +318,50 @@ class Parameter:
     domain: Domain
     default: Any
     help: str
+    when: When | None = None
     annotation: str = ""
+
+    def applies(self, experiment: object) -> bool:
+        """Whether it does something in an experiment."""
+        return self.when is None or self.when.somewhere(experiment)
 
     def convert(self, value: Any) -> Any:
         """A value, converted for the experiment. Raises `BadParameterError`."""
         return None if value is None and self.default is None else self.domain.convert(self.name, value)
 
 
-def parameter(default: Any, domain: Domain, help_: str) -> Any:
-    """Declare a parameter as the default of a dataclass's field. If the default is None, None is allowed as a value."""
-    return field(default=default, metadata={"parameter": Parameter("", domain, default, help_)})
+def parameter(default: Any, domain: Domain, help_: str, when: When | None = None) -> Any:
+    """Declare a parameter as the default of a dataclass's field. If the default is None, None is allowed as a value.
+
+    Args:
+        default: its default.
+        domain: the values that it can have.
+        help_: its purpose and its unit.
+        when: when it does something; with another value than its default it is refused otherwise.
+    """
+    return field(default=default, metadata={"parameter": Parameter("", domain, default, help_, when)})
 
 
 def parameters(experiment: object) -> Iterator[Parameter]:
     """The declared parameters of an experiment or its class: its own, in order, and then those that all have."""
-    own_first = sorted(fields(experiment), key=lambda each: each.name == "seed")  # type: ignore[arg-type]  # a dataclass
+    own_first = sorted(fields(experiment), key=lambda each: each.name in ("repeats", "seed"))  # type: ignore[arg-type]  # a dataclass
     for each in own_first:
         if declared := each.metadata.get("parameter"):
             yield replace(declared, name=each.name, annotation=str(each.type))
 
 
-def check(experiment: object) -> None:
+def convert(experiment: object) -> None:
     """Convert every parameter of a new experiment in its place. Raises `BadParameterError`."""
     for each in parameters(experiment):
         object.__setattr__(experiment, each.name, each.convert(getattr(experiment, each.name)))
+
+
+def refuse_idle(experiment: object) -> None:
+    """Raise `BadParameterError` for a parameter that has another value than its default, and does nothing."""
+    for each in parameters(experiment):
+        value = getattr(experiment, each.name)
+        if each.when and not each.when.somewhere(experiment) and value != each.convert(each.default):
+            raise BadParameterError(f"{each.name} is {_plain(value)}, which does nothing here: only {each.when.words}")
 
 
 def plain(experiment: object) -> dict[str, object]:

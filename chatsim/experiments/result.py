@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from html import escape
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatsim.experiments import history
-from chatsim.experiments.variant import Variant
+from chatsim.experiments.statistics import mean_interval
+from chatsim.experiments.variant import Variant, combined
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from matplotlib.figure import Figure
 
     from chatsim.db.deadlock import Deadlock
 
-__all__ = ["Result", "describe_machine"]
-
-_OURS = ("note-*.txt", "deadlock-*")
-"""The files in a result's folder of which there may be any number."""
+__all__ = ["Result"]
 
 
 @dataclass(repr=False)
@@ -39,9 +33,13 @@ class Result:
         setting: the experiment's conditions in words.
         shown: the columns that are shown, with their headings.
         draw: draws the summary. It gets the table and a caption.
-        environment: the world, the machine and the software.
-        variants: what was compared.
+        totals: the measures that are added up over repetitions. Of the others there is a mean with an interval.
+        only: for a parameter that does something in some rows only, the columns that say so, with their values there;
+            no column if it does nothing in any.
+        environment: the world with what things cost in it, the machine with its other load, the software, the command.
+        variants: what was compared, each with its repetitions so far.
         notes: longer texts by name, such as the plan of a query.
+        seed: the seed of the repetition that is being measured.
     """
 
     config: dict[str, object]
@@ -49,9 +47,22 @@ class Result:
     setting: str
     shown: Mapping[str, str]
     draw: Callable[[pd.DataFrame, str], Figure] = field(compare=False)
+    totals: Collection[str] = ()
+    only: Mapping[str, Mapping[str, Collection[object]]] = field(default_factory=dict)
     environment: dict[str, object] = field(default_factory=dict)
     variants: list[Variant] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    seed: int | None = field(default=None, compare=False)
+
+    def add(self, *variants: Variant) -> None:
+        """Add variants that are finished. One that is there already gets another repetition."""
+        for each in variants:
+            measured = replace(each, seed=self.seed if each.seed is None else each.seed)
+            places = [place for place, other in enumerate(self.variants) if other.key == each.key]
+            if places:
+                self.variants[places[0]] = combined([*self.variants[places[0]].runs, measured], self.totals)
+            else:
+                self.variants.append(measured)
 
     def clear(self) -> None:
         """Remove all variants and notes."""
@@ -60,23 +71,60 @@ class Result:
 
     @property
     def samples(self) -> pd.DataFrame:
-        """A table with a row for each operation, with the key of its variant."""
+        """A table with a row for each operation, with the key of its variant, and its repetition, from 1."""
         import pandas as pd
 
         tables = []
-        for variant in (each for each in self.variants if each.operations):
-            table = history.frame(variant.operations)
-            table = table.drop(columns=[*variant.key], errors="ignore")  # what was asked may say it once more
-            for place, (column, value) in enumerate(variant.key.items()):
-                table.insert(place, column, str(value))
-            tables.append(table)
+        for variant in self.variants:
+            for repeat, run in enumerate(variant.runs, start=1):
+                if run.operations:
+                    table = history.frame(run.operations)
+                    table = table.drop(columns=[*variant.key], errors="ignore")  # what was asked may say it once more
+                    for place, (column, value) in enumerate(variant.key.items()):
+                        table.insert(place, column, str(value))
+                    table.insert(len(variant.key), "repeat", repeat)
+                    tables.append(table)
         return pd.concat(tables, ignore_index=True) if tables else history.frame(())
 
     def rows(self) -> list[dict[str, object]]:
-        """A dict for each variant: its key, its conditions, its measures, its verdict."""
-        one = {name: value for name, value in self.config.items() if not isinstance(value, list)}
+        """A dict for each variant: its key, its conditions, its measures, its verdict.
+
+        A condition that does nothing for the variant is None. With several repetitions, a measure that is shown and not
+        added up has an interval of 95 % for its mean: the columns with ``_low`` and ``_high`` behind its name.
+        """
+        return [self._row(each) for each in self.variants]
+
+    def _row(self, variant: Variant) -> dict[str, object]:
+        one = {
+            name: value if self._applies(name, variant) else None
+            for name, value in self.config.items()
+            if not isinstance(value, list)
+        }
         server = {name: self.environment.get(name) for name in ("engine", "server_version", "profile")}
-        return [{**each.key, **one, **server, **each.row()} for each in self.variants]
+        row = {**variant.key, **one, "repeats": len(variant.runs), **server, **variant.row()}
+        return row if self.repeated is None else self._with_intervals(row, variant)
+
+    def _applies(self, parameter: str, variant: Variant) -> bool:
+        """Whether a parameter does something for a variant."""
+        columns = self.only.get(parameter)
+        return columns is None or any(variant.key.get(name) in values for name, values in columns.items())
+
+    def _with_intervals(self, row: dict[str, object], variant: Variant) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, value in row.items():
+            found[name] = value
+            if name in self.shown and name not in self.totals and any(each.numbers(name) for each in self.variants):
+                low, high = mean_interval(variant.numbers(name)) or (None, None)
+                found |= {f"{name}_low": low, f"{name}_high": high}
+        return found
+
+    @property
+    def repeated(self) -> str | None:
+        """How often everything was measured, in words; None if once."""
+        fewest, most = (choose((len(each.runs) for each in self.variants), default=1) for choose in (min, max))
+        if most == 1:
+            return None
+        return f"{most} repetitions" if fewest == most else f"{fewest} to {most} repetitions"
 
     def summary(self) -> pd.DataFrame:
         """One row per variant."""
@@ -109,7 +157,8 @@ class Result:
         settings = self.environment.get("settings")
         log_bin = "?" if not isinstance(settings, Mapping) else "on" if settings.get("log_bin") else "off"
         server = f"{self.environment.get('engine')} {self.environment.get('server_version')}"
-        return f"{server}, profile {self.environment.get('profile')}, binary log {log_bin}; {self.setting}"
+        server += f", profile {self.environment.get('profile')}, binary log {log_bin}; "
+        return server + ", ".join(filter(None, (self.setting, self.repeated)))
 
     def plot(self) -> Figure:
         """Draw the summary."""
@@ -136,49 +185,15 @@ class Result:
         return f"{table.to_html()}<p><small>{self.conditions()}</small></p>{warned}"
 
     def save(self, directory: Path | str) -> Path:
-        """Write the result into a folder, which is created if needed. Returns the folder.
+        """Write the result into a folder, which is created if needed. Returns the folder. `chatsim.load` reads it.
 
-        The files are samples.parquet, summary.json, environment.json, config.toml, history.jsonl, summary.png, a
-        note-NAME.txt for each note, and a deadlock-VARIANT.txt and .png for each deadlock.
+        The files are result.json, samples.parquet, summary.json, environment.json, config.toml, history.jsonl,
+        summary.png, a note-NAME.txt for each note, and a deadlock-VARIANT.txt and .png for each deadlock. Those of an
+        earlier result of the same experiment are replaced.
+
+        Raises:
+            BadParameterError: the folder has the result of another experiment.
         """
-        import tomli_w
+        from chatsim.experiments.saved import save
 
-        home = Path(directory)
-        home.mkdir(parents=True, exist_ok=True)
-        for pattern in _OURS:
-            for stale in home.glob(pattern):  # of an earlier result in the same folder
-                stale.unlink()
-        self.samples.to_parquet(home / "samples.parquet")
-        (home / "summary.json").write_text(json.dumps(self.rows(), indent=1) + "\n")
-        (home / "environment.json").write_text(json.dumps(self.environment, indent=1, default=str) + "\n")
-        config = {name: value for name, value in self.config.items() if value is not None}  # TOML knows no null
-        (home / "config.toml").write_text(tomli_w.dumps(config))
-        records = ((variant.key, operation) for variant in self.variants for operation in variant.operations)
-        history.write(home / "history.jsonl", records)
-        for name, text in self.notes.items():
-            (home / f"note-{name}.txt").write_text(text + "\n")
-        if self.variants:
-            self.plot().savefig(home / "summary.png", dpi=150)
-            self._save_deadlocks(home)
-        return home
-
-    def _save_deadlocks(self, home: Path) -> None:
-        from chatsim import figures
-
-        for variant in self.variants:
-            if variant.deadlock:
-                name = "-".join(["deadlock", *map(str, variant.key.values())])
-                (home / f"{name}.txt").write_text(variant.deadlock.raw)
-                figures.wait_for_graph(variant.deadlock).savefig(home / f"{name}.png", dpi=150)
-
-
-def describe_machine() -> dict[str, object]:
-    """The machine and the software, for a result's environment."""
-    return {
-        "chatsim": version("chatsim"),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "cores": os.cpu_count(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+        return save(self, directory)

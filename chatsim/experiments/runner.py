@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chatsim.experiments.parameters import parameters
+from chatsim.experiments.surroundings import without_passwords
 from chatsim.progress import Progress
 from chatsim.worlds.choice import choose
 
@@ -67,7 +68,11 @@ def function(experiment: type[Experiment]) -> Function:
 
     async def call(*, world: object = "mysql", progress: bool = True, **given: Any) -> Result:
         signature.bind(world=world, progress=progress, **given)  # its error names this function
-        return await run(experiment(**given), world, progress=progress)
+        result = await run(experiment(**given), world, progress=progress)
+        words = ({"world": world} | given).items()
+        text = f"chatsim.{experiment.name}({', '.join(f'{name}={value!r}' for name, value in words)})"
+        result.environment["command"] = without_passwords(text)
+        return result
 
     declared = list(parameters(experiment))
 

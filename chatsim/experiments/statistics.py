@@ -1,26 +1,21 @@
-"""Percentiles, and the comparison of two results."""
+"""Percentiles of operations, and intervals over repetitions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from chatsim.experiments.history import Operation, Outcome
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from chatsim.experiments.result import Result
-
-__all__ = ["compare", "latencies_ms", "percentile"]
+__all__ = ["latencies_ms", "mean_interval", "percentile", "ratio_interval"]
 
 _BEYOND = 5
 """The smallest number of samples beyond a percentile; with fewer, no percentile is given."""
 
-_RESAMPLED = 2
-"""The smallest number of samples for a bootstrap."""
+_REPEATED = 2
+"""The smallest number of repetitions for an interval."""
 
 
 def percentile(values: np.ndarray, q: float) -> float | None:
@@ -36,58 +31,51 @@ def latencies_ms(history: Iterable[Operation], *, service: bool = False) -> np.n
     return np.array([(each.end - (each.start if service else each.intended)) * 1e3 for each in good])
 
 
-def compare(base: Result, other: Result, *, confidence: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Compare ``other`` with ``base``: for each common variant, the ratio of latencies with a confidence interval.
-
-    The interval is a percentile bootstrap over successful operations (Efron & Tibshirani 1993, chapter 13). It assumes
-    that they are independent, although callers that wait for the same commit are not, and it does not include the
-    difference between two runs. So it is a lower bound of the uncertainty. Goodput is one number for each run, so it is
-    a ratio without an interval. With too few successful operations, a value is NaN.
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
+    """An interval for the mean of independent repetitions, by Student's t; None with fewer than two.
 
     Args:
-        base: the result to compare with.
-        other: the result that is compared.
-        confidence: the level of the interval.
-        seed: the seed of the resampling.
+        values: one value of each repetition. If none is negative, the interval has nothing negative either.
+        confidence: its level.
     """
-    import pandas as pd
-
-    rows = []
-    others = {tuple(variant.key.items()): variant for variant in other.variants}
-    for variant in base.variants:
-        twin = others.get(tuple(variant.key.items()))
-        if twin is None:
-            continue
-        before, after = latencies_ms(variant.operations), latencies_ms(twin.operations)
-        row: dict[str, object] = dict(variant.key)
-        for name, statistic in (("mean", np.mean), ("median", np.median)):
-            ratio, low, high = _ratio(before, after, statistic, confidence, seed)
-            row |= {f"{name}_ratio": ratio, f"{name}_low": low, f"{name}_high": high}
-        rows.append(row | {"goodput_ratio": _quotient(len(after) * variant.window_s, len(before) * twin.window_s)})
-    return pd.DataFrame(rows)
+    count = len(values)
+    if count < _REPEATED:
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(count)
+    reach = _t(confidence, count - 1) * error if error else 0.0
+    return (mean - reach if min(values) < 0 else max(mean - reach, 0.0)), mean + reach
 
 
-def _quotient(dividend: float, divisor: float) -> float:
-    return dividend / divisor if divisor else np.nan
+def ratio_interval(
+    base: Sequence[float], other: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float | None, float | None]:
+    """The quotient of the geometric means of two sets of repetitions, with an interval: quotient, low, high.
+
+    The interval is Welch's, of the logarithms (B. L. Welch, Biometrika 34, 1947): it keeps its level with few
+    repetitions on each side, and with different variances. A bootstrap does not: with five on each side, 10 to 15 % of
+    its intervals of 95 % miss the true quotient.
+
+    Args:
+        base: one positive value of each repetition.
+        other: those whose quotient by the base is asked for.
+        confidence: the level of the interval.
+
+    Returns:
+        The quotient; the ends of its interval, None if either side has fewer than two repetitions.
+    """
+    one, two = np.log(base), np.log(other)
+    difference = float(two.mean() - one.mean())
+    if min(len(one), len(two)) < _REPEATED:
+        return math.exp(difference), None, None
+    parts = [float(each.var(ddof=1)) / len(each) for each in (one, two)]
+    if not sum(parts):  # as in the model, where a count can be the same in every repetition
+        return math.exp(difference), math.exp(difference), math.exp(difference)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(each) - 1) for part, each in zip(parts, (one, two), strict=True))
+    reach = _t(confidence, freedom) * math.sqrt(sum(parts))
+    return math.exp(difference), math.exp(difference - reach), math.exp(difference + reach)
 
 
-def _ratio(
-    before: np.ndarray, after: np.ndarray, statistic: Any, confidence: float, seed: int
-) -> tuple[float, float, float]:
-    from scipy import stats
+def _t(confidence: float, freedom: float) -> float:
+    from scipy.special import stdtrit
 
-    def ratio(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.asarray(statistic(b, axis=axis) / statistic(a, axis=axis))
-
-    if min(len(before), len(after)) < _RESAMPLED:
-        return np.nan, np.nan, np.nan
-    interval = stats.bootstrap(
-        (before, after),
-        ratio,
-        n_resamples=1_000,
-        batch=100,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(ratio(before, after)), float(interval.low), float(interval.high)
+    return float(stdtrit(freedom, (1 + confidence) / 2))

@@ -51,10 +51,10 @@ def test_every_option_reaches_the_rows():
 
 def test_with_direct_it_says_how_far_writers_are_how_often_the_server_is_killed_and_how_often_it_is_run():
     words = ("--protocols", "direct", "--cursors", "user_version", *SMALL)
-    (far,) = rows(*words, "--writer-rtt", 50, "--crashes", 1, "--runs", 2)
+    (far,) = rows(*words, "--writer-rtt", 50, "--crashes", 1, "--repeats", 2)
     (near,) = rows(*words, "--writer-rtt", 1)
-    assert (far["runs"], far["crashes"], far["written"]) == (2, 2, 24)
-    assert (near["runs"], near["crashes"], near["written"]) == (1, 0, 12)
+    assert (far["repeats"], far["crashes"], far["written"]) == (2, 2, 24)
+    assert (near["repeats"], near["crashes"], near["written"]) == (1, 0, 12)
     assert near["writes_per_s"] > far["writes_per_s"]
 
 

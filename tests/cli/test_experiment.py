@@ -162,7 +162,7 @@ def test_a_value_that_makes_no_sense_is_status_2_with_one_sentence(experiment):
     ("words", "sentence"),
     [
         (("race", "--seed", "-1"), "seed is -1; it must be a whole number of at least 0"),
-        (("race", "--nodes", "2"), "nodes and pool belong to the layer 'stack'; the layer 'store' has none"),
+        (("race", "--nodes", "2"), "nodes is 2, which does nothing here: only with the layer stack"),
         (("race", "--must-pass", "nope"), "--must-pass names nope, which --strategies leaves out"),
         (("delivery", "--nodes", "1"), "the path 'across' needs two nodes"),
         (("delivery", "--must-pass", "up"), "--must-pass names up, which --paths leaves out"),

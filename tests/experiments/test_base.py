@@ -160,7 +160,15 @@ def test_what_a_gate_demands_is_a_column_and_its_values_are_named_by_a_parameter
 def test_its_result_is_saved_with_all_its_files(experiment, results, tmp_path):
     result = results[experiment.name]
     home = result.save(tmp_path / "result")
-    always = {"samples.parquet", "summary.json", "environment.json", "config.toml", "history.jsonl", "summary.png"}
+    always = {
+        "result.json",
+        "samples.parquet",
+        "summary.json",
+        "environment.json",
+        "config.toml",
+        "history.jsonl",
+        "summary.png",
+    }
     notes = {f"note-{name}.txt" for name in result.notes}
     assert {each.name for each in home.iterdir() if not each.name.startswith("deadlock-")} == always | notes
     assert json.loads((home / "summary.json").read_text()) == json.loads(json.dumps(result.rows()))
@@ -171,12 +179,49 @@ def test_its_result_is_saved_with_all_its_files(experiment, results, tmp_path):
 def test_its_operations_are_read_as_they_were_written_and_are_rows_of_the_samples(experiment, results, tmp_path):
     result = results[experiment.name]
     home = result.save(tmp_path)
-    operations = [(each.key, step) for each in result.variants for step in each.operations]
+    operations = [({**each.key, "repeat": 1}, step) for each in result.variants for step in each.operations]
     assert operations
     assert history.read(home / "history.jsonl") == operations
     samples = pd.read_parquet(home / "samples.parquet")
     assert len(samples) == len(result.samples) == len(operations)
     assert {*result.variants[0].key} <= {*samples.columns}
+
+
+@each_experiment
+def test_its_saved_result_is_loaded_as_it_was(experiment, results, tmp_path):
+    result = results[experiment.name]
+    loaded = chatsim.load(result.save(tmp_path / "here"))
+    assert loaded == result
+    assert loaded.rows() == result.rows()
+    pd.testing.assert_frame_equal(loaded.samples, result.samples)
+    assert (loaded.conditions(), repr(loaded), loaded.deadlock()) == (
+        result.conditions(),
+        repr(result),
+        result.deadlock(),
+    )
+    assert isinstance(loaded.plot(), Figure)
+
+
+@each_experiment
+def test_it_is_measured_as_often_as_asked_in_turns_with_a_seed_for_each(experiment, results, tmp_path):
+    once, twice = results[experiment.name], experiment(**SMALL[experiment.name], repeats=2)
+    result = twice.result("model")
+    run_here(twice, Model(), result, progress=False)
+    assert [each.key for each in result.variants] == [each.key for each in once.variants]
+    assert {tuple(run.seed for run in each.runs) for each in result.variants} == {(1, 2)}
+    assert {row["repeats"] for row in result.rows()} == {2}
+    assert "2 repetitions" in result.conditions()
+    shown = [name for name in experiment.shown if f"{name}_low" in result.rows()[0]]
+    assert any(row[f"{name}_low"] is not None for row in result.rows() for name in shown), "some have an interval"
+    assert chatsim.load(result.save(tmp_path)) == result
+    assert isinstance(result.plot(), Figure)
+
+
+@each_experiment
+def test_a_result_tells_what_everything_cost_and_what_else_the_machine_did(experiment, results):
+    environment = results[experiment.name].environment
+    assert environment["costs"]["database"]["flush"] > 0
+    assert environment["other_load"] is None or environment["other_load"] >= 0
 
 
 @each_experiment

@@ -22,7 +22,7 @@ from chatsim.experiments.parameters import (
     Numbers,
     Objects,
     Whole,
-    check,
+    convert,
     parameter,
     parameters,
     plain,
@@ -225,7 +225,7 @@ class Base:
     seed: int = parameter(1, Whole(0), "of all chance")
 
     def __post_init__(self):
-        check(self)
+        convert(self)
 
 
 @dataclass(frozen=True, kw_only=True)

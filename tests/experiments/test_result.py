@@ -14,7 +14,7 @@ from chatsim.experiments import history
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.result import describe_machine
+from chatsim.experiments.surroundings import describe_machine
 from chatsim.experiments.variant import Variant
 from chatsim.worlds.world import BadParameterError
 
@@ -220,6 +220,7 @@ def test_what_is_saved_can_be_read_back(tmp_path):
     home = one.save(tmp_path / "deep" / "down")
     assert home == tmp_path / "deep" / "down"
     assert {path.name for path in home.iterdir()} == {
+        "result.json",
         "samples.parquet",
         "summary.json",
         "environment.json",
@@ -237,7 +238,7 @@ def test_what_is_saved_can_be_read_back(tmp_path):
     config = {name: value for name, value in one.config.items() if value is not None}  # TOML knows no null
     assert tomllib.loads((home / "config.toml").read_text()) == config
     assert history.read(home / "history.jsonl") == [
-        (each.key, step) for each in one.variants for step in each.operations
+        ({**each.key, "repeat": 1}, step) for each in one.variants for step in each.operations
     ]
     for name in ("summary.png", "deadlock-other-same_pair.png"):
         assert (home / name).read_bytes().startswith(b"\x89PNG")

@@ -32,7 +32,8 @@ class Counting(Experiment):
     most: int = parameter(3, Whole(0), "how far")
     fails: int | None = parameter(None, Whole(0), "at which number it is interrupted")
 
-    def draw(self, table, caption):
+    @staticmethod
+    def draw(table, caption):
         raise NotImplementedError
 
     async def measure(self, world, result, progress):
@@ -42,7 +43,7 @@ class Counting(Experiment):
                     raise KeyboardInterrupt
                 await asyncio.sleep(1)
                 bar.update()
-                result.variants.append(Variant({"number": number}, {"at": asyncio.get_running_loop().time()}))
+                result.add(Variant({"number": number}, {"at": asyncio.get_running_loop().time()}))
 
 
 counting = function(Counting)
@@ -55,7 +56,14 @@ def numbers(result):
 async def test_in_the_model_it_runs_beside_the_event_loop_of_a_notebook():
     result = await run(Counting(), "model", progress=False)
     assert [(each["number"], each["at"]) for each in result.variants] == [(0, 1.0), (1, 2.0), (2, 3.0)]
-    assert result.config == {"experiment": "counting", "world": "model", "most": 3, "fails": None, "seed": 1}
+    assert result.config == {
+        "experiment": "counting",
+        "world": "model",
+        "most": 3,
+        "fails": None,
+        "repeats": 1,
+        "seed": 1,
+    }
     assert {"chatsim", "python", "cores", "started", "engine", "server_version"} <= {*result.environment}
 
 

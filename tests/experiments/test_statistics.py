@@ -1,32 +1,15 @@
-"""Percentiles are only those that a sample carries, and two results differ by ratios with their intervals."""
-
-import dataclasses
+"""Percentiles are only those that a sample carries, and intervals over repetitions keep their level."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from scipy import stats
 
-from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.statistics import compare, latencies_ms, percentile
-from chatsim.experiments.variant import Variant
+from chatsim.experiments.statistics import latencies_ms, mean_interval, percentile, ratio_interval
 
 
 def operation(start, end, *, intended=None, outcome=Outcome.OK):
     return Operation(0, 0, "create", {}, start if intended is None else intended, start, end, outcome)
-
-
-def variant(operations, strategy="mine", *, window=2.0):
-    return Variant({"strategy": strategy, "pattern": "same_pair"}, {}, operations=operations, window_s=window)
-
-
-def result(*variants):
-    return dataclasses.replace(Race(strategies="upsert").result("mysql"), variants=list(variants))
-
-
-def latencies(scale=1.0, count=100):
-    """A result whose latencies are 1 to 100 ms, times ``scale``."""
-    return result(variant([operation(0.0, scale * (1 + at % 100) / 1e3) for at in range(count)], window=scale))
 
 
 # --- percentiles
@@ -52,69 +35,46 @@ def test_latencies_are_those_of_what_ended_well_from_when_it_was_due_or_from_its
     assert len(latencies_ms([])) == 0
 
 
-# --- comparing
+# --- intervals over repetitions
 
 
-def test_identical_results_differ_by_nothing():
-    (row,) = compare(latencies(), latencies()).to_dict("records")
-    assert (row["strategy"], row["pattern"]) == ("mine", "same_pair")
-    for name in ("mean", "median"):
-        assert row[f"{name}_ratio"] == 1.0
-        assert row[f"{name}_low"] < 1.0 < row[f"{name}_high"]
-    assert row["goodput_ratio"] == 1.0
+def test_one_repetition_has_no_interval():
+    assert mean_interval([3.0]) is None
+    assert mean_interval([]) is None
+    assert ratio_interval([2.0], [3.0]) == (pytest.approx(1.5), None, None)
+    assert ratio_interval([2.0, 2.5], [3.0]) == (pytest.approx(np.sqrt(9 / 5)), None, None)
 
 
-def test_a_result_twice_as_slow_has_a_ratio_of_two_whose_interval_excludes_one():
-    (row,) = compare(latencies(), latencies(2.0)).to_dict("records")
-    for name in ("mean", "median"):
-        assert row[f"{name}_ratio"] == pytest.approx(2.0)
-        assert 1.0 < row[f"{name}_low"] < 2.0 < row[f"{name}_high"]
-    assert row["goodput_ratio"] == pytest.approx(0.5)
+def test_the_interval_of_a_mean_is_students():
+    assert mean_interval([11.0, 12.0, 13.0]) == (pytest.approx(9.515862), pytest.approx(14.484138))
+    assert mean_interval([1.0, 2.0, 3.0]) == (0.0, pytest.approx(4.484138)), "what is never negative has no such mean"
+    assert mean_interval([-1.0, 2.0, 5.0])[0] == pytest.approx(2 - 4.302653 * np.sqrt(3), abs=1e-5)
+    assert mean_interval([7.0, 7.0]) == (7.0, 7.0)
 
 
-def test_more_samples_give_a_narrower_interval():
-    widths = []
-    for count in (100, 10_000):
-        (row,) = compare(latencies(count=count), latencies(count=count)).to_dict("records")
-        widths.append(row["mean_high"] - row["mean_low"])
-    assert widths[1] < widths[0] / 5
+def test_the_interval_of_a_quotient_is_welchs_of_the_logarithms():
+    base, other = [10.0, 11.0, 12.5, 9.0], [20.0, 26.0, 22.0]
+    ratio, low, high = ratio_interval(base, other)
+    known = stats.ttest_ind(np.log(other), np.log(base), equal_var=False).confidence_interval(0.95)
+    assert (np.log(low), np.log(high)) == (pytest.approx(known.low), pytest.approx(known.high))
+    assert ratio == pytest.approx(stats.gmean(other) / stats.gmean(base))
+    narrow = ratio_interval(base, other, 0.5)
+    assert low < narrow[1] < ratio < narrow[2] < high
 
 
-def test_the_same_seed_gives_the_same_interval():
-    one, other = latencies(), latencies(1.1)
-    pd.testing.assert_frame_equal(compare(one, other, seed=3), compare(one, other, seed=3))
-    assert not compare(one, other, seed=3).equals(compare(one, other, seed=4))
+def test_what_is_the_same_in_every_repetition_has_an_interval_without_width():
+    assert ratio_interval([4.0, 4.0], [2.0, 2.0, 2.0]) == (0.5, 0.5, 0.5)
 
 
-def test_less_confidence_gives_a_narrower_interval():
-    one, other = latencies(), latencies(1.1)
-    wide, narrow = compare(one, other), compare(one, other, confidence=0.5)
-    assert wide["mean_low"][0] < narrow["mean_low"][0] < narrow["mean_high"][0] < wide["mean_high"][0]
-
-
-def test_only_successful_operations_are_compared():
-    slow = operation(0, 1_000, outcome=Outcome.FAIL)
-    other = latencies()
-    other.variants[0] = variant([*other.variants[0].operations, slow], window=1.0)
-    (row,) = compare(latencies(), other).to_dict("records")
-    assert (row["mean_ratio"], row["goodput_ratio"]) == (1.0, 1.0)
-
-
-def test_results_that_have_nothing_in_common_or_nothing_at_all_have_no_rows():
-    assert compare(result(), latencies()).empty
-    assert compare(latencies(), result()).empty
-    assert compare(latencies(), result(variant([operation(0, 1)], "other"))).empty
-
-
-def test_only_what_both_have_is_compared():
-    one = result(*latencies().variants, variant([operation(0, 1)], "only here"))
-    other = result(variant([operation(0, 1)], "only there"), *latencies().variants)
-    assert list(compare(one, other)["strategy"]) == ["mine"]
-
-
-@pytest.mark.parametrize("good", [0, 1])
-def test_too_few_successes_to_compare_give_no_number(good):
-    few = result(variant([operation(0, 1, outcome=Outcome.FAIL)] * 9 + [operation(0, 1)] * good))
-    for one, other in ((few, latencies()), (latencies(), few)):
-        (row,) = compare(one, other).to_dict("records")
-        assert np.isnan([row["mean_ratio"], row["mean_low"], row["median_high"]]).all()
+@pytest.mark.parametrize(("sides", "spreads"), [((5, 5), (0.1, 0.1)), ((5, 5), (0.05, 0.3)), ((3, 10), (0.2, 0.1))])
+def test_an_interval_keeps_its_promise_with_few_repetitions(sides, spreads):
+    rng = np.random.default_rng(1)
+    missed, bootstrap_missed, count = 0, 0, 2_000
+    for _ in range(count):
+        base, other = (rng.lognormal(0, spread, size) for size, spread in zip(sides, spreads, strict=True))
+        _, low, high = ratio_interval(base, other)
+        missed += not low <= 1 <= high
+        one, two = (rng.choice(np.log(each), (200, len(each))).mean(axis=1) for each in (base, other))
+        bootstrap_missed += not np.quantile(two - one, 0.025) <= 0 <= np.quantile(two - one, 0.975)
+    assert 0.035 <= missed / count <= 0.065
+    assert bootstrap_missed / count > 0.08, "resampling a few repetitions gives intervals that are too narrow"

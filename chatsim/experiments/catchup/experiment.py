@@ -7,18 +7,16 @@ through the whole stack (`away`). A row of the result is one of them in one sett
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.catchup.away import Away
 from chatsim.experiments.catchup.cursors import CURSORS
-from chatsim.experiments.catchup.following import Followed, Following
+from chatsim.experiments.catchup.following import Following
 from chatsim.experiments.catchup.protocols import PROTOCOLS
-from chatsim.experiments.checks import Verdict, Word
-from chatsim.experiments.parameters import BadParameterError, Choices, Number, Numbers, Whole, parameter
+from chatsim.experiments.parameters import BadParameterError, Choices, Number, Numbers, When, Whole, parameter
 from chatsim.experiments.result import Result
 from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
@@ -36,6 +34,14 @@ DIRECT = "direct"
 _WRITERS = 2
 """The smallest number of writers with ``direct``: a single one can't be overtaken."""
 
+_KNOWN: Mapping[str, Collection[str]] = {DIRECT: CURSORS, **{name: each.cursors for name, each in PROTOCOLS.items()}}
+"""By protocol: the cursors that it can go by."""
+
+_PROTOCOLS, _CURSORS = Choices((DIRECT, *PROTOCOLS)), Choices(CURSORS)
+
+_WITH_DIRECT = When("protocols", lambda protocol: protocol == DIRECT, "with direct", "protocol")
+_WITH_OTHERS = When("protocols", lambda protocol: protocol != DIRECT, "with protocols other than direct", "protocol")
+
 _MEGABIT = 1e6 / 8
 """The unit of bandwidth, in bytes per second."""
 
@@ -48,6 +54,7 @@ class CatchUp(Experiment):
     title = "Catching up"
     judged = ("cursor", "cursors")
     circumstances = ("rtt_ms",)
+    totals = ("written", "refused", "crashes", "lost", "repeated")
     shown: ClassVar[Mapping[str, str]] = {
         "protocol": "protocol",
         "cursor": "cursor",
@@ -66,52 +73,81 @@ class CatchUp(Experiment):
 
     protocols: str | Iterable[str] = parameter(
         "all",
-        Choices((DIRECT, *PROTOCOLS)),
+        _PROTOCOLS,
         "ways to catch up: direct is a reader straight on the database who follows writers, the others go through"
         " clients, wire and server",
     )
     cursors: str | Iterable[str] = parameter(
-        "all", Choices(CURSORS), "kinds of cursor; a protocol is tried with those that it knows"
+        "all", _CURSORS, "kinds of cursor; a protocol is tried with those that it knows"
     )
-    rtt: float | Iterable[float] = parameter(50.0, Numbers(Number(0, "ms")), "the round trip to the reader")
+    rtt: float | Iterable[float] = parameter(
+        50.0, Numbers(Number(0, "ms")), "the round trip to the reader, with other protocols than direct", _WITH_OTHERS
+    )
     bandwidth: float | None = parameter(
         None,
         Number(0.001, "Mbit/s"),
-        "what the line to the reader carries, in each direction; if not given, it has no limit",
+        "what the line to the reader carries, in each direction, with other protocols than direct; if not given, it"
+        " has no limit",
+        _WITH_OTHERS,
     )
     threads: int = parameter(100, Whole(1), "how many threads have new messages")
     missed: int = parameter(50, Whole(1), "how many new messages each of these threads has")
-    quiet_threads: int = parameter(0, Whole(0), "how many threads have no new messages")
-    history: int = parameter(1, Whole(1), "messages of each thread that were there before, and have been seen")
+    quiet_threads: int = parameter(
+        0, Whole(0), "how many threads have no new messages, with other protocols than direct", _WITH_OTHERS
+    )
+    history: int = parameter(
+        1,
+        Whole(1),
+        "messages of each thread that were there before, and have been seen, with other protocols than direct",
+        _WITH_OTHERS,
+    )
     writers: int = parameter(
         0,
         Whole(0),
         "how many write meanwhile, each as many texts as a thread has missed at most; with direct, how many write all"
         " that is missed, two at least",
     )
-    batch: int = parameter(1, Whole(1), "messages in a writer's transaction, with direct")
+    batch: int = parameter(1, Whole(1), "messages in a writer's transaction, with direct", _WITH_DIRECT)
     writer_rtt: float = parameter(
         10.0,
         Number(0, "ms"),
         "the round trip from the farthest writer to the database, with direct; each writer is at between a tenth of"
         " that and all of it",
+        _WITH_DIRECT,
     )
-    crashes: int = parameter(0, Whole(0), "how often the database server is killed while they write, with direct")
-    runs: int = parameter(
-        1, Whole(1), "how often the writers write, with seeds from the seed on, with direct; a row has the sums"
+    crashes: int = parameter(
+        0, Whole(0), "how often the database server is killed while they write, with direct", _WITH_DIRECT
     )
 
+    def __post_init__(self) -> None:
+        # all is all of those that go together
+        if _is_all(self.cursors):
+            protocols = _PROTOCOLS.convert("protocols", self.protocols)
+            object.__setattr__(
+                self, "cursors", [each for each in CURSORS if any(each in _KNOWN[by] for by in protocols)]
+            )
+        elif _is_all(self.protocols):
+            cursors = _CURSORS.convert("cursors", self.cursors)
+            object.__setattr__(self, "protocols", [by for by in _KNOWN if any(each in _KNOWN[by] for each in cursors)])
+        super().__post_init__()
+
     def check_together(self) -> None:
-        """A cursor must be known to a protocol."""
-        if not self.combinations():
-            raise BadParameterError(f"no protocol of {', '.join(self.protocols)} goes by {', '.join(self.cursors)}")
+        """Each cursor must be known to one of the protocols, and each protocol must know one of the cursors."""
+        pairs = self.combinations()
+        protocols, cursors = ", ".join(self.protocols), ", ".join(self.cursors)
+        if not pairs:
+            raise BadParameterError(f"no protocol of {protocols} goes by {cursors}")
+        if idle := [each for each in self.cursors if each not in {cursor for _, cursor in pairs}]:
+            raise BadParameterError(f"no protocol of {protocols} goes by {', '.join(idle)}")
+        if idle := [each for each in self.protocols if each not in {protocol for protocol, _ in pairs}]:
+            raise BadParameterError(f"no cursor of {cursors} is one that {', '.join(idle)} goes by")
 
     def combinations(self) -> list[tuple[str, str]]:
         """Each protocol with each cursor that it uses."""
-        known = {DIRECT: [*self.cursors], **{name: [*each.cursors] for name, each in PROTOCOLS.items()}}
-        return [(name, cursor) for name in self.protocols for cursor in self.cursors if cursor in known[name]]
+        return [(name, cursor) for name in self.protocols for cursor in self.cursors if cursor in _KNOWN[name]]
 
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    @staticmethod
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Draw the times and their lower bounds."""
         from chatsim import figures
 
@@ -132,7 +168,7 @@ class CatchUp(Experiment):
                 variant = await (
                     self._direct(world, key, progress) if protocol == DIRECT else self._away(world, key, rtt)
                 )
-                result.variants.append(variant)
+                result.add(variant)
                 bar.update()
 
     @property
@@ -164,40 +200,24 @@ class CatchUp(Experiment):
             batch=self.batch,
             rtt=self.writer_rtt / 1e3,
             crashes=self.crashes,
+            seed=self.seed,
         )
-        seconds, sums = 0.0, Counter[str]()
-        decisive: tuple[Verdict, Followed] | None = None
-        with progress.bar(self.runs * following.messages, "message") as bar:
-            for seed in range(self.seed, self.seed + self.runs):
-                followed = await replace(following, seed=seed).run(world, bar)
-                seconds += followed.seconds
-                sums.update(
-                    written=len(followed.acknowledged),
-                    refused=followed.refused,
-                    crashes=followed.crashes,
-                    lost=len(followed.lost),
-                    repeated=followed.repeated,
-                )
-                verdict = followed.verdict()
-                if self.runs > 1 and verdict.word.is_worse_than(Word.NOT_TESTED):
-                    verdict = replace(verdict, why=f"seed {seed}: {verdict.why}")
-                if decisive is None or _decides(verdict.word, decisive[0].word):
-                    decisive = verdict, followed
-        assert decisive is not None
-        verdict, followed = decisive
+        with progress.bar(following.messages, "message") as bar:
+            followed = await following.run(world, bar)
+        written = len(followed.acknowledged)
         measures = {
             "writers": following.writers,
-            "runs": self.runs,
             **dict.fromkeys(("round_trips", "requests", "bytes", "connect_ms", "login_ms", "first_screen_ms")),
             **dict.fromkeys(("caught_up_ms", "lower_bound_ms", "statements", "rows_examined")),
-            **sums,
-            "writes_per_s": sums["written"] / seconds,
+            "written": written,
+            "refused": followed.refused,
+            "crashes": followed.crashes,
+            "lost": len(followed.lost),
+            "repeated": followed.repeated,
+            "writes_per_s": written / followed.seconds,
         }
-        return Variant(key, measures, verdict, followed.history, followed.seconds)
+        return Variant(key, measures, followed.verdict(), followed.history, followed.seconds)
 
 
-def _decides(word: Word, before: Word) -> bool:
-    """Whether the verdict on another run counts more than those before: one run that has tested something is enough."""
-    if Word.NOT_TESTED in (word, before):
-        return before is Word.NOT_TESTED
-    return word.is_worse_than(before)
+def _is_all(value: object) -> bool:
+    return isinstance(value, str) and value.strip() == "all"

@@ -26,6 +26,7 @@ from chatsim.experiments.parameters import (
     Choices,
     Number,
     Objects,
+    When,
     Whole,
     parameter,
 )
@@ -35,7 +36,7 @@ from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.world import BadParameterError, World
+from chatsim.worlds.world import World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,9 @@ LAYERS = ("store", "stack")
 
 _WARM_UP_ROUNDS = 20
 
+_WITH_NODES = When("layer", lambda layer: layer == "stack", "with the layer stack")
+_WITH_SHARED_PAIRS = When("pattern", lambda each: each != "strangers", "with other patterns than strangers", "pattern")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Race(Experiment):
@@ -58,6 +62,7 @@ class Race(Experiment):
     title = "Creating private chats"
     judged = ("strategy", "strategies")
     circumstances = ("pattern",)
+    totals = ("operations", "failed", "duplicate_pairs", "orphan_threads")
     shown: ClassVar[Mapping[str, str]] = {
         "strategy": "strategy",
         "pattern": "pattern",
@@ -81,7 +86,9 @@ class Race(Experiment):
     )
     clients: int = parameter(16, Whole(1), "how many callers, each with a connection, or devices, of its own")
     rounds: int = parameter(100, Whole(1), "how many requests each caller makes")
-    pairs: int = parameter(1, Whole(1), "new pairs per round; the pattern strangers has one for each request")
+    pairs: int = parameter(
+        1, Whole(1), "new pairs per round; the pattern strangers has one for each request", _WITH_SHARED_PAIRS
+    )
     existing: int = parameter(0, Whole(0), "how many random pairs have a thread before")
     ids: str = parameter("random", Choice(workload.IDS), "how the ids of the pairs asked for are distributed")
     retry: str = parameter(
@@ -92,11 +99,13 @@ class Race(Experiment):
         Choice(schemas.names()),
         "which tables: the source's own, or those with all constraints that correctness needs",
     )
-    nodes: int = parameter(1, Whole(1), "how many chat servers, with the layer stack")
+    nodes: int = parameter(1, Whole(1), "how many chat servers, with the layer stack", _WITH_NODES)
     pool: int | None = parameter(
         None,
         Whole(1),
-        "connections to the database for each chat server; if not given, as many as clients, shared evenly",
+        "connections to the database for each chat server, with the layer stack; if not given, as many as clients,"
+        " shared evenly",
+        _WITH_NODES,
     )
     rate: float | None = parameter(
         None,
@@ -109,11 +118,6 @@ class Race(Experiment):
         Number(0.001, "seconds"),
         "how long a request may take; one that takes longer is an error, and ends the run of its strategy",
     )
-
-    def check_together(self) -> None:
-        """The layer store has no chat servers."""
-        if self.layer == "store" and (self.nodes > 1 or self.pool):
-            raise BadParameterError("nodes and pool belong to the layer 'stack'; the layer 'store' has none")
 
     @property
     def chosen(self) -> list[CreationStrategy]:
@@ -134,12 +138,15 @@ class Race(Experiment):
         """The conditions in words."""
         nodes = f", {self.nodes} nodes with {self.pool_size} connections each" if self.layer == "stack" else ""
         loop = f"open loop at {self.rate:,}/s" if self.rate else "closed loop"
+        pairs = f"{self.pairs} pairs per round, " if self.pairs > 1 else ""
+        tables = f"tables {self.schema}, " if self.schema != "source" else ""
         return (
-            f"layer {self.layer}{nodes}, {loop}, {self.clients} clients, {self.rounds} rounds, "
+            f"layer {self.layer}{nodes}, {loop}, {self.clients} clients, {self.rounds} rounds, {pairs}{tables}"
             f"{self.existing} rows before, {self.ids} ids, retry policy {self.retry}, seed {self.seed}"
         )
 
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    @staticmethod
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Compare the strategies: goodput, latency and verdict."""
         from chatsim import figures
 
@@ -154,11 +161,11 @@ class Race(Experiment):
         if any(strategy.uses_locks for strategy, _ in plan):
             await world.locks(self.clients)
         with progress.bar(len(plan) * self.clients * self.rounds, "op") as bar:
-            if world.warms_up:
+            if world.warms_up and not result.variants:
                 await self._warm_up(world, progress)
             for strategy, pattern in (plan[number] for number in order):
                 bar.set_description(f"{pattern}: {strategy.name}")
-                result.variants.append(await self._variant(world, strategy, pattern, bar))
+                result.add(await self._variant(world, strategy, pattern, bar))
                 result.variants.sort(key=lambda each: place[str(each.key["strategy"]), str(each.key["pattern"])])
 
     async def _warm_up(self, world: World, progress: Progress) -> None:

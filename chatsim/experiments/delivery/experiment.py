@@ -76,6 +76,7 @@ class Delivery(Experiment):
     name = "delivery"
     title = "Delivering texts"
     judged = ("path", "paths")
+    totals = ("lost",)
     shown: ClassVar[Mapping[str, str]] = {
         "path": "path",
         "presence": "presence",
@@ -106,7 +107,8 @@ class Delivery(Experiment):
         if self.nodes == 1 and "across" in self.paths:
             raise BadParameterError("the path 'across' needs two nodes")
 
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    @staticmethod
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """The latencies of each hop, by path and way of sharing."""
         from chatsim import figures
 
@@ -123,9 +125,8 @@ class Delivery(Experiment):
                     for path in self.paths:
                         window, history, wrong = await converse(self, path, door, rng, bar)
                         key = {"path": path, "presence": sharing.registry, "peers": sharing.peers}
-                        result.variants += [
-                            self.variant(key, hop, window, history, wrong if hop == "pushed" else ()) for hop in HOPS
-                        ]
+                        for hop in HOPS:
+                            result.add(self.variant(key, hop, window, history, wrong if hop == "pushed" else ()))
 
     @staticmethod
     def variant(

@@ -82,6 +82,7 @@ class Pages(Experiment):
     title = "Reading page by page"
     judged = ("strategy", "strategies")
     circumstances = ("existing", "depth", "writers")
+    totals = ("skipped", "repeated", "disordered")
     explained = "Show how each page was read, and what the strategy by_activity costs whoever writes."
     shown: ClassVar[Mapping[str, str]] = {
         "strategy": "strategy",
@@ -123,7 +124,8 @@ class Pages(Experiment):
         assert isinstance(self.existing, tuple)
         return self.existing
 
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    @staticmethod
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Draw what a page costs, by depth and by the length of the list."""
         from chatsim import figures
 
@@ -145,18 +147,20 @@ class Pages(Experiment):
                         for each in await self._measure_page(world, stock, size, depth, bar)
                     ]
                     result.notes |= {f"plan-{each.strategy.name}-{depth}": each.plan for depth, each in found}
-                    result.variants += [
-                        self._variant(
-                            world,
-                            {"existing": size, "depth": depth, "writers": writers},
-                            each,
-                            walks[strategy.name, writers],
+                    result.add(
+                        *(
+                            self._variant(
+                                world,
+                                {"existing": size, "depth": depth, "writers": writers},
+                                each,
+                                walks[strategy.name, writers],
+                            )
+                            for strategy in self.chosen
+                            for depth, each in found
+                            if each.strategy.name == strategy.name
+                            for writers in self.writers
                         )
-                        for strategy in self.chosen
-                        for depth, each in found
-                        if each.strategy.name == strategy.name
-                        for writers in self.writers
-                    ]
+                    )
 
     def _variant(self, world: World, key: dict[str, object], measured: _Measured, walked: Walk) -> Variant:
         name = measured.strategy.name

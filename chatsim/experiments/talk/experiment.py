@@ -31,7 +31,7 @@ from chatsim.db.errors import Kind
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, Verdict, judge
 from chatsim.experiments.history import Operation, Recorder
-from chatsim.experiments.parameters import Choices, Flag, Number, Whole, parameter
+from chatsim.experiments.parameters import BadParameterError, Choices, Flag, Number, When, Whole, parameter
 from chatsim.experiments.result import Result
 from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
 from chatsim.experiments.variant import Variant
@@ -48,6 +48,8 @@ __all__ = ["FAULTS", "Nodes", "Talk", "Talked"]
 
 FAULTS = ("database", "host", "redis", "node")
 """What can be killed: servers, and the whole host of the database server, which only the model can do."""
+
+_WITH_CRASHES = When("crashes", lambda crashes: crashes > 0, "with crashes")
 
 _TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
 _MORE_THAN_ALL = 1_000_000
@@ -137,6 +139,7 @@ class Talk(Experiment):
 
     name = "talk"
     title = "Talking while servers are killed"
+    totals = ("sent", "crashes", "cut_off", "unanswered", "lost_commits", "resent", "anomalies")
     shown: ClassVar[Mapping[str, str]] = {
         "faults": "faults",
         "sent": "sent",
@@ -156,8 +159,8 @@ class Talk(Experiment):
         0.05, Number(0, "seconds"), "the longest pause between two texts of a person; each is drawn uniformly"
     )
     crashes: int = parameter(1, Whole(0), "how often something is killed while they talk")
-    faults: str | Iterable[str] = parameter("database", Choices(FAULTS), "what is killed, in turn")
-    down: float = parameter(0.0, Number(0, "seconds"), "how long it is down each time")
+    faults: str | Iterable[str] = parameter("database", Choices(FAULTS), "what is killed, in turn", _WITH_CRASHES)
+    down: float = parameter(0.0, Number(0, "seconds"), "how long it is down each time", _WITH_CRASHES)
     nodes: int = parameter(2, Whole(1), "how many chat servers")
     patience: float = parameter(
         60.0, Number(0, "seconds"), "how long all may take to have everything, once the last text is acknowledged"
@@ -168,7 +171,16 @@ class Talk(Experiment):
         help_="whether to wait in the end until all who were online must count as offline, and to look whether they do",
     )
 
-    def draw(self, table: pd.DataFrame, caption: str) -> Figure:
+    def check_together(self) -> None:
+        """Whatever is named must be killed once at least."""
+        if 0 < self.crashes < len(faults := [*self.faults]):
+            never = ", ".join(faults[self.crashes :])
+            raise BadParameterError(
+                f"crashes is {self.crashes}, so {never} would never be killed; ask for {len(faults)}"
+            )
+
+    @staticmethod
+    def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Draw the number of sent texts, and of anomalies."""
         from chatsim import figures
 
@@ -178,9 +190,9 @@ class Talk(Experiment):
         """Run one conversation."""
         with progress.bar(2 * self.pairs * self.texts, "text") as bar:
             talked = await self.converse(world, sent=lambda _: bar.update())
-        result.variants.append(
+        result.add(
             Variant(
-                key={"faults": "/".join(self.faults)},
+                key={"faults": "/".join(self.faults) if self.crashes else "none"},
                 measures={
                     "sent": len(talked.sent),
                     "crashes": talked.crashes,

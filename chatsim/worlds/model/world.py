@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from chatsim.chat import schema as schemas
 from chatsim.worlds.model import contents
 from chatsim.worlds.model.costs import ModelCosts
@@ -46,6 +48,7 @@ class ModelWorld(ModelPlatform):
         super().__init__(costs, seed=seed, database=self._pool)
         self.server = ModelServer(self.network, costs.database, self.wall_time, self.cache_misses, durability)
         self.admin = AdminSession(self.server.engine)
+        self._of_everything = costs
         self._last_deadlock: Deadlock | None = None
 
     def _pool(
@@ -55,7 +58,7 @@ class ModelWorld(ModelPlatform):
 
     @property
     def environment(self) -> Mapping[str, object]:
-        """Engine and version; the settings that the engine models."""
+        """Engine and version; the settings that the engine models; what everything costs, as in a file of costs."""
         durability = self.server.engine.log.durability
         return {
             "engine": "model of InnoDB",
@@ -67,6 +70,8 @@ class ModelWorld(ModelPlatform):
                 "innodb_flush_log_at_trx_commit": durability.flush_log_at_trx_commit,
                 "innodb_deadlock_detect": 1,
             },
+            # plain values; what has no limit is None
+            "costs": msgspec.json.decode(msgspec.json.encode(self._of_everything)),
         }
 
     async def install(self, schema: str) -> None:

@@ -61,16 +61,18 @@ def test_a_cursor_that_loses_is_told_with_its_proof():
     assert {step.kind for each in anomalies for step in each.steps} == {"write"}
 
 
-def test_several_runs_are_one_row_with_the_sums_and_the_seed_of_the_first_that_lost():
-    (row,) = measured(protocols="direct", cursors="message_id", threads=1, missed=20, runs=8, seed=3).rows()
-    assert (row["runs"], row["seed"], row["written"]) == (8, 3, 160)
-    first = re.match(r"seed (\d+): message \d+ of thread 1 was never found", row["why"])
+def test_repetitions_are_one_row_with_the_sums_and_the_seed_of_the_first_that_lost():
+    (row,) = measured(protocols="direct", cursors="message_id", threads=1, missed=20, repeats=8, seed=3).rows()
+    assert (row["repeats"], row["seed"], row["written"]) == (8, 3, 160)
+    first = re.match(
+        r"\d of 8 repetitions, the first with seed (\d+): message \d+ of thread 1 was never found", row["why"]
+    )
     assert 3 <= int(first[1]) < 11
     assert (row["verdict"], row["lost"] > 0) == ("unsafe", True)
 
 
 def test_a_server_that_is_killed_is_counted():
-    (row,) = measured(protocols="direct", cursors="user_version", crashes=2, runs=2, **SMALL).rows()
+    (row,) = measured(protocols="direct", cursors="user_version", crashes=2, repeats=2, **SMALL).rows()
     assert (row["crashes"], row["verdict"]) == (4, "safe")
     assert row["refused"] >= 4
 
@@ -108,7 +110,7 @@ def test_a_result_is_saved_with_its_picture_whatever_is_in_it(tmp_path):
         ({"batch": 0}, "batch is 0; it must be a whole number of at least 1"),
         ({"writer_rtt": -1}, "writer_rtt is -1; it must be a number of at least 0 ms"),
         ({"crashes": -1}, "crashes is -1; it must be a whole number of at least 0"),
-        ({"runs": 0}, "runs is 0; it must be a whole number of at least 1"),
+        ({"repeats": 0}, "repeats is 0; it must be a whole number of at least 1"),
         ({"bandwidth": 0}, "bandwidth is 0; it must be a number of at least 0.001 Mbit/s"),
         ({"bandwidth": float("nan")}, "bandwidth is nan; it must be a number of at least 0.001 Mbit/s"),
         ({"rtt": ()}, "rtt is empty; name at least one"),

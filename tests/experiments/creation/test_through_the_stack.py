@@ -208,8 +208,8 @@ async def test_a_node_killed_in_the_middle_costs_its_clients_a_retry_or_certaint
         ({"rate": 0.0}, "rate is 0.0; it must be a number of at least 0.001 per second"),
         ({"rate": float("nan")}, "rate is nan; it must be a number of at least 0.001 per second"),
         ({"rate": float("inf")}, "rate is inf; it must be a number of at least 0.001 per second"),
-        ({"nodes": 2}, "nodes and pool belong to the layer 'stack'; the layer 'store' has none"),
-        ({"pool": 2}, "nodes and pool belong to the layer 'stack'; the layer 'store' has none"),
+        ({"nodes": 2}, "nodes is 2, which does nothing here: only with the layer stack"),
+        ({"pool": 2}, "pool is 2, which does nothing here: only with the layer stack"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_named(parameters, sentence):
