@@ -83,7 +83,15 @@ def test_what_was_lost_is_proven_and_an_unsafe_cursor_that_must_pass_is_status_1
 def test_it_is_saved_where_one_says(tmp_path):
     assert catchup("--protocols", "bulk", "--out", tmp_path / "kept", *SMALL).exit_code == 0
     assert {each.name for each in (tmp_path / "kept").iterdir()} == {
-        *("samples.parquet", "summary.json", "environment.json", "config.toml", "summary.png", "history.jsonl"),
+        *(
+            "result.json",
+            "samples.parquet",
+            "summary.json",
+            "environment.json",
+            "config.toml",
+            "summary.png",
+            "history.jsonl",
+        ),
     }
 
 

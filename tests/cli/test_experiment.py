@@ -44,7 +44,7 @@ def test_options_are_the_parameters_then_what_is_asked_of_the_result_then_where_
     names = [each.opts[0] for each in race.params]
     assert names == [
         *("--strategies", "--pattern", "--layer", "--clients", "--rounds", "--pairs", "--existing", "--ids", "--retry"),
-        *("--schema", "--nodes", "--pool", "--rate", "--deadline", "--seed", "--must-pass"),
+        *("--schema", "--nodes", "--pool", "--rate", "--deadline", "--repeats", "--seed", "--must-pass"),
         *("--world", "--costs", "--check-determinism", "--out", "--junit", "--markdown", "--wide", "--quiet", "--json"),
         *("--mysql-url", "--mysql-via", "--mysql-image", "--profile", "--redis-url"),
     ]
@@ -107,20 +107,6 @@ FEW = ("--threads", "2", "--missed", "3", "--must-pass")
             "Not tested: message_id (source, 50.0): no two writes into one thread overlapped, so none could be",
         ),
         (
-            (
-                "catchup",
-                "--protocols",
-                "bulk",
-                "--writers",
-                "2",
-                "--cursors",
-                "message_id,user_version",
-                *FEW,
-                "message_id",
-            ),
-            "Not tested: message_id: no row is about it",
-        ),
-        (
             ("pages", "--existing", "30", "--page-size", "5", "--writers", "none", "--depths", "first", *OFFSET),
             "Not tested: offset (30, first, none): 11 pages: each of 52 once, in order, but nobody changed the list",
         ),
@@ -162,6 +148,19 @@ def test_a_value_that_makes_no_sense_is_status_2_with_one_sentence(experiment):
     ("words", "sentence"),
     [
         (("race", "--seed", "-1"), "seed is -1; it must be a whole number of at least 0"),
+        (
+            ("catchup", "--protocols", "bulk", "--cursors", "message_id,user_version"),
+            "no protocol of bulk goes by message_id",
+        ),
+        (
+            ("catchup", "--protocols", "bulk", "--crashes", "2"),
+            "crashes is 2, which does nothing here: only with direct",
+        ),
+        (("talk", "--crashes", "0", "--down", "2"), "down is 2.0, which does nothing here: only with crashes"),
+        (
+            ("talk", "--faults", "database,node"),
+            "crashes is 1, so node would never be killed; ask for 2",
+        ),
         (("race", "--nodes", "2"), "nodes is 2, which does nothing here: only with the layer stack"),
         (("race", "--must-pass", "nope"), "--must-pass names nope, which --strategies leaves out"),
         (("delivery", "--nodes", "1"), "the path 'across' needs two nodes"),
