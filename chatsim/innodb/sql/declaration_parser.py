@@ -311,7 +311,7 @@ class DeclarationParser(MySQLParser):
     # -- options and partitions
 
     def _options(self, end: tuple[str, ...] = _END_OF_OPTIONS) -> dict[str, str]:
-        """Table options, by their names in capital letters."""
+        """Table options, by their names in capital letters, up to one of the words in ``end``; a comma may be one."""
         found: dict[str, str] = {}
         while self._curr and self._curr.text.upper() not in (*end, ")"):
             self._say("DEFAULT")
@@ -324,7 +324,8 @@ class DeclarationParser(MySQLParser):
                 self._need("DIRECTORY")
             self._say("=")
             found[name] = self._option_value()
-            self._say(",")
+            if "," not in end:
+                self._say(",")
         return found
 
     def _option_value(self) -> str:

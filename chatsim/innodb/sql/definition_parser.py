@@ -22,6 +22,12 @@ _ACTIONS = (
 )
 """The first words of the actions of ALTER TABLE."""
 
+_REFUSED = (
+    *("DISCARD", "IMPORT", "TRUNCATE", "COALESCE", "REORGANIZE", "EXCHANGE", "ANALYZE", "CHECK", "OPTIMIZE"),
+    *("REBUILD", "REPAIR", "REMOVE", "UPGRADE", "PARTITION", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "WITH", "WITHOUT"),
+)
+"""Actions of ALTER TABLE that the model does not have."""
+
 
 class DefinitionParser(DeclarationParser):
     """The part of the model's parser that reads statements about tables and indexes."""
@@ -92,13 +98,17 @@ class DefinitionParser(DeclarationParser):
         name = self._table_named()
         actions: list[Any] = []
         options: dict[str, str] = {}
-        while self._curr:
+        more = bool(self._curr)
+        while more:
             found = self._actions()
             if found:
                 actions += found
             else:
                 options |= self._options((",", "PARTITION", "PARTITION BY"))
-            if self._curr and not self._say(","):
+            more = self._say(",")
+            if more and not self._curr:
+                self.raise_error("Expecting an action")
+            if self._curr and not more:
                 raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {self._curr.text.upper()}")
         return syntax.AlterTable(this=self._table_node(name), actions=actions, options=options)
 
@@ -107,6 +117,8 @@ class DefinitionParser(DeclarationParser):
 
     def _actions(self) -> list[Any]:
         """The action of ALTER TABLE that comes next; several for ADD of several columns; none for a table option."""
+        if word := self._one_of(*_REFUSED):
+            raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {word}")
         word = self._one_of(*_ACTIONS)
         match word:
             case "ADD":

@@ -13,7 +13,7 @@ from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Select
 from chatsim.innodb.sql.expressions import Scope, unsupported
 from chatsim.innodb.sql.syntax import ColumnSyntax, CreateTable, TypeSyntax
-from chatsim.innodb.storage.column_types import ColumnType
+from chatsim.innodb.storage.column_types import ColumnType, Decimals, Integer
 from chatsim.innodb.storage.tables import Table
 
 __all__ = ["insert_of_query", "with_columns_of_query"]
@@ -70,9 +70,19 @@ def _type_of(node: exp.Expr, scope: Scope, kind: ColumnType | None) -> TypeSynta
             return TypeSyntax("VARCHAR", (len(node.name),))
         case exp.Literal() if node.name.isdigit():
             return TypeSyntax("INT")
-    if kind is not None and isinstance(node, exp.Min | exp.Max):
-        return type_syntax(kind)
+        case exp.Min() | exp.Max() if (of := kind or scope.kind(node.this)) is not None:
+            return type_syntax(of)
+        case exp.Sum() | exp.Avg():
+            return _total_type(scope.kind(node.this), decimals=4 if isinstance(node, exp.Avg) else 0)
     return type_syntax(expression_type(node, scope))
+
+
+def _total_type(kind: ColumnType | None, decimals: int) -> TypeSyntax:
+    """The type of SUM() or AVG() of a column."""
+    if isinstance(kind, Integer | Decimals):
+        scale = kind.scale if isinstance(kind, Decimals) else 0
+        return TypeSyntax("DECIMAL", (32, scale + decimals))
+    return TypeSyntax("DOUBLE")
 
 
 def insert_of_query(node: CreateTable) -> exp.Insert:
