@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from chatsim.chat.ports import Locks, LocksError, LocksTimeoutError
 from chatsim.chat.strategies import (
+    SILENT_ENDS,
     StrategyError,
     UnknownStrategyError,
     broken,
@@ -112,7 +113,7 @@ async def attempt(strategy: CreationStrategy, tx: Session, uid: int, other: int,
         problem = _problem(thread, tx)
     except ConnectionLostError:
         raise
-    except (Exception, asyncio.CancelledError, SystemExit) as error:
+    except (Exception, *SILENT_ENDS) as error:
         if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         await _undo(tx)

@@ -15,6 +15,7 @@ from typing import TypeVar
 from chatsim.db.errors import DatabaseError
 
 __all__ = [
+    "SILENT_ENDS",
     "StrategyError",
     "UnknownStrategyError",
     "broken",
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+SILENT_ENDS = (asyncio.CancelledError, KeyboardInterrupt, SystemExit)
+"""What ends a caller, or all of a program, without a word if a strategy raises it."""
 
 
 class UnknownStrategyError(ValueError):

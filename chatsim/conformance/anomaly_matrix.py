@@ -14,6 +14,7 @@ from chatsim.db.session import Isolation
 from chatsim.progress import Progress
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
+from chatsim.worlds.notebook import starts_when_awaited
 
 __all__ = ["AnomalyMatrix", "anomalies", "arrange", "happened"]
 
@@ -63,6 +64,7 @@ class AnomalyMatrix:
         )
 
 
+@starts_when_awaited
 async def anomalies(*, world: str | MySQL | Model = "mysql", progress: bool = True) -> AnomalyMatrix:
     """Try out which of Hermitage's anomalies happen at each of MySQL's four isolation levels.
 

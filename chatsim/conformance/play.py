@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from chatsim.conformance.files import parse
-from chatsim.conformance.schedule import Played, Schedule, ScheduleOutcome
+from chatsim.conformance.schedule import BadScheduleError, Played, Schedule, ScheduleOutcome
 from chatsim.worlds.choice import choose
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.mysql.settings import Servers as MySQL
+from chatsim.worlds.notebook import in_one_message, starts_when_awaited
 from chatsim.worlds.world import BadParameterError
 
 __all__ = ["AsyncPlay", "play", "player"]
@@ -19,6 +20,7 @@ __all__ = ["AsyncPlay", "play", "player"]
 AsyncPlay = Callable[[Schedule], Awaitable[ScheduleOutcome]]
 
 
+@starts_when_awaited
 async def play(schedule: Schedule | str, *, world: str | MySQL | Model = "mysql") -> Played:
     """Play a script of several sessions, statement by statement, and look at the locks after each.
 
@@ -34,7 +36,8 @@ async def play(schedule: Schedule | str, *, world: str | MySQL | Model = "mysql"
         NotPlayedError: the world can't play the schedule; it has the steps before.
         DivergenceError: the model was to check that the schedule repeats itself, and it does not.
     """
-    script = parse(schedule, "schedule") if isinstance(schedule, str) else schedule
+    with in_one_message(also=BadScheduleError):
+        script = parse(schedule, "schedule") if isinstance(schedule, str) else schedule
     async with player(world) as (play_there, _):
         outcome = await play_there(script)
     return Played(steps=outcome.steps, final=outcome.final, deadlocks=outcome.deadlocks, schedule=script)

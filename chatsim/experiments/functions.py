@@ -15,6 +15,7 @@ from chatsim.experiments.delivery.experiment import Delivery
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.runner import function
 from chatsim.experiments.talk.experiment import Talk
+from chatsim.worlds.notebook import UnawaitedRun, in_one_message
 
 __all__ = ["EXPERIMENTS", "catchup", "delivery", "pages", "paging_strategies", "race", "run", "strategies", "talk"]
 
@@ -41,5 +42,16 @@ def paging_strategies(what: str) -> dict[str, PagingStrategy]:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` to its end, and return its result. In a notebook use ``await`` instead."""
-    return asyncio.run(main)
+    """Run ``main`` to its end, and return its result.
+
+    Raises:
+        RuntimeError: an event loop is running, as in a notebook: use ``await`` there.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main)
+    main.close()
+    name = f"chatsim.{main.name}(...)" if isinstance(main, UnawaitedRun) else "it"
+    with in_one_message(also=RuntimeError):
+        raise RuntimeError(f"an event loop is running here, as in every notebook; write: await {name}")

@@ -10,6 +10,7 @@ from chatsim.experiments.parameters import parameters
 from chatsim.experiments.surroundings import without_passwords
 from chatsim.progress import Progress
 from chatsim.worlds.choice import choose
+from chatsim.worlds.notebook import in_one_message, starts_when_awaited
 
 if TYPE_CHECKING:
     from chatsim.experiments.base import Experiment
@@ -50,7 +51,8 @@ async def run(experiment: Experiment, world: object = "mysql", *, progress: bool
     settings = choose(world)
     result = experiment.result(settings.name)
     bars = Progress(shown=progress)
-    await settings.run_beside(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
+    with in_one_message(partial=lambda: result if result.variants else None):
+        await settings.run_beside(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
     return result
 
 
@@ -67,7 +69,8 @@ def function(experiment: type[Experiment]) -> Function:
     """The Python function of an experiment: its parameters are the experiment's, and the world."""
 
     async def call(*, world: object = "mysql", progress: bool = True, **given: Any) -> Result:
-        signature.bind(world=world, progress=progress, **given)  # its error names this function
+        with in_one_message(also=TypeError):
+            signature.bind(world=world, progress=progress, **given)  # its error names what is unknown
         result = await run(experiment(**given), world, progress=progress)
         words = ({"world": world} | given).items()
         text = f"chatsim.{experiment.name}({', '.join(f'{name}={value!r}' for name, value in words)})"
@@ -106,4 +109,4 @@ def function(experiment: type[Experiment]) -> Function:
             *(f"    {name}: {text}" for name, text in _RAISES.items()),
         ]
     )
-    return call
+    return starts_when_awaited(call)

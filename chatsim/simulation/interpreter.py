@@ -26,17 +26,20 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-@contextmanager
-def running_loop_set_aside() -> Iterator[None]:
-    """Let another loop run in this thread. A notebook's cell is itself a task of a running loop."""
-    loop = _get_running_loop()
-    task = asyncio.current_task() if loop else None
-    if loop and task:
-        _leave_task(loop, task)
-    _set_running_loop(None)
-    try:
-        yield
-    finally:
-        _set_running_loop(loop)
-        if loop and task:
-            _enter_task(loop, task)
+class running_loop_set_aside:  # noqa: N801 - it is used as a function, as those of `contextlib` are
+    """Let another loop run in this thread. A notebook's cell is itself a task of a running loop.
+
+    It is no generator: one that is left behind would be closed by the garbage collector, in any thread.
+    """
+
+    def __enter__(self) -> None:
+        self._loop = _get_running_loop()
+        self._task = asyncio.current_task() if self._loop else None
+        if self._loop and self._task:
+            _leave_task(self._loop, self._task)
+        _set_running_loop(None)
+
+    def __exit__(self, *_: object) -> None:
+        _set_running_loop(self._loop)
+        if self._loop and self._task:
+            _enter_task(self._loop, self._task)

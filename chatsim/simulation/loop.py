@@ -33,7 +33,7 @@ from chatsim.simulation.interpreter import rare_collections, running_loop_set_as
 from chatsim.simulation.suspension import StalledError, described, suspended_at
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable
     from contextvars import Context
 
     from simpy.events import Event
@@ -243,11 +243,28 @@ class SimPyEventLoop(asyncio.AbstractEventLoop):
         return task
 
     def cancel_all(self) -> None:
-        """Cancel all tasks, oldest first, and run until they have ended."""
-        if tasks := self._by_age():
+        """Cancel all tasks, oldest first, and run until they have ended.
+
+        Raises `KeyboardInterrupt` or `SystemExit` at the end, if a task has raised it meanwhile.
+        """
+        interrupt: BaseException | None = None
+        while tasks := self._by_age():
             for task in tasks:
                 task.cancel()
-            self.run_until_complete(asyncio.wait(tasks))
+            try:
+                self.run_until_complete(asyncio.wait(tasks))
+            except (KeyboardInterrupt, SystemExit) as error:
+                interrupt = error
+            self._report(tasks)
+        if interrupt is not None:
+            raise interrupt
+
+    def _report(self, tasks: Iterable[Task[Any]]) -> None:
+        """Report the errors with which cancelled tasks have ended. An interrupt is raised by the loop itself."""
+        for task in tasks:
+            if task.done() and not task.cancelled() and isinstance(error := task.exception(), Exception):
+                message = "Exception in a task that was cancelled at the end of the run"
+                self.call_exception_handler({"message": message, "exception": error, "task": task})
 
     def _by_age(self) -> list[Task[Any]]:
         return sorted(self._tasks, key=hash)

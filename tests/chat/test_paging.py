@@ -446,6 +446,7 @@ async def test_a_broken_strategy_is_said_to_be_that(gives, said):
     [
         (asyncio.CancelledError(), "raised CancelledError"),
         (SystemExit(1), "raised SystemExit: 1"),
+        (KeyboardInterrupt(), "raised KeyboardInterrupt"),
         (
             database_error(1146, "Table 'nothing' doesn't exist"),
             "has a wrong statement, error 1146: Table 'nothing' do",

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from chatsim.chat.creation import creation_strategy
+from chatsim.chat.strategies import StrategyError
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.parameters import Whole, parameter
@@ -80,15 +81,17 @@ def test_what_was_found_before_ctrl_c_is_kept():
     assert numbers(result) == [0, 1]
 
 
-def test_ctrl_c_within_a_strategy_keeps_the_variants_that_had_finished():
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_strategy_that_would_end_the_program_is_named_and_the_variants_that_had_finished_are_kept(end, caplog):
     @creation_strategy()
     async def interrupted(tx, low, high):
-        raise KeyboardInterrupt
+        raise end
 
     race = Race(strategies=["upsert", "insert_ignore", interrupted], clients=2, rounds=2)
     result = race.result("model")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StrategyError, match=f"^strategy 'interrupted' raised {end.__name__} "):
         run_here(race, Model(), result, progress=False)
+    assert not caplog.records
     # in this order, with the default seed
     assert [each["strategy"] for each in result.variants] == ["upsert", "insert_ignore"]
     assert all(len(each.operations) == 4 for each in result.variants)
@@ -118,7 +121,7 @@ def test_what_does_not_repeat_itself_is_found():
 async def test_the_function_is_the_experiment_in_a_world():
     result = await counting(world="model", most=2, progress=False)
     assert numbers(result) == [0, 1]
-    assert inspect.iscoroutinefunction(counting)
+    assert inspect.iscoroutinefunction(inspect.unwrap(counting))
 
 
 @pytest.mark.parametrize("world", ["nope", "", None, 3, Counting])

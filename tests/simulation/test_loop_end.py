@@ -79,6 +79,36 @@ class TestEnd:
         gc.collect()
         assert not caplog.records
 
+    def test_an_interrupt_in_a_task_of_a_group_is_not_reported_either(self, caplog):
+        async def interrupted():
+            raise KeyboardInterrupt
+
+        async def main():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(interrupted())
+
+        gc.collect()
+        caplog.clear()
+        with pytest.raises(KeyboardInterrupt):
+            run(main())
+        gc.collect()
+        assert not caplog.records
+
+    def test_an_error_of_a_task_that_is_cancelled_at_the_end_is_reported(self, caplog):
+        async def fails():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ValueError("in the end")
+
+        async def main():
+            task = asyncio.create_task(fails())
+            await asyncio.sleep(1)
+            assert not task.done()
+
+        run(main())
+        assert [str(record.exc_info[1]) for record in caplog.records] == ["in the end"]
+
     def test_an_interrupt_between_callbacks_does_too(self):
         def interrupt():
             raise KeyboardInterrupt

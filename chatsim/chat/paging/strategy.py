@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatsim.chat.strategies import StrategyError, broken, is_cancelled, require_async, require_parentheses
+from chatsim.chat.strategies import SILENT_ENDS, StrategyError, broken, is_cancelled, require_async, require_parentheses
 from chatsim.db.errors import DatabaseError, WrongStatementError
 from chatsim.db.session import Session
 
@@ -95,7 +95,7 @@ async def page_of(strategy: PagingStrategy, tx: Session, of: int, cursor: Any, s
     """
     try:
         page = await strategy(tx, of, cursor, size)
-    except (Exception, asyncio.CancelledError, SystemExit) as error:
+    except (Exception, *SILENT_ENDS) as error:
         if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         if isinstance(error, DatabaseError | StrategyError) and not isinstance(error, WrongStatementError):

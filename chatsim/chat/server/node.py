@@ -33,6 +33,7 @@ from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login, failing
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.strategies import StrategyError
 from chatsim.db.session import Database
 
 __all__ = ["Node", "Services"]
@@ -223,7 +224,8 @@ class Node:
     def _failed(self, session: ClientSession, request: Message, error: Exception) -> Message:
         """The reply to a request in whose handler there was an unexpected error; it is logged and kept."""
         self.stats.crash = self.stats.crash or error
-        _log.error("%s: %s of user %d failed", self.name, type(request).__name__, session.uid, exc_info=error)
+        level = logging.INFO if isinstance(error, StrategyError) else logging.ERROR  # which a race raises
+        _log.log(level, "%s: %s of user %d failed", self.name, type(request).__name__, session.uid, exc_info=error)
         return failing(request)
 
     async def _leave(self, session: ClientSession) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -88,5 +88,7 @@ class Model:
         return result
 
     async def run_beside(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
-        """As `run`, in a thread of its own, so that the running event loop goes on."""
-        return await asyncio.to_thread(self.run, main, seed=seed)
+        """As `run`, in a thread of its own, so that the running event loop goes on. It ends soon if it is cancelled."""
+        from chatsim.simulation.thread import in_thread
+
+        return await in_thread(partial(self.run, seed=seed), main)
