@@ -265,7 +265,6 @@ def test_a_function_has_its_value(text, found):
         ("TIMESTAMPDIFF(DAY_HOUR, '2020-01-01', '2020-01-02')", "TIMESTAMPDIFF of DAY_HOUR"),
         ("CAST('a' AS CHAR CHARACTER SET ucs2)", "ucs2"),
         ("JSON_SEARCH('[\"a\"]', 'one', '%')", "wildcards"),
-        ("ROW_NUMBER() OVER ()", "OVER"),
     ],
 )
 def test_what_the_model_has_not_is_refused_by_name(text, named):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
 from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.dictionary import Column
@@ -15,9 +14,11 @@ from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Derived", "base_tables", "derived_table", "with_queries"]
+
+Recursive: TypeAlias = "Callable[[exp.CTE, Find, PrepareQuery], Derived | None]"
 
 _UNKNOWN = ColumnType(8)
 _KEEPS = ("group", "having", "distinct", "limit", "offset", "order", "with_", "operation_modifiers", "into", "windows")
@@ -85,19 +86,18 @@ class Derived(Table):
         return run.derived[self]
 
 
-def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
+def with_queries(node: exp.With, find: Find, query: PrepareQuery, recursive: Recursive) -> Find:
     """A function that finds tables by name, including the queries of a WITH.
 
     Args:
         node: the WITH.
         find: finds the other tables.
         query: prepares a query.
+        recursive: makes the table of a query that names itself, in WITH RECURSIVE.
 
     Raises:
-        NotImplementedError: the WITH is recursive.
         DatabaseError: two queries have the same name, or one is invalid.
     """
-    refuse(node, "recursive")
     known: dict[str, Table] = {}
 
     def found(name: str) -> Table:
@@ -106,7 +106,8 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery) -> Find:
     for each in node.expressions:
         if each.alias.lower() in known:
             raise database_error(1066, f"Not unique table/alias: '{each.alias}'")
-        known[each.alias.lower()] = Derived(
+        own = recursive(each, found, query) if node.args.get("recursive") else None
+        known[each.alias.lower()] = own or Derived(
             each.alias, query(each.this.copy(), found), _names(each), (each.this, found)
         )
     return found

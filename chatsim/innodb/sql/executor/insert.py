@@ -28,6 +28,7 @@ from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Each, Select
 from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
 from chatsim.innodb.sql.executor.union import UnionQuery
+from chatsim.innodb.sql.executor.values_query import ValuesQuery
 from chatsim.innodb.sql.expressions import Env, Function, Scope
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
@@ -58,7 +59,7 @@ class Insert:
         self.columns = every if names is None else [table.numbers[name.lower()] for name in names]
         self.replace = bool(node.args.get("replace"))
         self.ignore = bool(node.args.get("ignore"))
-        self.source: Select | UnionQuery | None = None
+        self.source: Select | UnionQuery | ValuesQuery | None = None
         self.values: list[list[Function | None]] = []
         self.subqueries: list[Subquery] = []
         self.delayed = bool(node.args.get("delayed"))

@@ -25,6 +25,7 @@ from chatsim.innodb.sql.executor.joined_tables import JoinedTables
 from chatsim.innodb.sql.executor.locking_clause import Locking
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.executor.subqueries import evaluated
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
@@ -62,7 +63,7 @@ class _MultiTable:
                 raise database_error(1221, f"Incorrect usage of {word} and {shown}")
         refuse(node, "from_", "returning", "cluster")
         if node.args.get("with_"):
-            find = with_queries(node.args["with_"], find, query)
+            find = with_queries(node.args["with_"], find, query, recursive_table)
         self._alone = alone
         self.clause = FromClause(first, first.args.get("joins") or (), find, query)
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))

@@ -21,6 +21,7 @@ from chatsim.innodb.sql.executor.locking_clause import Locking
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.select_run import SelectRun
 from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
+from chatsim.innodb.sql.executor.windows import WindowFunction
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
@@ -77,8 +78,9 @@ class Select:
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
         self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
-        if self.having and not self.grouped:
-            raise unsupported("HAVING without groups")
+        self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
+        if self.windows and self.grouped:
+            raise unsupported("window functions of groups")
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
@@ -92,9 +94,11 @@ class Select:
         scope = self.scope
         group, order = node.args.get("group"), node.args.get("order")
         if group:
-            refuse(group, "rollup", "cube", "grouping_sets", "totals", "all")
+            refuse(group, "cube", "grouping_sets", "totals", "all")
         grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
         self.groups = [scope.place(each) for each in grouped_by] if group else None
+        self.rolls_up = bool(group and group.args.get("rollup"))
+        self.group_columns = [[scope.column(part) for part in each.find_all(exp.Column)] for each in grouped_by]
         ascending = [False] * len(grouped_by)
         self.grouping = ordering_columns(scope, grouped_by, ascending) or []
         scope.grouping = True
@@ -147,7 +151,7 @@ class Select:
     @property
     def gives_groups_in_order(self) -> bool:
         """Whether groups are given as they come, if they come in the order of an index."""
-        if not self.grouping or self.having or self.distinct:
+        if not self.grouping or self.having or self.distinct or self.rolls_up:
             return False
         columns = [(at, column, False) for at, column, _ in self.grouping]
         return not self.order or (self.ordering or ()) == columns[: len(self.order)]
@@ -157,7 +161,7 @@ class Select:
         if self.grouped:
             tables = frozenset(at for at, _, _ in self.grouping)
             return Order(self.grouping, tables=tables, grouped=bool(self.grouping))
-        limit = None if self.distinct else rows_wanted
+        limit = None if self.distinct or self.having or self.windows else rows_wanted
         if not self.order:
             return Order(limit=limit)
         by = list(zip(self.order, self.directions, strict=True))

@@ -9,6 +9,7 @@ from chatsim.innodb.sql.executor.clauses import sorted_rows
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.subqueries import SubqueryNeeded, all_hold, evaluated
 from chatsim.innodb.sql.executor.union import distinct_rows
+from chatsim.innodb.sql.executor.windows import window_values
 from chatsim.innodb.storage.column_types import place
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class SelectRun:
         self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
         self._streams_groups = False
+        self._snapshots: list[list[Sequence[Value]]] = []
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
@@ -66,7 +68,7 @@ class SelectRun:
             select = self._select
             if select.joined.count:
                 plan = await self._join.plan(select.order_wanted(self._rows_wanted))
-                self._ordered = plan.ordered and not self._grouped
+                self._ordered = plan.ordered and not self._grouped and not select.windows
                 self._streams_groups = plan.ordered and select.gives_groups_in_order
                 await self._join.read(plan, self._row_found)
             elif await all_hold(self._run, [each.holds for each in select.joined.filters[None]], self._env):
@@ -120,9 +122,17 @@ class SelectRun:
             key = await self._evaluated(select.groups) if select.groups else ()
             if key not in self._groups and self._has_enough_groups():
                 return True
-            states, _ = self._groups.setdefault(key, ([each.start() for _, each in select.aggregates], list(env.rows)))
-            for at, (_, aggregate) in enumerate(select.aggregates):
-                states[at] = await self._added(aggregate, states[at])
+            for group in self._with_super_groups(key):
+                started = [each.start() for _, each in select.aggregates]
+                states, _ = self._groups.setdefault(group, (started, self._members(len(group))))
+                for at, (_, aggregate) in enumerate(select.aggregates):
+                    states[at] = await self._added(aggregate, states[at])
+            return False
+        if select.windows:
+            self._snapshots.append(list(env.rows))
+            return False
+        if select.having and not await all_hold(self._run, select.having, env):
+            self._join.rejected = True
             return False
         if select.distinct and not await self._is_new():
             return False
@@ -134,6 +144,27 @@ class SelectRun:
         elif self._count > self._offset:
             await self._each(await self._evaluated(select.outputs))
         return self._has_enough()
+
+    def _with_super_groups(self, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The group of a row, and with ROLLUP those that it is a part of."""
+        return [key[:width] for width in range(len(key), -1, -1)] if self._select.rolls_up else [key]
+
+    def _members(self, width: int) -> list[Sequence[Value]]:
+        """The rows at hand, as they stand for a group; the columns by which a super-group does not group are NULL."""
+        rows = list(self._env.rows)
+        for at, column in [each for columns in self._select.group_columns[width:] for each in columns]:
+            row = list(rows[at])
+            row[column] = None
+            rows[at] = row
+        return rows
+
+    def _groups_in_order(self) -> list[tuple[list[Any], list[Sequence[Value]]]]:
+        """The groups; with ROLLUP sorted, each super-group behind its groups."""
+        if not self._select.rolls_up:
+            return list(self._groups.values())
+        width = len(self._select.group_columns)
+        keys = sorted_rows(list(self._groups), [False] * (2 * width), lambda key: _rolled_up(key, width))
+        return [self._groups[key] for key in keys]
 
     async def _added(self, aggregate: Aggregate, state: Any) -> Any:
         """The state of an aggregate with the current row."""
@@ -169,12 +200,17 @@ class SelectRun:
                     [each.start() for _, each in select.aggregates],
                     [(None,) * len(table.columns) for _, table in select.scope.tables],
                 )
-            for states, members in self._groups.values():
+            for states, members in self._groups_in_order():
                 env.rows = list(members)
                 for (number, aggregate), state in zip(select.aggregates, states, strict=True):
                     env.found[number] = aggregate.end(state)
                 if await all_hold(self._run, select.having, env):
                     await self._keep()
+        for snapshot, values in window_values(select.windows, self._snapshots, env):
+            env.rows = snapshot
+            env.found.update(values)
+            if await all_hold(self._run, select.having, env):
+                await self._keep()
         rows = self._rows
         if select.order and not self._ordered:
             rows = sorted_rows(rows, select.directions, lambda each: each[0])
@@ -182,3 +218,11 @@ class SelectRun:
         if select.distinct:
             given = distinct_rows(given, select.kinds)
         return given[self._offset : None if self._limit is None else self._offset + self._limit]
+
+
+def _rolled_up(key: tuple[Any, ...], width: int) -> list[Any]:
+    """The sort key of a group of a ROLLUP: what is not grouped by comes last."""
+    found: list[Any] = []
+    for at in range(width):
+        found += [int(at >= len(key)), key[at] if at < len(key) else None]
+    return found

@@ -77,7 +77,7 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
             raise unsupported(f"EXPLAIN of {node.this.sql('mysql')}")
         return ExplainStatement(statement)
     match node:
-        case exp.Query():
+        case exp.Query() | exp.Values():
             return query(node, find)
         case exp.Insert():
             return Insert(node, find)

@@ -1,7 +1,8 @@
-"""UNION: the rows of several queries."""
+"""UNION, INTERSECT and EXCEPT: the rows of two queries."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,18 @@ __all__ = ["UnionQuery", "distinct_rows"]
 
 
 class UnionQuery:
-    """UNION of SELECTs, sorted and limited as a whole."""
+    """UNION, INTERSECT or EXCEPT of two queries, sorted and limited as a whole."""
 
     duplicates: Mode = "S"
 
     def __init__(
-        self, node: exp.Union, find: Find, query: PrepareQuery, *, strict: bool = False, outer: Names | None = None
+        self,
+        node: exp.SetOperation,
+        find: Find,
+        query: PrepareQuery,
+        *,
+        strict: bool = False,
+        outer: Names | None = None,
     ) -> None:
         refuse(node, "locks")
         self.parts = [query(each, find, strict=strict, outer=outer) for each in (node.left, node.right)]
@@ -39,6 +46,7 @@ class UnionQuery:
         self.names: list[str] = first.names
         self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
         self.nullable = [a or b for a, b in zip(first.nullable, second.nullable, strict=True)]
+        self._operation = type(node)
         self.distinct = bool(node.args.get("distinct"))
         scope = Scope()
         self._limit = compile_limit(node.args.get("limit"), scope)
@@ -82,7 +90,8 @@ class UnionQuery:
         self, run: Execution, *, outer: Env | None = None, most: int | None = None
     ) -> list[tuple[Value, ...]]:
         """Its rows; see `Query`."""
-        rows = [row for part in self.parts for row in await part.read(run, outer=outer)]
+        first, second = [await part.read(run, outer=outer) for part in self.parts]
+        rows = self._combined(first, second)
         if self.distinct:
             rows = distinct_rows(rows, self.kinds)
         if self.order:
@@ -93,6 +102,23 @@ class UnionQuery:
         if most is not None:
             limit = most if limit is None else min(limit, most)
         return rows[offset : None if limit is None else offset + limit]
+
+    def _combined(self, first: list[tuple[Value, ...]], second: list[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+        """The rows of both queries, with duplicates."""
+        if self._operation is exp.Union:
+            return [*first, *second]
+        left = Counter(self._place_of(row) for row in second)
+        found = []
+        for row in first:
+            there = left[self._place_of(row)] > 0
+            if there and not self.distinct:
+                left[self._place_of(row)] -= 1
+            if there == (self._operation is exp.Intersect):
+                found.append(row)
+        return found
+
+    def _place_of(self, row: tuple[Value, ...]) -> tuple[object, ...]:
+        return tuple(map(place, row, self.kinds))
 
     def has_one_row(self, run: Execution) -> bool:
         """Whether it is known before that it has no more than one row."""

@@ -16,6 +16,7 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions import Env, Scope
 from chatsim.innodb.sql.optimizer.access_path import plan_access
@@ -38,7 +39,7 @@ class _Target:
 
     def __init__(self, node: exp.Update | exp.Delete, find: Find) -> None:
         if node.args.get("with_"):
-            find = with_queries(node.args["with_"], find, query)
+            find = with_queries(node.args["with_"], find, query, recursive_table)
         clause = FromClause(node.this, (), find, query)
         ((_, self.table),) = clause.tables
         if isinstance(self.table, Derived):

@@ -60,6 +60,7 @@ class Scope:
         strict: a text that is no number may not stand for one, since the statement changes rows.
         grouping: there may be aggregates.
         aggregates: those that there are.
+        windows: the window functions that there are.
         subqueries: the subqueries in expressions.
         outer_values: the values of queries around this one that expressions use, with their types.
     """
@@ -70,6 +71,7 @@ class Scope:
     strict: bool = False
     grouping: bool = False
     aggregates: list[exp.Expr] = field(default_factory=list)
+    windows: list[exp.Expr] = field(default_factory=list)
     subqueries: list[Any] = field(default_factory=list)
     outer_values: list[tuple[Function, ColumnType | None]] = field(default_factory=list)
 

@@ -282,10 +282,12 @@ def test_what_is_not_there_is_refused_by_name(sql, refusal):
 @pytest.mark.parametrize(
     ("sql", "named"),
     [
-        ("SELECT age FROM u HAVING age > 1", "HAVING without groups"),
-        ("WITH RECURSIVE x AS (SELECT 1) SELECT * FROM x", "RECURSIVE"),
+        ("WITH RECURSIVE x AS (SELECT 1 n UNION SELECT n FROM x LIMIT 3) SELECT * FROM x", "ORDER BY or LIMIT"),
         ("SELECT * FROM u JOIN LATERAL (SELECT 1) x", "in FROM"),
-        ("SELECT ROW_NUMBER() OVER (ORDER BY id) FROM u", "Window"),
+        ("SELECT NTILE(2) OVER (ORDER BY id) FROM u", "as a window function"),
+        ("SELECT SUM(id) OVER (ORDER BY id ROWS 1 PRECEDING) FROM u", "a frame"),
+        ("SELECT id FROM u WHERE ROW_NUMBER() OVER () = 1", "outside of the select list"),
+        ("SELECT age, COUNT(*), RANK() OVER (ORDER BY age) FROM u GROUP BY age", "window functions of groups"),
         ("SELECT * FROM u, p RIGHT JOIN p AS q ON q.u = u.id", "without a condition"),
         ("SELECT * FROM u FULL JOIN p ON p.u = u.id", "FULL JOIN"),
         ("SELECT SUM(DISTINCT age) FROM u", "DISTINCT"),
@@ -456,7 +458,6 @@ def test_what_cannot_be_meant_has_mysqls_number(sql, errno):
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT id FROM c GROUP BY id WITH ROLLUP",
         "SELECT SQL_CALC_FOUND_ROWS id FROM c",
         "SELECT /*+ NO_INDEX_MERGE(c) */ id FROM c",
         "SELECT id FROM c TABLESAMPLE (5 PERCENT)",
@@ -465,3 +466,101 @@ def test_what_cannot_be_meant_has_mysqls_number(sql, errno):
 )
 def test_what_would_be_ignored_is_refused(sql):
     assert "the model's SQL has no" in rows(sql, setup=TYPED)
+
+
+# --- having, rollup, windows, set operations, recursion
+
+
+def test_having_without_groups_filters_what_is_selected():
+    assert rows("SELECT id, age + 1 AS next FROM u HAVING next > 25 ORDER BY id") == [(1, 31), (4, 31)]
+
+
+def test_a_rollup_gives_a_row_for_each_group_of_groups():
+    assert rows("SELECT age, name, COUNT(*) FROM u WHERE id > 2 GROUP BY age, name WITH ROLLUP") == [
+        *((-1, "cid", 1), (-1, None, 1)),
+        *((20, None, 1), (20, None, 1)),
+        *((30, "ann", 1), (30, None, 1)),
+        (None, None, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("ROW_NUMBER() OVER (ORDER BY age, id)", [2, 1, 3]),
+        ("RANK() OVER (ORDER BY age)", [2, 1, 2]),
+        ("DENSE_RANK() OVER (ORDER BY age DESC)", [1, 2, 1]),
+        ("COUNT(*) OVER ()", [3, 3, 3]),
+        ("COUNT(*) OVER (PARTITION BY age)", [2, 1, 2]),
+        ("SUM(id) OVER (ORDER BY id)", [1, 4, 8]),
+        ("MAX(id) OVER (PARTITION BY age ORDER BY id)", [1, 3, 4]),
+        ("LAG(id) OVER (ORDER BY id)", [None, 1, 3]),
+        ("LEAD(id, 2, 0) OVER (ORDER BY id)", [4, 0, 0]),
+        ("FIRST_VALUE(id) OVER (PARTITION BY age ORDER BY id DESC)", [4, 3, 4]),
+    ],
+)
+def test_a_window_function_sees_the_rows_of_its_window(function, expected):
+    found = rows(f"SELECT id, {function} FROM u WHERE id IN (1, 3, 4) ORDER BY id")
+    assert [value for _, value in found] == expected
+
+
+def test_set_operations_combine_the_rows_of_two_queries():
+    assert rows("SELECT u FROM p INTERSECT SELECT id FROM u") == [(1,), (2,)]
+    assert rows("SELECT u FROM p INTERSECT ALL SELECT id FROM u") == [(1,), (2,)]
+    assert rows("SELECT id FROM u EXCEPT SELECT u FROM p ORDER BY id") == [(3,), (4,), (5,)]
+    assert rows("SELECT u FROM p WHERE u = 1 EXCEPT ALL SELECT 1") == [(1,)]
+    assert rows("VALUES ROW(1, 'a'), ROW(2, 'b')") == [(1, "a"), (2, "b")]
+
+
+def test_a_recursive_query_goes_on_until_it_finds_nothing():
+    numbers = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < {})"
+    assert firsts(numbers.format(4) + " SELECT i FROM n") == [1, 2, 3, 4]
+    assert rows(numbers.format(9) + " SELECT COUNT(*) FROM u JOIN n ON n.i = u.id") == [(5,)]
+    cycle = "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT 3 - i FROM n) SELECT i FROM n"
+    assert firsts(cycle) == [1, 2]
+    endless = "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i FROM n) SELECT i FROM n"
+    assert rows(endless).startswith("3636: Recursive query aborted after 1001 iterations")
+    assert rows("WITH RECURSIVE n AS (SELECT i FROM n) SELECT i FROM n").startswith("3573: ")
+    assert rows("WITH RECURSIVE n AS (SELECT i FROM n UNION SELECT 1) SELECT i FROM n").startswith("3574: ")
+
+
+# --- subqueries
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("id IN (SELECT u FROM p)", [1, 2]),
+        ("id NOT IN (SELECT u FROM p WHERE u IS NOT NULL)", [3, 4, 5]),
+        ("id NOT IN (SELECT u FROM p)", []),
+        ("EXISTS (SELECT 1 FROM p WHERE p.u = u.id)", [1, 2]),
+        ("NOT EXISTS (SELECT 1 FROM p WHERE p.u = u.id)", [3, 4, 5]),
+        ("id = (SELECT MAX(u) - 5 FROM p)", [4]),
+        ("id > ALL (SELECT u FROM p WHERE u < 5)", [3, 4, 5]),
+        ("id < ANY (SELECT u FROM p WHERE u < 5)", [1]),
+        ("id = ANY (SELECT u FROM p)", [1, 2]),
+        ("(id, age) IN (SELECT u, 30 FROM p)", [1]),
+        ("(id, age) = (SELECT 4, 30)", [4]),
+        ("age IN (SELECT age FROM u AS x WHERE x.id <> u.id)", [1, 4]),
+        ("id IN (SELECT u FROM p) OR id = 5", [1, 2, 5]),
+        ("(SELECT COUNT(*) FROM p WHERE p.u = u.id) = 2", [1]),
+        ("id IN (SELECT u FROM p WHERE id IN (SELECT id FROM u WHERE age = 30))", [1]),
+        (
+            "EXISTS (SELECT 1 FROM p WHERE p.u = u.id AND EXISTS (SELECT 1 FROM p q WHERE q.u = u.id AND q.id > p.id))",
+            [1],
+        ),
+        ("id IN (SELECT u FROM p UNION SELECT 5)", [1, 2, 5]),
+        ("id IN (SELECT MAX(u) FROM p GROUP BY u)", [1, 2]),
+    ],
+)
+def test_a_condition_asks_other_tables(condition, expected):
+    assert sorted(firsts(f"SELECT id FROM u WHERE {condition}")) == expected
+
+
+def test_a_subquery_has_one_value_or_none():
+    assert rows("SELECT id, (SELECT COUNT(*) FROM p WHERE u = u.id) FROM u WHERE id = 1") == [(1, 2)]
+    assert rows("SELECT (SELECT txt FROM p WHERE id = 99)") == [(None,)]
+    assert rows("SELECT (SELECT txt FROM p)") == "1242: Subquery returns more than 1 row"
+    assert rows("SELECT (SELECT id, txt FROM p)") == "1241: Operand should contain 1 column(s)"
+    assert rows("SELECT id FROM u WHERE (id, age) IN (SELECT u FROM p)") == "1241: Operand should contain 2 column(s)"
+    assert rows("SELECT id FROM u WHERE id IN (SELECT x.nothing FROM p)").startswith("1054: Unknown column")
