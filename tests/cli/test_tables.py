@@ -1,5 +1,12 @@
 """Tables fit the terminal: columns are left out, and said; numbers and identifiers are never cut."""
 
+import os
+import re
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+
 import pytest
 
 from chatsim.cli.tables import Column, console, fitting, print_fitting
@@ -70,3 +77,42 @@ def test_piped_output_is_as_wide_as_the_variable_says(monkeypatch, columns, widt
 
 def test_brackets_are_text(printed):
     assert "[1, 2]" in printed([Column("rows", ["[1, 2]"])], 80)
+
+
+# --- on a real terminal
+
+
+def on_a_terminal(words, columns):
+    """What the command prints on a terminal of so many columns."""
+    master, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, columns))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"NO_COLOR": "1"}
+    with (
+        subprocess.Popen([sys.executable, "-m", "chatsim", *words], stdout=terminal, env=environment),
+        os.fdopen(master, "rb", buffering=0) as screen,
+    ):
+        os.close(terminal)
+        shown = b""
+        with suppress(OSError):  # EIO: the command has ended
+            while piece := screen.read(4096):
+                shown += piece
+    return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
+
+
+RACE = ("race", "--world", "model", "--clients", "4", "--rounds", "5", "--strategies", "for_update_read_committed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [(*RACE, "--quiet"), ("strategies",), ("protocol",), ("anomalies", "--world", "model")]
+)
+def test_on_a_terminal_of_80_columns_no_line_is_longer_and_no_name_is_cut(words):
+    out = on_a_terminal(words, 80)
+    assert max(map(len, out.splitlines())) <= 80
+    for name in {"race": ["for_update_read_committed"], "protocol": ["LoginRequest"]}.get(words[0], []):
+        assert name in out
+
+
+@pytest.mark.slow
+def test_on_a_wide_terminal_nothing_is_left_out():
+    assert "Left out" not in on_a_terminal((*RACE, "--quiet"), 200)
