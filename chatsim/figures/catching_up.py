@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.figures.style import POINTS, add_caption, bars, log_scale, new_figure, set_heading
+from chatsim.figures.style import POINTS, add_caption, bars, error_bars, log_scale, new_figure, set_heading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,8 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
         ax.hlines(places, part["first_screen_ms"], part["caught_up_ms"], color="0.55", linewidth=3)
         ax.plot(part["first_screen_ms"], places, "o", color="black", markersize=5, label="first screen")
         ax.plot(part["caught_up_ms"], places, "|", color="black", markersize=12, markeredgewidth=2, label="everything")
+        error_bars(ax, part, "first_screen_ms")
+        error_bars(ax, part, "caught_up_ms")
         ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="lower bound")
         ax.set(xlabel="ms from the request to catch up (log scale)", ylim=(-0.6, len(part) - 0.4))
         ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost", "verdict"]].to_numpy()])
@@ -45,7 +47,7 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
     if len(direct):
         ax, part = axes[-1, 0], direct.iloc[::-1]
         names = [_called("", *row) for row in part[["cursor", "lost", "verdict"]].to_numpy()]
-        bars(ax, names, part["writes_per_s"], words=part["verdict"])
+        bars(ax, names, part, "writes_per_s", words=part["verdict"])
         ax.set_xlabel("messages written per second")
         set_heading(ax, "straight on the database")
     add_caption(figure, caption)

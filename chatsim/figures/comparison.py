@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.figures.style import POINTS, add_caption, bars, log_scale, new_figure, set_heading
+from chatsim.figures.style import POINTS, add_caption, bars, error_bars, log_scale, new_figure, set_heading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,8 @@ __all__ = ["strategies"]
 def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
     """Compare strategies: a row of axes for each pattern, goodput on the left, latency from p50 to p99 on the right.
 
-    A strategy whose verdict is not ``safe`` is hatched (dotted, if it was not tested), and its name says why.
+    With several repetitions, goodput, p50 and p99 have error bars. A strategy whose verdict is not ``safe`` is hatched
+    (dotted, if it was not tested), and its name says why.
 
     Args:
         table: a result's summary, one row per strategy and pattern.
@@ -32,12 +33,14 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
             name if word == "safe" else f"{name} ({word})"
             for name, word in zip(part["strategy"], part["verdict"], strict=True)
         ]
-        bars(left, names, part["goodput_per_s"], words=part["verdict"])
+        bars(left, names, part, "goodput_per_s", words=part["verdict"])
         set_heading(left, pattern)
         places, p50, p99 = range(len(part)), part["p50_ms"].astype(float), part["p99_ms"].astype(float)
         right.hlines(places, p50, p99, color="0.55", linewidth=3)
         right.plot(p50, places, "o", color="black", markersize=5, label="median")
         right.plot(p99, places, "|", color="black", markersize=10, markeredgewidth=2, label="p99")
+        error_bars(right, part, "p50_ms")
+        error_bars(right, part, "p99_ms")
         right.set(yticks=[], ylim=left.get_ylim())
         if p50.notna().any():  # of few operations no percentile is known
             log_scale(right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.figures.style import POINTS, add_caption, new_figure
+from chatsim.figures.style import POINTS, add_caption, error_bars, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ def delivery(table: pd.DataFrame, caption: str = "") -> Figure:
         p50, p99 = of_hop["p50_ms"].astype(float).fillna(0.0), of_hop["p99_ms"].astype(float)
         ax.barh(names, p50, color="0.8", edgecolor="black")
         ax.hlines(names, p50, p99.fillna(p50), color="black")
+        error_bars(ax, of_hop, "p50_ms")
         ax.set_title(hop, fontsize=POINTS)
         ax.set_xlabel("ms, p50 and p99", fontsize=POINTS)
         ax.tick_params(labelsize=POINTS)

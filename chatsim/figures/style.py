@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["POINTS", "NotebookFigure", "add_caption", "bars", "log_scale", "new_figure", "set_heading", "wrapped"]
+__all__ = [
+    "POINTS",
+    "NotebookFigure",
+    "add_caption",
+    "bars",
+    "error_bars",
+    "log_scale",
+    "new_figure",
+    "set_heading",
+    "wrapped",
+]
 
 POINTS = 8
 """The size of text."""
@@ -62,12 +72,33 @@ HATCHES = {"safe": "", "not tested": "....", "errors": "////", "unsafe": "////"}
 """How a bar is hatched, by the word of its verdict."""
 
 
-def bars(ax: Axes, names: Sequence[str], values: pd.Series[float], *, words: Iterable[str]) -> None:
-    """Draw horizontal bars, hatched by the words of their verdicts; a safe one is filled."""
-    drawn = ax.barh(names, values, color="0.55", edgecolor="black", linewidth=0.6)
+def bars(ax: Axes, names: Sequence[str], table: pd.DataFrame, column: str, *, words: Iterable[str]) -> None:
+    """Draw a column as horizontal bars, hatched by the words of their verdicts; a safe one is filled.
+
+    If there are intervals over repetitions, each bar has an error bar.
+    """
+    drawn = ax.barh(names, table[column].astype(float), color="0.55", edgecolor="black", linewidth=0.6)
     for bar, hatch in zip(drawn, map(HATCHES.__getitem__, words), strict=True):
         if hatch:
             bar.set(hatch=hatch, facecolor="white")
+    error_bars(ax, table, column)
+
+
+def error_bars(ax: Axes, table: pd.DataFrame, column: str) -> None:
+    """Draw the intervals of a column over repetitions, if there are any, at the places 0, 1, 2, … of the y axis."""
+    if f"{column}_low" not in table:
+        return
+    values, low, high = (table[name].astype(float) for name in (column, f"{column}_low", f"{column}_high"))
+    known = low.notna().to_numpy()
+    ax.errorbar(
+        values[known],
+        [place for place, is_known in enumerate(known) if is_known],
+        xerr=[(values - low)[known], (high - values)[known]],
+        fmt="none",
+        ecolor="black",
+        elinewidth=1,
+        capsize=3,
+    )
 
 
 def wrapped(text: str, characters: int, lines: int) -> str:

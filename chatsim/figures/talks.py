@@ -25,11 +25,11 @@ def talk(table: pd.DataFrame, caption: str = "") -> Figure:
     figure = new_figure(7, 1.4 + 1.2 * len(table), layout="constrained")
     column = figure.subplots(len(table), 1, squeeze=False)
     for (ax,), (_, each) in zip(column, table.iterrows(), strict=True):
-        counts = each[list(_COUNTS)].astype(float)
         bars(
             ax,
             _COUNTS,
-            counts,
+            each[list(_COUNTS)].to_frame("count"),
+            "count",
             words=["unsafe" if each["anomalies"] and name == "anomalies" else "safe" for name in _COUNTS],
         )
         ax.bar_label(ax.containers[0], padding=3, fontsize=POINTS)
