@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.server.transactions import SessionTransaction
 from chatsim.innodb.server.variables import system_variable
 from chatsim.innodb.sql.executor.execution import Answer
@@ -36,6 +37,9 @@ class StatementContext(SessionTransaction):
         written: whether the transaction has changed tables in memory (True), and others (False).
         made_temporary: whether the transaction has created a temporary table (True), or dropped one (False).
         named_insert_id: what the current statement has said LAST_INSERT_ID() is to give.
+        branch: its branch of a distributed transaction, until that is prepared.
+        locked_tables: the tables of LOCK TABLES, by the names that statements call them by, and whether it writes them.
+        statements: the statements of PREPARE, by their names.
         row_count: what ROW_COUNT() gives: the rows that the statement before has changed, -1 for a query.
         sleeps: whether it is in SLEEP().
         rows_found: what FOUND_ROWS() gives.
@@ -49,6 +53,9 @@ class StatementContext(SessionTransaction):
         self.written: set[bool] = set()
         self.made_temporary: set[bool] = set()
         self.named_insert_id: int | None = None
+        self.branch: Any = None
+        self.locked_tables: dict[str, bool] | None = None
+        self.statements: dict[str, PreparedStatement] = {}
         self.row_count = -1
         self.sleeps = False
         self.rows_found = 0

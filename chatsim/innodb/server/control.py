@@ -8,17 +8,21 @@ from typing import Any
 
 from sqlglot import exp
 
+from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server import definitions
 from chatsim.innodb.server.context import StatementContext
+from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.server.variables import set_global_variable, set_system_variable
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
+from chatsim.innodb.sql.session_syntax import Deallocate, Execute, Prepare
 from chatsim.innodb.sql.syntax import Definition
-from chatsim.innodb.storage.values import Value
+from chatsim.innodb.storage.values import Value, as_text
 
-__all__ = ["execute"]
+__all__ = ["execute", "prepared_statement"]
 
 _NO_SNAPSHOT = (
     "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase"
@@ -56,6 +60,10 @@ async def _begin(node: exp.Transaction, session: StatementContext, _: Sequence[A
     if unknown := set(modes) - {"READ ONLY", "READ WRITE", "WITH CONSISTENT SNAPSHOT"}:
         raise unsupported(f"START TRANSACTION {min(unknown)}")
     only_reads = True if "READ ONLY" in modes else False if "READ WRITE" in modes else None
+    if session.locked_tables is not None:
+        session.locked_tables = None
+        await session.commit()
+        session.give_tables_back()
     await session.begin(read_only=only_reads)
     if "WITH CONSISTENT SNAPSHOT" not in modes:
         return Answer()
@@ -182,6 +190,42 @@ def _set_characteristics(item: exp.SetItem, session: StatementContext) -> None:
             session.set_read_only(words == "READ ONLY", once=once)
         else:
             session.set_isolation(Isolation(words.removeprefix("ISOLATION LEVEL ")), once=once)
+
+
+# -- prepared statements
+
+
+@execute.register
+async def _prepare(node: Prepare, session: StatementContext, args: Sequence[Any]) -> Answer:
+    text = await _evaluate(node.expression, session, args)
+    session.statements.pop(node.this.lower(), None)
+    found = session.engine.prepared.prepare("NULL" if text is None else as_text(text))
+    if len(found) != 1:
+        raise database_error(1064, f"You have an error in your SQL syntax: several statements in: {text!r}")
+    found[0].bind()
+    session.statements[node.this.lower()] = found[0]
+    return Answer()
+
+
+@execute.register
+async def _deallocate(node: Deallocate, session: StatementContext, _: Sequence[Any]) -> Answer:
+    if session.statements.pop(node.this.lower(), None) is None:
+        raise _no_statement(node.this, "DEALLOCATE PREPARE")
+    return Answer()
+
+
+def prepared_statement(node: Execute, session: StatementContext) -> tuple[PreparedStatement, Sequence[Any]]:
+    """What EXECUTE executes, with its arguments. Raises a `DatabaseError` (1243, 1210)."""
+    found = session.statements.get(node.this.lower())
+    if found is None:
+        raise _no_statement(node.this, "EXECUTE")
+    if len(node.expressions) != found.parameters:
+        raise database_error(1210, "Incorrect arguments to EXECUTE")
+    return found, [session.variables.get(each.name.lower()) for each in node.expressions]
+
+
+def _no_statement(name: str, where: str) -> DatabaseError:
+    return database_error(1243, f"Unknown prepared statement handler ({name}) given to {where}")
 
 
 # -- tables

@@ -15,6 +15,7 @@ from sqlglot import exp
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.server.context import StatementContext
+from chatsim.innodb.server.definition_locks import check_definition
 from chatsim.innodb.sql import ddl, syntax
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.executor.statements import prepare
@@ -39,6 +40,8 @@ async def define(node: exp.Expr, session: StatementContext, args: Sequence[Any])
     """
     if session.only_reads and (session.reads_only or _is_about_temporary_tables(node)):  # others commit before
         raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
+    if session.locked_tables is not None and not _is_about_temporary_tables(node):
+        check_definition(session.locked_tables, _names(node))
     match node:
         case syntax.CreateTable():
             return await (_create_from_query(node, session, args) if node.expression else _create_table(node, session))
@@ -51,6 +54,18 @@ async def define(node: exp.Expr, session: StatementContext, args: Sequence[Any])
         case syntax.AlterTable():
             return await _alter(node.this.name, node.args["actions"], node.args["options"], session)
     raise unsupported(node)
+
+
+def _names(node: exp.Expr) -> list[str]:
+    """The tables that a statement is about."""
+    match node:
+        case syntax.DropTables():
+            return list(node.args["names"])
+        case syntax.RenameTables():
+            return [old for old, _ in node.args["pairs"]]
+        case exp.TruncateTable():
+            return [each.name for each in node.expressions]
+    return [node.this.name]
 
 
 def _is_about_temporary_tables(node: exp.Expr) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.mysql import database_error
@@ -15,10 +15,11 @@ from chatsim.innodb.server import deadlock_report, performance_schema
 from chatsim.innodb.server.commit_log import CommitLog
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.metadata_locks import MetadataLocks
-from chatsim.innodb.server.performance_schema import DataLock, DataLockWait, ObservedSession
+from chatsim.innodb.server.performance_schema import DataLock, DataLockWait, ObservedBranch, ObservedSession
 from chatsim.innodb.server.prepared import StatementCache
 from chatsim.innodb.server.process import Process
 from chatsim.innodb.server.user_level_locks import UserLevelLocks
+from chatsim.innodb.sql.session_syntax import Xid
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.purge import History
 from chatsim.innodb.storage.structures import Index, Transaction
@@ -66,6 +67,7 @@ class Engine:
         deadlock: the latest one.
         sessions: the open ones, by number.
         process: the server's process.
+        branches: the branches of distributed transactions, by their names.
         chance: draws what RAND() and UUID() give.
     """
 
@@ -93,6 +95,7 @@ class Engine:
         self.deadlock: Deadlock | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
+        self.branches: dict[Xid, Any] = {}
         self.chance = Random("RAND()")  # noqa: S311 - every server draws the same numbers, so that a run repeats itself
         self.process = Process()
 
@@ -106,6 +109,8 @@ class Engine:
         Args:
             host: whether the whole host dies, as by a power cut, and not only the process.
         """
+        if any(each.trx is not None for each in self.branches.values()):
+            raise NotImplementedError("the model has no recovery of prepared branches of distributed transactions")
         recovery = self.log.recover(host=host)
         await self.process.kill()
         for trx in recovery.commit:
@@ -184,7 +189,10 @@ class Engine:
 
     def data_locks(self) -> list[DataLock]:
         """All locks on tables and records, held and waited for."""
-        return performance_schema.data_locks(self.sessions.values())
+        return performance_schema.data_locks([*self.sessions.values(), *self._prepared_branches()])
+
+    def _prepared_branches(self) -> list[ObservedBranch]:
+        return [ObservedBranch(each.trx.session, each.trx) for each in self.branches.values() if each.trx is not None]
 
     def data_lock_waits(self) -> list[DataLockWait]:
         """The sessions that wait, and the sessions that they wait for."""

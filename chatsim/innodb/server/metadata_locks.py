@@ -7,37 +7,58 @@ A cycle of waits for them gives the session that closes it an error; waits for r
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
-__all__ = ["LockCycleError", "MetadataLocks", "SessionMetadataLocks"]
+__all__ = ["LockCycleError", "MetadataLocks", "MetadataMode", "SessionMetadataLocks"]
 
 
 class LockCycleError(Exception):
     """The holders of a lock wait for the session that requests it."""
 
 
+MetadataMode: TypeAlias = Literal["read", "write", "read only", "alone"]
+"""What a lock allows: to read and to write beside others, to read while nobody writes, or everything, alone."""
+
+_BESIDE: Mapping[MetadataMode, frozenset[MetadataMode]] = {
+    "read": frozenset({"read", "write", "read only"}),
+    "write": frozenset({"read", "write"}),
+    "read only": frozenset({"read", "read only"}),
+    "alone": frozenset(),
+}
+"""The modes that others may have."""
+
+_PASSES: Mapping[MetadataMode, frozenset[MetadataMode]] = {
+    "read": frozenset({"read", "write", "read only"}),
+    "write": frozenset({"read", "write", "read only"}),
+    "read only": frozenset({"read", "read only"}),
+    "alone": frozenset(),
+}
+"""The modes of waiting requests that a later request need not wait for."""
+
+
 @dataclass(eq=False)
 class _Request:
     owner: int
-    shared: bool
+    mode: MetadataMode
     granted: asyncio.Future[None] | None = None
 
 
 @dataclass
 class _Lock:
-    holders: dict[int, None] = field(default_factory=dict)  # in the order in which they got it
-    exclusive: int | None = None  # the holder who shares it with nobody
+    holders: dict[int, set[MetadataMode]] = field(default_factory=dict)  # in the order in which they got it
     queue: list[_Request] = field(default_factory=list)
 
     def admits(self, request: _Request, ahead: list[_Request]) -> bool:
-        if not request.shared:
-            return len(self.holders) == (request.owner in self.holders)
-        return self.exclusive in (None, request.owner) and all(each.shared for each in ahead)
+        beside, passes = _BESIDE[request.mode], _PASSES[request.mode]
+        for owner, modes in self.holders.items():
+            if owner != request.owner and not modes <= beside:
+                return False
+        return all(each.mode in passes for each in ahead)
 
     def grant(self, request: _Request) -> None:
-        self.holders[request.owner] = None
-        if not request.shared:
-            self.exclusive = request.owner
+        self.holders.setdefault(request.owner, set()).add(request.mode)
 
 
 class MetadataLocks:
@@ -48,14 +69,20 @@ class MetadataLocks:
         self._waits: dict[int, str] = {}
 
     async def acquire(
-        self, name: str, owner: int, *, shared: bool = False, upgrade: bool = False, seconds: float | None = None
+        self,
+        name: str,
+        owner: int,
+        *,
+        mode: MetadataMode = "alone",
+        upgrade: bool = False,
+        seconds: float | None = None,
     ) -> bool:
         """Take a lock. Returns False if it could not be acquired in time.
 
         Args:
             name: the name of the lock.
             owner: the session that takes it.
-            shared: others may share it.
+            mode: what others may do beside it.
             upgrade: a holder has to queue again, for it needs the lock for more than before.
             seconds: how long to wait; None: without limit.
 
@@ -63,7 +90,7 @@ class MetadataLocks:
             LockCycleError: its holders wait for ``owner``.
         """
         lock = self._locks.setdefault(name, _Lock())
-        request = _Request(owner, shared)
+        request = _Request(owner, mode)
         if lock.admits(request, [] if owner in lock.holders and not upgrade else lock.queue):
             lock.grant(request)
             return True
@@ -93,10 +120,13 @@ class MetadataLocks:
         if lock is None or owner not in lock.holders:
             return False
         del lock.holders[owner]
-        if lock.exclusive == owner:
-            lock.exclusive = None
         self._grant_waiting(name)
         return True
+
+    def hand_over(self, name: str, owner: int, other: int) -> None:
+        """Make another one the holder of a lock."""
+        holders = self._locks[name].holders
+        holders[other] = holders.pop(owner)
 
     def holder(self, name: str) -> int | None:
         """Who holds a lock, the first of them if they share it."""
@@ -111,7 +141,7 @@ class MetadataLocks:
         lock = self._locks[name]
         for request in list(lock.queue):
             ahead = lock.queue[: lock.queue.index(request)]
-            if not lock.admits(request, ahead) or (ahead and not request.shared):
+            if not lock.admits(request, ahead) or (ahead and request.mode == "alone"):
                 continue
             lock.queue.remove(request)
             lock.grant(request)
@@ -152,6 +182,7 @@ class SessionMetadataLocks:
         self._owner = owner
         self._used: set[str] = set()
         self._written: set[str] = set()  # those of the used tables that it may write
+        self._kept: set[str] = set()  # by LOCK TABLES, beyond the transaction
 
     async def use(self, table: str, *, writes: bool, seconds: float | None = None) -> bool:
         """Share a table's definition with other users; False if that was not possible in time.
@@ -159,9 +190,12 @@ class SessionMetadataLocks:
         Raises:
             LockCycleError: those who have it alone wait for this session.
         """
+        if table in self._kept:
+            return True
         if table not in self._used or (writes and table not in self._written):
             upgrade = table in self._used
-            if not await self._locks.acquire(table, self._owner, shared=True, upgrade=upgrade, seconds=seconds):
+            mode: MetadataMode = "write" if writes else "read"
+            if not await self._locks.acquire(table, self._owner, mode=mode, upgrade=upgrade, seconds=seconds):
                 return False
             self._used.add(table)
         if writes:
@@ -179,9 +213,39 @@ class SessionMetadataLocks:
         self._used.add(table)
         return True
 
+    async def keep(self, table: str, *, writes: bool, seconds: float | None = None) -> bool:
+        """Have a table beyond the transaction, to write it alone or to read it while nobody writes.
+
+        Returns:
+            Whether that was possible in time.
+
+        Raises:
+            LockCycleError: those who use it wait for this session.
+        """
+        mode: MetadataMode = "alone" if writes else "read only"
+        if not await self._locks.acquire(table, self._owner, mode=mode, seconds=seconds):
+            return False
+        self._kept.add(table)
+        return True
+
+    def give_back(self) -> None:
+        """Release the tables that were kept."""
+        for table in sorted(self._kept):
+            self._locks.release(table, self._owner)
+        self._kept.clear()
+
+    def moved_to(self, owner: int) -> SessionMetadataLocks:
+        """Hand all of them over to another owner."""
+        moved = SessionMetadataLocks(self._locks, owner)
+        for table in self._used:
+            self._locks.hand_over(table, self._owner, owner)
+        moved._used, self._used = self._used, set()
+        self._written = set()
+        return moved
+
     def release_all(self) -> None:
-        """Release all of them."""
-        for table in sorted(self._used):
+        """Release all of them, but for those that are kept."""
+        for table in sorted(self._used - self._kept):
             self._locks.release(table, self._owner)
         self._used.clear()
         self._written.clear()

@@ -10,7 +10,15 @@ from chatsim.db.deadlock import LockKind
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Transaction
 
-__all__ = ["DataLock", "DataLockWait", "ObservedSession", "data_lock_waits", "data_locks", "lock_data"]
+__all__ = [
+    "DataLock",
+    "DataLockWait",
+    "ObservedBranch",
+    "ObservedSession",
+    "data_lock_waits",
+    "data_locks",
+    "lock_data",
+]
 
 
 @dataclass(frozen=True)
@@ -44,20 +52,31 @@ class DataLockWait:
 
 
 class ObservedSession(Protocol):
-    """The part of a session that is shown.
+    """The part of a session that is shown."""
 
-    Attributes:
-        connection_id: its number.
-        trx: its transaction, when it has one.
-    """
+    @property
+    def connection_id(self) -> int:
+        """Its number."""
+        ...
 
-    connection_id: int
-    trx: Transaction | None
+    @property
+    def trx(self) -> Transaction | None:
+        """Its transaction."""
+        ...
 
     @property
     def statement(self) -> str:
         """The text of the current statement."""
         ...
+
+
+@dataclass(frozen=True)
+class ObservedBranch:
+    """A prepared branch of a distributed transaction, which is shown as its session's was."""
+
+    connection_id: int
+    trx: Transaction | None
+    statement: str = ""
 
 
 class NamedLocks(Protocol):

@@ -10,13 +10,14 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.server import control
+from chatsim.innodb.server import control, table_locks, xa
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.statements import Statement, prepare
+from chatsim.innodb.sql.session_syntax import Execute
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
 
@@ -62,6 +63,24 @@ class EngineSession(StatementContext):
         if self.closed:
             raise database_error(2006, "MySQL server has gone away")
         prepared.check(args)
+        if isinstance(prepared.node, Execute):
+            prepared, args = control.prepared_statement(prepared.node, self)
+        self._check_state(prepared)
+        stops = prepared.writes and await self.begin_to_write()
+        try:
+            return await self._work_on(prepared, args)
+        finally:
+            if stops:
+                self.end_to_write()
+
+    def _check_state(self, prepared: PreparedStatement) -> None:
+        """Raise a `DatabaseError` if the session's branch, or the tables that it has locked, forbid a statement."""
+        if self.branch is not None:
+            xa.check(self.branch, prepared.node)
+        if self.locked_tables is not None and isinstance(prepared.node, exp.Query | exp.DML):
+            table_locks.check(self.locked_tables, prepared.node, list(self.temporary), writes=prepared.writes)
+
+    async def _work_on(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
         try:
             own = self._uses_temporary(prepared)
             for name in prepared.tables:
@@ -122,6 +141,8 @@ class EngineSession(StatementContext):
             answer = await statement.run(execution)
         except DeadlockError:
             self.abort()
+            if self.branch is not None:
+                self.branch.state = "ROLLBACK ONLY"
             raise
         except DatabaseError:
             rows.undo(changes)
@@ -156,6 +177,12 @@ class EngineSession(StatementContext):
     def close(self) -> None:
         """The connection has gone: roll back, and release everything."""
         self.abort()
+        if self.branch is not None:
+            self.engine.branches.pop(self.branch.xid, None)
+            self.branch = None
+        self.locked_tables = None
+        self.give_tables_back()
+        self.let_writers_go()
         self.temporary.clear()
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)

@@ -13,7 +13,21 @@ from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.structures import ReadView, Transaction
 from chatsim.innodb.storage.tables import Table
 
-__all__ = ["SessionTransaction"]
+__all__ = ["SessionTransaction", "end_transaction"]
+
+WRITES, COMMITS = "(writes)", "(commits)"
+"""The metadata locks that statements that write, and commits, share; they are no names of tables."""
+
+
+def end_transaction(engine: Engine, trx: Transaction) -> None:
+    """End a transaction: its changes are visible then, its locks released."""
+    if trx.view is not None:
+        engine.history.close_view(trx.view)
+        trx.view = None
+    trx.active = False
+    if trx.undo_log:
+        engine.committed(trx)
+    engine.locks.release_all(trx)
 
 
 class SessionTransaction(SessionSettings):
@@ -29,6 +43,7 @@ class SessionTransaction(SessionSettings):
         trx: the transaction in the storage engine, when there is one.
         in_transaction: one was begun and has not ended.
         read_only: it was begun READ ONLY.
+        reads_all: it has stopped all writers (FLUSH TABLES WITH READ LOCK).
         isolation: the level of the session's transactions.
         unanswered: the commits that have taken effect since the latest answer, if they take time.
     """
@@ -38,6 +53,7 @@ class SessionTransaction(SessionSettings):
         self.connection_id = connection_id
         self.unanswered: list[Commit] = []
         self._waits = waits
+        self.reads_all = False
         self._metadata_locks = SessionMetadataLocks(engine.metadata_locks, connection_id)
         self.trx: Transaction | None = None
         self.in_transaction = False
@@ -74,6 +90,9 @@ class SessionTransaction(SessionSettings):
     async def commit(self) -> None:
         """Commit the transaction, if there is one."""
         trx = self.trx
+        if trx is not None and trx.undo_log and self.engine.metadata_locks.holder(COMMITS) is not None:
+            await self._write_beside(COMMITS)
+            self.engine.metadata_locks.release(COMMITS, self.connection_id)
         if trx is None or not trx.undo_log:
             self._close(trx)
         elif self._waits:
@@ -108,13 +127,17 @@ class SessionTransaction(SessionSettings):
 
     def _end(self, trx: Transaction) -> None:
         self.trx = None
-        if trx.view is not None:
+        end_transaction(self.engine, trx)
+
+    def detach(self) -> tuple[Transaction | None, SessionMetadataLocks]:
+        """Give the transaction away, with the definitions that it keeps; the session has none then."""
+        trx, self.trx = self.trx, None
+        if trx is not None and trx.view is not None:
             self.engine.history.close_view(trx.view)
             trx.view = None
-        trx.active = False
-        if trx.undo_log:
-            self.engine.committed(trx)
-        self.engine.locks.release_all(trx)
+        kept = self._metadata_locks.moved_to(-self.connection_id)
+        self._close(None)
+        return trx, kept
 
     # -- within
 
@@ -251,6 +274,54 @@ class SessionTransaction(SessionSettings):
             raise self._deadlocked() from None
         if not got:
             raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+
+    async def keep_table(self, name: str, *, writes: bool) -> None:
+        """LOCK TABLES: have a table until `give_tables_back`. Raises as `use_table`."""
+        try:
+            got = await self._metadata_locks.keep(name, writes=writes, seconds=self.metadata_lock_timeout)
+        except LockCycleError:
+            raise self._deadlocked() from None
+        if not got:
+            raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+
+    def give_tables_back(self) -> None:
+        """UNLOCK TABLES."""
+        self._metadata_locks.give_back()
+
+    async def stop_writers(self) -> None:
+        """FLUSH TABLES WITH READ LOCK: nobody writes or commits until `let_writers_go`."""
+        for name in (WRITES, COMMITS):
+            await self.engine.metadata_locks.acquire(name, self.connection_id, mode="read only")
+        self.reads_all = True
+
+    def let_writers_go(self) -> None:
+        """Give the global read lock back."""
+        for name in (WRITES, COMMITS):
+            self.engine.metadata_locks.release(name, self.connection_id)
+        self.reads_all = False
+
+    async def begin_to_write(self) -> bool:
+        """Wait until nobody reads all tables. Returns whether `end_to_write` has to be called.
+
+        Raises:
+            DatabaseError: it is this session itself that has stopped all writers (1223).
+        """
+        if self.reads_all:
+            raise database_error(1223, "Can't execute the query because you have a conflicting read lock")
+        if self.engine.metadata_locks.holder(WRITES) is None:
+            return False
+        await self._write_beside(WRITES)
+        return True
+
+    def end_to_write(self) -> None:
+        """A statement that writes has ended."""
+        self.engine.metadata_locks.release(WRITES, self.connection_id)
+
+    async def _write_beside(self, name: str) -> None:
+        try:
+            await self.engine.metadata_locks.acquire(name, self.connection_id, mode="write")
+        except LockCycleError:
+            raise self._deadlocked() from None
 
     def leave_tables(self) -> None:
         """Release the tables of a statement that has failed, unless a transaction is open."""

@@ -15,7 +15,8 @@ from sqlglot.tokenizer_core import TokenType
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
-from chatsim.innodb.sql.definition_parser import DefinitionParser
+from chatsim.innodb.sql.session_parser import SessionParser
+from chatsim.innodb.sql.session_syntax import UnlockTables
 
 __all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
 
@@ -65,7 +66,7 @@ _OWN_SYNTAX = frozenset(
 # _parse_function, _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS,
 # PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS and FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
 # parsers.mysql and tokenizer_core themselves.
-class _Parser(DefinitionParser):
+class _Parser(SessionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
     def _placed_placeholder(self) -> exp.Placeholder:
@@ -187,6 +188,16 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("DROP", "TABLES"): lambda parser: parser.drop_tables(),
     ("DROP", "TEMPORARY", "TABLE"): lambda parser: parser.drop_tables(temporary=True),
     ("DROP", "INDEX"): lambda parser: parser.drop_index(),
+    ("PREPARE",): lambda parser: parser.prepare(),
+    ("EXECUTE",): lambda parser: parser.execute(),
+    ("DEALLOCATE", "PREPARE"): lambda parser: parser.deallocate(),
+    ("DROP", "PREPARE"): lambda parser: parser.deallocate(),
+    ("LOCK TABLES",): lambda parser: parser.lock_tables(),
+    ("LOCK", "TABLE"): lambda parser: parser.lock_tables(),
+    ("UNLOCK TABLES",): lambda _: UnlockTables(),
+    ("UNLOCK", "TABLE"): lambda _: UnlockTables(),
+    ("FLUSH", "TABLES"): lambda parser: parser.flush_tables(),
+    ("XA",): lambda parser: parser.xa(),
     ("ALTER", "TABLE"): lambda parser: parser.alter_table(),
     ("RENAME", "TABLE"): lambda parser: parser.rename_tables(),
     ("START", "TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT"): lambda _: exp.Transaction(
@@ -196,13 +207,27 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
 """From the first words of a statement to the method that parses the rest."""
 
 
+_REFUSED = frozenset(
+    """ALTER BINLOG CACHE CALL CHANGE CHECK CHECKSUM CLONE CREATE DEALLOCATE DROP FLUSH GET GRANT HANDLER HELP IMPORT
+    INSTALL KILL LOAD LOCK OPTIMIZE PURGE RENAME REPAIR RESET RESIGNAL RESTART RETURN REVOKE SHOW SHUTDOWN SIGNAL START
+    STOP UNINSTALL UNLOCK""".split()  # noqa: SIM905
+)
+"""The first words of statements of the server of which the model does not have all. A text that begins with another
+one and can't be parsed is no SQL."""
+
+
 class _Dialect(MySQL):
     """The MySQL dialect of the model."""
 
     class Tokenizer(MySQL.Tokenizer):
-        """The tokenizer, for which REPLACE and RENAME are no opaque commands."""
+        """The tokenizer, for which REPLACE, RENAME, EXECUTE and the like are no opaque commands."""
 
-        COMMANDS = MySQL.Tokenizer.COMMANDS - {TokenType.REPLACE, TokenType.RENAME}
+        COMMANDS = MySQL.Tokenizer.COMMANDS - {
+            TokenType.REPLACE,
+            TokenType.RENAME,
+            TokenType.EXECUTE,
+            TokenType.COMMAND,
+        }
 
     class Parser(_Parser):
         """See `_Parser`."""
@@ -231,6 +256,9 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
                 number += 1
             found.append(statement)
     except (ParseError, TokenError) as error:
+        first = sql.split(maxsplit=1)[0].upper().rstrip("(;")
+        if first in _REFUSED:
+            raise NotImplementedError(f"the model's SQL has no {first}: {sql.strip()}") from None
         raise database_error(1064, f"You have an error in your SQL syntax{_where(error)}") from None
     return tuple(found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
 
@@ -43,6 +43,16 @@ class NotGrantedError(Exception):
     """A request that does not wait was not granted."""
 
 
+_COVERING: Mapping[TableMode, tuple[TableMode, ...]] = {
+    "IS": ("IX", "S", "X"),
+    "IX": ("X",),
+    "S": ("X",),
+    "X": (),
+    "AUTO_INC": (),
+}
+"""The modes of a table's locks that allow what another one does."""
+
+
 class LockSystem:
     """All locks of a server.
 
@@ -64,7 +74,7 @@ class LockSystem:
 
     def lock_table(self, trx: Transaction, queue: TableLocks, mode: TableMode) -> Grant | TableLock:
         """Request a lock on a table. If it has to wait, the waiting lock is returned."""
-        if (trx, mode) in queue.granted or (mode == "IS" and (trx, "IX") in queue.granted):
+        if (trx, mode) in queue.granted or any((trx, each) in queue.granted for each in _COVERING[mode]):
             return Grant.HELD
         lock = TableLock(trx, queue, mode)
         trx.locks.structures.insert(0, lock)

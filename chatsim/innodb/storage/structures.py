@@ -36,7 +36,7 @@ __all__ = [
     "Version",
 ]
 
-TableMode: TypeAlias = Literal["IS", "IX", "AUTO_INC"]
+TableMode: TypeAlias = Literal["IS", "IX", "S", "X", "AUTO_INC"]
 """The modes of table locks that statements about rows need."""
 
 # -- indexes and records
@@ -243,7 +243,10 @@ class RecordLock:
 
 
 class TableLock:
-    """A lock on a table: an intention to lock rows (IS, IX), or the AUTO-INC lock."""
+    """A lock on a table: an intention to lock rows (IS, IX), the AUTO-INC lock, or a lock of LOCK TABLES (S, X).
+
+    The last never has to wait here, for the table's definition is locked before.
+    """
 
     __slots__ = ("mode", "queue", "trx", "waiting")
 

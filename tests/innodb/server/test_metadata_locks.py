@@ -136,9 +136,9 @@ def test_who_is_cancelled_leaves_the_queue_and_those_behind_it_move_up():
 
 def test_a_cancelled_wish_to_have_it_alone_lets_those_go_who_would_share_it():
     async def body(locks):
-        await locks.acquire("a", 1, shared=True)
+        await locks.acquire("a", 1, mode="read")
         alone = await settled(locks.acquire("a", 2))
-        sharing = [await settled(locks.acquire("a", owner, shared=True)) for owner in (3, 4)]
+        sharing = [await settled(locks.acquire("a", owner, mode="read")) for owner in (3, 4)]
         alone.cancel()
         await asyncio.wait([alone])
         assert [await each for each in sharing] == [True, True]
@@ -165,23 +165,23 @@ def test_who_is_cancelled_does_not_hold_the_lock_though_it_came_free_just_then()
 def test_a_shared_lock_is_had_by_many_and_alone_by_none_of_the_others():
     async def body(locks):
         for owner in (1, 2, 3):
-            assert await locks.acquire("a", owner, shared=True)
+            assert await locks.acquire("a", owner, mode="read")
         assert not await locks.acquire("a", 4, seconds=0)
         assert not await locks.acquire("a", 1, seconds=0)
         locks.release("a", 2)
         locks.release("a", 3)
         assert await locks.acquire("a", 1, seconds=0)
-        assert not await locks.acquire("a", 2, shared=True, seconds=0)
+        assert not await locks.acquire("a", 2, mode="read", seconds=0)
 
     there(body)
 
 
 def test_who_would_share_waits_behind_who_wants_it_alone_unless_it_shares_already():
     async def body(locks):
-        await locks.acquire("a", 1, shared=True)
+        await locks.acquire("a", 1, mode="read")
         alone = await settled(locks.acquire("a", 2))
-        assert not await locks.acquire("a", 3, shared=True, seconds=1)
-        assert await locks.acquire("a", 1, shared=True)
+        assert not await locks.acquire("a", 3, mode="read", seconds=1)
+        assert await locks.acquire("a", 1, mode="read")
         locks.release("a", 1)
         assert await alone
 
@@ -191,8 +191,8 @@ def test_who_would_share_waits_behind_who_wants_it_alone_unless_it_shares_alread
 def test_what_one_has_alone_one_may_also_share():
     async def body(locks):
         await locks.acquire("a", 1)
-        assert await locks.acquire("a", 1, shared=True)
-        assert not await locks.acquire("a", 2, shared=True, seconds=0)
+        assert await locks.acquire("a", 1, mode="read")
+        assert not await locks.acquire("a", 2, mode="read", seconds=0)
 
     there(body)
 

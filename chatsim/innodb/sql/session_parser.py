@@ -1,0 +1,71 @@
+"""Parsing statements about sessions: manual, "LOCK TABLES", "XA Transactions", "Prepared Statements"."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from chatsim.innodb.sql import session_syntax as syntax
+from chatsim.innodb.sql.definition_parser import DefinitionParser
+
+__all__ = ["SessionParser"]
+
+
+class SessionParser(DefinitionParser):
+    """The part of the model's parser that reads statements about sessions."""
+
+    def prepare(self) -> exp.Expr:
+        """PREPARE, from the name on."""
+        name = self._named()
+        self._need("FROM")
+        return syntax.Prepare(this=name, expression=self._parse_assignment())
+
+    def execute(self) -> exp.Expr:
+        """EXECUTE, from the name on."""
+        name = self._named()
+        arguments = self._parse_csv(self._parse_assignment) if self._say("USING") else []
+        return syntax.Execute(this=name, expressions=arguments)
+
+    def deallocate(self) -> exp.Expr:
+        """DEALLOCATE PREPARE, from the name on."""
+        return syntax.Deallocate(this=self._named())
+
+    def lock_tables(self) -> exp.Expr:
+        """LOCK TABLES, from the first name on."""
+        tables = [self._table_to_lock()]
+        while self._say(","):
+            tables.append(self._table_to_lock())
+        return syntax.LockTables(tables=tables)
+
+    def _table_to_lock(self) -> syntax.TableToLock:
+        name = self._table_named()
+        alias = self._named() if self._say("AS") or not self._is_lock_type() else name
+        self._say("LOW_PRIORITY")
+        writes = self._one_of("READ", "WRITE")
+        if not writes:
+            self.raise_error("LOCK TABLES without READ or WRITE")
+        if writes == "READ":
+            self._say("LOCAL")
+        return syntax.TableToLock(name, alias, writes == "WRITE")
+
+    def _is_lock_type(self) -> bool:
+        return bool(self._curr) and self._curr.text.upper() in ("READ", "WRITE", "LOW_PRIORITY")
+
+    def flush_tables(self) -> exp.Expr:
+        """FLUSH TABLES, from what follows on."""
+        if self._curr and not self._say("WITH", "READ", "LOCK"):
+            raise NotImplementedError("the model's SQL has no FLUSH TABLES of some tables")
+        return syntax.FlushTables(this=self._prev.text.upper() == "LOCK")
+
+    def xa(self) -> exp.Expr:
+        """XA, from the second word on."""
+        word = self._one_of("START", "BEGIN", "END", "PREPARE", "COMMIT", "ROLLBACK", "RECOVER")
+        if not word:
+            self.raise_error("XA of an unknown kind")
+        if word == "RECOVER":
+            return syntax.Xa(this=word, option="CONVERT" if self._say("CONVERT", "XID") else "")
+        texts = [each.name for each in self._parse_csv(self._parse_primary)]
+        if not texts:
+            self.raise_error("XA without the name of a branch")
+        xid = syntax.Xid(texts[0], texts[1] if texts[1:] else "", int(texts[2]) if texts[2:] else 1)
+        option = "ONE PHASE" if self._say("ONE", "PHASE") else self._one_of("JOIN", "RESUME", "SUSPEND")
+        return syntax.Xa(this="START" if word == "BEGIN" else word, xid=xid, option=option)
