@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
@@ -54,6 +55,7 @@ class Partitioning:
             that neighbours of a value are in the same one or the next.
         monotonic: whether they follow the order of an expression that grows with the column.
         listed: the values of each partition of LIST.
+        bounds: the sort keys of the upper bounds of RANGE, if it goes by the column itself.
         partitions: the partitions.
     """
 
@@ -63,6 +65,7 @@ class Partitioning:
     strictly: bool = False
     monotonic: bool = False
     listed: Sequence[Value] = ()
+    bounds: Sequence[Any] = ()
     partitions: list[Partition] = field(default_factory=list)
 
     def home(self, row: Sequence[Value]) -> Partition:

@@ -49,17 +49,18 @@ def partition(table: Table, said: Said, context: Context) -> None:
         raise database_error(1064, "Wrong number of partitions defined, mismatch with previous setting")
     number_of: _NumberOf
     listed: list[Value] = []
+    bounds: list[Any] = []
     match said.kind:
         case "HASH":
             number_of = lambda values: abs(int(cast("int", compute(values) or 0))) % len(names)  # noqa: E731
         case "KEY":
             number_of = _by_key(kinds, len(names))
         case "RANGE":
-            number_of = _by_range(said.partitions, compute, context, kinds[0] if said.columns else None)
+            bounds, number_of = _by_range(said.partitions, compute, context, kinds[0] if said.columns else None)
         case _:
             listed, number_of = _by_list(said.partitions, compute, context, kinds[0] if said.columns else None)
     ordered = len(kinds) == 1 and (isinstance(kinds[0], Integer) or getattr(kinds[0], "digits", 0) is None)
-    partitioning = Partitioning(said.kind, columns, number_of, listed=listed)
+    partitioning = Partitioning(said.kind, columns, number_of, listed=listed, bounds=bounds if bare else ())
     partitioning.strictly = bare and ordered
     partitioning.monotonic = said.kind == "RANGE" and (bare or _grows(said.expression))
     table.divide(partitioning, names)
@@ -116,7 +117,7 @@ def _by_range(
     compute: Callable[[Sequence[Value]], Value],
     context: Context,
     kind: ColumnType | None,
-) -> _NumberOf:
+) -> tuple[list[Any], _NumberOf]:
     bounds: list[Any] = []
     for each in partitions:
         (bound,) = each.less_than
@@ -138,7 +139,7 @@ def _by_range(
             raise _no_partition(value)
         return number
 
-    return number_of
+    return bounds, number_of
 
 
 def _by_list(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from itertools import product
@@ -74,6 +75,8 @@ def _of_interval(partitioning: Partitioning, own: ColumnRange, every: frozenset[
 
 def _bound(partitioning: Partitioning, cut: Cut, step: int, otherwise: int) -> int:
     """The partition at an end of an interval."""
+    if partitioning.bounds and step < 0 and cut not in (START, END) and cut[1] == 0 and cut[0] is not NULL:
+        return min(bisect_left(partitioning.bounds, cut[0]), otherwise)  # the values below a bound
     value = _neighbour(cut, step) if partitioning.strictly else (cut[0] if cut not in (START, END) else None)
     if cut in (START, END) or value is None or value is NULL:
         return otherwise
