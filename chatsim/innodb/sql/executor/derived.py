@@ -101,15 +101,13 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery, recursive: Rec
     known: dict[str, Table] = {}
 
     def found(name: str) -> Table:
-        return known.get(name.lower()) or find(name)
+        return known.get(name) or find(name)
 
     for each in node.expressions:
-        if each.alias.lower() in known:
+        if each.alias in known:
             raise database_error(1066, f"Not unique table/alias: '{each.alias}'")
         own = recursive(each, found, query) if node.args.get("recursive") else None
-        known[each.alias.lower()] = own or Derived(
-            each.alias, query(each.this.copy(), found), _names(each), (each.this, found)
-        )
+        known[each.alias] = own or Derived(each.alias, query(each.this.copy(), found), _names(each), (each.this, found))
     return found
 
 

@@ -61,7 +61,7 @@ class VisibleColumn:
 
     def is_named(self, node: exp.Column) -> bool:
         """Whether a name can mean it."""
-        return node.name.lower() == self.name.lower() and node.table.lower() in ("", self.of)
+        return node.name.lower() == self.name.lower() and node.table in ("", self.of)
 
 
 @dataclass
@@ -180,7 +180,7 @@ class FromClause:
 
     def named(self, name: str) -> int | None:
         """The number of the table with a name, if there is one."""
-        return next((at for at, each in enumerate(self.called) if each and each.lower() == name.lower()), None)
+        return next((at for at, each in enumerate(self.called) if each and each == name), None)
 
     def keep_order(self) -> None:
         """Read the tables in the order in which they stand, but for those of outer joins."""
@@ -233,14 +233,14 @@ class FromClause:
         if isinstance(table, Derived) and self._merges and table.is_merged(plain=plain):
             return self._merge(called, table)
         at = len(self.tables)
-        known = {name.lower() for name, _ in self.tables}
-        name = called if called.lower() not in known else f"{called}#{at}"
+        known = {name for name, _ in self.tables}
+        name = called if called not in known else f"{called}#{at}"
         self.tables.append((name, table))
         self.nodes.append(node)
         self.called.append(called)
         shown = set(table.shown)
         columns = [
-            VisibleColumn(column.name, called.lower(), _resolved(column.name, name), number in shown)
+            VisibleColumn(column.name, called, _resolved(column.name, name), number in shown)
             for number, column in enumerate(table.columns)
             if table.numbers.get(column.name.lower()) == number and number != table.hidden
         ]
@@ -267,8 +267,7 @@ class FromClause:
         self.pending += [(each, inner, derived.source[1]) for each in conditions if _has_query(each)]
         where = [each.transform(meant) for each in conditions if not _has_query(each)]
         columns = [
-            VisibleColumn(column.name, called.lower(), node)
-            for column, node in zip(derived.columns, nodes, strict=True)
+            VisibleColumn(column.name, called, node) for column, node in zip(derived.columns, nodes, strict=True)
         ]
         return Operand(inner.tables, columns, columns, [*inner.wanted, *where], inner.nests)
 

@@ -81,7 +81,7 @@ class Insert:
         self._refuse_generated()
         selected = self.source.scope.tables if isinstance(self.source, Select) else ()
         clause = FromClause(exp.to_table(table.name), (), find, query)
-        scope = Scope([*clause.tables, *selected], inserted=alias.lower(), strict=not self.ignore)
+        scope = Scope([*clause.tables, *selected], inserted=alias, strict=not self.ignore)
         names_of_table = Names(clause, scope, find, query, merges_within=False)
         conflict = node.args.get("conflict")
         renamed = self._names_of_values(source)
@@ -116,12 +116,12 @@ class Insert:
         source, own = self.source, self.table.numbers
         if not isinstance(node, exp.EQ):
             return node
-        target = ("", self.table.name.lower(), scope.inserted)
+        target = ("", self.table.name, scope.inserted)
 
         def meant(part: exp.Expr) -> exp.Expr:
             if not isinstance(part, exp.Column):
                 return part
-            name, of = part.name.lower(), part.table.lower()
+            name, of = part.name.lower(), part.table
             if name in renamed and (of == scope.inserted or (not of and name not in own)):
                 return exp.column(renamed[name], table=scope.inserted)
             if not isinstance(source, Select) or (of in target and name in own):

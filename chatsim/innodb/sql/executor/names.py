@@ -122,7 +122,7 @@ class Names:
             return found[0].node.copy() if self._clause.rewrites else node
         if not found and self._beside is not None:
             return self._beside.resolve(node)
-        if found or self._outer is None or (self._scope.inserted and node.table.lower() == self._scope.inserted):
+        if found or self._outer is None or (self._scope.inserted and node.table == self._scope.inserted):
             return node
         value = self._outer.value_of(node)
         if value is None:

@@ -11,7 +11,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Text
 from chatsim.innodb.storage.column_types.documents import document_order
-from chatsim.innodb.storage.moments import as_duration, as_moment
+from chatsim.innodb.storage.moments import as_duration, parsed_moment
 from chatsim.innodb.storage.values import Document, Value, as_number, as_text
 
 __all__ = ["Number", "common_collation", "compare", "is_true"]
@@ -80,7 +80,7 @@ def _moment(value: date) -> datetime:
 
 def _moment_of(text: str) -> datetime:
     try:
-        return as_moment(text)
+        return parsed_moment(text)[0]
     except ValueError:
         raise database_error(1525, f"Incorrect DATETIME value: '{text}'") from None
 

@@ -16,7 +16,7 @@ _of = compiled.register
 
 @_of(exp.Column)
 def _column(node: exp.Column, scope: Scope) -> Function:
-    if scope.inserted and node.table.lower() == scope.inserted:
+    if scope.inserted and node.table == scope.inserted:
         at = scope.column(exp.column(node.this, table=scope.tables[0][0]))[1]
         return lambda env: env.inserted[at]
     table, at = scope.column(node)

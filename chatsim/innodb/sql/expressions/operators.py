@@ -15,6 +15,7 @@ from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.intervals import moved
+from chatsim.innodb.sql.expressions.literal_moments import check_moments
 from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
 from chatsim.innodb.storage.collations import CONNECTION
 from chatsim.innodb.storage.column_types import Binary, Text
@@ -52,6 +53,8 @@ def _comparison(node: exp.Binary, scope: Scope) -> Function:
     if isinstance(node.left, exp.Tuple):
         return _tuples(node, scope)
     left, right, holds = scope.compile(node.left), scope.compile(node.right), _COMPARISONS[type(node)]
+    if not node.meta.get("of_between"):
+        check_moments(node, scope)
     compare = scope.comparison(node.left, node.right)
     members = any(is_numbered(scope.kind(each)) for each in (node.left, node.right))
 
@@ -162,7 +165,9 @@ def _is(node: exp.Is, scope: Scope) -> Function:
 @_of(exp.Between)
 def _between(node: exp.Between, scope: Scope) -> Function:
     low = exp.GTE(this=node.this, expression=node.args["low"])
-    return scope.compile(exp.And(this=low, expression=exp.LTE(this=node.this, expression=node.args["high"])))
+    high = exp.LTE(this=node.this, expression=node.args["high"])
+    low.meta["of_between"] = high.meta["of_between"] = True  # whose ends are not checked
+    return scope.compile(exp.And(this=low, expression=high))
 
 
 @_of(exp.In)

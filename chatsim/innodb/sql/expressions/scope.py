@@ -77,11 +77,11 @@ class Scope:
 
     def column(self, node: exp.Column) -> tuple[int, int]:
         """Which table's which column a name means. Raises a `DatabaseError`."""
-        name, wanted = node.name.lower(), node.table.lower()
+        name, wanted = node.name.lower(), node.table
         found = [
             (at, table.numbers[name])
             for at, (called, table) in enumerate(self.tables)
-            if name in table.numbers and wanted in ("", called.lower())
+            if name in table.numbers and wanted in ("", called)
         ]
         if not found:
             raise database_error(1054, f"Unknown column '{node.sql('mysql').replace('`', '')}' in 'field list'")
@@ -93,7 +93,7 @@ class Scope:
     def kind(self, node: exp.Expr) -> ColumnType | None:
         """The type of the column that an expression's value comes from, or whose collation it has; None: of none."""
         if isinstance(node, exp.Column):
-            if self.inserted and node.table.lower() == self.inserted:
+            if self.inserted and node.table == self.inserted:
                 node = exp.column(node.this, table=self.tables[0][0])
             table, at = self.column(node)
             return self.tables[table][1].columns[at].type

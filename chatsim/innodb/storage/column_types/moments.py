@@ -12,6 +12,7 @@ from chatsim.innodb.storage.column_types.base import (
     TRUNCATED,
     BadValueError,
     ColumnType,
+    UnusableError,
 )
 from chatsim.innodb.storage.moments import DATE, ZERO, OutOfCalendarError, as_duration, digits, parsed_moment
 from chatsim.innodb.storage.values import Value, as_number, as_text
@@ -84,6 +85,19 @@ class Moment(ColumnType):
     def _incorrect(self, text: str, kept: Value, warns: int, *, harmless: bool = False) -> BadValueError:
         kind = "date" if self.digits is None else "datetime"
         return BadValueError(1292, f"Incorrect {kind} value: '{text}'", kept, warns=warns, harmless=harmless)
+
+    def sought(self, value: Value, operator: str) -> object | None:
+        """The time. With a time of day, a DATE is searched for from the next day on, or up to the day."""
+        try:
+            return super().sought(value, operator)
+        except UnusableError as unusable:
+            error = unusable.__cause__
+            if not isinstance(error, BadValueError) or not error.harmless:
+                raise
+        if error.errno == DEPRECATED_DELIMITER:
+            return error.kept
+        day = cast("date", error.kept)
+        return day + timedelta(days=1) if operator in (">=", "<") else day
 
     def order(self, value: Value) -> object:
         """The time; the zero date is before all others."""

@@ -137,7 +137,7 @@ def test_what_is_inserted_can_come_from_a_query_and_meet_rows_that_are_there():
     [
         ("SELECT 1 FROM (SELECT 1)", "1248: Every derived table must have its own alias"),
         ("SELECT 1 FROM (SELECT 1 a, 2 A) x", "1060: Duplicate column name 'a'"),
-        ("WITH x AS (SELECT 1), X AS (SELECT 2) SELECT 1", "1066: Not unique table/alias: 'X'"),
+        ("WITH x AS (SELECT 1), x AS (SELECT 2) SELECT 1", "1066: Not unique table/alias: 'x'"),
         ("SELECT a FROM (SELECT 1 b) x", "1054: Unknown column 'a' in 'field list'"),
     ],
 )

@@ -57,8 +57,10 @@ def test_all_columns_or_some_or_what_is_made_of_them():
     assert rows("SELECT p.*, u.name FROM p JOIN u ON u.id = p.u WHERE p.id = 1") == [(1, 1, "a", "bob")]
 
 
-def test_names_of_columns_are_the_same_in_any_case_and_tables_may_have_others():
-    assert rows("SELECT ID, `Name`, x.aGe FROM u AS x WHERE X.id = 1") == [(1, "bob", 30)]
+def test_names_of_columns_are_the_same_in_any_case_but_those_of_tables_are_not():
+    assert rows("SELECT ID, `Name`, x.aGe FROM u AS x WHERE x.id = 1") == [(1, "bob", 30)]
+    assert rows("SELECT 1 FROM u AS x WHERE X.id = 1").startswith("1054: Unknown column 'X.id'")
+    assert rows("SELECT 1 FROM U").startswith("1146: ")
 
 
 def test_without_a_table_there_is_one_row_if_the_condition_holds():
