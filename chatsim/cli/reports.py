@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from chatsim.experiments.variant import verdict_words
+
 if TYPE_CHECKING:
     from chatsim.cli.gate import Gate
     from chatsim.experiments.checks import Verdict
@@ -42,7 +44,10 @@ def junit(result: Result, gate: Gate) -> bytes:
 def markdown(result: Result, gate: Gate) -> bytes:
     """The table of a result, its conditions, what keeps the gate closed, and why what is unsafe is so."""
     headings = [*result.shown.values()]
-    rows = [[_cell(row.get(name)) for name in result.shown] for row in result.rows()]
+    rows = [
+        [_cell(verdict_words(row) if name == "verdict" else row.get(name)) for name in result.shown]
+        for row in result.rows()
+    ]
     lines = [f"### {result.title}", "", _row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
     lines += ["", f"{result.conditions()}", *(f"\nWarning: {each}" for each in result.warnings)]
     lines += [f"\n**{sentence}**" for sentence in gate.sentences()]
@@ -67,7 +72,8 @@ def _said(variant: Variant) -> tuple[str, str, str]:
     """The verdict in a word, why, and the proof."""
     if variant.verdict is None:
         return "", "", ""
-    return variant.verdict.word.value, variant.verdict.why, proof(variant.verdict)
+    why = ", but ".join(filter(None, (variant.verdict.why, variant.verdict.remark)))
+    return variant.verdict.word.value, why, proof(variant.verdict)
 
 
 def proof(verdict: Verdict) -> str:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from chatsim.experiments.variant import verdict_words
+
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Deadlock
     from chatsim.experiments.result import Result
@@ -144,8 +146,8 @@ def _column(heading: str, cells: Iterable[str], *, number: bool = False, wraps: 
 
 def _cell(name: str, row: dict[str, object]) -> str:
     value = row.get(name)
-    if name == "verdict" and value != "safe":
-        return f"{value}: {row['why']}"
+    if name == "verdict":
+        return verdict_words(row) or _UNKNOWN if value in ("safe", None) else f"{value}: {row['why']}"
     if value is None:
         return _UNKNOWN
     if isinstance(value, float):

@@ -67,11 +67,13 @@ class Verdict:
         word: the verdict in one word.
         why: the reason, in one sentence.
         anomalies: the proof, if it is ``unsafe``.
+        remark: what one has to know of a good verdict, such as rows that are left over, in a few words; may be empty.
     """
 
     word: Word
     why: str
     anomalies: tuple[Anomaly, ...] = ()
+    remark: str = ""
 
     def explain(self) -> str:
         """The sentence and the first anomalies with their operations."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.experiments import history
 from chatsim.experiments.statistics import mean_interval
-from chatsim.experiments.variant import Variant, combined
+from chatsim.experiments.variant import Variant, combined, verdict_words
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
@@ -167,6 +167,8 @@ class Result:
     def table(self) -> pd.DataFrame:
         """The columns that are shown, with their headings."""
         summary = self.summary().reindex(columns=[*self.shown])  # a column may be known of no variant
+        if "verdict" in summary:
+            summary["verdict"] = [verdict_words(row) for row in self.rows()]
         # a column of nothing but None has no type of its own
         numbers = {name: float for name in self.shown if summary[name].isna().all()}
         return summary.astype(numbers).rename(columns=dict(self.shown))

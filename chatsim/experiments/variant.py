@@ -16,7 +16,7 @@ from chatsim.experiments.history import Operation
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Deadlock
 
-__all__ = ["Variant", "combined", "number"]
+__all__ = ["Variant", "combined", "number", "verdict_words"]
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,21 @@ class Variant:
 
     def row(self) -> dict[str, object]:
         """Its key, its measures and its verdict."""
-        judged = {} if self.verdict is None else {"verdict": self.verdict.word.value, "why": self.verdict.why}
-        return {**self.key, **self.measures, **judged}
+        row = {**self.key, **self.measures}
+        if self.verdict is not None:
+            row |= {"verdict": self.verdict.word.value, "why": self.verdict.why, "remark": self.verdict.remark}
+        return row
 
 
 def number(value: object) -> float | None:
     """A measure as a number; None if it is none."""
     return None if isinstance(value, bool) or not isinstance(value, int | float) else value
+
+
+def verdict_words(row: Mapping[str, object]) -> str | None:
+    """The verdict of a row for a table: the word, and the remark that goes with it; None if there is no verdict."""
+    word, remark = row.get("verdict"), row.get("remark")
+    return None if word is None else f"{word}, but {remark}" if remark else str(word)
 
 
 def combined(runs: Sequence[Variant], totals: Collection[str]) -> Variant:
@@ -121,7 +129,12 @@ def _decisive(runs: Sequence[Variant]) -> Verdict | None:
         if other.word.is_worse_than(verdict.word):
             worst, verdict = each, other
     anomalies = tuple(chain.from_iterable(each.anomalies for _, each in judged))
-    return replace(verdict, why=_where(worst, verdict, runs), anomalies=anomalies)
+    return replace(verdict, why=_where(worst, verdict, runs), anomalies=anomalies, remark=_remark(judged))
+
+
+def _remark(judged: Sequence[tuple[Variant, Verdict]]) -> str:
+    remarks = [each.remark for _, each in judged if each.remark]
+    return f"{remarks[0]}, in the first of {len(remarks)} such repetitions" if remarks else ""
 
 
 def _where(worst: Variant, verdict: Verdict, runs: Sequence[Variant]) -> str:

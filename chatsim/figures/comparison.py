@@ -17,7 +17,7 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
     """Compare strategies: a row of axes for each pattern, goodput on the left, latency from p50 to p99 on the right.
 
     With several repetitions, goodput, p50 and p99 have error bars. A strategy whose verdict is not ``safe`` is hatched
-    (dotted, if it was not tested), and its name says why.
+    (dotted, if it was not tested), and its name says why. So it does if a safe one has a remark.
 
     Args:
         table: a result's summary, one row per strategy and pattern.
@@ -29,9 +29,10 @@ def strategies(table: pd.DataFrame, caption: str = "") -> Figure:
     axes = figure.subplots(len(patterns), 2, squeeze=False, sharex="col")
     for pattern, (left, right) in zip(patterns, axes, strict=True):
         part = table[table["pattern"] == pattern].iloc[::-1]
+        remarks = part["remark"] if "remark" in part else [""] * len(part)
         names = [
-            name if word == "safe" else f"{name} ({word})"
-            for name, word in zip(part["strategy"], part["verdict"], strict=True)
+            f"{name} ({note})" if (note := remark if word == "safe" else word) else name
+            for name, word, remark in zip(part["strategy"], part["verdict"], remarks, strict=True)
         ]
         bars(left, names, part, "goodput_per_s", words=part["verdict"])
         set_heading(left, pattern)

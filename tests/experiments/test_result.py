@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from chatsim.db.deadlock import Deadlock, Lock, LockKind, Participant
 from chatsim.db.errors import Kind
 from chatsim.experiments import history
+from chatsim.experiments.catchup.experiment import CatchUp
 from chatsim.experiments.checks import Verdict, Word
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.history import Operation, Outcome
 from chatsim.experiments.surroundings import describe_machine
+from chatsim.experiments.talk.experiment import Talk
 from chatsim.experiments.variant import Variant
 from chatsim.worlds.world import BadParameterError
 
@@ -100,7 +102,7 @@ def a_deadlock():
 def test_a_row_says_what_it_is_then_its_conditions_its_measures_and_its_verdict():
     (row,) = result(variant([operation(0, 1)])).rows()
     assert [*row][:2] == ["strategy", "pattern"]
-    assert [*row][-2:] == ["verdict", "why"]
+    assert [*row][-3:] == ["verdict", "why", "remark"]
     assert [*row].index("server_version") < [*row].index("goodput_per_s")
     assert {name: row[name] for name in CONDITIONS} == CONDITIONS
     assert {name: row[name] for name in MEASURES} == MEASURES
@@ -190,6 +192,40 @@ def test_a_deadlock_of_a_name_that_is_not_there_names_those_there_are():
 
 def test_plot_gives_a_figure():
     assert isinstance(latencies().plot(), Figure)
+
+
+def test_a_remark_on_a_safe_verdict_stands_beside_it():
+    safe = dataclasses.replace(
+        variant([]), verdict=Verdict(Word.SAFE, "all got it", remark="750 threads without a chat")
+    )
+    one = result(safe)
+    assert one.table()["verdict"].tolist() == ["safe, but 750 threads without a chat"]
+    assert "safe, but 750 threads without a chat" in repr(one)
+    labels = [label.get_text() for label in one.plot().axes[0].get_yticklabels()]
+    assert labels == ["mine (750 threads without a chat)"]
+
+
+def test_a_condition_that_does_nothing_for_a_row_is_not_said_of_it():
+    one = CatchUp(protocols="direct,bulk", crashes=2, bandwidth=8).result("model")
+    for protocol in ("direct", "bulk"):
+        one.add(
+            Variant({"protocol": protocol, "cursor": "user_version"}, {"crashes": 2} if protocol == "direct" else {})
+        )
+    direct, bulk = one.rows()
+    assert (direct["crashes"], bulk["crashes"]) == (2, None)
+    assert (direct["bandwidth"], bulk["bandwidth"]) == (None, 8.0)
+    assert "crashes 2 with direct" in one.setting
+    assert "bandwidth 8.0 with protocols other than direct" in one.setting
+
+
+def test_a_caption_lists_only_what_was_done():
+    direct = CatchUp(protocols="direct", cursors="user_version").result("model").setting
+    assert "cursors user_version," in direct
+    assert not any(word in direct for word in ("rtt 50", "history", "quiet"))
+    bulk = CatchUp(protocols="bulk").result("model").setting
+    assert "cursors user_version," in bulk, "the others are not tried by this protocol"
+    assert not any(word in bulk for word in ("crashes", "batch", "writer rtt"))
+    assert "down" not in Talk(crashes=0).result("model").setting
 
 
 # --- an empty result

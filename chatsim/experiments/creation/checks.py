@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatsim.experiments.checks import Anomaly, Verdict, judge, overlapped
 from chatsim.experiments.history import Operation, Outcome
@@ -89,7 +89,7 @@ def check_creation(
     calls: dict[tuple[int, int], list[Operation]] = defaultdict(list)
     for operation in sorted(history, key=lambda each: each.start):
         calls[pair_of(operation)].append(operation)
-    return judge(
+    verdict = judge(
         history,
         [
             *others,
@@ -104,6 +104,7 @@ def check_creation(
         asked=asked,
         untested="" if overlapped(history, pair_of) else _UNTESTED,
     )
+    return replace(verdict, remark=f"{final.orphans:,} threads without a chat") if final and final.orphans else verdict
 
 
 def _of_pair(
