@@ -259,7 +259,7 @@ def test_errors_are_not_safe():
         (["--mysql-via", "nope"], r"Invalid value for '--mysql-via': 'nope' is not one of 'url', .*"),
         (["--rounds", "many"], "rounds is 'many'; it must be a whole number of at least 1"),
         (["--rounds", "2.5"], r"rounds is '2\.5'; it must be a whole number of at least 1"),
-        (["--rate", "fast"], r"rate is 'fast'; it must be a number of at least 0\.001 per second"),
+        (["--rate", "fast"], r"rate is 'fast'; it must be a number from 0\.001 to 1,000,000 per second"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

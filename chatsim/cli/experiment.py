@@ -17,7 +17,7 @@ from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_o
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
-from chatsim.experiments.runner import run_here
+from chatsim.experiments.runner import admit, run_here
 from chatsim.experiments.saved import check_folder
 from chatsim.experiments.surroundings import without_passwords
 from chatsim.worlds.choice import WORLDS
@@ -228,6 +228,8 @@ def _touch(files: Mapping[str, Path | None]) -> None:
 def _run(experiment: Experiment, where: Servers | Model, result: Result, *, quiet: bool) -> tuple[int, str]:
     """The exit status, and the sentence that goes with one that is not 0."""
     try:
+        if (announcement := admit(experiment, where.name)) and not quiet:
+            click.echo(announcement, err=True)
         run_here(experiment, where, result, progress=shows_progress(quiet=quiet))
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"

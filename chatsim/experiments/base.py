@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from chatsim.experiments.demand import Demand
 from chatsim.experiments.parameters import Whole, convert, parameter, parameters, plain, refuse_idle
 from chatsim.experiments.result import Result
 from chatsim.experiments.surroundings import OtherLoad, describe_machine
@@ -69,6 +70,10 @@ class Experiment(ABC):
     def check_together(self) -> None:  # noqa: B027 - most parameters go with all others
         """Raise `BadParameterError` for parameters that can't be combined."""
 
+    def demand(self, world: str) -> Demand:  # noqa: ARG002
+        """What measuring everything once needs of the machine, in the world with this name."""
+        return Demand()
+
     @abstractmethod
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure everything once. Each variant is added to ``result`` when it is finished."""
@@ -116,6 +121,8 @@ class Experiment(ABC):
         """
         result.clear()  # the results of the first run, when determinism is checked
         result.environment |= describe_machine() | dict(world.environment)
+        if (most := world.most_connections) is not None:
+            self.demand(world.name).check_connections(most)
         before, load = await world.warnings(), OtherLoad()
         for repeat in range(self.repeats):
             result.seed = self.seed + repeat

@@ -104,10 +104,12 @@ class Number:
     Attributes:
         least: the smallest that is allowed.
         unit: of what.
+        most: the largest that makes sense; infinity if any number does.
     """
 
     least: float
     unit: str = ""
+    most: float = math.inf
     several = False
     choices: Collection[str] = ()
 
@@ -119,7 +121,7 @@ class Number:
                 number = float(value)
             except OverflowError:
                 number = None
-        if number is None or not self.least <= number < math.inf:
+        if number is None or not self.least <= number <= self.most or number == math.inf:
             raise BadParameterError(f"{name} is {value!r}; it must be {self.bounds}")
         return number
 
@@ -130,7 +132,10 @@ class Number:
     @property
     def bounds(self) -> str:
         """The allowed values, in words."""
-        return f"a number of at least {self.least:g}{self.unit and f' {self.unit}'}"
+        unit = self.unit and f" {self.unit}"
+        if self.most < math.inf:
+            return f"a number from {self.least:g} to {self.most:,.0f}{unit}"
+        return f"a number of at least {self.least:g}{unit}"
 
 
 @dataclass(frozen=True)

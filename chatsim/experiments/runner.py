@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from chatsim.worlds.model.settings import Model
     from chatsim.worlds.mysql.settings import Servers
 
-__all__ = ["function", "run", "run_here"]
+__all__ = ["admit", "function", "run", "run_here"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, "Result"]]
 
 _WORLD = '``"mysql"``, or a `MySQL` that says which server; ``"model"``, or a `Model` that says what things cost'
 _PROGRESS = "whether to show progress bars"
 _RAISES = {
-    "BadParameterError": "a parameter is invalid, or two can't be combined.",
+    "BadParameterError": "a parameter is invalid, two can't be combined, or the machine can't hold what they ask for.",
     "WorldError": "the world is not available, or can't run it.",
     "StrategyError": "a strategy is broken.",
     "DivergenceError": "a run in the model does not repeat itself.",
@@ -43,7 +44,7 @@ async def run(experiment: Experiment, world: object = "mysql", *, progress: bool
         progress: whether to show progress bars.
 
     Raises:
-        BadParameterError: there is no such world.
+        BadParameterError: there is no such world, or this machine can't hold what the run needs.
         WorldError: the world is not available, or can't run it.
         StrategyError: a strategy is broken.
         DivergenceError: a run in the model does not repeat itself.
@@ -52,8 +53,23 @@ async def run(experiment: Experiment, world: object = "mysql", *, progress: bool
     result = experiment.result(settings.name)
     bars = Progress(shown=progress)
     with in_one_message(partial=lambda: result if result.variants else None):
+        if (announcement := admit(experiment, settings.name)) and progress:
+            print(announcement, file=sys.stderr)  # noqa: T201 - beside the progress bars
         await settings.run_beside(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
     return result
+
+
+def admit(experiment: Experiment, world: str) -> str | None:
+    """Refuse what this machine can't hold, or can't end in a week. Returns a sentence if it takes minutes, else None.
+
+    Raises:
+        BadParameterError: too much memory would be needed, or too much time.
+    """
+    import psutil
+
+    demand = experiment.demand(world).times(experiment.repeats)
+    demand.check(psutil.virtual_memory().available)
+    return demand.announcement()
 
 
 def run_here(experiment: Experiment, settings: Servers | Model, result: Result, *, progress: bool = True) -> None:

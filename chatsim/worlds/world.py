@@ -257,6 +257,11 @@ class World(Platform, Protocol):
     """Whether the first run takes longer than later ones, because caches are empty."""
 
     @property
+    def most_connections(self) -> int | None:
+        """How many connections the database allows at once; None if any number."""
+        ...
+
+    @property
     def environment(self) -> Mapping[str, object]:
         """The description of the world in a result: at least ``engine`` and ``server_version``."""
         ...

@@ -104,8 +104,8 @@ def test_a_run_in_the_model_is_checked_to_repeat_itself():
     [
         (("--protocols", "post"), "unknown protocols 'post'; there are: direct, source, wide_pages, pipelined, bulk"),
         (("--cursors", "id"), "unknown cursors 'id'; there are: message_id, overlap"),
-        (("--rtt", "fast"), "rtt is 'fast'; it must be a number of at least 0 ms"),
-        (("--rtt", "-1"), "rtt is -1.0; it must be a number of at least 0 ms"),
+        (("--rtt", "fast"), "rtt is 'fast'; it must be a number from 0 to 60,000 ms"),
+        (("--rtt", "-1"), "rtt is -1.0; it must be a number from 0 to 60,000 ms"),
         (("--threads", 0), "threads is 0; it must be a whole number of at least 1"),
         (
             ("--cursors", "overlap", "--must-pass", "watermark"),

@@ -52,6 +52,7 @@ def find(value):
 KINDS = {
     "whole": Whole(1),
     "number": Number(0.5, "ms"),
+    "bounded": Number(0, "ms", 60_000),
     "flag": Flag(),
     "choice": Choice(NAMES),
     "choices": Choices(NAMES),
@@ -91,6 +92,7 @@ KINDS = {
         ("wholes", [5, 3, 5], (5, 3)),
         ("wholes", range(2, 4), (2, 3)),
         ("wholes", np.array([3, 4]), (3, 4)),
+        ("bounded", 60_000, 60_000.0),
         ("numbers", 0, (0.0,)),
         ("numbers", (10, 0.5, 10.0), (10.0, 0.5)),
         ("numbers", np.float32(0.5), (0.5,)),
@@ -112,6 +114,7 @@ some = st.lists(st.sampled_from(NAMES), min_size=1)
 VALUES = {
     "whole": st.integers(1),
     "number": st.floats(0.5, allow_infinity=False) | st.integers(1, 10**6),
+    "bounded": st.floats(0, 60_000),
     "flag": st.booleans(),
     "choice": st.sampled_from(NAMES),
     "choices": some | some.map(", ".join) | st.just("all"),
@@ -160,6 +163,9 @@ def test_a_word_of_a_command_line_is_read(kind, text, becomes):
         ("whole", True, "it is True; it must be a whole number of at least 1"),
         ("whole", None, "it is None; it must be a whole number of at least 1"),
         ("whole", [1], "it is [1]; it must be a whole number of at least 1"),
+        ("bounded", 60_000.5, "it is 60000.5; it must be a number from 0 to 60,000 ms"),
+        ("bounded", math.inf, "it is inf; it must be a number from 0 to 60,000 ms"),
+        ("bounded", math.nan, "it is nan; it must be a number from 0 to 60,000 ms"),
         ("number", 0.4, "it is 0.4; it must be a number of at least 0.5 ms"),
         ("number", math.inf, "it is inf; it must be a number of at least 0.5 ms"),
         ("number", math.nan, "it is nan; it must be a number of at least 0.5 ms"),
@@ -275,7 +281,7 @@ def test_none_is_allowed_only_where_it_is_the_default():
         (lambda: Race(rounds="5"), "rounds is '5'; it must be a whole number of at least 1"),
         (lambda: Race(seed=-1), "seed is -1; it must be a whole number of at least 0"),
         (lambda: Delivery(texts=math.inf), "texts is inf; it must be a whole number of at least 1"),
-        (lambda: CatchUp(bandwidth=True), "bandwidth is True; it must be a number of at least 0.001 Mbit/s"),
+        (lambda: CatchUp(bandwidth=True), "bandwidth is True; it must be a number from 0.001 to 1,000,000 Mbit/s"),
     ],
 )
 def test_an_experiment_refuses_what_its_declaration_does(make, sentence):

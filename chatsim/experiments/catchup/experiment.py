@@ -16,6 +16,7 @@ from chatsim.experiments.catchup.away import Away
 from chatsim.experiments.catchup.cursors import CURSORS
 from chatsim.experiments.catchup.following import Following
 from chatsim.experiments.catchup.protocols import PROTOCOLS
+from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.parameters import BadParameterError, Choices, Number, Numbers, When, Whole, parameter
 from chatsim.experiments.result import Result
 from chatsim.experiments.variant import Variant
@@ -41,6 +42,12 @@ _PROTOCOLS, _CURSORS = Choices((DIRECT, *PROTOCOLS)), Choices(CURSORS)
 
 _WITH_DIRECT = When("protocols", lambda protocol: protocol == DIRECT, "with direct", "protocol")
 _WITH_OTHERS = When("protocols", lambda protocol: protocol != DIRECT, "with protocols other than direct", "protocol")
+
+_POOL = 8
+"""The connections to the database of the node of a client that was away."""
+
+_WRITTEN_PER_S = 200
+"""How many messages are written in a second, straight on the database."""
 
 _MEGABIT = 1e6 / 8
 """The unit of bandwidth, in bytes per second."""
@@ -81,11 +88,14 @@ class CatchUp(Experiment):
         "all", _CURSORS, "kinds of cursor; a protocol is tried with those that it knows"
     )
     rtt: float | Iterable[float] = parameter(
-        50.0, Numbers(Number(0, "ms")), "the round trip to the reader, with other protocols than direct", _WITH_OTHERS
+        50.0,
+        Numbers(Number(0, "ms", 60_000)),
+        "the round trip to the reader, with other protocols than direct",
+        _WITH_OTHERS,
     )
     bandwidth: float | None = parameter(
         None,
-        Number(0.001, "Mbit/s"),
+        Number(0.001, "Mbit/s", 1_000_000),
         "what the line to the reader carries, in each direction, with other protocols than direct; if not given, it"
         " has no limit",
         _WITH_OTHERS,
@@ -110,7 +120,7 @@ class CatchUp(Experiment):
     batch: int = parameter(1, Whole(1), "messages in a writer's transaction, with direct", _WITH_DIRECT)
     writer_rtt: float = parameter(
         10.0,
-        Number(0, "ms"),
+        Number(0, "ms", 60_000),
         "the round trip from the farthest writer to the database, with direct; each writer is at between a tenth of"
         " that and all of it",
         _WITH_DIRECT,
@@ -152,6 +162,31 @@ class CatchUp(Experiment):
         from chatsim import figures
 
         return figures.catch_up(table, caption=caption)
+
+    def demand(self, world: str) -> Demand:
+        """Memory for the messages; time for the messages and, on a real server, for the round trips."""
+        messages = self.threads * self.missed
+        others = [protocol for protocol, _ in self.combinations() if protocol != DIRECT]
+        direct = len(self.combinations()) - len(others)
+        rows = messages + (self.threads + self.quiet_threads) * self.history
+        loaded = len(others) * len(self._distances)
+        seconds = {
+            f"{direct * messages:,} messages": direct * messages // _WRITTEN_PER_S,
+            f"{loaded * rows:,} rows before": loaded * rows // LOADED_PER_S,
+        }
+        if world == "mysql":
+            # the source's protocol asks for ten messages of one thread at a time, and for quiet threads as well
+            trips = len(others) * (self.quiet_threads + self.threads * (1 + self.missed // 10))
+            seconds["round trips"] = trips * int(sum(self._distances)) // 1_000
+        return Demand(
+            memory={
+                f"{direct * messages:,} operations": direct * messages * OPERATION,
+                f"{rows:,} rows before": rows * row(world) if others else 0,
+                f"{self.writers:,} writers": self.writers * CLIENT,
+            },
+            seconds=seconds,
+            connections=max(_WRITERS, self.writers) + 1 if direct else _POOL,
+        )
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure each protocol with each of its cursors at each distance."""

@@ -21,6 +21,7 @@ from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, StoreCaller, devices
 from chatsim.experiments.creation.heat import Heat
 from chatsim.experiments.creation.workload import Workload
+from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.parameters import (
     Choice,
     Choices,
@@ -49,6 +50,12 @@ LAYERS = ("store", "stack")
 """The layers: callers straight on the database; or clients, wire and nodes in front of it."""
 
 _WARM_UP_ROUNDS = 20
+
+_PER_S = {"store": 500, "stack": 200}
+"""How many requests are answered in a second, by layer."""
+
+_PAIR = 200
+"""The memory of one pair that is drawn."""
 
 _WITH_NODES = When("layer", lambda layer: layer == "stack", "with the layer stack")
 _WITH_SHARED_PAIRS = When("pattern", lambda each: each != "strangers", "with other patterns than strangers", "pattern")
@@ -109,13 +116,13 @@ class Race(Experiment):
     )
     rate: float | None = parameter(
         None,
-        Number(0.001, "per second"),
+        Number(0.001, "per second", 1_000_000),
         "requests of all callers, at random times; if not given, each caller's next request follows its last answer",
     )
 
     deadline: float = parameter(
         DEADLINE,
-        Number(0.001, "seconds"),
+        Number(0.001, "seconds", 86_400),
         "how long a request may take; one that takes longer is an error, and ends the run of its strategy",
     )
 
@@ -129,6 +136,32 @@ class Race(Experiment):
         """The number of connections of each node."""
         # a pair's two members take turns on an even number of nodes: see `callers.devices`
         return self.pool or -(-self.clients // max(1, self.nodes - self.nodes % 2))
+
+    def demand(self, world: str) -> Demand:
+        """Memory for operations, callers and pairs; a connection for each caller, or each node's pools."""
+        heats, requests, stack = (
+            len(self.chosen) * len(list(self.pattern)),
+            self.clients * self.rounds,
+            self.layer == "stack",
+        )
+        # through the stack, a caller has a device for each user that it asks for
+        devices = requests if stack else self.clients
+        seconds = {
+            f"{heats * requests:,} operations": heats * requests // _PER_S[self.layer],
+            f"{self.existing:,} rows before": heats * self.existing // LOADED_PER_S,
+        }
+        if self.rate and world == "mysql":  # in the model, nobody waits for the time to pass
+            seconds[f"{self.rate:g} requests a second"] = heats * requests * 1_000 // int(self.rate * 1_000)
+        return Demand(
+            memory={
+                f"{heats * requests:,} operations": heats * requests * OPERATION,
+                f"{devices:,} {'devices' if stack else 'clients'}": devices * CLIENT,
+                f"{self.pairs * self.rounds:,} pairs": self.pairs * self.rounds * _PAIR,
+                f"{self.existing:,} rows before": self.existing * row(world),
+            },
+            seconds=seconds,
+            connections=self.nodes * self.pool_size if stack else self.clients,
+        )
 
     def config(self) -> dict[str, object]:
         """The parameters as plain values, with the pool that is used."""

@@ -31,6 +31,7 @@ from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, disordered, judge, repeated, unexpected
+from chatsim.experiments.demand import CLIENT, OPERATION, Demand, row
 from chatsim.experiments.history import Operation, Outcome, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
 from chatsim.experiments.result import Result
@@ -64,6 +65,7 @@ PEERS = ("process", "grpc")
 
 _TEXT = "a text of thirty-two characters."
 _WARM_UP_TEXTS = 5
+_PER_S = 200  # texts
 _LOST_AFTER = 10.0  # seconds; a peer is given up after five
 
 T = TypeVar("T")
@@ -113,6 +115,16 @@ class Delivery(Experiment):
         from chatsim import figures
 
         return figures.delivery(table, caption=caption)
+
+    def demand(self, world: str) -> Demand:
+        """Memory for texts, authors and readers; connections for the nodes' pools."""
+        ways = len(list(self.presence)) * len(list(self.peers)) * len(list(self.paths))
+        texts, people = ways * self.pairs * self.texts, 2 * self.pairs
+        return Demand(
+            memory={f"{texts:,} texts": texts * (OPERATION + row(world)), f"{people:,} people": people * CLIENT},
+            seconds={f"{texts:,} texts": texts // _PER_S},
+            connections=self.nodes * self.pool,
+        )
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure every path with every way of sharing."""

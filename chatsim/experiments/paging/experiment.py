@@ -34,6 +34,7 @@ from chatsim.chat.session_wrapper import SessionWrapper
 from chatsim.db.session import Rows, Session
 from chatsim.db.text import placeholders, statements
 from chatsim.experiments.base import Experiment
+from chatsim.experiments.demand import LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.paging.lists import SCHEMA, Lists, lists
 from chatsim.experiments.paging.plans import compared
@@ -67,6 +68,15 @@ _WALKED = 10
 """The number of full pages in the lists that others change."""
 
 _DEADLINE = 120.0
+
+_ROWS = {"threads": 7, "history": 2}
+"""How many rows a list has for each entry, about."""
+
+_PAGES_PER_S = 100
+"""How many pages are read in a second."""
+
+_READ_PER_S = {"mysql": 1_000_000, "model": 50_000}
+"""How many rows a server reads in a second, by world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +140,27 @@ class Pages(Experiment):
         from chatsim import figures
 
         return figures.pages(table, caption=caption)
+
+    def demand(self, world: str) -> Demand:
+        """Memory and time for the rows of the lists, and time for the pages."""
+        entries, walked = sum(self.sizes), _WALKED * self.page_size
+        pages = len(self.chosen) * len(list(self.depths)) * len(self.sizes) * self.rounds
+        walks, rows = len(self.chosen) * len(list(self.writers)), _ROWS[self.what]
+        loaded = rows * (entries + walks * walked)
+        longest = max(entries, walked)
+        # half of the ways to page read the whole list
+        read = pages // (2 * len(self.sizes)) * entries // _READ_PER_S[world]
+        return Demand(
+            memory={
+                f"{pages:,} operations": pages * OPERATION,
+                f"lists of {longest:,} entries": rows * longest * row(world),
+            },
+            seconds={
+                f"{pages:,} pages": pages // _PAGES_PER_S + read,
+                f"{loaded:,} rows of lists": loaded // LOADED_PER_S,
+            },
+            connections=2,
+        )
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure each strategy at each depth of each list, and what each misses while others write."""

@@ -30,6 +30,7 @@ from chatsim.db.commits import CommitFates
 from chatsim.db.errors import Kind
 from chatsim.experiments.base import Experiment
 from chatsim.experiments.checks import Anomaly, Verdict, judge
+from chatsim.experiments.demand import OPERATION, Demand, row
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Flag, Number, When, Whole, parameter
 from chatsim.experiments.result import Result
@@ -52,6 +53,15 @@ FAULTS = ("database", "host", "redis", "node")
 _WITH_CRASHES = When("crashes", lambda crashes: crashes > 0, "with crashes")
 
 _TIMING = Timing(shortest=0.05, longest=1.0, give_up=600.0, resync=2.0)
+_POOL = 4
+"""The connections of each node to the database."""
+
+_PER_S = 100
+"""How many texts are sent in a second."""
+
+_PERSON = 500_000
+"""The memory of one person's device with its local store."""
+
 _MORE_THAN_ALL = 1_000_000
 _LOOK = 0.0005
 _STORING = 0.005
@@ -156,14 +166,16 @@ class Talk(Experiment):
     pairs: int = parameter(1, Whole(1), "how many pairs of people talk")
     texts: int = parameter(10, Whole(1), "how many texts each person sends")
     pause: float = parameter(
-        0.05, Number(0, "seconds"), "the longest pause between two texts of a person; each is drawn uniformly"
+        0.05, Number(0, "seconds", 3_600), "the longest pause between two texts of a person; each is drawn uniformly"
     )
     crashes: int = parameter(1, Whole(0), "how often something is killed while they talk")
     faults: str | Iterable[str] = parameter("database", Choices(FAULTS), "what is killed, in turn", _WITH_CRASHES)
-    down: float = parameter(0.0, Number(0, "seconds"), "how long it is down each time", _WITH_CRASHES)
+    down: float = parameter(0.0, Number(0, "seconds", 3_600), "how long it is down each time", _WITH_CRASHES)
     nodes: int = parameter(2, Whole(1), "how many chat servers")
     patience: float = parameter(
-        60.0, Number(0, "seconds"), "how long all may take to have everything, once the last text is acknowledged"
+        60.0,
+        Number(0, "seconds", 86_400),
+        "how long all may take to have everything, once the last text is acknowledged",
     )
     lapses: bool = parameter(
         default=False,
@@ -185,6 +197,19 @@ class Talk(Experiment):
         from chatsim import figures
 
         return figures.talk(table, caption=caption)
+
+    def demand(self, world: str) -> Demand:
+        """Memory for texts and people; time for the texts and, on a real server, for the pauses and the crashes."""
+        texts, people = 2 * self.pairs * self.texts, 2 * self.pairs
+        seconds = {f"{texts:,} texts": texts // _PER_S}
+        if world == "mysql":
+            seconds["the pauses"] = self.texts * int(self.pause * 1_000) // 2_000
+            seconds[f"{self.crashes:,} crashes"] = self.crashes * (1 + int(self.down))
+        return Demand(
+            memory={f"{texts:,} texts": texts * (OPERATION + row(world)), f"{people:,} people": people * _PERSON},
+            seconds=seconds,
+            connections=self.nodes * _POOL,
+        )
 
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Run one conversation."""
@@ -291,7 +316,7 @@ class Talk(Experiment):
         return cluster(
             world,
             nodes=self.nodes,
-            pool=4,
+            pool=_POOL,
             strategy=STRATEGIES["look_first"],
             retry=POLICIES["retry"],
             limits=Limits(),

@@ -57,6 +57,10 @@ class ModelWorld(ModelPlatform):
         return self.server.pool(connections, machine, timeouts)
 
     @property
+    def most_connections(self) -> None:
+        """None: the modelled server takes any number."""
+
+    @property
     def environment(self) -> Mapping[str, object]:
         """Engine and version; the settings that the engine models; what everything costs, as in a file of costs."""
         durability = self.server.engine.log.durability

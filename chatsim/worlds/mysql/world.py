@@ -42,6 +42,7 @@ _LOADED = "loaded"
 """The table whose existence means that all rows have been loaded."""
 
 _SETTINGS = (
+    "max_connections",
     "log_bin",
     "sync_binlog",
     "innodb_flush_log_at_trx_commit",
@@ -182,6 +183,13 @@ class MySQLWorld:
     def url(self) -> str:
         """The server's URL, password and all."""
         return self._server.url
+
+    @property
+    def most_connections(self) -> int:
+        """The server's max_connections."""
+        settings = self._environment["settings"]
+        assert isinstance(settings, dict)
+        return int(settings["max_connections"])
 
     @property
     def environment(self) -> Mapping[str, object]:
