@@ -308,7 +308,7 @@ class JoinSearch:
         """The cheapest lookup, and what all its lookups cost."""
         best: tuple[LookupCost, float] | None = None
         for each in table.lookups(placed):
-            times = _distinct(prefix, each.lookup.needs) if each.lookup.unique else rows
+            times = min(_distinct(prefix, each.lookup.needs), rows) if each.lookup.unique else rows
             read = times * (PAGE if each.lookup.unique else each.once)
             if best is None or read + rows * each.rows * ROW < best[1] + rows * best[0].rows * ROW:
                 best = each, read
