@@ -97,6 +97,8 @@ class Join:
                 each = partial(self._table, last, last.filters, found)
             case WeedoutStep():
                 each = partial(self._weedout, last, found)
+            case NestStep(kept=Strategy.LOOSE_SCAN):
+                each = partial(self._loose, last, found)
             case NestStep(kept=Strategy.SCAN):
                 each = partial(self._scan_kept, last, self._kept_rows(last), found)
             case NestStep(kept=Strategy()):
@@ -217,6 +219,20 @@ class Join:
             return await found()
 
         return await self._read(step.steps, once)
+
+    async def _loose(self, step: NestStep, found: Found) -> bool:
+        """Go on with one row for each value of the columns by which an index is sorted."""
+        latest: tuple[object, ...] | None = None
+
+        async def next_value() -> bool:
+            nonlocal latest
+            key = tuple([place(self._env.rows[at][column], self._kind(at, column)) for at, column in step.distinct])
+            if key == latest:
+                return False
+            latest = key
+            return await self._hold([each.holds for each in step.filters]) and await found()
+
+        return await self._read(step.steps, next_value)
 
     def _identity(self, at: int) -> object:
         hit = self.hits[at]

@@ -21,6 +21,7 @@ from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, r
 from chatsim.innodb.sql.optimizer.join_access import Lookup, TableEstimate
 from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position, Semijoin, Strategy
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
+from chatsim.innodb.sql.optimizer.scan_access import index_scan
 from chatsim.innodb.storage.scan import AccessPath
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class JoinPlanner:
     async def plan(self, order: Order) -> JoinPlan:
         """The plan; constant tables have been read then."""
         plan = self._plan
-        if self._joined.count == 1 and not self._joined.nests:
+        if self._joined.count == 1 and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
             return await evaluated(self._run, lambda: self._plan_alone(order))
         if not await all_hold(self._run, self._ready(None), self._env):
             plan.none = "Impossible WHERE"
@@ -173,7 +174,11 @@ class JoinPlanner:
     def _constant_path(self, at: int) -> AccessPath | None:
         """The path to the only row of a table, by constants and the rows of constant tables."""
         joined, table = self._joined, self._joined.table(at)
-        values = {each.column for each in joined.equalities(at) if each.needs <= self._constants and not each.null_safe}
+        values = {
+            each.column
+            for each in joined.equalities(at)
+            if each.needs <= self._constants and not (each.null_safe or each.outer)
+        }
         if not any(each.definition.unique and values >= set(each.definition.columns) for each in table.indexes):
             return None
         request = self._request(at)
@@ -275,7 +280,7 @@ class JoinPlanner:
             if position.table.request is None:
                 access = position.lookup
                 buffered = bool(number) and position.buffered and joined.buffers
-            elif number == 0:
+            elif number == 0 and (position.lookup is None or not position.lookup.outer):
                 access = self._first(positions, order, sorted_later=buffers)
             elif position.lookup is None and self._is_dynamic(position):
                 access = None
@@ -406,6 +411,8 @@ class JoinPlanner:
             step = NestStep(nest, self._level(steps, nest, own, set(outside)), not_exists=not_exists)
             known |= nest.tables
             return step
+        if semijoin.strategy is Strategy.LOOSE_SCAN:
+            return self._loose_step(steps[0], nest, own, known)
         inside = self._level(self._accesses(semijoin.inner, Order()), nest, own, set(self._constants))
         known |= nest.tables
         joining = self._now(own, set(range(self._joined.count))) if own is nest else []
@@ -420,6 +427,22 @@ class JoinPlanner:
             joining=joining,
             distinct=self._columns_within(compared, nest),
         )
+
+    def _loose_step(self, step: TableStep, nest: Nest, source: Nest | None, known: set[int]) -> NestStep:
+        """The table of a subquery, read in the order of an index."""
+        joined = self._joined
+        compared = joined.semijoin(nest, self._constants).compared
+        assert compared is not None
+        assert step.position is not None
+        table = step.position.table
+        index = table.loose_index(compared)
+        assert index is not None
+        assert table.request is not None
+        step.access = access_by(table.request, index_scan(table.request, index))
+        known.add(step.at)
+        step.filters = [*self._now(source, set(self._constants) | {step.at}), *step.filters]
+        distinct = [(step.at, column) for column in index.definition.columns[: len(compared)]]
+        return NestStep(nest, [step], kept=Strategy.LOOSE_SCAN, distinct=distinct)
 
     def _columns_within(self, filters: Iterable[Filter], nest: Nest) -> list[tuple[int, int]]:
         """The columns of a nest that conditions name."""

@@ -69,12 +69,12 @@ class JoinedTables:
         several = len(scope.tables) > 1
         self._implied = implied(scope, self.wanted) if several else []
         self._pull_out()
-        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled(self.wanted)}
+        self._implied_in = {each: implied(scope, each.on, self.wanted) for each in self.nests}
+        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled([*self.wanted, *self._implied])}
         for nest in self.nests:
             if nest.kind != "semi":
-                self.filters[nest] = self._compiled(nest.on)
+                self.filters[nest] = self._compiled([*nest.on, *self._implied_in[nest]])
         self.after = self._order_of_tables(clause)
-        self._implied_in = {each: implied(scope, each.on, self.wanted) for each in self.nests}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
 
     @property
@@ -188,7 +188,20 @@ class JoinedTables:
         depends = frozenset(at for each in nest.on for at in self.named(each)) - nest.tables
         joining = [each for each in nest.on if (named := self.named(each)) & tables and named - tables - set(constants)]
         materializes = all(self._compares_inside_with_outside(each, tables) for each in joining)
-        return SemijoinNest(tables, depends, nest.kind == "anti", materializes and not self._has_inner_nest(nest))
+        materializes = materializes and not self._has_inner_nest(nest)
+        compared = self._compared_columns(joining, tables) if materializes and len(tables) == 1 else None
+        return SemijoinNest(tables, depends, nest.kind == "anti", materializes, compared)
+
+    def _compared_columns(self, joining: Sequence[exp.Expr], tables: frozenset[int]) -> frozenset[int] | None:
+        """The columns of a table that are compared with others, if these are all that is compared."""
+        found = set()
+        for each in joining:
+            left, right = each.args["this"], each.args["expression"]
+            inner = left if self.named(left) <= tables else right
+            if not isinstance(inner, exp.Column):
+                return None
+            found.add(self.scope.column(inner)[1])
+        return frozenset(found) or None
 
     def _has_inner_nest(self, nest: Nest) -> bool:
         return any(each.within is nest for each in self.nests)

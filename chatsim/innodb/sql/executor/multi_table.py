@@ -105,7 +105,7 @@ class _MultiTable:
 
     def readings(self, run: Execution) -> list[Reading]:
         """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
-        run.pushes = self._alone
+        run.pushes = False
         run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
         view = run.session.view() if not run.shares else None
         found = []

@@ -219,6 +219,7 @@ class Names:
         self._compared = [(self._scope.compile(each), self._scope.kind(each)) for each in parts]
         subquery.variant = self._prepared(compared_variant(variant, may_be_null=may_be_null), Subquery("exists", None))
         subquery.null_matters = may_be_null
+        subquery.nulls_count = matters
         named = {self._scope.column(each)[0] for part in parts for each in part.find_all(exp.Column)}
         subquery.beside = [self._scope.tables[at][1] for at in named]
 

@@ -61,6 +61,7 @@ class Subquery:
         references: the columns of that one that it uses.
         variant: the query of its rows that equal one value, if IN can ask for them.
         null_matters: whether rows that are NULL are needed, too.
+        nulls_count: whether it makes a difference if IN is NULL and not false.
         beside: the tables of the query around it whose columns it is compared with.
     """
 
@@ -73,6 +74,7 @@ class Subquery:
         self.references: list[exp.Expr] = []
         self.variant: Query | None = None
         self.null_matters = False
+        self.nulls_count = True
         self.beside: list[Table] = []
         self._materializes = materializes
 
@@ -94,12 +96,12 @@ class Subquery:
         whole, rows = self.query.estimate(run, env)
         return whole + _CREATE + rows * ROW + times * ROW < times * looked
 
-    async def read(self, run: Execution, env: Env, *, looks: bool) -> list[tuple[Value, ...]]:
+    async def read(self, run: Execution, env: Env, *, looks: bool, most: int | None = None) -> list[tuple[Value, ...]]:
         """Its rows, as many as are needed; with ``looks`` those that equal the value that is asked for."""
         if looks:
             assert self.variant is not None
             return await self.variant.read(run, outer=env, most=None if self.null_matters else 1)
-        rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else None)
+        rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
         if self.quantifier in ("scalar", "row") and len(rows) > 1:
             raise database_error(1242, "Subquery returns more than 1 row")
         return rows
@@ -113,14 +115,24 @@ class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
         env: the environment of the query around it.
         key: where its rows are put; None to decide how they are read.
         looks: whether only rows are needed that equal the value that is asked for.
+        most: how many rows are needed; None is all.
     """
 
-    def __init__(self, subquery: Subquery, env: Env, key: tuple[object, ...] | None, *, looks: bool = False) -> None:
+    def __init__(
+        self,
+        subquery: Subquery,
+        env: Env,
+        key: tuple[object, ...] | None,
+        *,
+        looks: bool = False,
+        most: int | None = None,
+    ) -> None:
         super().__init__()
         self._subquery = subquery
         self._env = env
         self._key = key
         self._looks = looks
+        self._most = most
 
     async def answer(self, run: Execution) -> None:
         """Run the subquery."""
@@ -128,7 +140,7 @@ class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
         if self._key is None:
             env.found[subquery] = await evaluated(run, lambda: subquery.keeps_rows(run, env))
         else:
-            env.found[self._key] = await subquery.read(run, env, looks=self._looks)
+            env.found[self._key] = await subquery.read(run, env, looks=self._looks, most=self._most)
 
 
 async def all_hold(run: Execution, functions: Sequence[Function], env: Env) -> bool:
@@ -153,8 +165,17 @@ async def evaluated(run: Execution, compute: Callable[[], T]) -> T:
 def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
     subquery = scope.subqueries[node.args["number"]]
 
+    def any_row(env: Env) -> list[tuple[Value, ...]]:
+        key = (*subquery.key(env), "any row")
+        found: list[tuple[Value, ...]] | None = env.found.get(key)
+        if found is None:
+            raise SubqueryNeeded(subquery, env, key, most=1)
+        return found
+
     def rows(env: Env, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         looks = False
+        if subquery.variant is not None and list(values) == [None]:
+            return any_row(env)
         if subquery.variant is not None and None not in values:
             keeps = env.found.get(subquery)
             if keeps is None:
@@ -199,6 +220,8 @@ def _comparison(
 
     def value(env: Env) -> int | None:
         values = [function(env) for function in functions]
+        if subquery.variant is not None and values == [None]:  # it is NULL, unless there is no row
+            return (None if rows(env, values) else 0) if subquery.nulls_count else None
         found = [held(values, row) for row in rows(env, values)]
         if subquery.quantifier == "all":
             return 0 if False in found else None if None in found else 1

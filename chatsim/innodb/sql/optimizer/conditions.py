@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
-from chatsim.innodb.sql.expressions.queries import SubqueryValue
+from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.column_types import Text
@@ -73,6 +73,11 @@ class _Term:
     values: Sequence[Function]
     nodes: Sequence[exp.Expr]
 
+    @property
+    def outer(self) -> bool:
+        """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
+        return any(each.find(OuterValue) for each in self.nodes)
+
     def known(self, env: Env) -> list[Value] | None:
         """The values; None if the comparison can't be true, because they are NULL."""
         values = [value(env) for value in self.values]
@@ -106,6 +111,7 @@ class Equality:
         needs: the tables from whose rows the value comes.
         null_safe: NULL equals NULL.
         node: the expression of the value.
+        outer: whether it comes from a query around this one.
     """
 
     column: int
@@ -113,6 +119,7 @@ class Equality:
     needs: frozenset[int]
     null_safe: bool
     node: exp.Expr
+    outer: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,9 @@ class Conditions:
         self._known = set(known)
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
-        self._terms = [term for each in self.conjuncts for term in self._term(each)]
+        terms = [term for each in self.conjuncts for term in self._term(each)]
+        self._terms = [each for each in terms if not each.outer]
+        self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = self._all(self.conjuncts)
 
@@ -264,13 +273,13 @@ class Conditions:
     def equalities(self) -> list[Equality]:
         """The columns that have to equal a value, by which a row can be looked up."""
         found = []
-        for term in self._terms:
+        for term in (*self._terms, *self._outer_terms):
             if term.operator not in ("=", "<=>", IS_NULL):
                 continue
             (value,), (node,) = term.values, term.nodes
             if term.operator == IS_NULL or self._is_sorted_alike(term.column, node):
                 needs = frozenset(self._scope.column(each)[0] for each in node.find_all(exp.Column))
-                found.append(Equality(term.column, value, needs, term.operator != "=", node))
+                found.append(Equality(term.column, value, needs, term.operator != "=", node, term.outer))
         return found
 
     def _is_sorted_alike(self, column: int, node: exp.Expr) -> bool:
@@ -285,6 +294,11 @@ class Conditions:
         """Whether all conditions compare a column with one value, or with two (BETWEEN)."""
         kinds = (*_OPERATORS, exp.Between, exp.Is)
         return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts)
+
+    @property
+    def has_outer(self) -> bool:
+        """Whether a column is compared with a value of a query around this one."""
+        return bool(self._outer_terms)
 
     def index_conditions(self, index: Index, looked_up: int = 0) -> list[Function]:
         """The conditions that can be checked with the columns of an index alone, without the row.
@@ -406,6 +420,8 @@ class Conditions:
             case _Or(parts):
                 return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
             case _Term(column):
+                if tree.outer:
+                    return RangeTree()
                 values = tree.known(env)
                 if values is None:
                     return NOTHING
@@ -424,5 +440,6 @@ def _sides(node: exp.Expr) -> list[exp.Expr]:
 def _is_constant(node: Conjunct) -> bool:
     """Whether a condition has the same value for each row."""
     return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Boolean, exp.Literal, exp.Is)) and not any(
-        isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter) for each in node.walk()
+        isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter | OuterValue)
+        for each in node.walk()
     )

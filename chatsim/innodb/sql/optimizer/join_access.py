@@ -62,6 +62,11 @@ class Lookup:
         return frozenset(each.column for each in self.equalities)
 
     @property
+    def outer(self) -> bool:
+        """Whether a value comes from a query around this one."""
+        return any(each.outer for each in self.equalities)
+
+    @property
     def access(self) -> str:
         """The access type, as EXPLAIN names it."""
         return "eq_ref" if self.unique else "ref"
@@ -189,6 +194,21 @@ class TableEstimate:
         reading = replace(request, whole_rows=False)
         return any(reading.covers(each, entry=True) for each in request.indexes)
 
+    def loose_index(self, columns: frozenset[int]) -> Index | None:
+        """A covering index that begins with some columns."""
+        if self.request is None:
+            return None
+        width = len(columns)
+        found = [each for each in self.request.searchable if set(each.definition.columns[:width]) == columns]
+        return next((each for each in found if self.request.covers(each, entry=True)), None)
+
+    def loose_scan_cost(self, columns: frozenset[int]) -> float | None:
+        """The cost of reading a covering index that begins with some columns; None if there is none."""
+        index = self.loose_index(columns)
+        if index is None or self.request is None:
+            return None
+        return self.request.page_reads.entries(index, self.rows)
+
     def lookups(self, known: frozenset[int]) -> list[LookupCost]:
         """The lookups that are possible when some tables' rows are known."""
         usable: dict[int, Equality] = {}
@@ -219,7 +239,8 @@ class TableEstimate:
         lookup = Lookup(self.conditions, index, tuple(parts[:width] if unique else parts), unique, request)
         if unique:
             return LookupCost(lookup, 1.0, PAGE)
-        if not lookup.needs and (counted := counted_ref(request, self.ranges, index)) is not None:
+        outer = any(each.outer for each in lookup.equalities)
+        if not lookup.needs and not outer and (counted := counted_ref(request, self.ranges, index)) is not None:
             return LookupCost(lookup, float(counted.rows), counted.read_cost)
         rows = self.table.statistics.rows_per_key(index, len(parts))
         return LookupCost(lookup, rows, ref_cost(request, index, rows))

@@ -81,6 +81,7 @@ class Strategy(Enum):
     LOOKUP = "materialized, looked up"
     SCAN = "materialized, scanned"
     WEEDOUT = "duplicate weedout"
+    LOOSE_SCAN = "LooseScan"
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,14 @@ class SemijoinNest:
         depends: the tables outside of it that its conditions name.
         anti: only rows without a match are wanted.
         materializes: whether its rows may be kept: the others are only compared with them for equality.
+        compared: the columns of its only table that are compared with the others; None if there is more to compare.
     """
 
     tables: frozenset[int]
     depends: frozenset[int]
     anti: bool
     materializes: bool
+    compared: frozenset[int] | None = None
 
 
 @dataclass
@@ -258,6 +261,7 @@ class JoinSearch:
                 once = (inner[-1].cost if inner else 0.0) + _CREATE + kept * ROW
                 yield cost + once + rows * ROW, rows, Semijoin(Strategy.LOOKUP, number, first, inner)
         if contiguous and not behind and nest.materializes and not nest.anti:
+            yield from self._loose(order, number, nest, first)
             yield self._scanned(order, number, nest, first, last)
         if not nest.anti:
             yield self._weeded(order, number, first)
@@ -286,6 +290,19 @@ class JoinSearch:
             prefix, placed = (*prefix, position), placed | {each.at}
             fanout *= position.fetched * position.filter
         return prefix[-1].cost, rows * fanout, Semijoin(Strategy.SCAN, number, first, inner)
+
+    def _loose(
+        self, order: tuple[Position, ...], number: int, nest: SemijoinNest, first: int
+    ) -> Iterator[tuple[float, float, Semijoin]]:
+        """The table of a subquery is read in the order of an index, one row for each value."""
+        position = order[first]
+        read = None if nest.compared is None else position.table.loose_scan_cost(nest.compared)
+        if read is None or position.lookup is not None or position.table.is_range:
+            return
+        rows = order[first - 1].rows if first else 1.0
+        for each in order[first + 1 :]:
+            rows *= each.fetched * each.filter
+        yield order[-1].cost - position.read_cost + read, rows, Semijoin(Strategy.LOOSE_SCAN, number, first)
 
     def _weeded(self, order: tuple[Position, ...], number: int, first: int) -> tuple[float, float, Semijoin]:
         """The rows that come up again are dropped."""
