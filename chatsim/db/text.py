@@ -76,7 +76,7 @@ def parts(sql: str) -> list[Part]:
             continue
         if token.lastgroup == "comment":
             found.append(Part(token[0].strip(), is_comment=True))
-        elif token.lastgroup != "semicolon":
+        elif token.lastgroup != "semicolon" or (start is not None and _is_within_body(sql[start : token.start()])):
             start, end = token.start() if start is None else start, token.end()
         elif start is not None:
             found.append(Part(sql[start:end], is_comment=False))
@@ -84,6 +84,26 @@ def parts(sql: str) -> list[Part]:
     if start is not None:
         found.append(Part(sql[start:end], is_comment=False))
     return found
+
+
+_WITH_BODY = re.compile(r"CREATE\s+(?:DEFINER\s*=\s*\S+\s+)?(?:TRIGGER|PROCEDURE|FUNCTION|EVENT)\b", re.IGNORECASE)
+_OPENS = re.compile(r"BEGIN|CASE|IF|LOOP|REPEAT|WHILE")
+_BEFORE_STATEMENT = ("", ";", "BEGIN", "THEN", "ELSE", "DO", "LOOP", "REPEAT", "ROW")
+
+
+def _is_within_body(text: str) -> bool:
+    """Whether a statement that begins so goes on behind a semicolon: the body of a trigger is a block of statements."""
+    if _WITH_BODY.match(text) is None:
+        return False
+    depth, before = 0, ""
+    words = re.findall(r"[A-Za-z_]\w*|;", re.sub(r"'(?:[^'\\]|\\.|'')*'|\"[^\"]*\"|`[^`]*`", " x ", text))
+    for word in (each.upper() for each in words):
+        if word == "END":
+            depth -= 1
+        elif _OPENS.fullmatch(word) and before != "END" and (word in ("BEGIN", "CASE") or before in _BEFORE_STATEMENT):
+            depth += 1
+        before = word
+    return depth > 0
 
 
 def quoted(name: str) -> str:

@@ -22,7 +22,7 @@ from chatsim.innodb.sql.session_syntax import Deallocate, Execute, Prepare
 from chatsim.innodb.sql.syntax import Definition
 from chatsim.innodb.storage.values import Value, as_text
 
-__all__ = ["execute", "prepared_statement"]
+__all__ = ["evaluate", "execute", "prepared_statement"]
 
 _NO_SNAPSHOT = (
     "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase"
@@ -110,11 +110,11 @@ async def _release(node: Release, session: StatementContext, _: Sequence[Any]) -
 @execute.register
 async def _do(node: Do, session: StatementContext, args: Sequence[Any]) -> Answer:
     for each in node.expressions:
-        await _evaluate(each, session, args)
+        await evaluate(each, session, args)
     return Answer()
 
 
-async def _evaluate(node: exp.Expr, session: StatementContext, args: Sequence[Any]) -> Value:
+async def evaluate(node: exp.Expr, session: StatementContext, args: Sequence[Any]) -> Value:
     """The value of an expression without tables; user-level locks in it are waited for, and sleep is slept."""
     if node.find(exp.Query) is not None:
         return (await session.query(exp.select(node.copy()), args))[0][0]
@@ -143,7 +143,7 @@ async def _value_of(item: exp.SetItem, session: StatementContext, args: Sequence
     target, source = item.this.left, item.this.right
     if isinstance(source, exp.Column | exp.Var) and not isinstance(target, exp.Parameter):
         return source.name
-    return await _evaluate(source, session, args)
+    return await evaluate(source, session, args)
 
 
 async def _set_item(item: exp.SetItem, session: StatementContext, value: Value, kind: str | None) -> None:
@@ -197,7 +197,7 @@ def _set_characteristics(item: exp.SetItem, session: StatementContext) -> None:
 
 @execute.register
 async def _prepare(node: Prepare, session: StatementContext, args: Sequence[Any]) -> Answer:
-    text = await _evaluate(node.expression, session, args)
+    text = await evaluate(node.expression, session, args)
     session.statements.pop(node.this.lower(), None)
     found = session.engine.prepared.prepare("NULL" if text is None else as_text(text))
     if len(found) != 1:

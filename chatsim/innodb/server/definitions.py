@@ -21,7 +21,7 @@ from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.executor.statements import prepare
 from chatsim.innodb.sql.expressions import unsupported
 
-__all__ = ["define"]
+__all__ = ["change_definitions", "define"]
 
 Change: TypeAlias = Callable[[], None]
 
@@ -74,7 +74,7 @@ def _is_about_temporary_tables(node: exp.Expr) -> bool:
     return isinstance(node, syntax.DropTables) and bool(node.args["temporary"])
 
 
-async def _execute(session: StatementContext, plan: Callable[[], Change], *names: str) -> None:
+async def change_definitions(session: StatementContext, plan: Callable[[], Change], *names: str) -> None:
     """Commit, and change definitions, with the named tables alone."""
     with contextlib.suppress(DatabaseError):  # an error comes after the commit
         plan()  # but what the model does not have is refused before it
@@ -86,6 +86,9 @@ async def _execute(session: StatementContext, plan: Callable[[], Change], *names
     finally:
         session.engine.log.force()
         session.engine.prepared.invalidate()
+        for table in session.engine.tables.values():
+            for trigger in table.triggers:
+                trigger.forget()
         session.rollback()  # which releases the tables
 
 
@@ -99,7 +102,7 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
         ddl.create_table(node, session.temporary, session.tables, session)()
         session.note_temporary(made=True)
         return Answer()
-    await _execute(
+    await change_definitions(
         session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session.tables, session))
     )
     return Answer()
@@ -139,7 +142,7 @@ async def _truncate(node: exp.TruncateTable, session: StatementContext) -> Answe
         ddl.truncate(session.temporary[name])()
         return Answer()
     table = session.engine.table
-    await _execute(session, lambda: _new_table(session, name, ddl.truncate(table(name))), name)
+    await change_definitions(session, lambda: _new_table(session, name, ddl.truncate(table(name))), name)
     return Answer()
 
 
@@ -180,7 +183,7 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
 
         return altered
 
-    await _execute(session, plan, name)
+    await change_definitions(session, plan, name)
     if any(isinstance(each, syntax.SwitchKeys) for each in actions):
         answer.warnings.append((1031, f"Table storage engine for '{name}' doesn't have this option"))
     return answer
@@ -188,7 +191,7 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
 
 async def _rename_tables(pairs: list[tuple[str, str]], session: StatementContext) -> Answer:
     names = [name for pair in pairs for name in pair]
-    await _execute(session, lambda: ddl.rename_tables(pairs, session.engine.tables), *names)
+    await change_definitions(session, lambda: ddl.rename_tables(pairs, session.engine.tables), *names)
     return Answer()
 
 
@@ -203,7 +206,7 @@ async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> An
     kept = [name for name in names if name not in session.temporary]
     own = [name for name in names if name in session.temporary]
     answer = Answer(warnings=_unknown(kept, tables) if exists else [])
-    await _execute(session, lambda: ddl.drop_tables(kept, tables, exists=exists), *kept)
+    await change_definitions(session, lambda: ddl.drop_tables(kept, tables, exists=exists), *kept)
     ddl.drop_tables(own, session.temporary, exists=True)()
     return answer
 

@@ -141,6 +141,11 @@ class Engine:
 
     # -- tables
 
+    @property
+    def has_triggers(self) -> bool:
+        """Whether some table has triggers."""
+        return any(table.triggers for table in self.tables.values())
+
     def table(self, name: str) -> Table:
         """A table by its name. Raises a `DatabaseError`."""
         found = self.tables.get(name)

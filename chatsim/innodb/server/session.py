@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.server import control, table_locks, xa
+from chatsim.innodb.server import control, table_locks, triggers, xa
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
@@ -83,7 +83,10 @@ class EngineSession(StatementContext):
     async def _work_on(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
         try:
             own = self._uses_temporary(prepared)
-            for name in prepared.tables:
+            names = prepared.tables
+            if self.engine.has_triggers and prepared.writes:
+                names = sorted({*names, *triggers.tables_of_triggers(self, prepared.node)})
+            for name in names:
                 if not own or name not in self.temporary:
                     await self.use_table(name, writes=prepared.writes)
             statement = prepare(prepared.node, self.table) if own else prepared.bind()

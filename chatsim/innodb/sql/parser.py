@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import ClassVar
@@ -17,6 +18,7 @@ from chatsim.db.session import Isolation
 from chatsim.db.text import statements
 from chatsim.innodb.sql.session_parser import SessionParser
 from chatsim.innodb.sql.session_syntax import UnlockTables
+from chatsim.innodb.sql.trigger_parser import create_trigger, signalled
 
 __all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
 
@@ -188,6 +190,7 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("DROP", "TABLES"): lambda parser: parser.drop_tables(),
     ("DROP", "TEMPORARY", "TABLE"): lambda parser: parser.drop_tables(temporary=True),
     ("DROP", "INDEX"): lambda parser: parser.drop_index(),
+    ("DROP", "TRIGGER"): lambda parser: parser.drop_trigger(),
     ("PREPARE",): lambda parser: parser.prepare(),
     ("EXECUTE",): lambda parser: parser.execute(),
     ("DEALLOCATE", "PREPARE"): lambda parser: parser.deallocate(),
@@ -233,6 +236,18 @@ class _Dialect(MySQL):
         """See `_Parser`."""
 
 
+def _parsed(text: str) -> exp.Expr:
+    """The tree of one statement."""
+    if (made := _BEGINNING.match(text)) is not None:
+        return create_trigger(text, _parsed) if made["create"] else signalled(text, _parsed)
+    (statement,) = _Dialect().parse(text)
+    assert statement is not None
+    return statement
+
+
+_BEGINNING = re.compile(r"(?P<create>CREATE\s+(?:DEFINER\s*=\s*\S+\s+)?TRIGGER\b)|SIGNAL\b", re.IGNORECASE)
+
+
 @lru_cache(maxsize=4096)
 def parse(sql: str) -> tuple[exp.Expr, ...]:
     """The statements of a text. Each has its own text in ``meta["text"]``; placeholders are numbered from 0.
@@ -240,13 +255,11 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
     Raises:
         DatabaseError: the text is not valid SQL (1064).
     """
-    dialect = _Dialect()
     found = []
     number = 0
     try:
         for text in statements(sql):
-            (statement,) = dialect.parse(text)
-            assert statement is not None
+            statement = _parsed(text)
             if isinstance(statement, exp.Alias | exp.Condition):  # to sqlglot, an expression is a statement
                 raise database_error(1064, f"You have an error in your SQL syntax near '{text}' at line 1")
             statement.meta["text"] = text

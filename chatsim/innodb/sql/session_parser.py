@@ -6,12 +6,18 @@ from sqlglot import exp
 
 from chatsim.innodb.sql import session_syntax as syntax
 from chatsim.innodb.sql.definition_parser import DefinitionParser
+from chatsim.innodb.sql.trigger_parser import DropTrigger
 
 __all__ = ["SessionParser"]
 
 
 class SessionParser(DefinitionParser):
     """The part of the model's parser that reads statements about sessions."""
+
+    def drop_trigger(self) -> exp.Expr:
+        """DROP TRIGGER, from the name on."""
+        exists = self._say("IF", "EXISTS")
+        return DropTrigger(this=self._named(), exists=exists)
 
     def prepare(self) -> exp.Expr:
         """PREPARE, from the name on."""

@@ -82,6 +82,16 @@ class RowOperations:
         self._lock_wait_timeout = lock_wait_timeout
         self._duplicates: Mode = duplicates
 
+    def locking_duplicates(self, mode: Mode) -> RowOperations:
+        """The same operations, which lock duplicates in another mode."""
+        if mode == self._duplicates:
+            return self
+        return RowOperations(
+            *(self.trx, self.locks, self._history, self._lock_wait_timeout),
+            duplicates=mode,
+            checks_foreign_keys=self.checks_foreign_keys,
+        )
+
     # -- locks
 
     async def lock_table(self, table: Table, mode: TableMode) -> None:

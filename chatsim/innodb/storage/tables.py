@@ -63,6 +63,7 @@ class Table:
         altered: the transaction that changed its columns: older read views can't read it; None if there is none.
         expressions: the generated columns, also the hidden ones of functional key parts, by their expressions.
         partitioning: how it is divided into partitions; None if it is not.
+        triggers: its triggers, in the order in which they were made.
         temporary: whether it is a temporary table, which only its session has.
         transactional: whether its changes are undone by ROLLBACK: not those of a table in memory.
         declared: what it was declared as, for statements that change it or make another one like it.
@@ -82,6 +83,7 @@ class Table:
     altered: Transaction | None = None
     expressions: dict[str, int] = field(default_factory=dict)
     partitioning: Partitioning | None = None
+    triggers: list[Any] = field(default_factory=list)
     temporary: bool = False
     transactional: bool = True
     declared: Any = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.triggers import fire
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 
@@ -58,10 +59,16 @@ class RowChanges:
     async def delete(self, table: Table, record: Record, row: Sequence[Value]) -> None:
         """Delete a row, and count it; one that is deleted already is not. Raises a `DatabaseError`."""
         try:
-            if record.deleted or not await apply_to_children(self._run.rows, table, row, None):
+            if record.deleted:
+                return
+            if table.triggers:
+                await fire(self._run, table, "BEFORE", "DELETE", old=row)
+            if not await apply_to_children(self._run.rows, table, row, None):
                 return
             if not record.deleted:  # a row that is its own child is deleted already
                 await self._run.rows.delete(table, record)
+            if table.triggers:
+                await fire(self._run, table, "AFTER", "DELETE", old=row)
         except DatabaseError as error:
             self._let_pass(error)
             return

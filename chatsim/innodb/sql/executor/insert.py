@@ -27,6 +27,7 @@ from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Each, Select
 from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
+from chatsim.innodb.sql.executor.triggers import fire, fires
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.values_query import ValuesQuery
 from chatsim.innodb.sql.expressions import Env, Function, Scope
@@ -216,6 +217,9 @@ class _RowWriter:
         """Write one row."""
         insert, run, table = self._insert, self._run, self._table
         row, generates = self._fill_defaults(given, number)
+        if table.triggers:
+            row = self._completed(await fire(run, table, "BEFORE", "INSERT", new=row), number)
+            generates = generates and row[cast("int", table.auto)] == 0
         if not await self._check_foreign_keys(row):
             return
         generated = 0
@@ -243,7 +247,16 @@ class _RowWriter:
                 replaced += 1
             else:
                 self._numbers.tried(generated, used=True)
+                if self._table.triggers:
+                    await fire(self._run, self._table, "AFTER", "INSERT", new=row)
                 return 1 + replaced
+
+    def _completed(self, row: tuple[Value, ...], number: int) -> tuple[Value, ...]:
+        """A row that triggers have changed, with its generated columns."""
+        made = list(row)
+        generate(self._table, made, number, self._run.warn, strict=self._strict)
+        check_constraints(self._table, made)
+        return tuple(made)
 
     async def _resolve_duplicate(
         self, duplicate: DuplicateError, row: tuple[Value, ...], number: int, generated: int
@@ -359,20 +372,29 @@ class _RowWriter:
             self._last = cast("int", row[table.auto])
             if generated and table.auto in {at for at, _ in insert.updates}:
                 self._numbers.changed(generated, self._last)
-        if row == hit.row:
+        if table.triggers:
+            row = self._completed(await fire(run, table, "BEFORE", "UPDATE", old=hit.row, new=row), number)
+        if row != hit.row and not await self._update(hit, row):
             return
+        if table.triggers:
+            await fire(run, table, "AFTER", "UPDATE", old=hit.row, new=row)
+
+    async def _update(self, hit: Hit, row: tuple[Value, ...]) -> bool:
+        """Change a row, and count it; False if it has to stay."""
+        insert, run, table = self._insert, self._run, self._table
         if not await self._check_foreign_keys(row, hit.row):
-            return
+            return False
         try:
             await run.rows.update(table, hit.record, row)
         except DuplicateError as other:
             if not insert.ignore:
                 raise database_error(1062, str(other)) from other
             run.warn(1062, str(other))
-            return
+            return False
         run.answer.affected += 2
         if table.auto is not None:
             table.numbered(cast("int", row[table.auto]))
+        return True
 
     async def _check_foreign_keys(self, row: Sequence[Value], before: Sequence[Value] | None = None) -> bool:
         """Whether foreign keys allow a row; with IGNORE a violation is a warning."""
@@ -399,15 +421,19 @@ class _RowWriter:
         hit = await self._lock_duplicate(duplicate)
         definitions = [each.definition for each in table.indexes]
         behind = definitions[definitions.index(duplicate.index.definition) + 1 :]
-        if not any(each.unique for each in behind) and not table.children:
+        if not any(each.unique for each in behind) and not table.children and not fires(table, "DELETE"):
             if table.hidden is not None:
                 row = (*row[: table.hidden], hit.row[table.hidden])
             if row == hit.row:
                 return 1
             await rows.update(table, hit.record, row)
             return 2
+        if table.triggers:
+            await fire(self._run, table, "BEFORE", "DELETE", old=hit.row)
         if not await apply_to_children(rows, table, hit.row, row, deleted=True):
             return 0
         if not hit.record.deleted:
             await rows.delete(table, hit.record)
+        if table.triggers:
+            await fire(self._run, table, "AFTER", "DELETE", old=hit.row)
         return None

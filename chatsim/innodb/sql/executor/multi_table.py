@@ -28,6 +28,7 @@ from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.executor.subqueries import evaluated
+from chatsim.innodb.sql.executor.triggers import fires
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
@@ -148,6 +149,8 @@ class MultiTableUpdate(_MultiTable):
             by_table.setdefault(at, []).append(named)
         for at in sorted(by_table):
             self.target(at)
+            if fires(self.joined.table(at), "UPDATE"):
+                raise unsupported("UPDATE of several tables, of which one has triggers")
             self.assignments[at] = compile_assignments(self.scope, self.joined.table(at), by_table[at])
         for at, assignments in self.assignments.items():
             self.joined.changed[at] = {column for column, _ in assignments}

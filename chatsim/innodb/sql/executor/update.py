@@ -18,7 +18,8 @@ from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
-from chatsim.innodb.sql.expressions import Env, Scope
+from chatsim.innodb.sql.executor.triggers import fire, fires
+from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
@@ -167,6 +168,8 @@ class Update:
     def __init__(self, node: exp.Update, find: Find) -> None:
         refuse(node, "from_", "returning")
         self.target = _Target(node, find)
+        if self.target.ignore and fires(self.target.table, "UPDATE"):
+            raise unsupported("UPDATE IGNORE of a table with triggers")
         before = set(self.target.scope.read)
         assigned = [self.target.names.resolve(each) for each in node.expressions]
         self._assignments = compile_assignments(self.target.scope, self.target.table, assigned)
@@ -196,8 +199,12 @@ class Update:
         async def act(hit: Hit) -> None:
             env.rows[0] = hit.row
             row = await evaluated(run, changed)
+            if table.triggers:
+                row = await fire(run, table, "BEFORE", "UPDATE", old=hit.row, new=row)
             if row != hit.row or not (self._comparable or run.session.reads_whole_rows):
                 await changes.update(table, hit.record, hit.row, row, self.written)
+            if table.triggers:
+                await fire(run, table, "AFTER", "UPDATE", old=hit.row, new=row)
 
         await target.each(run, act, self.written)
         run.answer.insert_id = run.session.named_insert_id or 0
