@@ -6,19 +6,25 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import numpy as np
+
 __all__ = ["prepare"]
 
 _SLICE = 0.01
 
 
-async def prepare(share: float) -> Callable[[asyncio.Event], Awaitable[None]]:
-    """Get ready to burn ``share`` of one core, at most all of it, in slices of 10 ms."""
-    burnt_in_a_slice = _SLICE * min(share, 1.0)
+async def prepare(seconds: list[float], burnt: list[float]) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Get ready to burn ``burnt`` seconds of processor time by each of ``seconds`` after the start, on one core.
+
+    What it could not burn in time, since others had the processor, it burns afterwards.
+    """
 
     async def run(stop: asyncio.Event) -> None:
+        begun, before = time.monotonic(), time.process_time()
         while not stop.is_set():
             until = time.monotonic() + _SLICE
-            enough = time.process_time() + burnt_in_a_slice
+            due = before + float(np.interp(until - begun, seconds, burnt))
+            enough = min(due, time.process_time() + _SLICE)
             while time.process_time() < enough:
                 pass
             await asyncio.sleep(max(0.0, until - time.monotonic()))

@@ -22,6 +22,7 @@ Prepare = Callable[..., Awaitable[Callable[[asyncio.Event], Awaitable[T]]]]
 
 _SPAWN = multiprocessing.get_context("spawn")
 _PATIENCE = 60.0
+_PACE_SECONDS = 0.05
 
 
 class ChildError(Exception):
@@ -34,13 +35,15 @@ class Ended(Generic[T]):
 
     Attributes:
         value: what its coroutine returned.
-        cpu: the seconds of processor time that it took while it ran.
+        cpu: the seconds of processor time that it took while it ran, in the program and in the kernel.
         seconds: how long it ran.
+        pace: how it took them: some of the seconds since its start, and the processor time that it had taken by then.
     """
 
     value: T
     cpu: float
     seconds: float
+    pace: tuple[list[float], list[float]] = ([0.0], [0.0])
 
 
 class Child(Generic[T]):
@@ -111,8 +114,20 @@ async def _run(pipe: Connection, prepare: Prepare[Any], args: tuple[Any, ...]) -
 
     loop.add_reader(pipe.fileno(), told)
     begun, before = time.monotonic(), _cpu()
+    seconds, taken = [0.0], [0.0]
+
+    async def note() -> None:
+        while True:
+            await asyncio.sleep(_PACE_SECONDS)
+            seconds.append(time.monotonic() - begun)
+            taken.append(_cpu() - before)
+
+    noting = asyncio.create_task(note())
     value = await run(stop)
-    pipe.send(Ended(value, _cpu() - before, time.monotonic() - begun))
+    noting.cancel()
+    seconds.append(time.monotonic() - begun)
+    taken.append(_cpu() - before)
+    pipe.send(Ended(value, taken[-1], seconds[-1], (seconds, taken)))
 
 
 def _cpu() -> float:

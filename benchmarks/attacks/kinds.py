@@ -47,6 +47,10 @@ _AT_ONCE = 64
 """Connections that are being opened at a time."""
 
 _PATIENCE = 20.0
+_REFUSED_SECONDS = 0.1
+"""So long a client waits after its connection was refused."""
+_PAUSE_SECONDS = 0.01
+"""So long one waits that only wants to send frames."""
 
 
 @dataclass
@@ -66,26 +70,34 @@ Run = Callable[[asyncio.Event], Awaitable[Attacked]]
 
 
 async def frames(place: Place, pair: tuple[int, int], seed: int, share: int, clients: int) -> Run:
-    """Send ``share`` hostile frames over ``clients`` connections at a time, half of which log in before."""
+    """Send ``share`` hostile frames over ``clients`` connections at a time, half of which log in before.
+
+    Each client has an address of its own. Frames whose connection is refused are counted, too.
+    """
     raise_descriptors()
     uid, friend = pair
     drawn = HostileFrames(seed, bodies(uid, friend, place.threads[pair]))
     done = Attacked()
-    left = iter(range(share))
 
     async def client(at: int, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            connection = await _opened(place, source(at), uid if at % 2 else None, done)
+            connection = await _opened(place, source(seed * clients + at), uid if at % 2 else None, done)
             if connection is None:
                 continue
-            for _ in left:
+            first = True
+            while done.counts["frames"] < share and not stop.is_set():
                 raw, hangs_up = drawn.next()
+                answered = await _answered(connection, raw, hangs_up=hangs_up, done=done)
                 done.counts["frames"] += 1
-                if not await _answered(connection, raw, hangs_up=hangs_up, done=done) or stop.is_set():
+                if connection.reset and first:
+                    done.counts["frames on refused connections"] += 1
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                first = False
+                if not answered:
                     break
-            else:
-                stop.set()
             connection.close()
+            if done.counts["frames"] >= share:
+                return
 
     async def run(stop: asyncio.Event) -> Attacked:
         await asyncio.gather(*(client(at, stop) for at in range(clients)))
@@ -107,7 +119,7 @@ async def _opened(place: Place, address: str, uid: int | None, done: Attacked) -
         done.counts["connections refused"] += 1
         if connection is not None:
             connection.close()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(_REFUSED_SECONDS)
         return None
     return connection
 

@@ -90,7 +90,7 @@ def attacks(size: Size) -> list[Attack]:
     return [
         Attack(
             "frames",
-            f"{size.frames:,} hostile frames, from 32 connections at a time",
+            f"{size.frames:,} hostile frames, from 32 addresses",
             [
                 (kinds.frames, ((_HOSTILE, _ACCOMPLICE), at, share, 32 // size.processes))
                 for at in range(size.processes)

@@ -41,9 +41,10 @@ async def make(system: System, attack: plan.Attack, size: plan.Size, findings: F
     findings.memory = after.memory - start_memory
     findings.descriptors = max(findings.descriptors, after.descriptors - before.descriptors)
     findings.notices += noticed.notices.total()
-    burning = [(burner.prepare, (share / len(ended),)) for _ in ended]
-    quiet, _ = await _beside(system, burning, min(seconds, _BURNT_SECONDS), with_place=False)
+    burning = [(burner.prepare, each.pace) for each in ended]
+    quiet, burners = await _beside(system, burning, min(seconds, _BURNT_SECONDS), with_place=False)
     findings.burnt.add(quiet.latencies, quiet.failed)
+    findings.burnt_shares.append(sum(each.cpu / each.seconds for each in burners))
 
 
 def _add(counts: Counter[str], more: Counter[str]) -> None:

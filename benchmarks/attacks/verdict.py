@@ -26,7 +26,7 @@ _AMPLIFIED = 1.1
 """One answer may be this many times what it has once."""
 
 _TIMES = ("p50", "p99", "beside the burner", "ratio", "slowest", "beside the burner")
-_HEAD = ("attack", "what was sent", "cores", *_TIMES, "failed", "met")
+_HEAD = ("attack", "what was sent", "cores", "burnt", *_TIMES, "failed", "met")
 
 
 @dataclass
@@ -57,7 +57,8 @@ class Findings:
         attacked: of innocent users during the attack.
         burnt: of innocent users beside a process that burns as much processor time as the attackers took.
         counts: what the attackers have done.
-        shares: the cores that the attackers took, in each repeat.
+        shares: the cores that the attackers took, in each repeat, in programs and in the kernel.
+        burnt_shares: the cores that the burner took, in each repeat.
         seconds: how long the attack lasted.
         tracebacks: how many are in the node's log.
         log: bytes that the node has logged.
@@ -73,6 +74,7 @@ class Findings:
     burnt: Latencies = field(default_factory=Latencies)
     counts: Counter[str] = field(default_factory=Counter)
     shares: list[float] = field(default_factory=list)
+    burnt_shares: list[float] = field(default_factory=list)
     seconds: float = 0.0
     tracebacks: int = 0
     log: int = 0
@@ -151,7 +153,7 @@ def _cells(found: Findings, *, times: bool) -> list[str]:
     one, other = found.attacked.ms(), found.burnt.ms()
     p50, p99, base = percentile(one, 50), percentile(one, 99), percentile(other, 99)
     ratio = p99 / base if p99 is not None and base else None
-    cells = [f"{np.mean(found.shares):.2f}" if found.shares else "–"]
+    cells = [f"{np.mean(shares):.2f}" if shares else "–" for shares in (found.shares, found.burnt_shares)]
     cells += [f"{value:.1f}" if value is not None else "–" for value in (p50, p99, base, ratio)]
     cells += [f"{values.max():.0f}" if len(values) else "–" for values in (one, other)]
     met = "**no**" if broken(found, times=times) else "yes"

@@ -48,10 +48,12 @@ class Connection:
 
     Attributes:
         received: how many bytes were heard.
+        reset: whether the server has closed it without a word, and without reading what was sent.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.received = 0
+        self.reset = False
         self._reader = reader
         self._writer = writer
 
@@ -78,8 +80,12 @@ class Connection:
 
     async def send(self, data: bytes) -> None:
         """Send bytes. Raises `OSError`."""
-        self._writer.write(data)
-        await self._writer.drain()
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except ConnectionError:
+            self.reset = True
+            raise
 
     async def ask(self, message: Message) -> bytes | None:
         """Send a request; the body of its reply, or None if the server hangs up."""
@@ -104,6 +110,7 @@ class Connection:
         try:
             return await self._reader.read(65_536)
         except ConnectionError:
+            self.reset = True
             return b""
 
     def hang_up(self) -> None:

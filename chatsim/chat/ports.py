@@ -107,8 +107,15 @@ class Listener(Protocol):
 class Network(Protocol):
     """Connections between addresses."""
 
-    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+    async def listen(
+        self,
+        address: Address,
+        accept: Callable[[Stream], Awaitable[None]],
+        welcomes: Callable[[Address], bool] | None = None,
+    ) -> Listener:
         """Bind ``address`` and run ``accept`` as a task for each connection; its stream is closed when it returns.
+
+        A connection whose peer ``welcomes`` says no to is refused before anything is made for it.
 
         Raises `OSError` when the address is in use.
         """

@@ -19,7 +19,15 @@ from chatsim.simulation.links import Link, Topology
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Breakable", "Endpoint", "SimulatedHost", "SimulatedListener", "SimulatedNetwork", "SimulatedStream"]
+__all__ = [
+    "Breakable",
+    "Endpoint",
+    "SimulatedHost",
+    "SimulatedListener",
+    "SimulatedNetwork",
+    "SimulatedStream",
+    "Welcomes",
+]
 
 
 class Endpoint(Protocol):
@@ -48,6 +56,9 @@ A = TypeVar("A", bound=Endpoint)
 
 Accept: TypeAlias = "Callable[[SimulatedStream[A]], Awaitable[None]]"
 """The function that a listener calls with a new connection. It has to close the connection."""
+
+Welcomes: TypeAlias = "Callable[[A], bool]"
+"""The function that says whether a listener wants a connection from a peer."""
 
 _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
 
@@ -148,13 +159,16 @@ class SimulatedNetwork(Generic[A]):
         """Forget a connection of `opened`."""
         self._channel(here, there).forget(connection)
 
-    def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
-        """Bind ``address``. Raises `OSError` when it is in use."""
+    def listen(self, address: A, accept: Accept[A], welcomes: Welcomes[A] | None = None) -> SimulatedListener[A]:
+        """Bind ``address``. A connection whose peer ``welcomes`` says no to is refused.
+
+        Raises `OSError` when the address is in use.
+        """
         if address.port == 0:
             address = self._free_address(address.host)
         if address in self._listeners:
             raise OSError(EADDRINUSE, f"address in use: {address}")
-        self._listeners[address] = listener = SimulatedListener(address, accept, self._listeners)
+        self._listeners[address] = listener = SimulatedListener(address, accept, welcomes, self._listeners)
         return listener
 
     async def connect(self, here: str, address: A) -> SimulatedStream[A]:
@@ -175,10 +189,10 @@ class SimulatedNetwork(Generic[A]):
     def _establish(self, here: str, address: A, there: _Channel, back: _Channel) -> SimulatedStream[A] | None:
         """Hand the listener at ``address`` its end of a new connection, and return the other end."""
         listener = self._listeners.get(address)
-        if listener is None:
+        if listener is None or not listener.welcomes(peer := self._free_address(here)):
             return None
         request, reply = _Pipe(there, back, self._window), _Pipe(back, there, self._window)
-        listener.admit(SimulatedStream(request, reply, self._free_address(here)))
+        listener.admit(SimulatedStream(request, reply, peer))
         return SimulatedStream(reply, request, address)
 
     def _free_address(self, host: str) -> A:
@@ -193,9 +207,9 @@ class SimulatedHost(Generic[A]):
         self._network = network
         self._name = name
 
-    async def listen(self, address: A, accept: Accept[A]) -> SimulatedListener[A]:
+    async def listen(self, address: A, accept: Accept[A], welcomes: Welcomes[A] | None = None) -> SimulatedListener[A]:
         """Bind ``address``; see `SimulatedNetwork.listen`."""
-        return self._network.listen(address, accept)
+        return self._network.listen(address, accept, welcomes)
 
     async def connect(self, address: A) -> SimulatedStream[A]:
         """Open a connection; see `SimulatedNetwork.connect`."""
@@ -211,15 +225,26 @@ class SimulatedListener(Generic[A]):
 
     capacity = math.inf
 
-    def __init__(self, address: A, accept: Accept[A], listeners: dict[A, SimulatedListener[A]]) -> None:
+    def __init__(
+        self,
+        address: A,
+        accept: Accept[A],
+        welcomes: Welcomes[A] | None,
+        listeners: dict[A, SimulatedListener[A]],
+    ) -> None:
         self._address = address
         self._accept = accept
+        self._welcomes = welcomes
         self._listeners = listeners
 
     @property
     def address(self) -> A:
         """The address in use, with the real port."""
         return self._address
+
+    def welcomes(self, peer: A) -> bool:
+        """Whether a connection from ``peer`` is wanted."""
+        return self._welcomes is None or self._welcomes(peer)
 
     def admit(self, stream: SimulatedStream[A]) -> asyncio.Task[None]:
         """Start the accept coroutine for a new connection. The loop keeps its tasks alive."""

@@ -82,14 +82,24 @@ async def test_one_that_is_killed_is_said_to_have_died():
         await child.ended()
 
 
-async def test_the_burner_burns_its_share_and_not_much_more():
-    run = await burner.prepare(0.3)
+async def test_its_pace_tells_when_it_took_its_processor_time():
+    child = Child(busy, 0.2)
+    await child.ready()
+    child.go()
+    ended = await child.ended()
+    seconds, taken = ended.pace
+    assert (seconds[0], taken[0]) == (0, 0)
+    assert (seconds[-1], taken[-1]) == (ended.seconds, ended.cpu)
+    assert seconds == sorted(seconds)
+    assert taken == sorted(taken)
+
+
+async def test_the_burner_burns_as_much_as_it_is_told_also_if_it_is_late():
+    run = await burner.prepare([0.0, 0.01, 0.02], [0.0, 0.0, 0.05])  # 0.05 s of processor time don't fit into 0.01 s
     stop = asyncio.Event()
     before = time.process_time()
     burning = asyncio.create_task(run(stop))
-    for _ in range(20):
-        await asyncio.sleep(0)  # each lets it go on by at most one slice
+    while time.process_time() - before < 0.05:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
     stop.set()
     await burning
-    burnt = time.process_time() - before
-    assert burnt >= 0.003  # one slice at least

@@ -75,6 +75,32 @@ async def test_what_is_sent_comes_back(network):
 
 
 @in_both_worlds
+async def test_who_is_not_welcome_is_refused_or_hung_up_on_before_anybody_serves_him(network):
+    asked, served = [], []
+
+    async def accept(stream):
+        served.append(stream)
+
+    def welcomes(peer):
+        asked.append(peer.host)
+        return False
+
+    listener = await network.listen(ANYWHERE, accept, welcomes)
+
+    async def connect_and_read():
+        stream = await network.connect(listener.address)
+        try:
+            await stream.read(1)
+        finally:
+            await stream.close()
+
+    with pytest.raises(ConnectionError):
+        await connect_and_read()
+    assert (len(asked), served) == (1, [])
+    await listener.close()
+
+
+@in_both_worlds
 async def test_connections_do_not_mix(network):
     listener = await network.listen(ANYWHERE, serve)
     words = [[f"{client}.{word}" for word in range(5)] for client in range(50)]

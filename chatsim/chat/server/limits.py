@@ -41,6 +41,9 @@ class Limits:
         connections: the number of connections that the node may have, logged in or not.
         per_address: the number of connections from one address (of IPv6, from one /64 network). None is
             `admission.PER_ADDRESS` for other machines, and no limit for loopback.
+        arrivals: the average number of new connections per second from one address, if the number of its connections is
+            limited. More are refused.
+        arrivals_at_once: the number of new connections that may come from it at once.
 
     Raises:
         BadLimitError: a value is not allowed.
@@ -63,6 +66,8 @@ class Limits:
     login: float = 10.0
     connections: float = math.inf
     per_address: float | None = None
+    arrivals: float = 20.0
+    arrivals_at_once: int = 64
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -80,6 +85,8 @@ class Limits:
             ("login", 0.001, math.inf),
             ("connections", 1, math.inf),
             ("per_address", 1, math.inf),
+            ("arrivals", 0.001, math.inf),
+            ("arrivals_at_once", 1, math.inf),
         ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
@@ -105,6 +112,29 @@ class Bucket:
         """Take a token. Returns the seconds until it is available; 0 if it is now."""
         if self._rate == math.inf:
             return 0.0
-        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate) - 1
-        self._filled = now
+        self._fill(now)
+        self._tokens -= 1
         return max(0.0, -self._tokens / self._rate)
+
+    def try_to_take(self, now: float) -> bool:
+        """Take a token if one is available now. Returns whether one was."""
+        if self._rate == math.inf:
+            return True
+        self._fill(now)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def lose(self, tokens: float) -> None:
+        """Take tokens that need not be there. They are owed: later ones replace them."""
+        self._tokens -= tokens
+
+    def is_full(self, now: float) -> bool:
+        """Whether it has as many tokens as at first."""
+        self._fill(now)
+        return self._tokens == self._burst
+
+    def _fill(self, now: float) -> None:
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now

@@ -130,7 +130,7 @@ class Node:
             OSError: the address is not available.
             RegistryError: the directory can't be reached.
         """
-        self._listener = await self._services.network.listen(address, self._accept)
+        self._listener = await self._services.network.listen(address, self._accept, self._admission.welcomes)
         try:
             await self._services.directory.announce(self._status(1))
         except RegistryError:
@@ -203,6 +203,7 @@ class Node:
         try:
             self._ended(session, await session.serve(self._answer, self._failed))
         except ProtocolError as error:
+            self._admission.broken(session.peer)
             self._ended(session, str(error), logging.WARNING)
         except Exception as error:
             self.stats.crash = self.stats.crash or error

@@ -30,6 +30,11 @@ class ModelNetwork(network.SimulatedNetwork[Address]):
     ) -> None:
         super().__init__(Address, topology, window=window, rng=rng)
 
-    def listen(self, address: Address, accept: network.Accept[Address]) -> network.SimulatedListener[Address]:
+    def listen(
+        self,
+        address: Address,
+        accept: network.Accept[Address],
+        welcomes: network.Welcomes[Address] | None = None,
+    ) -> network.SimulatedListener[Address]:
         """Bind ``address``. An error in ``accept`` ends that connection only."""
-        return super().listen(address, partial(serve, accept))
+        return super().listen(address, partial(serve, accept), welcomes)

@@ -37,14 +37,19 @@ class ServiceTimeNetwork:
         self._service = service
         self._write = write
 
-    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+    async def listen(
+        self,
+        address: Address,
+        accept: Callable[[Stream], Awaitable[None]],
+        welcomes: Callable[[Address], bool] | None = None,
+    ) -> Listener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
         cpu = self._cpu()
 
         async def accept_delayed(stream: Stream) -> None:
             await accept(_ServiceTimeStream(stream, cpu, self._service, self._write))
 
-        return await self._network.listen(address, accept_delayed)
+        return await self._network.listen(address, accept_delayed, welcomes)
 
     async def connect(self, address: Address) -> Stream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""

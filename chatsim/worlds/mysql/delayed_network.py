@@ -34,9 +34,14 @@ class DelayedNetwork:
         self._distance = distance
         self._up, self._down = _Direction(distance), _Direction(distance)
 
-    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> Listener:
+    async def listen(
+        self,
+        address: Address,
+        accept: Callable[[Stream], Awaitable[None]],
+        welcomes: Callable[[Address], bool] | None = None,
+    ) -> Listener:
         """Bind ``address``. Connections that it accepts are not delayed."""
-        return await self._network.listen(address, accept)
+        return await self._network.listen(address, accept, welcomes)
 
     async def connect(self, address: Address) -> _DelayedStream:
         """Open a connection, which takes a round trip."""

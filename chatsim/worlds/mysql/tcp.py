@@ -7,11 +7,14 @@ import logging
 import math
 import resource
 import socket
+import struct
+from collections import deque
 from contextlib import suppress
 from errno import ECONNRESET, EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import Address
+from chatsim.chat.server.origin import origin
 from chatsim.chat.server.repeated_warning import RepeatedWarning
 from chatsim.worlds.common.accepting import serve
 from chatsim.worlds.world import WorldError
@@ -26,7 +29,8 @@ __all__ = ["TcpNetwork", "reserve"]
 _log = logging.getLogger(__name__)
 _FILES = 65_536  # that a server wants to be able to open
 _BACKLOG = 1_024  # connections that the kernel keeps while none is accepted
-_AT_ONCE = 4
+_AT_ONCE = 32  # connections that are taken from it in one turn of the loop
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, and keep nothing of it in the kernel
 _PAUSE = 0.25  # seconds
 _EXHAUSTED = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
 _SPARE = 256  # files that are open for other reasons
@@ -49,18 +53,28 @@ class TcpNetwork:
     def __init__(self) -> None:
         self._listeners: set[_TcpListener] = set()
 
-    async def listen(self, address: Address, accept: Callable[[Stream], Awaitable[None]]) -> _TcpListener:
+    async def listen(
+        self,
+        address: Address,
+        accept: Callable[[Stream], Awaitable[None]],
+        welcomes: Callable[[Address], bool] | None = None,
+    ) -> _TcpListener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
         _raise_soft_limit()
         infos = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         family, _, _, _, where = infos[0]
         listening = socket.create_server(where[:2], family=family, backlog=_BACKLOG)
         listening.settimeout(0)
-        return _TcpListener(listening, Address(address.host, listening.getsockname()[1]), accept, self._listeners)
+        here = Address(address.host, listening.getsockname()[1])
+        return _TcpListener(listening, here, accept, welcomes or _everybody, self._listeners)
 
     async def connect(self, address: Address) -> _TcpStream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""
         return _TcpStream(*await asyncio.open_connection(address.host, address.port), address)
+
+
+def _everybody(_: Address) -> bool:
+    return True
 
 
 def _raise_soft_limit() -> None:
@@ -74,12 +88,15 @@ def _raise_soft_limit() -> None:
 class _TcpListener:
     """Accepts connections. It pauses while this process, or the machine, can open no more files.
 
-    asyncio's own server tries as often as its backlog is long, and logs a traceback each time.
+    asyncio's own server tries as often as its backlog is long, and logs a traceback each time. A connection that is not
+    wanted is closed for a few system calls. Of the others the loop begins to serve one in each turn, from one address
+    after the other: so a crowd delays neither who is there, nor the newcomers from other addresses.
 
     Args:
         listening: the socket, bound and not blocking.
         address: its address.
         accept: serves a connection.
+        welcomes: whether a connection from a peer is wanted.
         listeners: the listeners of the network, which share the files that this process may open.
     """
 
@@ -88,11 +105,15 @@ class _TcpListener:
         listening: socket.socket,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
+        welcomes: Callable[[Address], bool],
         listeners: set[_TcpListener],
     ) -> None:
         self._socket = listening
         self._address = address
         self._accept = accept
+        self._welcomes = welcomes
+        self._arrived: dict[str, deque[tuple[socket.socket, Address]]] = {}  # by origin, whose turn it is first
+        self._serving: asyncio.Handle | None = None
         self._listeners = listeners
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -119,7 +140,13 @@ class _TcpListener:
             self._loop.remove_reader(self._socket)
             if self._pause is not None:
                 self._pause.cancel()
+            if self._serving is not None:
+                self._serving.cancel()
             self._socket.close()
+            for arrived in self._arrived.values():
+                for connection, _ in arrived:
+                    connection.close()
+            self._arrived.clear()
 
     def _accept_some(self) -> None:
         """Accept what has arrived, but let others work in between if it is very much."""
@@ -133,9 +160,25 @@ class _TcpListener:
                     self._wait_for_room(error)
                     return
                 continue  # that connection has ended already
-            task = self._loop.create_task(self._serve(connection, Address(*peer[:2])))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            there = Address(*peer[:2])
+            if not self._welcomes(there):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                connection.close()
+                continue
+            self._arrived.setdefault(origin(there.host), deque()).append((connection, there))
+            if self._serving is None:
+                self._serving = self._loop.call_soon(self._serve_next)
+
+    def _serve_next(self) -> None:
+        """Begin to serve the connection that has arrived first from the origin whose turn it is."""
+        where = next(iter(self._arrived))
+        arrived = self._arrived.pop(where)
+        task = self._loop.create_task(self._serve(*arrived.popleft()))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        if arrived:
+            self._arrived[where] = arrived
+        self._serving = self._loop.call_soon(self._serve_next) if self._arrived else None
 
     def _wait_for_room(self, error: OSError) -> None:
         self._warning("%s accepts no connections for the moment: %s", self._address, error.strerror)

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 import pytest
 
 from chatsim.chat.ports import Address
-from chatsim.chat.server.admission import PER_ADDRESS, Admission
+from chatsim.chat.server.admission import BREACH, PER_ADDRESS, Admission
 from chatsim.chat.server.limits import Limits
 
-pytestmark = pytest.mark.usefixtures("loop_time")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
-def loop_time(monkeypatch):
+def clock(monkeypatch):
     class Loop:
-        def time(self):
-            return 0.0
+        now = 0.0
 
-    monkeypatch.setattr(asyncio, "get_running_loop", Loop)
+        def time(self):
+            return self.now
+
+    loop = Loop()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    return loop
 
 
 @dataclass(eq=False)
@@ -155,3 +159,63 @@ def test_who_leaves_after_having_made_room_is_not_counted_twice():
     assert not there.admit(connection("10.0.0.1"))
     there.leave(second)
     admitted(there, "10.0.0.1")
+
+
+def welcomed(there, host, count):
+    """How many of so many new connections from a host are welcome."""
+    return sum(there.welcomes(Address(host, 1)) for _ in range(count))
+
+
+def test_an_address_opens_only_so_many_connections_at_once_and_per_second(clock):
+    there = admission(arrivals=8, arrivals_at_once=3)
+    assert welcomed(there, "10.0.0.1", 100) == 3
+    clock.now = 1.0
+    assert welcomed(there, "10.0.0.1", 100) == 3
+    assert [welcomed(there, "10.0.0.1", 1) for clock.now in (1.0625, 1.125, 1.1875, 1.25)] == [0, 1, 0, 1]
+
+
+def test_addresses_do_not_take_each_others_new_connections():
+    there = admission(arrivals=10, arrivals_at_once=3)
+    hosts = ("10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8::2")  # the last two are of one network
+    assert [welcomed(there, host, 100) for host in hosts] == [3, 3, 3, 0]
+
+
+def test_new_connections_of_this_machine_and_of_the_models_are_limited_only_if_it_is_asked_for():
+    for host in ("127.0.0.1", "::1", "client"):
+        assert welcomed(admission(arrivals_at_once=3), host, 100) == 100
+        assert welcomed(admission(arrivals_at_once=3, per_address=256), host, 100) == 3
+
+
+def test_a_thousand_hasty_connections_are_one_line_of_log(caplog):
+    welcomed(admission(arrivals_at_once=3), "10.0.0.1", 1_000)
+    assert caplog.messages == ["node1: 10.0.0.1 opens connections too fast; a new one is refused (1 so far)"]
+
+
+def test_addresses_that_connect_seldom_are_forgotten_and_hasty_ones_are_not(clock):
+    there = admission(arrivals=10, arrivals_at_once=3)
+    for number in range(50_000):
+        clock.now = number / 100
+        assert there.welcomes(Address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1))
+        welcomed(there, "192.0.2.1", 1)
+    assert len(there._buckets) < 4_096
+    assert welcomed(there, "192.0.2.1", 100) < 3
+
+
+def test_an_address_whose_connections_break_the_protocol_opens_fewer_of_them(clock):
+    there = admission(arrivals=8, arrivals_at_once=64)
+    for _ in range(64 // (BREACH + 1)):
+        assert welcomed(there, "10.0.0.1", 1) == 1
+        there.broken(Address("10.0.0.1", 1))
+    assert welcomed(there, "10.0.0.1", 100) == 64 % (BREACH + 1)
+    there.broken(Address("10.0.0.1", 1))
+    clock.now = BREACH / 8
+    assert [welcomed(there, host, 100) for host in ("10.0.0.1", "10.0.0.2")] == [0, 64]
+    clock.now += 1 / 8
+    assert welcomed(there, "10.0.0.1", 100) == 1
+
+
+def test_whoever_breaks_the_protocol_from_this_machine_is_not_limited():
+    there = admission()
+    for _ in range(100):
+        assert there.welcomes(Address("127.0.0.1", 1))
+        there.broken(Address("127.0.0.1", 1))

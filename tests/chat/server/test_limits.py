@@ -24,6 +24,8 @@ LEAST = {
     "login": 0.001,
     "connections": 1,
     "per_address": 1,
+    "arrivals": 0.001,
+    "arrivals_at_once": 1,
 }
 MOST = {
     "request_bytes": LARGEST_BODY,
@@ -115,3 +117,21 @@ def test_those_who_keep_below_the_rate_never_wait(rate, burst, more):
     bucket = Bucket(rate, burst, 0.0)
     pace = (1 + more) / rate
     assert all(bucket.take(number * pace) < 1e-6 / rate for number in range(100))
+
+
+def test_a_token_that_is_not_there_is_not_owed():
+    bucket = Bucket(10, 2, 0.0)
+    assert [bucket.try_to_take(0.0) for _ in range(100)] == [True, True] + [False] * 98
+    assert [bucket.try_to_take(now) for now in (0.05, 0.1, 0.1, 0.2)] == [False, True, False, True]
+
+
+def test_a_bucket_is_full_at_first_and_again_after_a_while():
+    bucket = Bucket(10, 2, 0.0)
+    assert bucket.is_full(0.0)
+    bucket.try_to_take(0.0)
+    assert [bucket.is_full(now) for now in (0.0, 0.05, 0.1)] == [False, False, True]
+
+
+def test_without_a_rate_there_is_always_a_token():
+    bucket = Bucket(math.inf, 1, 0.0)
+    assert all(bucket.try_to_take(0.0) for _ in range(100))

@@ -156,3 +156,76 @@ async def test_the_end_wakes_a_reader_whatever_it_has_asked_for():
         pair.socket.shutdown(socket.SHUT_WR)
         assert await reading == b"bye"
         assert await pair.stream.read(100, 1_000) == b""
+
+
+@pytest.fixture
+async def listening():
+    """A function that listens, and returns the listener and a list of the peers that are served, in order."""
+    listeners = []
+
+    async def listen(welcomes=None):
+        served, over = [], asyncio.Event()
+
+        async def accept(stream):
+            served.append(stream.peer.host)
+            await over.wait()
+
+        listener = await TcpNetwork().listen(Address("127.0.0.1", 0), accept, welcomes)
+        listeners.append((listener, over))
+        return listener, served
+
+    yield listen
+    for listener, over in listeners:
+        over.set()
+        await listener.close()
+    await several_turns()
+
+
+def connected(stack, listener, source):
+    where = (listener.address.host, listener.address.port)
+    return stack.enter_context(socket.create_connection(where, timeout=30, source_address=(source, 0)))
+
+
+async def until(true):
+    while not true():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+async def test_newcomers_from_an_address_do_not_wait_for_the_crowd_from_another(listening):
+    listener, served = await listening()
+    with ExitStack() as stack:
+        for _ in range(20):
+            connected(stack, listener, "127.0.0.2")
+        connected(stack, listener, "127.0.0.3")
+        await until(lambda: len(served) == 21)
+    assert served.index("127.0.0.3") <= 2
+
+
+async def test_who_is_not_welcome_is_reset_and_nothing_is_made_for_him(listening):
+    asked = []
+
+    def welcomes(peer):
+        asked.append(peer.host)
+        return peer.host != "127.0.0.2"
+
+    listener, served = await listening(welcomes)
+    with ExitStack() as stack:
+        crowd = [connected(stack, listener, "127.0.0.2") for _ in range(100)]
+        connected(stack, listener, "127.0.0.3")
+        await until(lambda: served)
+        assert served == ["127.0.0.3"]
+        assert asked == ["127.0.0.2"] * 100 + ["127.0.0.3"]
+        for each in crowd:
+            with pytest.raises(ConnectionResetError):
+                each.recv(1)
+
+
+async def test_who_has_arrived_and_is_not_served_yet_is_hung_up_on_when_the_listener_closes(listening):
+    listener, served = await listening()
+    with ExitStack() as stack:
+        crowd = [connected(stack, listener, "127.0.0.2") for _ in range(40)]
+        await until(lambda: served)
+        await listener.close()
+        assert len(served) < 40
+        for each in crowd[-3:]:
+            assert each.recv(1) == b""
