@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from chatsim.experiments.demand import Demand
-from chatsim.experiments.parameters import Whole, convert, parameter, parameters, plain, refuse_idle
+from chatsim.experiments.parameters import Whole, convert, parameter, parameters, plain, refuse_idle, units
 from chatsim.experiments.result import Result
 from chatsim.experiments.surroundings import OtherLoad, describe_machine
 from chatsim.progress import Progress
@@ -106,7 +106,7 @@ class Experiment(ABC):
         only = {
             each.name: each.when.rows(self) for each in parameters(self) if each.when and not each.when.always(self)
         }
-        return Result(config, self.title, self.setting(), self.shown, self.draw, self.totals, only)
+        return Result(config, self.title, self.setting(), self.shown, self.draw, self.totals, only, units(self))
 
     async def run(self, world: World, result: Result, progress: Progress | None = None) -> None:
         """Clear ``result``, and measure everything in a world, as often as `repeats` says.

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatsim.experiments import tables
 from chatsim.experiments.result import Result
 from chatsim.experiments.statistics import ratio_interval
 from chatsim.experiments.variant import Variant, number
@@ -52,8 +53,9 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        table = self.table().style.format(precision=3, thousands=",", na_rep="–").hide(axis="index")
-        return table.to_html() + "".join(f"<p><small>{escape(each)}</small></p>" for each in self.lines())
+        return tables.html(self.table(), precision=3) + "".join(
+            f"<p><small>{escape(each)}</small></p>" for each in self.lines()
+        )
 
     def lines(self) -> list[str]:
         """What is to be said of the table, in sentences."""

@@ -34,7 +34,11 @@ __all__ = [
     "parameters",
     "plain",
     "refuse_idle",
+    "units",
 ]
+
+_UNITS = {"ms": "ms", "seconds": "s", "per second": "per_s", "Mbit/s": "mbit_per_s"}
+"""Units in the names of columns."""
 
 
 class Domain(Protocol):
@@ -353,6 +357,12 @@ def parameters(experiment: object) -> Iterator[Parameter]:
     for each in own_first:
         if declared := each.metadata.get("parameter"):
             yield replace(declared, name=each.name, annotation=str(each.type))
+
+
+def units(experiment: object) -> dict[str, str]:
+    """The parameters of an experiment or its class that have a unit, with what stands for it in a column's name."""
+    domains = {each.name: each.domain for each in parameters(experiment)}
+    return {name: _UNITS[domain.unit] for name, domain in domains.items() if isinstance(domain, Number) and domain.unit}
 
 
 def convert(experiment: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from chatsim.experiments import history
+from chatsim.experiments import history, tables
 from chatsim.experiments.statistics import mean_interval
 from chatsim.experiments.variant import Variant, combined, verdict_words
 from chatsim.worlds.world import BadParameterError
@@ -36,6 +36,7 @@ class Result:
         totals: the measures that are added up over repetitions. Of the others there is a mean with an interval.
         only: for a parameter that does something in some rows only, the columns that say so, with their values there;
             no column if it does nothing in any.
+        units: the units of parameters, as they are added to the names of their columns.
         environment: the world with what things cost in it, the machine with its other load, the software, the command.
         variants: what was compared, each with its repetitions so far.
         notes: longer texts by name, such as the plan of a query.
@@ -49,6 +50,7 @@ class Result:
     draw: Callable[[pd.DataFrame, str], Figure] = field(compare=False)
     totals: Collection[str] = ()
     only: Mapping[str, Mapping[str, Collection[object]]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
     environment: dict[str, object] = field(default_factory=dict)
     variants: list[Variant] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
@@ -127,10 +129,11 @@ class Result:
         return f"{most} repetitions" if fewest == most else f"{fewest} to {most} repetitions"
 
     def summary(self) -> pd.DataFrame:
-        """One row per variant."""
-        import pandas as pd
+        """One row per variant, with typed columns: those that are shown first, then the others.
 
-        return pd.DataFrame(self.rows())
+        The names of parameters have their units here: ``rate_per_s``.
+        """
+        return tables.summary(self.rows(), self.shown, self.units)
 
     def deadlock(self, name: str | None = None) -> Deadlock | None:
         """A deadlock of the variant with this name, such as a strategy (any if None); None if there is none.
@@ -169,22 +172,20 @@ class Result:
         summary = self.summary().reindex(columns=[*self.shown])  # a column may be known of no variant
         if "verdict" in summary:
             summary["verdict"] = [verdict_words(row) for row in self.rows()]
-        # a column of nothing but None has no type of its own
-        numbers = {name: float for name in self.shown if summary[name].isna().all()}
-        return summary.astype(numbers).rename(columns=dict(self.shown))
+        return summary.rename(columns=dict(self.shown))
 
     def __repr__(self) -> str:
         if not self.variants:
             return "nothing was measured"
-        table = self.table().round(2).to_string(index=False, na_rep="–")
-        return "\n".join([table, self.conditions(), *(f"Warning: {each}" for each in self.warnings)])
+        table = self.table().round(2)
+        text = table.astype(object).where(table.notna(), "–").to_string(index=False)
+        return "\n".join([text, self.conditions(), *(f"Warning: {each}" for each in self.warnings)])
 
     def _repr_html_(self) -> str:
         if not self.variants:
             return "<p>nothing was measured</p>"
-        table = self.table().style.format(precision=2, thousands=",", na_rep="–").hide(axis="index")
         warned = "".join(f"<p><b>Warning: {escape(each)}</b></p>" for each in self.warnings)
-        return f"{table.to_html()}<p><small>{self.conditions()}</small></p>{warned}"
+        return f"{tables.html(self.table())}<p><small>{self.conditions()}</small></p>{warned}"
 
     def save(self, directory: Path | str) -> Path:
         """Write the result into a folder, which is created if needed. Returns the folder. `chatsim.load` reads it.

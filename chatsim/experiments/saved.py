@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chatsim.experiments import history
 from chatsim.experiments.checks import Anomaly, Verdict, Word
 from chatsim.experiments.history import Operation
+from chatsim.experiments.parameters import units
 from chatsim.experiments.result import Result
 from chatsim.experiments.variant import Variant
 from chatsim.worlds.world import BadParameterError
@@ -136,6 +137,7 @@ def load(directory: Path | str) -> Result:
             experiment.draw,
             experiment.totals,
             saved["only"],
+            units(experiment),
             environment=json.loads((home / _ENVIRONMENT).read_text(encoding="utf-8")),
             notes={path.stem.partition("-")[2]: path.read_text(encoding="utf-8")[:-1] for path in _notes(home)},
         )

@@ -1,6 +1,8 @@
 """The commands of the experiments are made alike: their options, their exit status, what they print and keep."""
 
+import asyncio
 import json
+import signal
 
 import click
 import pytest
@@ -191,7 +193,8 @@ def test_a_folder_that_can_not_be_made_is_said_before_anything_is_run(tmp_path):
 @creation_strategy()
 async def interrupted(tx, low, high):
     """Bets that nobody presses Ctrl-C."""
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.sleep(1)
 
 
 def test_after_ctrl_c_what_had_finished_is_printed_and_saved_and_the_status_is_130(tmp_path, monkeypatch):

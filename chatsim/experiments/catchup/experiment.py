@@ -67,15 +67,15 @@ class CatchUp(Experiment):
         "cursor": "cursor",
         "rtt_ms": "rtt ms",
         "writers": "writers",
-        "round_trips": "trips",
-        "bytes": "bytes",
-        "first_screen_ms": "first screen ms",
+        "verdict": "verdict",
         "caught_up_ms": "caught up ms",
-        "lower_bound_ms": "bound ms",
-        "writes_per_s": "writes/s",
+        "round_trips": "trips",
         "lost": "lost",
         "repeated": "repeated",
-        "verdict": "verdict",
+        "first_screen_ms": "first screen ms",
+        "bytes": "bytes",
+        "lower_bound_ms": "bound ms",
+        "writes_per_s": "writes/s",
     }
 
     protocols: str | Iterable[str] = parameter(

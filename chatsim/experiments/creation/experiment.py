@@ -76,12 +76,12 @@ class Race(Experiment):
         "verdict": "verdict",
         "goodput_per_s": "ok/s",
         "p50_ms": "p50 ms",
-        "p95_ms": "p95 ms",
-        "p99_ms": "p99 ms",
-        "retries_per_op": "retries/op",
         "deadlocks_per_op": "deadlocks/op",
+        "retries_per_op": "retries/op",
+        "p99_ms": "p99 ms",
         "duplicate_pairs": "duplicates",
         "orphan_threads": "orphans",
+        "p95_ms": "p95 ms",
     }
 
     strategies: str | CreationStrategy | Iterable[str | CreationStrategy] = parameter(

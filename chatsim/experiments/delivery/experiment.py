@@ -84,12 +84,12 @@ class Delivery(Experiment):
         "presence": "presence",
         "peers": "peers",
         "hop": "hop",
-        "p50_ms": "p50 ms",
-        "p95_ms": "p95 ms",
-        "p99_ms": "p99 ms",
-        "per_s": "texts/s",
-        "lost": "lost",
         "verdict": "verdict",
+        "p50_ms": "p50 ms",
+        "p99_ms": "p99 ms",
+        "lost": "lost",
+        "per_s": "texts/s",
+        "p95_ms": "p95 ms",
     }
 
     nodes: int = parameter(2, Whole(1), "how many chat servers")

@@ -98,15 +98,15 @@ class Pages(Experiment):
         "strategy": "strategy",
         "existing": "existing",
         "depth": "depth",
-        "index_reads": "index reads",
-        "bytes": "bytes",
-        "p50_ms": "p50 ms",
-        "messages_per_s": "entries/s",
-        "stack_per_s": "entries/s, stack",
         "writers": "writers",
+        "verdict": "verdict",
+        "index_reads": "index reads",
+        "p50_ms": "p50 ms",
         "skipped": "skipped",
         "repeated": "repeated",
-        "verdict": "verdict",
+        "messages_per_s": "entries/s",
+        "bytes": "bytes",
+        "stack_per_s": "entries/s, stack",
     }
 
     what: str = parameter("threads", Choice(WHATS), "a user's list of threads, or a thread's history of messages")

@@ -152,15 +152,15 @@ class Talk(Experiment):
     totals = ("sent", "crashes", "cut_off", "unanswered", "lost_commits", "resent", "anomalies")
     shown: ClassVar[Mapping[str, str]] = {
         "faults": "faults",
+        "verdict": "verdict",
         "sent": "sent",
+        "anomalies": "anomalies",
         "crashes": "crashes",
         "cut_off": "cut off",
         "unanswered": "unanswered",
         "lost_commits": "lost commits",
         "resent": "resent",
         "seconds": "seconds",
-        "anomalies": "anomalies",
-        "verdict": "verdict",
     }
 
     pairs: int = parameter(1, Whole(1), "how many pairs of people talk")

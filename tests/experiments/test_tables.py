@@ -1,0 +1,65 @@
+"""Tables: their columns have types, the important ones come first; texts are on the left, and `unsafe` is marked."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from chatsim.experiments.catchup.experiment import CatchUp
+from chatsim.experiments.creation.experiment import Race
+from chatsim.experiments.parameters import units
+from chatsim.experiments.tables import html, summary
+from chatsim.experiments.talk.experiment import Talk
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], "int64"),
+        ([2**60 + 1, None], "Int64"),
+        ([1.0, None], "float64"),
+        ([1, 2.5], "float64"),
+        ([None, None], "float64"),
+        ([True, False], "bool"),
+        ([True, None], "boolean"),
+        (["a", None], "str"),
+        ([{"deadlock": 1}, {}], "object"),
+    ],
+)
+def test_a_column_has_the_type_of_its_values_also_where_some_are_missing(values, dtype):
+    table = summary([{"a": value} for value in values], (), {})
+    assert str(table["a"].dtype) == dtype
+    assert [None if pd.isna(value) is True else value for value in table["a"]] == values
+
+
+def test_important_columns_come_first_and_the_others_keep_their_order():
+    rows = [{"z": 1, "b": 2, "a": 3}, {"z": 1, "y": 2}]
+    assert [*summary(rows, ("a", "x", "b"), {}).columns] == ["a", "b", "z", "y"]
+
+
+def test_units_are_in_the_names_of_parameters():
+    assert [*summary([{"a": 1, "rate": 2.0}], (), {"rate": "per_s"}).columns] == ["a", "rate_per_s"]
+    assert units(Race) == {"rate": "per_s", "deadline": "s"}
+    assert units(CatchUp) == {"bandwidth": "mbit_per_s", "writer_rtt": "ms"}
+    assert units(Talk()) == {"pause": "s", "down": "s", "patience": "s"}
+
+
+def test_nothing_is_an_empty_table():
+    assert summary([], ("a",), {}).empty
+
+
+def styles(page, cell):
+    """The style of the cell with that text."""
+    (name,) = re.findall(rf'<td id="(\w+)"[^>]*>{cell}</td>', page)
+    return " ".join(re.findall(rf"#{name}[^{{]*{{([^}}]*)}}", page))
+
+
+def test_texts_are_on_the_left_and_verdicts_that_are_not_safe_are_marked():
+    page = html(pd.DataFrame({"verdict": ["unsafe", "safe", "errors"], "ok/s": [1234.567, None, 1.0]}))
+    assert "font-weight: bold" in styles(page, "unsafe")
+    assert styles(page, "safe") == ""
+    assert "color" in styles(page, "errors")
+    assert re.search(r"\.col0 \{\s*text-align: left;", page)
+    assert not re.search(r"\.col1 \{\s*text-align: left;", page)
+    assert "1,234.57" in page
+    assert "–" in page
