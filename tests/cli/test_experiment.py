@@ -190,15 +190,23 @@ def test_a_folder_that_can_not_be_made_is_said_before_anything_is_run(tmp_path):
 # --- Ctrl-C
 
 
-@creation_strategy()
-async def interrupted(tx, low, high):
-    """Bets that nobody presses Ctrl-C."""
-    signal.raise_signal(signal.SIGINT)
-    await asyncio.sleep(1)
+@pytest.fixture
+def interrupted(monkeypatch):
+    """A strategy in which somebody presses Ctrl-C once."""
+    pressed = []
 
+    @creation_strategy()
+    async def interrupted(tx, low, high):
+        """Bets that nobody presses Ctrl-C."""
+        if not pressed:
+            pressed.append(True)
+            signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(1)
 
-def test_after_ctrl_c_what_had_finished_is_printed_and_saved_and_the_status_is_130(tmp_path, monkeypatch):
     monkeypatch.setitem(STRATEGIES, "interrupted", interrupted)
+
+
+def test_after_ctrl_c_what_had_finished_is_printed_and_saved_and_the_status_is_130(tmp_path, interrupted):
     words = ("--strategies", "upsert,one_round_trip,interrupted")  # run in this order, with the default seed
     result = chatsim(*RACE, *words, "--json", "--out", tmp_path)
     assert result.exit_code == 130
@@ -208,8 +216,7 @@ def test_after_ctrl_c_what_had_finished_is_printed_and_saved_and_the_status_is_1
     assert json.loads((tmp_path / "summary.json").read_text()) == rows
 
 
-def test_after_ctrl_c_before_anything_has_finished_nothing_is_printed_or_saved(tmp_path, monkeypatch):
-    monkeypatch.setitem(STRATEGIES, "interrupted", interrupted)
+def test_after_ctrl_c_before_anything_has_finished_nothing_is_printed_or_saved(tmp_path, interrupted):
     result = chatsim(*RACE, "--strategies", "interrupted", "--out", tmp_path, "--must-pass", "interrupted")
     assert (result.exit_code, result.stdout, said(result)) == (130, "", "Interrupted; nothing had finished.")
     assert [*tmp_path.iterdir()] == []
