@@ -48,7 +48,7 @@ def test_what_the_model_has_not_is_refused_by_name(body, said):
 
 
 @pytest.mark.parametrize(
-    "text", ["CREATE TRIGGER x", "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1 END"]
+    "text", ["CREATE TRIGGER x", "CREATE TRIGGER x BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1;"]
 )
 def test_what_is_no_trigger_is_no_sql(text):
     with pytest.raises(DatabaseError) as raised:
