@@ -165,8 +165,9 @@ def access_by(
     direction = request.direction(candidate)
     path = candidate.path
     if isinstance(path, AccessPath):
-        if request.used is not None and request.order and direction is not None:
-            path = replace(path, in_order=True)
+        if request.used is not None:
+            changes = not request.is_select and path.access == "range"  # a range is read in order, wanted or not
+            path = replace(path, in_order=changes or (bool(request.order) and direction is not None))
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         if request.is_select and candidate.parts and not path.covering and path.access != "const" and request.pushes:

@@ -69,6 +69,8 @@ class ColumnRange:
         """The range with one more condition on the column: an operator, and the values that it is compared with."""
         if operator == "like":
             return self._like(column, values[0])
+        if operator == IS_NULL and not column.nullable:
+            return replace(self, points=(), equal=True)
         try:
             keys = [_key_of(column, value, operator) for value in values]
         except UnusableError:

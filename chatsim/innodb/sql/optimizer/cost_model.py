@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from chatsim.innodb.storage.dictionary import IndexDefinition
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
@@ -21,6 +22,7 @@ __all__ = [
     "PageReads",
     "columns_length",
     "estimated_rows",
+    "index_length",
     "is_unique_key",
     "key_parts",
     "records_in_range",
@@ -115,6 +117,16 @@ def is_unique_key(index: Index, span: Range) -> bool:
     """Whether a range is one value of a unique key, without NULL."""
     whole = span.exact and len(span.low or ()) == len(index.definition.columns)
     return whole and index.definition.unique and not has_null(span.low or ())
+
+
+def index_length(table: Table, definition: IndexDefinition) -> int:
+    """The size of the columns of an index, in bytes, of a prefix no more than that."""
+    total = 0
+    for part, at in enumerate(definition.columns):
+        column = table.columns[at]
+        length = definition.length(part)
+        total += (min(length, column.type.size) if length else column.type.size) + column.nullable
+    return total
 
 
 def columns_length(table: Table, columns: Iterable[int]) -> int:

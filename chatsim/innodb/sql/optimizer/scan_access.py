@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, columns_length
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, index_length
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 
@@ -50,5 +50,5 @@ def _shortest_covering(request: AccessRequest) -> Index | None:
     covering = [each for each in request.indexes if request.covers(each, entry=True)]
     others = [each for each in covering if not each.definition.clustered]
     if others:
-        return min(others, key=lambda each: columns_length(request.table, each.definition.columns))
+        return min(others, key=lambda each: index_length(request.table, each.definition))
     return covering[0] if covering else None

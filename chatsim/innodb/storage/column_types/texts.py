@@ -68,7 +68,7 @@ class Text(ColumnType):
         """Only a text can be searched for by a collation."""
         if not isinstance(value, str | bytes):
             raise UnusableError
-        return self.order(value)
+        return self.order(as_text(value).rstrip(" ") if self.trimmed else value)
 
     def stored(self, value: Value) -> int | None:
         """The bytes of the text. CHAR has room for as many characters as it declares."""
