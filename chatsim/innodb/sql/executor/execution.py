@@ -94,6 +94,7 @@ class Execution:
         shares: whether plain reads take shared locks.
         pushes: whether conditions may be pushed to an index: not in statements that change several tables.
         derived: the rows of its derived tables.
+        looked_up: of each of its joins, the latest lookups by unique keys, by table.
     """
 
     session: SessionContext
@@ -103,6 +104,7 @@ class Execution:
     shares: bool = False
     pushes: bool = True
     derived: dict[Table, list[tuple[Value, ...]]] = field(default_factory=dict)
+    looked_up: dict[Any, dict[int, Any]] = field(default_factory=dict)
 
     @property
     def mode(self) -> Mode | None:

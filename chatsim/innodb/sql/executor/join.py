@@ -9,8 +9,9 @@ Sources: manual, "Nested-Loop Join Algorithms", "Hash Join Optimization".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chatsim.innodb.sql.executor.clauses import sorted_rows
 from chatsim.innodb.sql.executor.derived import Derived
@@ -37,6 +38,36 @@ __all__ = ["Found", "Join"]
 
 Found = Callable[[], Awaitable[bool]]
 """Is called with each row that has been put together; returns whether no more are wanted."""
+
+
+class _Unlocking(Protocol):
+    """What has found a row."""
+
+    def unlock_row(self) -> None:
+        """Release the lock of the row."""
+        ...
+
+
+@dataclass
+class _Lookup:
+    """The latest lookup by a unique key (in the server: ``EQRefIterator``).
+
+    Attributes:
+        key: the key.
+        scan: has found the row.
+        hit: the row; None if there is none.
+        uses: how many rows of the join it is a part of.
+    """
+
+    key: object
+    scan: _Unlocking
+    hit: Hit | None
+    uses: int = 0
+
+    def let_go(self) -> None:
+        """Release the lock of the row, if it is a part of none."""
+        if self.hit is not None and not self.uses:
+            self.scan.unlock_row()
 
 
 class Join:
@@ -66,6 +97,7 @@ class Join:
         self.examined = 0
         self.hits: list[Hit | None] = [None] * joined.count
         self.rejected = False
+        self._looked_up: dict[int, _Lookup] = run.looked_up.setdefault(joined, {})
 
     @property
     def planner(self) -> JoinPlanner:
@@ -303,7 +335,13 @@ class Join:
             return False
         if step.sorted_by:
             return await self._sorted(step, path, functions, found)
-        env, at, hits, releases = self._env, step.at, self.hits, path.access != "const"
+        if isinstance(path, AccessPath) and path.access == "eq_ref":
+            return await self._unique(step.at, path, functions, found)
+        return await self._each(step.at, path, functions, found)
+
+    async def _each(self, at: int, path: AccessPath | Merge, functions: Sequence[Function], found: Found) -> bool:
+        """Read the rows along a path."""
+        env, hits, releases = self._env, self.hits, path.access != "const"
         scan = await self.open(at, path)
         enough = False
         while (hit := await scan.next()) is not None:
@@ -320,6 +358,31 @@ class Join:
                 if releases:
                     scan.unlock_row()
         self.examined += scan.examined
+        return enough
+
+    async def _unique(self, at: int, path: AccessPath, functions: Sequence[Function], found: Found) -> bool:
+        """Look up the one row of a key. It is read again, or let go, only when another key is looked up."""
+        key = path.ranges[0].low
+        latest = self._looked_up.get(at)
+        if latest is None or latest.key != key:
+            if latest is not None:
+                latest.let_go()
+            scan = await self.open(at, path)
+            latest = self._looked_up[at] = _Lookup(key, scan, await scan.next())
+            self.examined += scan.examined
+        hit = latest.hit
+        if hit is None:
+            return False
+        latest.uses += 1
+        self._env.rows[at] = hit.row
+        self.hits[at] = hit
+        if not await self._hold(functions):
+            latest.uses -= 1
+            return False
+        enough = await found()
+        if self.rejected and not enough:
+            latest.uses -= 1
+            self.rejected = False
         return enough
 
     async def _sorted(

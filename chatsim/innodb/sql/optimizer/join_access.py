@@ -213,7 +213,7 @@ class TableEstimate:
         """The lookups that are possible when some tables' rows are known."""
         usable: dict[int, Equality] = {}
         for each in self.equalities:
-            if each.needs <= known and (each.column not in usable or not each.needs):
+            if each.needs <= known and (each.column not in usable or not (each.needs or each.outer)):
                 usable[each.column] = each
         if not usable:
             return []

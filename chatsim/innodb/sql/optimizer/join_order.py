@@ -297,7 +297,7 @@ class JoinSearch:
         """The table of a subquery is read in the order of an index, one row for each value."""
         position = order[first]
         read = None if nest.compared is None else position.table.loose_scan_cost(nest.compared)
-        if read is None or position.lookup is not None or position.table.is_range:
+        if read is None or position.lookup is not None:
             return
         rows = order[first - 1].rows if first else 1.0
         for each in order[first + 1 :]:
