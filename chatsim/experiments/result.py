@@ -88,6 +88,31 @@ class Result:
                     tables.append(table)
         return pd.concat(tables, ignore_index=True) if tables else history.frame(())
 
+    def per_second(self) -> pd.DataFrame:
+        """A table with a row for each second of each variant and repetition: how its operations went in time.
+
+        ``second`` counts from the beginning of the run, from 0, and an operation is of the second in which it ended.
+        ``ok`` and ``failed`` count the operations, ``p50_ms`` is the median latency of those that succeeded.
+        """
+        import pandas as pd
+
+        keys = [*dict.fromkeys(name for each in self.variants for name in each.key), "repeat", "second"]
+        samples = self.samples
+        if samples.empty:
+            return pd.DataFrame(columns=[*keys, "ok", "failed", "p50_ms"])
+        samples["second"] = samples["end"].astype(float).astype(int)
+        good = samples["outcome"] == "ok"
+        samples = samples.assign(ok=good, failed=~good, p50_ms=samples["latency_ms"].astype(float).where(good))
+        groups = samples.groupby(keys, sort=False, observed=True)
+        table = groups.agg(ok=("ok", "sum"), failed=("failed", "sum"), p50_ms=("p50_ms", "median"))
+        return table.reset_index().sort_values(keys[-2:], kind="stable", ignore_index=True)
+
+    def plot_per_second(self) -> Figure:
+        """Draw how the operations went in time, second by second."""
+        from chatsim import figures
+
+        return figures.per_second(self.per_second(), self.conditions())
+
     def rows(self) -> list[dict[str, object]]:
         """A dict for each variant: its key, its conditions, its measures, its verdict.
 
@@ -191,8 +216,8 @@ class Result:
         """Write the result into a folder, which is created if needed. Returns the folder. `chatsim.load` reads it.
 
         The files are result.json, samples.parquet, summary.json, environment.json, config.toml, history.jsonl,
-        summary.png, a note-NAME.txt for each note, and a deadlock-VARIANT.txt and .png for each deadlock. Those of an
-        earlier result of the same experiment are replaced.
+        summary.png, per-second.csv, per-second.png if there are operations, a note-NAME.txt for each note, and a
+        deadlock-VARIANT.txt and .png for each deadlock. Those of an earlier result of the same experiment are replaced.
 
         Raises:
             BadParameterError: the folder has the result of another experiment.

@@ -30,6 +30,7 @@ _RESULT, _ENVIRONMENT, _HISTORY = "result.json", "environment.json", "history.js
 
 _OURS = (
     *(_RESULT, _ENVIRONMENT, _HISTORY, "samples.parquet", "summary.json", "config.toml", "summary.png"),
+    *("per-second.csv", "per-second.png"),
     *("note-*.txt", "deadlock-*.txt", "deadlock-*.png"),
 )
 """The files of a result."""
@@ -75,6 +76,10 @@ def save(result: Result, directory: Path | str) -> Path:
     (home / "config.toml").write_text(tomli_w.dumps(config), encoding="utf-8")
     for name, text in result.notes.items():
         (home / f"note-{name}.txt").write_text(text + "\n", encoding="utf-8")
+    seconds = result.per_second()
+    seconds.to_csv(home / "per-second.csv", index=False)
+    if len(seconds):
+        result.plot_per_second().savefig(home / "per-second.png", dpi=150)
     if result.variants:
         result.plot().savefig(home / "summary.png", dpi=150)
         _save_deadlocks(result, home)

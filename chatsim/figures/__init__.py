@@ -6,6 +6,7 @@ A notebook shows the figure that is the last expression of a cell; ``figure.save
 - `catch_up`: how long it takes to catch up, over round-trip times
 - `delivery`: how soon texts are delivered, hop by hop
 - `pages`: what a page of a list costs, over the length of the list
+- `per_second`: how the operations of a run went in time
 - `talk`: how many texts were sent while servers were killed, and how much is wrong
 - `lock_steps`: the locks on an index after each step of a schedule
 - `wait_for_graph`: who waits for whom in a deadlock
@@ -18,5 +19,6 @@ from chatsim.figures.hops import delivery
 from chatsim.figures.locks import lock_steps
 from chatsim.figures.page_costs import pages
 from chatsim.figures.talks import talk
+from chatsim.figures.timeline import per_second
 
-__all__ = ["catch_up", "delivery", "lock_steps", "pages", "strategies", "talk", "wait_for_graph"]
+__all__ = ["catch_up", "delivery", "lock_steps", "pages", "per_second", "strategies", "talk", "wait_for_graph"]

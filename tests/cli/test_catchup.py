@@ -84,6 +84,7 @@ def test_it_is_saved_where_one_says(tmp_path):
     assert catchup("--protocols", "bulk", "--out", tmp_path / "kept", *SMALL).exit_code == 0
     assert {each.name for each in (tmp_path / "kept").iterdir()} == {
         *(
+            "per-second.csv",
             "result.json",
             "samples.parquet",
             "summary.json",

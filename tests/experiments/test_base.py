@@ -169,6 +169,7 @@ def test_its_result_is_saved_with_all_its_files(experiment, results, tmp_path):
         "history.jsonl",
         "summary.png",
     }
+    always |= {"per-second.csv", "per-second.png"}
     notes = {f"note-{name}.txt" for name in result.notes}
     assert {each.name for each in home.iterdir() if not each.name.startswith("deadlock-")} == always | notes
     assert json.loads((home / "summary.json").read_text()) == json.loads(json.dumps(result.rows()))

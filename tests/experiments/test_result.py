@@ -134,6 +134,26 @@ def test_the_samples_have_a_row_per_operation_with_its_variant():
     assert list(samples.index) == [0, 1, 2]
 
 
+def test_the_report_per_second_counts_each_operation_in_the_second_in_which_it_ended():
+    steps = [operation(0.0, 0.5), operation(0.1, 1.2), operation(0.2, 1.4, outcome=Outcome.FAIL), operation(1.0, 3.5)]
+    table = result(variant(steps), variant([operation(0.0, 0.25)], "other")).per_second()
+    assert table.to_dict("split")["data"] == [
+        ["mine", "same_pair", 1, 0, 1, 0, 500.0],
+        ["other", "same_pair", 1, 0, 1, 0, 250.0],
+        ["mine", "same_pair", 1, 1, 1, 1, pytest.approx(1_100.0)],
+        ["mine", "same_pair", 1, 3, 1, 0, 2_500.0],
+    ]
+    assert result().per_second().empty
+
+
+def test_the_report_per_second_is_drawn_with_a_line_for_each_variant():
+    one = result(variant([operation(0.0, 0.5), operation(0.5, 1.5)]), variant([operation(0.0, 0.25)], "other"))
+    operations, latency = one.plot_per_second().axes
+    for ax in (operations, latency):
+        assert [line.get_label() for line in ax.get_lines()] == ["mine, same_pair", "other, same_pair"]
+    assert list(operations.get_lines()[0].get_ydata()) == [1, 1]
+
+
 def test_the_summary_has_a_row_per_variant():
     summary = result(variant([operation(0, 1)]), variant([operation(0, 1)], "other")).summary()
     assert list(summary["strategy"]) == ["mine", "other"]
@@ -257,6 +277,8 @@ def test_what_is_saved_can_be_read_back(tmp_path):
     assert home == tmp_path / "deep" / "down"
     assert {path.name for path in home.iterdir()} == {
         "result.json",
+        "per-second.csv",
+        "per-second.png",
         "samples.parquet",
         "summary.json",
         "environment.json",
