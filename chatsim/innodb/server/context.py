@@ -40,6 +40,7 @@ class StatementContext(SessionTransaction):
         branch: its branch of a distributed transaction, until that is prepared.
         locked_tables: the tables of LOCK TABLES, by the names that statements call them by, and whether it writes them.
         statements: the statements of PREPARE, by their names.
+        failed: whether the last of the warnings is an error.
         row_count: what ROW_COUNT() gives: the rows that the statement before has changed, -1 for a query.
         sleeps: whether it is in SLEEP().
         rows_found: what FOUND_ROWS() gives.
@@ -56,6 +57,7 @@ class StatementContext(SessionTransaction):
         self.branch: Any = None
         self.locked_tables: dict[str, bool] | None = None
         self.statements: dict[str, PreparedStatement] = {}
+        self.failed = False
         self.row_count = -1
         self.sleeps = False
         self.rows_found = 0

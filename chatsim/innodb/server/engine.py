@@ -67,6 +67,7 @@ class Engine:
         deadlock: the latest one.
         sessions: the open ones, by number.
         process: the server's process.
+        schema: the name of its one schema, once a session has used a name.
         branches: the branches of distributed transactions, by their names.
         chance: draws what RAND() and UUID() give.
     """
@@ -95,6 +96,7 @@ class Engine:
         self.deadlock: Deadlock | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
+        self.schema = ""
         self.branches: dict[Xid, Any] = {}
         self.chance = Random("RAND()")  # noqa: S311 - every server draws the same numbers, so that a run repeats itself
         self.process = Process()
@@ -195,6 +197,11 @@ class Engine:
     def data_locks(self) -> list[DataLock]:
         """All locks on tables and records, held and waited for."""
         return performance_schema.data_locks([*self.sessions.values(), *self._prepared_branches()])
+
+    def transactions(self) -> list[Transaction]:
+        """Those that have begun: of the sessions, and of prepared branches."""
+        observed: list[ObservedSession] = [*self.sessions.values(), *self._prepared_branches()]
+        return [each.trx for each in observed if each.trx is not None]
 
     def _prepared_branches(self) -> list[ObservedBranch]:
         return [ObservedBranch(each.trx.session, each.trx) for each in self.branches.values() if each.trx is not None]

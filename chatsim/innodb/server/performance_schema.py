@@ -94,11 +94,12 @@ def data_locks(sessions: Iterable[ObservedSession]) -> list[DataLock]:
         for session in sessions
         if session.trx is not None
         for lock in session.trx.locks.structures
-        for row in _rows_of(lock, session.connection_id)
+        for row in rows_of(lock, session.connection_id)
     ]
 
 
-def _rows_of(lock: RecordLock | TableLock, session: int) -> Iterator[DataLock]:
+def rows_of(lock: RecordLock | TableLock, session: int) -> Iterator[DataLock]:
+    """A lock of a session as it is shown: a row for each record."""
     granted = not lock.waiting
     if isinstance(lock, TableLock):
         yield DataLock(session, lock.queue.table, None, lock.mode, granted, None)

@@ -22,6 +22,10 @@ from chatsim.innodb.storage.tables import Table
 __all__ = ["PreparedStatement", "StatementCache"]
 
 
+_OF_STATE = ("performance_schema", "information_schema", "sys")
+"""The schemas of the server's own state."""
+
+
 class StatementCache:
     """The prepared statements of a server, by their texts; of those that do not fit the ones used last are kept.
 
@@ -82,13 +86,17 @@ class PreparedStatement:
     Attributes:
         node: its syntax tree.
         parameters: how many arguments the text takes.
+        shows_state: whether it is a query of the server's own state.
     """
 
-    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters")
+    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters", "shows_state")
 
     def __init__(self, node: exp.Expr, sql: str, parameters: int, cache: StatementCache) -> None:
         self.node = node
         self.parameters = parameters
+        self.shows_state = isinstance(node, exp.Query) and any(
+            each.db.lower() in _OF_STATE for each in node.find_all(exp.Table)
+        )
         self._sql = sql
         self._cache = cache
         self._bound: Statement | None = None

@@ -10,14 +10,21 @@ from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
-from chatsim.innodb.server import control, table_locks, triggers, xa
+from chatsim.innodb.server import (
+    control,
+    show,  # noqa: F401 - it registers its statements, as those around it do
+    system_tables,
+    table_locks,
+    triggers,
+    xa,
+)
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.statements import Statement, prepare
-from chatsim.innodb.sql.session_syntax import Execute
+from chatsim.innodb.sql.session_syntax import Execute, Show
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
 
@@ -63,9 +70,19 @@ class EngineSession(StatementContext):
         if self.closed:
             raise database_error(2006, "MySQL server has gone away")
         prepared.check(args)
-        if isinstance(prepared.node, Execute):
-            prepared, args = control.prepared_statement(prepared.node, self)
-        self._check_state(prepared)
+        self.forget_notes()
+        try:
+            if isinstance(prepared.node, Execute):
+                prepared, args = control.prepared_statement(prepared.node, self)
+            self._check_state(prepared)
+            return await self._between_others(prepared, args)
+        except DatabaseError as error:
+            self.row_count, self.failed = -1, True
+            self.warnings = [*self.noted, (error.errno or 0, error.message)]
+            raise
+
+    async def _between_others(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
+        """Execute a statement when nobody has stopped those that write."""
         stops = prepared.writes and await self.begin_to_write()
         try:
             return await self._work_on(prepared, args)
@@ -81,6 +98,8 @@ class EngineSession(StatementContext):
             table_locks.check(self.locked_tables, prepared.node, list(self.temporary), writes=prepared.writes)
 
     async def _work_on(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
+        if prepared.shows_state:
+            return await self._work_on(self._of_this_moment(prepared), args)
         try:
             own = self._uses_temporary(prepared)
             names = prepared.tables
@@ -95,16 +114,10 @@ class EngineSession(StatementContext):
             raise
         self._current = prepared, args
         self.named_insert_id = None
-        self.forget_notes()
-        try:
-            if statement is None:
-                answer = await control.execute(prepared.node, self, args)
-            else:
-                answer = await self.execute_on_rows(statement, args)
-        except DatabaseError as error:
-            self.row_count = -1
-            self.warnings = [*self.noted, (error.errno or 0, error.message)]
-            raise
+        if statement is None:
+            answer = await control.execute(prepared.node, self, args)
+        else:
+            answer = await self.execute_on_rows(statement, args)
         answer.warnings += self.noted
         self._remember(answer, prepared.node)
         self.engine.statements += 1
@@ -115,8 +128,8 @@ class EngineSession(StatementContext):
         self.row_count = answer.affected if answer.rows is None else -1
         if answer.rows is not None and isinstance(node, exp.Query):
             self.rows_found = len(answer.rows)
-        if not isinstance(node, exp.Show):
-            self.warnings = list(answer.warnings)
+        if not isinstance(node, Show):
+            self.warnings, self.failed = list(answer.warnings), False
 
     async def query(self, node: exp.Select, args: Sequence[Any]) -> list[tuple[Value, ...]]:
         """The rows of a query that is a part of another statement. Raises as that statement does."""
@@ -125,6 +138,11 @@ class EngineSession(StatementContext):
         statement = prepare(node, self.table)
         assert statement is not None
         return (await self.execute_on_rows(statement, args)).rows or []
+
+    def _of_this_moment(self, prepared: PreparedStatement) -> PreparedStatement:
+        """A query of the server's state, with what it is now. Raises `NotImplementedError`."""
+        node = system_tables.with_rows(prepared.node, self.engine, self.database)
+        return PreparedStatement(node, node.meta["text"], prepared.parameters, self.engine.prepared)
 
     def _uses_temporary(self, prepared: PreparedStatement) -> bool:
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""

@@ -135,6 +135,8 @@ class SessionTransaction(SessionSettings):
         if trx is not None and trx.view is not None:
             self.engine.history.close_view(trx.view)
             trx.view = None
+        if trx is not None:
+            trx.prepared = True
         kept = self._metadata_locks.moved_to(-self.connection_id)
         self._close(None)
         return trx, kept

@@ -149,6 +149,12 @@ class _Parser(SessionParser):
         node.set("replace", True)  # noqa: FBT003
         return node
 
+    def explain(self) -> exp.Expr:
+        """Parse EXPLAIN and its other names, of a statement or of a table."""
+        return (
+            Explain(this=self.explained()) if self._curr and self._curr.text.upper() in _EXPLAINED else self.described()
+        )
+
     def explained(self) -> exp.Expr | None:
         """The statement after EXPLAIN. Raises `NotImplementedError` for other forms of EXPLAIN."""
         if self._match_text_seq("FORMAT", "=", "TRADITIONAL"):
@@ -173,11 +179,19 @@ class _Parser(SessionParser):
         return self._parse_csv(self._parse_table_parts)
 
 
+_EXPLAINED = (
+    *("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "TABLE", "VALUES", "WITH", "("),
+    *("FORMAT", "ANALYZE", "FOR", "INTO", "PARTITIONS", "EXTENDED"),
+)
+"""What may follow EXPLAIN, if it is not the name of a table."""
+
 _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("REPLACE",): lambda parser: parser.replace(),
     ("SAVEPOINT",): lambda parser: Savepoint(this=parser.name()),
     ("RELEASE", "SAVEPOINT"): lambda parser: Release(this=parser.name()),
-    ("EXPLAIN",): lambda parser: Explain(this=parser.explained()),
+    ("EXPLAIN",): lambda parser: parser.explain(),
+    ("DESCRIBE",): lambda parser: parser.explain(),
+    ("DESC",): lambda parser: parser.explain(),
     ("DO",): lambda parser: Do(expressions=parser.values()),
     ("ANALYZE", "TABLE"): lambda parser: Analyze(expressions=parser.tables()),
     ("CREATE", "TABLE"): lambda parser: parser.create_table(),
@@ -191,6 +205,8 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("DROP", "TEMPORARY", "TABLE"): lambda parser: parser.drop_tables(temporary=True),
     ("DROP", "INDEX"): lambda parser: parser.drop_index(),
     ("DROP", "TRIGGER"): lambda parser: parser.drop_trigger(),
+    ("SHOW",): lambda parser: parser.show(),
+    ("USE",): lambda parser: parser.use(),
     ("PREPARE",): lambda parser: parser.prepare(),
     ("EXECUTE",): lambda parser: parser.execute(),
     ("DEALLOCATE", "PREPARE"): lambda parser: parser.deallocate(),

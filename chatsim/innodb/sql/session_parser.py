@@ -11,6 +11,19 @@ from chatsim.innodb.sql.trigger_parser import DropTrigger
 __all__ = ["SessionParser"]
 
 
+_SHOWN = {
+    "TABLES": "TABLES",
+    "VARIABLES": "VARIABLES",
+    "WARNINGS": "WARNINGS",
+    "ERRORS": "ERRORS",
+    **dict.fromkeys(("COLUMNS", "FIELDS"), "COLUMNS"),
+    **dict.fromkeys(("INDEX", "INDEXES", "KEYS"), "INDEX"),
+    "PROCESSLIST": "PROCESSLIST",
+    "TRIGGERS": "TRIGGERS",
+}
+"""What SHOW shows, by its words."""
+
+
 class SessionParser(DefinitionParser):
     """The part of the model's parser that reads statements about sessions."""
 
@@ -61,6 +74,33 @@ class SessionParser(DefinitionParser):
         if self._curr and not self._say("WITH", "READ", "LOCK"):
             raise NotImplementedError("the model's SQL has no FLUSH TABLES of some tables")
         return syntax.FlushTables(this=self._prev.text.upper() == "LOCK")
+
+    def show(self) -> exp.Expr:
+        """SHOW, from the second word on."""
+        full = bool(self._say("FULL"))
+        self._one_of("EXTENDED", "GLOBAL", "SESSION", "LOCAL")
+        if self._say("COUNT", "(", "*", ")"):
+            return syntax.Show(this=f"COUNT {self._one_of('WARNINGS', 'ERRORS')}")
+        word = self._one_of(*_SHOWN)
+        if not word:
+            raise NotImplementedError(f"the model's SQL has no SHOW {self._curr.text if self._curr else ''}")
+        target = None
+        if _SHOWN[word] in ("COLUMNS", "INDEX"):
+            self._one_of("FROM", "IN")
+            target = self._table_named()
+        like = self._parse_primary() if self._say("LIKE") else None
+        where = self._parse_assignment() if self._say("WHERE") else None
+        return syntax.Show(this=_SHOWN[word], target=target, full=full, like=like, where=where)
+
+    def described(self) -> exp.Expr:
+        """DESCRIBE of a table, from its name on."""
+        target = self._table_named()
+        like = exp.Literal.string(self._text()) if self._curr else None
+        return syntax.Show(this="COLUMNS", target=target, like=like)
+
+    def use(self) -> exp.Expr:
+        """USE, from the name on."""
+        return syntax.Use(this=self._named())
 
     def xa(self) -> exp.Expr:
         """XA, from the second word on."""

@@ -13,8 +13,10 @@ __all__ = [
     "FlushTables",
     "LockTables",
     "Prepare",
+    "Show",
     "TableToLock",
     "UnlockTables",
+    "Use",
     "Xa",
     "Xid",
 ]
@@ -57,6 +59,18 @@ class UnlockTables(exp.Expression):
     """``UNLOCK TABLES``."""
 
     arg_types: ClassVar = {}
+
+
+class Show(exp.Expression):
+    """SHOW and DESCRIBE: what is shown (``TABLES``, ``COLUMNS``, …), of which ``target``, LIKE and WHERE."""
+
+    arg_types: ClassVar = {"this": True, "target": False, "full": False, "like": False, "where": False}
+
+
+class Use(exp.Expression):
+    """``USE`` of a schema."""
+
+    arg_types: ClassVar = {"this": True}
 
 
 class FlushTables(exp.Expression):

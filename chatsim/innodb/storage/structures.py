@@ -375,6 +375,7 @@ class Transaction:
         view: the read view of its consistent reads. At REPEATABLE READ and above it is opened by the first of them.
         undo_log: its changes, oldest first.
         locks: its locks.
+        prepared: whether it is a prepared branch of a distributed transaction, which has left its session.
     """
 
     session: int
@@ -384,6 +385,7 @@ class Transaction:
     view: ReadView | None = None
     undo_log: list[UndoRecord] = field(default_factory=list)
     locks: LockState = field(default_factory=LockState)
+    prepared: bool = False
 
     @property
     def locks_gaps(self) -> bool:

@@ -94,7 +94,15 @@ class Env:
 Function: TypeAlias = Callable[[Env], Any]
 
 
+def _text_of(node: exp.Expr) -> str:
+    """The text of a tree; that of the whole statement if it is one of the model's own kind."""
+    try:
+        return node.sql("mysql")
+    except ValueError:
+        return str(node.meta.get("text", ""))
+
+
 def unsupported(node: exp.Expr | str, why: str = "") -> NotImplementedError:
     """The refusal of a construct, by name."""
-    shown = node if isinstance(node, str) else f"{type(node).__name__}: {node.sql('mysql')}"
+    shown = node if isinstance(node, str) else f"{type(node).__name__}: {_text_of(node)}"
     return NotImplementedError(f"the model's SQL has no {shown}{why and f' ({why})'}")
