@@ -441,8 +441,6 @@ def test_a_row_that_is_looked_up_beforehand_is_the_newest_one():
         ("EXPLAIN FORMAT=JSON SELECT 1", "the model's SQL has no EXPLAIN FORMAT"),
         ("EXPLAIN ANALYZE SELECT 1", "the model's SQL has no EXPLAIN ANALYZE"),
         ("EXPLAIN FOR CONNECTION 3", "the model's SQL has no EXPLAIN FOR"),
-        ("EXPLAIN COMMIT", "the model's SQL has no EXPLAIN of COMMIT"),
-        ("EXPLAIN TRUNCATE TABLE t", "the model's SQL has no EXPLAIN of TRUNCATE TABLE t"),
     ],
 )
 def test_other_forms_are_refused_by_name(sql, said):
