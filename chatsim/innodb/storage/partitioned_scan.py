@@ -118,6 +118,9 @@ class PartitionedScan:
     async def _advance(self, scan: Scan) -> None:
         """Read the next row of a partition."""
         hit = await self._read(scan)
+        if scan.stop_found:
+            for each in self._scans or ():  # the server notes it for all partitions that are read together
+                each.stop_found = True
         if hit is None:
             self._end(scan)
         else:

@@ -175,6 +175,7 @@ class Scan:
 
     Attributes:
         examined: how many records it has examined.
+        stop_found: whether the record that the range ends at has been locked, so that nothing can come behind it.
     """
 
     def __init__(self, rows: RowOperations, path: AccessPath, reading: Reading) -> None:
@@ -192,7 +193,7 @@ class Scan:
         self._unique = False  # the range is one key of a unique index
         self._down = path.descending  # from high to low; a single key is looked up
         self._passed = False  # the current record is behind the range, and locked by another or deleted
-        self._stop_found = False  # the record that the range ends at has been locked: nothing can come behind it
+        self.stop_found = False
         self._ended_unlocked = False  # the range ended at a semi-consistent read: the next row is waited for
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
@@ -254,7 +255,7 @@ class Scan:
             and (definition.clustered or not has_null(span.low))
         )
         self._new.clear()
-        self._passed = self._stop_found = self._done = False
+        self._passed = self.stop_found = self._done = False
         self._opening = True
         # a key of all the index's columns is looked up forwards, also if several are scanned from high to low
         looked_up = span.exact and path.access != "ref" and len(span.low or ()) >= width
@@ -345,7 +346,7 @@ class Scan:
         if got is not True:
             skipped = got is None and tries_first
             return self._semi_consistent_read(record, out=out) if skipped else self._skip_or_retry(got, out=out)
-        self._stop_found = self._stop_found or self._is_end(record, span)
+        self.stop_found = self.stop_found or self._is_end(record, span)
         if kind is LockKind.GAP:
             return _Step.END
         if record.deleted:
@@ -425,7 +426,7 @@ class Scan:
         if high is None or record.key[: len(high)] < high:
             return LockKind.NEXT_KEY
         if record.key[: len(high)] > high:
-            return None if self._stop_found else LockKind.GAP
+            return None if self.stop_found else LockKind.GAP
         return LockKind.NEXT_KEY if span.high_included else LockKind.GAP
 
     def _is_end(self, record: Record, span: Range) -> bool:

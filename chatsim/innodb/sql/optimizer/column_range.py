@@ -71,6 +71,8 @@ class ColumnRange:
             return self._like(column, values[0])
         if operator == IS_NULL and not column.nullable:
             return replace(self, points=(), equal=True)
+        if operator == "between" and values[0] == values[1]:
+            operator, values = "=", values[:1]
         try:
             keys = [_key_of(column, value, operator) for value in values]
         except UnusableError:
