@@ -14,7 +14,9 @@ __all__ = ["catch_up"]
 
 
 def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
-    """Compare ways to catch up: for each round-trip time the first screen, the end, and the lower bound for any way.
+    """Compare ways to catch up: for each round-trip time the first screen, the end, and a lower bound of the end.
+
+    The bound is of everything, so a first screen can be there before it. All round-trip times have one scale.
 
     If cursors were compared directly on the database, also how many messages were written per second with each. A name
     says how many messages were lost, or what else the verdict is; then the bar is hatched.
@@ -38,12 +40,15 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
         ax.plot(part["caught_up_ms"], places, "|", color="black", markersize=12, markeredgewidth=2, label="everything")
         error_bars(ax, part, "first_screen_ms")
         error_bars(ax, part, "caught_up_ms")
-        ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="lower bound")
+        ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="bound of everything")
         ax.set(xlabel="ms from the request to catch up (log scale)", ylim=(-0.6, len(part) - 0.4))
         ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost", "verdict"]].to_numpy()])
         log_scale(ax)
         set_heading(ax, f"{distance:g} ms round trip")
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=POINTS)
+    log_axes = axes[: len(distances), 0]
+    for ax in log_axes:  # one scale for all
+        ax.set_xlim(min(each.get_xlim()[0] for each in log_axes), max(each.get_xlim()[1] for each in log_axes))
     if len(direct):
         ax, part = axes[-1, 0], direct.iloc[::-1]
         names = [_called("", *row) for row in part[["cursor", "lost", "verdict"]].to_numpy()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.figures.style import POINTS, add_caption, new_figure, set_heading
+from chatsim.figures.style import POINTS, add_caption, log_scale, new_figure, set_heading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,45 +17,41 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def pages(table: pd.DataFrame, caption: str = "") -> Figure:
-    """Show what a page costs, by depth: index reads against the length of the list, both on log scales.
+    """Show what a page costs, by depth: index reads of each strategy, with a mark for each length of the list.
 
-    The dotted line is four times the page. Lines that cover each other have different marks.
+    The marks of a strategy lie one below the other, so that equal costs do not cover each other. The dotted line is
+    four times the page.
 
     Args:
         table: the rows of a report of pages.
         caption: the run's conditions, printed beneath.
     """
     costs = table.drop_duplicates(["strategy", "existing", "depth"])
-    depths = list(dict.fromkeys(costs["depth"]))
-    figure = new_figure(1.6 + 3.2 * len(depths), 3.8, layout="constrained")
-    axes = figure.subplots(1, len(depths), squeeze=False, sharey=True)
+    depths, names = (list(dict.fromkeys(costs[column])) for column in ("depth", "strategy"))
+    lengths = sorted(set(costs["existing"]))
+    figure = new_figure(1.8 + 3 * len(depths), 1.5 + (0.25 + 0.12 * len(lengths)) * len(names), layout="constrained")
+    axes = figure.subplots(1, len(depths), squeeze=False, sharex=True, sharey=True)
+    places = {name: -at for at, name in enumerate(names)}
     for depth, ax in zip(depths, axes[0], strict=True):
-        part = costs[costs["depth"] == depth]
-        for at, name in enumerate(dict.fromkeys(part["strategy"])):
-            line = part[part["strategy"] == name].sort_values("existing")
+        for at, length in enumerate(lengths):
+            part = costs[(costs["depth"] == depth) & (costs["existing"] == length)]
             ax.plot(
-                line["existing"],
-                line["index_reads"],
-                color=f"{0.15 * (at % 4)}",
-                linestyle=("solid", "dashed", "dashdot", (0, (1, 1)))[at % 4],
-                linewidth=1.2,
+                part["index_reads"],
+                [places[name] + 0.6 * ((len(lengths) - at) / (len(lengths) + 1) - 0.5) for name in part["strategy"]],
+                linestyle="none",
+                color="black",
                 marker=_MARKS[at % len(_MARKS)],
-                markersize=9 - at,
+                markersize=5,
                 markerfacecolor="white" if at % 2 else None,
-                label=name,
+                label=f"{length:,} entries",
             )
-        most = 4 * part["page_size"].iloc[0]
-        ax.axhline(most, color="black", linestyle="dotted", linewidth=1)
-        if ax is axes[0, 0]:
-            ax.annotate(
-                "4 × the page", (0.02, most), (0, 2), ax.get_yaxis_transform(), "offset points", fontsize=POINTS
-            )
-        ax.set(xscale="log", yscale="log", xlabel="entries in the list")
+        ax.axvline(4 * costs["page_size"].iloc[0], color="black", linestyle="dotted", linewidth=1)
+        ax.set_yticks([*places.values()], names)
+        ax.set_ylim(0.5 - len(names), 0.5)
+        log_scale(ax, powers=True)
+        ax.set_xlabel("rows read in indexes, for a page", fontsize=POINTS)
         set_heading(ax, f"{depth} page")
-        ax.grid(which="major", color="0.9")
-        ax.set_axisbelow(True)
-    axes[0, 0].set_ylabel("rows read in indexes, for a page")
-    handles, names = axes[0, -1].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=POINTS)
-    add_caption(figure, caption)
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=POINTS)
+    add_caption(figure, f"Dotted: 4 × the page. {caption}")
     return figure

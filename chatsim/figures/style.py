@@ -58,10 +58,10 @@ def set_heading(ax: Axes, text: str) -> None:
     ax.set_title(text, loc="left", fontsize=10, fontweight="bold")
 
 
-def log_scale(ax: Axes) -> None:
-    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 and a grid."""
+def log_scale(ax: Axes, *, powers: bool = False) -> None:
+    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5, or only at powers of ten, and a grid."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1,) if powers else (1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:,g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(axis="x", which="both", color="0.9")
