@@ -40,7 +40,8 @@ def catch_up(table: pd.DataFrame, caption: str = "") -> Figure:
         ax.plot(part["caught_up_ms"], places, "|", color="black", markersize=12, markeredgewidth=2, label="everything")
         error_bars(ax, part, "first_screen_ms")
         error_bars(ax, part, "caught_up_ms")
-        ax.plot(part["lower_bound_ms"], places, "D", color="white", markeredgecolor="black", label="bound of everything")
+        bound = part["lower_bound_ms"]
+        ax.plot(bound, places, "D", color="white", markeredgecolor="black", label="bound of everything")
         ax.set(xlabel="ms from the request to catch up (log scale)", ylim=(-0.6, len(part) - 0.4))
         ax.set_yticks(places, [_called(*row) for row in part[["protocol", "cursor", "lost", "verdict"]].to_numpy()])
         log_scale(ax)
