@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -126,8 +127,9 @@ def _result(each: Completed) -> tuple[object, ...]:
 def _locks(wanted: StepOutcome, got: StepOutcome) -> str | None:
     if wanted.locks is None or got.locks is None:
         return None
-    missing, extra = set(wanted.locks) - set(got.locks), set(got.locks) - set(wanted.locks)
-    if not missing and not extra:
+    wanted_rows, got_rows = Counter(wanted.locks), Counter(got.locks)
+    missing, extra = (wanted_rows - got_rows).elements(), (got_rows - wanted_rows).elements()
+    if wanted_rows == got_rows:
         return None
     return f"missing {sorted(missing, key=str) or 'none'}; not expected {sorted(extra, key=str) or 'none'}"
 

@@ -183,14 +183,14 @@ class _ModelExecution:
             self._ended.append(task.exception() or task.result())  # type: ignore[arg-type]
 
     def _locks(self) -> list[LockRow]:
-        found = {
+        found = [
             (
                 *(self._names[each.session], each.table, each.index, "RECORD" if each.index else "TABLE"),
                 *(each.mode, "GRANTED" if each.granted else "WAITING", each.data),
             )
             for each in self._engine.data_locks()
             if each.session in self._names
-        }
+        ]
         return cast("list[LockRow]", sorted(found, key=lambda row: [part or "" for part in row]))
 
 

@@ -87,7 +87,9 @@ def _layout(value: Any, before: int = 0, depth: int = 0) -> str:
         return line
     inner = " " * (depth + 1)
     if isinstance(value, dict):
-        starts = [f"{json.dumps(name, ensure_ascii=False)}: " for name in value]
+        starts = [
+            f"{json.dumps(str(name), ensure_ascii=False)}: " for name in value
+        ]  # a deadlock has a step as its name
         parts = list(value.values())
     else:
         starts, parts = [""] * len(value), value

@@ -55,7 +55,7 @@ def _requested(lock: RecordLock | TableLock) -> Lock:
 
 def _lock_on(record: Record, lock: RecordLock) -> Lock:
     data = SUPREMUM if record.is_supremum else f"({lock_data(record)})"
-    return Lock(lock.index.definition.table, lock.index.definition.name, lock.mode, lock.kind, data)
+    return Lock(lock.page.index.definition.table, lock.page.index.definition.name, lock.mode, lock.kind, data)
 
 
 def _lines(one: Participant) -> list[str]:

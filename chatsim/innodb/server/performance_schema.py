@@ -104,7 +104,7 @@ def rows_of(lock: RecordLock | TableLock, session: int) -> Iterator[DataLock]:
     if isinstance(lock, TableLock):
         yield DataLock(session, lock.queue.table, None, lock.mode, granted, None)
         return
-    definition = lock.index.definition
+    definition = lock.page.index.definition
     for record in lock.records:
         yield DataLock(session, definition.table, definition.name, _mode(lock, record), granted, lock_data(record))
 

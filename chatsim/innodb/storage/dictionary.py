@@ -27,6 +27,7 @@ class Column:
         auto_increment: whether it is AUTO_INCREMENT.
         generated: gives its value for a row; None if it is not a generated column.
         sources: the columns in the expression of a generated column.
+        virtual: whether it is a generated column that rows are not stored with.
         visible: whether ``SELECT *`` shows it.
         hidden: whether no statement can name it: a row id, or the expression of a functional key part.
     """
@@ -40,6 +41,7 @@ class Column:
     auto_increment: bool = False
     generated: Callable[[Sequence[Value]], Value] | None = None
     sources: frozenset[int] = frozenset()
+    virtual: bool = False
     visible: bool = True
     hidden: bool = False
 

@@ -15,7 +15,15 @@ from operator import attrgetter
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.innodb.storage.lock_wait import LockWaits
-from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, TableLocks, TableMode, Transaction
+from chatsim.innodb.storage.structures import (
+    Page,
+    Record,
+    RecordLock,
+    TableLock,
+    TableLocks,
+    TableMode,
+    Transaction,
+)
 
 __all__ = ["Grant", "LockSystem", "NotGrantedError", "WaitPolicy"]
 
@@ -145,8 +153,8 @@ class LockSystem:
         if not supremum and (not implicit or record.index.definition.clustered):
             self.make_explicit(record)  # who changes an entry has changed its row: nobody else can have
         wanted = RECORD if kind is NEXT_KEY and not supremum else kind
-        if supremum and kind is GAP and record.index.lock_structures == 1:
-            alone = trx.locks.similar.get((record.index, mode, kind))
+        if supremum and kind is GAP and len(record.page.structures) == 1:
+            alone = trx.locks.similar.get((record.page, mode, kind))
             if alone is not None:  # the one structure of a page takes in what is like it as it is
                 _add_record(alone, record)
                 return Grant.NEW
@@ -201,10 +209,17 @@ class LockSystem:
 
     def record_removed(self, record: Record) -> None:
         """After the removal of a record: the gap inherits its locks, and waiting requests are made again."""
-        heir = record.following
+        self.inherit(record.following, record)
+        self.reset(record)
+
+    def inherit(self, heir: Record, record: Record) -> None:
+        """Lock the gap before ``heir`` for those who have locked a record."""
         for lock in list(record.locks):
             if lock.kind is not INSERT and (lock.trx.locks_gaps or lock.trx.locks.inherit_all):
                 self._add_granted(lock.trx, heir, lock.mode, GAP)
+
+    def reset(self, record: Record) -> None:
+        """Take all locks from a record. Waiting requests are made again."""
         for lock in list(record.locks):
             if lock.waiting:
                 self.cancel(lock)
@@ -216,15 +231,56 @@ class LockSystem:
     def record_moved(self, record: Record) -> None:
         """After a record was taken out of its page and put back, because its size has changed.
 
-        Waiting requests for it have been moved with it, out and back, each time to a new lock structure. The two old
-        structures stay with the transaction, empty, and count for its weight.
+        Waiting requests for it have been moved with it, out and back, each time to a new lock structure.
         """
         for lock in record.locks:
             if lock.waiting:
-                lock.trx.locks.structures += [
-                    RecordLock(lock.trx, record.index, lock.mode, lock.kind, 0) for _ in range(2)
-                ]
-                record.index.lock_structures += 2
+                self._leave_empty(lock)
+                self._leave_empty(lock)
+
+    def records_moved(self, records: Sequence[Record], page: Page) -> None:
+        """After records went to another page: their locks have followed, into structures of that page."""
+        locks = {lock: None for record in records for lock in record.locks}
+        for lock in sorted(locks, key=_QUEUE_POSITION):
+            for record in [each for each in records if each in lock.records]:
+                self._move(lock, record, record, page)
+
+    def supremum_moved(self, supremum: Record, to: Record) -> None:
+        """After the last records of a page went to another one: the locks on the gap behind them have followed."""
+        for lock in list(supremum.locks):
+            self._move(lock, supremum, to, to.page)
+
+    def _move(self, lock: RecordLock, record: Record, to: Record, page: Page) -> None:
+        if lock.waiting:
+            if lock.page is not page:
+                self._leave_empty(lock)
+                del lock.page.structures[lock]
+                page.structures[lock] = None
+                lock.page = page
+            if to is not record:
+                record.locks.remove(lock)
+                to.locks.append(lock)
+                del lock.records[record]
+                lock.records[to] = None
+            return
+        record.locks.remove(lock)
+        del lock.records[record]
+        self._add_granted(lock.trx, to, lock.mode, lock.kind)
+
+    def _leave_empty(self, lock: RecordLock) -> None:
+        """Leave an empty structure where a request was: it stays with the transaction, and counts for its weight."""
+        empty = RecordLock(lock.trx, lock.page, lock.mode, lock.kind, 0)
+        lock.page.structures[empty] = None
+        structures = lock.trx.locks.structures
+        structures.insert(structures.index(lock), empty)
+
+    def page_discarded(self, page: Page) -> None:
+        """After a page was given back: its lock structures, which are empty, have gone."""
+        for lock in list(page.structures):
+            lock.trx.locks.structures.remove(lock)
+            if lock.trx.locks.similar.get((page, lock.mode, lock.kind)) is lock:
+                del lock.trx.locks.similar[page, lock.mode, lock.kind]
+        page.structures.clear()
 
     # -- ends
 
@@ -238,7 +294,7 @@ class LockSystem:
             if isinstance(lock, TableLock):
                 self._dequeue_table(lock)
                 continue
-            lock.index.lock_structures -= 1
+            del lock.page.structures[lock]
             records = sorted(lock.records, key=attrgetter("heap")) if len(lock.records) > 1 else list(lock.records)
             for record in records:
                 record.locks.remove(lock)
@@ -257,7 +313,7 @@ class LockSystem:
             return
         (record,) = lock.records
         record.locks.remove(lock)
-        record.index.lock_structures -= 1
+        del lock.page.structures[lock]
         lock.records.clear()
         self.waits.end(trx, error)
         self._grant_waiting(record, trx)
@@ -277,23 +333,24 @@ class LockSystem:
     # -- the queue of a record
 
     def _add_granted(self, trx: Transaction, record: Record, mode: Mode, kind: LockKind) -> None:
-        """Add a granted lock to the queue of a record; similar locks on records of one index share a structure."""
+        """Add a granted lock to the queue of a record; similar locks on records of one page share a structure."""
         if record.is_supremum and kind is not INSERT:
             kind = NEXT_KEY
-        lock = trx.locks.similar.get((record.index, mode, kind))
+        page = record.page
+        lock = trx.locks.similar.get((page, mode, kind))
         if lock is None:
-            lock = RecordLock(trx, record.index, mode, kind, -next(self._serial))
-            record.index.lock_structures += 1
-            trx.locks.similar[record.index, mode, kind] = lock
+            lock = RecordLock(trx, page, mode, kind, -next(self._serial))
+            page.structures[lock] = None
+            trx.locks.similar[page, mode, kind] = lock
             trx.locks.structures.append(lock)
         _add_record(lock, record)
 
     def _enqueue(
         self, trx: Transaction, record: Record, mode: Mode, kind: LockKind, conflicting: RecordLock
     ) -> RecordLock:
-        lock = RecordLock(trx, record.index, mode, kind, next(self._serial))
+        lock = RecordLock(trx, record.page, mode, kind, next(self._serial))
         lock.records[record] = None
-        record.index.lock_structures += 1
+        record.page.structures[lock] = None
         record.locks.append(lock)
         trx.locks.structures.append(lock)
         self.waits.start(lock, conflicting.trx)
@@ -325,7 +382,7 @@ class LockSystem:
         lock.waiting = False
         lock.queue_position = -next(self._serial)
         record.locks.insert(0, lock)
-        lock.trx.locks.similar[lock.index, lock.mode, lock.kind] = lock
+        lock.trx.locks.similar[lock.page, lock.mode, lock.kind] = lock
         self.waits.end(lock.trx)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.mvcc import has_version_with_entry
+from chatsim.innodb.storage.pages import remove_record
 from chatsim.innodb.storage.structures import EntryChange, ReadView, Record, Transaction, UndoRecord, Version
 
 __all__ = ["History"]
@@ -82,11 +83,9 @@ def purge_changes(changes: Iterable[UndoRecord], trx: Transaction, locks: LockSy
                 and entry.deleted
                 and not has_version_with_entry(record, entry, current=True)
             ):
-                entry.index.remove(entry)
-                locks.record_removed(entry)
+                remove_record(entry, locks)
         if record.deleted and record.writer is None and not record.gone:
-            record.index.remove(record)
-            locks.record_removed(record)
+            remove_record(record, locks)
 
 
 def _forget_older(record: Record, trx: Transaction) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.locks import Grant, LockSystem, WaitPolicy
+from chatsim.innodb.storage.pages import insert_record
 from chatsim.innodb.storage.partitions import Partition
 from chatsim.innodb.storage.purge import History, purge_changes
 from chatsim.innodb.storage.structures import (
@@ -250,12 +251,11 @@ class RowOperations:
         while True:
             found = index.get(key)
             if found is None:
-                waits = self.locks.lock_for_insert(self.trx, index.at_or_after(key))
+                waits = self.locks.lock_for_insert(self.trx, index.successor(key))
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                record = index.insert(key, row, self.trx)
-                self.locks.record_inserted(record)
+                record = insert_record(index, key, row, self.trx, self.locks)
                 return self._log(table, record, None)
             self.trx.locks.inherit_all = True
             if await self.lock(found, self._duplicates, LockKind.RECORD) is None:
@@ -272,13 +272,12 @@ class RowOperations:
                 continue
             found = index.get(key)
             if found is None:
-                waits = self.locks.lock_for_insert(self.trx, index.at_or_after(key))
+                waits = self.locks.lock_for_insert(self.trx, index.successor(key))
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                entry = index.insert(key, index.entry_of(row), self.trx)
+                entry = insert_record(index, key, index.entry_of(row), self.trx, self.locks)
                 undo.entries.append((entry, EntryChange.INSERTED, None))
-                self.locks.record_inserted(entry)
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
                 undo.entries.append((found, EntryChange.INSERTED, found.writer))
@@ -288,18 +287,18 @@ class RowOperations:
     async def _no_duplicate(self, table: Table, index: Index, key: Key, row: Sequence[Value]) -> bool:
         """Lock the entries of a unique index with the same key, and the gap after them. Returns False after a wait."""
         prefix: Key = key[: len(index.definition.columns)]
-        record = index.at_or_after(prefix)
-        if has_null(prefix) or not _begins(record, prefix):
+        if has_null(prefix) or not _begins(index.first_at(prefix), prefix):
             return True
+        record = index.at_or_after(prefix)
         self.trx.locks.inherit_all = True
         while True:
             same = _begins(record, prefix)
             kind = LockKind.NEXT_KEY if same or record.is_supremum or self._duplicates == "X" else LockKind.GAP
             if await self.lock(record, self._duplicates, kind) is None:
                 return False
-            if not same:
+            if not same and (not record.is_supremum or record is index.supremum):
                 return True
-            if not record.deleted:
+            if same and not record.deleted:
                 raise DuplicateError(table, index, prefix, index.entry_of(row)[: len(prefix)])
             record = record.following
 

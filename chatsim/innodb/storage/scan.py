@@ -271,7 +271,7 @@ class Scan:
             behind = index.after(span.high) if span.high_included else index.at_or_after(span.high)
             if not self._gaps or await self._lock(behind, LockKind.GAP) is not None:
                 break
-        self._at = None if behind.previous.is_supremum else behind.previous
+        self._at = None if behind.previous is index.supremum else behind.previous
 
     def _next_record(self) -> Record:
         """The record to process: the current one, or the next if that is finished or has been removed."""
@@ -321,11 +321,12 @@ class Scan:
         self._index.reads += 1
 
     async def _supremum(self, record: Record, *, starting: bool) -> _Step:
+        last = record is self._index.supremum
         if self._at is None:
             return _Step.END
-        if self._gaps and (starting or not self._down) and not self._passed:
+        if self._gaps and (starting or not self._down or not last) and not self._passed:
             await self._lock(record, LockKind.NEXT_KEY)
-        return _Step.CONTINUE if self._down and starting else _Step.END
+        return _Step.CONTINUE if not last or (self._down and starting) else _Step.END
 
     def _consistent(self, record: Record, span: Range) -> Hit | _Step:
         """A consistent read locks nothing, and looks for the version that it sees."""

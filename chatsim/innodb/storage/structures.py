@@ -8,10 +8,12 @@ has a record), so they are declared together, and all other modules import them 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from sortedcontainers import SortedDict
@@ -19,12 +21,14 @@ from sortedcontainers import SortedDict
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.session import Isolation
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
+from chatsim.innodb.storage.record_size import record_size
 from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value, descending
 
 __all__ = [
     "EntryChange",
     "Index",
     "LockState",
+    "Page",
     "ReadView",
     "Record",
     "RecordLock",
@@ -43,50 +47,84 @@ TableMode: TypeAlias = Literal["IS", "IX", "S", "X", "AUTO_INC"]
 
 
 class Record:
-    """A record of an index: a row of the clustered index, an entry of a secondary index, or the supremum.
+    """A record of an index: a row of the clustered index, an entry of a secondary index, or the supremum of a page.
 
     Attributes:
         index: the index that it is in.
-        key: its key in the index; empty for the supremum.
+        page: the page that it is on.
+        key: its key in the index; empty for a supremum.
         row: the columns of a row; or the columns of an entry, with those of the primary key at the end.
         writer: the transaction that changed it last; None if that has been purged.
         deleted: whether it is delete-marked: new readers do not see it; it stays in the index until the purge.
         older: the version before the writer's, in a clustered record.
         locks: the queue of locks on it, granted ones first.
-        heap: its number in the order in which the records of the index were inserted.
+        heap: its number in the order in which the records came to the page.
         gone: whether it has been removed from the index.
-        following: the next record in key order; after the last one, the supremum.
-        previous: the record before it; before the first one, the supremum.
+        following: the next record in key order; after the last one of a page, its supremum, and then the next page.
+        previous: the record before it; before the first one, the last supremum.
     """
 
-    __slots__ = ("deleted", "following", "gone", "heap", "index", "key", "locks", "older", "previous", "row", "writer")
+    __slots__ = (
+        *("deleted", "following", "gone", "heap", "index", "key"),
+        *("locks", "older", "page", "previous", "row", "writer"),
+    )
 
-    def __init__(self, index: Index, key: Key, row: Sequence[Value], writer: Transaction | None, heap: int) -> None:
-        self.index: Final = index
+    def __init__(self, page: Page, key: Key, row: Sequence[Value], writer: Transaction | None, heap: int) -> None:
+        self.index: Final = page.index
+        self.page = page
         self.key = key
         self.row = row
         self.writer = writer
         self.deleted = False
         self.older: Version | None = None
         self.locks: list[RecordLock] = []
-        self.heap: Final = heap
+        self.heap = heap
         self.gone = False
         self.following: Record = self
         self.previous: Record = self
 
     @property
     def is_supremum(self) -> bool:
-        """Whether it is the supremum, after all records of its index."""
-        return self is self.index.supremum
+        """Whether it is a supremum, after all records of its page."""
+        return self is self.page.supremum
 
     def __repr__(self) -> str:
         return f"{self.index.definition.name}{'(supremum)' if self.is_supremum else self.key}"
 
 
+class Page:
+    """A page of an index: some records that follow each other, and the supremum behind them.
+
+    The pages above these leaves, by which a search finds the page of a key, are not modelled. A new index is one page,
+    the root, which is a leaf then. `pages` says when a page is split and when it is merged with another one.
+
+    Attributes:
+        index: the index.
+        supremum: the record behind its last one.
+        structures: the lock structures on it.
+        count: the number of its records.
+        used: the bytes that they take.
+        heap: the number of the next record that comes to it.
+        last_insert: the record that was inserted last, if none has been removed since.
+        is_root: whether it is the root.
+    """
+
+    __slots__ = ("count", "heap", "index", "is_root", "last_insert", "structures", "supremum", "used")
+
+    def __init__(self, index: Index, *, is_root: bool = False) -> None:
+        self.index: Final = index
+        self.is_root = is_root
+        self.structures: dict[RecordLock, None] = {}
+        self.count = self.used = self.heap = 0
+        self.last_insert: Record | None = None
+        self.supremum: Final = Record(self, (), (), None, -1)
+
+
 class Index:
     """One index of a table: its records in key order. The clustered index is the table itself.
 
-    The records are a linked list, so that a scan moves on in one step. A sorted list of keys finds where to start.
+    The records and the suprema are a linked list, so that a scan moves on in one step. A sorted list of keys finds
+    where to start.
 
     Args:
         definition: its name and columns.
@@ -95,10 +133,11 @@ class Index:
     Attributes:
         home: the partition that it is of; None if its table has no partitions.
         is_shared: whether sessions share it, so that its records are locked: not that of a temporary table.
-        lock_structures: the number of lock structures on it.
         reads: the number of its records that scans have examined.
         made: the transaction that created it; None if every read view sees the index.
-        supremum: the record after the last one. The linked list closes there.
+        pages: its pages, in the order of their records.
+        lows: the least key that a search looks for on each page but the first.
+        supremum: the supremum of the last page. The linked list closes there.
     """
 
     def __init__(self, definition: IndexDefinition, columns: Sequence[Column] = ()) -> None:
@@ -107,18 +146,23 @@ class Index:
         self._key_parts = [(at, columns[at].type.order) for at in definition.place] if columns else []
         self._plain = not definition.lengths and not definition.descending
         self._records: SortedDict[Key, Record] = SortedDict()
-        self._heap = 0
         self.home: Any = None
         self.is_shared = True
-        self.lock_structures = 0
         self.reads = 0
         self.made: Transaction | None = None
-        self.supremum: Final = Record(self, (), (), None, -1)
+        self.pages = [Page(self, is_root=True)]
+        self.lows: list[Key] = []
+        self.supremum = self.pages[0].supremum
 
     @property
     def original(self) -> Index:
         """The index itself; of a view of some partitions, the index with all of them."""
         return self
+
+    @cached_property
+    def size_of(self) -> Callable[[Sequence[Value]], int]:
+        """Gives the bytes that a record takes on a page, for its columns."""
+        return record_size(self.definition, self._columns)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -173,13 +217,36 @@ class Index:
         """The record with exactly this key, or None."""
         return self._records.get(key)
 
-    def at_or_after(self, key: Key) -> Record:
-        """The first record that is not before ``key``. For a prefix, the first that begins with it or is after it."""
+    def first_at(self, key: Key) -> Record:
+        """The first record that begins with ``key`` or is after it; the last supremum if there is none."""
         return self._at(self._records.bisect_left(key))
 
+    def at_or_after(self, key: Key) -> Record:
+        """Where a search for ``key`` and what follows begins: `first_at`, or a supremum before it.
+
+        A search looks for a key, or what begins with it, on the last page whose least key is less.
+        """
+        record = self._at(self._records.bisect_left(key))
+        return self._on_page(record, bisect_left(self.lows, key)) if self.lows else record
+
     def after(self, key: Key) -> Record:
-        """The first record after all that begin with ``key``."""
-        return self._at(self._records.bisect_left((*key, HIGHEST)))
+        """Where a search for what follows all that begin with ``key`` begins."""
+        end = (*key, HIGHEST)
+        record = self._at(self._records.bisect_left(end))
+        return self._on_page(record, bisect_left(self.lows, end)) if self.lows else record
+
+    def successor(self, key: Key) -> Record:
+        """The record before which a new one with this key is inserted, on the same page."""
+        record = self._at(self._records.bisect_left(key))
+        return self._on_page(record, bisect_right(self.lows, key)) if self.lows else record
+
+    def page_of(self, key: Key) -> Page:
+        """The page on which a record with this key is, or would be."""
+        return self.pages[bisect_right(self.lows, key)]
+
+    def _on_page(self, record: Record, number: int) -> Record:
+        page = self.pages[number]
+        return record if record.page is page else page.supremum
 
     def count(self, low: Key | None, high: Key | None, *, low_included: bool, high_included: bool) -> int:
         """The number of records between two prefixes. The optimizer uses it for an index dive."""
@@ -192,20 +259,33 @@ class Index:
 
     def insert(self, key: Key, row: Sequence[Value], writer: Transaction | None) -> Record:
         """Insert a record. There must be no record with this key."""
-        record = Record(self, key, row, writer, self._heap)
-        self._heap += 1
-        record.following = self.at_or_after(key)
-        record.previous = record.following.previous
-        record.previous.following = record.following.previous = record
+        following = self.successor(key)
+        page = following.page
+        record = Record(page, key, row, writer, page.heap)
+        page.heap += 1
+        page.count += 1
+        page.used += self.size_of(row)
+        page.last_insert = record
+        record.following, record.previous = following, following.previous
+        record.previous.following = following.previous = record
         self._records[key] = record
         return record
 
     def remove(self, record: Record) -> None:
         """Remove a record. Its own pointers remain, for scans that are at it."""
         del self._records[record.key]
+        page = record.page
+        page.count -= 1
+        page.used -= self.size_of(record.row)
+        page.last_insert = None
         record.previous.following = record.following
         record.following.previous = record.previous
         record.gone = True
+
+    @property
+    def lock_structures(self) -> int:
+        """The number of lock structures on its pages."""
+        return sum(len(page.structures) for page in self.pages)
 
     def _at(self, position: int) -> Record:
         return self._records.peekitem(position)[1] if position < len(self._records) else self.supremum
@@ -215,13 +295,11 @@ class Index:
 
 
 class RecordLock:
-    """A lock structure: the records of one index that a transaction has locked in one mode and kind, or waits to lock.
-
-    InnoDB has such a structure, with a bitmap of records, for each page. Here an index is one page.
+    """A lock structure: the records of one page that a transaction has locked in one mode and kind, or waits to lock.
 
     Attributes:
         trx: the transaction.
-        index: the index of the records.
+        page: the page of the records.
         mode: S or X.
         kind: the part of each record that it covers. On the supremum it is only the gap.
         records: the locked records; only one while it waits.
@@ -230,11 +308,11 @@ class RecordLock:
             waiting.
     """
 
-    __slots__ = ("index", "kind", "mode", "queue_position", "records", "trx", "waiting")
+    __slots__ = ("kind", "mode", "page", "queue_position", "records", "trx", "waiting")
 
-    def __init__(self, trx: Transaction, index: Index, mode: Mode, kind: LockKind, queue_position: int) -> None:
+    def __init__(self, trx: Transaction, page: Page, mode: Mode, kind: LockKind, queue_position: int) -> None:
         self.trx: Final = trx
-        self.index: Final = index
+        self.page = page
         self.mode: Final[Mode] = mode
         self.kind: Final = kind
         self.records: dict[Record, None] = {}
@@ -278,7 +356,7 @@ class LockState:
 
     Attributes:
         structures: the lock structures that it holds or waits for, oldest first.
-        similar: its newest granted record lock for each index, mode and kind. Further records are added to this one.
+        similar: its newest granted record lock for each page, mode and kind. Further records are added to this one.
         wait_lock: the lock that it waits for.
         blocking_trx: the transaction that it waits for; the first one found, if there are several.
         reservation_no: the number of its wait, in the order in which waits began.
@@ -289,7 +367,7 @@ class LockState:
     """
 
     structures: list[RecordLock | TableLock] = field(default_factory=list)
-    similar: dict[tuple[Index, Mode, LockKind], RecordLock] = field(default_factory=dict)
+    similar: dict[tuple[Page, Mode, LockKind], RecordLock] = field(default_factory=dict)
     wait_lock: RecordLock | TableLock | None = None
     blocking_trx: Transaction | None = None
     reservation_no: int = 0

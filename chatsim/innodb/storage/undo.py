@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.mvcc import has_version_with_entry
+from chatsim.innodb.storage.pages import remove_record, replace_row
 from chatsim.innodb.storage.structures import EntryChange, Record, Transaction, UndoRecord, Version
 from chatsim.innodb.storage.values import Value
 
@@ -23,7 +24,7 @@ def write(record: Record, trx: Transaction, locks: LockSystem, row: Sequence[Val
 def _replace(record: Record, locks: LockSystem, row: Sequence[Value]) -> None:
     if any(lock.waiting for lock in record.locks) and record.index.changes_size(record.row, row):
         locks.record_moved(record)
-    record.row = row
+    replace_row(record, row, locks)
 
 
 def roll_back(trx: Transaction, since: int, locks: LockSystem, purged: int, *, partial: bool) -> None:
@@ -52,8 +53,7 @@ def roll_back(trx: Transaction, since: int, locks: LockSystem, purged: int, *, p
         writer = record.writer
         forgotten = writer is None or (not writer.active and writer.serial <= purged)
         if before is None or (before.deleted and forgotten):
-            record.index.remove(record)
-            locks.record_removed(record)
+            remove_record(record, locks)
 
 
 def _restore_entries(undo: UndoRecord, locks: LockSystem, *, protect: bool) -> None:
@@ -73,8 +73,7 @@ def _restore_entries(undo: UndoRecord, locks: LockSystem, *, protect: bool) -> N
         if before is not None and has_version_with_entry(record, entry, current=False):
             entry.deleted, entry.writer = True, writer
         else:
-            entry.index.remove(entry)
-            locks.record_removed(entry)
+            remove_record(entry, locks)
     for entry, change, writer in undo.entries:
         if change is EntryChange.DELETE_MARKED and before is not None:
             entry.row, entry.deleted, entry.writer = entry.index.entry_of(before.row), False, writer

@@ -15,6 +15,7 @@ from chatsim.innodb.sql.ddl.tables import declared_table, enter
 from chatsim.innodb.sql.expressions import Context
 from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Text
 from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.pages import fill_pages
 from chatsim.innodb.storage.statistics import Statistics
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import ForeignKey, Table
@@ -160,6 +161,7 @@ def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
         for record in table.clustered:
             if not record.deleted:
                 enter(table, new, record.row)
+        fill_pages(new)
         found.append(new)
     return found
 
@@ -175,6 +177,9 @@ def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None], contex
         fresh.generate(row)
         for index in fresh.home(row).indexes:
             enter(fresh, index, tuple(row))
+    for home in fresh.partitioning.partitions if fresh.partitioning else [fresh]:
+        for index in home.indexes:
+            fill_pages(index)
 
 
 def _converted(

@@ -88,6 +88,7 @@ def _declare_column(declared: TableDeclaration, said: ColumnSyntax, collation: C
         if said.default is not None or said.auto_increment:
             raise database_error(1221, "Incorrect usage of DEFAULT and generated column")
         declared.generated[len(declared.columns)] = said.generated
+        column = replace(column, virtual=not said.stored)
     _declare_key(declared, said)
     for item in said.items:
         if isinstance(item, CheckSyntax):

@@ -171,7 +171,7 @@ def enter(table: Table, index: Index, row: Sequence[Value]) -> None:
     """Insert a row's entry into an index. Raises `DatabaseError` (1062)."""
     key, width = index.key_of(row), len(index.definition.columns)
     if index.definition.unique and not has_null(key[:width]):
-        other = index.at_or_after(key[:width])
+        other = index.first_at(key[:width])
         if other.key[:width] == key[:width]:
             values = (
                 index.entry_of(row)[:width]
@@ -294,5 +294,5 @@ def _add_functional_column(table: Table, node: exp.Expr, context: Context) -> No
         return
     kind = expression_type(node, Scope([(table.name, table)]))
     at = len(table.columns)
-    table.columns.append(Column(f"!hidden!{at}", kind, nullable=True, hidden=True))
+    table.columns.append(Column(f"!hidden!{at}", kind, nullable=True, hidden=True, virtual=True))
     _generate(table, at, node, context)

@@ -306,7 +306,7 @@ class _SelectExplainer:
 def _record(path: AccessPath) -> Record | None:
     """The record that a unique key finds, if it is there."""
     key = path.ranges[0].low or ()
-    record = path.index.at_or_after(key)
+    record = path.index.first_at(key)
     return None if record.key[: len(key)] != key or record.deleted else record
 
 
