@@ -333,14 +333,14 @@ class DeclarationParser(MySQLParser):
             return ",".join(self._list(self._named))
         return self._text()
 
-    def _partitioning(self) -> syntax.Partitioning | None:
+    def _partitioning(self) -> syntax.PartitioningSyntax | None:
         """PARTITION BY, if it comes next."""
         if not self._say("PARTITION", "BY"):
             return None
         if self._say("LINEAR"):
             raise NotImplementedError("the model's SQL has no PARTITION BY LINEAR")
         kind = self._one_of("HASH", "KEY", "RANGE", "LIST")
-        found = syntax.Partitioning(kind)
+        found = syntax.PartitioningSyntax(kind)
         if kind == "KEY":
             if self._say("ALGORITHM"):
                 self._say("=")

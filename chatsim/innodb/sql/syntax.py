@@ -28,7 +28,7 @@ __all__ = [
     "KeyPart",
     "KeySyntax",
     "PartitionSyntax",
-    "Partitioning",
+    "PartitioningSyntax",
     "RenameColumn",
     "RenameIndex",
     "RenameTable",
@@ -163,7 +163,7 @@ class PartitionSyntax:
 
 
 @dataclass(frozen=True)
-class Partitioning:
+class PartitioningSyntax:
     """PARTITION BY.
 
     Attributes:
@@ -232,7 +232,7 @@ class TableSyntax:
 
     items: tuple[Item, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
-    partitioning: Partitioning | None = None
+    partitioning: PartitioningSyntax | None = None
     exists: bool = False
     temporary: bool = False
     like: str = ""

@@ -14,9 +14,9 @@ from chatsim.db.mysql import database_error
 __all__ = [
     "HIGHEST",
     "NULL",
+    "BytesLiteral",
     "Document",
     "Key",
-    "Literal",
     "Single",
     "Value",
     "as_exact_number",
@@ -145,7 +145,7 @@ class Document(str):
     __slots__ = ()
 
 
-class Literal(bytes):
+class BytesLiteral(bytes):
     """A hexadecimal or bit literal: bytes, and a number where a number is wanted."""
 
     __slots__ = ()
@@ -185,7 +185,7 @@ def as_number(value: Value) -> int | float | Decimal:
     match value:
         case int() | float() | Decimal():
             return value
-        case Literal():
+        case BytesLiteral():
             return int.from_bytes(value)
         case str() | bytes():
             return number_at_start(value if isinstance(value, str) else value.decode(errors="replace")) or 0
@@ -204,7 +204,7 @@ def as_exact_number(value: Value) -> int | float | Decimal:
     Raises:
         DatabaseError: it is a text with more than a number in it (1292).
     """
-    if isinstance(value, str | bytes) and not isinstance(value, Literal):
+    if isinstance(value, str | bytes) and not isinstance(value, BytesLiteral):
         text = as_text(value)
         found = _NUMBER.match(text)
         if text[found.end() if found else 0 :].strip():

@@ -11,8 +11,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
-from chatsim.innodb.sql.syntax import Partitioning as Said
-from chatsim.innodb.sql.syntax import PartitionSyntax
+from chatsim.innodb.sql.syntax import PartitioningSyntax, PartitionSyntax
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Integer, Moment, Text
 from chatsim.innodb.storage.partitions import Partitioning
 from chatsim.innodb.storage.tables import Table
@@ -24,9 +23,10 @@ _MONOTONIC = ("YEAR", "TO_DAYS", "TO_SECONDS", "UNIX_TIMESTAMP")
 """Functions that grow with their argument."""
 
 _NumberOf = Callable[[Sequence[Value]], int]
+_Compute = Callable[[Sequence[Value]], Value]
 
 
-def partition(table: Table, said: Said, context: Context) -> None:
+def partition(table: Table, said: PartitioningSyntax, context: Context) -> None:
     """Divide a new table into partitions.
 
     Args:
@@ -66,7 +66,9 @@ def partition(table: Table, said: Said, context: Context) -> None:
     table.divide(partitioning, names)
 
 
-def _source(table: Table, said: Said, context: Context) -> tuple[tuple[int, ...], Callable[[Sequence[Value]], Value]]:
+def _source(
+    table: Table, said: PartitioningSyntax, context: Context
+) -> tuple[tuple[int, ...], Callable[[Sequence[Value]], Value]]:
     """The columns of PARTITION BY, and what is computed of their values."""
     if said.expression is None:
         names = said.columns

@@ -15,7 +15,7 @@ from chatsim.innodb.sql.expressions.json_functions import as_document, json_valu
 from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
 from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Decimals, Moment, TimeOfDay, Year
 from chatsim.innodb.storage.column_types.documents import document
-from chatsim.innodb.storage.values import Document, Literal, Single, Value, as_number, as_text, is_whole_number
+from chatsim.innodb.storage.values import BytesLiteral, Document, Single, Value, as_number, as_text, is_whole_number
 
 __all__: list[str] = []
 
@@ -129,7 +129,7 @@ def _to_decimal(to: exp.DataType) -> Convert:
     convert = _by("DECIMAL", Decimals(8, digits or 10, scale))
 
     def converted(env: Env, value: Value) -> Value:
-        return convert(env, Decimal(as_number(value)) if isinstance(value, Literal) else value)
+        return convert(env, Decimal(as_number(value)) if isinstance(value, BytesLiteral) else value)
 
     return converted
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
-from chatsim.innodb.storage.values import Literal, Value
+from chatsim.innodb.storage.values import BytesLiteral, Value
 
 _of = compiled.register
 
@@ -40,7 +40,7 @@ def _literal(node: exp.Literal, _: Scope) -> Function:
 def _bytes(node: exp.HexString | exp.BitString, _: Scope) -> Function:
     digits, base = str(node.this), 16 if isinstance(node, exp.HexString) else 2
     size = len(digits) // 2 + len(digits) % 2 if base == 16 else (len(digits) + 7) // 8
-    value = Literal(int(digits or "0", base).to_bytes(size))
+    value = BytesLiteral(int(digits or "0", base).to_bytes(size))
     return lambda _: value
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from chatsim.innodb.storage.column_types import BadValueError, Bits, Decimals, Doubles, Integer, Year
-from chatsim.innodb.storage.values import Literal
+from chatsim.innodb.storage.values import BytesLiteral
 
 TINY = Integer(1, -128, 127)
 MONEY, UNSIGNED = Decimals(4, 5, 2), Decimals(4, 5, 2, signed=False)
@@ -58,9 +58,9 @@ def test_a_decimal_that_is_rounded_is_stored_with_a_note():
         (YEAR, 0, 0),
         (YEAR, "0", 2000),
         (BITS, 5, b"\5"),
-        (BITS, Literal(b"\5"), b"\5"),
+        (BITS, BytesLiteral(b"\5"), b"\5"),
         (Bits(2, 12), 300, b"\1\x2c"),
-        (TINY, Literal(b"A"), 65),
+        (TINY, BytesLiteral(b"A"), 65),
     ],
 )
 def test_a_number_is_stored_as_its_type_has_it(column, value, stored):
