@@ -4,7 +4,8 @@
 
 It repeats one short race, with strategies in turns, and draws comparisons of it: so many repetitions for one side at
 random, and as many others for the other side. Nothing differs between the sides, so an interval that excludes 1 is a
-false alarm. It ends with exit status 1 if more or fewer than promised are.
+false alarm. It ends with exit status 1 if more or fewer than promised are. What came of it is in
+``docs/findings.md``.
 """
 
 from __future__ import annotations

@@ -142,6 +142,9 @@ def test_out_saves_the_result(tmp_path):
     assert result.exit_code == 0
     assert said(result) == f"saved in {tmp_path / 'here'}"
     assert {path.name for path in (tmp_path / "here").iterdir()} == {
+        "result.json",
+        "per-second.csv",
+        "per-second.png",
         "samples.parquet",
         "summary.json",
         "environment.json",
