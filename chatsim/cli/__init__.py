@@ -13,6 +13,7 @@ _COMMANDS = {
     "catchup": ("chatsim.cli.catchup", "Compare how a client catches up after an absence."),
     "chat": ("chatsim.cli.chat", "Chat in this terminal."),
     "compare": ("chatsim.cli.compare", "Compare two saved results."),
+    "costs": ("chatsim.cli.costs", "Print what things cost in the model."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
     "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),

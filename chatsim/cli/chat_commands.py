@@ -28,6 +28,25 @@ def visible(text: str) -> str:
     )
 
 
+_LATER = "the server could not do this now; try again later"
+
+_REFUSED: dict[int, str] = {
+    ErrorCode.RPC_FAILED: _LATER,
+    ErrorCode.TOKEN_INVALID: "the login has expired; start the chat again",
+    ErrorCode.UID_INVALID: "there is no such user",
+    ErrorCode.CREATE_CHAT_FAILED: "the chat could not be made: there is no such user, or the server can't do it now",
+    ErrorCode.LOAD_CHAT_FAILED: _LATER,
+    ErrorCode.SEND_FAILED: _LATER,
+    ErrorCode.NOT_A_MEMBER: "you are not a member of this conversation",
+    ErrorCode.NOT_FRIENDS: "no friend of yours has this id; /add UID asks a user to be your friend",
+    ErrorCode.BAD_CONTENT: "the text is empty or too long",
+    ErrorCode.ALREADY_FRIENDS: "you are friends already; /open opens the chat",
+    ErrorCode.NO_APPLICATION: "this user has not asked to be your friend",
+    ErrorCode.FRIENDS_FAILED: _LATER,
+    ErrorCode.NOT_IN_THIS_SCHEMA: "the server's tables can't store this",
+}
+"""What a user is told, by the error that the server answers with."""
+
 _Action = Callable[["Commands", str], Coroutine[Any, Any, None]]
 
 
@@ -114,6 +133,8 @@ class Commands:
     async def _complaining(self, action: Coroutine[Any, Any, None]) -> None:
         try:
             await action
+        except RefusedError as error:
+            self._display.say(_REFUSED.get(error.code, str(error)))
         except (_ComplaintError, ClientError, LocalStoreError, MessengerClosedError, TextTooLongError) as error:
             self._display.say(str(error))
 

@@ -160,7 +160,9 @@ _WORLD_OPTIONS = (
     click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save the result into this folder."),
     click.option("--check-determinism", is_flag=True, help="Run twice in the model; fail where the runs differ."),
     click.option(
-        "--costs", type=click.Path(dir_okay=False, path_type=Path), help="What things cost in the model: a TOML file."
+        "--costs",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="What things cost in the model: a TOML file with the keys that `chatsim costs` prints.",
     ),
     world_option,
 )

@@ -40,10 +40,14 @@ def mysql(context: click.Context, mysql_url: str | None) -> None:
 def start(port: int | None, profile: str) -> None:
     """Start a MySQL in the background, and print its URL.
 
-    It keeps running until `chatsim mysql stop`.
+    It keeps running until `chatsim mysql stop`. If one is running already, its URL is printed.
     """
     with one_sentence():
-        there = background.start(MySQL(Profile(profile)), port)
+        there = background.running()
+        if there is None or port is not None:
+            there = background.start(MySQL(Profile(profile)), port)
+        else:
+            click.echo("A MySQL is running in the background already; its settings are as they are.", err=True)
     click.echo(there.url)
     click.echo(f"To use it: export {MySQL().variable}={there.url}\nTo stop it: chatsim mysql stop", err=True)
 

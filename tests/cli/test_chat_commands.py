@@ -106,6 +106,19 @@ async def test_what_can_not_be_done_is_a_sentence(typed, line, thread_id, senten
     assert await typed(line, thread_id) == [sentence]
 
 
+@pytest.mark.parametrize("code", [each for each in ErrorCode if each not in (ErrorCode.SUCCESS, ErrorCode.ERROR_JSON)])
+async def test_a_refusal_of_the_server_is_told_in_words(typed, messenger, code):
+    async def refuse(uid):
+        raise RefusedError(SearchUserReply, code)
+
+    messenger.chat_with = refuse
+    (said,) = await typed("/open 99")
+    assert said[0].islower()
+    assert "error" not in said
+    assert code.name not in said
+    assert str(int(code)) not in said
+
+
 async def test_whom_a_chat_is_opened_with_may_be_an_id_a_name_or_somebody_who_has_asked(typed, display):
     for who in ("7", "eve", "ida"):
         await typed(f"/open {who}")

@@ -14,10 +14,15 @@ from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.simulation.links import Topology
 from chatsim.worlds.world import WorldError
 
-__all__ = ["DatabaseCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts"]
+__all__ = ["DatabaseCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts", "defaults"]
 
 _DEFAULTS = Path(__file__).with_name("costs.toml")
 _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
+
+
+def defaults() -> str:
+    """The text of the file with the default costs and their sources, a template for one's own."""
+    return _DEFAULTS.read_text(encoding="utf-8")
 
 
 class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +138,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         path = Path(path or _DEFAULTS)
         try:
             own = tomllib.loads(path.read_text(encoding="utf-8"))
-            return msgspec.convert(_over(tomllib.loads(_DEFAULTS.read_text(encoding="utf-8")), own), type=cls)
+            return msgspec.convert(_over(tomllib.loads(defaults()), own), type=cls)
         except OSError as error:
             raise WorldError(f"the costs can't be read: {error}") from error
         except msgspec.ValidationError as error:

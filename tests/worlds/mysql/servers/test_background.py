@@ -22,6 +22,8 @@ from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
 
 QUICK = MySQL(Profile.QUICK)
 
+AGAIN = "A MySQL is running in the background already; its settings are as they are."
+
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch):
@@ -154,10 +156,11 @@ def test_it_outlives_the_command_that_starts_it(call):
     done = command("mysql", "start", "--profile", "quick", "--port", str(port))
     url = f"mysql://root@127.0.0.1:{port}"
     assert (done.returncode, done.stdout) == (0, f"{url}\n")
-    assert done.stderr == f"To use it: export CHATSIM_MYSQL_URL={url}\nTo stop it: chatsim mysql stop\n"
+    hint = f"To use it: export CHATSIM_MYSQL_URL={url}\nTo stop it: chatsim mysql stop\n"
+    assert done.stderr == hint
     assert ask(url, "SELECT 1") == ((1,),)
 
-    assert call("mysql", "start") == (2, "", f"Error: a MySQL is running in the background already: {url}\n")
+    assert call("mysql", "start") == (0, f"{url}\n", f"{AGAIN}\n{hint}")
     assert call("mysql")[1].endswith(f"In the background: {url}\n")
 
     done = command("mysql", "stop")
