@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Bounded"]
+__all__ = ["LINES_AT_ONCE", "LINES_PER_SECOND", "Bounded"]
 
-_BURST = 1_000
-_PER_SECOND = 10.0
+LINES_AT_ONCE = 1_000
+LINES_PER_SECOND = 10.0
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Bounded(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
         now = self._clock()
-        place = self._places.setdefault((record.pathname, record.lineno), _Place(_BURST, now))
-        place.lines = min(_BURST, place.lines + (now - place.at) * _PER_SECOND)
+        place = self._places.setdefault((record.pathname, record.lineno), _Place(LINES_AT_ONCE, now))
+        place.lines = min(LINES_AT_ONCE, place.lines + (now - place.at) * LINES_PER_SECOND)
         place.at = now
         if place.lines < 1:
             place.left_out += 1
