@@ -17,6 +17,7 @@ from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
+from chatsim.innodb.sql.executor.grammar import refuse_unknown
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.query import query
@@ -71,6 +72,7 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if (hint := node.find(exp.Hint)) is not None:
         raise unsupported(hint, "the optimizer takes no hints but of indexes")
+    refuse_unknown(node)
     if isinstance(node, parser.Explain):
         statement = prepare(node.this, find)
         if not isinstance(statement, Explained):

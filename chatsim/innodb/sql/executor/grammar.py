@@ -1,0 +1,67 @@
+"""The parts of statements that are obeyed. Whatever else the parser finds is refused by name, never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.expressions import unsupported
+
+__all__ = ["refuse_unknown"]
+
+_QUERY = ("with_", "order", "limit", "offset")
+
+_OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
+    exp.Select: (
+        *_QUERY,
+        *(
+            "expressions",
+            "from_",
+            "joins",
+            "where",
+            "group",
+            "having",
+            "distinct",
+            "into",
+            "locks",
+            "operation_modifiers",
+        ),
+    ),
+    exp.Union: (*_QUERY, "this", "expression", "distinct"),
+    exp.Intersect: (*_QUERY, "this", "expression", "distinct"),
+    exp.Except: (*_QUERY, "this", "expression", "distinct"),
+    exp.Update: (*_QUERY, "this", "expressions", "where", "ignore"),
+    exp.Delete: (*_QUERY, "this", "tables", "using", "where", "ignore"),
+    exp.Insert: ("this", "expression", "conflict", "ignore", "replace", "delayed"),
+    exp.OnConflict: ("duplicate", "expressions", "action"),
+    exp.Join: ("this", "side", "kind", "method", "on", "using"),
+    exp.From: ("this",),
+    exp.With: ("expressions", "recursive"),
+    exp.CTE: ("this", "alias"),
+    exp.TableAlias: ("this", "columns"),
+    exp.Group: ("expressions", "rollup"),
+    exp.Order: ("expressions",),
+    exp.Ordered: ("this", "desc", "nulls_first"),
+    exp.Distinct: ("expressions",),
+    exp.Limit: ("expression",),
+    exp.Offset: ("expression",),
+    exp.Lock: ("update", "expressions", "wait"),
+    exp.Window: ("this", "partition_by", "order", "over"),
+}
+"""The parts of each kind of syntax tree."""
+
+
+def refuse_unknown(node: exp.Expr) -> None:
+    """Raise `NotImplementedError` if a part of a statement is none of those that are obeyed."""
+    for each in node.walk():
+        obeyed = _OBEYED.get(type(each))
+        if obeyed is None:
+            continue
+        for name, value in each.args.items():
+            if value and name not in obeyed:
+                raise unsupported(f"{type(each).__name__.upper()} with {name.strip('_').upper()}")
+    for each in node.find_all(exp.Select):
+        distinct = each.args.get("distinct")
+        if isinstance(distinct, exp.Distinct) and distinct.args.get("on"):
+            raise unsupported(distinct)
