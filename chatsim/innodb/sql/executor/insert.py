@@ -51,6 +51,8 @@ class Insert:
     def __init__(self, node: exp.Insert, find: Find) -> None:
         refuse(node, "returning", "where", "partition", "with_")
         target = node.this
+        for each in target.find_all(exp.Table):
+            refuse(each, "partition")
         names = [each.name for each in target.expressions] if isinstance(target, exp.Schema) else None
         self.table = table = find((target.this if isinstance(target, exp.Schema) else target).name)
         for name in names or ():

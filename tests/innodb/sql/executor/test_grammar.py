@@ -1,4 +1,4 @@
-"""No clause of a statement is passed over in silence: with it, something else comes out, or it is refused by its name."""
+"""No clause of a statement is passed over: with it, something else comes out, or it is refused by its name."""
 
 import pytest
 
