@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
 from chatsim.db.text import check_arguments
 from chatsim.innodb.server.session import EngineSession
@@ -83,8 +84,8 @@ class ModelSession:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self._connection.session.under_way
+        """Whether a transaction is open, as far as the client knows: not after a statement that was cancelled."""
+        return not self.busy and self._connection.session.under_way
 
     @property
     def connection_id(self) -> int:
@@ -98,6 +99,8 @@ class ModelSession:
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements in one round trip."""
         check_arguments(sql, args)
+        if self.busy:
+            raise database_error(2006, "the statement before was cancelled, and its answer has not been read")
         self.busy = True
         try:
             answers = await self._connection.ask(sql, args)

@@ -102,6 +102,39 @@ def test_a_cancelled_statements_connection_is_not_used_again_and_its_transaction
     there(body, latency=0.5, statement=1.0)
 
 
+@pytest.mark.parametrize("moment", [0.25, 1.0, 5.0], ids=["on its way", "at work", "waiting for a lock"])
+def test_after_a_cancelled_statement_nothing_can_be_asked_and_no_transaction_is_known(moment):
+    """A ROLLBACK beside a statement that is still at work would leave the statement's locks behind for good."""
+
+    async def body(server, admin):
+        async with server.pool(2, "node1") as database, database.session() as holder:
+            await holder.script("BEGIN; UPDATE t SET v = 1 WHERE id = 1")
+            told = []
+
+            async def use():
+                async with database.session() as session:
+                    try:
+                        await session.script("BEGIN; UPDATE t SET v = 9 WHERE id IN (1, 2)")
+                    finally:
+                        told.append(session.in_transaction)
+                        with pytest.raises(
+                            ConnectionLostError, match="was cancelled, and its answer has not been read"
+                        ):
+                            await session.rollback()
+
+            task = asyncio.create_task(use())
+            await asyncio.sleep(moment)
+            task.cancel()
+            await asyncio.wait([task])
+            assert told == [False]
+            await asyncio.sleep(9)
+            await holder.rollback()
+            await asyncio.sleep(9)
+            assert server.engine.data_locks() == []
+
+    there(body, latency=0.5, statement=1.0)
+
+
 def test_a_session_has_the_isolation_that_it_was_leased_with():
     async def body(server, _):
         async with server.pool(1, "node1") as database:
