@@ -49,6 +49,8 @@ _AT_ONCE = 64
 _PATIENCE = 20.0
 _REFUSED_SECONDS = 0.1
 """So long a client waits after its connection was refused."""
+_FRAMES_FROM, _SILENT_FROM = 1_000, 2_000
+"""The first addresses of attacks after which the node lets an address open fewer connections for a while."""
 _PAUSE_SECONDS = 0.01
 """So long one waits that only wants to send frames."""
 
@@ -81,7 +83,7 @@ async def frames(place: Place, pair: tuple[int, int], seed: int, share: int, cli
 
     async def client(at: int, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            connection = await _opened(place, source(seed * clients + at), uid if at % 2 else None, done)
+            connection = await _opened(place, source(_FRAMES_FROM + seed * clients + at), uid if at % 2 else None, done)
             if connection is None:
                 continue
             first = True
@@ -156,7 +158,8 @@ async def silent(place: Place, uid: int, number: int, connections: int, addresse
         nonlocal there
         while True:
             async with opening:
-                connection = await _opened(place, source(number * addresses + at % addresses), None, done)
+                address = source(_SILENT_FROM + number * addresses + at % addresses)
+                connection = await _opened(place, address, None, done)
             if connection is None:
                 await asyncio.sleep(1)
                 continue
