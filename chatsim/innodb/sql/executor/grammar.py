@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
+from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.expressions import unsupported
 
 __all__ = ["refuse_unknown"]
@@ -51,17 +52,22 @@ _OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
 }
 """The parts of each kind of syntax tree."""
 
+_OF_TABLES = ("db", "catalog", "sample", "version", "when", "pivots")
+"""The parts of a table's name that are refused."""
 
-def refuse_unknown(node: exp.Expr) -> None:
+
+def refuse_unknown(parts: Iterable[exp.Expr]) -> None:
     """Raise `NotImplementedError` if a part of a statement is none of those that are obeyed."""
-    for each in node.walk():
+    for each in parts:
+        if isinstance(each, exp.Table):
+            refuse(each, *_OF_TABLES)
+        elif isinstance(each, exp.Hint):
+            raise unsupported(each, "the optimizer takes no hints but of indexes")
         obeyed = _OBEYED.get(type(each))
         if obeyed is None:
             continue
         for name, value in each.args.items():
             if value and name not in obeyed:
                 raise unsupported(f"{type(each).__name__.upper()} with {name.strip('_').upper()}")
-    for each in node.find_all(exp.Select):
-        distinct = each.args.get("distinct")
-        if isinstance(distinct, exp.Distinct) and distinct.args.get("on"):
-            raise unsupported(distinct)
+        if isinstance(each, exp.Distinct) and each.args.get("on"):
+            raise unsupported(each)

@@ -83,7 +83,7 @@ class Insert:
                 raise database_error(1136, "Column count doesn't match value count at row 1")
         self._refuse_generated()
         selected = self.source.scope.tables if isinstance(self.source, Select) else ()
-        clause = FromClause(exp.to_table(table.name), (), find, query)
+        clause = FromClause(exp.Table(this=exp.to_identifier(table.name, quoted=True)), (), find, query)
         scope = Scope([*clause.tables, *selected], inserted=alias, strict=not self.ignore)
         names_of_table = Names(clause, scope, find, query, merges_within=False)
         conflict = node.args.get("conflict")

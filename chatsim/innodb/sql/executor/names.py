@@ -35,6 +35,10 @@ def _outer_value(node: OuterValue, scope: Scope) -> Function:
     return function
 
 
+_NAMELESS = (exp.Literal, exp.Placeholder, exp.Null, exp.Boolean)
+"""The expressions without a name in them."""
+
+
 class Names:
     """The names of one query.
 
@@ -88,6 +92,8 @@ class Names:
         Raises:
             DatabaseError, NotImplementedError: as `chatsim.innodb.sql.executor.statements.prepare`.
         """
+        if isinstance(node, _NAMELESS):
+            return node
 
         def changed(part: exp.Expr) -> exp.Expr:
             if isinstance(part, ComparedValue) and self._outer is not None:

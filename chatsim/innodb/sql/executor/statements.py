@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import parser
-from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
 from chatsim.innodb.sql.executor.grammar import refuse_unknown
@@ -66,13 +65,10 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         NotImplementedError: it has something that the model does not know.
         DatabaseError: it is invalid.
     """
-    for table in node.find_all(exp.Table):
-        refuse(table, "db", "catalog", "sample", "version", "when", "pivots")
-    if node.find(exp.Join, exp.Subquery, exp.Exists) is not None:
+    parts = list(node.walk())
+    refuse_unknown(parts)
+    if any(isinstance(each, exp.Join | exp.Subquery | exp.Exists) for each in parts):
         node = node.copy()  # names are resolved in it, and it may have to be prepared again
-    if (hint := node.find(exp.Hint)) is not None:
-        raise unsupported(hint, "the optimizer takes no hints but of indexes")
-    refuse_unknown(node)
     if isinstance(node, parser.Explain):
         statement = prepare(node.this, find)
         if not isinstance(statement, Explained):
