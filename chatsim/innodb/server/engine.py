@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from random import Random
 from typing import Any, Protocol
@@ -70,6 +70,8 @@ class Engine:
         schema: the name of its one schema, once a session has used a name.
         branches: the branches of distributed transactions, by their names.
         chance: draws what RAND() and UUID() give.
+        after_record: awaited after each record that a statement has met, so that other sessions and the purge can run
+            before it goes on; None if a statement goes on until it has to wait.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Engine:
         self.branches: dict[Xid, Any] = {}
         self.chance = Random("RAND()")  # noqa: S311 - every server draws the same numbers, so that a run repeats itself
         self.process = Process()
+        self.after_record: Callable[[], Awaitable[None]] | None = None
 
     async def crash(self, *, host: bool = False) -> None:
         """End as by ``kill -9``, and leave what recovery makes of that.

@@ -156,6 +156,7 @@ class SessionTransaction(SessionSettings):
             *(trx, self.engine.locks, self.engine.history, self.lock_wait_timeout),
             duplicates=duplicates,
             checks_foreign_keys=self.checks_foreign_keys,
+            after_record=self.engine.after_record,
         )
 
     def end_statement(self, trx: Transaction) -> None:

@@ -6,7 +6,7 @@ Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
@@ -64,6 +64,7 @@ class RowOperations:
         lock_wait_timeout: the longest wait for a lock, in seconds.
         duplicates: the mode in which a duplicate is locked: X if it is going to be changed.
         checks_foreign_keys: whether foreign keys are obeyed.
+        after_record: awaited after each record that a scan has met; None if a scan goes on at once.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class RowOperations:
         *,
         duplicates: Mode = "S",
         checks_foreign_keys: bool = True,
+        after_record: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.trx = trx
+        self.after_record = after_record
         self.checks_foreign_keys = checks_foreign_keys
         self.locks = locks
         self._history = history
@@ -91,6 +94,7 @@ class RowOperations:
             *(self.trx, self.locks, self._history, self._lock_wait_timeout),
             duplicates=mode,
             checks_foreign_keys=self.checks_foreign_keys,
+            after_record=self.after_record,
         )
 
     # -- locks

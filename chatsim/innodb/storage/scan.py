@@ -91,7 +91,7 @@ class AccessPath:
         index: the index that is scanned.
         ranges: the ranges of the index, in order.
         descending: it is scanned from high to low.
-        covering: the index has all columns that the statement reads.
+        covering: the index has all columns that the statement reads; of the clustered index, its key.
         pushed: a condition on the index's columns that is checked before the row is read (index condition pushdown);
             None where there is none. It is given the row with the index's columns, and None for the others.
         access: what EXPLAIN calls it: const, ref, range, index, ALL.
@@ -197,6 +197,7 @@ class Scan:
         self._ended_unlocked = False  # the range ended at a semi-consistent read: the next row is waited for
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
+        self._after_record = rows.after_record
         self.examined = 0
 
     async def next(self) -> Hit | None:
@@ -279,7 +280,8 @@ class Scan:
         if at is None:  # before the first one
             return self._index.supremum
         if at.gone:
-            at = self._index.at_or_after(at.key)
+            passes = self._done and not self._down
+            at = self._index.after(at.key) if passes else self._index.at_or_after(at.key)
             if self._down:
                 at = at.previous
         elif self._done:
@@ -294,13 +296,15 @@ class Scan:
         if self._unique and not self._opening:
             return None
         while True:
+            if self._after_record is not None and self._done and self._at is not None and not self._at.is_supremum:
+                await self._after_record()
             starting, before = not self._done, self._at
             record = self._next_record()
             if not starting or record is not before:  # else it was an entry whose row had to be waited for
                 self._new.clear()
             step: Hit | _Step
             if record.is_supremum:
-                step = await self._supremum(record, starting=starting and record is before)
+                step = await self._supremum(record, span, starting=starting and record is before)
             elif self._exact(span) and record.key[: len(span.low or ())] != span.low:
                 if self._gaps:
                     await self._lock(record, LockKind.GAP)
@@ -311,18 +315,23 @@ class Scan:
             else:
                 self._count()
                 step = await self._locking(record, span, semi_consistent=semi_consistent)
-            if step is _Step.END:
-                return None
-            if isinstance(step, Hit):
-                return step
+            if step is not _Step.CONTINUE:
+                return step if isinstance(step, Hit) else None
 
     def _count(self) -> None:
         self.examined += 1
         self._index.reads += 1
 
-    async def _supremum(self, record: Record, *, starting: bool) -> _Step:
+    def _is_behind(self, supremum: Record, span: Range) -> bool:
+        """Whether the end of a page is behind the range. The server looks at the last record, if it knows the range."""
+        path, last = self._path, supremum.previous
+        if self._down or supremum is self._index.supremum or last.is_supremum or self._reading.mode is None:
+            return False
+        return path.pushed is None and not path.covering and self._outside(last, span)
+
+    async def _supremum(self, record: Record, span: Range, *, starting: bool) -> _Step:
         last = record is self._index.supremum
-        if self._at is None:
+        if self._at is None or self._is_behind(record, span):
             return _Step.END
         if self._gaps and (starting or not self._down or not last) and not self._passed:
             await self._lock(record, LockKind.NEXT_KEY)

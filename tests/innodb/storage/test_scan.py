@@ -384,3 +384,99 @@ def test_a_cancelled_search_leaves_no_lock_and_no_transaction():
         await asyncio.wait([task])
         assert (task.cancelled(), session.trx, told(engine, session)) == (True, None, set())
         assert engine.locks.waits.waiting == {}
+
+
+# --- between two records
+
+
+class Between:
+    """Runs statements of other sessions, and the purge, between the records that the statements of one session meet."""
+
+    def __init__(self, engine, *statements):
+        self._engine = engine
+        self._statements = list(statements)
+        self._other = EngineSession(engine)
+        self.pauses = 0
+        engine.after_record = self
+
+    async def __call__(self):
+        self._engine.after_record = None  # the others are not interrupted
+        self.pauses += 1
+        if self._statements:
+            await self._other.run(self._statements.pop(0))
+            self._engine.purge()
+        self._engine.after_record = self
+
+
+def between(statement, *others, level=RR, rows=ROWS):
+    """The rows of a statement, when other statements run after its records, one after each; and how many pauses."""
+
+    async def body(engine, admin):
+        session = EngineSession(engine)
+        session.isolation = level
+        pause = Between(engine, *others)
+        (answer,) = await session.run(statement)
+        return [row[0] for row in answer.rows], pause.pauses
+
+    return there(body, rows)
+
+
+def test_a_statement_is_not_interrupted_unless_it_is_asked_for():
+    async def body(engine, admin):
+        return engine.after_record
+
+    assert there(body) is None
+
+
+def test_a_statement_can_be_interrupted_after_each_record_that_it_meets():
+    assert between("SELECT id FROM t") == ([10, 20, 30], 3)
+    assert between("SELECT id FROM t WHERE v = 1") == ([], 3)
+    assert between("SELECT id FROM t ORDER BY id DESC") == ([30, 20, 10], 3)
+    assert between("SELECT id FROM t WHERE id < 20 FOR UPDATE") == ([10], 1)
+
+
+@pytest.mark.parametrize("order", ["", " ORDER BY id DESC"])
+def test_a_consistent_read_sees_its_snapshot_whatever_runs_between_its_records(order):
+    changes = (
+        "DELETE FROM t WHERE id >= 20",
+        "INSERT INTO t VALUES (15, 1, 1, 1), (25, 2, 2, 2)",
+        "UPDATE t SET v = 9",
+    )
+    found, _ = between(f"SELECT id FROM t{order}", *changes)
+    assert sorted(found) == [10, 20, 30]
+
+
+def test_a_locking_read_goes_on_from_a_record_that_was_purged_meanwhile():
+    rows = "INSERT INTO t VALUES (10, 1, 1, 0), (20, 2, 1, 0), (30, 3, 1, 0), (40, 4, 1, 0)"
+    read = "SELECT id FROM t WHERE v = {} FOR UPDATE"  # at READ COMMITTED a row that does not match is let go again
+    assert between(read.format(0), "DELETE FROM t WHERE id = 20", level=RC, rows=rows)[0] == [10, 30, 40]
+    assert between(read.format(1), "DELETE FROM t WHERE id = 10", level=RC, rows=rows) == ([], 4)
+    again = ("DELETE FROM t WHERE id = 10", "INSERT INTO t VALUES (10, 1, 1, 1), (5, 5, 1, 1), (35, 6, 1, 1)")
+    assert between(read.format(1), *again, level=RC, rows=rows)[0] == [35]
+
+
+def test_a_scan_goes_on_behind_a_record_that_is_there_again():
+    """The row at which it stood was deleted, purged and inserted anew: it is not met twice."""
+
+    again = "DELETE FROM t WHERE id = 10; INSERT INTO t VALUES (10, 7, 1, 1)"
+    assert between("SELECT id FROM t WHERE v = 1 FOR UPDATE", again, level=RC)[0] == []
+    back = "DELETE FROM t WHERE id = 30; INSERT INTO t VALUES (30, 7, 1, 1)"
+    assert between("SELECT id FROM t WHERE v = 1 ORDER BY id DESC FOR UPDATE", back, level=RC)[0] == []
+
+
+def test_a_scan_goes_on_where_it_was_when_its_page_is_split_or_merged_meanwhile():
+    async def body(engine, admin):
+        await admin.run("CREATE TABLE w (id INT PRIMARY KEY, c VARCHAR(2000) NOT NULL, d VARCHAR(2000) NOT NULL)")
+        text = "x" * 900
+        await admin.run("INSERT INTO w VALUES " + ", ".join(f"({each}, '', '{text}')" for each in range(1, 41)))
+        for changes in (
+            [f"UPDATE w SET c = d WHERE id = {each}" for each in range(1, 41)],
+            [f"UPDATE w SET c = '', d = '' WHERE id = {each}" for each in range(40, 0, -1)],
+        ):
+            Between(engine, *changes)
+            (answer,) = await EngineSession(engine).run("SELECT id FROM w")
+            assert [row[0] for row in answer.rows] == list(range(1, 41))
+            engine.after_record = None
+        assert len(engine.table("w").clustered.pages) == 1
+
+    there(body)

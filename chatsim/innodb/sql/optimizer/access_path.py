@@ -170,7 +170,8 @@ def access_by(
             path = replace(path, in_order=changes or (bool(request.order) and direction is not None))
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
-        if request.is_select and candidate.parts and not path.covering and path.access != "const" and request.pushes:
+        searches = request.is_select and candidate.parts and path.access != "const"
+        if searches and request.pushes and not request.covers(path.index):
             path = _pushed(conditions, path, request.env)
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 

@@ -49,7 +49,7 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
         return None
     ranges, parts = found
     rows = sum(_expected_rows(request, index, each) for each in ranges)
-    path = AccessPath(request.table, index, ranges, covering=request.covers(index), access="range")
+    path = AccessPath(request.table, index, ranges, covering=request.covers(index, entry=True), access="range")
     if index.definition.clustered:
         read_cost = request.page_reads.clustered(len(ranges), rows)
     elif request.covers(index):
