@@ -196,7 +196,7 @@ async def set_system_variable(session: SessionTransaction, name: str, value: Val
         raise database_error(1238, f"Variable '{name}' is a read only variable")
     elif name in _OF_SERVER or name in ("innodb_flush_log_at_trx_commit", "sync_binlog"):
         raise database_error(1229, f"Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL")
-    elif name in NAMES:
+    elif name in NAMES or name == "password":
         raise unsupported(f"SET {name}")
     else:
         raise database_error(1193, f"Unknown system variable '{name}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
@@ -66,8 +66,22 @@ _OWN_SYNTAX = frozenset(
 # _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens,
 # _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment,
 # _parse_function, _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS,
-# PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS and FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
+# PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
+# NO_PAREN_FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
 # parsers.mysql and tokenizer_core themselves.
+def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
+    """Parses a function that may stand without parentheses."""
+
+    def parsed(parser: Any) -> exp.Expr:
+        arguments: list[exp.Expr] = []
+        if parser._match(TokenType.L_PAREN):  # noqa: SLF001
+            arguments = parser._parse_csv(parser._parse_assignment)  # noqa: SLF001
+            parser._match_r_paren()  # noqa: SLF001
+        return exp.Anonymous(this=name, expressions=arguments)
+
+    return parsed
+
+
 class _Parser(SessionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -90,6 +104,11 @@ class _Parser(SessionParser):
         name: made
         for name, made in MySQLParser.FUNCTION_PARSERS.items()
         if name not in ("CEIL", "FLOOR", "CHR", "DECODE", "INITCAP", "JSON_OBJECT", "NORMALIZE", "OVERLAY")
+    }
+
+    NO_PAREN_FUNCTION_PARSERS: ClassVar = {
+        **MySQLParser.NO_PAREN_FUNCTION_PARSERS,
+        **{name: _moment_of_now(name) for name in ("UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP")},
     }
 
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
@@ -227,9 +246,9 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
 
 
 _REFUSED = frozenset(
-    """ALTER BINLOG CACHE CALL CHANGE CHECK CHECKSUM CLONE CREATE DEALLOCATE DROP FLUSH GET GRANT HANDLER HELP IMPORT
-    INSTALL KILL LOAD LOCK OPTIMIZE PURGE RENAME REPAIR RESET RESIGNAL RESTART RETURN REVOKE SHOW SHUTDOWN SIGNAL START
-    STOP UNINSTALL UNLOCK""".split()  # noqa: SIM905
+    """ALTER BINLOG CACHE CALL CHANGE CHECK CHECKSUM CLONE COMMIT CREATE DEALLOCATE DROP FLUSH GET GRANT HANDLER HELP
+    IMPORT INSTALL KILL LOAD LOCK OPTIMIZE PURGE RENAME REPAIR RESET RESIGNAL RESTART RETURN REVOKE ROLLBACK SHOW
+    SHUTDOWN SIGNAL START STOP UNINSTALL UNLOCK""".split()  # noqa: SIM905
 )
 """The first words of statements of the server of which the model does not have all. A text that begins with another
 one and can't be parsed is no SQL."""
@@ -277,7 +296,7 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
         for text in statements(sql):
             statement = _parsed(text)
             if isinstance(statement, exp.Alias | exp.Condition):  # to sqlglot, an expression is a statement
-                raise database_error(1064, f"You have an error in your SQL syntax near '{text}' at line 1")
+                raise _no_sql(text, f" near '{text}' at line 1")
             statement.meta["text"] = text
             # a tree is not in the order of its text
             for node in sorted(statement.find_all(exp.Placeholder), key=lambda each: each.meta["place"]):
@@ -285,11 +304,22 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
                 number += 1
             found.append(statement)
     except (ParseError, TokenError) as error:
-        first = sql.split(maxsplit=1)[0].upper().rstrip("(;")
-        if first in _REFUSED:
-            raise NotImplementedError(f"the model's SQL has no {first}: {sql.strip()}") from None
-        raise database_error(1064, f"You have an error in your SQL syntax{_where(error)}") from None
+        raise _no_sql(sql, _where(error)) from None
     return tuple(found)
+
+
+def _no_sql(text: str, where: str) -> Exception:
+    """The error for a text that can't be parsed: a refusal by name if it begins as the server's statements do."""
+    first = text.split(maxsplit=1)[0].upper().rstrip("(;")
+    if first in _REFUSED:
+        return NotImplementedError(f"the model's SQL has no {first}: {text.strip()}")
+    if (clause := _REFUSED_CLAUSES.search(text)) is not None:
+        return NotImplementedError(f"the model's SQL has no {clause[0]}: {text.strip()}")
+    return database_error(1064, f"You have an error in your SQL syntax{where}")
+
+
+_REFUSED_CLAUSES = re.compile(r"\bINTO\s+(?:OUTFILE|DUMPFILE)\b|\{\s*(?:d|t|ts)\s*'", re.IGNORECASE)
+"""Clauses of the server that the parser does not know."""
 
 
 def _where(error: ParseError | TokenError) -> str:

@@ -61,6 +61,8 @@ def refuse_unknown(parts: Iterable[exp.Expr]) -> None:
     for each in parts:
         if isinstance(each, exp.Table):
             refuse(each, *_OF_TABLES)
+            if isinstance(each.this, exp.Func):
+                raise unsupported(each, "a function as a table")
         elif isinstance(each, exp.Hint):
             raise unsupported(each, "the optimizer takes no hints but of indexes")
         obeyed = _OBEYED.get(type(each))

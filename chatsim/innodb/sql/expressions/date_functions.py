@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.environment import Env
 from chatsim.innodb.sql.expressions.native import bad_moment, native
 from chatsim.innodb.storage.moments import as_duration
@@ -30,10 +31,17 @@ def _clock(value: date) -> timedelta:
 # -- now
 
 
+def _checked(env: Env, digits: int, name: str) -> datetime:
+    """The moment with some digits of a second. Raises a `DatabaseError` (1426)."""
+    if not 0 <= digits <= 6:
+        raise database_error(1426, f"Too-big precision {digits} specified for '{name}'. Maximum is 6.")
+    return env.session.now(digits)
+
+
 @native("NOW", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "SYSDATE", signature="|i", result="moment")
 @native("UTC_TIMESTAMP", signature="|i", result="moment")
 def _now(env: Env, digits: int = 0) -> Value:
-    return env.session.now(digits)
+    return _checked(env, digits, "now")
 
 
 @native("CURDATE", "CURRENT_DATE", "UTC_DATE", signature="", result="moment")
@@ -43,7 +51,7 @@ def _curdate(env: Env) -> Value:
 
 @native("CURTIME", "CURRENT_TIME", "UTC_TIME", signature="|i", result="moment")
 def _curtime(env: Env, digits: int = 0) -> Value:
-    return _clock(env.session.now(digits))
+    return _clock(_checked(env, digits, "curtime"))
 
 
 @native("UNIX_TIMESTAMP", signature="|m", result="integer")

@@ -275,9 +275,15 @@ def _values(node: exp.Anonymous, scope: Scope) -> Function:
 
 
 def _asked_before(node: exp.Anonymous, _: Scope) -> Function:
-    """A function that may wait: it was asked for beforehand."""
+    """A function that may wait: it was asked for beforehand, where that is possible."""
     number = id(node)
-    return lambda env: env.found[number]
+
+    def value(env: Env) -> Value:
+        if number not in env.found:
+            raise unsupported(f"{node.name}() in such a place")
+        return env.found[number]  # type: ignore[no-any-return]
+
+    return value
 
 
 def _of_user_locks(node: exp.Anonymous, scope: Scope) -> Function:

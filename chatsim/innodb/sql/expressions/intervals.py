@@ -123,6 +123,14 @@ def time_between(unit: str, start: exp.Expr, end: exp.Expr, scope: Scope) -> Fun
 
 
 @compiled.register
+def _interval(node: exp.Interval, scope: Scope) -> Function:
+    """The function INTERVAL(), which only looks like an interval."""
+    if not isinstance(node.this, exp.Tuple):
+        raise unsupported(node)
+    return scope.compile(exp.Anonymous(this="INTERVAL", expressions=node.this.expressions))
+
+
+@compiled.register
 def _extract(node: exp.Extract, scope: Scope) -> Function:
     inner, unit = scope.compile(node.expression), node.name.upper()
     if unit not in PARTS:

@@ -228,6 +228,8 @@ def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
 @_of(exp.IntDiv)
 @_of(exp.Mod)
 def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
+    if isinstance(node.left, exp.Interval) and isinstance(node.right, exp.Interval) and not node.right.args.get("unit"):
+        return moved(node.right.this, node.left, scope)  # to sqlglot, what follows an interval is one
     if isinstance(node.right, exp.Interval) and isinstance(node, exp.Add | exp.Sub):
         return moved(node.left, node.right, scope, -1 if isinstance(node, exp.Sub) else 1)
     if isinstance(node.left, exp.Interval) and isinstance(node, exp.Add):
