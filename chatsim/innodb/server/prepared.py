@@ -86,17 +86,18 @@ class PreparedStatement:
     Attributes:
         node: its syntax tree.
         parameters: how many arguments the text takes.
+        named: the names of tables in it.
         shows_state: whether it is a query of the server's own state.
     """
 
-    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters", "shows_state")
+    __slots__ = ("_bound", "_cache", "_generation", "_sql", "named", "node", "parameters", "shows_state")
 
     def __init__(self, node: exp.Expr, sql: str, parameters: int, cache: StatementCache) -> None:
         self.node = node
         self.parameters = parameters
-        self.shows_state = isinstance(node, exp.Query) and any(
-            each.db.lower() in _OF_STATE for each in node.find_all(exp.Table)
-        )
+        tables = list(node.find_all(exp.Table))
+        self.named = frozenset(each.name for each in tables)
+        self.shows_state = isinstance(node, exp.Query) and any(each.db.lower() in _OF_STATE for each in tables)
         self._sql = sql
         self._cache = cache
         self._bound: Statement | None = None
@@ -109,7 +110,7 @@ class PreparedStatement:
             return sorted({table.name for table in statement.tables})
         if not isinstance(self.node, exp.Query | exp.DML | Explain):
             return []
-        return sorted({each.name for each in self.node.find_all(exp.Table)} & self._cache.tables.keys())
+        return sorted(self.named & self._cache.tables.keys())
 
     @property
     def writes(self) -> bool:

@@ -146,7 +146,7 @@ class EngineSession(StatementContext):
 
     def _uses_temporary(self, prepared: PreparedStatement) -> bool:
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
-        return bool(self.temporary) and any(each.name in self.temporary for each in prepared.node.find_all(exp.Table))
+        return not prepared.named.isdisjoint(self.temporary)
 
     async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
         """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
