@@ -33,7 +33,7 @@ def compare(base: Path, other: Path, *, as_json: bool, wide: bool) -> None:
         for row in found.rows:
             click.echo(json.dumps(row))
     else:
-        from chatsim.cli.tables import print_rows
+        from chatsim.cli.result_tables import print_rows
 
         print_rows(found.rows, wide=wide)
     for sentence in found.lines():

@@ -262,7 +262,8 @@ def _report(result: Result, *, out: Path | None, as_json: bool, explain: bool, w
 
 
 def _show(result: Result, *, wide: bool) -> None:
-    from chatsim.cli.tables import console, print_lock_table, print_result_table
+    from chatsim.cli.result_tables import print_lock_table, print_result_table
+    from chatsim.cli.tables import console
 
     print_result_table(result, wide=wide)
     out = console()

@@ -6,22 +6,18 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chatsim.experiments.variant import verdict_words
+__all__ = ["UNKNOWN", "Column", "console", "fitting", "print_fitting"]
 
-if TYPE_CHECKING:
-    from chatsim.db.deadlock import Deadlock
-    from chatsim.experiments.result import Result
+UNKNOWN = "–"
+"""What a cell shows that has no value."""
 
-__all__ = ["Column", "console", "fitting", "print_fitting", "print_lock_table", "print_result_table", "print_rows"]
-
-_UNKNOWN = "–"
 _PIPED = 160
 """The width of piped output, in columns, if the variable COLUMNS does not say it."""
 
@@ -75,7 +71,7 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[C
     def kept() -> list[Column]:
         return [each for each in columns if each not in left_out]
 
-    empty = [each for each in columns if {*each.cells} == {_UNKNOWN}]
+    empty = [each for each in columns if {*each.cells} == {UNKNOWN}]
     for each in [*empty, *(other for other in reversed(columns[1:]) if other not in empty)]:
         if _outer_width(kept()) <= width:
             break
@@ -112,44 +108,3 @@ def print_fitting(columns: Sequence[Column], *, title: str = "", caption: str = 
         out.print(f"Left out: {', '.join(each.heading for each in left_out)}{how}.", highlight=False, markup=False)
     if caption:
         out.print(caption, highlight=False, markup=False, style="italic")
-
-
-def print_result_table(result: Result, *, wide: bool) -> None:
-    """Print the columns of a result that are shown, and its conditions beneath."""
-    rows = result.rows()
-    columns = []
-    for name, heading in result.shown.items():
-        number = any(isinstance(row.get(name), int | float) for row in rows)
-        columns.append(_column(heading, (_cell(name, row) for row in rows), number=number, wraps=name == "verdict"))
-    print_fitting(columns, title=result.title, caption=result.conditions(), wide=wide)
-
-
-def print_rows(rows: Sequence[dict[str, object]], *, wide: bool) -> None:
-    """Print rows that have the same names, under these."""
-    columns = []
-    for name in rows[0] if rows else ():
-        numeric = any(isinstance(row[name], int | float) for row in rows)
-        columns.append(_column(name, (_cell(name, row) for row in rows), number=numeric, wraps=name == "note"))
-    print_fitting(columns, wide=wide)
-
-
-def print_lock_table(deadlock: Deadlock, *, wide: bool) -> None:
-    """Print the locks of a deadlock, a row each."""
-    rows = deadlock.rows()
-    names = sorted(rows[0], key=lambda name: name in ("connection", "table", "mode"))  # what can be left out
-    print_fitting([_column(name, (str(row[name]) for row in rows)) for name in names], wide=wide)
-
-
-def _column(heading: str, cells: Iterable[str], *, number: bool = False, wraps: bool = False) -> Column:
-    return Column(heading, [*cells], "right" if number else "left", wraps)
-
-
-def _cell(name: str, row: dict[str, object]) -> str:
-    value = row.get(name)
-    if name == "verdict":
-        return verdict_words(row) or _UNKNOWN if value in ("safe", None) else f"{value}: {row['why']}"
-    if value is None:
-        return _UNKNOWN
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

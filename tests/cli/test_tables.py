@@ -8,7 +8,9 @@ import termios
 from contextlib import suppress
 
 import pytest
+from click.testing import CliRunner
 
+from chatsim.cli import main
 from chatsim.cli.tables import Column, console, fitting, print_fitting
 
 NAME = Column("strategy", ["for_update_read_committed", "upsert"])
@@ -116,3 +118,11 @@ def test_on_a_terminal_of_80_columns_no_line_is_longer_and_no_name_is_cut(words)
 @pytest.mark.slow
 def test_on_a_wide_terminal_nothing_is_left_out():
     assert "Left out" not in on_a_terminal((*RACE, "--quiet"), 200)
+
+
+def test_why_rows_are_not_tested_is_said_once_beneath_the_table():
+    words = ("race", "--world", "model", "--clients", "2", "--rounds", "3", "--pattern", "strangers")
+    shown = CliRunner().invoke(main, [*words, "--strategies", "upsert,look_first"], env={"COLUMNS": "160"})
+    lines = shown.stdout.splitlines()
+    assert sum("│ not tested" in line for line in lines) == 2
+    assert sum(line.startswith("Not tested: ") for line in lines) == 1
