@@ -30,9 +30,10 @@ def insert_record(
     """Insert a record, which may split its page. The gap before it inherits the locks on the gap that it splits."""
     size = index.size_of(row)
     successor = index.successor(key)
-    while not _fits(successor, size):
-        _split(successor, key, locks)
-        successor = index.successor(key)
+    if not _fits(successor, size):
+        _split(successor, key, size, locks)
+        while not _has_space((successor := index.successor(key)).page, size):
+            _split(successor, key, size, locks, again=True)
     record = index.insert(key, row, writer)
     locks.record_inserted(record)
     return record
@@ -88,10 +89,13 @@ def _directory(count: int) -> int:
 def _fits(successor: Record, size: int) -> bool:
     """Whether a record is inserted before ``successor`` without a split."""
     page = successor.page
-    free = _SPACE - page.used - _directory(page.count + 1)
-    if page.count < 2:
-        return size <= free or page.count == 0
-    return size <= free and (size + _reserve(page.index) <= free or not _is_in_order(successor))
+    if page.count < 2 or not _is_in_order(successor):
+        return _has_space(page, size)
+    return _has_space(page, size + _reserve(page.index))
+
+
+def _has_space(page: Page, size: int) -> bool:
+    return size <= _SPACE - page.used - _directory(page.count + 1) or page.count == 0
 
 
 def _reserve(index: Index) -> int:
@@ -107,8 +111,14 @@ def _is_in_order(successor: Record) -> bool:
 # -- splits
 
 
-def _split(successor: Record, key: Key, locks: LockSystem) -> None:
-    """Split the page of ``successor``, before which a record with this key is to be inserted."""
+def _split(successor: Record, key: Key, size: int, locks: LockSystem, *, again: bool = False) -> None:
+    """Split the page of ``successor``, before which a record of this key and size is to be inserted.
+
+    If the record would be the last one of the page, it goes to the next page instead, if that has room. If it did not
+    fit after a first split, the page is split ``again``, where half of the bytes are, the record's among them.
+    """
+    if _extends_next_page(successor, key, size, locks):
+        return
     page, index = successor.page, successor.index
     records = _records(page)
     place = len(records) if successor.is_supremum else records.index(successor)
@@ -116,7 +126,9 @@ def _split(successor: Record, key: Key, locks: LockSystem) -> None:
         root, page = page, Page(index)
         _replace_page(root, page, locks)
         page.last_insert = None
-    at, first, downwards = _split_point(records, place, page.last_insert)
+    at, first, downwards = (
+        _split_point_by_size(records, place, size) if again else _split_point(records, place, page.last_insert)
+    )
     low = key if first is None else first.key
     if downwards:
         new = _halve_downwards(page, records[:at], low)
@@ -129,21 +141,31 @@ def _split(successor: Record, key: Key, locks: LockSystem) -> None:
         locks.inherit(page.supremum, page.supremum.following)
 
 
+def _extends_next_page(successor: Record, key: Key, size: int, locks: LockSystem) -> bool:
+    """Let the next page begin with this key, if the record would be the last one before it and that has room."""
+    page, index = successor.page, successor.index
+    if not successor.is_supremum or successor is index.supremum:
+        return False
+    locks.inherit(successor, successor.following)
+    if not _has_space(successor.following.page, size):
+        return False
+    index.lows[index.pages.index(page)] = key
+    return True
+
+
 def _insert_again(record: Record, size: int, locks: LockSystem) -> None:
     """Take out a record that has become too large for its page, split the page, and put the record back."""
-    page, index, following = record.page, record.index, record.following
+    page, index, successor = record.page, record.index, record.following
     was_first = record.previous.is_supremum
-    _join(record.previous, following)
+    _join(record.previous, successor)
     page.count -= 1
     page.used -= size
     page.last_insert = page.supremum.previous  # the page was written anew to find room, one record after the other
-    successor = following
-    while True:
-        _split(successor, record.key, locks)
-        page = index.page_of(record.key)
-        successor = following if following.page is page and not following.is_supremum else page.supremum
-        if _fits(successor, size):
-            break
+    again = False
+    while not again or not _has_space(successor.page, size):
+        _split(successor, record.key, size, locks, again=again)
+        again, successor = True, index.successor(record.key)
+    page = successor.page
     _link(successor.previous, record, successor)
     page.count += 1
     page.used += size
@@ -175,6 +197,21 @@ def _split_point(records: Sequence[Record], place: int, last_insert: Record | No
     if count == 1:
         return (1, None, False) if place else (0, records[0], False)
     return count // 2, records[count // 2], False
+
+
+def _split_point_by_size(records: Sequence[Record], place: int, size: int) -> tuple[int, Record | None, bool]:
+    """Where a page is split, of which the records before the split take half of the bytes; as `_split_point`."""
+    size_of = records[0].index.size_of
+    sizes = [size_of(record.row) for record in records]
+    sizes.insert(place, size)
+    half = (sum(sizes) + _directory(len(sizes))) // 2
+    lower = next(count for count in range(1, len(sizes) + 1) if sum(sizes[:count]) + _directory(count) >= half)
+    if sum(sizes[:lower]) + _directory(lower) > _SPACE or lower == len(sizes):
+        lower -= 1
+    if lower == place:
+        return place, None, False
+    at = lower if lower < place else lower - 1
+    return at, records[at], False
 
 
 def _halve(page: Page, moved: Sequence[Record], low: Key) -> Page:

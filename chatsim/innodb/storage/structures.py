@@ -237,7 +237,7 @@ class Index:
 
     def successor(self, key: Key) -> Record:
         """The record before which a new one with this key is inserted, on the same page."""
-        record = self._at(self._records.bisect_left(key))
+        record = self._at(self._records.bisect_right(key))
         return self._on_page(record, bisect_right(self.lows, key)) if self.lows else record
 
     def page_of(self, key: Key) -> Page:

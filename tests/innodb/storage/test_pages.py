@@ -124,6 +124,23 @@ def test_rows_in_no_order_split_a_page_in_the_middle():
     assert pages.keys[0] == [5, 10, 15, 20, 30, 40, 50, 60, 70]
 
 
+def test_a_row_at_the_end_of_a_full_page_goes_to_the_next_page_which_then_begins_with_it():
+    pages = Pages(range(10, 280, 10))
+    assert [each[0] for each in pages.keys] == [10, 80, 230]
+    pages.insert(225)
+    assert [each[0] for each in pages.keys] == [10, 80, 225]
+    assert pages.index.at_or_after((225,)) is pages.index.pages[1].supremum
+    pages.check()
+
+
+def test_a_row_that_does_not_fit_on_either_half_gets_a_split_by_bytes():
+    pages = Pages(range(10, 170, 10))
+    pages.insert(45, row=b"x" * 5000)
+    pages.insert(46, 47, 44, row=b"x" * 5000)
+    pages.check()
+    assert [key for page in pages.keys for key in page] == sorted([*range(10, 170, 10), 44, 45, 46, 47])
+
+
 def test_two_rows_that_do_not_fit_on_one_page_are_on_two():
     for keys in ([1, 2], [2, 1]):
         pages = Pages()
