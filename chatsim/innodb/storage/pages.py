@@ -146,6 +146,7 @@ def _extends_next_page(successor: Record, key: Key, size: int, locks: LockSystem
     page, index = successor.page, successor.index
     if not successor.is_supremum or successor is index.supremum:
         return False
+    locks.inherit(successor.following, successor)  # the gap at the end of the page and that before the next one are one
     locks.inherit(successor, successor.following)
     if not _has_space(successor.following.page, size):
         return False

@@ -252,6 +252,14 @@ def test_the_end_of_the_lower_half_is_locked_as_the_first_record_of_the_upper_ha
     assert pages.held(trx) == {("next-key", 80), ("next-key", "end of 0"), ("next-key", "end of 1")}
 
 
+def test_a_row_that_goes_to_the_next_page_extends_the_locked_gap_there():
+    pages = Pages(range(10, 280, 10))
+    trx = pages.trx()
+    pages.locks.lock_record(trx, pages.index.pages[1].supremum, "X", LockKind.NEXT_KEY)
+    pages.insert(225)
+    assert pages.held(trx) == {("next-key", "end of 1"), ("gap", 225), ("gap", 230)}
+
+
 def test_a_request_waits_on_for_a_record_that_has_moved():
     pages = Pages(range(10, 160, 10))
     one, other = pages.trx(), pages.trx()
