@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -63,7 +63,7 @@ class Collation:
 
     name: str
     charset: str
-    key: Callable[[str], object]
+    key: Callable[[str], object] = field(repr=False)
     binary: bool = False
     padded: bool = True
     folds: bool = True
