@@ -128,6 +128,12 @@ def _same_servers_everywhere(request, monkeypatch):
             monkeypatch.setenv(variable, request.getfixturevalue(fixture))
 
 
+@pytest.fixture(autouse=True)
+def _as_wide_everywhere(monkeypatch):
+    """What a command prints is as wide wherever the tests run."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def schemas(mysql_url):
     """A function that lists the schemas of chatsim's that are on the session's server."""

@@ -75,9 +75,12 @@ def test_out_saves_the_result_with_the_plans(tmp_path):
     assert {path.name for path in (tmp_path / "here").iterdir()} == {
         "samples.parquet",
         "summary.json",
+        "result.json",
         "environment.json",
         "config.toml",
         "history.jsonl",
+        "per-second.csv",
+        "per-second.png",
         "note-plan-offset-last.txt",
         "summary.png",
     }

@@ -47,13 +47,18 @@ def lock_steps():
     return figures.lock_steps(script, play(script), "t.PRIMARY")
 
 
+def per_second():
+    row = {"strategy": "upsert", "repeat": 1, "ok": 10, "p50_ms": 1.5}
+    return figures.per_second(pd.DataFrame([row | {"second": second} for second in range(3)]))
+
+
 def wait_for_graph():
     gap = Lock("t", "PRIMARY", "X", LockKind.GAP, "(1)")
     both = tuple(Participant(number, number, "COMMIT", (gap,), gap, 2) for number in (1, 2))
     return figures.wait_for_graph(Deadlock(both, victim=1, raw=""))
 
 
-DRAWN = [strategies, catch_up, delivery, pages, talk, lock_steps, wait_for_graph]
+DRAWN = [strategies, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
 
 
 def test_strategies_of_too_few_operations_are_drawn_without_latencies():

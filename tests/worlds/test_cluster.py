@@ -1,6 +1,7 @@
 """Several nodes and a status server over TCP, on a real MySQL."""
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
 
@@ -243,6 +244,8 @@ async def test_connections_that_can_not_be_had_leave_neither_node_nor_connection
 
 
 async def test_a_broken_strategy_is_in_the_stats_of_the_cluster_and_costs_one_request(world, caplog):
+    caplog.set_level(logging.INFO)
+
     @creation_strategy()
     async def forgets(tx, low, high):
         await tx.begin()

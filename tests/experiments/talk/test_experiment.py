@@ -221,7 +221,7 @@ def test_so_it_is_on_a_mysql_that_is_killed():
     [
         ({"faults": "disk"}, "unknown faults 'disk'; there are: database, host, redis, node"),
         ({"faults": ()}, "faults is empty; name at least one"),
-        ({"pause": -1}, "pause is -1; it must be a number of at least 0 seconds"),
+        ({"pause": -1}, "pause is -1; it must be a number from 0 to 3,600 seconds"),
         ({"lapses": 1}, "lapses is 1; it must be True or False"),
         ({"crashes": -1}, "crashes is -1; it must be a whole number of at least 0"),
         ({"nodes": 0}, "nodes is 0; it must be a whole number of at least 1"),
