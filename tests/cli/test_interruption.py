@@ -31,7 +31,7 @@ RUNS = {
     "race through the stack": ["race", "--layer", "stack", "--strategies", "upsert", *LONG],
     "pages": ["pages", "--what", "threads", "--existing", "1000000"],
     "catchup": ["catchup", "--protocols", "source", "--threads", "2000"],
-    "delivery": ["delivery", "--texts", "100000"],
+    "delivery": ["delivery", "--texts", "2000"],
     "talk": ["talk", "--texts", "100000", "--crashes", "0"],
     "schedule": ["schedule", *map(str, sorted(SCHEDULES.rglob("*.json"))[:200])],
     "schedule --generate": ["schedule", "--generate", "100000", "--check"],
