@@ -1,4 +1,4 @@
-"""Sessions on a real server, for the tests of the driver."""
+"""A world on a real server, and sessions on it."""
 
 import secrets
 
@@ -6,6 +6,23 @@ import pytest
 
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.driver import MySQLDatabase
+from chatsim.worlds.mysql.world import MySQLWorld
+
+
+@pytest.fixture
+async def world(mysql_url):
+    """A world with the source's tables, empty."""
+    async with MySQLWorld() as world:
+        await world.install("source")
+        yield world
+
+
+@pytest.fixture
+async def admin(mysql_url):
+    """A session beside the world's."""
+    session = await driver.connect(mysql_url)
+    yield session
+    await session.close()
 
 
 @pytest.fixture

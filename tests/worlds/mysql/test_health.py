@@ -7,25 +7,9 @@ import secrets
 import pytest
 
 from chatsim.db.errors import DatabaseError
-from chatsim.worlds.mysql import driver, health
-from chatsim.worlds.mysql.world import MySQLWorld
+from chatsim.worlds.mysql import health
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-async def world(mysql_url):
-    async with MySQLWorld() as world:
-        await world.install("source")
-        yield world
-
-
-@pytest.fixture
-async def other(mysql_url):
-    """A session of somebody else."""
-    session = await driver.connect(mysql_url)
-    yield session
-    await session.close()
 
 
 @pytest.fixture
@@ -45,16 +29,16 @@ async def test_a_server_by_itself_gives_no_warning(world):
     assert [*await world.warnings()] == []
 
 
-async def test_somebody_elses_old_transaction_is_told_with_its_age(world, other, any_age):
-    await other.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+async def test_somebody_elses_old_transaction_is_told_with_its_age(world, admin, any_age):
+    await admin.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     (warning,) = await until(world, 1)
     assert re.fullmatch(r"1 other transactions hold purge and locks, the oldest for \d+ s", warning)
-    await other.execute("ROLLBACK")
+    await admin.execute("ROLLBACK")
     await until(world, 0)
 
 
-async def test_a_young_transaction_is_no_reason_for_a_warning(world, other):
-    await other.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+async def test_a_young_transaction_is_no_reason_for_a_warning(world, admin):
+    await admin.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     assert [*await world.warnings()] == []
 
 
@@ -65,10 +49,10 @@ async def test_ones_own_transactions_are_not_told(world, any_age):
         await session.execute("ROLLBACK")
 
 
-async def test_statements_of_others_are_counted(world, other):
+async def test_statements_of_others_are_counted(world, admin):
     name = secrets.token_hex(4)
     await world.admin.execute("DO GET_LOCK(?, 0)", (name,))
-    waiting = asyncio.create_task(other.execute("DO GET_LOCK(?, 1000)", (name,)))
+    waiting = asyncio.create_task(admin.execute("DO GET_LOCK(?, 1000)", (name,)))
     while not await world.warnings():  # noqa: ASYNC110 - until the server has begun
         await asyncio.sleep(0)
     assert [*await world.warnings()] == ["other connections are running 1 statements"]

@@ -11,27 +11,11 @@ import redis.asyncio
 
 from chatsim.chat.ports import LocksError, LocksTimeoutError
 from chatsim.worlds.common import locks as polling
-from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.redis_locks import RedisLocks
 from chatsim.worlds.mysql.servers import ladder, private
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
-
-
-@pytest.fixture
-async def world(mysql_url):
-    async with MySQLWorld() as world:
-        await world.install("source")
-        yield world
-
-
-@pytest.fixture
-async def admin(mysql_url):
-    """A session beside the world's."""
-    session = await driver.connect(mysql_url)
-    yield session
-    await session.close()
 
 
 async def eventually(ask, seconds=10):

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import pytest
 
 from chatsim.db.errors import DeadlockError
-from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import private
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
@@ -47,21 +46,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-async def world(mysql_url):
-    async with MySQLWorld() as world:
-        await world.install("source")
-        yield world
-
-
-@pytest.fixture
-async def admin(mysql_url):
-    """A session beside the world's."""
-    session = await driver.connect(mysql_url)
-    yield session
-    await session.close()
 
 
 async def eventually(ask, seconds=10):
