@@ -37,9 +37,11 @@ def heats(runner, world, strategy, pattern, *, clients=CLIENTS, **parameters):
         state["window"] = runner.run(state["heat"].drive(SILENT))
 
     def teardown():
+        heat = state["heat"]
         costs = runner.run(world.costs()) - state["before"]
+        kept = runner.run(heat.kept())
         runner.run(state["context"].__aexit__(None, None, None))
-        done.append(runner.run(state["heat"].judge(state["window"], costs)))
+        done.append(runner.run(heat.judge(state["window"], costs, kept)))
 
     return setup, drive, teardown, done
 
