@@ -126,7 +126,7 @@ async def _create_from_query(node: syntax.CreateTable, session: StatementContext
             assert insert is not None
             return await session.execute_on_rows(insert, args)
         except BaseException:
-            ddl.drop_tables([name], tables, exists=True)()
+            ddl.drop_tables([name], tables, session, exists=True)()
             engine.prepared.invalidate()
             raise
     finally:
@@ -139,10 +139,10 @@ async def _truncate(node: exp.TruncateTable, session: StatementContext) -> Answe
     name = target.name
     if name in session.temporary:
         await session.commit()
-        ddl.truncate(session.temporary[name])()
+        ddl.truncate(session.temporary[name], session)()
         return Answer()
     table = session.engine.table
-    await change_definitions(session, lambda: _new_table(session, name, ddl.truncate(table(name))), name)
+    await change_definitions(session, lambda: _new_table(session, name, ddl.truncate(table(name), session)), name)
     return Answer()
 
 
@@ -201,13 +201,13 @@ async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> An
         answer = Answer(warnings=_unknown(names, session.temporary) if exists else [])
         if set(names) & session.temporary.keys():
             session.note_temporary(made=False)
-        ddl.drop_tables(names, session.temporary, exists=exists)()
+        ddl.drop_tables(names, session.temporary, session, exists=exists)()
         return answer
     kept = [name for name in names if name not in session.temporary]
     own = [name for name in names if name in session.temporary]
     answer = Answer(warnings=_unknown(kept, tables) if exists else [])
-    await change_definitions(session, lambda: ddl.drop_tables(kept, tables, exists=exists), *kept)
-    ddl.drop_tables(own, session.temporary, exists=True)()
+    await change_definitions(session, lambda: ddl.drop_tables(kept, tables, session, exists=exists), *kept)
+    ddl.drop_tables(own, session.temporary, session, exists=True)()
     return answer
 
 

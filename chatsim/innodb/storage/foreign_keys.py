@@ -9,8 +9,9 @@ Source: MySQL manual, "FOREIGN KEY Constraints"; docs/fidelity.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from chatsim.db.deadlock import Mode
 from chatsim.db.errors import DatabaseError
@@ -18,7 +19,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.rows import DuplicateError, RowOperations
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Index, Record
-from chatsim.innodb.storage.tables import ForeignKey, Table
+from chatsim.innodb.storage.tables import ForeignKey, OrphanedKey, Table
 from chatsim.innodb.storage.values import Key, Value, as_text
 
 __all__ = ["apply_to_children", "check_parents"]
@@ -62,9 +63,10 @@ async def check_parents(
             continue  # a new row may be its own parent
         scan = await _search(rows, constraint.parent, constraint.parent_index, key, "S")
         if await scan.next() is None:
-            raise database_error(
-                1452, f"Cannot add or update a child row: a foreign key constraint fails ({_described(constraint)})"
-            )
+            raise _no_parent(_described(constraint))
+    for orphan in table.orphaned:
+        if None not in _of(row, orphan.columns):  # the server refuses every change of such a row
+            raise _no_parent(_described_orphan(table, orphan))
 
 
 async def apply_to_children(
@@ -218,14 +220,38 @@ def _duplicate(constraint: ForeignKey, values: Sequence[Value], duplicate: Dupli
     )
 
 
-def _described(constraint: ForeignKey) -> str:
-    def names(table: Table, columns: Sequence[int]) -> str:
-        return ", ".join(f"`{table.columns[at].name}`" for at in columns)
+def _no_parent(described: str) -> DatabaseError:
+    return database_error(1452, f"Cannot add or update a child row: a foreign key constraint fails ({described})")
 
-    rules = {"DELETE": constraint.on_delete, "UPDATE": constraint.on_update}
+
+def _described_orphan(table: Table, orphan: OrphanedKey) -> str:
+    names = [table.columns[at].name for at in orphan.columns]
+    return _declared((table.name, names), orphan.name, (orphan.parent, orphan.parent_columns), _rules(orphan))
+
+
+def _described(constraint: ForeignKey) -> str:
+    child, parent = constraint.child, constraint.parent
+    own = [child.columns[at].name for at in constraint.columns]
+    others = [parent.columns[at].name for at in constraint.parent_columns]
+    return _declared((child.name, own), constraint.name, (parent.name, others), _rules(constraint))
+
+
+def _rules(constraint: ForeignKey | OrphanedKey) -> dict[str, str]:
+    return {"DELETE": constraint.on_delete, "UPDATE": constraint.on_update}
+
+
+_Place: TypeAlias = "tuple[str, Sequence[str]]"
+"""The name of a table, and those of some of its columns."""
+
+
+def _declared(child: _Place, name: str, parent: _Place, rules: Mapping[str, str]) -> str:
+    """A constraint as messages show it."""
+
+    def quoted(names: Sequence[str]) -> str:
+        return ", ".join(f"`{each}`" for each in names)
+
     return (
-        f"`{constraint.child.name}`, CONSTRAINT `{constraint.name}` FOREIGN KEY"
-        f" ({names(constraint.child, constraint.columns)}) REFERENCES `{constraint.parent.name}`"
-        f" ({names(constraint.parent, constraint.parent_columns)})"
+        f"`{child[0]}`, CONSTRAINT `{name}` FOREIGN KEY ({quoted(child[1])})"
+        f" REFERENCES `{parent[0]}` ({quoted(parent[1])})"
         + "".join(f" ON {event} {rule}" for event, rule in rules.items() if rule != "RESTRICT")
     )

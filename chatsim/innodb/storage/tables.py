@@ -13,7 +13,7 @@ from chatsim.innodb.storage.statistics import Statistics
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
 from chatsim.innodb.storage.values import NULL, Value
 
-__all__ = ["ForeignKey", "Table"]
+__all__ = ["ForeignKey", "OrphanedKey", "Table"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,27 @@ class ForeignKey:
     on_update: Literal["RESTRICT", "CASCADE", "SET NULL"]
 
 
+@dataclass(frozen=True)
+class OrphanedKey:
+    """A foreign key whose parent does not exist, as it may be without ``foreign_key_checks``.
+
+    Attributes:
+        name: its name, for messages.
+        columns: the numbers of the referring columns.
+        parent: the name of the parent.
+        parent_columns: the names of the parent's columns; none for those of its primary key.
+        on_delete: what happens to the child's rows when a parent's row is deleted.
+        on_update: what happens to them when a parent's key changes.
+    """
+
+    name: str
+    columns: tuple[int, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    on_delete: Literal["RESTRICT", "CASCADE", "SET NULL"]
+    on_update: Literal["RESTRICT", "CASCADE", "SET NULL"]
+
+
 @dataclass(eq=False)
 class Table:
     """A table with its indexes.
@@ -51,7 +72,8 @@ class Table:
         name: its name.
         columns: its columns, in order. A table without a key has a hidden one at the end.
         indexes: the clustered index, then the others, unique ones first.
-        parents: its foreign keys.
+        parents: its foreign keys whose parents exist.
+        orphaned: its other foreign keys.
         children: the foreign keys of other tables that refer to it.
         checks: its CHECK constraints, by name: functions that tell whether a row is valid. NULL counts as valid.
         next_number: the next AUTO_INCREMENT value.
@@ -73,6 +95,7 @@ class Table:
     columns: list[Column]
     indexes: list[Index]
     parents: list[ForeignKey] = field(default_factory=list)
+    orphaned: list[OrphanedKey] = field(default_factory=list)
     children: list[ForeignKey] = field(default_factory=list)
     checks: dict[str, Callable[[Sequence[Value]], Any]] = field(default_factory=dict)
     next_number: int = 1
@@ -114,6 +137,10 @@ class Table:
                 new = replace(constraint, name=f"{name}{constraint.name.removeprefix(old)}")
                 self.parents[at] = new
                 constraint.parent.children[constraint.parent.children.index(constraint)] = new
+        self.orphaned = [
+            replace(each, name=f"{name}{each.name.removeprefix(old)}") if each.name.startswith(f"{old}_ibfk_") else each
+            for each in self.orphaned
+        ]
         self.checks = {
             f"{name}{each.removeprefix(old)}" if each.startswith(f"{old}_chk_") else each: holds
             for each, holds in self.checks.items()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.declaration_changes import Edited, edit
+from chatsim.innodb.sql.ddl.foreign_keys import check_orphans
 from chatsim.innodb.sql.ddl.tables import declared_table, enter
 from chatsim.innodb.sql.expressions import Context
 from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Text
@@ -63,6 +64,7 @@ def alter_table(
     """
     edited = edit(table, actions, options)
     fresh = declared_table(table.name, edited.declared, tables, context)
+    check_orphans(fresh, context, known={each.name for each in table.orphaned})
     fresh.next_number = table.next_number
     sources = _sources(table, fresh, edited)
     if table.partitioning is None and fresh.partitioning is None and _same_rows(table, fresh, sources):
@@ -103,7 +105,7 @@ def alter_table(
             )
             for each in fresh.parents
         ]
-        table.parents = own
+        table.parents, table.orphaned = own, fresh.orphaned
         for each in own:
             each.parent.children.append(each)
         for old, new in children:

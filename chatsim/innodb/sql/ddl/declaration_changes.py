@@ -11,7 +11,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import syntax
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.tables import ForeignKey, OrphanedKey, Table
 
 __all__ = ["Edited", "edit"]
 
@@ -184,7 +184,8 @@ def _drop_column(action: syntax.DropColumn, edited: Edited) -> None:
         raise _missing(action.name)
     name = column.name.lower()
     number = edited.table.numbers[name]
-    for constraint in edited.table.parents:
+    constraints: list[ForeignKey | OrphanedKey] = [*edited.table.parents, *edited.table.orphaned]
+    for constraint in constraints:
         if number in constraint.columns:
             message = f"Cannot drop column '{column.name}': needed in a foreign key constraint '{constraint.name}'"
             raise database_error(1828, message)

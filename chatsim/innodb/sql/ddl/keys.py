@@ -1,22 +1,18 @@
-"""Checking and creating the keys and foreign keys of a declared table."""
+"""Checking and creating the keys of a declared table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, cast
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.declarations import TableDeclaration, plain_key
-from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.sql.syntax import ForeignKeySyntax, KeyPart, KeySyntax
+from chatsim.innodb.sql.syntax import KeyPart, KeySyntax
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
-from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.tables import ForeignKey, Table
+from chatsim.innodb.storage.tables import Table
 
 __all__ = [
-    "add_foreign_key",
     "check_column_names",
     "check_key_columns",
     "check_keys",
@@ -137,57 +133,4 @@ def index_definition(table: Table, key: KeySyntax, numbers: Sequence[int]) -> In
         lengths=lengths if any(lengths) else (),
         descending=frozenset(column for column, falls in zip(place, down, strict=True) if falls),
         visible=key.visible,
-    )
-
-
-def add_foreign_key(table: Table, reference: ForeignKeySyntax, tables: Mapping[str, Table], name: str) -> None:
-    """Give a table a foreign key.
-
-    Args:
-        table: the referring table.
-        reference: the declaration.
-        tables: all tables, by their names.
-        name: the name of the constraint, if the declaration has none.
-
-    Raises:
-        DatabaseError: there is no such table or column, or no index on them (1824, 3734, 1822).
-        NotImplementedError: the model does not have the rule.
-    """
-    parent = table if reference.table == table.name else tables.get(reference.table)
-    if parent is None:
-        raise database_error(1824, f"Failed to open the referenced table '{reference.table}'")
-    columns = tuple(table.numbers[each.lower()] for each in reference.columns)
-    called = reference.name or name
-    wanted = reference.parent_columns or tuple(
-        parent.columns[at].name for at in parent.clustered.definition.columns if at != parent.hidden
-    )
-    for each in wanted:
-        if each.lower() not in parent.numbers:
-            missing = f"Missing column '{each}' for constraint '{called}'"
-            where = f"in the referenced table '{parent.name}'"
-            raise database_error(3734, f"Failed to add the foreign key constraint. {missing} {where}")
-    parent_columns = tuple(parent.numbers[each.lower()] for each in wanted)
-    parent_index = _index_on(parent.indexes, parent_columns)
-    if parent_index is None:
-        missing = f"Missing index for constraint '{called}' in the referenced table '{parent.name}'"
-        raise database_error(1822, f"Failed to add the foreign key constraint. {missing}")
-    index = _index_on(table.indexes, columns)
-    assert index is not None
-    rules = ["RESTRICT" if each == "NO ACTION" else each for each in (reference.on_delete, reference.on_update)]
-    if unknown := set(rules) - {"RESTRICT", "CASCADE", "SET NULL"}:
-        raise unsupported(f"rule {unknown.pop()} of a foreign key")
-    on_delete, on_update = cast("list[Literal['RESTRICT', 'CASCADE', 'SET NULL']]", rules)
-    constraint = ForeignKey(
-        *(called, table, columns, index, parent, parent_columns, parent_index),
-        on_delete=on_delete,
-        on_update=on_update,
-    )
-    table.parents.append(constraint)
-
-
-def _index_on(indexes: Sequence[Index], columns: tuple[int, ...]) -> Index | None:
-    """The first index that begins with whole columns."""
-    return next(
-        (each for each in indexes if each.definition.place[: len(columns)] == columns and each.definition.has(columns)),
-        None,
     )

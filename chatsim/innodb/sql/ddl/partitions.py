@@ -101,7 +101,7 @@ def _check_keys(table: Table, columns: Sequence[int]) -> None:
             kind = "PRIMARY KEY" if definition.name == "PRIMARY" else "UNIQUE INDEX"
             message = f"A {kind} must include all columns in the table's partitioning function"
             raise database_error(1503, f"{message} (prefixed columns are not considered).")
-    if table.parents:
+    if table.parents or table.orphaned:
         raise database_error(1506, "Foreign keys are not yet supported in conjunction with partitioning")
 
 

@@ -12,8 +12,8 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import collation_of
 from chatsim.innodb.sql.ddl.declarations import TableDeclaration, declare, not_null, plain_key
 from chatsim.innodb.sql.ddl.expression_types import expression_type
+from chatsim.innodb.sql.ddl.foreign_keys import add_foreign_key, adopted, check_orphans, checks_foreign_keys, orphaned
 from chatsim.innodb.sql.ddl.keys import (
-    add_foreign_key,
     check_column_names,
     check_keys,
     complete_keys,
@@ -66,9 +66,12 @@ def create_table(
     if said.like:
         said = _like(said, known)
     table = declared_table(name, said, known, context)
+    check_orphans(table, context)
+    adopt = adopted(table, name, () if table.temporary else tables.values())
 
     def change() -> None:
         tables[name] = table
+        adopt()
         for constraint in table.parents:
             constraint.parent.children.append(constraint)
 
@@ -182,19 +185,25 @@ def enter(table: Table, index: Index, row: Sequence[Value]) -> None:
     index.insert(key, index.entry_of(row), None)
 
 
-def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], *, exists: bool) -> Change:
-    """DROP TABLE, all of them or none; with ``exists``, those that exist."""
+def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], context: Context, *, exists: bool) -> Change:
+    """DROP TABLE, all of them or none; with ``exists``, those that exist.
+
+    Raises:
+        DatabaseError: there is no such table, or one has children that stay, and foreign keys are checked (1051, 3730).
+    """
     unknown = [name for name in names if name not in tables]
     if unknown and not exists:
         raise database_error(1051, f"Unknown table '{','.join(unknown)}'")
     found = [tables[name] for name in names if name in tables]
-    for table in found:
-        for constraint in table.children:
-            if constraint.child not in found:
-                by = f"foreign key constraint '{constraint.name}' on table '{constraint.child.name}'"
-                raise database_error(3730, f"Cannot drop table '{table.name}' referenced by a {by}.")
+    lonely = [each for table in found for each in table.children if each.child not in found]
+    if checks_foreign_keys(context):
+        for constraint in lonely:
+            by = f"foreign key constraint '{constraint.name}' on table '{constraint.child.name}'"
+            raise database_error(3730, f"Cannot drop table '{constraint.parent.name}' referenced by a {by}.")
 
     def change() -> None:
+        for constraint in lonely:
+            orphaned(constraint)
         for table in found:
             for constraint in table.parents:
                 constraint.parent.children.remove(constraint)
@@ -218,14 +227,15 @@ def rename_tables(pairs: Sequence[tuple[str, str]], tables: MutableMapping[str, 
             table = tables.pop(old)
             table.rename(new)
             tables[new] = table
+            adopted(table, new, tables.values())()
 
     return change
 
 
-def truncate(table: Table) -> Change:
-    """TRUNCATE TABLE."""
+def truncate(table: Table, context: Context) -> Change:
+    """TRUNCATE TABLE. Raises a `DatabaseError` if other tables refer to it, and foreign keys are checked (1701)."""
     for constraint in table.children:
-        if constraint.child is not table:
+        if constraint.child is not table and checks_foreign_keys(context):
             by = f"(`{constraint.child.name}`, CONSTRAINT `{constraint.name}`)"
             raise database_error(1701, f"Cannot truncate a table referenced in a foreign key constraint {by}")
     return table.empty
