@@ -63,10 +63,10 @@ _OWN_SYNTAX = frozenset(
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# _parse_insert, _parse_update, _parse_delete and _warn_unsupported, which are overridden, and _index, _tokens,
-# _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv, _parse_assignment,
-# _parse_function, _parse_primary and _parse_table_parts, and its tables TRANSACTION_CHARACTERISTICS,
-# PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
+# _parse_insert, _parse_update, _parse_delete, _parse_window and _warn_unsupported, which are overridden, and _index,
+# _tokens, _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv,
+# _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables
+# TRANSACTION_CHARACTERISTICS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
 # NO_PAREN_FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
 # parsers.mysql and tokenizer_core themselves.
 def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
@@ -120,6 +120,12 @@ class _Parser(SessionParser):
                 self._advance(len(words))
                 return parse_rest(self)
         return super()._parse_statement()
+
+    def _parse_window(self, this: exp.Expr | None, alias: bool = False) -> exp.Expr | None:  # noqa: FBT001, FBT002
+        window = super()._parse_window(this, alias)
+        if isinstance(window, exp.Window):
+            window.meta["in_parentheses"] = self._prev.token_type == TokenType.R_PAREN
+        return window
 
     def _warn_unsupported(self) -> None:
         """Sqlglot would log a warning. What it can't parse is refused where it is prepared."""

@@ -27,6 +27,7 @@ _OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
             "into",
             "locks",
             "operation_modifiers",
+            "windows",
         ),
     ),
     exp.Union: (*_QUERY, "this", "expression", "distinct"),
@@ -48,7 +49,8 @@ _OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
     exp.Limit: ("expression",),
     exp.Offset: ("expression",),
     exp.Lock: ("update", "expressions", "wait"),
-    exp.Window: ("this", "partition_by", "order", "over"),
+    exp.Window: ("this", "partition_by", "order", "over", "alias", "spec"),
+    exp.WindowSpec: ("kind", "start", "start_side", "end", "end_side", "exclude"),
 }
 """The parts of each kind of syntax tree."""
 

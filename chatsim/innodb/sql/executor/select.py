@@ -21,7 +21,8 @@ from chatsim.innodb.sql.executor.locking_clause import Locking
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.select_run import SelectRun
 from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
-from chatsim.innodb.sql.executor.windows import WindowFunction
+from chatsim.innodb.sql.executor.window_names import with_named_windows
+from chatsim.innodb.sql.executor.windows import WindowFunction, check_having
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
@@ -51,7 +52,9 @@ class Select:
     def __init__(
         self, node: exp.Select, find: Find, query: PrepareQuery, *, strict: bool = False, outer: Names | None = None
     ) -> None:
-        refuse(node, "windows", "qualify", "hint", "kind")
+        refuse(node, "qualify", "hint", "kind")
+        if node.args.get("windows"):
+            node = with_named_windows(node)
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
         clause = FromClause(first, _joins(node), find, query, merges=merges)
@@ -77,10 +80,10 @@ class Select:
         self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
-        self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
+        scope.grouping = True
         self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
-        if self.windows and self.grouped:
-            raise unsupported("window functions of groups")
+        scope.grouping = False
+        self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
@@ -277,6 +280,8 @@ class Select:
     def _having_condition(self, node: exp.Expr) -> exp.Expr:
         """A condition of HAVING, with what its aliases stand for."""
         resolved = self._names.resolve(node, self._aliases)
+        named = {each.name.lower() for each in resolved.find_all(exp.Column) if not each.table}
+        check_having(resolved, [(name, self._aliases[name]) for name in named & self._aliases.keys()])
         return resolved.transform(lambda part: self._by_alias(part) or part)
 
     @cached_property

@@ -9,6 +9,7 @@ from chatsim.innodb.sql.executor.clauses import sorted_rows
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.subqueries import SubqueryNeeded, all_hold, evaluated
 from chatsim.innodb.sql.executor.union import distinct_rows
+from chatsim.innodb.sql.executor.window_frames import Snapshot
 from chatsim.innodb.sql.executor.windows import window_values
 from chatsim.innodb.storage.column_types import place
 
@@ -60,7 +61,7 @@ class SelectRun:
         self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
         self._streams_groups = False
-        self._snapshots: list[list[Sequence[Value]]] = []
+        self._snapshots: list[Snapshot] = []
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
@@ -128,11 +129,11 @@ class SelectRun:
                 for at, (_, aggregate) in enumerate(select.aggregates):
                     states[at] = await self._added(aggregate, states[at])
             return False
-        if select.windows:
-            self._snapshots.append(list(env.rows))
-            return False
         if select.having and not await all_hold(self._run, select.having, env):
             self._join.rejected = True
+            return False
+        if select.windows:
+            self._snapshots.append(Snapshot(list(env.rows), {}))
             return False
         if select.distinct and not await self._is_new():
             return False
@@ -202,15 +203,21 @@ class SelectRun:
                 )
             for states, members in self._groups_in_order():
                 env.rows = list(members)
-                for (number, aggregate), state in zip(select.aggregates, states, strict=True):
-                    env.found[number] = aggregate.end(state)
-                if await all_hold(self._run, select.having, env):
+                found = {
+                    number: aggregate.end(state)
+                    for (number, aggregate), state in zip(select.aggregates, states, strict=True)
+                }
+                env.found.update(found)
+                if not await all_hold(self._run, select.having, env):
+                    continue
+                if select.windows:
+                    self._snapshots.append(Snapshot(env.rows, found))
+                else:
                     await self._keep()
-        for snapshot, values in window_values(select.windows, self._snapshots, env):
-            env.rows = snapshot
-            env.found.update(values)
-            if await all_hold(self._run, select.having, env):
-                await self._keep()
+        for (rows_of_tables, found), values in window_values(select.windows, self._snapshots, env):
+            env.rows = rows_of_tables
+            env.found.update(found | values)
+            await self._keep()
         rows = self._rows
         if select.order and not self._ordered:
             rows = sorted_rows(rows, select.directions, lambda each: each[0])

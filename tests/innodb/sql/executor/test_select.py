@@ -286,10 +286,8 @@ def test_what_is_not_there_is_refused_by_name(sql, refusal):
     [
         ("WITH RECURSIVE x AS (SELECT 1 n UNION SELECT n FROM x LIMIT 3) SELECT * FROM x", "ORDER BY or LIMIT"),
         ("SELECT * FROM u JOIN LATERAL (SELECT 1) x", "in FROM"),
-        ("SELECT NTILE(2) OVER (ORDER BY id) FROM u", "as a window function"),
-        ("SELECT SUM(id) OVER (ORDER BY id ROWS 1 PRECEDING) FROM u", "WINDOW with SPEC"),
-        ("SELECT id FROM u WHERE ROW_NUMBER() OVER () = 1", "outside of the select list"),
-        ("SELECT age, COUNT(*), RANK() OVER (ORDER BY age) FROM u GROUP BY age", "window functions of groups"),
+        ("SELECT BIT_OR(id) OVER (ORDER BY id) FROM u", "as a window function"),
+        ("SELECT STD(id) OVER (ORDER BY id) FROM u", "as a window function"),
         ("SELECT * FROM u, p RIGHT JOIN p AS q ON q.u = u.id", "without a condition"),
         ("SELECT * FROM u FULL JOIN p ON p.u = u.id", "FULL JOIN"),
         ("SELECT SUM(DISTINCT age) FROM u", "DISTINCT"),

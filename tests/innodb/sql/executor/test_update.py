@@ -169,6 +169,10 @@ def test_a_table_without_a_key_loses_and_changes_one_of_two_rows_that_are_alike(
             "DELETE FROM t WHERE id IN (SELECT id FROM t)",
             "1093: You can't specify target table 't' for update in FROM clause",
         ),
+        (
+            "UPDATE t SET a = SUM(1) OVER () WHERE id = 1",
+            "3593: You cannot use the window function 'sum' in this context.'",
+        ),
     ],
 )
 def test_a_wrong_change_is_refused_with_the_culprit_and_has_changed_no_row(sql, refusal):
@@ -186,7 +190,6 @@ def test_a_refused_change_leaves_what_the_transaction_did_before():
     ("sql", "named"),
     [
         ("UPDATE t JOIN LATERAL (SELECT 1) x SET t.a = 1", "in FROM"),
-        ("UPDATE t SET a = SUM(1) OVER () WHERE id = 1", "Window"),
         ("DELETE FROM t RETURNING id", "RETURNING"),
     ],
 )
