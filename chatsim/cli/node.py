@@ -12,6 +12,7 @@ import click
 
 from chatsim.chat.ports import Address
 from chatsim.cli.common import one_sentence
+from chatsim.cli.garbage_collection import short_pauses
 from chatsim.cli.node_options import LAST_PORT, config, log_to_stderr, node_options, run_until_signal, sharing
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.world import Sharing, WorldError
@@ -76,7 +77,7 @@ async def _node(settings: NodeSettings, *, reports: bool) -> None:
             asyncio.get_running_loop().add_reader(sys.stdin, _at_the_end_of_stdin, orphaned)
         except PermissionError:
             raise WorldError("--reports needs a pipe as standard input: it is for a parent process") from None
-    async with run_node(settings, LineDirectory(sys.stdout, each=reports)):
+    async with short_pauses(), run_node(settings, LineDirectory(sys.stdout, each=reports)):
         await orphaned.wait()
         signal.raise_signal(signal.SIGTERM)  # the end of the node is limited in time, as after a signal
         await asyncio.Future()

@@ -15,6 +15,7 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.status import StatusServer
 from chatsim.cli.common import one_sentence, server_options
+from chatsim.cli.garbage_collection import short_pauses
 from chatsim.cli.node_options import LAST_PORT, limits, log_to_stderr, node_options, run_until_signal, sharing
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import Sharing, WorldError
@@ -82,7 +83,7 @@ async def _serve(
     async with world:
         await world.install(tables)
         await add_users(world.admin, uids)
-        async with start as status:
+        async with short_pauses(), start as status:
             for uid in uids:
                 ticket = await status.send(uid)
                 where = {"host": ticket.address.host, "port": ticket.address.port}

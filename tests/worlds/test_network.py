@@ -375,7 +375,8 @@ class TestTcpNetwork:
             await asyncio.sleep(0)
             await client.close()
             await client.close()
-            await writing
+            with pytest.raises(ConnectionResetError):
+                await writing
             assert len(await read_all(server)) < BIG
             await server.close()
 

@@ -28,13 +28,14 @@ __all__ = ["TcpNetwork", "reserve"]
 
 _log = logging.getLogger(__name__)
 _FILES = 65_536  # that a server wants to be able to open
-_BACKLOG = 1_024  # connections that the kernel keeps while none is accepted
+_BACKLOG = 4_096  # connections that the kernel keeps while none is accepted
 _AT_ONCE = 32  # connections that are taken from it in one turn of the loop
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, and keep nothing of it in the kernel
 _PAUSE = 0.25  # seconds
 _EXHAUSTED = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
 _SPARE = 256  # files that are open for other reasons
 _LINGER = 5.0  # seconds `close` waits for a peer that doesn't read
+_UNREAD = 65_536  # bytes of a peer that are taken at the end, though nobody reads them
 
 
 def reserve(sockets: int) -> None:
@@ -48,7 +49,7 @@ def reserve(sockets: int) -> None:
 
 
 class TcpNetwork:
-    """The `Network` port on asyncio's streams. A host should be an IP address, since a name may have several."""
+    """The `Network` port on sockets. A host should be an IP address, since a name may have several."""
 
     def __init__(self) -> None:
         self._listeners: set[_TcpListener] = set()
@@ -70,7 +71,17 @@ class TcpNetwork:
 
     async def connect(self, address: Address) -> _TcpStream:
         """Open a connection; see `chatsim.chat.ports.Network.connect`."""
-        return _TcpStream(*await asyncio.open_connection(address.host, address.port), address)
+        loop = asyncio.get_running_loop()
+        infos = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, where = infos[0]
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(0)
+            await loop.sock_connect(connection, where)
+            return _TcpStream(connection, address)
+        except BaseException:
+            connection.close()
+            raise
 
 
 def _everybody(_: Address) -> bool:
@@ -190,20 +201,32 @@ class _TcpListener:
         self._loop.add_reader(self._socket, self._accept_some)
 
     async def _serve(self, connection: socket.socket, peer: Address) -> None:
-        try:
-            stream = _TcpStream(*await asyncio.open_connection(sock=connection), peer)
-        except BaseException:
-            connection.close()
-            raise
-        await serve(self._accept, stream)
+        connection.settimeout(0)
+        await serve(self._accept, _TcpStream(connection, peer))
 
 
 class _TcpStream:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Address) -> None:
-        self._reader = reader
-        self._writer = writer
+    """A connection, straight on its socket.
+
+    asyncio's own streams have twice as many objects, in reference cycles, so that each connection that has ended waits
+    for the garbage collector; while thousands come and go, its pauses delay everybody.
+
+    Args:
+        connection: the socket, connected and not blocking.
+        peer: the other end's address.
+    """
+
+    def __init__(self, connection: socket.socket, peer: Address) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connection
         self._peer = peer
         self._least = 1
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Future[None] | None = None  # set when there is something to read
+        self._watched = False  # whether the loop looks for that
+        self._writer: asyncio.Future[None] | None = None  # set when there is room to write
+        self._writing = asyncio.Lock()
 
     @property
     def peer(self) -> Address:
@@ -212,36 +235,89 @@ class _TcpStream:
     async def read(self, limit: int, least: int = 1) -> bytes:
         if least != self._least:
             self._wake_at(least)
+        while not self._closing:
+            try:
+                return self._socket.recv(limit)
+            except (BlockingIOError, InterruptedError):
+                pass
+            except ConnectionError:
+                raise
+            except OSError as error:  # a host that can't be reached any more, a timeout of the kernel's
+                raise ConnectionResetError(ECONNRESET, str(error)) from error
+            await self._readable()
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        if self._closing:
+            raise ConnectionResetError(ECONNRESET, "the connection is closed")
+        async with self._writing:
+            left = memoryview(data)
+            while left:
+                try:
+                    left = left[self._socket.send(left) :]
+                    continue
+                except (BlockingIOError, InterruptedError):
+                    pass
+                except OSError as error:  # a broken pipe, a connection that was reset, or that `close` has given up
+                    raise ConnectionResetError(ECONNRESET, str(error)) from error
+                await self._writable()
+
+    async def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        _wake(self._reader)
         try:
-            return await self._reader.read(limit)
-        except ConnectionError:
-            raise
-        except OSError as error:  # a host that can't be reached any more, a timeout of the kernel's
-            raise ConnectionResetError(ECONNRESET, str(error)) from error
+            async with asyncio.timeout(_LINGER), self._writing:  # after what was written before
+                pass
+        except TimeoutError:  # the peer doesn't take it
+            pass
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        _wake(self._writer)
+        with suppress(OSError):  # the peer has closed already
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.recv(_UNREAD)  # the kernel would reset the connection, and what was written would be lost
+        self._socket.close()
 
     def _wake_at(self, least: int) -> None:
         """Let the kernel wake this process only when so many bytes are there, or the end: socket(7), SO_RCVLOWAT."""
         self._least = least
         with suppress(OSError):  # the connection has ended
-            self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least)
 
-    async def write(self, data: bytes) -> None:
-        if self._writer.is_closing():
-            raise ConnectionResetError(ECONNRESET, "the connection is closed")
-        self._writer.write(data)
+    async def _readable(self) -> None:
+        if not self._watched:
+            self._watched = True
+            self._loop.add_reader(self._socket, self._something_to_read)
+        self._reader = self._loop.create_future()
         try:
-            await self._writer.drain()
-        except OSError as error:  # a broken pipe, an aborted connection
-            raise ConnectionResetError(ECONNRESET, str(error)) from error
-
-    async def close(self) -> None:
-        if self._writer.is_closing():
-            return
-        self._writer.close()
-        try:
-            with suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(_LINGER):
-                    await self._writer.wait_closed()
+            await self._reader
         finally:
-            if self._writer.transport.get_write_buffer_size():  # the peer hasn't taken it
-                self._writer.transport.abort()
+            self._reader = None
+
+    def _something_to_read(self) -> None:
+        if self._reader is None:  # nobody reads at the moment
+            self._watched = False
+            self._loop.remove_reader(self._socket)
+        else:
+            _wake(self._reader)
+
+    async def _writable(self) -> None:
+        self._writer = self._loop.create_future()
+        self._loop.add_writer(self._socket, _wake, self._writer)
+        try:
+            await self._writer
+        finally:
+            self._writer = None
+            if self._socket.fileno() >= 0:
+                self._loop.remove_writer(self._socket)
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(None)

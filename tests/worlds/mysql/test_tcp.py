@@ -1,11 +1,13 @@
 """TCP under attack: a shortage of descriptors, and bytes that come one at a time."""
 
 import asyncio
+import gc
 import json
 import resource
 import socket
 import subprocess
 import sys
+import weakref
 from contextlib import ExitStack
 
 import pytest
@@ -156,6 +158,35 @@ async def test_the_end_wakes_a_reader_whatever_it_has_asked_for():
         pair.socket.shutdown(socket.SHUT_WR)
         assert await reading == b"bye"
         assert await pair.stream.read(100, 1_000) == b""
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+async def test_a_connection_that_has_ended_leaves_nothing_for_the_garbage_collector(first):
+    sockets = []
+
+    async def accept(stream):
+        sockets.append(weakref.ref(stream._socket))
+        while data := await stream.read(100, 2):
+            await stream.write(data)
+            if first == "server":
+                return
+
+    network = TcpNetwork()
+    listener = await network.listen(Address("127.0.0.1", 0), accept)
+    gc.disable()
+    try:
+        client = await network.connect(listener.address)
+        sockets.append(weakref.ref(client._socket))
+        await client.write(b"hello")
+        assert await client.read(100) == b"hello"
+        if first == "server":
+            assert await client.read(100) == b""
+        await client.close()
+        del client
+        await until(lambda: all(each() is None for each in sockets))
+    finally:
+        gc.enable()
+    await listener.close()
 
 
 @pytest.fixture
