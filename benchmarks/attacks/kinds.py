@@ -49,7 +49,7 @@ _AT_ONCE = 64
 _PATIENCE = 20.0
 _REFUSED_SECONDS = 0.1
 """So long a client waits after its connection was refused."""
-_FRAMES_FROM, _SILENT_FROM = 1_000, 2_000
+_SILENT_FROM, _FRAMES_FROM = 1_000, 2_000
 """The first addresses of attacks after which the node lets an address open fewer connections for a while."""
 _PAUSE_SECONDS = 0.01
 """So long one waits that only wants to send frames."""
@@ -71,19 +71,24 @@ class Attacked:
 Run = Callable[[asyncio.Event], Awaitable[Attacked]]
 
 
-async def frames(place: Place, pair: tuple[int, int], seed: int, share: int, clients: int) -> Run:
+async def frames(  # noqa: PLR0917 - the arguments of one row of the plan
+    place: Place, pair: tuple[int, int], seed: int, share: int, clients: int, addresses: int
+) -> Run:
     """Send ``share`` hostile frames over ``clients`` connections at a time, half of which log in before.
 
-    Each client has an address of its own. Frames whose connection is refused are counted, too.
+    Connections come from one of this process's ``addresses`` after the other. Frames whose connection is refused are
+    counted, too.
     """
     raise_descriptors()
     uid, friend = pair
     drawn = HostileFrames(seed, bodies(uid, friend, place.threads[pair]))
     done = Attacked()
+    turns = count()
 
     async def client(at: int, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            connection = await _opened(place, source(_FRAMES_FROM + seed * clients + at), uid if at % 2 else None, done)
+            address = source(_FRAMES_FROM + seed * addresses + next(turns) % addresses)
+            connection = await _opened(place, address, uid if at % 2 else None, done)
             if connection is None:
                 continue
             first = True

@@ -28,6 +28,7 @@ class Size:
         seconds: how long each lasts, unless it has a number of frames to send.
         repeats: how often each is made, and how often the burner runs, one after the other.
         frames: hostile frames in all repeats.
+        addresses: from which they come. Each may open only so many connections per second.
         connections: silent ones.
         processes: over how many processes frames and connections are spread.
         texts: in the thread that a stranger reads.
@@ -37,15 +38,17 @@ class Size:
     seconds: float
     repeats: int
     frames: int
+    addresses: int
     connections: int
     processes: int
     texts: int
     devices: tuple[int, ...]
 
 
-LONG = Size(seconds=20, repeats=3, frames=1_000_000, connections=10_000, processes=2, texts=300_000,
+LONG = Size(seconds=20, repeats=3, frames=1_000_000, addresses=4_000, connections=10_000, processes=2, texts=300_000,
             devices=(6, 12, 24, 48))  # fmt: skip
-SHORT = Size(seconds=3.2, repeats=1, frames=5_000, connections=1_000, processes=2, texts=20_000, devices=(24,))
+SHORT = Size(seconds=3.2, repeats=1, frames=5_000, addresses=32, connections=1_000, processes=2, texts=20_000,
+             devices=(24,))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,14 @@ def attacks(size: Size) -> list[Attack]:
     """All attacks, of this size."""
     first, second, friend = innocents()[:3]
     share = size.frames // size.repeats // size.processes
+    own_addresses = size.addresses // size.processes
     connections = size.connections // size.processes
     return [
         Attack(
             "frames",
-            f"{size.frames:,} hostile frames, from 32 addresses",
+            f"{size.frames:,} hostile frames, from {size.addresses:,} addresses",
             [
-                (kinds.frames, ((_HOSTILE, _ACCOMPLICE), at, share, 32 // size.processes))
+                (kinds.frames, ((_HOSTILE, _ACCOMPLICE), at, share, 32 // size.processes, own_addresses))
                 for at in range(size.processes)
             ],
             counted=True,
