@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Never
 
 from chatsim.chat.creation import CreationStrategy
 from chatsim.chat.server.stats import Stats
-from chatsim.db.errors import Kind
 from chatsim.experiments.checks import Anomaly
 from chatsim.experiments.creation.callers import Caller
 from chatsim.experiments.creation.checks import TWO_THREADS, PrivateChats, check_creation, pair_of
 from chatsim.experiments.creation.side_effects import check_contents, check_states
 from chatsim.experiments.creation.workload import Pair, Workload
-from chatsim.experiments.history import Operation, Outcome
-from chatsim.experiments.statistics import latencies_ms, percentile
+from chatsim.experiments.history import Operation
+from chatsim.experiments.measures import measures
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
 from chatsim.worlds.cluster import Cluster
@@ -28,7 +26,7 @@ from chatsim.worlds.world import Costs, TableContents, World
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
-__all__ = ["Heat", "measures"]
+__all__ = ["Heat"]
 
 
 @dataclass
@@ -131,30 +129,3 @@ class Heat:
             window_s=window_s,
             deadlock=await self.world.deadlock(),
         )
-
-
-def measures(history: Sequence[Operation], window_s: float, stats: Stats, costs: Costs) -> dict[str, object]:
-    """Goodput, latencies from the intended start and (service) from the real one, refusals by cause, and costs.
-
-    Args:
-        history: the operations of the callers.
-        window_s: the length of the measured window, in seconds.
-        stats: the counts of the nodes, if callers use nodes.
-        costs: the costs of the database in the window.
-    """
-    count = len(history)
-    good = sum(each.outcome is Outcome.OK for each in history)
-    latencies, services = latencies_ms(history), latencies_ms(history, service=True)
-    causes = Counter(kind for each in history for kind in each.refusals) + stats.refusals
-    retries = sum(each.attempts - 1 for each in history) + stats.retries
-    return {
-        "operations": count,
-        "goodput_per_s": good / window_s if window_s else None,
-        **{f"p{q}_ms": percentile(latencies, q) for q in (50, 95, 99)},
-        **{f"service_p{q}_ms": percentile(services, q) for q in (50, 99)},
-        "retries_per_op": retries / max(count, 1),
-        "deadlocks_per_op": causes[Kind.DEADLOCK] / max(count, 1),
-        "failed": count - good,
-        "refusals": {kind.value: times for kind, times in sorted(causes.items())},
-        **{f"{name}_per_op": None if total is None else total / max(count, 1) for name, total in asdict(costs).items()},
-    }
