@@ -6,6 +6,7 @@ Experiments:
 - `pages`: what a page of a list costs, and whether a reader misses anything
 - `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
 - `catchup`: how a client that was away catches up: how soon, at what price, and whether it has everything then
+- `mix`: what a mixed load of creations, texts, pages and catch-ups costs, and whether anything is lost
 - `run`: runs an experiment where no event loop is running, in a script
 - `talk`: whether anything is lost while people talk and servers are killed
 - `Result`: what an experiment returns
@@ -73,7 +74,17 @@ if TYPE_CHECKING:
     )
     from chatsim.db.session import Session
     from chatsim.experiments.comparison import Comparison, compare
-    from chatsim.experiments.functions import catchup, delivery, pages, paging_strategies, race, run, strategies, talk
+    from chatsim.experiments.functions import (
+        catchup,
+        delivery,
+        mix,
+        pages,
+        paging_strategies,
+        race,
+        run,
+        strategies,
+        talk,
+    )
     from chatsim.experiments.result import Result
     from chatsim.experiments.saved import load
     from chatsim.simulation.determinism import DivergenceError
@@ -111,6 +122,7 @@ __all__ = [
     "delivery",
     "figures",
     "load",
+    "mix",
     "pages",
     "paging_strategies",
     "paging_strategy",
@@ -149,6 +161,7 @@ _HOMES = {
     "delivery": "chatsim.experiments.functions:delivery",
     "figures": "chatsim.figures",
     "load": "chatsim.experiments.saved:load",
+    "mix": "chatsim.experiments.functions:mix",
     "pages": "chatsim.experiments.functions:pages",
     "paging_strategies": "chatsim.experiments.functions:paging_strategies",
     "paging_strategy": "chatsim.chat.paging.strategy:paging_strategy",

@@ -15,6 +15,7 @@ _COMMANDS = {
     "compare": ("chatsim.cli.compare", "Compare two saved results."),
     "costs": ("chatsim.cli.costs", "Print what things cost in the model."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
+    "mix": ("chatsim.cli.mix", "Run a mixed load: create chats, write, page, catch up."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
     "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),
     "pages": ("chatsim.cli.pages", "Compare how long lists are read page by page."),

@@ -16,7 +16,7 @@ from chatsim.cli import reports
 from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_option, server_options, shows_progress
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
-from chatsim.experiments.parameters import Flag, Parameter, Whole, parameters
+from chatsim.experiments.parameters import Flag, Parameter, Weights, Whole, parameters
 from chatsim.experiments.runner import admit, run_here
 from chatsim.experiments.saved import check_folder
 from chatsim.experiments.surroundings import without_passwords
@@ -103,7 +103,9 @@ class _Words(click.ParamType[Any]):
         self._declared = declared
         domain = declared.domain
         self.name = "NAMES" if domain.choices and domain.several else "NAME" if domain.choices else "N"
-        if not domain.choices and not isinstance(domain, Whole):
+        if isinstance(domain, Weights):
+            self.name = "WEIGHTS"
+        elif not domain.choices and not isinstance(domain, Whole):
             self.name = "NUMBERS" if domain.several else "NUMBER"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002

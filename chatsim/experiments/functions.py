@@ -12,16 +12,28 @@ from chatsim.chat.paging.strategy import PagingStrategy
 from chatsim.experiments.catchup.experiment import CatchUp
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.delivery.experiment import Delivery
+from chatsim.experiments.mix.experiment import Mix
 from chatsim.experiments.paging.experiment import Pages
 from chatsim.experiments.runner import function
 from chatsim.experiments.talk.experiment import Talk
 from chatsim.worlds.notebook import UnawaitedRun, in_one_message
 
-__all__ = ["EXPERIMENTS", "catchup", "delivery", "pages", "paging_strategies", "race", "run", "strategies", "talk"]
+__all__ = [
+    "EXPERIMENTS",
+    "catchup",
+    "delivery",
+    "mix",
+    "pages",
+    "paging_strategies",
+    "race",
+    "run",
+    "strategies",
+    "talk",
+]
 
 T = TypeVar("T")
 
-EXPERIMENTS = (Race, Pages, CatchUp, Delivery, Talk)
+EXPERIMENTS = (Race, Pages, CatchUp, Delivery, Talk, Mix)
 """All experiments."""
 
 race = function(Race)
@@ -29,6 +41,7 @@ pages = function(Pages)
 catchup = function(CatchUp)
 delivery = function(Delivery)
 talk = function(Talk)
+mix = function(Mix)
 
 
 def strategies() -> dict[str, CreationStrategy]:

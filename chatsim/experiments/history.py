@@ -41,7 +41,7 @@ class Operation:
     Attributes:
         client: the number of the client.
         round: the number of the operation among the client's, from 0.
-        kind: the kind of the operation: ``create``, ``write``, ``read``, ``page``, ``send``.
+        kind: the kind of the operation, such as ``create``, ``write``, ``read``, ``page``, ``send``.
         asked: the request: plain values by name.
         intended: when it was due.
         start: when it was started.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ __all__ = [
     "Numbers",
     "Objects",
     "Parameter",
+    "Weights",
     "When",
     "Whole",
     "convert",
@@ -35,10 +36,14 @@ __all__ = [
     "plain",
     "refuse_idle",
     "units",
+    "weights_of",
 ]
 
 _UNITS = {"ms": "ms", "seconds": "s", "per second": "per_s", "Mbit/s": "mbit_per_s"}
 """Units in the names of columns."""
+
+_HEAVIEST = 1_000_000
+"""The largest weight."""
 
 
 class Domain(Protocol):
@@ -274,6 +279,58 @@ class Objects(_Names):
     def bounds(self) -> str:
         """The allowed values, in words."""
         return f"all, or some of {', '.join(self.known)}, or FILE.py:NAME"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How often each of several things happens, relative to the others: ``"text=20,page=5"``, or a mapping.
+
+    A converted value is such a text, in the order of the known names. `weights_of` reads it.
+
+    Attributes:
+        known: the names.
+    """
+
+    known: Collection[str]
+    several = False
+    choices: Collection[str] = ()
+
+    def convert(self, name: str, value: Any) -> str:
+        """The weights as a text."""
+        pairs = [*value.items()] if isinstance(value, Mapping) else self._pairs(name, value)
+        one = Number(0, most=_HEAVIEST)
+        found: dict[str, float] = {}
+        for word, given in pairs:
+            if word not in self.known:
+                raise BadParameterError(f"unknown {word!r} in {name}; there are: {', '.join(self.known)}")
+            if word in found:
+                raise BadParameterError(f"{name} names {word} twice")
+            found[word] = one.convert(f"the weight of {word} in {name}", given)
+            if not found[word]:
+                raise BadParameterError(f"the weight of {word} in {name} is 0; leave {word} out, or raise it")
+        if not found:
+            raise BadParameterError(f"{name} is empty; name at least one of {', '.join(self.known)}")
+        return ",".join(f"{word}={found[word]:.12g}" for word in self.known if word in found)
+
+    def _pairs(self, name: str, value: Any) -> list[tuple[str, object]]:
+        if not isinstance(value, str):
+            raise BadParameterError(f"{name} is {value!r}; it must be {self.bounds}")
+        words = [word.strip().partition("=") for word in value.split(",") if word.strip()]
+        return [(word.strip(), _number(float, given) if is_said else 1.0) for word, is_said, given in words]
+
+    def parse(self, text: str) -> str:
+        """The text."""
+        return text
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values, in words."""
+        return f"some of {', '.join(self.known)}, each as NAME=WEIGHT with a weight above 0"
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """The weights of a converted value of `Weights`, by name."""
+    return {word: float(weight) for word, _, weight in (each.partition("=") for each in text.split(","))}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.experiments import history, tables
 from chatsim.experiments.statistics import mean_interval
-from chatsim.experiments.variant import Variant, combined, verdict_words
+from chatsim.experiments.variant import Variant, combined, number, verdict_words
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class Result:
         """Draw how the operations went in time, second by second."""
         from chatsim import figures
 
-        return figures.per_second(self.per_second(), self.conditions())
+        warm_up, ramp = (number(self.config.get(name)) or 0.0 for name in ("warm_up", "ramp"))
+        return figures.per_second(self.per_second(), self.conditions(), warm_up=warm_up, ramp=ramp)
 
     def rows(self) -> list[dict[str, object]]:
         """A dict for each variant: its key, its conditions, its measures, its verdict.

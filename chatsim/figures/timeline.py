@@ -17,12 +17,14 @@ _MEASURES = {"ok": "operations that succeeded, per second", "p50_ms": "their med
 _STYLES = ("solid", "dashed", "dashdot", "dotted")
 
 
-def per_second(table: pd.DataFrame, caption: str = "") -> Figure:
+def per_second(table: pd.DataFrame, caption: str = "", *, warm_up: float = 0.0, ramp: float = 0.0) -> Figure:
     """Draw operations and their median latency against the time: a line for each variant, of its first repetition.
 
     Args:
         table: a result's table per second.
         caption: the run's conditions, printed beneath.
+        warm_up: the seconds at the beginning that were not measured; they are shaded.
+        ramp: the seconds at the beginning in which the load grew; a line marks their end.
     """
     keys = [*table.columns][: [*table.columns].index("repeat")]
     first = table[table["repeat"] == 1]
@@ -32,7 +34,7 @@ def per_second(table: pd.DataFrame, caption: str = "") -> Figure:
     for ax, (column, heading) in zip(axes, _MEASURES.items(), strict=True):
         for at, (key, part) in enumerate(groups):
             ax.plot(
-                part["second"],
+                part["second"] + 0.5,  # it is what happened from here to the next second
                 part[column],
                 color=f"{0.2 * (at // len(_STYLES) % 4)}",
                 linestyle=_STYLES[at % len(_STYLES)],
@@ -40,11 +42,15 @@ def per_second(table: pd.DataFrame, caption: str = "") -> Figure:
                 marker=".",
                 label=", ".join(map(str, key)),
             )
+        if warm_up:
+            ax.axvspan(0, warm_up, color="0.92", label="warm-up, not measured")
+        if ramp:
+            ax.axvline(ramp, color="black", linewidth=0.8, linestyle=(0, (1, 3)), label="end of the ramp")
         ax.set_ylim(bottom=0)
         ax.grid(color="0.9")
         set_heading(ax, heading)
     axes[-1].set_xlabel("seconds since the beginning")
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=POINTS)
+    figure.legend(handles, names, loc="outside upper center", ncols=3, frameon=False, fontsize=POINTS)
     add_caption(figure, caption)
     return figure

@@ -32,6 +32,7 @@ SMALL = {
     "catchup": {"protocols": "direct,bulk", "cursors": "user_version", "threads": 2, "missed": 3, "writers": 2},
     "delivery": {"pairs": 1, "texts": 2, "presence": "process", "peers": "process"},
     "talk": {"texts": 3, "crashes": 1},
+    "mix": {"clients": 6, "threads": 4, "history": 2, "duration": 0.15, "rate": 400},
 }
 each_experiment = pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda each: each.name)
 

@@ -28,6 +28,9 @@ TOO_LARGE = [
     ("catchup", {"writers": 10**9}, "1,000,000,000 writers"),
     ("delivery", {"texts": 10**9}, "texts"),
     ("talk", {"pairs": 10**7}, "20,000,000 people"),
+    ("mix", {"clients": 10**7, "threads": 5 * 10**6}, "10,000,000 clients"),
+    ("mix", {"duration": 86_400, "rate": 1_000_000}, "operations"),
+    ("mix", {"history": 10**8}, "rows before"),
 ]
 
 
@@ -70,6 +73,7 @@ def test_the_command_says_so_in_one_sentence(words):
     [
         ("talk", {"pause": 3_600.0, "texts": 1_000}, "the pauses"),
         ("race", {"rate": 0.001}, "0.001 requests a second"),
+        ("mix", {"duration": 86_400, "rate": 0.001, "repeats": 8}, "8 repetitions"),
         ("catchup", {"protocols": "source", "rtt": 60_000.0, "threads": 1_000, "missed": 1_000}, "round trips"),
     ],
 )

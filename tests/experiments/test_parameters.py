@@ -21,11 +21,13 @@ from chatsim.experiments.parameters import (
     Number,
     Numbers,
     Objects,
+    Weights,
     Whole,
     convert,
     parameter,
     parameters,
     plain,
+    weights_of,
 )
 
 NAMES = ("same", "across", "up")
@@ -59,6 +61,7 @@ KINDS = {
     "wholes": Numbers(Whole(1)),
     "numbers": Numbers(Number(0, "ms")),
     "objects": Objects(NAMES, find),
+    "weights": Weights(NAMES),
 }
 
 
@@ -99,6 +102,10 @@ KINDS = {
         ("objects", "all", tuple(THINGS.values())),
         ("objects", THINGS["up"], (THINGS["up"],)),
         ("objects", ["same", THINGS["up"]], (THINGS["same"], THINGS["up"])),
+        ("weights", "up=2, same=0.5", "same=0.5,up=2"),
+        ("weights", "up", "up=1"),
+        ("weights", "up=123456.75,", "up=123456.75"),
+        ("weights", {"up": 3, "across": np.float32(0.25)}, "across=0.25,up=3"),
     ],
 )
 def test_what_is_accepted_becomes_a_plain_value(kind, value, becomes):
@@ -121,6 +128,7 @@ VALUES = {
     "wholes": st.integers(1) | st.lists(st.integers(1), min_size=1),
     "numbers": st.floats(0, allow_infinity=False) | st.lists(st.integers(0, 99) | st.floats(0, 99), min_size=1),
     "objects": st.lists(st.sampled_from(NAMES), min_size=1, unique=True) | st.just("all"),
+    "weights": st.dictionaries(st.sampled_from(NAMES), st.floats(1e-6, 1e6), min_size=1),
 }
 
 
@@ -142,6 +150,7 @@ def test_what_was_converted_is_converted_to_itself(kind, data):
         ("numbers", "3, 0.5", (3.0, 0.5)),
         ("objects", "up,same", (THINGS["up"], THINGS["same"])),
         ("flag", "true", True),
+        ("weights", "up=2,same", "same=1,up=2"),
     ],
 )
 def test_a_word_of_a_command_line_is_read(kind, text, becomes):
@@ -195,6 +204,19 @@ def test_a_word_of_a_command_line_is_read(kind, text, becomes):
         ("numbers", [5, math.nan], "it is nan; it must be a number of at least 0 ms"),
         ("objects", [], "it is empty; name at least one"),
         ("objects", "up,same,up", "it are told apart by name; up is there twice"),
+        ("weights", "up=1,down=2", "unknown 'down' in it; there are: same, across, up"),
+        ("weights", "=1", "unknown '' in it; there are: same, across, up"),
+        ("weights", "up=0", "the weight of up in it is 0; leave up out, or raise it"),
+        ("weights", "up=-1", "the weight of up in it is -1.0; it must be a number from 0 to 1,000,000"),
+        ("weights", "up=much", "the weight of up in it is 'much'; it must be a number from 0 to 1,000,000"),
+        ("weights", "up=nan", "the weight of up in it is nan; it must be a number from 0 to 1,000,000"),
+        ("weights", {"up": True}, "the weight of up in it is True; it must be a number from 0 to 1,000,000"),
+        ("weights", "up=1,up=2", "it names up twice"),
+        ("weights", "", "it is empty; name at least one of same, across, up"),
+        ("weights", " , ", "it is empty; name at least one of same, across, up"),
+        ("weights", {}, "it is empty; name at least one of same, across, up"),
+        ("weights", 7, "it is 7; it must be some of same, across, up, each as NAME=WEIGHT with a weight above 0"),
+        ("weights", None, "it is None; it must be some of same, across, up, each as NAME=WEIGHT with a weight above 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_name_its_value_and_what_is_allowed(kind, value, sentence):
@@ -219,6 +241,10 @@ def test_all_means_all_unless_it_is_one_of_the_names():
     assert Choices(("none", "all")).convert("it", "all") == ("all",)
     assert Choices(("none", "all")).bounds == "some of none, all"
     assert Choices(NAMES).bounds == "all, or some of same, across, up"
+
+
+def test_weights_are_read_from_what_they_were_converted_to():
+    assert weights_of(KINDS["weights"].convert("it", "up=2,same=0.5")) == {"same": 0.5, "up": 2.0}
 
 
 # --- a declaration

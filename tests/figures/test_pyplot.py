@@ -49,7 +49,12 @@ def lock_steps():
 
 def per_second():
     row = {"strategy": "upsert", "repeat": 1, "ok": 10, "p50_ms": 1.5}
-    return figures.per_second(pd.DataFrame([row | {"second": second} for second in range(3)]))
+    return figures.per_second(pd.DataFrame([row | {"second": second} for second in range(3)]), warm_up=1, ramp=2)
+
+
+def mix():
+    row = {"strategy": "upsert", "verdict": "safe", "goodput_per_s": 10.0, "p50_ms": 1.0, "p99_ms": 2.0}
+    return figures.mix(pd.DataFrame([row | {"operation": each} for each in ("text", "all")]))
 
 
 def wait_for_graph():
@@ -58,7 +63,16 @@ def wait_for_graph():
     return figures.wait_for_graph(Deadlock(both, victim=1, raw=""))
 
 
-DRAWN = [strategies, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
+DRAWN = [strategies, mix, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
+
+
+def test_the_warm_up_is_shaded_and_the_end_of_the_ramp_is_marked():
+    row = {"operation": "text", "repeat": 1, "ok": 10, "p50_ms": 1.5}
+    table = pd.DataFrame([row | {"second": second} for second in range(4)])
+    for shape, named in (({}, []), ({"warm_up": 2}, ["warm-up, not measured"]), ({"ramp": 3}, ["end of the ramp"])):
+        figure = figures.per_second(table, **shape)
+        assert [each.get_text() for each in figure.legends[0].get_texts()] == ["text", *named]
+        assert [*figure.axes[0].lines[0].get_xdata()] == [0.5, 1.5, 2.5, 3.5], "in the middle of each second"
 
 
 def test_strategies_of_too_few_operations_are_drawn_without_latencies():

@@ -33,6 +33,16 @@ class Stats:
         """Count a refusal."""
         self.refusals[error.kind] += 1
 
+    def __sub__(self, before: Stats) -> Stats:
+        """What has been counted since."""
+        return Stats(
+            self.requests - before.requests,
+            self.retries - before.retries,
+            self.refusals - before.refusals,
+            self.crash,
+            self.resent - before.resent,
+        )
+
     @classmethod
     def sum(cls, parts: Iterable[Stats]) -> Stats:
         """The stats of several nodes together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatsim.chat.client.cache import LocalText, State
@@ -33,10 +33,18 @@ def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterat
     ):
         for text in texts:
             yield Anomaly(kind, text, f"{text} {words}")
-    for author in dict.fromkeys((each.thread_id, each.sender) for each in sent):
-        own = [each for each in sent if (each.thread_id, each.sender) == author]
-        for text in disordered(own, stored):
+    there = _by_author(stored)
+    for author, own in _by_author(sent).items():
+        for text in disordered(own, there.get(author, ())):
             yield Anomaly("overtaken", text, f"{text} is stored behind one that its author sent later")
+
+
+def _by_author(texts: Iterable[SentText]) -> dict[tuple[int, int], list[SentText]]:
+    """Texts by thread and sender."""
+    found: dict[tuple[int, int], list[SentText]] = {}
+    for each in texts:
+        found.setdefault((each.thread_id, each.sender), []).append(each)
+    return found
 
 
 def check_stores(
