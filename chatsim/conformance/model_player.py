@@ -195,7 +195,7 @@ class _ModelExecution:
 
 
 async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
-    """The tables at the end, in the order of the columns of their primary keys, as they are declared."""
+    """The tables and views at the end, in the order of the columns of their primary keys, as they are declared."""
     final = {}
     for name in sorted(engine.tables):
         table = engine.tables[name]
@@ -213,4 +213,7 @@ async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
         following = table.next_number if table.auto is not None else None
         names = [column.name for column in table.columns if not column.hidden]
         final[table.name] = FinalTable(names, plain(rows), following)
+    for view in engine.views.values():
+        (answer,) = await admin.run(f"SELECT * FROM `{view.name}`")  # noqa: S608
+        final[view.name] = FinalTable(list(view.columns), plain(answer.rows or []), None)
     return final

@@ -110,6 +110,10 @@ class StatementContext(SessionTransaction):
         """A table by its name. Raises a `DatabaseError`."""
         return self.temporary.get(name) or self.engine.table(name)
 
+    def find(self, name: str) -> Table:
+        """A table or a view by its name. Raises a `DatabaseError`."""
+        return self.temporary.get(name) or self.engine.find(name)
+
     @property
     def reads_whole_rows(self) -> bool:
         """Whether a row that is written is read whole before: the binary log has it so (row format, full images)."""

@@ -21,7 +21,7 @@ from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.executor.statements import prepare
 from chatsim.innodb.sql.expressions import unsupported
 
-__all__ = ["change_definitions", "define"]
+__all__ = ["Change", "change_definitions", "define"]
 
 Change: TypeAlias = Callable[[], None]
 
@@ -94,6 +94,8 @@ async def change_definitions(session: StatementContext, plan: Callable[[], Chang
 
 async def _create_table(node: syntax.CreateTable, session: StatementContext) -> Answer:
     engine, name, said = session.engine, node.this.name, node.args["declared"]
+    if name in engine.views and not said.temporary:
+        raise unsupported(f"CREATE TABLE {name}, the name of a view") if said.exists else _exists(name)
     if said.exists and name in (session.temporary if said.temporary else engine.tables):
         if not said.temporary:
             await session.commit()
@@ -108,11 +110,17 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
     return Answer()
 
 
+def _exists(name: str) -> DatabaseError:
+    return database_error(1050, f"Table '{name}' already exists")
+
+
 async def _create_from_query(node: syntax.CreateTable, session: StatementContext, args: Sequence[Any]) -> Answer:
     """CREATE TABLE … SELECT: the table, with the columns of the query, and its rows. All of it, or nothing."""
     engine, name, temporary = session.engine, node.this.name, node.args["declared"].temporary
     tables = session.temporary if temporary else engine.tables
-    made = ddl.with_columns_of_query(node, session.table)
+    if name in engine.views and not temporary:
+        raise _exists(name)
+    made = ddl.with_columns_of_query(node, session.find)
     if made.args["declared"].exists and name in tables:
         return await _create_table(made, session)
     if not temporary:
@@ -122,7 +130,7 @@ async def _create_from_query(node: syntax.CreateTable, session: StatementContext
         ddl.create_table(made, tables, session.tables, session)()
         engine.prepared.invalidate()
         try:
-            insert = prepare(ddl.insert_of_query(made), session.table)
+            insert = prepare(ddl.insert_of_query(made), session.find)
             assert insert is not None
             return await session.execute_on_rows(insert, args)
         except BaseException:
@@ -166,6 +174,8 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
         return Answer(affected=alteration.affected)
 
     def plan() -> Change:
+        if name in engine.views:
+            raise database_error(1347, f"'{name}' is not BASE TABLE")
         table = engine.table(name)
         alteration = ddl.alter_table(table, actions, options, engine.tables, session)
         rename = ddl.rename_tables([(name, alteration.rename)], engine.tables) if alteration.rename else None
@@ -191,6 +201,8 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
 
 async def _rename_tables(pairs: list[tuple[str, str]], session: StatementContext) -> Answer:
     names = [name for pair in pairs for name in pair]
+    if view := next((name for name in names if name in session.engine.views), None):
+        raise unsupported(f"RENAME TABLE of view {view}, or to its name")
     await change_definitions(session, lambda: ddl.rename_tables(pairs, session.engine.tables), *names)
     return Answer()
 

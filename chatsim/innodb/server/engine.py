@@ -19,6 +19,7 @@ from chatsim.innodb.server.performance_schema import DataLock, DataLockWait, Obs
 from chatsim.innodb.server.prepared import StatementCache
 from chatsim.innodb.server.process import Process
 from chatsim.innodb.server.user_level_locks import UserLevelLocks
+from chatsim.innodb.sql.executor.views import ViewDefinition, with_views
 from chatsim.innodb.sql.session_syntax import Xid
 from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.purge import History
@@ -57,6 +58,8 @@ class Engine:
     Attributes:
         log: the redo log and the binary log.
         tables: by their names.
+        views: by their names.
+        find: gives a table or a view by its name, or raises a `DatabaseError`.
         prepared: the prepared statements.
         locks: those on rows and tables.
         user_locks: GET_LOCK's.
@@ -88,7 +91,9 @@ class Engine:
         self.autoinc_lock_mode = autoinc_lock_mode
         self.log = CommitLog(durability, self._numbers)
         self.tables: dict[str, Table] = {}
-        self.prepared = StatementCache(self.tables, self.table)
+        self.views: dict[str, ViewDefinition] = {}
+        self.find = with_views(self.table, self.views.get)
+        self.prepared = StatementCache(self.tables, self.views, self.find)
         self.locks = LockSystem(self._report)
         self.user_locks = UserLevelLocks()
         self.metadata_locks = MetadataLocks()

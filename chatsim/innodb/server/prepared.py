@@ -16,6 +16,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.text import fill, placeholders
 from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.statements import Statement, prepare
+from chatsim.innodb.sql.executor.views import ViewDefinition
 from chatsim.innodb.sql.parser import Explain, parse
 from chatsim.innodb.storage.tables import Table
 
@@ -31,6 +32,7 @@ class StatementCache:
 
     Args:
         tables: the server's tables, by their names.
+        views: its views, by their names.
         find: gives one of them by its name, or raises a `DatabaseError`.
         size: how many texts are kept.
 
@@ -38,8 +40,11 @@ class StatementCache:
         generation: how often tables have come, gone or changed.
     """
 
-    def __init__(self, tables: Mapping[str, Table], find: Find, size: int = 1024) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], views: Mapping[str, ViewDefinition], find: Find, size: int = 1024
+    ) -> None:
         self.tables = tables
+        self.views = views
         self.find = find
         self.generation = 0
         self._size = size
@@ -67,6 +72,18 @@ class StatementCache:
         if len(self._texts) > self._size:
             self._texts.popitem(last=False)
         return found
+
+    def opened_by(self, names: frozenset[str]) -> list[str]:
+        """The tables and views that a statement opens which names some: those of the views' queries, too."""
+        found = set[str]()
+        wanted = set(names)
+        while wanted:
+            name = wanted.pop()
+            if name in self.views:
+                wanted |= self.views[name].tables - found
+            if name in self.views or name in self.tables:
+                found.add(name)
+        return sorted(found)
 
     def invalidate(self) -> None:
         """Note that tables were created, dropped or changed, so that statements must be bound again."""
@@ -105,12 +122,13 @@ class PreparedStatement:
 
     @property
     def tables(self) -> list[str]:
-        """The names of the tables that it is about, in lower case, if it is about rows."""
+        """The names of the tables and views that it is about, if it is about rows."""
         if (statement := self._current()) is not None:
-            return sorted({table.name for table in statement.tables})
+            names = {table.name for table in statement.tables}
+            return sorted(names | (self.named & self._cache.views.keys()) if self._cache.views else names)
         if not isinstance(self.node, exp.Query | exp.DML | Explain):
             return []
-        return sorted(self.named & self._cache.tables.keys())
+        return self._cache.opened_by(self.named)
 
     @property
     def writes(self) -> bool:

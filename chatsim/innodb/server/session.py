@@ -16,6 +16,7 @@ from chatsim.innodb.server import (
     system_tables,
     table_locks,
     triggers,
+    views,  # noqa: F401
     xa,
 )
 from chatsim.innodb.server.context import StatementContext
@@ -108,7 +109,7 @@ class EngineSession(StatementContext):
             for name in names:
                 if not own or name not in self.temporary:
                     await self.use_table(name, writes=prepared.writes)
-            statement = prepare(prepared.node, self.table) if own else prepared.bind()
+            statement = prepare(prepared.node, self.find) if own else prepared.bind()
         except BaseException:
             self.leave_tables()
             raise
@@ -133,9 +134,10 @@ class EngineSession(StatementContext):
 
     async def query(self, node: exp.Select, args: Sequence[Any]) -> list[tuple[Value, ...]]:
         """The rows of a query that is a part of another statement. Raises as that statement does."""
-        for name in sorted({each.name for each in node.find_all(exp.Table)} - self.temporary.keys()):
+        named = frozenset(each.name for each in node.find_all(exp.Table)) - self.temporary.keys()
+        for name in self.engine.prepared.opened_by(named):
             await self.use_table(name, writes=False)
-        statement = prepare(node, self.table)
+        statement = prepare(node, self.find)
         assert statement is not None
         return (await self.execute_on_rows(statement, args)).rows or []
 

@@ -54,8 +54,9 @@ def _pattern(like: str) -> str:
 
 
 def _tables(session: StatementContext, node: Show) -> list[Row]:
-    names = sorted(session.engine.tables)
-    return [(name, "BASE TABLE") if node.args.get("full") else (name,) for name in names]
+    views = session.engine.views
+    names = sorted([*session.engine.tables, *views])
+    return [(name, "VIEW" if name in views else "BASE TABLE") if node.args.get("full") else (name,) for name in names]
 
 
 def _variables(session: StatementContext, _: Show) -> list[Row]:
@@ -77,6 +78,8 @@ def _warnings(session: StatementContext, node: Show) -> list[Row]:
 
 
 def _columns(session: StatementContext, node: Show) -> list[Row]:
+    if node.args["target"] in session.engine.views:
+        raise unsupported(f"SHOW COLUMNS of view {node.args['target']}")
     table = session.table(node.args["target"])
     said = {each.name.lower(): each for each in table.declared.items if hasattr(each, "auto_increment")}
     return [

@@ -64,6 +64,8 @@ async def _lock(node: LockTables, session: StatementContext, _: Sequence[Any]) -
     await unlock(session)
     await session.commit()
     for each in wanted:
+        if each.name in session.engine.views:
+            raise unsupported(f"LOCK TABLES of view {each.name}")
         session.table(each.name)
     modes: dict[str, bool] = {}
     for each in wanted:

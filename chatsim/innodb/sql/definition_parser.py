@@ -56,6 +56,60 @@ class DefinitionParser(DeclarationParser):
     def _created(self, name: str, declared: syntax.TableSyntax, query: exp.Expr | None = None) -> exp.Expr:
         return syntax.CreateTable(this=self._table_node(name), declared=declared, expression=query)
 
+    def create_view(self, *, replaces: bool = False) -> exp.Expr:
+        """CREATE VIEW, from the word before this one on, or behind OR REPLACE."""
+        if not replaces:
+            self._retreat(self._index - 1)
+        algorithm = ""
+        while not self._say("VIEW"):
+            if self._say("ALGORITHM"):
+                self._say("=")
+                algorithm = self._one_of("UNDEFINED", "MERGE", "TEMPTABLE")
+            elif self._say("SQL", "SECURITY"):
+                self._one_of("DEFINER", "INVOKER")
+            elif self._say("DEFINER"):
+                self._say("=")
+                while self._curr and self._curr.text.upper() not in ("SQL", "VIEW"):
+                    self._advance()
+            else:
+                self.raise_error("Expecting VIEW")
+        exists = self._say("IF", "NOT", "EXISTS")
+        if exists:
+            raise NotImplementedError("the model's SQL has no CREATE VIEW IF NOT EXISTS")
+        name = self._table_named()
+        names = self._list(self._named) if self._curr and self._curr.text == "(" else ()
+        self._need("AS")
+        query = self._parse_statement()
+        checks = False
+        if self._say("WITH"):
+            self._one_of("CASCADED", "LOCAL")
+            self._need("CHECK")
+            self._need("OPTION")
+            checks = True
+        return syntax.CreateView(
+            this=self._table_node(name),
+            names=tuple(names),
+            expression=query,
+            replace=replaces,
+            algorithm=algorithm,
+            checks=checks,
+        )
+
+    def alter_view(self) -> exp.Expr:
+        """ALTER VIEW, from the word before this one on."""
+        view = self.create_view()
+        view.set("alters", True)  # noqa: FBT003
+        return view
+
+    def drop_views(self) -> exp.Expr:
+        """DROP VIEW, from the names on."""
+        exists = self._say("IF", "EXISTS")
+        names = [self._table_named()]
+        while self._say(","):
+            names.append(self._table_named())
+        self._one_of("RESTRICT", "CASCADE")
+        return syntax.DropViews(names=names, exists=exists)
+
     def create_index(self, kind: str = "INDEX") -> exp.Expr:
         """CREATE INDEX, from the name on."""
         name = self._named()

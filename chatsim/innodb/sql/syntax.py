@@ -192,6 +192,26 @@ class Definition(exp.Expression):
     arg_types: ClassVar = {"this": True}
 
 
+class CreateView(Definition):
+    """CREATE VIEW and ALTER VIEW: the name, the `names` of columns, the query, and what is said about it."""
+
+    arg_types: ClassVar = {
+        "this": True,
+        "names": False,
+        "expression": True,
+        "replace": False,
+        "algorithm": False,
+        "checks": False,
+        "alters": False,
+    }
+
+
+class DropViews(Definition):
+    """DROP VIEW: the `names`, and whether they may be missing."""
+
+    arg_types: ClassVar = {"names": True, "exists": False}
+
+
 class CreateTable(Definition):
     """CREATE TABLE: the name, and the value `declared`."""
 

@@ -80,6 +80,8 @@ class ModelWorld(ModelPlatform):
 
     async def install(self, schema: str) -> None:
         """Create the tables of a schema of ``chat/schema``, empty."""
+        if views := ", ".join(f"`{name}`" for name in self.server.engine.views):
+            await self.admin.execute(f"DROP VIEW {views}")
         if names := ", ".join(f"`{table.name}`" for table in self.server.engine.tables.values()):
             await self.admin.execute(f"DROP TABLE {names}")
         for statement in schemas.statements(schema):

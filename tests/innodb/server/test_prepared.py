@@ -112,7 +112,7 @@ def test_a_text_is_parsed_and_bound_once():
 
 def test_literals_do_not_let_it_grow_without_bound_and_the_texts_used_last_are_kept():
     async def body(engine, session):
-        engine.prepared = StatementCache(engine.tables, engine.table, size=8)
+        engine.prepared = StatementCache(engine.tables, engine.views, engine.find, size=8)
         often = "SELECT name FROM t WHERE id = ?"
         (kept,) = engine.prepared.prepare(often)
         for number in range(100):
@@ -137,7 +137,7 @@ def test_the_size_of_a_servers_cache_is_bounded():
 
 def test_a_statement_that_is_evicted_while_its_text_is_executed_still_works():
     async def body(engine, session):
-        engine.prepared = StatementCache(engine.tables, engine.table, size=1)
+        engine.prepared = StatementCache(engine.tables, engine.views, engine.find, size=1)
         first, second = engine.prepared.prepare("UPDATE t SET a = 5 WHERE id = 10; SELECT a FROM t WHERE id = 10")
         await session.execute(first)
         await session.run("SELECT 1")

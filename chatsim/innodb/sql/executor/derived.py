@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from sqlglot import exp
 
@@ -39,7 +39,12 @@ class Derived(Table):
 
     Raises:
         DatabaseError: the names don't match the query.
+
+    Attributes:
+        is_view: whether it is a view.
     """
+
+    is_view: ClassVar[bool] = False
 
     def __init__(self, name: str, query: Query, names: Sequence[str], source: tuple[exp.Expr, Find]) -> None:
         if names and len(names) != len(query.names):

@@ -107,7 +107,7 @@ class FromClause:
     Attributes:
         tables: the tables, each with a name that no other has.
         nodes: their syntax trees.
-        called: their names in the statement; None for a table of a merged query.
+        called: their names in the statement, for those of a view its name; None for a table of a merged query.
         locks: the locking clauses of the query that a table was merged with.
         wanted: the conditions of inner joins, and of merged queries.
         nests: the inner sides of outer joins, those within others behind them.
@@ -178,9 +178,9 @@ class FromClause:
         self._merges = before
         return inner
 
-    def named(self, name: str) -> int | None:
-        """The number of the table with a name, if there is one."""
-        return next((at for at, each in enumerate(self.called) if each and each == name), None)
+    def named(self, name: str) -> list[int]:
+        """The numbers of the tables with a name: one, several for those of a view, or none."""
+        return [at for at, each in enumerate(self.called) if each and each == name]
 
     def keep_order(self) -> None:
         """Read the tables in the order in which they stand, but for those of outer joins."""
@@ -230,7 +230,7 @@ class FromClause:
 
     def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> Operand:
         """A table with its name; a derived table is merged if it can be."""
-        if isinstance(table, Derived) and self._merges and table.is_merged(plain=plain):
+        if isinstance(table, Derived) and (self._merges or table.is_view) and table.is_merged(plain=plain):
             return self._merge(called, table)
         at = len(self.tables)
         known = {name for name, _ in self.tables}
@@ -252,9 +252,14 @@ class FromClause:
         select = derived.source[0].copy()
         self.merged = True
         inner = self._inline(select, derived.source[1])
+        if derived.is_view:
+            for at in inner.tables:
+                self.called[at] = called
 
         def meant(node: exp.Expr) -> exp.Expr:
-            found = inner.meanings(node) if isinstance(node, exp.Column) else []
+            if not isinstance(node, exp.Column) or node.meta.get(RESOLVED):
+                return node
+            found = inner.meanings(node)
             return found[0].node.copy() if len(found) == 1 else node
 
         nodes: list[exp.Expr] = []
@@ -269,6 +274,8 @@ class FromClause:
         columns = [
             VisibleColumn(column.name, called, node) for column, node in zip(derived.columns, nodes, strict=True)
         ]
+        for on in (inner.wanted, *(each.on for each in inner.nests)):
+            on[:] = [each if _has_query(each) else each.transform(meant) for each in on]
         return Operand(inner.tables, columns, columns, [*inner.wanted, *where], inner.nests)
 
     def _inline(self, select: exp.Expr, find: Find) -> Operand:

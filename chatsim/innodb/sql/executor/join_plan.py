@@ -60,6 +60,7 @@ class JoinPlanner:
         self._read_one = read_one
         self._plan = JoinPlan()
         self._constants: set[int] = set()
+        self._empty: set[int] = set()  # constant tables without their row
         self._missing: set[int] = set()  # tables of outer joins that can't have a row
         self._estimates: dict[int, TableEstimate] = {}
         self._attached: set[int] = set()
@@ -133,7 +134,7 @@ class JoinPlanner:
         while again:
             again = False
             for at in range(self._joined.count):
-                if at not in self._constants and not self._plan.none and self._may_be_constant(at):
+                if at not in self._constants and at not in self._empty and self._may_be_constant(at):
                     again = await self._try_constant(at) or again
 
     def _may_be_constant(self, at: int) -> bool:
@@ -166,7 +167,9 @@ class JoinPlanner:
                 row = None
         if row is None:
             if nest is None:
-                self._plan.none = "no matching row in const table"
+                self._plan.none = "no matching row in const table"  # but the others are read, too
+                self._constants.discard(at)
+                self._empty.add(at)
                 return True
             env.rows[at] = (None,) * len(table.columns)
         return True

@@ -42,7 +42,7 @@ class Locking:
         for lock in locks:
             if lock.args.get("key"):
                 raise unsupported(lock)
-            named = [_table(each, clause) for each in lock.expressions] or own
+            named = [at for each in lock.expressions for at in _tables(each, clause)] or own
             if len(locks) > 1 and not lock.expressions:
                 raise unsupported(node, "locking all tables and some")
             for at in named:
@@ -63,8 +63,8 @@ def _policy(lock: exp.Expr) -> WaitPolicy:
     return WaitPolicy.WAIT if wait is None else WaitPolicy.NOWAIT if wait is True else WaitPolicy.SKIP_LOCKED
 
 
-def _table(node: exp.Expr, clause: FromClause) -> int:
-    at = clause.named(node.name)
-    if at is None:
+def _tables(node: exp.Expr, clause: FromClause) -> list[int]:
+    found = clause.named(node.name)
+    if not found:
         raise database_error(3568, f"Unresolved table name `{node.name}` in locking clause.")
-    return at
+    return found

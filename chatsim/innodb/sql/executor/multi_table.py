@@ -149,6 +149,9 @@ class MultiTableUpdate(_MultiTable):
             by_table.setdefault(at, []).append(named)
         for at in sorted(by_table):
             self.target(at)
+            if sum(self.clause.called[at] == self.clause.called[other] for other in by_table) > 1:
+                view = self.clause.called[at]
+                raise database_error(1393, f"Can not modify more than one base table through a join view '{view}'")
             if fires(self.joined.table(at), "UPDATE"):
                 raise unsupported("UPDATE of several tables, of which one has triggers")
             self.assignments[at] = compile_assignments(self.scope, self.joined.table(at), by_table[at])
@@ -235,9 +238,12 @@ class MultiTableDelete(_MultiTable):
         super().__init__(node, first, find, alone=alone)
         self._targets: list[int] = []
         for each in targets:
-            at = self.clause.named(each.alias_or_name)
-            if at is None:
+            found = self.clause.named(each.alias_or_name)
+            if not found:
                 raise database_error(1109, f"Unknown table '{each.alias_or_name}' in MULTI DELETE")
+            if len(found) > 1:
+                raise database_error(1395, f"Can not delete from join view '{each.alias_or_name}'")  # noqa: S608
+            (at,) = found
             if at in self._targets:
                 raise database_error(1066, f"Not unique table/alias: '{each.alias_or_name}'")
             self._targets.append(self.target(at))

@@ -113,6 +113,17 @@ class Select:
         self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
         self.ordering = ordering_columns(scope, by, self.directions)
 
+    def stars_expanded(self) -> list[exp.Expr]:
+        """The select list as it is written, with columns in the place of each star."""
+        found: list[exp.Expr] = []
+        for each in self.node.expressions:
+            if isinstance(each, exp.Star) or (isinstance(each, exp.Column) and isinstance(each.this, exp.Star)):
+                shown = self._clause.star(each.table if isinstance(each, exp.Column) else "")
+                found += [exp.column(column.name, table=column.of, quoted=True) for column in shown]
+            else:
+                found.append(each.copy())
+        return found
+
     @property
     def tables(self) -> Sequence[Table]:
         """The tables of the schema that it reads."""

@@ -7,11 +7,12 @@ as the statement says. `chatsim.innodb.sql` describes the whole life of a statem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
@@ -21,6 +22,8 @@ from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.update import Delete, Update
+from chatsim.innodb.sql.executor.view_changes import through_views
+from chatsim.innodb.sql.executor.views import View
 from chatsim.innodb.sql.expressions import unsupported
 
 if TYPE_CHECKING:
@@ -74,22 +77,40 @@ def prepare(node: exp.Expr, find: Find) -> Statement | None:
         if not isinstance(statement, Explained):
             raise unsupported(f"EXPLAIN of {node.this.sql('mysql')}")
         return ExplainStatement(statement)
-    match node:
-        case exp.Query() | exp.Values():
-            return query(node, find)
-        case exp.Insert():
-            return Insert(node, find)
-        case exp.Update():
-            return _update(node, find)
-        case exp.Delete():
-            return _delete(node, find)
-    return None
+    if isinstance(node, exp.Query | exp.Values):
+        return query(node, find)
+    return _change(node, find) if isinstance(node, exp.Insert | exp.Update | exp.Delete) else None
 
 
-def _update(node: exp.Update, find: Find) -> Update | MultiTableUpdate:
+def _change(node: exp.Insert | exp.Update | exp.Delete, find: Find) -> Statement:
+    views = set[str]()
+
+    def noted(name: str) -> Table:
+        if isinstance(found := find(name), View):
+            views.add(name)
+        return found
+
+    changed = through_views(node, noted)
+    try:
+        match changed:
+            case exp.Update():
+                return _update(changed, noted, views)
+            case exp.Delete():
+                return _delete(changed, noted)
+        assert isinstance(changed, exp.Insert)
+        return Insert(changed, noted)
+    except DatabaseError as error:
+        if error.errno == 1093 and views:
+            message = f"The definition of table '{min(views)}' prevents operation {type(node).__name__.upper()}"
+            raise database_error(1443, f"{message} on table '{changed.this.alias_or_name}'.") from error
+        raise
+
+
+def _update(node: exp.Update, find: Find, views: Container[str]) -> Update | MultiTableUpdate:
     if not _is_one_table(node.this):
         return MultiTableUpdate(node, find)
-    return MultiTableUpdate(node, find, alone=True) if _joins_subqueries(node) else Update(node, find)
+    alone = node.this.name in views or _joins_subqueries(node)
+    return MultiTableUpdate(node, find, alone=True) if alone else Update(node, find)
 
 
 def _delete(node: exp.Delete, find: Find) -> Delete | MultiTableDelete:
