@@ -23,11 +23,11 @@ async def _create(node: CreateView, session: StatementContext, _: Sequence[Any])
     _check(session, [name])
 
     def plan() -> Change:
-        if name in engine.tables and (node.args["replace"] or node.args["alters"]):
+        if name in engine.tables and (node.args["replace"] or node.args.get("alters")):
             raise _no_view(name)
-        if node.args["alters"] and name not in engine.views:
+        if node.args.get("alters") and name not in engine.views:
             raise database_error(1146, f"Table '{name}' doesn't exist")
-        if not node.args["replace"] and not node.args["alters"] and name in {**engine.tables, **engine.views}:
+        if not node.args["replace"] and not node.args.get("alters") and name in {**engine.tables, **engine.views}:
             raise database_error(1050, f"Table '{name}' already exists")
         definition = define_view(node, engine.find)
 
