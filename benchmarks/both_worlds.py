@@ -70,7 +70,7 @@ def on_mysql(run: Callable[[World], Awaitable[T]]) -> T:
     """What it comes to on a durable server."""
 
     async def body() -> T:
-        async with MySQLWorld(Servers(profile="durable")) as world:
+        async with MySQLWorld(Servers(profile="durable", background=False)) as world:
             return await run(world)
 
     return asyncio.run(body())

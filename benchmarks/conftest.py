@@ -20,7 +20,7 @@ from chatsim.worlds.mysql.world import MySQLWorld
 @pytest.fixture(scope="session")
 def server():
     """A MySQL with the server's defaults, binary log on."""
-    with Servers(profile="durable").mysql() as server:
+    with Servers(profile="durable", background=False).mysql() as server:
         yield server
 
 

@@ -55,12 +55,26 @@ _OBSTACLES: dict[str, Callable[[], str | None]] = {
 }
 
 
+def _cache_of_our_own() -> Path:
+    """A cache without a MySQL in the background: no test uses one that somebody keeps. The programs are shared."""
+    shared, folder = debian.cache(), Path(tempfile.mkdtemp(prefix="chatsim-cache-"))
+    folder.chmod(0o755)  # some tests run programs as another user
+    for name in ("mysql", "redis", "mariadb", "templates"):
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to((shared / name).resolve())
+    os.environ["CHATSIM_CACHE"] = str(folder)
+    return folder
+
+
 def _required() -> set[str]:
     """What must be there, by name; ``all`` for everything."""
     return {*os.environ.get("CHATSIM_TEST_REQUIRE", "").split()}
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # workers have the environment of the process that starts them
+        folder = _cache_of_our_own()
+        config.add_cleanup(functools.partial(shutil.rmtree, folder))
     if unknown := _required() - {*_OBSTACLES, "all"}:
         known = ", ".join(sorted({*_OBSTACLES, "all"}))
         raise pytest.UsageError(f"CHATSIM_TEST_REQUIRE names {', '.join(sorted(unknown))}; there are: {known}")

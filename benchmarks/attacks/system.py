@@ -103,7 +103,7 @@ async def running(
         friends: pairs of friends, the smaller id first, and how many texts are in the thread of each.
         words: options of ``chatsim node``.
     """
-    async with MySQLWorld(Servers(profile="durable")) as world:
+    async with MySQLWorld(Servers(profile="durable", background=False)) as world:
         await world.install("hardened")
         await add_users(world.admin, users)
         threads = {pair: at + 1 for at, pair in enumerate(friends)}

@@ -17,7 +17,7 @@ from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_o
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.parameters import Flag, Parameter, Weights, Whole, parameters
-from chatsim.experiments.runner import admit, run_here
+from chatsim.experiments.runner import admit, place, run_here
 from chatsim.experiments.saved import check_folder
 from chatsim.experiments.surroundings import without_passwords
 from chatsim.worlds.choice import WORLDS
@@ -57,6 +57,7 @@ def command(experiment: type[Experiment]) -> click.Command:
         with one_sentence():
             where = world_settings(options)
             chosen = experiment(**{each.name: _value(each, options.pop(each.name)) for each in declared})
+            where = place(chosen, where)
             musts = _musts(chosen, must_pass)
             result = chosen.result(where.name)
             result.environment["command"] = without_passwords(shlex.join(["chatsim", *sys.argv[1:]]))
@@ -232,8 +233,9 @@ def _touch(files: Mapping[str, Path | None]) -> None:
 def _run(experiment: Experiment, where: Servers | Model, result: Result, *, quiet: bool) -> tuple[int, str]:
     """The exit status, and the sentence that goes with one that is not 0."""
     try:
-        if (announcement := admit(experiment, where.name)) and not quiet:
-            click.echo(announcement, err=True)
+        for announcement in (admit(experiment, where.name), where.announcement()):
+            if announcement and not quiet:
+                click.echo(announcement, err=True)
         run_here(experiment, where, result, progress=shows_progress(quiet=quiet))
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"

@@ -30,8 +30,6 @@ def mysql(context: click.Context, mysql_url: str | None) -> None:
         return
     for line in Servers(mysql_url=mysql_url).survey():
         click.echo(line)
-    if there := background.running():
-        click.echo(f"In the background: {there.url}")
 
 
 @mysql.command()
@@ -40,7 +38,8 @@ def mysql(context: click.Context, mysql_url: str | None) -> None:
 def start(port: int | None, profile: str) -> None:
     """Start a MySQL in the background, and print its URL.
 
-    It keeps running until `chatsim mysql stop`. If one is running already, its URL is printed.
+    It keeps running until `chatsim mysql stop`, and is used by what needs a MySQL, unless another one is named. What
+    kills the server, and schedules, have one of their own. If one is running already, its URL is printed.
     """
     with one_sentence():
         there = background.running()
@@ -49,7 +48,7 @@ def start(port: int | None, profile: str) -> None:
         else:
             click.echo("A MySQL is running in the background already; its settings are as they are.", err=True)
     click.echo(there.url)
-    click.echo(f"To use it: export {MySQL().variable}={there.url}\nTo stop it: chatsim mysql stop", err=True)
+    click.echo("It is used from now on, unless another one is named. To stop it: chatsim mysql stop", err=True)
 
 
 @mysql.command()
@@ -74,15 +73,14 @@ def fetch() -> None:
 @mysql.command()
 @mysql_url_option
 def clean(mysql_url: str | None) -> None:
-    """Drop chatsim's schemas that are not in use.
+    """Drop chatsim's schemas that are not in use, on a server that you name or else on the one in the background.
 
-    Runs that are killed leave schemas on a server that you name. `chatsim pages` also keeps its lists there, for the
-    next run.
+    Runs that are killed leave schemas there. `chatsim pages` also keeps its lists there, for the next run.
     """
     from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
 
     with one_sentence():
-        url = Servers(mysql_url=mysql_url).named_url()
+        url = Servers(mysql_url=mysql_url).lasting_url()
         try:
             names = asyncio.run(drop_stale_schemas(url))
         except DatabaseError as error:

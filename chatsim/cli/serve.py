@@ -67,6 +67,8 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
             raise WorldError(f"{nodes} servers from port {port} would need ports above {LAST_PORT}")
         from chatsim.worlds.mysql.world import MySQLWorld
 
+        if announcement := servers.announcement():
+            click.echo(announcement, err=True)
         world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
         tables = options["tables"]
         start = _in_processes if processes else _in_this_process

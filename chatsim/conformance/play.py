@@ -49,7 +49,7 @@ async def player(world: str | MySQL | Model) -> AsyncIterator[tuple[AsyncPlay, s
 
     Raises as `play` does.
     """
-    settings = choose(world)
+    settings = choose(world).alone()  # others would hold back the purge that a step waits for
     if isinstance(settings, Model):
         from chatsim.conformance import model_player
 

@@ -74,6 +74,11 @@ class Experiment(ABC):
         """What measuring everything once needs of the machine, in the world with this name."""
         return Demand()
 
+    @property
+    def kills_server(self) -> bool:
+        """Whether it kills the database server, so that it needs one that nobody else uses."""
+        return False
+
     @abstractmethod
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure everything once. Each variant is added to ``result`` when it is finished."""

@@ -186,6 +186,7 @@ class Result:
         settings = self.environment.get("settings")
         log_bin = "?" if not isinstance(settings, Mapping) else "on" if settings.get("log_bin") else "off"
         server = f"{self.environment.get('engine')} {self.environment.get('server_version')}"
+        server += " in the background" if self.environment.get("rung") == "background" else ""
         server += f", profile {self.environment.get('profile')}, binary log {log_bin}; "
         return server + ", ".join(filter(None, (self.setting, self.repeated)))
 

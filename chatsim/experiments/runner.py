@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
 from collections.abc import Callable, Coroutine
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from chatsim.worlds.model.settings import Model
     from chatsim.worlds.mysql.settings import Servers
 
-__all__ = ["admit", "function", "run", "run_here"]
+__all__ = ["admit", "function", "place", "run", "run_here"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, "Result"]]
 
@@ -49,14 +50,20 @@ async def run(experiment: Experiment, world: object = "mysql", *, progress: bool
         StrategyError: a strategy is broken.
         DivergenceError: a run in the model does not repeat itself.
     """
-    settings = choose(world)
+    settings = place(experiment, choose(world))
     result = experiment.result(settings.name)
     bars = Progress(shown=progress)
     with in_one_message(partial=lambda: result if result.variants else None):
-        if (announcement := admit(experiment, settings.name)) and progress:
-            print(announcement, file=sys.stderr)  # noqa: T201 - beside the progress bars
+        announcements = [admit(experiment, settings.name), await asyncio.to_thread(settings.announcement)]
+        for each in filter(None, announcements if progress else ()):
+            print(each, file=sys.stderr)  # noqa: T201 - beside the progress bars
         await settings.run_beside(lambda there: experiment.run(there, result, bars), seed=experiment.seed)
     return result
+
+
+def place(experiment: Experiment, settings: Servers | Model) -> Servers | Model:
+    """Where an experiment runs: one that kills the server has a server of its own."""
+    return settings.alone() if experiment.kills_server else settings
 
 
 def admit(experiment: Experiment, world: str) -> str | None:

@@ -188,6 +188,11 @@ class CatchUp(Experiment):
             connections=max(_WRITERS, self.writers) + 1 if direct else _POOL,
         )
 
+    @property
+    def kills_server(self) -> bool:
+        """Whether the database server is killed while others write."""
+        return self.crashes > 0
+
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Measure each protocol with each of its cursors at each distance."""
         # straight on the database nothing is far

@@ -211,6 +211,11 @@ class Talk(Experiment):
             connections=self.nodes * _POOL,
         )
 
+    @property
+    def kills_server(self) -> bool:
+        """Whether the database server is among what is killed."""
+        return bool(self.crashes) and not {"database", "host"}.isdisjoint(self.faults)
+
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
         """Run one conversation."""
         with progress.bar(2 * self.pairs * self.texts, "text") as bar:

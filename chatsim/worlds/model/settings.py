@@ -64,6 +64,13 @@ class Model:
         except ValueError as error:
             raise BadParameterError(str(error)) from error
 
+    def alone(self) -> Model:
+        """The same: nobody else is in it."""
+        return self
+
+    def announcement(self) -> None:
+        """None: nothing has to be said of it before a run."""
+
     def run(self, main: Callable[[ModelWorld], Awaitable[T]], *, seed: int) -> T:
         """Run ``main`` on a new world, in virtual time, to its end. The thread is blocked meanwhile.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from chatsim.worlds.mysql.servers import ladder
@@ -30,11 +31,13 @@ class Servers:
 
     Attributes:
         mysql_url: ``mysql://user:password@host:port``; None is the variable CHATSIM_MYSQL_URL, or else the ladder.
-        mysql_via: the only rung of the ladder to use: ``url``, ``container``, ``path`` or ``unpacked``.
+        mysql_via: the only rung of the ladder to use: ``url``, ``background``, ``container``, ``path`` or
+            ``unpacked``.
         mysql_image: the image for a container.
         profile: how a private instance is set up, ``durable`` or ``quick``. A named server is not changed.
         redis_url: ``redis://host:port``; None is the variable CHATSIM_REDIS_URL, or else the ladder.
         settings: system variables of a private instance, with their values. A named server is not changed.
+        background: whether the MySQL that `chatsim mysql start` keeps running may be used.
         name: of the world.
     """
 
@@ -46,6 +49,7 @@ class Servers:
     profile: str = Profile.DURABLE.value
     redis_url: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    background: bool = True
 
     def run(self, main: Callable[[MySQLWorld], Awaitable[T]], *, seed: int) -> T:
         """Run ``main`` on a new world on these servers. The thread is blocked meanwhile. Raises `WorldError`."""
@@ -58,11 +62,15 @@ class Servers:
         async with MySQLWorld(self) as world:
             return await main(world)
 
+    def alone(self) -> Servers:
+        """The same, but never on the MySQL in the background, since what is going to happen may disturb others."""
+        return replace(self, background=False)
+
     def service(self) -> MySQL:
         """The `Service` these settings describe. Raises `WorldError` for an unknown profile."""
         if self.profile not in list(Profile):
             raise WorldError(f"unknown profile {self.profile!r}; there are: {', '.join(Profile)}")
-        return MySQL(Profile(self.profile), self.mysql_image, self.settings)
+        return MySQL(Profile(self.profile), self.mysql_image, self.settings, self.background)
 
     def mysql(self) -> ladder.Server:
         """A MySQL that answers. Raises `WorldError`."""
@@ -71,11 +79,34 @@ class Servers:
     def _url(self) -> str | None:
         return self.mysql_url or os.environ.get(MySQL.variable)
 
+    def lasting_url(self) -> str:
+        """The URL of the named server, or else of the one in the background. Raises `WorldError` if none is there."""
+        if url := self._url():
+            return url
+        if there := self._in_background():
+            return there.url
+        raise WorldError(
+            f"no MySQL is named, and none runs in the background: give --mysql-url, or set {MySQL.variable}"
+        )
+
     def named_url(self) -> str:
         """The URL of the named server. Raises `WorldError` if no server is named."""
         if url := self._url():
             return url
         raise WorldError(f"no MySQL is named: give --mysql-url, or set {MySQL.variable}")
+
+    def announcement(self) -> str | None:
+        """A sentence if the MySQL in the background is used, which nobody has named; None if another one is."""
+        if self._url() or self.mysql_via is not None or (there := self._in_background()) is None:
+            return None
+        how = f", profile {there.profile}" if there.profile else ""
+        return f"The MySQL in the background is used ({there.url}{how}); --mysql-via takes another."
+
+    def _in_background(self) -> ladder.Server | None:
+        for rung in self.service().kept_running():
+            with contextlib.suppress(ladder.UnavailableError):
+                return rung.open()
+        return None
 
     def survey(self) -> list[str]:
         """A line for each rung of the ladder: the server that it would use, or why it can't give one."""

@@ -175,7 +175,7 @@ class MySQLWorld:
             "engine": "MySQL",
             "server_version": str(row[0]),
             "rung": self._server.rung,
-            "profile": self._servers.profile if self._server.own else "as found",
+            "profile": self._servers.profile if self._server.own else self._server.profile or "as found",
             "settings": dict(zip(_SETTINGS, row[1:], strict=True)),
         }
 

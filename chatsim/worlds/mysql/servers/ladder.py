@@ -39,6 +39,7 @@ class Server:
         own: whether it was started for chatsim alone, so that its global settings may be changed.
         close: ends it. It does nothing for a server that was running before.
         instance: the private instance, if it is one. Only a private instance can be killed.
+        profile: how it was set up, if chatsim has started it earlier, and knows.
     """
 
     url: str
@@ -46,6 +47,7 @@ class Server:
     own: bool
     close: Callable[[], None] = field(default=lambda: None, repr=False)
     instance: private.Instance | None = field(default=None, repr=False)
+    profile: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +82,10 @@ class Service(Protocol):
     @property
     def image(self) -> str:
         """The container image, with its version."""
+        ...
+
+    def kept_running(self) -> Sequence[Rung]:
+        """The rungs for a server that chatsim has started earlier, and that still runs."""
         ...
 
     def verify(self, url: str) -> None:
@@ -235,7 +241,7 @@ def _private(service: Service, program: private.Program, rung: str) -> Server:
 
 def rungs(service: Service, url: str | None = None) -> list[Rung]:
     """The ladder for ``service``, top rung first."""
-    return [Named(service, url), Container(service), OnPath(service), Unpacked(service)]
+    return [Named(service, url), *service.kept_running(), Container(service), OnPath(service), Unpacked(service)]
 
 
 def climb(service: Service, url: str | None = None, via: str | None = None) -> Server:

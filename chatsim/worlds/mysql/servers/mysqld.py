@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,8 @@ from chatsim.worlds.mysql.servers.urls import without_password
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
+
+    from chatsim.worlds.mysql.servers.ladder import Rung
 
 __all__ = ["IMAGE", "MySQL", "Profile"]
 
@@ -62,11 +64,13 @@ class MySQL:
         profile: how private instances are set up.
         image: the container image.
         settings: more system variables, with their values.
+        background: whether the one that is kept running in the background may be used.
     """
 
     profile: Profile = Profile.DURABLE
     image: str = IMAGE
     settings: tuple[tuple[str, str], ...] = ()
+    background: bool = True
     name: str = "MySQL"
     variable: str = "CHATSIM_MYSQL_URL"
     program: str = "mysqld"
@@ -76,6 +80,12 @@ class MySQL:
     def options(self) -> tuple[str, ...]:
         """The server's options for all of these."""
         return (*self.profile.options, *(_option(*setting) for setting in self.settings))
+
+    def kept_running(self) -> Sequence[Rung]:
+        """The MySQL in the background; none if other settings are asked for than it has."""
+        from chatsim.worlds.mysql.servers.noted import InBackground
+
+        return [InBackground(self)] if self.background and not self.settings else []
 
     def verify(self, url: str) -> None:
         """Log in at ``url`` and make sure that it is MySQL. Raises `ServerError`."""

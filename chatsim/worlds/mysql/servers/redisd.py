@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from chatsim.worlds.mysql.servers.urls import without_password
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
+
+    from chatsim.worlds.mysql.servers.ladder import Rung
 
 __all__ = ["IMAGE", "Redis"]
 
@@ -29,6 +31,10 @@ class Redis:
     variable: str = "CHATSIM_REDIS_URL"
     program: str = "redis-server"
     packages: debian.Packages = _PACKAGES
+
+    def kept_running(self) -> Sequence[Rung]:
+        """None: no Redis is kept running."""
+        return []
 
     def verify(self, url: str) -> None:
         """Ping ``url``. Raises `ServerError`."""

@@ -16,9 +16,14 @@ from click.testing import CliRunner
 
 from chatsim.cli import main
 from chatsim.db.errors import DatabaseError
+from chatsim.experiments.catchup.experiment import CatchUp
+from chatsim.experiments.mix.experiment import Mix
+from chatsim.experiments.runner import place
+from chatsim.experiments.talk.experiment import Talk
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import background, debian, ladder, private
 from chatsim.worlds.mysql.servers.mysqld import MySQL, Profile
+from chatsim.worlds.mysql.settings import Servers
 
 QUICK = MySQL(Profile.QUICK)
 
@@ -147,6 +152,97 @@ def test_a_machine_without_a_server_program_says_so(monkeypatch, home):
         background.start(QUICK)
 
 
+# it is used
+
+
+@pytest.fixture
+def running():
+    """The one in the background."""
+    return background.start(QUICK)
+
+
+@pytest.fixture
+def nothing_else(monkeypatch):
+    """Fails the test should another rung be tried."""
+    for rung in (ladder.Container, ladder.OnPath, ladder.Unpacked):
+        monkeypatch.setattr(rung, "open", lambda rung: pytest.fail(f"{rung.name} was tried"))
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.usefixtures("nothing_else")
+def test_one_that_runs_is_used_by_itself_and_so_it_is_said(running, call, home):
+    small = ["--strategies", "upsert", "--clients", "2", "--rounds", "3", "--out", str(home / "out")]
+    status, output, said = call("race", *small)
+    assert status == 0
+    using = f"The MySQL in the background is used ({running.url}, profile quick); --mysql-via takes another."
+    assert said.splitlines()[0] == using
+    environment = json.loads((home / "out" / "environment.json").read_text())
+    assert (environment["rung"], environment["profile"]) == ("background", "quick")
+    assert "in the background, profile quick" in " ".join(output.split())
+    assert using not in call("race", "--quiet", *small)[2]
+    assert background.running() == running, "it is left running"
+    assert ask(running.url, "SHOW DATABASES LIKE 'chatsim%'") == (), "and clean"
+    assert call("mysql", "clean") == (0, "nothing to drop\n", "")
+
+
+@pytest.mark.needs("apt")
+def test_one_that_is_named_is_used_instead(running, mysql_url, monkeypatch):
+    for servers in (Servers(mysql_url=mysql_url), Servers()):
+        with servers.mysql() as server:
+            assert (server.rung, server.url) == ("url", mysql_url)
+        assert servers.announcement() is None
+        monkeypatch.setenv("CHATSIM_MYSQL_URL", mysql_url)
+
+
+@pytest.mark.needs("apt")
+@pytest.mark.parametrize(
+    "servers",
+    [
+        Servers(mysql_via="unpacked", profile="quick"),
+        Servers(profile="quick").alone(),
+        Servers(profile="quick", settings=(("max_connections", "99"),)),
+    ],
+    ids=["another way", "alone", "settings"],
+)
+@pytest.mark.usefixtures("running")
+def test_it_is_not_used_where_another_way_an_own_one_or_settings_are_asked_for(servers, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert servers.announcement() is None
+    with servers.mysql() as server:
+        assert (server.rung in ("path", "unpacked"), server.own) == (True, True)
+
+
+@pytest.mark.parametrize("given", [{"crashes": 1}, {"crashes": 2, "faults": "redis,host"}])
+def test_what_kills_the_server_does_not_use_it(given):
+    assert place(Talk(**given), Servers()) == Servers(background=False)
+    assert place(CatchUp(protocols="direct", crashes=1), Servers()) == Servers(background=False)
+
+
+def test_what_kills_no_server_may_use_it():
+    for experiment in (Talk(crashes=0), Talk(faults="node"), CatchUp(), Mix()):
+        assert place(experiment, Servers()) == Servers()
+
+
+def test_one_that_does_not_answer_is_not_used_and_so_it_is_said(home, caplog, monkeypatch):
+    me = psutil.Process()
+    url = f"mysql://root@127.0.0.1:{private.free_port()}"
+    (home / "mysql-in-background.json").write_text(
+        json.dumps({"url": url, "pid": me.pid, "started": me.create_time(), "profile": "quick"})
+    )
+    for rung in (ladder.Container, ladder.OnPath):
+        monkeypatch.setattr(rung, "open", unavailable)
+    monkeypatch.setattr(ladder.Unpacked, "open", lambda _: "the next one")
+    assert ladder.climb(QUICK) == "the next one"
+    assert Servers().announcement() is None
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+    assert caplog.messages[0].startswith(f"The MySQL in the background is not used: MySQL at {url} can't be used: ")
+    (home / "mysql-in-background.json").unlink()
+
+
+def unavailable(_):
+    raise ladder.UnavailableError("not here")
+
+
 # as a user
 
 
@@ -156,12 +252,12 @@ def test_it_outlives_the_command_that_starts_it(call):
     done = command("mysql", "start", "--profile", "quick", "--port", str(port))
     url = f"mysql://root@127.0.0.1:{port}"
     assert (done.returncode, done.stdout) == (0, f"{url}\n")
-    hint = f"To use it: export CHATSIM_MYSQL_URL={url}\nTo stop it: chatsim mysql stop\n"
+    hint = "It is used from now on, unless another one is named. To stop it: chatsim mysql stop\n"
     assert done.stderr == hint
     assert ask(url, "SELECT 1") == ((1,),)
 
     assert call("mysql", "start") == (0, f"{url}\n", f"{AGAIN}\n{hint}")
-    assert call("mysql")[1].endswith(f"In the background: {url}\n")
+    assert f"\n* background {url}\n" in call("mysql")[1]
 
     done = command("mysql", "stop")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"stopped {url}\n", "")
@@ -176,6 +272,7 @@ def test_mysql_shows_every_rung_and_which_is_used(call, monkeypatch):
     assert status == 0
     assert output.splitlines() == [
         "- url        no URL is named (set CHATSIM_MYSQL_URL)",
+        "- background none is running (`chatsim mysql start`)",
         "- container  no Docker engine answers",
         "- path       no mysqld on the PATH",
         f"* unpacked   {debian.folder(QUICK.packages)}",
@@ -227,8 +324,9 @@ def test_clean_takes_the_server_of_the_environment(call, mysql_url, monkeypatch)
     assert call("mysql", "clean")[0] == 0
 
 
-def test_clean_needs_a_server_that_is_named(call):
-    assert call("mysql", "clean") == (2, "", "Error: no MySQL is named: give --mysql-url, or set CHATSIM_MYSQL_URL\n")
+def test_clean_needs_a_server_that_is_named_or_in_the_background(call):
+    said = "no MySQL is named, and none runs in the background: give --mysql-url, or set CHATSIM_MYSQL_URL"
+    assert call("mysql", "clean") == (2, "", f"Error: {said}\n")
 
 
 def test_clean_on_a_server_that_is_not_there_is_one_sentence(call):

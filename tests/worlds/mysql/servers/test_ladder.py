@@ -298,8 +298,9 @@ def test_one_that_can_not_be_fetched_is_unavailable(monkeypatch, nothing_unpacke
 def test_where_nothing_is_to_be_had_each_reason_is_given_and_the_ways_out(service, path, no_docker, nothing_unpacked):
     with pytest.raises(NoServerError) as error:
         climb(service)
+    background = "background: none is running (`chatsim mysql start`); " if service.name == "MySQL" else ""
     assert str(error.value) == (
-        f"no {service.name} can be had here (url: no URL is named (set {service.variable}); "
+        f"no {service.name} can be had here (url: no URL is named (set {service.variable}); {background}"
         f"container: no Docker engine answers; path: no {service.program} on the PATH; "
         f"unpacked: apt-get is not on the PATH (Debian's packages can't be unpacked here)). "
         f"Name one with {service.variable}, start Docker, or install {service.program}."
@@ -316,7 +317,7 @@ def test_a_rung_that_is_asked_for_is_the_only_one_tried(path, mysql_url):
 def test_a_rung_that_there_is_not_is_named_beside_those_there_are():
     with pytest.raises(
         ServerError,
-        match=r"^there is no way named 'magic' to have a MySQL; there are: url, container, path, unpacked$",
+        match=r"^there is no way named 'magic' to have a MySQL; there are: url, background, container, path, unpacked$",
     ):
         climb(QUICK, via="magic")
 
@@ -324,12 +325,13 @@ def test_a_rung_that_there_is_not_is_named_beside_those_there_are():
 def test_the_survey_says_what_each_rung_would_use_and_starts_nothing(path, no_docker, mysql_url, monkeypatch, home):
     program = path("mysqld", "echo mysqld  Ver 9.7.4")
     monkeypatch.setattr(debian, "is_unpacked", lambda _: True)
-    assert Servers(mysql_url=mysql_url).survey()[:4] == [
+    assert Servers(mysql_url=mysql_url).survey()[:5] == [
         f"* url        {without_password(mysql_url)}",
+        "- background none is running (`chatsim mysql start`)",
         "- container  no Docker engine answers",
         f"+ path       {program}",
         f"+ unpacked   {debian.folder(QUICK.packages)}",
     ]
     monkeypatch.delenv("CHATSIM_MYSQL_URL")
-    assert Servers().survey()[2] == f"* path       {program}"
+    assert Servers().survey()[3] == f"* path       {program}"
     assert list(home.iterdir()) == []
