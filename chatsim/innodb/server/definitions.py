@@ -20,6 +20,7 @@ from chatsim.innodb.sql import ddl, syntax
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.executor.statements import prepare
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.parsed_statement import ParsedStatement
 
 __all__ = ["Change", "change_definitions", "define"]
 
@@ -76,16 +77,20 @@ def _is_about_temporary_tables(node: exp.Expr) -> bool:
 
 async def change_definitions(session: StatementContext, plan: Callable[[], Change], *names: str) -> None:
     """Commit, and change definitions, with the named tables alone."""
+    prepared, change = session.engine.prepared, None
+    generation = prepared.generation
     with contextlib.suppress(DatabaseError):  # an error comes after the commit
-        plan()  # but what the model does not have is refused before it
+        change = plan()  # but what the model does not have is refused before it
     await session.commit()
     try:
         for name in sorted(set(names)):
             await session.change_table(name)
-        plan()()
+        if change is None or names or prepared.generation != generation:  # others may have changed what it is about
+            change = plan()
+        change()
     finally:
         session.engine.log.force()
-        session.engine.prepared.invalidate()
+        prepared.invalidate()
         for table in session.engine.tables.values():
             for trigger in table.triggers:
                 trigger.forget()
@@ -130,7 +135,7 @@ async def _create_from_query(node: syntax.CreateTable, session: StatementContext
         ddl.create_table(made, tables, session.tables, session)()
         engine.prepared.invalidate()
         try:
-            insert = prepare(ddl.insert_of_query(made), session.find)
+            insert = prepare(ParsedStatement(ddl.insert_of_query(made)), session.find)
             assert insert is not None
             return await session.execute_on_rows(insert, args)
         except BaseException:

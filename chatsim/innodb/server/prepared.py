@@ -17,13 +17,14 @@ from chatsim.db.text import fill, placeholders
 from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.statements import Statement, prepare
 from chatsim.innodb.sql.executor.views import ViewDefinition
-from chatsim.innodb.sql.parser import Explain, parse
+from chatsim.innodb.sql.parsed_statement import ParsedStatement, parsed
+from chatsim.innodb.sql.parser import Explain
 from chatsim.innodb.storage.tables import Table
 
 __all__ = ["PreparedStatement", "StatementCache"]
 
 
-_OF_STATE = ("performance_schema", "information_schema", "sys")
+_OF_STATE = frozenset(("performance_schema", "information_schema", "sys"))
 """The schemas of the server's own state."""
 
 
@@ -65,7 +66,7 @@ class StatementCache:
             self._texts.move_to_end(sql)
             return found
         parameters = placeholders(sql)
-        found = tuple(PreparedStatement(node, sql, parameters, self) for node in parse(sql))
+        found = tuple(PreparedStatement(each, sql, parameters, self) for each in parsed(sql))
         if not found:
             raise database_error(1065, "Query was empty")
         self._texts[sql] = found
@@ -95,26 +96,25 @@ class PreparedStatement:
     """One statement of a text.
 
     Args:
-        node: its syntax tree.
+        parsed: its syntax tree, and what is known of that.
         sql: the text.
         parameters: how many arguments the text takes.
         cache: knows the tables.
 
     Attributes:
+        parsed: its syntax tree, and what is known of that.
         node: its syntax tree.
         parameters: how many arguments the text takes.
-        named: the names of tables in it.
         shows_state: whether it is a query of the server's own state.
     """
 
-    __slots__ = ("_bound", "_cache", "_generation", "_sql", "named", "node", "parameters", "shows_state")
+    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters", "parsed", "shows_state")
 
-    def __init__(self, node: exp.Expr, sql: str, parameters: int, cache: StatementCache) -> None:
-        self.node = node
+    def __init__(self, parsed: ParsedStatement, sql: str, parameters: int, cache: StatementCache) -> None:
+        self.parsed = parsed
+        self.node = parsed.node
         self.parameters = parameters
-        tables = list(node.find_all(exp.Table))
-        self.named = frozenset(each.name for each in tables)
-        self.shows_state = isinstance(node, exp.Query) and any(each.db.lower() in _OF_STATE for each in tables)
+        self.shows_state = isinstance(self.node, exp.Query) and not _OF_STATE.isdisjoint(parsed.schemas)
         self._sql = sql
         self._cache = cache
         self._bound: Statement | None = None
@@ -125,10 +125,10 @@ class PreparedStatement:
         """The names of the tables and views that it is about, if it is about rows."""
         if (statement := self._current()) is not None:
             names = {table.name for table in statement.tables}
-            return sorted(names | (self.named & self._cache.views.keys()) if self._cache.views else names)
+            return sorted(names | (self.parsed.tables & self._cache.views.keys()) if self._cache.views else names)
         if not isinstance(self.node, exp.Query | exp.DML | Explain):
             return []
-        return self._cache.opened_by(self.named)
+        return self._cache.opened_by(self.parsed.tables)
 
     @property
     def writes(self) -> bool:
@@ -136,7 +136,7 @@ class PreparedStatement:
         if (statement := self._current()) is not None:
             return statement.writes
         if isinstance(self.node, exp.Query):
-            return any(each.args.get("update") for each in self.node.find_all(exp.Lock))
+            return self.parsed.locks_to_change
         return isinstance(self.node, exp.DML)
 
     def bind(self) -> Statement | None:
@@ -147,7 +147,7 @@ class PreparedStatement:
             NotImplementedError: it has something that the model does not understand; the message names it.
         """
         if self._generation != self._cache.generation:
-            self._bound = prepare(self.node, self._cache.find)
+            self._bound = prepare(self.parsed, self._cache.find)
             self._generation = self._cache.generation
         return self._bound
 

@@ -25,6 +25,7 @@ from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.statements import Statement, prepare
+from chatsim.innodb.sql.parsed_statement import ParsedStatement
 from chatsim.innodb.sql.session_syntax import Execute, Show
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
@@ -109,7 +110,7 @@ class EngineSession(StatementContext):
             for name in names:
                 if not own or name not in self.temporary:
                     await self.use_table(name, writes=prepared.writes)
-            statement = prepare(prepared.node, self.find) if own else prepared.bind()
+            statement = prepare(prepared.parsed, self.find) if own else prepared.bind()
         except BaseException:
             self.leave_tables()
             raise
@@ -134,21 +135,21 @@ class EngineSession(StatementContext):
 
     async def query(self, node: exp.Select, args: Sequence[Any]) -> list[tuple[Value, ...]]:
         """The rows of a query that is a part of another statement. Raises as that statement does."""
-        named = frozenset(each.name for each in node.find_all(exp.Table)) - self.temporary.keys()
-        for name in self.engine.prepared.opened_by(named):
+        parsed = ParsedStatement(node)
+        for name in self.engine.prepared.opened_by(parsed.tables - self.temporary.keys()):
             await self.use_table(name, writes=False)
-        statement = prepare(node, self.find)
+        statement = prepare(parsed, self.find)
         assert statement is not None
         return (await self.execute_on_rows(statement, args)).rows or []
 
     def _of_this_moment(self, prepared: PreparedStatement) -> PreparedStatement:
         """A query of the server's state, with what it is now. Raises `NotImplementedError`."""
         node = system_tables.with_rows(prepared.node, self.engine, self.database)
-        return PreparedStatement(node, node.meta["text"], prepared.parameters, self.engine.prepared)
+        return PreparedStatement(ParsedStatement(node), node.meta["text"], prepared.parameters, self.engine.prepared)
 
     def _uses_temporary(self, prepared: PreparedStatement) -> bool:
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
-        return not prepared.named.isdisjoint(self.temporary)
+        return not prepared.parsed.tables.isdisjoint(self.temporary)
 
     async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
         """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from sqlglot import exp
@@ -293,7 +292,6 @@ def _parsed(text: str) -> exp.Expr:
 _BEGINNING = re.compile(r"(?P<create>CREATE\s+(?:DEFINER\s*=\s*\S+\s+)?TRIGGER\b)|SIGNAL\b", re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
 def parse(sql: str) -> tuple[exp.Expr, ...]:
     """The statements of a text. Each has its own text in ``meta["text"]``; placeholders are numbered from 0.
 

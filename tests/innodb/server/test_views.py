@@ -63,3 +63,9 @@ def test_a_column_that_is_added_to_a_table_is_not_in_a_view_of_all_its_columns()
 def test_a_view_is_never_a_temporary_table():
     *_, rows = told("CREATE TEMPORARY TABLE t (id INT, a INT)", "SELECT COUNT(*) FROM v")
     assert rows == [(2,)]
+
+
+def test_a_query_of_a_view_means_something_else_on_a_server_where_the_name_is_a_tables():
+    query = "SELECT j FROM r WHERE j = 20"
+    assert alone("CREATE VIEW r (i, j) AS SELECT id, a FROM t", query)[-1] == [(20,)]
+    assert alone("CREATE TABLE r (j INT)", "INSERT INTO r VALUES (20)", query)[-1] == [(20,)]

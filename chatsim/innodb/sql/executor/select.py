@@ -58,6 +58,8 @@ class Select:
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
         clause = FromClause(first, _joins(node), find, query, merges=merges)
+        if clause.rewrites:
+            node = node.copy()  # its tree is shared, and the names in it are going to mean something else
         _obey_modifiers(node, clause)
         self.node = node
         self.distinct = bool(node.args.get("distinct"))

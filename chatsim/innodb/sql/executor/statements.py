@@ -17,7 +17,6 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import parser
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
-from chatsim.innodb.sql.executor.grammar import refuse_unknown
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.query import query
@@ -25,6 +24,7 @@ from chatsim.innodb.sql.executor.update import Delete, Update
 from chatsim.innodb.sql.executor.view_changes import through_views
 from chatsim.innodb.sql.executor.views import View
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.parsed_statement import ParsedStatement
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -57,26 +57,27 @@ class Statement(Protocol):
         ...
 
 
-def prepare(node: exp.Expr, find: Find) -> Statement | None:
+def prepare(statement: ParsedStatement, find: Find) -> Statement | None:
     """A statement about rows; None if it is of another kind.
 
     Args:
-        node: its syntax tree.
+        statement: its syntax tree, and what is known of that.
         find: finds a table by its name.
 
     Raises:
         NotImplementedError: it has something that the model does not know.
         DatabaseError: it is invalid.
     """
-    parts = list(node.walk())
-    refuse_unknown(parts)
-    if any(isinstance(each, exp.Join | exp.Subquery | exp.Exists) for each in parts):
-        node = node.copy()  # names are resolved in it, and it may have to be prepared again
+    if statement.refusal:
+        raise NotImplementedError(statement.refusal)
+    node = statement.node
     if isinstance(node, parser.Explain):
-        statement = prepare(node.this, find)
-        if not isinstance(statement, Explained):
+        explained = prepare(ParsedStatement(node.this), find)
+        if not isinstance(explained, Explained):
             raise unsupported(f"EXPLAIN of {node.this.sql('mysql')}")
-        return ExplainStatement(statement)
+        return ExplainStatement(explained)
+    if statement.has_queries:
+        node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if isinstance(node, exp.Query | exp.Values):
         return query(node, find)
     return _change(node, find) if isinstance(node, exp.Insert | exp.Update | exp.Delete) else None

@@ -16,6 +16,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.assignment import stored_value
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.expressions import Env, Function, Scope, is_true
+from chatsim.innodb.sql.parsed_statement import ParsedStatement
 from chatsim.innodb.sql.trigger_parser import If, Perform, SetValues, Signal, Step
 from chatsim.innodb.storage.values import Value, as_text
 
@@ -40,7 +41,7 @@ class _Statement(Protocol):
     async def run(self, run: Execution) -> Answer: ...
 
 
-Prepare = Callable[[exp.Expr, Find], "_Statement | None"]
+Prepare = Callable[[ParsedStatement, Find], "_Statement | None"]
 
 
 @dataclass
@@ -147,7 +148,7 @@ class Trigger:
         found = self._bound.get(id(step))
         if found is None:
             made, arguments = _columns_as_arguments(step.node.copy(), table, self.event)
-            statement = self.prepare(made, self.find)
+            statement = self.prepare(ParsedStatement(made), self.find)
             if statement is None:
                 raise NotImplementedError(f"the model's SQL has no {step.node.sql('mysql')} in a trigger")
             found = self._bound[id(step)] = statement, arguments

@@ -1,0 +1,50 @@
+"""What a statement's syntax tree alone says of it. It is found in one walk, once for each text, for all servers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.executor.grammar import refuse_unknown
+from chatsim.innodb.sql.parser import parse
+
+__all__ = ["ParsedStatement", "parsed"]
+
+
+class ParsedStatement:
+    """A statement's syntax tree, and what it alone says.
+
+    Args:
+        node: the tree. It is shared, so nobody may change it.
+
+    Attributes:
+        node: the tree.
+        tables: the names of the tables in it.
+        schemas: the names of the schemas in it, in lower case.
+        locks_to_change: whether it has FOR UPDATE.
+        has_queries: whether it has joins or queries within, so that its names have to be resolved.
+        refusal: what is in it that no statement about rows may have; "" if there is nothing.
+    """
+
+    __slots__ = ("has_queries", "locks_to_change", "node", "refusal", "schemas", "tables")
+
+    def __init__(self, node: exp.Expr) -> None:
+        self.node = node
+        parts = list(node.walk())
+        tables = [each for each in parts if isinstance(each, exp.Table)]
+        self.tables = frozenset(each.name for each in tables)
+        self.schemas = frozenset(each.db.lower() for each in tables if each.db)
+        self.locks_to_change = any(isinstance(each, exp.Lock) and bool(each.args.get("update")) for each in parts)
+        self.has_queries = any(isinstance(each, exp.Join | exp.Subquery | exp.Exists) for each in parts)
+        self.refusal = ""
+        try:
+            refuse_unknown(parts)
+        except NotImplementedError as error:
+            self.refusal = str(error)
+
+
+@lru_cache(maxsize=4096)
+def parsed(sql: str) -> tuple[ParsedStatement, ...]:
+    """The statements of a text. Raises as `chatsim.innodb.sql.parser.parse`."""
+    return tuple(ParsedStatement(node) for node in parse(sql))
