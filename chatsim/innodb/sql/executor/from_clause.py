@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sqlglot import exp
 
@@ -77,8 +78,8 @@ class Operand:
     """
 
     tables: list[int]
-    columns: list[VisibleColumn]
-    every: list[VisibleColumn]
+    columns: Sequence[VisibleColumn]
+    every: Sequence[VisibleColumn]
     wanted: list[exp.Expr] = field(default_factory=list)
     nests: list[Nest] = field(default_factory=list)
     rewrites: ClassVar = True
@@ -86,6 +87,39 @@ class Operand:
     def meanings(self, node: exp.Column) -> list[VisibleColumn]:
         """The columns that a name may mean: none, one, or several if it is ambiguous."""
         return [each for each in (self.every if node.table else self.columns) if each.is_named(node)]
+
+
+class _ColumnsOfTable(Sequence[VisibleColumn]):
+    """The columns of a table. They are made when one is looked for: in most statements each name is its own meaning.
+
+    Args:
+        table: the table.
+        called: its name in the statement.
+        name: its name that no other table has.
+    """
+
+    def __init__(self, table: Table, called: str, name: str) -> None:
+        self._table = table
+        self._called = called
+        self._name = name
+
+    @cached_property
+    def _made(self) -> list[VisibleColumn]:
+        table, shown = self._table, set(self._table.shown)
+        return [
+            VisibleColumn(column.name, self._called, _resolved(column.name, self._name), number in shown)
+            for number, column in enumerate(table.columns)
+            if table.numbers.get(column.name.lower()) == number and number != table.hidden
+        ]
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._made[at]
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __iter__(self) -> Iterator[VisibleColumn]:
+        return iter(self._made)
 
 
 class FromClause:
@@ -191,7 +225,7 @@ class FromClause:
     @property
     def rewrites(self) -> bool:
         """Whether a name may mean something else than the column of that name."""
-        return self.merged or len(self.columns) < len(self._every)
+        return self.merged or (len(self.tables) > 1 and len(self.columns) < len(self._every))
 
     # -- its parts
 
@@ -238,12 +272,7 @@ class FromClause:
         self.tables.append((name, table))
         self.nodes.append(node)
         self.called.append(called)
-        shown = set(table.shown)
-        columns = [
-            VisibleColumn(column.name, called, _resolved(column.name, name), number in shown)
-            for number, column in enumerate(table.columns)
-            if table.numbers.get(column.name.lower()) == number and number != table.hidden
-        ]
+        columns = _ColumnsOfTable(table, called, name)
         return Operand([at], columns, columns)
 
     def _merge(self, called: str, derived: Derived) -> Operand:

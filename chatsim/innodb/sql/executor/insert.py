@@ -11,6 +11,7 @@ from sqlglot import exp
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.assignment import (
+    Assignments,
     apply_assignments,
     check_constraints,
     compile_assignments,
@@ -50,11 +51,11 @@ class Insert:
 
     def __init__(self, node: exp.Insert, find: Find) -> None:
         refuse(node, "returning", "where", "partition", "with_")
-        target = node.this
-        for each in target.find_all(exp.Table):
-            refuse(each, "partition")
-        names = [each.name for each in target.expressions] if isinstance(target, exp.Schema) else None
-        self.table = table = find((target.this if isinstance(target, exp.Schema) else target).name)
+        target, names = node.this, None
+        if isinstance(target, exp.Schema):
+            target, names = target.this, [each.name for each in target.expressions]
+        refuse(target, "partition")
+        self.table = table = find(target.name)
         for name in names or ():
             if name.lower() not in table.numbers:
                 raise database_error(1054, f"Unknown column '{name}' in 'field list'")
@@ -67,9 +68,7 @@ class Insert:
         self.subqueries: list[Subquery] = []
         self.delayed = bool(node.args.get("delayed"))
         source = node.expression
-        alias = ""
         if isinstance(source, exp.Values):
-            alias = source.alias
             scope = Scope(strict=not self.ignore)
             own = Names(FromClause(None, (), find, query), scope, find, query, merges_within=False)
             for number, each in enumerate(value_rows(source), start=1):
@@ -82,23 +81,29 @@ class Insert:
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
         self._refuse_generated()
-        selected = self.source.scope.tables if isinstance(self.source, Select) else ()
-        clause = FromClause(exp.Table(this=exp.to_identifier(table.name, quoted=True)), (), find, query)
-        scope = Scope([*clause.tables, *selected], inserted=alias, strict=not self.ignore)
-        names_of_table = Names(clause, scope, find, query, merges_within=False)
-        conflict = node.args.get("conflict")
         renamed = self._names_of_values(source)
-        updates = [self._of_source(each, scope, renamed) for each in conflict.expressions] if conflict else []
-        updates = [names_of_table.resolve(each) for each in updates]
-        self.updates = compile_assignments(scope, table, updates) if conflict else None
-        self.subqueries += scope.subqueries
+        self.updates: Assignments | None = None
+        self.selected: list[tuple[int, int]] = []
+        self._deprecated = False
+        if (conflict := node.args.get("conflict")) is not None:
+            self._prepare_updates(conflict, renamed, find, source.alias if isinstance(source, exp.Values) else "")
         if any(table in each.query.direct_tables for each in self.subqueries):
             raise database_error(1093, f"You can't specify target table '{table.name}' for update in FROM clause")
+        self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
+
+    def _prepare_updates(self, conflict: exp.Expr, renamed: Mapping[str, str], find: Find, alias: str) -> None:
+        """Prepare ON DUPLICATE KEY UPDATE, in which ``alias`` names the inserted row."""
+        selected = self.source.scope.tables if isinstance(self.source, Select) else ()
+        clause = FromClause(exp.Table(this=exp.to_identifier(self.table.name, quoted=True)), (), find, query)
+        scope = Scope([*clause.tables, *selected], inserted=alias, strict=not self.ignore)
+        names = Names(clause, scope, find, query, merges_within=False)
+        updates = [names.resolve(self._of_source(each, scope, renamed)) for each in conflict.expressions]
+        self.updates = compile_assignments(scope, self.table, updates)
+        self.subqueries += scope.subqueries
         self.selected = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
             self.source.add_outputs((at - 1, column) for at, column in self.selected)
-        self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
-        self._deprecated = bool(conflict and any(_is_values(each) for each in conflict.find_all(exp.Anonymous)))
+        self._deprecated = any(_is_values(each) for each in conflict.find_all(exp.Anonymous))
 
     def _refuse_generated(self) -> None:
         """Refuse values for generated columns, but DEFAULT. Raises a `DatabaseError`."""

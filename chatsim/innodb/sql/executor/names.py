@@ -92,7 +92,7 @@ class Names:
         Raises:
             DatabaseError, NotImplementedError: as `chatsim.innodb.sql.executor.statements.prepare`.
         """
-        if isinstance(node, _NAMELESS):
+        if isinstance(node, _NAMELESS) or (self._are_plain and not _has_query(node)):
             return node
 
         def changed(part: exp.Expr) -> exp.Expr:
@@ -105,6 +105,11 @@ class Names:
             return self._subquery(part, aliases) or part
 
         return node.transform(changed, copy=False)
+
+    @property
+    def _are_plain(self) -> bool:
+        """Whether each name means the column of that name, or nothing."""
+        return self._outer is None and self._beside is None and not self._clause.rewrites
 
     def beside(self, operand: Operand, find: Find) -> Names:
         """The names in a query whose tables have become tables of this one: its own come first."""
@@ -250,6 +255,19 @@ def _inner(node: exp.Expr) -> exp.Expr:
     while isinstance(node, exp.Subquery) and not node.alias and _is_query(node.this):
         node = node.this
     return node
+
+
+def _has_query(node: exp.Expr) -> bool:
+    """Whether there is a query in an expression."""
+    if isinstance(node, (*_NAMELESS, exp.Column, exp.Query)):
+        return isinstance(node, exp.Query)
+    for part in node.args.values():
+        if isinstance(part, list):
+            if any(isinstance(each, exp.Expr) and _has_query(each) for each in part):
+                return True
+        elif isinstance(part, exp.Expr) and _has_query(part):
+            return True
+    return False
 
 
 def _is_query(node: exp.Expr) -> bool:

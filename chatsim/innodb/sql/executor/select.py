@@ -263,7 +263,7 @@ class Select:
                 if not self.scope.tables:
                     raise database_error(1096, "No tables used")
                 for column in self._clause.star(each.table if isinstance(each, exp.Column) else ""):
-                    found.append(column.node.copy())
+                    found.append(column.node.copy() if self._clause.rewrites else column.node)
                     self.names.append(column.name)
                 continue
             self.names.append(each.alias_or_name or each.sql("mysql"))
