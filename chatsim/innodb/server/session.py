@@ -159,7 +159,7 @@ class EngineSession(StatementContext):
             table.opened(self.connection_id, times)
         trx = self.transaction()
         rows = self.rows(statement.duplicates)
-        execution = Execution(self, rows, args)
+        execution = Execution(self, rows, args, used=statement.tables)
         changes = len(trx.undo_log)
         try:
             answer = await statement.run(execution)

@@ -264,8 +264,15 @@ def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
         for key in keys
     }
     whole = {key.name: solid[key.name] and not any(part.length for part in key.parts) for key in keys}
-    keys.sort(
-        key=lambda key: (key.kind != "PRIMARY", not (key.kind == "UNIQUE" and solid[key.name]), key.kind != "UNIQUE")
+    virtual = {
+        key.name: any(not part.column or columns[numbers[part.column.lower()]].virtual for part in key.parts)
+        for key in keys
+    }
+    keys.sort(  # as ``sort_keys`` in the server
+        key=lambda key: (
+            *(key.kind != "PRIMARY", not (key.kind == "UNIQUE" and solid[key.name]), key.kind != "UNIQUE"),
+            *(key.kind == "UNIQUE" and any(part.length for part in key.parts), virtual[key.name]),
+        )
     )
     table = Table(name, columns, [])
     for at, node in declared.generated.items():

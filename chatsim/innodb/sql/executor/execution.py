@@ -94,6 +94,7 @@ class Execution:
         shares: whether plain reads take shared locks.
         pushes: whether conditions may be pushed to an index: not in statements that change several tables.
         derived: the rows of its derived tables.
+        used: the tables that the statement uses, and if a trigger has it, those of the statement that has fired it.
         looked_up: of each of its joins, the latest lookups by unique keys, by table.
     """
 
@@ -104,6 +105,7 @@ class Execution:
     shares: bool = False
     pushes: bool = True
     derived: dict[Table, list[tuple[Value, ...]]] = field(default_factory=dict)
+    used: Sequence[Table] = ()
     looked_up: dict[Any, dict[int, Any]] = field(default_factory=dict)
 
     @property

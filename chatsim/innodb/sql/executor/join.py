@@ -344,7 +344,8 @@ class Join:
         env, hits, releases = self._env, self.hits, path.access != "const"
         scan = await self.open(at, path)
         enough = False
-        while (hit := await scan.next()) is not None:
+        hit = await scan.next()
+        while hit is not None:
             env.rows[at] = hit.row
             hits[at] = hit
             if not await self._hold(functions):
@@ -357,6 +358,10 @@ class Join:
                 self.rejected = False
                 if releases:
                     scan.unlock_row()
+            elif hit.semi_consistent:  # the row is read again, and waited for, when it has met all conditions
+                hit = await scan.reread()
+                continue
+            hit = await scan.next()
         self.examined += scan.examined
         return enough
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from chatsim.innodb.sql.executor.constant_tables import constant_path, missing_row, row_path
 from chatsim.innodb.sql.executor.derived import Derived
+from chatsim.innodb.sql.executor.join_order_by import deciding_columns
 from chatsim.innodb.sql.executor.join_steps import JoinPlan, NestStep, Order, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.joined_tables import Filter
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
@@ -60,7 +62,6 @@ class JoinPlanner:
         self._read_one = read_one
         self._plan = JoinPlan()
         self._constants: set[int] = set()
-        self._empty: set[int] = set()  # constant tables without their row
         self._missing: set[int] = set()  # tables of outer joins that can't have a row
         self._estimates: dict[int, TableEstimate] = {}
         self._attached: set[int] = set()
@@ -70,6 +71,9 @@ class JoinPlanner:
     async def plan(self, order: Order) -> JoinPlan:
         """The plan; constant tables have been read then."""
         plan = self._plan
+        if not await self._joined.fixed.allow(self._run, self._env):
+            plan.none = "Impossible WHERE"
+            return plan
         if self._joined.count == 1 and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
             return await evaluated(self._run, lambda: self._plan_alone(order))
         if not await all_hold(self._run, self._ready(None), self._env):
@@ -111,6 +115,8 @@ class JoinPlanner:
                 if isinstance(request, AccessPlan)
                 else choose_access(request, ordering=ordering, limit=order.limit, grouped=order.grouped)
             )
+            if step.access.path is None and (path := row_path(joined, 0, self._constants, self._env)) is not None:
+                step.access = AccessPlan(joined.conditions(0, ()), path)
             plan.none = step.access.why_none
             plan.ordered = step.access.ordered and order.columns is not None
         return plan
@@ -134,7 +140,7 @@ class JoinPlanner:
         while again:
             again = False
             for at in range(self._joined.count):
-                if at not in self._constants and at not in self._empty and self._may_be_constant(at):
+                if at not in self._constants and self._may_be_constant(at):
                     again = await self._try_constant(at) or again
 
     def _may_be_constant(self, at: int) -> bool:
@@ -154,7 +160,7 @@ class JoinPlanner:
             if not table.query.has_one_row(self._run):
                 return False
         else:
-            path = await evaluated(self._run, lambda: self._constant_path(at))
+            path = await evaluated(self._run, lambda: constant_path(joined, at, self._constants, env, self._request))
             if path is None:
                 return False
         nest = joined.nest_of(at)
@@ -167,26 +173,9 @@ class JoinPlanner:
                 row = None
         if row is None:
             if nest is None:
-                self._plan.none = "no matching row in const table"  # but the others are read, too
-                self._constants.discard(at)
-                self._empty.add(at)
-                return True
-            env.rows[at] = (None,) * len(table.columns)
+                self._plan.none = "no matching row in const table"
+            env.rows[at] = await evaluated(self._run, lambda: missing_row(joined, at, env))
         return True
-
-    def _constant_path(self, at: int) -> AccessPath | None:
-        """The path to the only row of a table, by constants and the rows of constant tables."""
-        joined, table = self._joined, self._joined.table(at)
-        values = {
-            each.column
-            for each in joined.equalities(at)
-            if each.needs <= self._constants and not (each.null_safe or each.outer)
-        }
-        if not any(each.definition.unique and values >= set(each.definition.columns) for each in table.indexes):
-            return None
-        request = self._request(at)
-        plan = request if isinstance(request, AccessPlan) else choose_access(request)
-        return plan.path if isinstance(plan.path, AccessPath) and plan.path.access == "const" else None
 
     def _request(self, at: int) -> AccessRequest | AccessPlan:
         joined = self._joined
@@ -195,6 +184,7 @@ class JoinPlanner:
             touched=joined.touched(at),
             view=self._view,
             whole_rows=at in joined.changed,
+            deletes=joined.changed.get(at) == set(),
             pushes=self._run.pushes,
         )
 
@@ -301,10 +291,12 @@ class JoinPlanner:
 
     def _first(self, positions: Sequence[Position], order: Order, *, sorted_later: bool) -> AccessPlan:
         """The access to the first table, in the wanted order where that is cheaper."""
-        first = positions[0]
+        first, joined = positions[0], self._joined
         request = first.table.request
         assert request is not None
-        named = None if order.columns is None else [each for each in order.columns if each[0] not in self._constants]
+        if request.deletes and first.lookup is None and first.table.scan is not None:
+            return access_by(request, first.table.scan)
+        named = None if order.columns is None else deciding_columns(order.columns, positions, self._constants, joined)
         simple = named is not None and all(at == first.at for at, _, _ in named)
         if sorted_later or not simple:
             limit = None if order.columns or order.columns is None else order.limit
@@ -441,7 +433,8 @@ class JoinPlanner:
         index = table.loose_index(compared)
         assert index is not None
         assert table.request is not None
-        step.access = access_by(table.request, index_scan(table.request, index))
+        ranges = [each for each in table.ranges if each.path.index is index and table.is_range]
+        step.access = access_by(table.request, next(iter(ranges), index_scan(table.request, index)))
         known.add(step.at)
         step.filters = [*self._now(source, set(self._constants) | {step.at}), *step.filters]
         distinct = [(step.at, column) for column in index.definition.columns[: len(compared)]]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from chatsim.innodb.sql.executor.fixed_values import FixedValues
 from chatsim.innodb.sql.expressions import Function, Scope
 from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
 from chatsim.innodb.sql.optimizer.equalities import implied
@@ -107,6 +109,12 @@ class JoinedTables:
         if key not in self._conditions:
             self._conditions[key] = Conditions(self.scope, at, known, self.conjuncts(at))
         return self._conditions[key]
+
+    @cached_property
+    def fixed(self) -> FixedValues:
+        """The columns that have to equal constants, and the conditions on these alone."""
+        free = [at for at in range(self.count) if self.nest_of(at) is None]
+        return FixedValues(self.scope, (self.conditions(at, ()) for at in free), [*self.wanted, *self._implied])
 
     def is_single_row(self, at: int) -> bool:
         """Whether the conditions name the value of a unique key of a table."""

@@ -8,6 +8,8 @@ found, deleted in the order of their keys.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -70,8 +72,10 @@ class _MultiTable:
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
         self.names = Names(self.clause, self.scope, find, query, merges_within=False)
         self.names.resolve_joins()
+        own = len(self.clause.tables)
         joiner = SubqueryJoiner(self.clause, self.names, find, query, merges=False)
         wanted = joiner.resolved(conjuncts(node.args.get("where")))
+        self._inner = [table for _, table in self.scope.tables[own:]]
         self.joined = JoinedTables(self.scope, self.clause, [*wanted, *self.clause.wanted])
         self.joined.buffers = False
         self.locking = Locking.of(exp.Select(), self.clause)
@@ -94,7 +98,7 @@ class _MultiTable:
         called, table = self.scope.tables[at]
         if isinstance(table, Derived) or self.clause.called[at] is None:
             raise database_error(1288, f"The target table {called} of the {self._word} is not updatable")
-        inner = [other for each in self.scope.subqueries for other in each.query.direct_tables]
+        inner = [*self._inner, *(other for each in self.scope.subqueries for other in each.query.direct_tables)]
         if table in inner or (self._alone and table in self._direct):
             raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
         self.joined.changed[at] = set()
@@ -114,10 +118,6 @@ class _MultiTable:
             mode: Mode | None = "X" if at in self.joined.changed else own or run.mode
             found.append(Reading(mode, None if mode else view, policy))
         return found
-
-    def join(self, run: Execution, env: Env) -> Join:
-        """An execution of the join."""
-        return Join(self.joined, run, env, self.readings(run), run.rows.trx.view)
 
     def is_read_once(self, at: int) -> bool:
         """Whether no other of the tables is the same."""
@@ -157,23 +157,41 @@ class MultiTableUpdate(_MultiTable):
             self.assignments[at] = compile_assignments(self.scope, self.joined.table(at), by_table[at])
         for at, assignments in self.assignments.items():
             self.joined.changed[at] = {column for column, _ in assignments}
+        self._check_keys()
         self.written = {
             at: self.joined.table(at).changed_with({column for column, _ in assignments})
             for at, assignments in self.assignments.items()
         }
 
+    def _check_keys(self) -> None:
+        """Raise a `DatabaseError` if a table is changed by two names, and its rows might move."""
+        for first, second in combinations(sorted(self.assignments), 2):
+            table = self.joined.table(first)
+            written = self.joined.changed[first] | self.joined.changed[second]
+            if table is self.joined.table(second) and written & self._places(table):
+                one, other = (self.scope.tables[at][0] for at in (first, second))
+                message = "Primary key/partition key update is not allowed since the table is updated both as"
+                raise database_error(1706, f"{message} '{one}' and '{other}'.")
+
+    def _places(self, table: Table) -> set[int]:
+        """The columns that say where a row of a table is: of the primary key, and of its partitions."""
+        own = set() if table.hidden is not None else {*table.clustered.definition.columns}
+        return own | (set() if table.partitioning is None else {*table.partitioning.columns})
+
     async def run(self, run: Execution) -> Answer:
         """Change rows."""
         env = run.env(self.joined.count)
-        join, changes = self.join(run, env), RowChanges(run, ignore=self.ignore)
+        readings, changes = self.readings(run), RowChanges(run, ignore=self.ignore)
+        join = Join(self.joined, run, env, readings, run.rows.trx.view)
         plan = await join.plan(Order())
-        first = self.first_read(plan)
-        immediate = first if first in self.assignments and self._is_safe(plan, first) else None
+        immediate = self._changed_at_once(plan, run, readings)
         noted: dict[int, dict[int, tuple[Hit, tuple[Value, ...]]]] = {at: {} for at in self.assignments}
         done: Hit | None = None
 
         async def found() -> bool:
             nonlocal done
+            if immediate is not None and (hit := join.hits[immediate]) is not None and hit.semi_consistent:
+                return False  # it is waited for, and found again
             for at, assignments in self.assignments.items():
                 hit = join.hits[at]
                 if hit is None or id(hit.record) in noted[at] or (at == immediate and hit is done):
@@ -201,6 +219,15 @@ class MultiTableUpdate(_MultiTable):
                     await changes.update(self.joined.table(at), hit.record, hit.record.row, row, self.written[at])
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
+
+    def _changed_at_once(self, plan: JoinPlan, run: Execution, readings: list[Reading]) -> int | None:
+        """The table whose rows are changed as they are found. The first table is read semi-consistently."""
+        first = self.first_read(plan)
+        if first not in self.assignments:
+            return None
+        if not run.rows.trx.locks_gaps:
+            readings[first] = replace(readings[first], semi_consistent=True)
+        return first if self._is_safe(plan, first) else None
 
     def _changed(self, assignments: Assignments, table: Table, env: Env, run: Execution, at: int) -> tuple[Value, ...]:
         number = run.answer.affected + 1
@@ -250,8 +277,8 @@ class MultiTableDelete(_MultiTable):
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""
-        env = run.env(self.joined.count)
-        join, changes = self.join(run, env), RowChanges(run, ignore=self.ignore)
+        env, view = run.env(self.joined.count), run.rows.trx.view
+        join, changes = Join(self.joined, run, env, self.readings(run), view), RowChanges(run, ignore=self.ignore)
         plan = await join.plan(Order())
         first = self.first_read(plan)
         immediate = first if first in self._targets and self.is_read_once(first) else None

@@ -153,11 +153,14 @@ class Trigger:
                 raise NotImplementedError(f"the model's SQL has no {step.node.sql('mysql')} in a trigger")
             found = self._bound[id(step)] = statement, arguments
         statement, arguments = found
-        if statement.writes and table in statement.tables[:1]:
-            message = f"Can't update table '{table.name}' in stored function/trigger because it is already used"
+        if statement.writes and any(each in run.used for each in statement.tables[:1]):
+            message = (
+                f"Can't update table '{statement.tables[0].name}' in stored function/trigger because it is already used"
+            )
             raise database_error(1442, f"{message} by statement which invoked this stored function/trigger.")
         session, last = run.session, run.session.last_insert_id
-        within = Execution(session, run.rows.locking_duplicates(statement.duplicates), _values(arguments, rows))
+        duplicates, used = run.rows.locking_duplicates(statement.duplicates), [*run.used, *statement.tables]
+        within = Execution(session, duplicates, _values(arguments, rows), used=used)
         try:
             answer = await statement.run(within)
         finally:

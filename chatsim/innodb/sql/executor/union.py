@@ -90,7 +90,9 @@ class UnionQuery:
         self, run: Execution, *, outer: Env | None = None, most: int | None = None
     ) -> list[tuple[Value, ...]]:
         """Its rows; see `Query`."""
-        first, second = [await part.read(run, outer=outer) for part in self.parts]
+        first = await self.parts[0].read(run, outer=outer)
+        needless = self._operation is not exp.Union and not first
+        second = [] if needless else await self.parts[1].read(run, outer=outer)
         rows = self._combined(first, second)
         if self.distinct:
             rows = distinct_rows(rows, self.kinds)

@@ -13,6 +13,7 @@ from chatsim.innodb.sql.executor.changes import RowChanges
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, sorted_rows
 from chatsim.innodb.sql.executor.derived import Derived, with_queries
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
+from chatsim.innodb.sql.executor.fixed_values import FixedValues
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
@@ -53,6 +54,7 @@ class _Target:
         wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.filters = [self.scope.compile(each) for each in wanted]
         self.conditions = Conditions(self.scope, 0, (), wanted)
+        self.fixed = FixedValues(self.scope, [self.conditions], wanted)
         order = node.args.get("order")
         by = [self.names.resolve(each.this) for each in order.expressions] if order else []
         down = [bool(each.args.get("desc")) for each in order.expressions] if order else []
@@ -83,6 +85,8 @@ class _Target:
         env = run.env(1)
         limit = limit_value(self.limit, env)
         view = run.rows.trx.view
+        if not await self.fixed.allow(run, env):
+            return
         plan = await evaluated(run, lambda: self.access_plan(env, written, limit, view))
         path = plan.path
         if path is None or limit == 0:

@@ -105,6 +105,7 @@ def request_access(
     intersects: bool = True,
     view: ReadView | None = None,
     whole_rows: bool = False,
+    deletes: bool = False,
     pushes: bool = True,
 ) -> AccessRequest | AccessPlan:
     """The request for the access to a table; a plan without a path if the conditions hold for no row.
@@ -137,6 +138,7 @@ def request_access(
         intersects=intersects,
         forced=hints.forced,
         whole_rows=whole_rows,
+        deletes=deletes,
         pushes=pushes,
         used=used,
     )

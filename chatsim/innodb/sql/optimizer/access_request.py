@@ -48,6 +48,7 @@ class AccessRequest:
         intersects: whether an index merge intersection is allowed.
         forced: whether a scan of the table must be avoided at any cost (FORCE INDEX).
         whole_rows: whether the statement needs the whole row, so that no index is enough.
+        deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
     """
 
@@ -65,6 +66,7 @@ class AccessRequest:
     intersects: bool
     forced: bool
     whole_rows: bool = False
+    deletes: bool = False
     pushes: bool = True
     used: frozenset[int] | None = None
 

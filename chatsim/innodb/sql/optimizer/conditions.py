@@ -14,6 +14,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
+from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
@@ -180,6 +181,7 @@ class Conditions:
         self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = self._all(self.conjuncts)
+        self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
 
     def _all(self, nodes: Iterable[Conjunct]) -> _And:
         return _And([part for each in nodes for part in self._parts(each)])
@@ -203,6 +205,8 @@ class Conditions:
     def _not_in(self, node: Conjunct) -> Iterable[_Term]:
         """The term of ``<>`` and NOT IN."""
         if isinstance(node, exp.NEQ):
+            if not isinstance(node.this, exp.Column) and not isinstance(node.expression, exp.Column):
+                return  # an index on an expression is not searched for it
             found = list(self._compared(node.this, "not in", [node.expression]))
             yield from found or self._compared(node.expression, "not in", [node.this])
         elif isinstance(node, exp.Not) and isinstance(node.this, exp.In) and node.this.expressions:
@@ -218,9 +222,9 @@ class Conditions:
                 yield from self._compared(node.this, "in", node.expressions)
             case exp.Or():
                 yield from self._or_terms(node)
-            case exp.Is(expression=exp.Null()):
+            case exp.Is(this=exp.Column(), expression=exp.Null()):  # an index on an expression is not searched for it
                 yield from self._compared(node.this, IS_NULL, [node.expression])
-            case exp.Not(this=exp.Is(expression=exp.Null())):
+            case exp.Not(this=exp.Is(this=exp.Column(), expression=exp.Null())):
                 yield from self._compared(node.this.this, "not null", [])
             case _ if (operator := _OPERATORS.get(type(node))) is not None:
                 found = list(self._compared(node.this, operator, [node.expression]))
@@ -375,7 +379,7 @@ class Conditions:
             rows: how many there are.
             known: columns whose conditions do not count, since an index has answered them.
         """
-        return self._selectivity(self._tree, rows, known)
+        return self._selectivity(self._counted, rows, known)
 
     def _selectivity(self, tree: _ConditionTree, rows: int, known: Collection[int]) -> float:
         match tree:

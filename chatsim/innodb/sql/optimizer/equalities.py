@@ -11,11 +11,14 @@ from itertools import combinations
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Scope
+from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import Text
 
-__all__ = ["implied"]
+__all__ = ["IMPLIED", "implied"]
 
-_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In)
+_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not)
+IMPLIED = "implied"
+"""Marks a condition that follows from others, in its ``meta``: ranges are made of it, and no fewer rows expected."""
 
 
 def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Expr] = ()) -> list[exp.Expr]:
@@ -56,12 +59,14 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
     for each in conditions:
         if not isinstance(each, _COMPARISONS):
             continue
-        named = list(each.find_all(exp.Column))
-        if len(named) != 1 or named[0].parent is not each or _key(scope, named[0]) not in keys:
+        named = {_key(scope, part) for part in each.find_all(exp.Column)}
+        if len(named) != 1 or not named <= set(keys) or each.find(SubqueryValue, OuterValue, exp.Is):
             continue
         for other in columns:
-            if _key(scope, other) != _key(scope, named[0]):
-                yield each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
+            if _key(scope, other) not in named:
+                found = each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
+                found.meta[IMPLIED] = True
+                yield found
 
 
 def _equalities(conditions: Iterable[exp.Expr]) -> Iterable[tuple[exp.Expr, exp.Expr]]:

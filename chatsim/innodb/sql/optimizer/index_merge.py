@@ -180,6 +180,8 @@ class IndexMerges:
         """The range searches of all indexes for one side; they read keys alone."""
         found = []
         for index in self._indexes:
+            if index.definition.descending & set(index.definition.columns):
+                continue  # the server merges no index with a column in descending order
             if (spans := ranges_of(side.by_index.get(index))) is not None:
                 ranges, parts = spans
                 rows = sum(estimated_rows(index, each) for each in ranges)
@@ -236,6 +238,8 @@ def _is_rowid_ordered(path: AccessPath) -> bool:
     definition = path.index.definition
     if definition.clustered:
         return True
+    if definition.descending & set(definition.columns):
+        return False
     span, *others = path.ranges
     low, high, count = span.low or (), span.high or (), len(definition.columns)
     return not others and len(low) >= count and low[:count] == high[:count]

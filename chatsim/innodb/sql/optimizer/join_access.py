@@ -166,14 +166,20 @@ class TableEstimate:
             return
         assert request is not None
         self.rows = float(request.rows)
-        self.ranges = range_candidates(request)
-        scan = cheapest_scan(request)
+        reading = self._reading
+        self.ranges = range_candidates(reading)
+        scan = cheapest_scan(reading)
         below = scan.cost if scan.path.access == "index" else avoided_scan_cost(request, scan)
-        best = best_range_or_merge(request, self.ranges, below)
-        self.scan = best or scan
+        best = best_range_or_merge(reading, self.ranges, below)
+        self.scan = self._read_whole(best) if best is not None else cheapest_scan(request)
         self.is_range = best is not None
         self.found = float(best.rows) if best is not None else self.rows
         self.scan_cost = best.read_cost if best is not None else request.page_reads.whole
+
+    @property
+    def whole_cost(self) -> float:
+        """The cost of reading the whole table: with a forced index, a page for each row."""
+        return PAGE * (1 + self.rows) if self.request is not None and self.request.forced else self.scan_cost
 
     @cached_property
     def const_filter(self) -> float:
@@ -185,14 +191,26 @@ class TableEstimate:
         assert self.scan is not None
         return _single(min(filtered_rows(self.request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0))
 
+    @cached_property
+    def _reading(self) -> AccessRequest:
+        """The request as its costs are estimated: a covering index counts, even if the rows are going to be deleted."""
+        assert self.request is not None
+        return replace(self.request, whole_rows=False) if self.request.deletes else self.request
+
+    def _read_whole(self, candidate: Candidate[AccessPath | Merge]) -> Candidate[AccessPath | Merge]:
+        """A range as it is read."""
+        path = candidate.path
+        assert self.request is not None
+        if isinstance(path, AccessPath) and path.covering and not self.request.covers(path.index):
+            return replace(candidate, path=replace(path, covering=False))
+        return candidate
+
     @property
     def covered(self) -> bool:
         """Whether an index has all columns that are read."""
-        request = self.request
-        if request is None:
+        if self.request is None:
             return False
-        reading = replace(request, whole_rows=False)
-        return any(reading.covers(each, entry=True) for each in request.indexes)
+        return any(self._reading.covers(each, entry=True) for each in self.request.indexes)
 
     def loose_index(self, columns: frozenset[int]) -> Index | None:
         """A covering index that begins with some columns."""
@@ -240,10 +258,16 @@ class TableEstimate:
         if unique:
             return LookupCost(lookup, 1.0, PAGE)
         outer = any(each.outer for each in lookup.equalities)
-        if not lookup.needs and not outer and (counted := counted_ref(request, self.ranges, index)) is not None:
+        if not lookup.needs and not outer and self._range_uses_more(index, len(parts)):
+            return None
+        if not lookup.needs and not outer and (counted := counted_ref(self._reading, self.ranges, index)) is not None:
             return LookupCost(lookup, float(counted.rows), counted.read_cost)
         rows = self.table.statistics.rows_per_key(index, len(parts))
-        return LookupCost(lookup, rows, ref_cost(request, index, rows))
+        return LookupCost(lookup, rows, ref_cost(self._reading, index, rows))
+
+    def _range_uses_more(self, index: Index, parts: int) -> bool:
+        """Whether a range of an index uses more of its columns than that many."""
+        return any(each.path.index is index and each.parts > parts for each in self.ranges)
 
     @property
     def _range_columns(self) -> set[int]:

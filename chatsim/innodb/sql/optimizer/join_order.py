@@ -352,7 +352,7 @@ def _scan_cost(table: TableEstimate, rows: float, *, buffers: bool) -> tuple[flo
     left = table.found * table.const_filter
     if table.is_range:
         return rows * (table.scan_cost + (table.found - left) * ROW), left
-    once = table.scan_cost + (table.rows - left) * ROW
+    once = table.whole_cost + (table.rows - left) * ROW
     return (once if buffers else rows * once), left
 
 
@@ -369,5 +369,7 @@ def _distinct(prefix: tuple[Position, ...], needs: frozenset[int]) -> float:
 def _depends(table: TableEstimate) -> frozenset[int]:
     """The tables by whose rows it could be looked up."""
     indexed = {column for index in table.table.indexes for column in index.definition.columns}
-    keyed = (each.needs for each in table.equalities if each.column in indexed or table.request is None)
+    known = {each.column for each in table.equalities if not each.needs}  # what equals a constant is looked up by it
+    usable = (each for each in table.equalities if each.column in indexed or table.request is None)
+    keyed = (each.needs for each in usable if each.column not in known)
     return frozenset[int]().union(*keyed) - {table.at}

@@ -73,7 +73,7 @@ class Enumeration(_Numbered):
             raise UnusableError
         if not isinstance(value, str | bytes):
             return as_number(value)
-        return _position(self.members, as_text(value), self.collation)
+        return _position(self.members, as_text(value), self.collation) or 0  # 0 is what no member is stored as
 
     @property
     def key_size(self) -> int:

@@ -93,7 +93,7 @@ RULES = {
     "nothing is read where conditions contradict each other in an index or an equality": [
         ("SELECT * FROM t WHERE id > 20 AND id < 20", "no matching row in const table"),
         ("SELECT * FROM t WHERE k = NULL", "no matching row in const table"),
-        ("SELECT * FROM t WHERE v = 'a' AND v = 'b'", "no matching row in const table"),
+        ("SELECT * FROM t WHERE v = 'a' AND v = 'b'", "Impossible WHERE"),
         ("SELECT * FROM t WHERE v > 'b' AND v < 'b'", "t | ALL | Using where"),
         ("SELECT * FROM t USE INDEX (uu) WHERE id > 20 AND id < 20", "t | ALL | Using where"),
     ],

@@ -1,0 +1,85 @@
+"""The tables of a join that can have only one row, by constants. They are read before the plan is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from chatsim.innodb.sql.optimizer.access_path import choose_access
+from chatsim.innodb.sql.optimizer.plan import AccessPlan
+from chatsim.innodb.storage.column_types import UnusableError
+from chatsim.innodb.storage.scan import AccessPath, Range
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.joined_tables import JoinedTables
+    from chatsim.innodb.sql.expressions import Env
+    from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["constant_path", "missing_row", "row_path"]
+
+
+def constant_path(
+    joined: JoinedTables,
+    at: int,
+    constants: Collection[int],
+    env: Env,
+    request_of: Callable[[int], AccessRequest | AccessPlan],
+) -> AccessPath | None:
+    """The path to the only row of a table, by constants and the rows of constant tables.
+
+    Args:
+        joined: the joined tables.
+        at: the number of the table.
+        constants: the numbers of the constant tables.
+        env: has their rows.
+        request_of: gives the request for the access to a table; a plan without a path if it can have no row.
+    """
+    values = {
+        each.column
+        for each in joined.equalities(at)
+        if each.needs <= set(constants) and not (each.null_safe or each.outer)
+    }
+    if not any(each.definition.unique and values >= set(each.definition.columns) for each in joined.table(at).indexes):
+        return None
+    request = request_of(at)
+    if isinstance(request, AccessPlan):
+        return row_path(joined, at, constants, env)
+    plan = choose_access(request)
+    return plan.path if isinstance(plan.path, AccessPath) and plan.path.access == "const" else None
+
+
+def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env) -> AccessPath | None:
+    """The path to the row of a unique key whose values are given, though other conditions exclude this row.
+
+    None if there is no such key, or if a column is compared with NULL: then the server reads nothing.
+    """
+    table, conditions = joined.table(at), joined.conditions(at, constants)
+    if table.partitioning is not None or conditions.column_ranges(env) is None:
+        return None
+    keys: dict[int, object] = {}
+    for each in conditions.equalities():
+        value = None if each.null_safe or each.outer else each.value(env)
+        try:
+            key = None if value is None else table.columns[each.column].type.sought(value, "=")
+        except UnusableError:
+            continue
+        if key is not None:
+            keys.setdefault(each.column, key)
+    for index in table.indexes:
+        definition = index.definition
+        if definition.unique and definition.columns and set(definition.columns) <= keys.keys():
+            values = tuple(index.own_part(part, keys[column]) for part, column in enumerate(definition.columns))
+            covering = definition.clustered or joined.touched(at) <= set(definition.place)
+            return AccessPath(table, index, [Range(values, values, exact=True)], covering=covering, access="const")
+    return None
+
+
+def missing_row(joined: JoinedTables, at: int, env: Env) -> tuple[Value, ...]:
+    """What stands for the missing row of a constant table: NULLs, but for columns that have to equal constants."""
+    row: list[Value] = [None] * len(joined.table(at).columns)
+    if joined.nest_of(at) is None:
+        for each in joined.equalities(at):
+            if not (each.needs or each.outer or each.null_safe):
+                row[each.column] = each.value(env)
+    return tuple(row)

@@ -1,0 +1,98 @@
+"""Conditions that can be checked before any table is read, with the values that columns have to equal.
+
+In the server: ``optimize_cond``, which puts constants in place of columns that equal them, and evaluates what has no
+column then, also a subquery. If that is false, no table of the statement is locked ("Impossible WHERE").
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
+from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
+from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.storage.column_types import BadValueError, Decimals, Integer, Text
+
+if TYPE_CHECKING:
+    from chatsim.innodb.sql.executor.execution import Execution
+    from chatsim.innodb.storage.column_types import ColumnType
+    from chatsim.innodb.storage.values import Value
+
+__all__ = ["FixedValues"]
+
+_PUT = (Integer, Decimals, Text)
+"""The types of columns in whose place a constant is put."""
+
+
+class FixedValues:
+    """The columns that have to equal constants, and the conditions on these alone.
+
+    Args:
+        scope: names the tables.
+        tables: the conditions on each of the tables whose rows must meet them, when no row is known.
+        conditions: the conditions, which must all be true.
+    """
+
+    def __init__(self, scope: Scope, tables: Iterable[Conditions], conditions: Collection[exp.Expr]) -> None:
+        self._scope = scope
+        self._equal: list[tuple[int, int, Function]] = []
+        self._computed: set[tuple[int, int]] = set()  # by a subquery, and never NULL: only NULL is put for these
+        sources: dict[int, tuple[int, int]] = {}
+        for at, equalities in ((table.at, table.equalities()) for table in tables):
+            for each in equalities:
+                kind = scope.tables[at][1].columns[each.column].type
+                if isinstance(kind, _PUT) and not (each.needs or each.outer or each.null_safe):
+                    self._equal.append((at, each.column, each.value))
+                    if isinstance(each.node, SubqueryValue) and not scope.tables[at][1].columns[each.column].nullable:
+                        self._computed.add((at, each.column))
+                    sources[id(each.node.parent)] = at, each.column
+        fixed = {(at, column) for at, column, _ in self._equal}
+        times = Counter((at, column) for at, column, _ in self._equal)
+        found = (each for each in conditions if self._named(each) <= fixed and _is_constant(each))
+        self._conditions = [scope.compile(each) for each in found if times[sources.get(id(each), (-1, -1))] != 1]
+
+    def _named(self, node: exp.Expr) -> set[tuple[int, int]]:
+        return {self._scope.column(each) for each in node.find_all(exp.Column)}
+
+    async def allow(self, run: Execution, env: Env) -> bool:
+        """Whether no condition is false with these values. Raises a `DatabaseError`."""
+        if not self._conditions:
+            return True
+        before = list(env.rows)
+        try:
+            for at, table in enumerate(self._scope.tables):
+                env.rows[at] = (None,) * len(table[1].columns)
+            for at, column, function in self._equal:
+                value = await evaluated(run, lambda function=function: function(env))  # type: ignore[misc]
+                if value is not None and (at, column) in self._computed:
+                    return True
+                kind = self._scope.tables[at][1].columns[column].type
+                if isinstance(kind, Text) and not isinstance(value, str | bytes | None):
+                    return True  # they are compared as numbers, so the column may have other values
+                value = self._stored(kind, value)
+                env.rows[at] = (*env.rows[at][:column], value, *env.rows[at][column + 1 :])
+            return await all_hold(run, self._conditions, env)
+        finally:
+            env.rows[:] = before
+
+    def _stored(self, kind: ColumnType, value: Value) -> Value:
+        """A value as a column has it, if it can have it."""
+        if value is None:
+            return None
+        try:
+            stored = kind.store(value)
+        except BadValueError:
+            return value
+        return stored if compare(stored, value, kind) == 0 else value
+
+
+def _is_constant(node: exp.Expr) -> bool:
+    """Whether a condition on constants has one value for the statement: it uses no query around it, nor chance."""
+    if any(each.args.get("references") for each in node.find_all(SubqueryValue)):
+        return False
+    return not node.find(OuterValue, exp.Parameter, exp.SessionParameter, exp.Anonymous, exp.Rand, exp.Uuid)
