@@ -162,7 +162,7 @@ def test_a_catch_up_gives_a_result_with_its_rows(mysql_url, schemas):
     real = chatsim.run(chatsim.catchup(**parameters))
     modelled, again = (chatsim.run(chatsim.catchup(world=world, **parameters)) for world in ("model", chatsim.Model()))
     assert isinstance(real, chatsim.Result)
-    assert re.search(r"bulk user_version +0\.0 +0 +not tested ", repr(real))
+    assert re.search(r"bulk user_version +0\.00 +0 +not tested ", repr(real))
     assert modelled.rows() == again.rows()
     assert [(row["world"], row["verdict"]) for row in real.rows() + modelled.rows()] == [
         ("mysql", "not tested"),

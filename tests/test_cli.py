@@ -182,7 +182,7 @@ def test_mysql_shows_which_one_would_be_used(mysql_url):
     assert result.exit_code == 0
     first, *others = result.stdout.splitlines()
     assert first == f"* url        {without_password(mysql_url)}"
-    assert [line.split()[1] for line in others[:3]] == ["container", "path", "unpacked"]
+    assert [line.split()[1] for line in others[:4]] == ["background", "container", "path", "unpacked"]
 
 
 def test_mysql_clean_drops_what_nobody_holds_and_nothing_else(mysql_url):

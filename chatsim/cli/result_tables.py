@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.cli.tables import UNKNOWN, Column, print_fitting
 from chatsim.experiments.checks import Word
+from chatsim.experiments.tables import in_digits
 from chatsim.experiments.variant import verdict_words
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def print_result_table(result: Result, *, wide: bool) -> None:
     columns = []
     for name, heading in result.shown.items():
         number = any(isinstance(row.get(name), int | float) for row in rows)
-        columns.append(_column(heading, (_cell(name, row) for row in rows), number=number, wraps=name == "verdict"))
+        cells = ("" if name in said else _cell(name, row) for row, said in zip(rows, result.said_above(), strict=True))
+        columns.append(_column(heading, cells, number=number, wraps=name == "verdict"))
     untested = dict.fromkeys(row["why"] for row in rows if row.get("verdict") == Word.NOT_TESTED)
     caption = "\n".join([*(f"Not tested: {why}." for why in untested), result.conditions()])
     print_fitting(columns, title=result.title, caption=caption, wide=wide)
@@ -57,5 +59,5 @@ def _cell(name: str, row: dict[str, object]) -> str:
     if value is None:
         return UNKNOWN
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:,.2f}"
+        return in_digits(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

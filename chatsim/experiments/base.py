@@ -40,6 +40,7 @@ class Experiment(ABC):
             was tested under one of them at least.
         totals: the columns that are added up over repetitions, such as counts of what went wrong. Of the others there
             is a mean.
+        shared: by column of a variant's key, the measures that do not depend on it.
         explained: what the notes of a result explain, as the help of an option; empty if there are none.
         shown: the columns that are shown, with their headings.
 
@@ -52,6 +53,7 @@ class Experiment(ABC):
     judged: ClassVar[tuple[str, str] | tuple[()]] = ()
     circumstances: ClassVar[tuple[str, ...]] = ()
     totals: ClassVar[tuple[str, ...]] = ()
+    shared: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     explained: ClassVar[str] = ""
     shown: ClassVar[Mapping[str, str]]
 
@@ -111,7 +113,9 @@ class Experiment(ABC):
         only = {
             each.name: each.when.rows(self) for each in parameters(self) if each.when and not each.when.always(self)
         }
-        return Result(config, self.title, self.setting(), self.shown, self.draw, self.totals, only, units(self))
+        return Result(
+            config, self.title, self.setting(), self.shown, self.draw, self.totals, only, units(self), self.shared
+        )
 
     async def run(self, world: World, result: Result, progress: Progress | None = None) -> None:
         """Clear ``result``, and measure everything in a world, as often as `repeats` says.

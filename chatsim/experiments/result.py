@@ -36,6 +36,7 @@ class Result:
         totals: the measures that are added up over repetitions. Of the others there is a mean with an interval.
         only: for a parameter that does something in some rows only, the columns that say so, with their values there;
             no column if it does nothing in any.
+        shared: by column of a variant's key, the measures that do not depend on it: a table shows them once.
         units: the units of parameters, as they are added to the names of their columns.
         environment: the world with what things cost in it, the machine with its other load, the software, the command.
         variants: what was compared, each with its repetitions so far.
@@ -51,6 +52,7 @@ class Result:
     totals: Collection[str] = ()
     only: Mapping[str, Mapping[str, Collection[object]]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, Collection[str]] = field(default_factory=dict)
     environment: dict[str, object] = field(default_factory=dict)
     variants: list[Variant] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
@@ -146,6 +148,20 @@ class Result:
                 found |= {f"{name}_low": low, f"{name}_high": high}
         return found
 
+    def said_above(self) -> list[set[str]]:
+        """For each row, the measures that a row above has said, since they do not depend on what differs."""
+        seen: set[tuple[object, ...]] = set()
+        found = []
+        for variant in self.variants:
+            said: set[str] = set()
+            for column, names in self.shared.items():
+                others = (column, *(value for name, value in variant.key.items() if name != column))
+                if others in seen:
+                    said.update(names)
+                seen.add(others)
+            found.append(said)
+        return found
+
     @property
     def repeated(self) -> str | None:
         """How often everything was measured, in words; None if once."""
@@ -204,15 +220,28 @@ class Result:
     def __repr__(self) -> str:
         if not self.variants:
             return "nothing was measured"
-        table = self.table().round(2)
-        text = table.astype(object).where(table.notna(), "–").to_string(index=False)
+        text = self._cells().to_string(index=False)
         return "\n".join([text, self.conditions(), *(f"Warning: {each}" for each in self.warnings)])
+
+    def _cells(self) -> pd.DataFrame:
+        """The table as texts."""
+        table = self.table()
+        cells = table.astype(object).where(table.notna(), "–")
+        for name in table.select_dtypes("float"):
+            cells[name] = [each if isinstance(each, str) else tables.in_digits(each) for each in cells[name]]
+        for at, blank in enumerate(self._blank()):
+            cells.loc[cells.index[at], blank] = ""
+        return cells
+
+    def _blank(self) -> list[list[str]]:
+        """For each row, the headings under which nothing is shown, since a row above says it."""
+        return [[self.shown[name] for name in self.shown if name in said] for said in self.said_above()]
 
     def _repr_html_(self) -> str:
         if not self.variants:
             return "<p>nothing was measured</p>"
         warned = "".join(f"<p><b>Warning: {escape(each)}</b></p>" for each in self.warnings)
-        return f"{tables.html(self.table())}<p><small>{self.conditions()}</small></p>{warned}"
+        return f"{tables.html(self.table(), blank=self._blank())}<p><small>{self.conditions()}</small></p>{warned}"
 
     def save(self, directory: Path | str) -> Path:
         """Write the result into a folder, which is created if needed. Returns the folder. `chatsim.load` reads it.

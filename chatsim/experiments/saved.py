@@ -143,6 +143,7 @@ def load(directory: Path | str) -> Result:
             experiment.totals,
             saved["only"],
             units(experiment),
+            experiment.shared,
             environment=json.loads((home / _ENVIRONMENT).read_text(encoding="utf-8")),
             notes={path.stem.partition("-")[2]: path.read_text(encoding="utf-8")[:-1] for path in _notes(home)},
         )

@@ -51,6 +51,20 @@ def test_it_prints_a_table_with_its_conditions():
     assert "page size 5" in result.stdout
 
 
+def test_each_cost_is_printed_once_whoever_writes():
+    given = ("--what", "history", "--strategies", "keyset", "--depths", "first", "--writers", "none,inserts,all")
+    result = pages(*MODEL, "--wide", *given)
+    lines = [line.split("│")[1:-1] for line in result.stdout.splitlines() if line.startswith("│")]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    assert [line[3] for line in cells] == ["none", "inserts", "all"]
+    first, *others = ([*line[5:7], *line[9:]] for line in cells)
+    assert all(first)
+    assert others == [[""] * len(first)] * 2
+    assert {row["index_reads"] for row in rows(pages(*MODEL, "--json", *given))} == {int(first[0])}, (
+        "JSON has it in each"
+    )
+
+
 def test_a_strategy_that_must_pass_and_does_not_is_exit_status_1():
     result = pages(*MODEL, "--what", "history", "--strategies", "keyset,by_time", "--must-pass", "by_time,keyset")
     assert result.exit_code == 1

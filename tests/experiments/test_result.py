@@ -165,13 +165,22 @@ def test_the_html_shows_the_table_and_the_conditions():
         assert word in html
 
 
+def test_measures_that_do_not_depend_on_what_differs_are_shown_once():
+    shared = {"pattern": ("p50_ms",)}
+    twins = [variant([operation(0, 1)], pattern=each) for each in ("same_pair", "strangers")]
+    shown = dataclasses.replace(result(*twins), shared=shared)
+    assert shown.said_above() == [set(), {"p50_ms"}]
+    assert (repr(shown).count("50.5"), shown._repr_html_().count("50.5")) == (1, 1)
+    assert repr(dataclasses.replace(shown, shared={})).count("50.5") == 2
+
+
 def test_the_text_shows_the_table_and_the_conditions():
     *table, conditions = repr(latencies()).splitlines()
     assert conditions == latencies().conditions()
     assert len(table) == 2
     assert table[0].split()[:4] == ["strategy", "pattern", "verdict", "ok/s"]
     assert table[1].split()[:4] == ["mine", "same_pair", "unsafe", "50.0"]
-    assert table[1].split()[4:8] == ["50.5", "0.0", "0.0", "–"], "what is not known is a dash"
+    assert table[1].split()[4:8] == ["50.5", "0.00", "0.00", "–"], "what is not known is a dash"
 
 
 def test_what_is_known_of_no_variant_or_of_some_only_is_a_dash():

@@ -1,5 +1,6 @@
 """Tables: their columns have types, the important ones come first; texts are on the left, and `unsafe` is marked."""
 
+import math
 import re
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from chatsim.experiments.catchup.experiment import CatchUp
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.parameters import units
-from chatsim.experiments.tables import html, summary
+from chatsim.experiments.tables import html, in_digits, summary
 from chatsim.experiments.talk.experiment import Talk
 
 
@@ -44,6 +45,32 @@ def test_units_are_in_the_names_of_parameters():
     assert units(Talk()) == {"pause": "s", "down": "s", "patience": "s"}
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0.00"),
+        (0.004, "0.00"),
+        (0.256, "0.26"),
+        (9.996, "10.0"),
+        (12.34, "12.3"),
+        (99.96, "100"),
+        (1_234.5, "1,230"),
+        (1_234_567.0, "1,230,000"),
+        (-45_678.0, "-45,700"),
+        (math.inf, "inf"),
+    ],
+)
+def test_of_a_measured_number_three_digits_count(value, shown):
+    assert in_digits(value) == shown
+
+
+def test_what_a_row_above_has_said_is_left_blank():
+    table = pd.DataFrame({"way": ["one", "two"], "ms": [1.234, 1.234]})
+    text = html(table, blank=[[], ["ms"]])
+    assert text.count("1.23") == 1
+    assert html(table).count("1.23") == 2
+
+
 def test_nothing_is_an_empty_table():
     assert summary([], ("a",), {}).empty
 
@@ -61,5 +88,5 @@ def test_texts_are_on_the_left_and_verdicts_that_are_not_safe_are_marked():
     assert "color" in styles(page, "errors")
     assert re.search(r"\.col0 \{\s*text-align: left;", page)
     assert not re.search(r"\.col1 \{\s*text-align: left;", page)
-    assert "1,234.57" in page
+    assert "1,230" in page
     assert "–" in page

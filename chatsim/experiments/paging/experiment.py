@@ -93,6 +93,9 @@ class Pages(Experiment):
     judged = ("strategy", "strategies")
     circumstances = ("existing", "depth", "writers")
     totals = ("skipped", "repeated", "disordered")
+    shared: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "writers": ("index_reads", "p50_ms", "messages_per_s", "bytes", "stack_per_s")
+    }
     explained = "Show how each page was read, and what the strategy by_activity costs whoever writes."
     shown: ClassVar[Mapping[str, str]] = {
         "strategy": "strategy",
@@ -185,15 +188,18 @@ class Pages(Experiment):
                                 {"existing": size, "depth": depth, "writers": writers},
                                 each,
                                 walks[strategy.name, writers],
+                                steps=each.history if at == 0 else (),
                             )
                             for strategy in self.chosen
                             for depth, each in found
                             if each.strategy.name == strategy.name
-                            for writers in self.writers
+                            for at, writers in enumerate(self.writers)
                         )
                     )
 
-    def _variant(self, world: World, key: dict[str, object], measured: _Measured, walked: Walk) -> Variant:
+    def _variant(
+        self, world: World, key: dict[str, object], measured: _Measured, walked: Walk, steps: Sequence[Operation]
+    ) -> Variant:
         name = measured.strategy.name
         return Variant(
             key={"strategy": name, **key},
@@ -205,7 +211,7 @@ class Pages(Experiment):
                 "disordered": len(walked.disordered),
             },
             verdict=walked.verdict(),
-            operations=measured.history,
+            operations=steps,
             window_s=measured.seconds,
         )
 
