@@ -108,11 +108,11 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
     if said.temporary:
         ddl.create_table(node, session.temporary, session.tables, session)()
         session.note_temporary(made=True)
-        return Answer()
+        return Answer(warnings=ddl.deprecations(said.items))
     await change_definitions(
         session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session.tables, session))
     )
-    return Answer()
+    return Answer(warnings=ddl.deprecations(said.items))
 
 
 def _exists(name: str) -> DatabaseError:
@@ -170,13 +170,13 @@ def _new_table(session: StatementContext, name: str, change: Change) -> Change:
 
 
 async def _alter(name: str, actions: list[object], options: dict[str, str], session: StatementContext) -> Answer:
-    engine, answer = session.engine, Answer()
+    engine, answer = session.engine, Answer(warnings=ddl.deprecations(actions))
     if name in session.temporary:
         alteration = ddl.alter_table(session.temporary[name], actions, options, session.tables, session)
         if alteration.rename:
             raise unsupported("RENAME of a temporary table")
         alteration.change()
-        return Answer(affected=alteration.affected)
+        return Answer(affected=alteration.affected, warnings=answer.warnings)
 
     def plan() -> Change:
         if name in engine.views:

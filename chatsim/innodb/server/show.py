@@ -12,6 +12,7 @@ from chatsim.innodb.server import control
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.variables import system_variables
 from chatsim.innodb.sql.ddl.column_printing import printed_default, printed_type
+from chatsim.innodb.sql.ddl.table_printing import printed_table
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.sql.session_syntax import Show, Use
@@ -152,6 +153,13 @@ def _triggers(session: StatementContext, _: Show) -> list[Row]:
     return []
 
 
+def _create_table(session: StatementContext, node: Show) -> list[Row]:
+    name = node.args["target"]
+    if name in session.engine.views:
+        raise unsupported(f"SHOW CREATE TABLE of view {name}")
+    return [(name, printed_table(session.table(name)))]
+
+
 _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
     "TABLES": _tables,
     "VARIABLES": _variables,
@@ -161,6 +169,7 @@ _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
     "COUNT ERRORS": _warnings,
     "COLUMNS": _columns,
     "INDEX": _indexes,
+    "CREATE TABLE": _create_table,
     "PROCESSLIST": _sessions,
     "TRIGGERS": _triggers,
 }

@@ -42,7 +42,7 @@ _SHORT = {
     "NVARCHAR": "VARCHAR",
     "NCHAR": "CHAR",
 }
-_WITHOUT_EFFECT = ("COMMENT", "COLUMN_FORMAT", "STORAGE", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE")
+_WITHOUT_EFFECT = ("COLUMN_FORMAT", "STORAGE", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE")
 _END_OF_OPTIONS = ("PARTITION", "PARTITION BY", "AS", "SELECT", "WITH", "TABLE", "VALUES", "IGNORE", "REPLACE", "(")
 
 
@@ -156,8 +156,8 @@ class DeclarationParser(MySQLParser):
 
     def _with_type_attribute(self, kind: syntax.TypeSyntax) -> syntax.TypeSyntax | None:
         """The type with the attribute that comes next; None if none does."""
-        if self._one_of("UNSIGNED", "ZEROFILL"):
-            return replace(kind, unsigned=True)
+        if word := self._one_of("UNSIGNED", "ZEROFILL"):
+            return replace(kind, unsigned=True, zerofill=kind.zerofill or word == "ZEROFILL")
         if self._say("SIGNED"):
             return kind
         if self._say("BINARY"):
@@ -184,6 +184,8 @@ class DeclarationParser(MySQLParser):
         return self._with_collation_or_constraint(column)
 
     def _with_collation_or_constraint(self, column: syntax.ColumnSyntax) -> syntax.ColumnSyntax | None:
+        if self._say("COMMENT"):
+            return replace(column, comment=self._text())
         if self._say("COLLATE"):
             return replace(column, type=replace(column.type, collation=self._text()))
         if self._one_of("CHARACTER SET", "CHARSET"):
@@ -264,6 +266,8 @@ class DeclarationParser(MySQLParser):
             if self._one_of("KEY_BLOCK_SIZE", "WITH PARSER", *_WITHOUT_EFFECT):
                 self._say("=")
                 self._text()
+            elif self._say("COMMENT"):
+                key = replace(key, comment=self._text())
             elif word := self._one_of("VISIBLE", "INVISIBLE"):
                 key = replace(key, visible=word == "VISIBLE")
             elif not self._is_using():
@@ -295,7 +299,7 @@ class DeclarationParser(MySQLParser):
         """What is referred to, behind REFERENCES."""
         table = self._table_named()
         parent_columns = self._list(self._named) if self._curr and self._curr.text == "(" else ()
-        rules = {"DELETE": "RESTRICT", "UPDATE": "RESTRICT"}
+        rules = {"DELETE": "NO ACTION", "UPDATE": "NO ACTION"}
         while True:
             if self._say("MATCH"):
                 self._named()  # the server parses it and does not obey it

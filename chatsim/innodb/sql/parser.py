@@ -81,6 +81,13 @@ def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
     return parsed
 
 
+def _ifnull(arguments: list[exp.Expr]) -> exp.Expr:
+    """IFNULL, which is COALESCE, but by its name where it is printed."""
+    node = exp.Coalesce(this=arguments[0] if arguments else None, expressions=arguments[1:])
+    node.meta["ifnull"] = True
+    return node
+
+
 class _Parser(SessionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -96,7 +103,10 @@ class _Parser(SessionParser):
 
     FUNC_TOKENS: ClassVar = MySQLParser.FUNC_TOKENS | {TokenType.DEFAULT}
 
-    FUNCTIONS: ClassVar = {name: made for name, made in MySQLParser.FUNCTIONS.items() if name in _OWN_SYNTAX}
+    FUNCTIONS: ClassVar = {
+        **{name: made for name, made in MySQLParser.FUNCTIONS.items() if name in _OWN_SYNTAX},
+        "IFNULL": _ifnull,
+    }
     """The functions that have a kind of expression of their own. All others keep the names that they are given by."""
 
     FUNCTION_PARSERS: ClassVar = {

@@ -81,6 +81,8 @@ class SessionParser(DefinitionParser):
         self._one_of("EXTENDED", "GLOBAL", "SESSION", "LOCAL")
         if self._say("COUNT", "(", "*", ")"):
             return syntax.Show(this=f"COUNT {self._one_of('WARNINGS', 'ERRORS')}")
+        if self._say("CREATE", "TABLE"):
+            return syntax.Show(this="CREATE TABLE", target=self._table_named())
         word = self._one_of(*_SHOWN)
         if not word:
             raise NotImplementedError(f"the model's SQL has no SHOW {self._curr.text if self._curr else ''}")

@@ -50,6 +50,7 @@ class TypeSyntax:
         numbers: the numbers in parentheses.
         members: the texts in parentheses, of ENUM and SET.
         unsigned: UNSIGNED or ZEROFILL.
+        zerofill: ZEROFILL.
         charset: its character set, or "".
         collation: its collation, or "".
         binary: BINARY behind a text: the collation is the character set's binary one.
@@ -59,6 +60,7 @@ class TypeSyntax:
     numbers: tuple[int, ...] = ()
     members: tuple[str, ...] = ()
     unsigned: bool = False
+    zerofill: bool = False
     charset: str = ""
     collation: str = ""
     binary: bool = False
@@ -83,12 +85,14 @@ class KeySyntax:
         name: its name, or "".
         parts: its parts.
         visible: whether the optimizer may use it.
+        comment: its comment.
     """
 
     kind: str
     name: str
     parts: tuple[KeyPart, ...]
     visible: bool = True
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,8 @@ class ForeignKeySyntax:
     columns: tuple[str, ...]
     table: str
     parent_columns: tuple[str, ...]
-    on_delete: str = "RESTRICT"
-    on_update: str = "RESTRICT"
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class ColumnSyntax:
         generated: the expression of a generated column.
         stored: whether a generated column is stored.
         visible: whether ``SELECT *`` shows it.
+        comment: its comment.
         items: its CHECK constraints and its foreign keys.
     """
 
@@ -141,6 +146,7 @@ class ColumnSyntax:
     generated: exp.Expr | None = None
     stored: bool = False
     visible: bool = True
+    comment: str = ""
     items: tuple[CheckSyntax | ForeignKeySyntax, ...] = ()
 
 

@@ -58,7 +58,8 @@ def test_a_lock_that_cannot_be_had_at_once_is_refused_or_left_out_as_asked():
 @pytest.mark.parametrize(
     "sql",
     [
-        "SHOW CREATE TABLE t",
+        "SHOW CREATE VIEW t",
+        "SHOW CREATE PROCEDURE t",
         "SHOW ENGINE INNODB STATUS",
         "EXPLAIN FORMAT=JSON SELECT 1",
         "SHOW STATUS",

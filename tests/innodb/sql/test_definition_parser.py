@@ -33,7 +33,7 @@ def action(text):
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("bigint(20) unsigned zerofill", syntax.TypeSyntax("BIGINT", (20,), unsigned=True)),
+        ("bigint(20) unsigned zerofill", syntax.TypeSyntax("BIGINT", (20,), unsigned=True, zerofill=True)),
         ("double precision", syntax.TypeSyntax("DOUBLE")),
         ("float(7,3) unsigned", syntax.TypeSyntax("FLOAT", (7, 3), unsigned=True)),
         ("numeric(5)", syntax.TypeSyntax("DECIMAL", (5,))),
@@ -57,7 +57,7 @@ def test_a_type_has_its_name_its_numbers_and_its_attributes(text, kind):
         ("NULL", {"nullable": True}),
         ("AUTO_INCREMENT PRIMARY KEY", {"auto_increment": True, "key": "PRIMARY"}),
         ("KEY", {"key": "PRIMARY"}),
-        ("UNIQUE KEY COMMENT 'x'", {"key": "UNIQUE"}),
+        ("UNIQUE KEY COMMENT 'x'", {"key": "UNIQUE", "comment": "x"}),
         ("INVISIBLE", {"visible": False}),
         ("COLUMN_FORMAT FIXED STORAGE DISK NOT NULL", {"nullable": False}),
         ("SERIAL DEFAULT VALUE", {"nullable": False, "auto_increment": True, "key": "UNIQUE"}),
@@ -96,7 +96,10 @@ def test_serial_is_a_number_with_a_unique_key():
         ("PRIMARY KEY (a ASC)", syntax.KeySyntax("PRIMARY", "PRIMARY", (syntax.KeyPart("a"),))),
         ("KEY k (a(5) DESC)", syntax.KeySyntax("INDEX", "k", (syntax.KeyPart("a", 5, descending=True),))),
         ("INDEX k USING BTREE (a) INVISIBLE", syntax.KeySyntax("INDEX", "k", (syntax.KeyPart("a"),), visible=False)),
-        ("KEY (a) USING BTREE COMMENT 'x' KEY_BLOCK_SIZE=8", syntax.KeySyntax("INDEX", "", (syntax.KeyPart("a"),))),
+        (
+            "KEY (a) USING BTREE COMMENT 'x' KEY_BLOCK_SIZE=8",
+            syntax.KeySyntax("INDEX", "", (syntax.KeyPart("a"),), comment="x"),
+        ),
         ("UNIQUE INDEX (a)", syntax.KeySyntax("UNIQUE", "", (syntax.KeyPart("a"),))),
         ("CONSTRAINT u UNIQUE (a)", syntax.KeySyntax("UNIQUE", "u", (syntax.KeyPart("a"),))),
         ("FULLTEXT KEY f (a) WITH PARSER ngram", syntax.KeySyntax("FULLTEXT", "f", (syntax.KeyPart("a"),))),
@@ -115,7 +118,7 @@ def test_a_part_of_a_key_may_be_an_expression():
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("FOREIGN KEY (a) REFERENCES u (b)", ("", ("a",), "u", ("b",), "RESTRICT", "RESTRICT")),
+        ("FOREIGN KEY (a) REFERENCES u (b)", ("", ("a",), "u", ("b",), "NO ACTION", "NO ACTION")),
         (
             "CONSTRAINT f FOREIGN KEY i (a, b) REFERENCES u (c, d) MATCH FULL ON DELETE SET NULL ON UPDATE CASCADE",
             ("f", ("a", "b"), "u", ("c", "d"), "SET NULL", "CASCADE"),

@@ -19,6 +19,7 @@ _NAMES = {
     "CHARACTER": "char",
     "SERIAL": "bigint",
 }
+_WIDTHS = {"tinyint": 3, "smallint": 5, "mediumint": 8, "int": 10, "bigint": 20}
 _WITHOUT_WIDTH = ("smallint", "mediumint", "int", "bigint", "year")
 
 
@@ -32,11 +33,15 @@ def printed_type(said: TypeSyntax) -> str:
         numbers = (*said.numbers, 10, 0)[:2] if not said.numbers else (*said.numbers, 0)[:2]
     elif name in ("char", "binary", "bit") and not numbers:
         numbers = (1,)
-    if name in _WITHOUT_WIDTH or (name == "tinyint" and numbers != (1,)):
+    if said.zerofill and name in _WIDTHS:
+        numbers = said.numbers or (_WIDTHS[name],)
+    elif name in _WITHOUT_WIDTH or (name == "tinyint" and numbers != (1,)):
         numbers = ()
     if said.members:
         numbers = tuple("'" + each.replace("'", "''") + "'" for each in said.members)
     shown = f"{name}({','.join(map(str, numbers))})" if numbers else name
+    if said.zerofill:
+        return f"{shown} unsigned zerofill"
     return f"{shown} unsigned" if said.unsigned or said.name == "SERIAL" else shown
 
 

@@ -126,6 +126,8 @@ def _with_default(column: Column, node: exp.Expr, context: Context) -> Column:
 def _default(column: Column, node: exp.Expr, context: Context) -> Value | Now:
     if isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.upper() == "NOW"):
         return _moment(column)
+    if node.find(exp.Column) is not None:
+        raise unsupported(node, "a default that names columns")
     compiled = Scope().compile(node)
     if isinstance(node, exp.Paren):
         return lambda session: column.type.store(compiled(Env(session, ())))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.declarations import TableDeclaration, plain_key
-from chatsim.innodb.sql.syntax import KeyPart, KeySyntax
+from chatsim.innodb.sql.syntax import CheckSyntax, Item, KeyPart, KeySyntax
 from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.tables import Table
@@ -18,6 +18,7 @@ __all__ = [
     "check_keys",
     "complete_keys",
     "index_definition",
+    "named_checks",
 ]
 
 _MOST_BYTES = 3072
@@ -94,10 +95,16 @@ def _checked_size(part: KeyPart, kind: ColumnType) -> int:
 def complete_keys(declared: TableDeclaration) -> None:
     """Give each foreign key an index, and each index a name."""
     keys = declared.keys
+    made: list[KeySyntax] = []
     for reference in declared.references:
         wanted = [each.lower() for each in reference.columns]
-        if not any(_begins_with(key, wanted) for key in keys):
-            keys.append(plain_key("INDEX", reference.name or reference.index, *reference.columns))
+        own = plain_key("INDEX", reference.name or reference.index, *reference.columns)
+        if any(_begins_with(key, wanted) for key in keys):
+            continue
+        if any(_begins_with(key, wanted) and len(key.parts) > len(wanted) for key in made):
+            continue
+        made = [key for key in made if not _begins_with(own, [part.column.lower() for part in key.parts])] + [own]
+    keys += made
     taken = {key.name.lower() for key in keys if key.name}
     for at, key in enumerate(keys):
         if not key.name:
@@ -134,3 +141,14 @@ def index_definition(table: Table, key: KeySyntax, numbers: Sequence[int]) -> In
         descending=frozenset(column for column, falls in zip(place, down, strict=True) if falls),
         visible=key.visible,
     )
+
+
+def named_checks(table: str, items: Iterable[Item]) -> dict[str, CheckSyntax]:
+    """The CHECK constraints among the items of a table, by their names; the others are numbered."""
+    found: dict[str, CheckSyntax] = {}
+    numbers = 0
+    for each in items:
+        if isinstance(each, CheckSyntax):
+            numbers += not each.name
+            found[each.name or f"{table}_chk_{numbers}"] = each
+    return found

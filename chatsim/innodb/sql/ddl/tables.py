@@ -18,16 +18,25 @@ from chatsim.innodb.sql.ddl.keys import (
     check_keys,
     complete_keys,
     index_definition,
+    named_checks,
 )
 from chatsim.innodb.sql.ddl.partitions import partition
 from chatsim.innodb.sql.expressions import Context, Env, Scope, expression_key, is_true, unsupported
-from chatsim.innodb.sql.syntax import ColumnSyntax, CreateTable, ForeignKeySyntax, Item, KeySyntax, TableSyntax
+from chatsim.innodb.sql.syntax import (
+    CheckSyntax,
+    ColumnSyntax,
+    CreateTable,
+    ForeignKeySyntax,
+    Item,
+    KeySyntax,
+    TableSyntax,
+)
 from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import Integer
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.tables import Table
+from chatsim.innodb.storage.tables import ForeignKey, OrphanedKey, Table
 from chatsim.innodb.storage.values import Value, has_null
 
 __all__ = ["Change", "create_table", "declared_table", "drop_tables", "enter", "rename_tables", "truncate"]
@@ -92,6 +101,8 @@ def _like(said: TableSyntax, tables: Mapping[str, Table]) -> TableSyntax:
         else each
         for each in keys
     )
+    checks = [replace(each, name="") for _, each in sorted(named_checks(said.like, items).items())]
+    items = (*(each for each in items if not isinstance(each, CheckSyntax)), *checks)
     return replace(declared, items=items, options=options, temporary=said.temporary, exists=said.exists)
 
 
@@ -110,13 +121,27 @@ def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], co
         add_foreign_key(table, reference, known, f"{name}_ibfk_{number}")
     if said.partitioning is not None:
         partition(table, said.partitioning, context)
-    numbers = 0
-    for check in declared.checks:
-        numbers += not check.name
+    for called, check in named_checks(name, declared.checks).items():
         holds = Scope([(name, table)]).compile(check.condition)
+        _check_columns(table, called, check)
         if check.enforced:
-            table.checks[check.name or f"{name}_chk_{numbers}"] = _check(holds, context)
+            table.checks[called] = _check(holds, context)
     return table
+
+
+def _check_columns(table: Table, name: str, check: CheckSyntax) -> None:
+    """Refuse a CHECK of a column that a foreign key may change. Raises a `DatabaseError` (3823)."""
+    named = {each.name.lower() for each in check.condition.find_all(exp.Column)}
+    keys: list[ForeignKey | OrphanedKey] = [*table.parents, *table.orphaned]
+    for key in keys:
+        changed = [*key.columns] if "SET NULL" in (key.on_delete, key.on_update) or key.on_update == "CASCADE" else []
+        for column in (table.columns[at].name for at in changed):
+            if column.lower() in named:
+                raise database_error(
+                    3823,
+                    f"Column '{column}' cannot be used in a check constraint '{name}': needed in a foreign key"
+                    f" constraint '{key.name}' referential action.",
+                )
 
 
 def _make_temporary(table: Table, declared: TableDeclaration) -> None:
