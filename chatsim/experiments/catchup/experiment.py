@@ -33,7 +33,7 @@ DIRECT = "direct"
 """The protocol of a reader that reads straight from the database."""
 
 _WRITERS = 2
-"""The smallest number of writers with ``direct``: a single one can't be overtaken."""
+"""How many write with ``direct`` if nothing else is said: a single one can't be overtaken."""
 
 _KNOWN: Mapping[str, Collection[str]] = {DIRECT: CURSORS, **{name: each.cursors for name, each in PROTOCOLS.items()}}
 """By protocol: the cursors that it can go by."""
@@ -115,7 +115,7 @@ class CatchUp(Experiment):
         0,
         Whole(0),
         "how many write meanwhile, each as many texts as a thread has missed at most; with direct, how many write all"
-        " that is missed, two at least",
+        " that is missed, where 0 is two (a single one can't be overtaken)",
     )
     batch: int = parameter(1, Whole(1), "messages in a writer's transaction, with direct", _WITH_DIRECT)
     writer_rtt: float = parameter(
@@ -156,6 +156,19 @@ class CatchUp(Experiment):
         """Each protocol with each cursor that it uses."""
         return [(name, cursor) for name in self.protocols for cursor in self.cursors if cursor in _KNOWN[name]]
 
+    @property
+    def direct_writers(self) -> int:
+        """How many write with ``direct``."""
+        return self.writers or _WRITERS
+
+    def setting(self) -> str:
+        """The conditions in words, with the writers that there are with ``direct``."""
+        said, others = super().setting(), {protocol for protocol, _ in self.combinations()} - {DIRECT}
+        if self.writers or DIRECT not in self.protocols:
+            return said
+        words = f"writers {self.writers}, with direct {_WRITERS}" if others else f"writers {_WRITERS}"
+        return said.replace("writers 0", words)
+
     @staticmethod
     def draw(table: pd.DataFrame, caption: str) -> Figure:
         """Draw the times and their lower bounds."""
@@ -185,7 +198,7 @@ class CatchUp(Experiment):
                 f"{self.writers:,} writers": self.writers * CLIENT,
             },
             seconds=seconds,
-            connections=max(_WRITERS, self.writers) + 1 if direct else _POOL,
+            connections=self.direct_writers + 1 if direct else _POOL,
         )
 
     @property
@@ -234,7 +247,7 @@ class CatchUp(Experiment):
     async def _direct(self, world: World, key: Mapping[str, object], progress: Progress) -> Variant:
         following = Following(
             CURSORS[str(key["cursor"])],
-            writers=max(_WRITERS, self.writers),
+            writers=self.direct_writers,
             threads=self.threads,
             messages=self.threads * self.missed,
             batch=self.batch,

@@ -47,6 +47,17 @@ def test_both_worlds_agree_on_every_verdict_and_count(mysql_url):
     assert real == modelled
 
 
+def test_so_many_write_with_direct_as_were_asked_for_and_the_caption_says_how_many():
+    given = {"protocols": "direct", "cursors": "message_id", "threads": 1, "missed": 20}
+    alone, three, two = (measured(**given, writers=writers) for writers in (1, 3, 0))
+    assert [each.rows()[0]["writers"] for each in (alone, three, two)] == [1, 3, 2]
+    assert [each.rows()[0]["verdict"] for each in (alone, two)] == ["not tested", "unsafe"], "one can't be overtaken"
+    for result, said in ((alone, "writers 1,"), (three, "writers 3,"), (two, "writers 2,")):
+        assert f" {said} " in result.conditions()
+    assert " writers 0, with direct 2, " in CatchUp(**SMALL).setting()
+    assert " writers 0," in CatchUp(protocols="bulk").setting()
+
+
 def test_a_cursor_that_loses_is_told_with_its_proof():
     result = measured(protocols="direct", cursors="message_id,user_version", threads=1, missed=100)
     losing, safe = result.rows()
