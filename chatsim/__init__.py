@@ -33,6 +33,8 @@ Scripts of several sessions:
 
 - `play`: runs a script, step by step, and shows the locks after each step
 - `Schedule`: such a script
+- `deadlocks`: reads all deadlocks of a pasted report or an error log, and counts them by kind
+- `Deadlock`: one of them, explained; `Deadlock.read` reads the latest one of a text
 - `anomalies`: which anomaly happens at which isolation level, tried out
 - `AnomalyMatrix`: what that returns
 
@@ -42,6 +44,7 @@ Errors:
 - `UnknownStrategyError`: there is no strategy of that name
 - `StrategyError`: a strategy is broken
 - `BadScheduleError`: a script can't be read
+- `NoDeadlockError`: a text has no deadlock in it
 - `WorldError`: a server is not available, or can't do what an experiment needs
 - `DivergenceError`: a run in the model did not repeat itself
 - `DatabaseError`: a database has refused a statement; the five below are kinds of it
@@ -64,6 +67,8 @@ if TYPE_CHECKING:
     from chatsim.conformance.anomaly_matrix import AnomalyMatrix, anomalies
     from chatsim.conformance.play import play
     from chatsim.conformance.schedule import BadScheduleError, Schedule
+    from chatsim.db.deadlock import Deadlock
+    from chatsim.db.deadlock_report.reader import NoDeadlockError, deadlocks
     from chatsim.db.errors import (
         ConnectionLostError,
         DatabaseError,
@@ -101,6 +106,7 @@ __all__ = [
     "Comparison",
     "ConnectionLostError",
     "DatabaseError",
+    "Deadlock",
     "DeadlockError",
     "DivergenceError",
     "DuplicateKeyError",
@@ -108,6 +114,7 @@ __all__ = [
     "LockWaitTimeoutError",
     "Model",
     "MySQL",
+    "NoDeadlockError",
     "Page",
     "Result",
     "Schedule",
@@ -119,6 +126,7 @@ __all__ = [
     "catchup",
     "compare",
     "creation_strategy",
+    "deadlocks",
     "delivery",
     "figures",
     "load",
@@ -140,6 +148,7 @@ _HOMES = {
     "Comparison": "chatsim.experiments.comparison:Comparison",
     "ConnectionLostError": "chatsim.db.errors:ConnectionLostError",
     "DatabaseError": "chatsim.db.errors:DatabaseError",
+    "Deadlock": "chatsim.db.deadlock:Deadlock",
     "DeadlockError": "chatsim.db.errors:DeadlockError",
     "DivergenceError": "chatsim.simulation.determinism:DivergenceError",
     "DuplicateKeyError": "chatsim.db.errors:DuplicateKeyError",
@@ -147,6 +156,7 @@ _HOMES = {
     "LockWaitTimeoutError": "chatsim.db.errors:LockWaitTimeoutError",
     "Model": "chatsim.worlds.model.settings:Model",
     "MySQL": "chatsim.worlds.mysql.settings:Servers",
+    "NoDeadlockError": "chatsim.db.deadlock_report.reader:NoDeadlockError",
     "Page": "chatsim.chat.paging.strategy:Page",
     "Result": "chatsim.experiments.result:Result",
     "Schedule": "chatsim.conformance.schedule:Schedule",
@@ -158,6 +168,7 @@ _HOMES = {
     "catchup": "chatsim.experiments.functions:catchup",
     "compare": "chatsim.experiments.comparison:compare",
     "creation_strategy": "chatsim.chat.creation:creation_strategy",
+    "deadlocks": "chatsim.db.deadlock_report.reader:deadlocks",
     "delivery": "chatsim.experiments.functions:delivery",
     "figures": "chatsim.figures",
     "load": "chatsim.experiments.saved:load",

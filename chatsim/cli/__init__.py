@@ -14,6 +14,7 @@ _COMMANDS = {
     "chat": ("chatsim.cli.chat", "Chat in this terminal."),
     "compare": ("chatsim.cli.compare", "Compare two saved results."),
     "costs": ("chatsim.cli.costs", "Print what things cost in the model."),
+    "deadlock": ("chatsim.cli.deadlock", "Explain the deadlocks of a pasted report or a log."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
     "mix": ("chatsim.cli.mix", "Run a mixed load: create chats, write, page, catch up."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),

@@ -34,6 +34,7 @@ def our_errors() -> tuple[type[Exception], ...]:
     from chatsim.chat.server.limits import BadLimitError
     from chatsim.chat.strategies import StrategyError, UnknownStrategyError
     from chatsim.conformance.schedule import BadScheduleError
+    from chatsim.db.deadlock_report.reader import NoDeadlockError
     from chatsim.db.errors import DatabaseError
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.mysql.servers import background, debian, private
@@ -48,6 +49,7 @@ def our_errors() -> tuple[type[Exception], ...]:
         DatabaseError,
         DivergenceError,
         LocalStoreError,
+        NoDeadlockError,
         StrategyError,
         UnknownStrategyError,
         WorldError,

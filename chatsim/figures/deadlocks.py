@@ -101,17 +101,18 @@ def _row(count: int, y: float) -> list[tuple[float, float]]:
 def _box_text(one: Participant, held: tuple[Lock, ...], characters: int, *, died: bool, waits: bool) -> str:
     """A transaction's number, its fate, its statement and its locks, wrapped to a width in characters."""
     lines = 1 if waits else 2
+    holds = "what it holds is not in the report" if one.holds is None else "its request is ahead in the queue"
     paragraphs = [
         f"Transaction {one.number}{': rolled back (1213)' if died else ''}",
-        wrapped(one.statement, characters, lines=3),
-        _lock_text("holds", held[0], characters, lines) if held else "its request is ahead in the queue",
+        wrapped(one.statement, characters, lines=3) if one.statement else "its statement is not in the report",
+        _lock_text("holds", held[0], characters, lines) if held else wrapped(holds, characters, lines),
     ]
     if waits:
         paragraphs.append(_lock_text("waits for", one.waits, characters, lines))
     return "\n\n".join(paragraphs)
 
 
-def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
+def _label(ax: Axes, lock: Lock | None, middle: tuple[float, float]) -> None:
     """Name the lock waited for beside the middle of its arrow, on the side away from the centre."""
     x, y = middle
     ha, dx = ("left", 0.05) if x > 0.6 else ("right", -0.05) if x < 0.4 else ("center", 0.0)
@@ -119,7 +120,9 @@ def _label(ax: Axes, lock: Lock, middle: tuple[float, float]) -> None:
     ax.text(x + dx, y + dy, _lock_text("waits for", lock, 34, lines=2), ha=ha, va=va, fontsize=POINTS, parse_math=False)
 
 
-def _lock_text(verb: str, lock: Lock, characters: int, lines: int) -> str:
+def _lock_text(verb: str, lock: Lock | None, characters: int, lines: int) -> str:
     """A description of a lock and its place. Each name has at most ``lines`` lines."""
-    names = (wrapped(name, characters, lines) for name in (lock.place, lock.record))
+    if lock is None:
+        return f"{verb} a lock that is\nnot in the report"
+    names = (wrapped(name, characters, lines) for name in (lock.place, lock.record) if name)
     return "\n".join([f"{verb} {lock.mode} {lock.kind}", *names])

@@ -27,7 +27,8 @@ Transaction 1 (b: UPDATE t SET v = 12 WHERE id = 1) holds record (2) of t.PRIMAR
 t.PRIMARY (X), behind transaction 2.
 Transaction 2 (a: UPDATE t SET v = 22 WHERE id = 2) holds record (1) of t.PRIMARY (X) and waits for record (2) of \
 t.PRIMARY (X), behind transaction 1.
-Transaction 2 died (1213); the weights (locks plus undo records) were 4, 4."""
+Transaction 2 died (1213); the weights (locks plus undo records) were 4, 4. \
+Of two equal ones, the last to wait dies."""
 
 
 def test_each_step_has_a_cell_for_each_session():

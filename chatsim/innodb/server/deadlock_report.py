@@ -48,7 +48,7 @@ def _participant(number: int, trx: Transaction, before: Transaction, session: Ob
 
 def _requested(lock: RecordLock | TableLock) -> Lock:
     if isinstance(lock, TableLock):
-        return Lock(lock.queue.table, "", "X", LockKind.RECORD, "AUTO_INC")
+        return Lock(lock.queue.table, "", lock.mode, LockKind.TABLE, "")
     (record,) = lock.records
     return _lock_on(record, lock)
 
@@ -64,6 +64,10 @@ def _lines(one: Participant) -> list[str]:
         f"MySQL thread id {one.connection_id}, weight {one.weight}",
         one.statement,
     ]
-    lines += [f"*** ({one.number}) HOLDS {lock.mode} {lock.words()} of {lock.place}" for lock in one.holds]
-    lines.append(f"*** ({one.number}) WAITS FOR {one.waits.mode} {one.waits.words()} of {one.waits.place}")
+    roles = [*(("HOLDS", lock) for lock in one.holds or ()), ("WAITS FOR", one.waits)]
+    lines += [
+        f"*** ({one.number}) {role} {lock.mode} {lock.words()} of {lock.place}"
+        for role, lock in roles
+        if lock is not None
+    ]
     return lines

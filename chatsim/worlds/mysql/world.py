@@ -388,11 +388,7 @@ class MySQLWorld:
         The server keeps only the latest one. It could print all of them, but this halves the speed of what is measured
         (``docs/findings.md``).
         """
-        try:
-            latest = await deadlock_report.latest(self.admin)
-        except ValueError as error:
-            _log.warning("a deadlock report could not be understood: %s\n%s", error, "\n".join(error.__notes__))
-            return None
+        latest = await deadlock_report.latest(self.admin)
         if latest is None or latest.raw == self._last_report:
             return None
         self._last_report = latest.raw

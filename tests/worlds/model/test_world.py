@@ -157,7 +157,9 @@ def test_a_deadlocks_sentences_name_each_lock_that_is_held_and_waited_for():
         assert second.endswith(
             "holds record (2) of t.PRIMARY (X) and waits for record (1) of t.PRIMARY (X), behind transaction 1."
         )
-        assert victim.endswith("the weights (locks plus undo records) were 4, 4.")
+        assert victim.endswith(
+            "the weights (locks plus undo records) were 4, 4. Of two equal ones, the last to wait dies."
+        )
 
     there(body)
 
