@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
@@ -42,6 +43,7 @@ class StatementContext(SessionTransaction):
         statements: the statements of PREPARE, by their names.
         failed: whether the last of the warnings is an error.
         row_count: what ROW_COUNT() gives: the rows that the statement before has changed, -1 for a query.
+        works: whether it executes a statement.
         sleeps: whether it is in SLEEP().
         rows_found: what FOUND_ROWS() gives.
         warnings: those of the latest statement that can have some, for SHOW WARNINGS.
@@ -59,6 +61,7 @@ class StatementContext(SessionTransaction):
         self.statements: dict[str, PreparedStatement] = {}
         self.failed = False
         self.row_count = -1
+        self.works = False
         self.sleeps = False
         self.rows_found = 0
         self.warnings: list[tuple[int, str]] = []
@@ -157,14 +160,20 @@ class StatementContext(SessionTransaction):
         if function == "SLEEP":
             return await self._sleep(*arguments)
         name, *seconds = arguments
-        return await self.engine.user_locks.get_lock(self.connection_id, name, seconds[0] if seconds else None)
+        with self.interruption.possible():
+            return await self.engine.user_locks.get_lock(self.connection_id, name, seconds[0] if seconds else None)
 
     async def _sleep(self, seconds: Value) -> Value:
         if seconds is None or as_number(seconds) < 0:
             raise database_error(1210, "Incorrect arguments to sleep.")
         self.sleeps = True
         try:
-            await asyncio.sleep(float(as_number(seconds)))
+            with self.interruption.possible():
+                await asyncio.sleep(float(as_number(seconds)))
+        except DatabaseError:
+            if self.interruption.ends_session:
+                raise
+            return 1
         finally:
             self.sleeps = False
         return 0

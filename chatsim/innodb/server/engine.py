@@ -14,6 +14,7 @@ from chatsim.db.session import Isolation
 from chatsim.innodb.server import deadlock_report, performance_schema
 from chatsim.innodb.server.commit_log import CommitLog
 from chatsim.innodb.server.durability import Durability
+from chatsim.innodb.server.interruption import Interruption
 from chatsim.innodb.server.metadata_locks import MetadataLocks
 from chatsim.innodb.server.performance_schema import DataLock, DataLockWait, ObservedBranch, ObservedSession
 from chatsim.innodb.server.prepared import StatementCache
@@ -27,7 +28,7 @@ from chatsim.innodb.storage.structures import Index, Transaction
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.undo import roll_back
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "ServerSession"]
 
 _NO_BINARY_LOG = Durability(log_bin=0)
 
@@ -35,7 +36,18 @@ _PURGE_PAUSE = 0.01  # seconds between a commit and the purge of what it leaves
 
 
 class ServerSession(ObservedSession, Protocol):
-    """What the server does to a session."""
+    """What the server does to a session.
+
+    Attributes:
+        works: whether it executes a statement.
+    """
+
+    works: bool
+
+    @property
+    def interruption(self) -> Interruption:
+        """What KILL does to its statement."""
+        ...
 
     def close(self) -> None:
         """End it: its transaction is rolled back."""

@@ -105,7 +105,7 @@ class PreparedStatement:
         parsed: its syntax tree, and what is known of that.
         node: its syntax tree.
         parameters: how many arguments the text takes.
-        shows_state: whether it is a query of the server's own state.
+        shows_state: whether it asks for the server's own state.
     """
 
     __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters", "parsed", "shows_state")
@@ -114,7 +114,7 @@ class PreparedStatement:
         self.parsed = parsed
         self.node = parsed.node
         self.parameters = parameters
-        self.shows_state = isinstance(self.node, exp.Query) and not _OF_STATE.isdisjoint(parsed.schemas)
+        self.shows_state = isinstance(self.node, exp.Query | exp.Set) and not _OF_STATE.isdisjoint(parsed.schemas)
         self._sql = sql
         self._cache = cache
         self._bound: Statement | None = None

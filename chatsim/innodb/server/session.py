@@ -12,6 +12,7 @@ from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.server import (
     control,
+    kill,  # noqa: F401
     show,  # noqa: F401 - it registers its statements, as those around it do
     system_tables,
     table_locks,
@@ -65,7 +66,13 @@ class EngineSession(StatementContext):
     async def execute(self, statement: PreparedStatement, args: Sequence[Any] = ()) -> Answer:
         """Execute one statement of a text, with the arguments of the text; raises as `run` does."""
         with self.engine.process.working():
-            return await self.work_on(statement, args)
+            self.works = True
+            try:
+                return await self.work_on(statement, args)
+            finally:
+                self.works = False
+                if self.interruption.ends_session:
+                    self.close()
 
     async def work_on(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
         """`execute` within a task that does already work of the server's process."""

@@ -141,7 +141,10 @@ def _indexes(session: StatementContext, node: Show) -> list[Row]:
 
 def _sessions(session: StatementContext, _: Show) -> list[Row]:
     return [
-        (number, "root", "localhost", session.database, "Query" if each.statement else "Sleep", 0, "", each.statement)
+        (
+            *(number, "root", "localhost", session.database, "Query" if each.works else "Sleep", 0, ""),
+            each.statement if each.works else None,
+        )
         for number, each in sorted(session.engine.sessions.items())
     ]
 

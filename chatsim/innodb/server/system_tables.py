@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.engine import Engine, ServerSession
 from chatsim.innodb.server.performance_schema import rows_of
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.storage.structures import RecordLock, TableLock, Transaction
@@ -90,14 +90,19 @@ def _transactions(engine: Engine, _: str) -> list[Row]:
         tables = sum(isinstance(each, TableLock) for each in locks)
         found.append((
             *(_number(trx), "LOCK WAIT" if waits else "RUNNING", None, _lock_id(waits) if waits else None, None),
-            *(len(locks) + len(trx.undo_log), trx.session, session.statement or None, tables, len(locks), rows),
+            *(len(locks) + len(trx.undo_log), trx.session, _text(session), tables, len(locks), rows),
             *(len(trx.undo_log), trx.isolation.value),
         ))  # fmt: skip
     return found
 
 
+def _text(session: ServerSession) -> str | None:
+    """The text of the statement that a session executes."""
+    return session.statement if session.works else None
+
+
 def _threads(engine: Engine, _: str) -> list[Row]:
-    return [(each.connection_id, each.connection_id, "root", each.statement) for each in engine.sessions.values()]
+    return [(each.connection_id, each.connection_id, "root", _text(each)) for each in engine.sessions.values()]
 
 
 _TABLES: Mapping[tuple[str, str], tuple[Sequence[str], Callable[[Engine, str], list[Row]]]] = {

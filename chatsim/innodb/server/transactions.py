@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from chatsim.db.deadlock import Mode
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.commit_log import Commit
 from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.interruption import Interruption
 from chatsim.innodb.server.metadata_locks import LockCycleError, SessionMetadataLocks
 from chatsim.innodb.server.settings import SessionSettings
 from chatsim.innodb.storage.rows import RowOperations
@@ -54,6 +57,7 @@ class SessionTransaction(SessionSettings):
         self.unanswered: list[Commit] = []
         self._waits = waits
         self.reads_all = False
+        self.interruption = Interruption()
         self._metadata_locks = SessionMetadataLocks(engine.metadata_locks, connection_id)
         self.trx: Transaction | None = None
         self.in_transaction = False
@@ -261,27 +265,26 @@ class SessionTransaction(SessionSettings):
     # -- metadata locks
 
     async def use_table(self, name: str, *, writes: bool) -> None:
-        """Keep a table's definition until the transaction ends. Raises `DeadlockError`, `LockWaitTimeoutError`."""
-        try:
-            got = await self._metadata_locks.use(name, writes=writes, seconds=self.metadata_lock_timeout)
-        except LockCycleError:
-            raise self._deadlocked() from None
-        if not got:
-            raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+        """Keep a table's definition until the transaction ends.
+
+        Raises:
+            DatabaseError: `DeadlockError`, `LockWaitTimeoutError`, or the statement was interrupted (1317, 2013).
+        """
+        await self._got(self._metadata_locks.use(name, writes=writes, seconds=self.metadata_lock_timeout))
 
     async def change_table(self, name: str) -> None:
         """Have a table's definition alone until the transaction ends. Raises as `use_table`."""
-        try:
-            got = await self._metadata_locks.change(name, seconds=self.metadata_lock_timeout)
-        except LockCycleError:
-            raise self._deadlocked() from None
-        if not got:
-            raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+        await self._got(self._metadata_locks.change(name, seconds=self.metadata_lock_timeout))
 
     async def keep_table(self, name: str, *, writes: bool) -> None:
         """LOCK TABLES: have a table until `give_tables_back`. Raises as `use_table`."""
+        await self._got(self._metadata_locks.keep(name, writes=writes, seconds=self.metadata_lock_timeout))
+
+    async def _got(self, lock: Awaitable[bool]) -> None:
+        """Take a metadata lock."""
         try:
-            got = await self._metadata_locks.keep(name, writes=writes, seconds=self.metadata_lock_timeout)
+            with self.interruption.possible():
+                got = await lock
         except LockCycleError:
             raise self._deadlocked() from None
         if not got:

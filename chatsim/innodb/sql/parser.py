@@ -244,6 +244,7 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("DROP", "INDEX"): lambda parser: parser.drop_index(),
     ("DROP", "TRIGGER"): lambda parser: parser.drop_trigger(),
     ("SHOW",): lambda parser: parser.show(),
+    ("KILL",): lambda parser: parser.kill(),
     ("USE",): lambda parser: parser.use(),
     ("PREPARE",): lambda parser: parser.prepare(),
     ("EXECUTE",): lambda parser: parser.execute(),

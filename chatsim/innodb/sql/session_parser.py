@@ -100,6 +100,11 @@ class SessionParser(DefinitionParser):
         like = exp.Literal.string(self._text()) if self._curr else None
         return syntax.Show(this="COLUMNS", target=target, like=like)
 
+    def kill(self) -> exp.Expr:
+        """KILL, from what is killed on."""
+        kind = self._one_of("QUERY", "CONNECTION") or "CONNECTION"
+        return syntax.Kill(this=self._parse_assignment(), kind=kind)
+
     def use(self) -> exp.Expr:
         """USE, from the name on."""
         return syntax.Use(this=self._named())

@@ -67,6 +67,12 @@ class Show(exp.Expression):
     arg_types: ClassVar = {"this": True, "target": False, "full": False, "like": False, "where": False}
 
 
+class Kill(exp.Expression):
+    """``KILL``: the number of the session, and whether its ``QUERY`` or its ``CONNECTION`` is to end."""
+
+    arg_types: ClassVar = {"this": True, "kind": True}
+
+
 class Use(exp.Expression):
     """``USE`` of a schema."""
 

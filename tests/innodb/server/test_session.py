@@ -64,7 +64,6 @@ def test_a_lock_that_cannot_be_had_at_once_is_refused_or_left_out_as_asked():
         "EXPLAIN FORMAT=JSON SELECT 1",
         "SHOW STATUS",
         "SELECT * FROM information_schema.TABLES",
-        "KILL 1",
         "HANDLER t OPEN",
         "CHECK TABLE t",
         "CALL p()",
