@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
-__all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "SessionContext"]
+__all__ = ["Answer", "Execution", "Find", "PrepareQuery", "Query", "ReadRest", "SessionContext"]
 
 Rows: TypeAlias = "list[tuple[Value, ...]]"
+
+ReadRest: TypeAlias = "Callable[[], Awaitable[Rows]]"
+"""Reads the rows of a query that has been planned."""
 
 Find: TypeAlias = "Callable[[str], Table]"
 """Finds a table by its name, or raises `DatabaseError`."""
@@ -158,6 +161,10 @@ class Query(Protocol):
             outer: the environment of the query around it.
             most: how many rows are needed; None is all.
         """
+        ...
+
+    async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
+        """Plan it, for which constant tables are read; returns what reads its rows. Raises a `DatabaseError`."""
         ...
 
     def has_one_row(self, run: Execution) -> bool:

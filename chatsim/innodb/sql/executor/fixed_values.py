@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FixedValues"]
 
 _PUT = (Integer, Decimals, Text)
-"""The types of columns in whose place a constant is put."""
+"""The types of columns in whose place a constant is put. Two constants for a column exclude each other for any type."""
 
 
 class FixedValues:
@@ -45,16 +45,19 @@ class FixedValues:
         sources: dict[int, tuple[int, int]] = {}
         for at, equalities in ((table.at, table.equalities()) for table in tables):
             for each in equalities:
-                kind = scope.tables[at][1].columns[each.column].type
-                if isinstance(kind, _PUT) and not (each.needs or each.outer or each.null_safe):
+                if not (each.needs or each.outer or each.null_safe):
                     self._equal.append((at, each.column, each.value))
                     if isinstance(each.node, SubqueryValue) and not scope.tables[at][1].columns[each.column].nullable:
                         self._computed.add((at, each.column))
                     sources[id(each.node.parent)] = at, each.column
-        fixed = {(at, column) for at, column, _ in self._equal}
         times = Counter((at, column) for at, column, _ in self._equal)
+        fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
+        twice = {number for number, source in sources.items() if times[source] > 1}
         found = (each for each in conditions if self._named(each) <= fixed and _is_constant(each))
-        self._conditions = [scope.compile(each) for each in found if times[sources.get(id(each), (-1, -1))] != 1]
+        self._conditions = [
+            *(scope.compile(each) for each in conditions if id(each) in twice),
+            *(scope.compile(each) for each in found if id(each) not in sources),
+        ]
 
     def _named(self, node: exp.Expr) -> set[tuple[int, int]]:
         return {self._scope.column(each) for each in node.find_all(exp.Column)}

@@ -104,9 +104,9 @@ class Join:
         """A planner of the execution."""
         return JoinPlanner(self._joined, self._run, self._env, self._view, self._read_one)
 
-    async def plan(self, order: Order) -> JoinPlan:
-        """The plan; constant tables have been read then."""
-        return await self.planner.plan(order)
+    async def plan(self, order: Order, *, early: bool = False) -> JoinPlan:
+        """The plan; constant tables have been read then, with ``early`` also if there is only one table."""
+        return await self.planner.plan(order, early=early)
 
     async def read(self, plan: JoinPlan, found: Found) -> None:
         """Call ``found`` for each row, until it wants no more."""
@@ -146,14 +146,17 @@ class Join:
         env, hits = self._env, self.hits
         kept: list[tuple[list[Sequence[Value]], list[Hit | None]]] = []
 
+        own, joining = self._split(step)
+        sides = self._joined.sides(step.filters, outside=step.at)
+
         async def keep() -> bool:
-            kept.append((list(env.rows), list(hits)))
+            if all(side(env) is not None for side in sides):
+                kept.append((list(env.rows), list(hits)))
             return False
 
         await self._read(before, keep)
         if not kept:
             return False
-        own, joining = self._split(step)
 
         async def probe() -> bool:
             row, hit = env.rows[step.at], hits[step.at]
@@ -168,19 +171,23 @@ class Join:
         return await self._table(step, own, probe)
 
     async def _hash_outer(self, before: Sequence[Step], nest: NestStep, step: TableStep, found: Found) -> bool:
-        """Keep the rows of the inner table of an outer join, and look for matches of each row before it."""
+        """Keep the rows of the inner table of an outer join, and look for matches of each row before it.
+
+        The inner table is read when the first of these rows is there, and not if there is none; but first for IN.
+        """
         env, hits, at = self._env, self.hits, step.at
-        kept: list[tuple[Sequence[Value], Hit | None]] = []
-
-        async def keep() -> bool:
-            kept.append((env.rows[at], hits[at]))
-            return False
-
-        own, joining = self._split(step)
-        await self._table(step, own, keep)
+        kept: list[tuple[Sequence[Value], Hit | None]] | None = None
+        _, joining = self._split(step)
         where = [each.holds for each in nest.filters]
+        if nest.nest.kind == "semi":
+            kept = await self._kept(step)
+            sides = self._joined.sides(step.filters, within=at)
+            if not any(self._has_key(row, at, sides) for row, _ in kept):
+                return False
 
         async def probe() -> bool:
+            nonlocal kept
+            kept = await self._kept(step) if kept is None else kept
             matched = False
             for env.rows[at], hits[at] in reversed(kept):
                 if not await self._hold(joining):
@@ -196,6 +203,23 @@ class Join:
             return not matched and nest.nest.kind != "semi" and await self._complemented(nest, found)
 
         return await self._read(before, probe)
+
+    async def _kept(self, step: TableStep) -> list[tuple[Sequence[Value], Hit | None]]:
+        """The rows of a table that meet the conditions on this table alone."""
+        env, hits, at = self._env, self.hits, step.at
+        kept: list[tuple[Sequence[Value], Hit | None]] = []
+
+        async def keep() -> bool:
+            kept.append((env.rows[at], hits[at]))
+            return False
+
+        await self._table(step, self._split(step)[0], keep)
+        return kept
+
+    def _has_key(self, row: Sequence[Value], at: int, sides: Sequence[Function]) -> bool:
+        """Whether a row of a table can equal others: NULL equals nothing."""
+        self._env.rows[at] = row
+        return all(side(self._env) is not None for side in sides)
 
     def _split(self, step: TableStep) -> tuple[list[Filter], list[Function]]:
         """The conditions on a table that need no row of the others, and those that do."""

@@ -68,14 +68,18 @@ class JoinPlanner:
         self._semijoins: dict[Nest, Semijoin] = {}
         self._ranges: dict[int, tuple[int, ...]] = {}  # of a table, those up to which duplicates are weeded out
 
-    async def plan(self, order: Order) -> JoinPlan:
-        """The plan; constant tables have been read then."""
+    async def plan(self, order: Order, *, early: bool = False) -> JoinPlan:
+        """The plan; constant tables have been read then, with ``early`` also if there is only one table."""
         plan = self._plan
         if not await self._joined.fixed.allow(self._run, self._env):
             plan.none = "Impossible WHERE"
             return plan
-        if self._joined.count == 1 and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
-            return await evaluated(self._run, lambda: self._plan_alone(order))
+        alone = self._joined.count == 1 and not self._joined.changed
+        if alone and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
+            plan = await evaluated(self._run, lambda: self._plan_alone(order))
+            if not (early and _is_constant(plan)):
+                return plan
+            plan = self._plan = JoinPlan()
         if not await all_hold(self._run, self._ready(None), self._env):
             plan.none = "Impossible WHERE"
             return plan
@@ -458,3 +462,10 @@ class JoinPlanner:
         """Whether rows of an outer join are wanted only if they have no match."""
         above: Iterable[Filter] = self._joined.filters[nest.within]
         return nest.kind == "anti" or any(self._joined.is_null_of(each.node, nest) for each in above)
+
+
+def _is_constant(plan: JoinPlan) -> bool:
+    """Whether the only table of a plan has one row at most."""
+    (step,) = plan.steps
+    access = step.access if isinstance(step, TableStep) else None
+    return isinstance(access, AccessPlan) and isinstance(access.path, AccessPath) and access.path.access == "const"

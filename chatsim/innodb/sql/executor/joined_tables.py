@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.executor.fixed_values import FixedValues
 from chatsim.innodb.sql.expressions import Function, Scope
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
 from chatsim.innodb.sql.optimizer.equalities import implied
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
@@ -77,6 +78,7 @@ class JoinedTables:
             if nest.kind != "semi":
                 self.filters[nest] = self._compiled([*nest.on, *self._implied_in[nest]])
         self.after = self._order_of_tables(clause)
+        self._sides: dict[tuple[int, int | None, int | None], Function | None] = {}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
 
     @property
@@ -145,6 +147,30 @@ class JoinedTables:
             return False
         at, column = self.scope.column(node.this)
         return at in nest.tables and not self.table(at).columns[column].nullable
+
+    def sides(
+        self, filters: Iterable[Filter], *, within: int | None = None, outside: int | None = None
+    ) -> list[Function]:
+        """The sides of equalities that are about one table, or about the others that are compared with one."""
+        found = []
+        for each in filters:
+            key = id(each), within, outside
+            if key not in self._sides:
+                self._sides[key] = self._side(each, within, outside)
+            if (side := self._sides[key]) is not None:
+                found.append(side)
+        return found
+
+    def _side(self, one: Filter, within: int | None, outside: int | None) -> Function | None:
+        if not isinstance(one.node, exp.EQ) or one.node.find(SubqueryValue):
+            return None
+        at = within if outside is None else outside
+        sides = [(each, self.named(each)) for each in (one.node.left, one.node.right)]
+        inner = [each for each, tables in sides if tables == {at}]
+        outer = [each for each, tables in sides if tables and at not in tables]
+        if len(inner) != 1 or len(outer) != 1:
+            return None
+        return self.scope.compile((inner if outside is None else outer)[0])
 
     def _compiled(self, nodes: Sequence[exp.Expr]) -> list[Filter]:
         return [Filter(each, self.named(each), self.scope.compile(each)) for each in nodes]

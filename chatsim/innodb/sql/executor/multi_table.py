@@ -94,15 +94,19 @@ class _MultiTable:
         return [*own, *(table for each in self.scope.subqueries for table in each.query.tables)]
 
     def target(self, at: int) -> int:
-        """A table that is to be changed. Raises a `DatabaseError` if that can't be, or if a subquery reads it."""
+        """A table that is to be changed. Raises a `DatabaseError` if that can't be."""
         called, table = self.scope.tables[at]
         if isinstance(table, Derived) or self.clause.called[at] is None:
             raise database_error(1288, f"The target table {called} of the {self._word} is not updatable")
+        self.joined.changed[at] = set()
+        return at
+
+    def check_target(self, at: int) -> None:
+        """Raise a `DatabaseError` if a subquery reads a table that is to be changed."""
+        called, table = self.scope.tables[at]
         inner = [*self._inner, *(other for each in self.scope.subqueries for other in each.query.direct_tables)]
         if table in inner or (self._alone and table in self._direct):
             raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
-        self.joined.changed[at] = set()
-        return at
 
     @property
     def _word(self) -> str:
@@ -158,6 +162,8 @@ class MultiTableUpdate(_MultiTable):
         for at, assignments in self.assignments.items():
             self.joined.changed[at] = {column for column, _ in assignments}
         self._check_keys()
+        for at in self.assignments:
+            self.check_target(at)
         self.written = {
             at: self.joined.table(at).changed_with({column for column, _ in assignments})
             for at, assignments in self.assignments.items()
@@ -216,18 +222,18 @@ class MultiTableUpdate(_MultiTable):
         for at, rows in noted.items():
             for hit, row in rows.values():
                 if not hit.record.deleted and row != tuple(hit.row):
-                    await changes.update(self.joined.table(at), hit.record, hit.record.row, row, self.written[at])
+                    now, written = hit.record.row, self.written[at]  # it may have been changed by another name
+                    new = tuple(row[column] if column in written else value for column, value in enumerate(now))
+                    await changes.update(self.joined.table(at), hit.record, now, new, written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 
     def _changed_at_once(self, plan: JoinPlan, run: Execution, readings: list[Reading]) -> int | None:
         """The table whose rows are changed as they are found. The first table is read semi-consistently."""
         first = self.first_read(plan)
-        if first not in self.assignments:
-            return None
-        if not run.rows.trx.locks_gaps:
+        if first is not None and not run.rows.trx.locks_gaps:
             readings[first] = replace(readings[first], semi_consistent=True)
-        return first if self._is_safe(plan, first) else None
+        return first if first in self.assignments and self._is_safe(plan, first) else None
 
     def _changed(self, assignments: Assignments, table: Table, env: Env, run: Execution, at: int) -> tuple[Value, ...]:
         number = run.answer.affected + 1
@@ -274,6 +280,7 @@ class MultiTableDelete(_MultiTable):
             if at in self._targets:
                 raise database_error(1066, f"Not unique table/alias: '{each.alias_or_name}'")
             self._targets.append(self.target(at))
+            self.check_target(at)
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""

@@ -14,7 +14,7 @@ from chatsim.innodb.sql.expressions import unsupported
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query, Rows
+    from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query, ReadRest, Rows
     from chatsim.innodb.sql.expressions import Env
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.tables import Table
@@ -95,6 +95,10 @@ class RecursiveQuery:
             else:
                 found = [*found, *latest]
         return found[:most]
+
+    async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
+        """Its first query is planned when it is read; see `Query`."""
+        return lambda: self.read(run, outer=outer)
 
     def has_one_row(self, run: Execution) -> bool:  # noqa: ARG002 - as in other queries
         """Never: how many rows there are, is found out."""

@@ -12,7 +12,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.aggregate import Aggregate
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, shown_rows
 from chatsim.innodb.sql.executor.derived import Derived, base_tables
-from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.join_steps import Order
@@ -210,6 +210,21 @@ class Select:
         If ``each`` is given, it is called with each row as it is found; rows that must be sorted or grouped are
         returned.
         """
+        rows, join = await self._started(run, each, outer, most)
+        return await self._finished(run, rows, join)
+
+    async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
+        """Plan it; see `Query`."""
+        rows, join = await self._started(run, None, outer, None)
+        try:
+            await rows.begin(early=True)
+        except NotGrantedError as error:
+            raise _not_available(error) from error
+        return lambda: self._finished(run, rows, join)
+
+    async def _started(
+        self, run: Execution, each: Each | None, outer: Env | None, most: int | None
+    ) -> tuple[SelectRun, Join]:
         env = run.env(len(self.scope.tables), outer)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
             values = [function(env) for function in arguments]
@@ -219,7 +234,9 @@ class Select:
             limit = most if limit is None else min(limit, most)
         readings = self._readings(run)
         join = Join(self.joined, run, env, readings, run.rows.trx.view)
-        rows = SelectRun(self, run, env, join, limit=limit, offset=offset, each=each)
+        return SelectRun(self, run, env, join, limit=limit, offset=offset, each=each), join
+
+    async def _finished(self, run: Execution, rows: SelectRun, join: Join) -> list[tuple[Value, ...]]:
         try:
             return await rows.read()
         except NotGrantedError as error:

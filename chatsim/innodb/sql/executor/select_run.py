@@ -16,6 +16,7 @@ from chatsim.innodb.storage.column_types import place
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.aggregate import Aggregate
     from chatsim.innodb.sql.executor.execution import Execution
+    from chatsim.innodb.sql.executor.join_steps import JoinPlan
     from chatsim.innodb.sql.executor.select import Each, Select
     from chatsim.innodb.sql.expressions import Env, Function
     from chatsim.innodb.storage.values import Value
@@ -61,14 +62,23 @@ class SelectRun:
         self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
         self._streams_groups = False
+        self._plan: JoinPlan | None = None
+        self._has_min_max = False
         self._snapshots: list[Snapshot] = []
+
+    async def begin(self, *, early: bool = False) -> None:
+        """Read what is read before the plan is made: constant tables, and the ends of indexes for MIN() and MAX()."""
+        self._has_min_max = await self._read_min_max()
+        if not self._has_min_max and self._select.joined.count:
+            self._plan = await self._join.plan(self._select.order_wanted(self._rows_wanted), early=early)
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
-        if not await self._read_min_max():
-            select = self._select
-            if select.joined.count:
-                plan = await self._join.plan(select.order_wanted(self._rows_wanted))
+        if self._plan is None and not self._has_min_max:
+            await self.begin()
+        if not self._has_min_max:
+            select, plan = self._select, self._plan
+            if plan is not None:
                 self._ordered = plan.ordered and not self._grouped and not select.windows
                 self._streams_groups = plan.ordered and select.gives_groups_in_order
                 await self._join.read(plan, self._row_found)

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, shown_rows, sorted_rows
-from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
 from chatsim.innodb.sql.expressions import Scope, unsupported
 from chatsim.innodb.storage.column_types import ColumnType, place
 from chatsim.innodb.storage.values import Value
@@ -90,9 +90,17 @@ class UnionQuery:
         self, run: Execution, *, outer: Env | None = None, most: int | None = None
     ) -> list[tuple[Value, ...]]:
         """Its rows; see `Query`."""
-        first = await self.parts[0].read(run, outer=outer)
+        return await (await self.begin(run, outer=outer, most=most))()
+
+    async def begin(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> ReadRest:
+        """Plan both queries, before one is read; see `Query`."""
+        begun = [await part.begin(run, outer=outer) for part in self.parts]
+        return lambda: self._read(run, begun, most)
+
+    async def _read(self, run: Execution, begun: Sequence[ReadRest], most: int | None) -> list[tuple[Value, ...]]:
+        first = await begun[0]()
         needless = self._operation is not exp.Union and not first
-        second = [] if needless else await self.parts[1].read(run, outer=outer)
+        second = [] if needless else await begun[1]()
         rows = self._combined(first, second)
         if self.distinct:
             rows = distinct_rows(rows, self.kinds)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.sql.executor.execution import Rows
+    from chatsim.innodb.sql.executor.execution import ReadRest, Rows
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.tables import Table
 
@@ -57,6 +57,10 @@ class ValuesQuery:
         """Its rows; see `Query`."""
         env = run.env(0, outer)
         return [tuple([function(env) for function in row]) for row in self._rows[:most]]
+
+    async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
+        """There is nothing to be planned; see `Query`."""
+        return lambda: self.read(run, outer=outer)
 
     def has_one_row(self, run: Execution) -> bool:  # noqa: ARG002 - as in other queries
         """Whether it has no more than one row."""

@@ -112,8 +112,8 @@ def request_access(
 
     For the arguments see `plan_access` and `AccessRequest`.
     """
-    column_ranges = conditions.column_ranges(env)
     indexes = [each for each in conditions.table.indexes if hints.permits(each)]
+    column_ranges = conditions.column_ranges(env, indexes)
     if column_ranges is None or any(each.equal and each.points == () for each in column_ranges.values()):
         false = not is_select or not conditions.constants_hold(env)
         return AccessPlan(conditions, why_none="Impossible WHERE" if false else _NO_ROW)

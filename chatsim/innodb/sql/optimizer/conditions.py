@@ -79,6 +79,11 @@ class _Term:
         """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
         return any(each.find(OuterValue) for each in self.nodes)
 
+    @property
+    def is_subquery(self) -> bool:
+        """Whether the column is compared with the value of a subquery."""
+        return any(isinstance(each.unnest(), SubqueryValue) for each in self.nodes)
+
     def known(self, env: Env) -> list[Value] | None:
         """The values; None if the comparison can't be true, because they are NULL."""
         values = [value(env) for value in self.values]
@@ -397,10 +402,11 @@ class Conditions:
         """Whether the conditions without columns are true."""
         return all(is_true(each(env)) for each in self._constant)
 
-    def column_ranges(self, env: Env) -> dict[int, ColumnRange] | None:
+    def column_ranges(self, env: Env, indexes: Sequence[Index] | None = None) -> dict[int, ColumnRange] | None:
         """The range of each column that the conditions allow, with the values that are known now.
 
-        None if a column is compared with NULL, or if a condition without columns is false.
+        None if a column is compared with NULL, or if a condition without columns is false. If ``indexes`` are given, a
+        subquery that is NULL counts only for a column of these.
         """
         if not self.constants_hold(env):
             return None
@@ -408,6 +414,8 @@ class Conditions:
         for term in self._terms:
             values = term.known(env)
             if values is None:
+                if indexes is not None and term.is_subquery and not _has_column(indexes, term.column):
+                    continue
                 return None
             span = found.get(term.column, ColumnRange())
             found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
@@ -424,7 +432,7 @@ class Conditions:
             case _Or(parts):
                 return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
             case _Term(column):
-                if tree.outer:
+                if tree.outer or (tree.is_subquery and not _has_column(indexes, column)):
                     return RangeTree()
                 values = tree.known(env)
                 if values is None:
@@ -432,6 +440,11 @@ class Conditions:
                 left = intervals_of(self.table.columns[column], tree.operator, values)
                 return RangeTree() if left is None else RangeTree.of(column, left, indexes)
         return RangeTree() if is_true(tree(env)) else NOTHING
+
+
+def _has_column(indexes: Sequence[Index], column: int) -> bool:
+    """Whether one of some indexes begins with a column."""
+    return any(each.definition.columns[0] == column for each in indexes)
 
 
 def _sides(node: exp.Expr) -> list[exp.Expr]:

@@ -49,7 +49,7 @@ def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Ex
             if frozenset((_key(scope, left), _key(scope, right))) not in named:
                 found.append(exp.EQ(this=left.copy(), expression=right.copy()))
         if not values:
-            found += _compared(scope, columns, [*conditions, *above])
+            found += _compared(scope, columns, conditions)
     return found
 
 
