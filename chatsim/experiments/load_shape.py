@@ -19,16 +19,19 @@ from chatsim.experiments.parameters import BadParameterError, Number, When, para
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["LoadShape", "ramp_parameter", "rate_parameter", "think_time_parameter", "warm_up_parameter"]
+__all__ = ["DURATION", "LoadShape", "ramp_parameter", "rate_parameter", "think_time_parameter", "warm_up_parameter"]
 
 _CLOSED = When("rate", lambda rate: rate is None, "without a rate")
 
 _DAY = 86_400
 
+DURATION = Number(0.001, "seconds", _DAY)
+"""How long a measured window can be."""
 
-def warm_up_parameter() -> Any:
+
+def warm_up_parameter(when: When | None = None) -> Any:
     """The parameter of an experiment that says how long is run, and not measured, before the window."""
-    return parameter(0.0, Number(0, "seconds", _DAY), "how long everything runs before it is measured")
+    return parameter(0.0, Number(0, "seconds", _DAY), "how long everything runs before it is measured", when)
 
 
 def ramp_parameter() -> Any:
@@ -113,6 +116,11 @@ class LoadShape:
         most = min(per_s, clients / self.think) if self.think else per_s
         return math.ceil(most * self.end)
 
+    async def pause(self, rng: np.random.Generator) -> None:
+        """The pause of a caller of a closed loop before a request."""
+        if self.think:
+            await asyncio.sleep(float(rng.exponential(self.think)))
+
     async def turns(
         self, client: int, clients: int, begun: float, rng: np.random.Generator
     ) -> AsyncGenerator[float, None]:
@@ -132,8 +140,7 @@ class LoadShape:
             return
         await asyncio.sleep(self.ramp * client / clients)
         while True:
-            if self.think:
-                await asyncio.sleep(float(rng.exponential(self.think)))
+            await self.pause(rng)
             if (now := clock()) - begun >= self.end:
                 return
             yield now

@@ -22,7 +22,15 @@ from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, 
 from chatsim.experiments.creation.heat import Heat
 from chatsim.experiments.creation.workload import Workload
 from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
+from chatsim.experiments.load_shape import (
+    DURATION,
+    LoadShape,
+    rate_parameter,
+    think_time_parameter,
+    warm_up_parameter,
+)
 from chatsim.experiments.parameters import (
+    BadParameterError,
     Choice,
     Choices,
     Number,
@@ -49,10 +57,14 @@ __all__ = ["LAYERS", "Race"]
 LAYERS = ("store", "stack")
 """The layers: callers straight on the database; or clients, wire and nodes in front of it."""
 
+_ROUNDS = 100
 _WARM_UP_ROUNDS = 20
 
 _PER_S = {"store": 500, "stack": 200}
 """How many requests are answered in a second, by layer."""
+
+_MOST_PER_S = {"store": 5_000, "stack": 2_000}
+"""How many requests in a second are drawn for a run by duration, by layer, if each follows the last answer."""
 
 _PAIR = 200
 """The memory of one pair that is drawn."""
@@ -92,7 +104,11 @@ class Race(Experiment):
         "store", Choice(LAYERS), "callers straight on the database; or clients, wire and chat servers before it"
     )
     clients: int = parameter(16, Whole(1), "how many callers, each with a connection, or devices, of its own")
-    rounds: int = parameter(100, Whole(1), "how many requests each caller makes")
+    rounds: int | None = parameter(
+        None, Whole(1), f"how many requests each caller makes; {_ROUNDS} if neither this nor duration is given"
+    )
+    duration: float | None = parameter(None, DURATION, "how long is measured, instead of a number of rounds")
+    warm_up: float = warm_up_parameter(When("duration", lambda duration: duration is not None, "with a duration"))
     pairs: int = parameter(
         1, Whole(1), "new pairs per round; the pattern strangers has one for each request", _WITH_SHARED_PAIRS
     )
@@ -114,17 +130,37 @@ class Race(Experiment):
         " shared evenly",
         _WITH_NODES,
     )
-    rate: float | None = parameter(
-        None,
-        Number(0.001, "per second", 1_000_000),
-        "requests of all callers, at random times; if not given, each caller's next request follows its last answer",
-    )
-
+    rate: float | None = rate_parameter()
+    think_time: float = think_time_parameter()
     deadline: float = parameter(
         DEADLINE,
         Number(0.001, "seconds", 86_400),
         "how long a request may take; one that takes longer is an error, and ends the run of its strategy",
     )
+
+    def __post_init__(self) -> None:
+        if self.rounds is None and self.duration is None:
+            object.__setattr__(self, "rounds", _ROUNDS)
+        super().__post_init__()
+
+    def check_together(self) -> None:
+        """It ends after so many rounds, or after some time."""
+        if self.rounds is not None and self.duration is not None:
+            raise BadParameterError(f"rounds is {self.rounds:,} and duration is {self.duration:g}; give one of them")
+
+    @property
+    def shape(self) -> LoadShape:
+        """When callers make requests; without an end, if it ends after so many rounds."""
+        duration = math.inf if self.duration is None else self.duration
+        return LoadShape(duration, self.warm_up, 0.0, self.think_time / 1e3, self.rate)
+
+    @property
+    def drawn_rounds(self) -> int:
+        """How many requests are drawn for each caller."""
+        if self.rounds is not None:
+            return self.rounds
+        each = self.shape.expected(self.clients, _MOST_PER_S[self.layer]) / self.clients
+        return math.ceil(each + 6 * math.sqrt(each)) + 10  # arrivals and pauses are drawn: few callers have more
 
     @property
     def chosen(self) -> list[CreationStrategy]:
@@ -141,7 +177,7 @@ class Race(Experiment):
         """Memory for operations, callers and pairs; a connection for each caller, or each node's pools."""
         heats, requests, stack = (
             len(self.chosen) * len(list(self.pattern)),
-            self.clients * self.rounds,
+            self.clients * self.drawn_rounds,
             self.layer == "stack",
         )
         # through the stack, a caller has a device for each user that it asks for
@@ -156,7 +192,7 @@ class Race(Experiment):
             memory={
                 f"{heats * requests:,} operations": heats * requests * OPERATION,
                 f"{devices:,} {'devices' if stack else 'clients'}": devices * CLIENT,
-                f"{self.pairs * self.rounds:,} pairs": self.pairs * self.rounds * _PAIR,
+                f"{self.pairs * self.drawn_rounds:,} pairs": self.pairs * self.drawn_rounds * _PAIR,
                 f"{self.existing:,} rows before": self.existing * row(world),
             },
             seconds=seconds,
@@ -174,9 +210,17 @@ class Race(Experiment):
         pairs = f"{self.pairs} pairs per round, " if self.pairs > 1 else ""
         tables = f"tables {self.schema}, " if self.schema != "source" else ""
         return (
-            f"layer {self.layer}{nodes}, {loop}, {self.clients} clients, {self.rounds} rounds, {pairs}{tables}"
+            f"layer {self.layer}{nodes}, {loop}, {self.clients} clients, {self._length()}, {pairs}{tables}"
             f"{self.existing} rows before, {self.ids} ids, retry policy {self.retry}, seed {self.seed}"
         )
+
+    def _length(self) -> str:
+        """How long it is, in words."""
+        think = f"think time {self.think_time:g} ms, " if self.think_time else ""
+        if self.duration is None:
+            return f"{think}{self.rounds} rounds"
+        warm_up = f" after {self.warm_up:g} s of warm-up" if self.warm_up else ""
+        return f"{think}{self.duration:g} s measured{warm_up}"
 
     @staticmethod
     def draw(table: pd.DataFrame, caption: str) -> Figure:
@@ -193,7 +237,7 @@ class Race(Experiment):
         order = np.random.default_rng(self.seed).permutation(len(plan))
         if any(strategy.uses_locks for strategy, _ in plan):
             await world.locks(self.clients)
-        with progress.bar(len(plan) * self.clients * self.rounds, "op") as bar:
+        with progress.bar(len(plan) * self.clients * self.drawn_rounds, "op") as bar:
             if world.warms_up and not result.variants:
                 await self._warm_up(world, progress)
             for strategy, pattern in (plan[number] for number in order):
@@ -204,7 +248,9 @@ class Race(Experiment):
     async def _warm_up(self, world: World, progress: Progress) -> None:
         """A short run without a result, so that the first strategy does not pay for empty caches."""
         (strategy,) = named("one_round_trip")
-        short = replace(self, rounds=min(self.rounds, _WARM_UP_ROUNDS), existing=0, retry="retry", rate=None)
+        rounds = min(self.drawn_rounds, _WARM_UP_ROUNDS)
+        closed = replace(self, existing=0, retry="retry", rate=None, think_time=0.0)
+        short = replace(closed, rounds=rounds, duration=None, warm_up=0.0)
         with progress.unseen.bar(0, "op") as unseen:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 
@@ -212,7 +258,7 @@ class Race(Experiment):
         async with self.heat(world, strategy, pattern) as heat:
             before = await world.costs()
             window = await heat.drive(bar)
-            costs = await world.costs() - before
+            costs = await world.costs() - (before if heat.noted is None else heat.noted[1])
             kept = await heat.kept()
         return await heat.judge(window, costs, kept)
 
@@ -220,12 +266,12 @@ class Race(Experiment):
     async def heat(self, world: World, strategy: CreationStrategy, pattern: str) -> AsyncIterator[Heat]:
         """Prepare one strategy under one pattern: the tables are loaded, the connections are leased."""
         # the calls do not depend on the strategy: all strategies of a pattern get the same calls
-        seeds = np.random.SeedSequence(self.seed).spawn(1 + self.clients + self.nodes)
+        seeds = np.random.SeedSequence(self.seed).spawn(1 + 2 * self.clients + self.nodes)
         chance, *others = (np.random.default_rng(seed) for seed in seeds)
         calls = workload.make(
             pattern,
             clients=self.clients,
-            rounds=self.rounds,
+            rounds=self.drawn_rounds,
             pairs=self.pairs,
             existing=self.existing,
             ids=self.ids,
@@ -245,7 +291,8 @@ class Race(Experiment):
 
             stack.push_async_callback(disconnect)
             await side_by_side(caller.__aenter__() for caller in people)
-            yield Heat(world, strategy, pattern, calls, people, nodes, before, await world.session_states())
+            states, pauses = await world.session_states(), others[-self.clients :]
+            yield Heat(world, strategy, pattern, calls, people, nodes, before, states, self.shape, pauses)
 
     @asynccontextmanager
     async def _store(
@@ -284,7 +331,7 @@ class Race(Experiment):
             # the experiment decides about rate and pairs; MySQL's default for lock waits, as without nodes
             limits=Limits(rate=math.inf, user_leases=math.inf, lock_wait=50, strangers=True, looks_up_users=False),
             schema=self.schema,
-            rngs=rngs[self.clients :],
+            rngs=rngs[self.clients : self.clients + self.nodes],
         )
         async with through as nodes:
             callers = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Never
 
 from chatsim.chat.creation import CreationStrategy
@@ -16,7 +16,8 @@ from chatsim.experiments.creation.callers import Caller
 from chatsim.experiments.creation.checks import TWO_THREADS, PrivateChats, check_creation, pair_of
 from chatsim.experiments.creation.side_effects import check_contents, check_states
 from chatsim.experiments.creation.workload import Pair, Workload
-from chatsim.experiments.history import Operation
+from chatsim.experiments.history import Operation, Outcome
+from chatsim.experiments.load_shape import LoadShape
 from chatsim.experiments.measures import measures
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
@@ -24,6 +25,7 @@ from chatsim.worlds.cluster import Cluster
 from chatsim.worlds.world import Costs, TableContents, World
 
 if TYPE_CHECKING:
+    import numpy as np
     from tqdm.auto import tqdm
 
 __all__ = ["Heat"]
@@ -42,8 +44,12 @@ class Heat:
         nodes: the nodes, if callers use them.
         before: what was in the tables before it.
         states: the states of the connections before it; None if the server does not tell.
+        shape: until when the callers make requests, and with which pauses; without an end, they make all of them.
+        rngs: the generators of the pauses of each caller.
         history: the operations so far.
         overdue: whether an operation has passed its deadline.
+        ran_out: when a caller had made all its requests before the end, in seconds; None if none had.
+        noted: what nodes and database had done when the measured window began, if that was after the beginning.
     """
 
     world: World
@@ -54,53 +60,95 @@ class Heat:
     nodes: Cluster | None
     before: Mapping[str, TableContents]
     states: Mapping[str, int] | None
+    shape: LoadShape
+    rngs: Sequence[np.random.Generator]
     history: list[Operation] = field(default_factory=list)
     overdue: bool = False
+    ran_out: float | None = None
+    noted: tuple[Stats, Costs] | None = None
+    _begun: float = 0.0
 
     async def drive(self, bar: tqdm[Never]) -> float:
-        """Let the callers make all their calls. Returns the time that this took, in seconds.
+        """Let the callers make their calls. Returns the length of the measured window, in seconds.
 
         An operation that takes longer than its deadline ends the heat: nobody makes another call then.
         """
         # otherwise the garbage collector would examine thousands of idle sessions again and again
         gc.collect()
         gc.freeze()
+        watching = asyncio.create_task(self._note()) if self.shape.warm_up else None
         try:
-            return await self._drive(bar)
+            took = await self._drive(bar)
         finally:
+            if watching is not None:
+                watching.cancel()
+                await asyncio.wait([watching])
             gc.unfreeze()
+        return max(0.0, min(self.shape.end, took if self.ran_out is None else self.ran_out) - self.shape.warm_up)
+
+    @property
+    def _stats(self) -> Stats:
+        return Stats() if self.nodes is None else self.nodes.stats
+
+    async def _note(self) -> None:
+        await asyncio.sleep(self.shape.warm_up)
+        self.noted = self._stats, await self.world.costs()
 
     async def _drive(self, bar: tqdm[Never]) -> float:
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-
-        async def one(caller: Caller, turn: int, call: Pair, intended: float | None = None) -> None:
-            self.history.append(await caller.create(*call, turn=turn, begun=begun, intended=intended))
-            self.overdue = self.overdue or caller.overdue
-            bar.update()
-
-        async def alone(caller: Caller, own: Sequence[Pair], due: Sequence[float] | None) -> None:
-            for turn, call in enumerate(own):
-                if self.overdue:
-                    return
-                intended = None if due is None else begun + due[turn]
-                if intended is not None:
-                    await asyncio.sleep(intended - clock())
-                await one(caller, turn, call, intended)
-
+        self._begun = asyncio.get_running_loop().time()
         calls, due = self.calls.calls, self.calls.due
         if self.calls.together and due is None:
-            for turn, asked in enumerate(zip(*calls, strict=True)):
-                if self.overdue:
-                    break
-                now = clock()
-                await side_by_side(
-                    one(caller, turn, call, now) for caller, call in zip(self.callers, asked, strict=True)
-                )
+            await self._round_by_round(calls, bar)
+        elif due is None:
+            await side_by_side(self._when_answered(number, own, bar) for number, own in enumerate(calls))
         else:
-            times = due or itertools.repeat(None, len(calls))
-            await side_by_side(alone(*each) for each in zip(self.callers, calls, times, strict=True))
-        return clock() - begun
+            each = enumerate(zip(calls, due, strict=True))
+            await side_by_side(self._when_due(number, own, times, bar) for number, (own, times) in each)
+        return self._now()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time() - self._begun
+
+    def _is_over(self) -> bool:
+        return self.overdue or self._now() >= self.shape.end
+
+    async def _round_by_round(self, calls: Sequence[Sequence[Pair]], bar: tqdm[Never]) -> None:
+        for turn, asked in enumerate(zip(*calls, strict=True)):
+            await self.shape.pause(self.rngs[0])
+            if self._is_over():
+                return
+            now = asyncio.get_running_loop().time()
+            await side_by_side(self._one(number, turn, call, bar, now) for number, call in enumerate(asked))
+        self._note_end(self._now())
+
+    async def _when_answered(self, number: int, own: Sequence[Pair], bar: tqdm[Never]) -> None:
+        for turn, call in enumerate(own):
+            await self.shape.pause(self.rngs[number])
+            if self._is_over():
+                return
+            await self._one(number, turn, call, bar)
+        self._note_end(self._now())
+
+    async def _when_due(self, number: int, own: Sequence[Pair], due: Sequence[float], bar: tqdm[Never]) -> None:
+        for turn, (call, at) in enumerate(zip(own, due, strict=True)):
+            if at >= self.shape.end:
+                return
+            await asyncio.sleep(self._begun + at - asyncio.get_running_loop().time())
+            if self.overdue:
+                return
+            await self._one(number, turn, call, bar, self._begun + at)
+        self._note_end(due[-1])
+
+    async def _one(self, number: int, turn: int, call: Pair, bar: tqdm[Never], intended: float | None = None) -> None:
+        caller = self.callers[number]
+        self.history.append(await caller.create(*call, turn=turn, begun=self._begun, intended=intended))
+        self.overdue = self.overdue or caller.overdue
+        bar.update()
+
+    def _note_end(self, now: float) -> None:
+        """Note that a caller has made all its requests, if it should have gone on."""
+        if self.ran_out is None and now < self.shape.end < math.inf:
+            self.ran_out = now
 
     async def kept(self) -> Sequence[Anomaly]:
         """What the connections have kept of the operations. To be asked before they are closed, outside the window."""
@@ -108,7 +156,7 @@ class Heat:
 
     async def judge(self, window_s: float, costs: Costs, kept: Sequence[Anomaly]) -> Variant:
         """Check the history, the tables and what the connections have kept. To be called when they are closed."""
-        stats = Stats() if self.nodes is None else self.nodes.stats
+        stats = self._stats
         after = await self.world.contents()
         asked = {pair_of(each) for each in self.history}
         tries = sum(each.attempts for each in self.history) + stats.refusals.total()
@@ -116,14 +164,22 @@ class Heat:
         verdict = check_creation(
             self.history,
             final,
-            asked=sum(map(len, self.calls.calls)),
+            asked=sum(map(len, self.calls.calls)) if self.shape.end == math.inf else 0,
             others=[*kept, *check_contents(self.before, after, asked=asked, tries=tries)],
             limits="" if self.states is not None else "; the server does not tell what its connections have kept",
         )
+        if self.ran_out is not None and not verdict.remark:
+            verdict = replace(verdict, remark=f"all drawn requests were made after {self.ran_out:.3g} s")
+        if self.noted is not None:
+            stats = stats - self.noted[0]
+        found = measures(self.shape.measured(self.history), window_s, stats, costs)
+        if self.shape.end < math.inf:
+            good = sum(each.outcome is Outcome.OK for each in self.shape.answered(self.history))
+            found["goodput_per_s"] = good / window_s if window_s else None
         counts = {"duplicate_pairs": verdict.count(TWO_THREADS), "orphan_threads": final.orphans if final else None}
         return Variant(
             key={"strategy": self.strategy.name, "pattern": self.pattern},
-            measures=measures(self.history, window_s, stats, costs) | counts,
+            measures=found | counts,
             verdict=verdict,
             operations=self.history,
             window_s=window_s,

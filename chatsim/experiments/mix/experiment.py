@@ -23,6 +23,7 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.blocking import watched
 from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.load_shape import (
+    DURATION,
     LoadShape,
     ramp_parameter,
     rate_parameter,
@@ -104,7 +105,7 @@ class Mix(Experiment):
         "look_first", Objects(STRATEGIES, named), "creation strategies; everything is run with each of them"
     )
     clients: int = parameter(100, Whole(2), "how many users, each with a device of its own")
-    duration: float = parameter(10.0, Number(0.001, "seconds", 86_400), "how long is measured")
+    duration: float = parameter(10.0, DURATION, "how long is measured")
     warm_up: float = warm_up_parameter()
     ramp: float = ramp_parameter()
     think_time: float = think_time_parameter()
