@@ -38,6 +38,8 @@ Scripts of several sessions:
 - `anomalies`: which anomaly happens at which isolation level, tried out
 - `AnomalyMatrix`: what that returns
 
+- `explore`: runs callers in every order that their locks allow: a proof, or the shortest interleaving that goes wrong
+
 Errors:
 
 - `BadParameterError`: a parameter is invalid
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     )
     from chatsim.db.session import Session
     from chatsim.experiments.comparison import Comparison, compare
+    from chatsim.experiments.exploring.exploring import explore
     from chatsim.experiments.functions import (
         catchup,
         delivery,
@@ -128,6 +131,7 @@ __all__ = [
     "creation_strategy",
     "deadlocks",
     "delivery",
+    "explore",
     "figures",
     "load",
     "mix",
@@ -170,6 +174,7 @@ _HOMES = {
     "creation_strategy": "chatsim.chat.creation:creation_strategy",
     "deadlocks": "chatsim.db.deadlock_report.reader:deadlocks",
     "delivery": "chatsim.experiments.functions:delivery",
+    "explore": "chatsim.experiments.exploring.exploring:explore",
     "figures": "chatsim.figures",
     "load": "chatsim.experiments.saved:load",
     "mix": "chatsim.experiments.functions:mix",

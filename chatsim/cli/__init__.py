@@ -16,6 +16,7 @@ _COMMANDS = {
     "costs": ("chatsim.cli.costs", "Print what things cost in the model."),
     "deadlock": ("chatsim.cli.deadlock", "Explain the deadlocks of a pasted report or a log."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
+    "explore": ("chatsim.cli.explore", "Run callers in every order: a proof, or a counterexample."),
     "mix": ("chatsim.cli.mix", "Run a mixed load: create chats, write, page, catch up."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
     "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),

@@ -34,6 +34,7 @@ def our_errors() -> tuple[type[Exception], ...]:
     from chatsim.chat.server.limits import BadLimitError
     from chatsim.chat.strategies import StrategyError, UnknownStrategyError
     from chatsim.conformance.schedule import BadScheduleError
+    from chatsim.conformance.transactions import BadTransactionsError
     from chatsim.db.deadlock_report.reader import NoDeadlockError
     from chatsim.db.errors import DatabaseError
     from chatsim.simulation.determinism import DivergenceError
@@ -45,6 +46,7 @@ def our_errors() -> tuple[type[Exception], ...]:
         BadLimitError,
         BadParameterError,
         BadScheduleError,
+        BadTransactionsError,
         BadUrlError,
         DatabaseError,
         DivergenceError,

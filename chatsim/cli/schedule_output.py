@@ -14,12 +14,12 @@ from chatsim.cli.common import FAILED, UNSAFE
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
 from chatsim.conformance.display import Cell, cells, explained
-from chatsim.conformance.schedule import NotPlayedError, Schedule, ScheduleOutcome, StepOutcome
+from chatsim.conformance.schedule import NotPlayedError, Played, Schedule, ScheduleOutcome, StepOutcome
 
 if TYPE_CHECKING:
     from chatsim.conformance.differential import DifferentialReport
 
-__all__ = ["PlayedFile", "print_both", "print_checks", "print_outcomes", "print_report"]
+__all__ = ["PlayedFile", "print_both", "print_checks", "print_outcomes", "print_played", "print_report"]
 
 
 @dataclass
@@ -64,6 +64,12 @@ def print_outcomes(files: Sequence[PlayedFile], *, as_json: bool) -> None:
         if not as_json:
             _say_problems(each)
     _exit(files)
+
+
+def print_played(played: Played) -> None:
+    """Print what a schedule does, step by step, without the locks, and the tables at the end."""
+    _print_steps(played.schedule, [msgspec.structs.replace(step, locks=None) for step in played.steps])
+    _print_end(played)
 
 
 def print_checks(files: Sequence[PlayedFile]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from chatsim.conformance.schedule import (
     AWAIT,
+    KILL,
     Blocked,
     Completed,
     FinalTable,
@@ -17,6 +18,7 @@ from chatsim.conformance.schedule import (
     plain,
 )
 from chatsim.db.errors import DatabaseError
+from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
@@ -118,13 +120,9 @@ class _ModelExecution:
 
     def __init__(self, engine: Engine, schedule: Schedule) -> None:
         self._engine = engine
-        self._clients: dict[str, _ModelClient] = {}
-        for name in schedule.sessions:
-            session = EngineSession(engine)
-            session.isolation = Isolation(schedule.isolation)
-            session.lock_wait_timeout = schedule.lock_wait_timeout
-            self._clients[name] = _ModelClient(name, session)
-        self._names = {client.session.connection_id: name for name, client in self._clients.items()}
+        self._schedule = schedule
+        self._names: dict[int, str] = {}  # by connection
+        self._clients = {name: _ModelClient(name, self._connect(name)) for name in schedule.sessions}
         self._view_holder = EngineSession(engine)
         if schedule.purge == "held":
             self._view_holder.in_transaction = True
@@ -138,6 +136,8 @@ class _ModelExecution:
         if step.sql == AWAIT:
             if client.pending is not None:
                 await asyncio.wait([client.pending])
+        elif step.sql == KILL:
+            self._kill(client)
         elif client.pending is not None:
             raise WorldError(f"step {step.n} goes to {step.session}, which waits")
         else:
@@ -166,6 +166,22 @@ class _ModelExecution:
             if each.session in self._names
         }
         return StepOutcome(step.n, ended, dict(sorted(blocked.items())), self._locks())
+
+    def _connect(self, name: str) -> EngineSession:
+        session = EngineSession(self._engine)
+        session.isolation = Isolation(self._schedule.isolation)
+        session.lock_wait_timeout = self._schedule.lock_wait_timeout
+        self._names[session.connection_id] = name
+        return session
+
+    def _kill(self, client: _ModelClient) -> None:
+        """End a session's connection, with the statement that waits, and give it a new one."""
+        if client.pending is not None:
+            lost = database_error(2013, "Lost connection to MySQL server during query")
+            self._ended.append(Completed(client.name, client.step, "error", errno=lost.errno, message=lost.message))
+            client.pending.cancel()
+        client.session.close()
+        client.session = self._connect(client.name)
 
     def close(self) -> None:
         """End all sessions."""

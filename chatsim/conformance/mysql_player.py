@@ -8,13 +8,14 @@ sleeps for a fixed time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import cast
 
 from chatsim.conformance.schedule import (
     AWAIT,
+    KILL,
     Blocked,
     Completed,
     FinalTable,
@@ -95,18 +96,20 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
         await stack.enter_async_context(counting_purges(purge_session, world.url))
         await purge.prepare()
         await purge.run()
-        clients = {}
-        for name in schedule.sessions:
+
+        async def connect() -> driver.MySQLSession:
             session = await driver.connect(world.url, world.schema)
             stack.push_async_callback(session.close)
             await session.script(
                 f"SET SESSION transaction_isolation = '{schedule.isolation.replace(' ', '-')}';"
                 f" SET SESSION innodb_lock_wait_timeout = {schedule.lock_wait_timeout}"
             )
-            clients[name] = _MySQLClient(name, session)
+            return session
+
+        clients = {name: _MySQLClient(name, await connect()) for name in schedule.sessions}
         if schedule.purge == "held":
             await purge.hold()
-        execution = _MySQLExecution(world, clients, purge if schedule.purge == "eager" else None)
+        execution = _MySQLExecution(world, clients, connect, purge if schedule.purge == "eager" else None)
         stack.push_async_callback(execution.close)
         steps: list[StepOutcome] = []
         for step in schedule.steps:
@@ -153,8 +156,15 @@ class _MySQLClient:
 class _MySQLExecution:
     """The sessions of a schedule on a server."""
 
-    def __init__(self, world: MySQLWorld, clients: dict[str, _MySQLClient], purge: Purge | None) -> None:
+    def __init__(
+        self,
+        world: MySQLWorld,
+        clients: dict[str, _MySQLClient],
+        connect: Callable[[], Awaitable[driver.MySQLSession]],
+        purge: Purge | None,
+    ) -> None:
         self._world = world
+        self._connect = connect
         self._admin = world.admin
         self._purge = purge  # it runs after each step
         self._clients = clients
@@ -169,6 +179,11 @@ class _MySQLExecution:
         if step.sql == AWAIT:
             if client.pending is not None:
                 await client.pending
+        elif step.sql == KILL:
+            await self._kill([client])
+            await self._gone([client])
+            client.session = await self._connect()
+            self._names[client.session.connection_id] = client.name
         elif client.pending is not None:
             raise WorldError(f"step {step.n} goes to {step.session}, which waits")
         else:
@@ -187,7 +202,12 @@ class _MySQLExecution:
         await self._kill(waiting)  # waiters first, so that none gets a lock when another session ends
         await asyncio.gather(*(client.pending for client in waiting if client.pending), return_exceptions=True)
         await self._kill(client for client in self._clients.values() if client not in waiting)
-        there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({', '.join(map(str, self._names))})"  # noqa: S608
+        await self._gone(self._clients.values())
+
+    async def _gone(self, clients: Iterable[_MySQLClient]) -> None:
+        """Wait until the server has no thread for the connections of sessions any more."""
+        ids = ", ".join(str(client.session.connection_id) for client in clients)
+        there = f"SELECT 1 FROM performance_schema.threads WHERE PROCESSLIST_ID IN ({ids})"  # noqa: S608
         while (await self._admin.execute(there)).rows:
             pass
 

@@ -13,6 +13,7 @@ from chatsim.worlds.world import WorldError
 
 __all__ = [
     "AWAIT",
+    "KILL",
     "Alternative",
     "BadScheduleError",
     "Blocked",
@@ -31,6 +32,9 @@ __all__ = [
 
 AWAIT = "@await"
 """In place of SQL: wait until the running statement of that session has ended."""
+
+KILL = "@kill"
+"""In place of SQL: the session's connection dies. Its transaction is rolled back, and it connects anew."""
 
 SETUP = "setup"
 """The name in a line of `Schedule.of` that is no session: its statements run first."""
@@ -72,7 +76,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         n: its number, from 1.
         session: the session that runs it.
-        sql: the statement, or `AWAIT`.
+        sql: the statement, or `AWAIT` or `KILL`.
     """
 
     n: int

@@ -101,11 +101,19 @@ class Engine:
         self._purges = purges
         self._purging: asyncio.TimerHandle | None = None
         self.autoinc_lock_mode = autoinc_lock_mode
-        self.log = CommitLog(durability, self._numbers)
         self.tables: dict[str, Table] = {}
         self.views: dict[str, ViewDefinition] = {}
         self.find = with_views(self.table, self.views.get)
         self.prepared = StatementCache(self.tables, self.views, self.find)
+        self.schema = ""
+        self.process = Process()
+        self.after_record: Callable[[], Awaitable[None]] | None = None
+        self._durability = durability
+        self.forget()
+
+    def forget(self) -> None:
+        """Be without sessions, locks and logs, as at the beginning. Tables and prepared statements stay."""
+        self.log = CommitLog(self._durability, self._numbers)
         self.locks = LockSystem(self._report)
         self.user_locks = UserLevelLocks()
         self.metadata_locks = MetadataLocks()
@@ -115,11 +123,8 @@ class Engine:
         self.deadlock: Deadlock | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
-        self.schema = ""
         self.branches: dict[Xid, Any] = {}
         self.chance = Random("RAND()")  # noqa: S311 - every server draws the same numbers, so that a run repeats itself
-        self.process = Process()
-        self.after_record: Callable[[], Awaitable[None]] | None = None
 
     async def crash(self, *, host: bool = False) -> None:
         """End as by ``kill -9``, and leave what recovery makes of that.

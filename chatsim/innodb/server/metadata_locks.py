@@ -137,6 +137,17 @@ class MetadataLocks:
         """The sessions that wait: for which lock, and for which sessions."""
         return {owner: (name, self._blocking(owner)) for owner, name in self._waits.items()}
 
+    def users(self) -> dict[str, tuple[list[tuple[int, MetadataMode]], list[tuple[int, MetadataMode]]]]:
+        """Of each lock that is in use, who holds it how, and who waits for it, in order."""
+        return {
+            name: (
+                [(owner, mode) for owner, modes in lock.holders.items() for mode in sorted(modes)],
+                [(each.owner, each.mode) for each in lock.queue],
+            )
+            for name, lock in self._locks.items()
+            if lock.holders or lock.queue
+        }
+
     def _grant_waiting(self, name: str) -> None:
         lock = self._locks[name]
         for request in list(lock.queue):

@@ -71,6 +71,16 @@ class UserLevelLocks:
         """The session that holds a lock."""
         return self._locks.holder(name)
 
+    def users(self) -> dict[str, tuple[list[tuple[int, int]], list[int]]]:
+        """Of each lock that is in use, who holds it how often, and who waits for it, in order."""
+        return {
+            name: (
+                [(owner, self._counts.get(owner, {}).get(name, 0)) for owner, _ in holders],
+                [owner for owner, _ in queue],
+            )
+            for name, (holders, queue) in self._locks.users().items()
+        }
+
     def waits(self) -> dict[int, tuple[str, list[int]]]:
         """The sessions that wait: for which lock, and for which sessions."""
         return self._locks.waits()

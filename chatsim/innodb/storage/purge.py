@@ -20,13 +20,14 @@ class History:
     """The history list: committed transactions that have not been purged, oldest first; and the open read views.
 
     Attributes:
+        unpurged: the transactions of the list.
         committed: the number of the last commit.
         purged: commits up to this number have been purged.
         views: the open read views.
     """
 
     def __init__(self) -> None:
-        self._unpurged: deque[Transaction] = deque()
+        self.unpurged: deque[Transaction] = deque()
         self.views: dict[ReadView, None] = {}
         self.committed = 0
         self.purged = 0
@@ -45,11 +46,11 @@ class History:
         """Add a committed transaction that has changes."""
         self.committed += 1
         trx.serial = self.committed
-        self._unpurged.append(trx)
+        self.unpurged.append(trx)
 
     def forget(self, trx: Transaction) -> None:
         """Take out a transaction that recovery has undone."""
-        self._unpurged.remove(trx)
+        self.unpurged.remove(trx)
 
     def purge(self, locks: LockSystem, keep: Transaction | None = None) -> bool:
         """Purge everything that no read view needs, before ``keep``. Returns whether there was anything to purge."""
@@ -57,8 +58,8 @@ class History:
         if keep is not None:
             limit = min(limit, keep.serial - 1)
         found = False
-        while self._unpurged and self._unpurged[0].serial <= limit:
-            trx = self._unpurged.popleft()
+        while self.unpurged and self.unpurged[0].serial <= limit:
+            trx = self.unpurged.popleft()
             self.purged = trx.serial
             _purge(trx, locks)
             found = True

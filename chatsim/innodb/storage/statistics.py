@@ -23,17 +23,19 @@ class Statistics:
 
     Attributes:
         rows: the estimated number of rows. Inserts and deletes count, rollbacks do not.
+        rows_when_opened: what it was when a session last opened the table.
+        open: of each session, how many instances of the table it has open.
     """
 
     def __init__(self) -> None:
         self.rows = 0
-        self._rows_when_opened = 0
+        self.rows_when_opened = 0
         self._distinct: Final[dict[Index, list[int]]] = {}
-        self._open: Counter[int] = Counter()
+        self.open: Counter[int] = Counter()
 
     def analyze(self, indexes: Iterable[Index]) -> None:
         """Count the rows, and the distinct values of the first columns of each index. Every session opens it again."""
-        self._open.clear()
+        self.open.clear()
         for index in indexes:
             entries = [record.key for record in index if not record.deleted]
             self._distinct[index] = [
@@ -42,15 +44,20 @@ class Statistics:
             if index.definition.clustered:
                 self.rows = len(entries)
 
+    def reopen(self, rows: int) -> None:
+        """Estimate this number of rows. Every session opens the table again."""
+        self.rows = rows
+        self.open.clear()
+
     def opened(self, session: int, times: int) -> bool:
         """Note that a statement of a session uses the table ``times`` times. Returns whether it had to be opened.
 
         It stays open for later statements of the session.
         """
-        if times <= self._open[session]:
+        if times <= self.open[session]:
             return False
-        self._open[session] = times
-        self._rows_when_opened = self.rows
+        self.open[session] = times
+        self.rows_when_opened = self.rows
         return True
 
     def rows_per_key(self, index: Index, width: int) -> float:
@@ -60,4 +67,4 @@ class Statistics:
             keys = [record.key[:width] for record in islice(index, _SAMPLE)]
             return len(keys) / len(set(keys)) if keys else 1.0
         distinct = self._distinct[index][width - 1] if width else 1
-        return max(self._rows_when_opened / max(distinct, 1), 1.0)
+        return max(self.rows_when_opened / max(distinct, 1), 1.0)

@@ -150,9 +150,10 @@ class Index:
         self.is_shared = True
         self.reads = 0
         self.made: Transaction | None = None
-        self.pages = [Page(self, is_root=True)]
-        self.lows: list[Key] = []
-        self.supremum = self.pages[0].supremum
+        self.pages: list[Page]
+        self.lows: list[Key]
+        self.supremum: Record
+        self.empty()
 
     @property
     def original(self) -> Index:
@@ -163,6 +164,13 @@ class Index:
     def size_of(self) -> Callable[[Sequence[Value]], int]:
         """Gives the bytes that a record takes on a page, for its columns."""
         return record_size(self.definition, self._columns)
+
+    def empty(self) -> None:
+        """Remove all records, and pages, at once, as if there had been none."""
+        self._records.clear()
+        self.pages = [Page(self, is_root=True)]
+        self.lows = []
+        self.supremum = self.pages[0].supremum
 
     def __len__(self) -> int:
         return len(self._records)

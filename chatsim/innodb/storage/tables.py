@@ -152,6 +152,13 @@ class Table:
         return [at for at, each in enumerate(self.columns) if each.visible and not each.hidden]
 
     @property
+    def stored(self) -> Sequence[Index]:
+        """The indexes that records are in: its own, or those of its partitions."""
+        if self.partitioning is None:
+            return self.indexes
+        return [index for partition in self.partitioning.partitions for index in partition.indexes]
+
+    @property
     def clustered(self) -> Index:
         """The rows, in the order of the primary key."""
         return self.indexes[0]

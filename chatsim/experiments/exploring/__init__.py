@@ -1,0 +1,1 @@
+"""Exploring: every interleaving of some callers of a strategy, or of anybody's transactions; `chatsim.exploration`."""

@@ -1,0 +1,140 @@
+"""Callers of a creation strategy, for an exploration: what they ask for, and what must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from chatsim.chat import schema
+from chatsim.chat.creation import CreationStrategy, attempt
+from chatsim.chat.ports import LocksError
+from chatsim.db.errors import LockWaitTimeoutError
+from chatsim.db.session import Isolation, Session
+from chatsim.exploration.callers import Caller, Program
+from chatsim.exploration.choices import Switches
+from chatsim.exploration.execution import Execution
+from chatsim.exploration.problem import Problem, Setup
+from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question, empty
+from chatsim.worlds.world import BadParameterError
+
+__all__ = ["PATTERNS", "PRESENT", "QUESTIONS", "creations"]
+
+Pattern = Literal["same_pair", "strangers"]
+Present = Literal["nothing", "pair", "neighbours"]
+
+PATTERNS: tuple[Pattern, ...] = ("same_pair", "strangers")
+"""Who asks for whom: all for one pair, each user for the other in turn; or each for a pair of its own."""
+
+PRESENT: tuple[Present, ...] = ("nothing", "pair", "neighbours")
+"""The chats that there are before: none, that of the first pair, or those of the pairs on either side of all."""
+
+_FIRST = 10
+"""The first user: there is room for neighbours on either side."""
+_TABLES = ("user", "chat_thread", "private_chat")
+
+_THREADS = "SELECT user1_id, user2_id, thread_id FROM private_chat"
+_ORPHANS = "SELECT id FROM chat_thread WHERE id NOT IN (SELECT thread_id FROM private_chat)"
+
+
+def creations(
+    strategy: CreationStrategy,
+    *,
+    callers: int,
+    pattern: Pattern = "same_pair",
+    present: Present = "nothing",
+    tables: str = "hardened",
+    isolation: Isolation | None = None,
+    switches: Switches | None = None,
+) -> Problem:
+    """Callers that each ask once for a thread.
+
+    Args:
+        strategy: how they create it.
+        callers: how many.
+        pattern: who asks for whom.
+        present: which chats there are before.
+        tables: the name of the schema.
+        isolation: the isolation level; None is the strategy's.
+        switches: what may happen besides.
+
+    Raises:
+        BadParameterError: the strategy needs locks outside of the database.
+    """
+    if strategy.uses_locks:
+        raise BadParameterError(f"{strategy.name} locks outside of the database, which an exploration does not know")
+    pairs = [_pair(pattern, number) for number in range(callers)]
+    names = [f"caller{number + 1}" for number in range(callers)]
+    return Problem(
+        Setup((*_script(tables), *_rows(pairs, present))),
+        tuple(
+            Caller(
+                *(name, _program(strategy, *pair), isolation or strategy.isolation),
+                alike=(min(pair), max(pair)) if strategy.ordered else pair,
+            )
+            for name, pair in zip(names, pairs, strict=True)
+        ),
+        switches or Switches(),
+    )
+
+
+def _pair(pattern: Pattern, number: int) -> tuple[int, int]:
+    if pattern == "strangers":
+        return _FIRST + 4 * number, _FIRST + 4 * number + 1
+    return (_FIRST, _FIRST + 1) if number % 2 == 0 else (_FIRST + 1, _FIRST)
+
+
+def _script(tables: str) -> list[str]:
+    """The tables that creations use, and those they refer to."""
+    return [sql for sql in schema.statements(tables) if _table(sql) in _TABLES]
+
+
+def _table(sql: str) -> str:
+    words = sql.split("(", maxsplit=1)[0].split()
+    return words[2].strip("`") if words[:2] == ["CREATE", "TABLE"] else ""
+
+
+def _rows(pairs: Sequence[tuple[int, int]], present: Present) -> list[str]:
+    first, last = min(min(each) for each in pairs), max(max(each) for each in pairs)
+    there = {
+        "nothing": [],
+        "pair": [(min(pairs[0]), max(pairs[0]))],
+        "neighbours": [(first - 2, first - 1), (last + 1, last + 2)],
+    }[present]
+    users = ", ".join(f"({uid}, 'user{uid}', '{uid}@example.org')" for uid in range(first - 2, last + 3))
+    rows = [f"INSERT INTO user (uid, name, email) VALUES {users}"]  # noqa: S608
+    for thread, (low, high) in enumerate(there, 1):
+        chat = f"({thread}, {low}, {high}, '2026-01-01')"
+        rows += [
+            f"INSERT INTO chat_thread (id, type, created_at) VALUES ({thread}, 'private', '2026-01-01')",  # noqa: S608
+            f"INSERT INTO private_chat (thread_id, user1_id, user2_id, created_at) VALUES {chat}",  # noqa: S608
+        ]
+    return rows
+
+
+def _program(strategy: CreationStrategy, uid: int, other: int) -> Program:
+    async def ask(tx: Session) -> int:
+        try:
+            return await attempt(strategy, tx, uid, other, None)
+        except LocksError as error:  # a wait for GET_LOCK that took too long
+            raise LockWaitTimeoutError(None, str(error)) from error
+
+    return ask
+
+
+def _wrong_threads(execution: Execution) -> bool:
+    """Whether a pair has several threads, or a caller was given another one than the pair has, or none."""
+    rows: dict[frozenset[object], set[object]] = {}
+    for one, other, thread in execution.query(_THREADS):
+        rows.setdefault(frozenset((one, other)), set()).add(thread)
+    given = {each.value for each in execution.ended if each.value is not None}
+    return any(len(threads) > 1 for threads in rows.values()) or not given <= set().union(*rows.values())
+
+
+QUESTIONS: Sequence[Question] = (
+    ENDS,
+    NO_DEADLOCK,
+    ANSWERED,
+    Question("threads", "each pair has one thread, and all got it", at_end=_wrong_threads),
+    empty("orphans", "no thread without a chat", _ORPHANS),
+)
+"""What is asked about creations."""

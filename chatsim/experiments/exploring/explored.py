@@ -1,0 +1,140 @@
+"""What an exploration has found, with its counterexamples as schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from chatsim.conformance.replay import NotReplayableError, schedule_of
+from chatsim.exploration.verdict import Exploration, Proof
+
+if TYPE_CHECKING:
+    from chatsim.conformance.schedule import Played, Schedule
+    from chatsim.exploration.questions import Question
+
+__all__ = ["Counterexample", "Explored"]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The shortest interleaving in which something does not hold.
+
+    Attributes:
+        question: the name of what was asked.
+        steps: the number of choices.
+        schedule: the same as a schedule; None if no schedule can force it.
+        why: why there is no schedule.
+    """
+
+    question: str
+    steps: int
+    schedule: Schedule | None
+    why: str = ""
+
+    def played(self) -> Played:
+        """What happens, step by step, as the model plays it. Raises `ValueError` if there is no schedule."""
+        from chatsim.conformance import model_player
+        from chatsim.conformance.schedule import Played
+
+        if self.schedule is None:
+            raise ValueError(self.why)
+        outcome = model_player.play(self.schedule)
+        return Played(steps=outcome.steps, final=outcome.final, deadlocks=outcome.deadlocks, schedule=self.schedule)
+
+
+@dataclass(frozen=True)
+class Explored:
+    """What an exploration has found.
+
+    Attributes:
+        name: what was explored.
+        found: the verdicts and the numbers.
+        questions: what was asked.
+        counterexamples: for each question whose answer is no, the shortest interleaving that shows it.
+    """
+
+    name: str
+    found: Exploration
+    questions: Sequence[Question]
+    counterexamples: Mapping[str, Counterexample]
+
+    @classmethod
+    def of(cls, name: str, found: Exploration, questions: Sequence[Question]) -> Explored:
+        """With its counterexamples as schedules."""
+        examples = {}
+        for each in found.findings:
+            steps = len(each.interleaving.steps)
+            title = f"{name}: {next(ask.holds for ask in questions if ask.name == each.question)} does not hold"
+            try:
+                schedule = schedule_of(
+                    each.interleaving, found.problem, f"{name}-{each.question}".replace(" ", "-"), title
+                )
+            except NotReplayableError as error:
+                examples[each.question] = Counterexample(each.question, steps, None, str(error))
+            else:
+                examples[each.question] = Counterexample(each.question, steps, schedule)
+        return cls(name, found, questions, examples)
+
+    @property
+    def proved(self) -> bool:
+        """Whether all that was asked holds in every interleaving."""
+        return all(each is Proof.PROVED for each in self.found.verdicts.values())
+
+    def rows(self) -> list[dict[str, object]]:
+        """A row for each question."""
+        return [
+            {
+                "explored": self.name,
+                "asked": each.holds,
+                "verdict": str(self.found.verdict(each.name)),
+                "steps": self.counterexamples[each.name].steps if each.name in self.counterexamples else None,
+            }
+            for each in self.questions
+        ]
+
+    @property
+    def summary(self) -> str:
+        """The numbers, in a sentence."""
+        found = self.found
+        ways = "" if found.interleavings is None else f" of {found.interleavings:,} interleavings"
+        how = "all states" if found.whole else "not all states"
+        again = "; callers may try again for ever" if found.circles else ""
+        return (
+            f"{found.states:,} states{ways}, {found.ends:,} ends, at most {found.longest} steps and"
+            f" {found.retries} retries; {how} were seen in {found.seconds:.1f} s{again}"
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, as values of JSON."""
+        found = self.found
+        return {
+            "explored": self.name,
+            "verdicts": {name: str(proof) for name, proof in found.verdicts.items()},
+            "states": found.states,
+            "ends": found.ends,
+            "interleavings": found.interleavings,
+            "whole": found.whole,
+            "circles": found.circles,
+            "longest": found.longest,
+            "retries": found.retries,
+            "outcomes": dict(found.outcomes),
+            "deadlocks": dict(found.deadlocks),
+            "counterexamples": {name: each.steps for name, each in self.counterexamples.items()},
+            "seconds": round(found.seconds, 3),
+        }
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in rows[0])
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td style='text-align:left'>{'' if cell is None else escape(str(cell))}</td>" for cell in row.values()
+            )
+            + "</tr>"
+            for row in rows
+        )
+        shown = "".join(each.played()._repr_html_() for each in self.counterexamples.values() if each.schedule)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self.summary)}</p>{shown}"

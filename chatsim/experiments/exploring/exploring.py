@@ -1,0 +1,170 @@
+"""Explore a strategy, or transactions, in every order: the function, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatsim.chat.creation import CreationStrategy, named
+from chatsim.conformance.transactions import BadTransactionsError, Transaction, TransactionFile, parse
+from chatsim.db.session import Isolation
+from chatsim.db.text import statements
+from chatsim.experiments.exploring.creations import PATTERNS, PRESENT, QUESTIONS, Pattern, Present, creations
+from chatsim.experiments.exploring.explored import Explored
+from chatsim.exploration.choices import Switches
+from chatsim.exploration.problem import Problem
+from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question
+from chatsim.exploration.search import Progress
+from chatsim.exploration.search import explore as search
+from chatsim.exploration.serial_orders import serializable
+from chatsim.exploration.verdict import Bound
+from chatsim.worlds.world import BadParameterError
+
+__all__ = ["Exploring", "explore"]
+
+
+@dataclass(frozen=True)
+class Exploring:
+    """How something is explored.
+
+    Attributes:
+        callers: of a strategy, how many there are.
+        copies: of transactions, how many callers run each; None: one, or two if there is a single one.
+        pattern: of a strategy, who asks for whom.
+        present: of a strategy, which chats there are before.
+        tables: of a strategy, the name of the schema.
+        isolation: the isolation level; None is the strategy's, the file's, or REPEATABLE READ.
+        retries: how often a caller tries again after a deadlock, a timeout, a duplicate key or a lost connection.
+        deaths: how many callers may die, before any statement but their first.
+        losses: how many replies may be lost, with the connection.
+        timeouts: how many waits for locks may take too long.
+        ask: the names of the questions; empty: all.
+        states: the greatest number of states.
+        seconds: the longest time.
+    """
+
+    callers: int = 2
+    copies: int | None = None
+    pattern: Pattern = "same_pair"
+    present: Present = "nothing"
+    tables: str = "hardened"
+    isolation: str | None = None
+    retries: int = 3
+    deaths: int = 0
+    losses: int = 0
+    timeouts: int = 0
+    ask: Sequence[str] = ()
+    states: int = 1_000_000
+    seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name, least in {"callers": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1}.items():
+            if getattr(self, name) < least:
+                raise BadParameterError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.copies is not None and self.copies < 1:
+            raise BadParameterError(f"copies is {self.copies}; it must be at least 1")
+        for name, value, choices in (("pattern", self.pattern, PATTERNS), ("present", self.present, PRESENT)):
+            if value not in choices:
+                raise BadParameterError(f"{name} is {value!r}; it can be: {', '.join(choices)}")
+
+    @property
+    def level(self) -> Isolation | None:
+        """The isolation level. Raises `BadParameterError`."""
+        if self.isolation is None:
+            return None
+        try:
+            return Isolation(self.isolation.upper().replace("-", " ").replace("_", " "))
+        except ValueError as error:
+            raise BadParameterError(str(error)) from None
+
+    @property
+    def switches(self) -> Switches:
+        """What may happen besides."""
+        return Switches(self.retries, self.deaths, self.losses, self.timeouts)
+
+    def strategy(self, strategy: CreationStrategy, progress: Progress | None = None) -> Explored:
+        """Explore a creation strategy."""
+        problem = creations(
+            strategy,
+            callers=self.callers,
+            pattern=self.pattern,
+            present=self.present,
+            tables=self.tables,
+            isolation=self.level,
+            switches=self.switches,
+        )
+        questions = self._asked((*QUESTIONS, _serializable(problem)))
+        found = search(problem, questions, bound=Bound(self.states, self.seconds), progress=progress)
+        return Explored.of(strategy.name, found, questions)
+
+    def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
+        """Explore the transactions of a file."""
+        problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
+        questions = self._asked((ENDS, NO_DEADLOCK, ANSWERED, _serializable(problem), *file.questions()))
+        found = search(problem, questions, bound=Bound(self.states, self.seconds), progress=progress)
+        return Explored.of(name, found, questions)
+
+    def _asked(self, questions: Sequence[Question]) -> list[Question]:
+        known = [each.name for each in questions]
+        if unknown := [each for each in self.ask if each not in known]:
+            raise BadParameterError(f"ask names {unknown[0]!r}; there are: {', '.join(known)}")
+        return [each for each in questions if not self.ask or each.name in self.ask]
+
+
+def _serializable(problem: Problem) -> Question:
+    try:
+        return serializable(problem)
+    except ValueError as error:
+        raise BadParameterError(str(error)) from None
+
+
+def explore(
+    what: str | Path | CreationStrategy | None = None,
+    *,
+    tables: str | None = None,
+    transactions: Sequence[str] = (),
+    **how: object,
+) -> Explored:
+    """Run callers in every order that their locks allow, in the model, and judge each.
+
+    Args:
+        what: a creation strategy or its name, or a file of SQL with transactions (`chatsim.conformance.transactions`).
+        tables: for transactions: the statements that make the tables and their rows. For a strategy: the schema.
+        transactions: the statements of each transaction, if they are in no file.
+        how: the fields of `Exploring`, such as ``callers``, ``copies``, ``isolation``, ``retries``, ``seconds``.
+
+    Raises:
+        BadParameterError, UnknownStrategyError, BadTransactionsError: what is asked for makes no sense.
+        DatabaseError: the tables can't be made.
+        NotImplementedError: the model does not know a statement; the message names it.
+        StrategyError: the strategy is broken.
+    """
+    if transactions:
+        if what is not None:
+            raise BadParameterError("give transactions, or what to explore, and not both")
+        bodies = {f"t{number}": tuple(statements(text)) for number, text in enumerate(transactions, 1)}
+        if empty := [name for name, body in bodies.items() if not body]:
+            raise BadTransactionsError(f"transaction {empty[0]} has no statement")
+        made = {name: Transaction(name, body) for name, body in bodies.items()}
+        file = TransactionFile(tuple(statements(tables or "")), made)
+        return Exploring(**how).transactions(file, "transactions")  # type: ignore[arg-type]
+    if what is None:
+        raise BadParameterError("nothing to explore: give a strategy, a file of SQL, or transactions")
+    if not isinstance(what, CreationStrategy) and str(what).endswith(".sql"):
+        path = Path(what)
+        return Exploring(**how).transactions(read(path), path.stem)  # type: ignore[arg-type]
+    found = named(what if isinstance(what, CreationStrategy) else str(what))
+    if len(found) != 1:
+        raise BadParameterError(f"one strategy is explored at a time, not {len(found)}")
+    return Exploring(tables=tables or "hardened", **how).strategy(found[0])  # type: ignore[arg-type]
+
+
+def read(path: Path) -> TransactionFile:
+    """The transactions of a file. Raises `BadTransactionsError`."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadTransactionsError(f"{path} can't be read: {error}") from error
+    except BadTransactionsError as error:
+        raise BadTransactionsError(f"{path}: {error}") from error

@@ -1,0 +1,218 @@
+"""A caller's end of its connection, of which somebody else says when its statements are executed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from chatsim.db.errors import ConnectionLostError, DatabaseError
+from chatsim.db.mysql import database_error
+from chatsim.db.session import Isolation, Rows
+from chatsim.db.text import check_arguments
+from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
+from chatsim.exploration.state import session_form
+from chatsim.exploration.stepped_loop import SteppedLoop
+from chatsim.innodb.server.session import EngineSession
+from chatsim.innodb.sql.executor.execution import Answer
+
+__all__ = ["Client", "Served"]
+
+
+class Served(Protocol):
+    """What a client needs of the execution that it is in."""
+
+    def connect(self, caller: int, isolation: Isolation) -> EngineSession:
+        """A new connection of a caller."""
+        ...
+
+    def note(self, caller: int, answer: Sequence[Rows] | DatabaseError) -> None:
+        """Note that a caller's statement has ended."""
+        ...
+
+
+class Client:
+    """A caller's end of its connection: it runs the program, and tries again after a refusal.
+
+    Args:
+        number: the caller's.
+        caller: what it does.
+        execution: gives it connections.
+        retries: how often it tries again.
+
+    Attributes:
+        number, caller: as given.
+        request: the statements that it asks for, or that are under way, with their arguments.
+        status: where it is.
+        loses: whether the reply to the statement under way is lost.
+        asked: how many times it has asked for something that was executed.
+    """
+
+    def __init__(self, number: int, caller: Caller, execution: Served, retries: int) -> None:
+        self.number = number
+        self.caller = caller
+        self.request: tuple[str, Sequence[object]] | None = None
+        self.status = Status.WAITS
+        self.loses = False
+        self.asked = 0
+        self._execution = execution
+        self._retries = retries
+        self._turn: asyncio.Future[None] | None = None
+        self._known: list[object] = []  # the answers to this try: with the program, they tell where it is
+        self._seen: list[bytes] = []  # what the statement under way has found the server like
+        self._refusals: list[DatabaseError] = []
+        self._unknown = False
+        self._value: object = None
+        self._session: EngineSession | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # -- for the execution
+
+    def start(self, loop: SteppedLoop) -> None:
+        """Begin the program, up to its first statement."""
+        self._task = loop.start(self.number, self._run())
+
+    def go(self) -> None:
+        """Have the statement executed that it asks for."""
+        assert self._turn is not None
+        self._turn.set_result(None)
+
+    def die(self) -> None:
+        """Be gone, with the connection."""
+        self.status = Status.DIED
+        self._known = []
+        self.close()
+
+    def close(self) -> None:
+        """Give up the program, and end the connection."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def found(self, server: bytes) -> None:
+        """Note what the server was like when the caller went on. A statement that waits has known nothing else."""
+        if self.status is Status.WAITS:
+            self._seen.append(server)
+
+    def form(self) -> tuple[Any, ...]:
+        """What decides about what it does next, beside the server: equal for two that go on alike."""
+        session = None if self._session is None else session_form(self._session)
+        request = None if self.request is None else (self.request[0], tuple(map(repr, self.request[1])))
+        kinds = tuple(type(each).__name__ for each in self._refusals)
+        return (
+            *(self.status.value, request, tuple(map(repr, self._known)), tuple(self._seen), kinds),
+            *(repr(self._value), self._unknown, self.loses, self.asked > 0, session),
+        )
+
+    def ended(self) -> Ended:
+        """What has become of the caller so far."""
+        return Ended(
+            *(self.caller.name, self._value, tuple(self._refusals)),
+            refused=self.status is Status.ENDED and self._value is None and bool(self._refusals),
+            died=self.status is Status.DIED,
+            unknown=self._unknown,
+        )
+
+    # -- the caller's work
+
+    async def _run(self) -> None:
+        left = self._retries
+        with suppress(asyncio.CancelledError):
+            while True:
+                self._known = []
+                try:
+                    self._value = await self.caller.program(_ClientSession(self))
+                    break
+                except DatabaseError as error:
+                    self._refusals.append(error)
+                    if not left or not isinstance(error, RETRIED):
+                        break
+                    left -= 1
+                    if self._session is not None and (
+                        isinstance(error, ConnectionLostError) or self._session.under_way
+                    ):
+                        self._session.close()
+                        self._session = None
+            self.status = Status.ENDED
+            self._known, self.request = [], None
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+
+    @property
+    def session(self) -> EngineSession:
+        """The server's end of the connection; a new one if it has none."""
+        if self._session is None:
+            self._session = self._execution.connect(self.number, self.caller.isolation)
+        return self._session
+
+    async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
+        """Execute statements when it is the caller's turn. Raises a `DatabaseError`."""
+        check_arguments(sql, args)
+        self.request = (sql, args)
+        self.status = Status.ASKS
+        self._turn = asyncio.get_running_loop().create_future()
+        await self._turn
+        self._turn = None
+        self.status = Status.WAITS
+        self.asked += 1
+        answer: list[Rows] | DatabaseError
+        try:
+            answers = await self.session.run(sql, args)
+            answer = [_rows(each) for each in answers]
+        except DatabaseError as error:
+            error.statement = sql
+            answer = error
+        if self.loses:
+            self.loses = False
+            self._unknown = True
+            self.session.close()
+            self._session = None
+            answer = database_error(2013, "Lost connection to MySQL server during query")
+        self._seen = []
+        self.request = None
+        self._known.append(_known(answer))
+        self._execution.note(self.number, answer)
+        if isinstance(answer, DatabaseError):
+            raise answer
+        return answer
+
+
+class _ClientSession:
+    """The `Session` of a caller."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def in_transaction(self) -> bool:
+        session = self._client._session  # noqa: SLF001
+        return session is not None and session.under_way
+
+    async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
+        return (await self._client.ask(sql, args))[0]
+
+    async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
+        return await self._client.ask(sql, args)
+
+    async def begin(self, isolation: Isolation | None = None) -> None:
+        await self.script("BEGIN" if isolation is None else f"SET TRANSACTION ISOLATION LEVEL {isolation.value}; BEGIN")
+
+    async def commit(self) -> None:
+        await self.script("COMMIT")
+
+    async def rollback(self) -> None:
+        await self.script("ROLLBACK")
+
+
+def _known(answer: Sequence[Rows] | DatabaseError) -> object:
+    if isinstance(answer, DatabaseError):
+        return (answer.errno, answer.message)
+    return [(each.rows, each.affected, each.last_id) for each in answer]
+
+
+def _rows(answer: Answer) -> Rows:
+    return Rows(answer.rows or (), answer.affected, answer.insert_id)

@@ -1,0 +1,226 @@
+"""One execution: callers on a modelled server, of whom somebody says who goes next."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import marshal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chatsim.db.deadlock import Deadlock
+from chatsim.db.errors import DatabaseError
+from chatsim.db.session import Isolation, Rows
+from chatsim.exploration.callers import Caller, Ended, Status
+from chatsim.exploration.choices import Choice
+from chatsim.exploration.client import Client
+from chatsim.exploration.problem import Problem, Server
+from chatsim.exploration.state import form
+from chatsim.innodb.server.session import EngineSession
+
+__all__ = ["Execution", "Happened"]
+
+
+@dataclass(frozen=True)
+class Happened:
+    """A step of an execution.
+
+    Attributes:
+        choice: what was chosen.
+        sql: the statements that were executed; none for a choice without any.
+        args: their arguments.
+        answers: the callers whose statements ended in it, with what they were answered, in order.
+        deadlocks: the deadlocks that were resolved in it.
+    """
+
+    choice: Choice
+    sql: str = ""
+    args: Sequence[object] = ()
+    answers: Sequence[tuple[int, Sequence[Rows] | DatabaseError]] = ()
+    deadlocks: Sequence[Deadlock] = ()
+
+
+class Execution:
+    """Callers on a server of their own, between two steps.
+
+    Args:
+        problem: what is run.
+        server: where; a new one if it is not given.
+
+    Attributes:
+        engine: the server.
+        steps: what has happened so far.
+    """
+
+    def __init__(self, problem: Problem, server: Server | None = None) -> None:
+        self._problem = problem
+        self._switches = problem.switches
+        self._server = server or Server(problem)
+        self._loop = self._server.loop
+        self.engine = self._server.start()
+        self._deaths, self._losses, self._timeouts = (
+            *(self._switches.deaths, self._switches.losses),
+            self._switches.timeouts,
+        )
+        self.steps: list[Happened] = []
+        self._answered: list[tuple[int, Sequence[Rows] | DatabaseError]] = []
+        self._deadlocks: list[Deadlock] = []
+        self._deadlock: Deadlock | None = None
+        self._served: dict[int, int] = {}  # connections, by their numbers, and whose they are
+        self._go_on: list[int] = []  # the callers that have gone on in this step
+        self._clients = [
+            Client(number, each, self, problem.switches.retries) for number, each in enumerate(problem.callers)
+        ]
+        for client in self._clients:
+            client.start(self._loop)
+            self._loop.run(client.number)  # up to its first statement, which concerns nobody else
+
+    # -- what may happen next
+
+    @property
+    def choices(self) -> list[Choice]:
+        """What may happen next; nothing at the end."""
+        ready = self._loop.ready
+        if ready:
+            return [Choice("first", caller) for caller in ready]
+        asking = [each.number for each in self._clients if each.status is Status.ASKS]
+        waiting = [each.number for each in self._clients if each.status is Status.WAITS]
+        found = [Choice("go", caller) for caller in asking]
+        if self._deaths:
+            found += [Choice("die", caller) for caller in asking if self._clients[caller].asked]
+        if self._losses:
+            found += [Choice("lose", caller) for caller in asking]
+        if self._timeouts:
+            found += [Choice("time out", caller) for caller in waiting if self._loop.waits_in_time(caller)]
+        return found
+
+    @property
+    def stuck(self) -> list[str]:
+        """The names of callers that wait for each other for ever, at the end."""
+        return [each.caller.name for each in self._clients if each.status is Status.WAITS]
+
+    def take(self, choice: Choice, server: bytes = b"") -> Happened:
+        """Let one of `choices` happen, up to the next time there is one to make.
+
+        Args:
+            choice: what happens.
+            server: the digest of the server at this moment, if digests are wanted.
+
+        Raises:
+            NotImplementedError: the model does not know a statement.
+            Exception: a caller's program is broken.
+        """
+        client = self._clients[choice.caller]
+        asked = client.request
+        match choice.kind:
+            case "go":
+                client.go()
+            case "die":
+                self._deaths -= 1
+                client.die()
+            case "lose":
+                self._losses -= 1
+                client.loses = True
+                client.go()
+            case "time out":
+                self._timeouts -= 1
+                self._loop.time_out(choice.caller)
+        self._go_on = [choice.caller]
+        self._loop.run(choice.caller)
+        self._settle()
+        for number in dict.fromkeys(self._go_on):
+            self._clients[number].found(server)
+        sql, args = asked if choice.kind in ("go", "lose") and asked else ("", ())
+        answers, self._answered = self._answered, []
+        deadlocks, self._deadlocks = self._deadlocks, []
+        happened = Happened(choice, sql, args, answers, deadlocks)
+        self.steps.append(happened)
+        return happened
+
+    def _settle(self) -> None:
+        """Let callers go on while there is nothing to choose, and let purge do its work."""
+        while True:
+            ready = self._loop.ready
+            if (found := self.engine.deadlock) is not self._deadlock and found is not None:
+                self._deadlock = found
+                self._deadlocks.append(found.named({session: self._name(session) for session in self._served}))
+            if len(ready) > 1:
+                return
+            if ready:
+                self._go_on.append(ready[0])
+                self._loop.run(ready[0])
+            elif not self._loop.complete(self._purge()):
+                return
+
+    async def _purge(self) -> bool:
+        return self.engine.purge()
+
+    # -- what has become of it
+
+    def digest(self) -> tuple[bytes, bytes]:
+        """Two digests of the state: of all of it, and of the server alone.
+
+        The first is equal for two states from which the same can happen, with callers that are alike in each other's
+        place.
+        """
+        forms = [each.form() for each in self._clients]
+        return min(self._digest(order, forms) for order in _orders(self._problem.callers, forms))
+
+    def _digest(self, order: Sequence[int], forms: Sequence[Any]) -> tuple[bytes, bytes]:
+        place = {caller: at for at, caller in enumerate(order)}
+        label = {session: place[caller] for session, caller in self._served.items()}
+        server = form(self.engine, lambda session: label.get(session, -1))
+        clients = (
+            tuple(forms[caller] for caller in order),
+            tuple(place[caller] for caller in self._loop.ready),
+            (self._deaths, self._losses, self._timeouts),
+        )
+        return _hashed((server, clients)), _hashed(server)
+
+    @property
+    def ended(self) -> list[Ended]:
+        """What has become of the callers."""
+        return [each.ended() for each in self._clients]
+
+    def query(self, sql: str) -> Sequence[tuple[object, ...]]:
+        """The rows of a query, outside of all transactions. To be called at the end. Raises a `DatabaseError`."""
+        (*_, answer) = self._loop.complete(EngineSession(self.engine).run(sql))
+        return answer.rows or []
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        for each in self._clients:
+            each.close()
+        for each in self._clients:
+            self._loop.run(each.number)
+
+    # -- for its clients
+
+    def connect(self, caller: int, isolation: Isolation) -> EngineSession:
+        """A new connection of a caller."""
+        session = EngineSession(self.engine)
+        session.isolation = isolation
+        self._served[session.connection_id] = caller
+        return session
+
+    def note(self, caller: int, answer: Sequence[Rows] | DatabaseError) -> None:
+        """Note that a caller's statement has ended."""
+        self._answered.append((caller, answer))
+
+    def _name(self, session: int) -> str:
+        return self._clients[self._served[session]].caller.name
+
+
+def _hashed(whole: Any) -> bytes:
+    return hashlib.blake2b(marshal.dumps(whole, 2), digest_size=16).digest()
+
+
+def _orders(callers: Sequence[Caller], forms: Sequence[Any]) -> list[tuple[int, ...]]:
+    """The orders of callers to try: those that are alike and in the same place may stand for each other."""
+    groups: dict[Any, list[int]] = {}
+    for number, caller in enumerate(callers):
+        kind = ("like", caller.alike) if caller.alike is not None else ("only", number)
+        groups.setdefault((repr(kind), repr(forms[number])), []).append(number)
+    parts = [itertools.permutations(groups[key]) for key in sorted(groups)]
+    return [tuple(itertools.chain(*each)) for each in itertools.product(*parts)]

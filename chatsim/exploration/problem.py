@@ -1,0 +1,81 @@
+"""What is explored: the tables, the callers, and the server on which one execution is carried out after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chatsim.exploration.callers import Caller
+from chatsim.exploration.choices import Switches
+from chatsim.exploration.stepped_loop import SteppedLoop
+from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.server.rewinding import Rewinding
+from chatsim.innodb.server.session import EngineSession
+
+__all__ = ["Problem", "Server", "Setup"]
+
+_EPOCH = 1_700_000_000.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is there before the callers begin.
+
+    Attributes:
+        script: the statements that make the tables and their rows, in order.
+    """
+
+    script: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an exploration runs.
+
+    Attributes:
+        setup: what is there before.
+        callers: who goes through it.
+        switches: what may happen besides.
+    """
+
+    setup: Setup
+    callers: tuple[Caller, ...]
+    switches: Switches = field(default_factory=Switches)
+
+
+class Server:
+    """The server of one execution after the other, each of which begins with what the setup has made.
+
+    Args:
+        problem: what is run.
+
+    Raises:
+        DatabaseError: a statement of the setup fails.
+        NotImplementedError: the model does not know one.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._setup = problem.setup
+        self.loop = SteppedLoop()  # type: ignore[abstract]  # what is missing needs the real world
+        self._make()
+
+    def start(self) -> Engine:
+        """The server as it is at first."""
+        if not self._rewinding.possible:
+            self._make()
+        self._rewinding.rewind()
+        return self._engine
+
+    def _make(self) -> None:
+        self._engine = Engine(lambda: _EPOCH, purges=False)
+        self.loop.complete(self._set_up())
+        self._rewinding = Rewinding(self._engine)
+
+    async def _set_up(self) -> None:
+        admin = EngineSession(self._engine)
+        for sql in self._setup.script:
+            await admin.run(sql)
+        admin.close()
+        while self._engine.purge():
+            pass
+        for table in self._engine.tables.values():
+            table.analyze()
