@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from chatsim.experiments.tables import in_digits
 from chatsim.experiments.variant import verdict_words
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ def markdown(result: Result, gate: Gate) -> bytes:
     """The table of a result, its conditions, what keeps the gate closed, and why what is unsafe is so."""
     headings = [*result.shown.values()]
     rows = [
-        [_cell(verdict_words(row) if name == "verdict" else row.get(name)) for name in result.shown]
-        for row in result.rows()
+        [
+            "" if name in said else _cell(verdict_words(row) if name == "verdict" else row.get(name))
+            for name in result.shown
+        ]
+        for row, said in zip(result.rows(), result.said_above(), strict=True)
     ]
     lines = [f"### {result.title}", "", _row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
     lines += ["", f"{result.conditions()}", *(f"\nWarning: {each}" for each in result.warnings)]
@@ -88,4 +92,4 @@ def _row(cells: list[str]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "–"
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    return in_digits(value) if isinstance(value, float) else str(value)

@@ -203,7 +203,7 @@ def test_readers_need_no_chats():
 
 
 def test_the_command_judges_by_strategy():
-    options = ["--quiet", "--world", "model", "--clients", "8", "--threads", "6", "--duration", "0.05"]
+    options = ["--quiet", "--world", "model", "--clients", "8", "--threads", "6", "--duration", "0.02"]
     options += ["--operations", "creation=1,text=2", "--schema", "source", "--strategies", "unordered,one_round_trip"]
     safe = CliRunner().invoke(main, ["mix", *options, "--must-pass", "one_round_trip"])
     assert (safe.exit_code, safe.stderr) == (0, "")
