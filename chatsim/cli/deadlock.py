@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from chatsim.cli.common import one_sentence
+from chatsim.cli.deadlock_output import deadlock_data, print_deadlock
 
 if TYPE_CHECKING:
-    from chatsim.db.deadlock import Deadlock
     from chatsim.db.deadlock_kinds import DeadlockKind, Deadlocks
 
 __all__ = ["deadlock"]
 
 _STDIN = Path("-")
-_WIDTH = 100
 
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--json", "as_json", is_flag=True, help="All deadlocks and their kinds, as one line of JSON.")
-def deadlock(files: Sequence[Path], *, as_json: bool) -> None:
+@click.option(
+    "--tables",
+    type=click.Path(path_type=Path),
+    help="The tables for --draft: CREATE TABLE statements, or what SHOW CREATE TABLE prints.",
+)
+@click.option(
+    "--draft",
+    "target",
+    type=click.Path(path_type=Path),
+    help="Write a draft of a schedule that ends in the deadlock: JSON if the name ends so, else SQL.",
+)
+def deadlock(files: Sequence[Path], *, as_json: bool, tables: Path | None, target: Path | None) -> None:
     """Explain deadlocks: who waited for which lock of which index, who held it, and why this one died.
 
     A file (or the standard input, if none is named) has what a server has printed: SHOW ENGINE INNODB STATUS, or an
@@ -33,16 +42,53 @@ def deadlock(files: Sequence[Path], *, as_json: bool) -> None:
     indented, quoted, with a log's prefix on each line, as one line, or cut off. No server is needed. Several deadlocks
     are counted by the kind of their cycle, and the latest one of each kind is explained.
 
-    Exit status: 0; 2 when a file can't be read, or no deadlock is in what was given.
+    With --draft, the latest deadlock of the most frequent kind becomes a schedule for `chatsim schedule`: the tables,
+    the rows that the report shows, the statements of the report, and others in place of those that the report does not
+    have. Comments say what to complete. The draft is played in the model, and it is said whether it ends there in the
+    same cycle of waits.
+
+    Exit status: 0; 2 when a file can't be read or written, or no deadlock is in what was given.
     """
     with one_sentence():
+        _check_draft_options(tables, target)
         found = _read(files or [_STDIN])
+        if target is not None and tables is not None:
+            _write_draft(found, tables, target)
     if as_json:
         _print_json(found)
     elif len(found) == 1:
-        _print(found[0])
+        print_deadlock(found[0])
     else:
         _print_kinds(found)
+
+
+def _check_draft_options(tables: Path | None, target: Path | None) -> None:
+    """Raise `BadParameterError` unless both are given or none, or if the draft is there already."""
+    from chatsim.worlds.world import BadParameterError
+
+    if (tables is None) != (target is None):
+        raise BadParameterError("--draft writes a schedule with the tables of --tables: give both")
+    if target is not None and target.exists():
+        raise BadParameterError(f"{target} is there already: name another file for --draft")
+
+
+def _write_draft(found: Deadlocks, tables: Path, target: Path) -> None:
+    """Write the draft, and say how it ends in the model."""
+    import msgspec
+
+    from chatsim.conformance.deadlock_draft.draft import draft
+    from chatsim.worlds.world import BadParameterError
+
+    try:
+        made = draft(found.kinds()[0].example, _decoded(tables.read_bytes()))
+        if target.suffix == ".json":
+            text = msgspec.json.format(msgspec.json.encode(made.schedule), indent=2).decode() + "\n"
+        else:
+            text = made.sql()
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadParameterError(f"{error.filename}: {error.strerror}") from error
+    click.echo(f"{target} is written. {made.ending} Play it with: chatsim schedule --world both {target}", err=True)
 
 
 def _read(files: Sequence[Path]) -> Deadlocks:
@@ -67,12 +113,6 @@ def _decoded(content: bytes) -> str:
     return content.decode("utf-8-sig", errors="replace")
 
 
-def _print(found: Deadlock) -> None:
-    click.echo(found.ring(_width()))
-    click.echo()
-    click.echo(found.explain())
-
-
 def _print_kinds(found: Deadlocks) -> None:
     kinds = found.kinds()
     first, last = found[0].time, found[-1].time
@@ -80,7 +120,7 @@ def _print_kinds(found: Deadlocks) -> None:
     click.echo(f"{len(found):,} deadlocks of {_counted(len(kinds), 'kind')}{between}.")
     for place, kind in enumerate(kinds, 1):
         click.echo(f"\n{place}. {_heading(kind)}")
-        _print(kind.example)
+        print_deadlock(kind.example)
 
 
 def _heading(kind: DeadlockKind) -> str:
@@ -94,28 +134,19 @@ def _counted(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 
-def _width() -> int:
-    from chatsim.cli.tables import console
-
-    return max(_WIDTH, console().width) if not sys.stdout.isatty() else console().width
-
-
 def _print_json(found: Deadlocks) -> None:
     import msgspec
 
+    places = {id(each): place for place, each in enumerate(found)}
     content = {
-        "deadlocks": [{**asdict(each), "explanation": each.explain()} for each in found],
+        "deadlocks": [deadlock_data(each) for each in found],
         "kinds": [
             {
                 "count": len(kind),
                 "statements": kind.shapes,
-                "deadlocks": [_place(found, each) for each in kind.deadlocks],
+                "deadlocks": [places[id(each)] for each in kind.deadlocks],
             }
             for kind in found.kinds()
         ],
     }
     click.echo(msgspec.json.encode(content))
-
-
-def _place(found: Deadlocks, one: Deadlock) -> int:
-    return next(place for place, each in enumerate(found) if each is one)

@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from chatsim.cli.common import FAILED, UNSAFE
+from chatsim.cli.deadlock_output import deadlock_data, print_deadlock
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
-from chatsim.conformance.display import Cell, cells, explained
+from chatsim.conformance.display import Cell, cells
 from chatsim.conformance.schedule import NotPlayedError, Played, Schedule, ScheduleOutcome, StepOutcome
 
 if TYPE_CHECKING:
@@ -126,7 +127,10 @@ def _between_worlds(file: PlayedFile) -> Comparison | None:
 
 def _as_json(outcome: ScheduleOutcome | NotPlayedError | None, problem: str = "") -> dict[str, object]:
     if isinstance(outcome, ScheduleOutcome):
-        return dict(msgspec.to_builtins(outcome, str_keys=True))
+        content = dict(msgspec.to_builtins(outcome, str_keys=True))
+        if outcome.deadlocks:
+            content["deadlocks"] = {str(step): deadlock_data(each) for step, each in outcome.deadlocks.items()}
+        return content
     if isinstance(outcome, NotPlayedError):
         step = None if outcome.step is None else outcome.step.n
         return {"error": str(outcome), "step": step, "steps": msgspec.to_builtins(outcome.before)}
@@ -183,7 +187,8 @@ def _markup(cell: Cell) -> Iterator[str]:
 
 
 def _print_end(outcome: ScheduleOutcome) -> None:
-    for text in explained(outcome):
-        click.echo(text)
+    for number, deadlock in outcome.deadlocks.items():
+        click.echo(f"\nDeadlock at step {number}:")
+        print_deadlock(deadlock)
     for name, final in outcome.final.items():
         click.echo(f"{name} ({', '.join(final.columns)}): {final.rows}")

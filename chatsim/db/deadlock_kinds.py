@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TypeAlias, overload
 
-from chatsim.db.deadlock import Deadlock, Lock
+from chatsim.db.deadlock import Deadlock, Lock, Participant
 
-__all__ = ["DeadlockKind", "Deadlocks", "shape"]
+__all__ = ["DeadlockKind", "Deadlocks", "same_waits", "shape"]
 
 Cycle: TypeAlias = tuple[tuple[object, ...], ...]
 
@@ -122,21 +122,29 @@ def shape(statement: str) -> str:
     return listed.rstrip(" ;")
 
 
+def same_waits(one: Deadlock, other: Deadlock) -> bool:
+    """Whether the same statements, but for their values, wait for the same locks; by whatever these are held."""
+    return _turned([_wait(each) for each in one.participants]) == _turned([_wait(each) for each in other.participants])
+
+
 def _cycle(deadlock: Deadlock) -> Cycle:
-    """What is equal for deadlocks of one kind: from where the cycle is begun does not matter."""
-    parts = [_part(deadlock, place) for place in range(len(deadlock.participants))]
+    """What is equal for deadlocks of one kind."""
+    return _turned([_part(deadlock, each) for each in deadlock.participants])
+
+
+def _turned(parts: list[tuple[object, ...]]) -> Cycle:
+    """A cycle from a place on that does not depend on where it was begun."""
     turns = [tuple(parts[place:] + parts[:place]) for place in range(len(parts))]
     return min(turns, key=repr)
 
 
-def _part(deadlock: Deadlock, place: int) -> tuple[object, ...]:
-    one = deadlock.participants[place]
+def _part(deadlock: Deadlock, one: Participant) -> tuple[object, ...]:
     held = None if one.holds is None else tuple(sorted({_lock(each) for each in deadlock.in_the_way(one)}))
-    return (
-        shape(one.statement).casefold(),
-        held,
-        _lock(one.waits) if one.waits is not None else None,
-    )
+    return (*_wait(one), held)
+
+
+def _wait(one: Participant) -> tuple[object, ...]:
+    return shape(one.statement).casefold(), _lock(one.waits) if one.waits is not None else None
 
 
 def _lock(lock: Lock) -> tuple[str, str, str, str]:

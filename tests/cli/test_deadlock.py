@@ -95,3 +95,53 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path):
         2,
         f"Error: {tmp_path}/no-such can't be read: No such file or directory\n",
     )
+
+
+STOCK = "CREATE TABLE stock (id INT PRIMARY KEY, amount INT NOT NULL);"
+
+
+@pytest.fixture
+def tables(tmp_path):
+    path = tmp_path / "tables.sql"
+    path.write_text(STOCK)
+    return path
+
+
+@pytest.mark.parametrize("name", ["draft.sql", "draft.json"])
+def test_a_draft_is_written_that_the_schedule_command_plays(tmp_path, report, tables, name):
+    path = tmp_path / name
+    shown = deadlock(report, "--tables", tables, "--draft", path)
+    assert shown.exit_code == 0
+    assert "In the model, it ends in the same cycle of waits. Play it with: chatsim schedule --world" in shown.stderr
+    played = CliRunner().invoke(main, ["schedule", "--world", "model", str(path)])
+    assert played.exit_code == 0
+    assert "Deadlock at step 6:\n ┌─▶ transaction 1 (a): UPDATE stock" in played.stdout
+    data = json.loads(CliRunner().invoke(main, ["schedule", "--world", "model", "--json", str(path)]).stdout)
+    assert data["deadlocks"]["6"]["explanation"].startswith("Transaction 1 (a: UPDATE stock")
+
+
+def test_of_many_the_latest_of_the_most_frequent_kind_is_drafted(tmp_path, report, tables):
+    other = tmp_path / "other"
+    other.write_text(mysql_5_1() + mysql_8_0().replace("2944", "3944").replace("07:51:55", "08:00:00"))
+    assert deadlock(report, other, "--tables", tables, "--draft", tmp_path / "draft.sql").exit_code == 0
+    assert (tmp_path / "draft.sql").read_text().startswith("-- A draft from the report of a deadlock of 2024-08-04 08:")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"--draft": "draft.sql"}, "--draft writes a schedule with the tables of --tables: give both"),
+        ({"--tables": "tables.sql"}, "--draft writes a schedule with the tables of --tables: give both"),
+        ({"--tables": "no-such", "--draft": "draft.sql"}, "no-such: No such file or directory"),
+        ({"--tables": "tables.sql", "--draft": "tables.sql"}, "tables.sql is there already: name another file"),
+        ({"--tables": "tables.sql", "--draft": "no/draft.sql"}, "no/draft.sql: No such file or directory"),
+        ({"--tables": "bad.sql", "--draft": "draft.sql"}, "the tables can't be made in the model: "),
+    ],
+)
+def test_what_can_not_be_drafted(tmp_path, report, tables, given, message):
+    (tmp_path / "bad.sql").write_text("CREATE TABLE stock (id INT PRIMARY KEY")
+    args = [part for name, value in given.items() for part in (name, tmp_path / value)]
+    shown = deadlock(report, *args)
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+    assert not (tmp_path / "draft.sql").exists()

@@ -117,7 +117,8 @@ def test_each_file_has_a_line_of_json_with_its_id_also_if_it_cannot_be_played(fi
 
 def test_what_was_played_is_shown_with_its_deadlock_and_what_was_not_is_said(files):
     result = schedule("--world", "model", *files)
-    assert "Deadlock at step 6:\nTransaction 1 (b: UPDATE t SET v = 12 WHERE id = 1) holds" in result.stdout
+    assert "Deadlock at step 6:\n ┌─▶ transaction 1 (b): UPDATE t SET v = 12 WHERE id = 1\n" in result.stdout
+    assert "\nTransaction 1 (b: UPDATE t SET v = 12 WHERE id = 1) holds" in result.stdout
     assert "SELECT 1" in result.stdout, "the steps before the one that is refused"
     bad, refused = result.stderr.splitlines()
     assert bad.startswith("not run: ")

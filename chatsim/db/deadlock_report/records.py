@@ -56,6 +56,11 @@ class RecordDump:
     fields: list[Field] = field(default_factory=list)
     deleted: bool = False
 
+    @property
+    def is_supremum(self) -> bool:
+        """Whether it is the pseudo-record at the end of a page."""
+        return self.heap_no == _SUPREMUM_HEAP_NO
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedLock:
@@ -81,7 +86,7 @@ class ReportedLock:
 
     def key(self, record: RecordDump, known: Mapping[tuple[object, ...], Sequence[Field]], columns: KeyColumns) -> str:
         """The key of a record as text: ``(30, 31)``; `SUPREMUM`; ``heap no 4`` if its fields are nowhere."""
-        if record.heap_no == _SUPREMUM_HEAP_NO:
+        if record.is_supremum:
             return SUPREMUM
         fields = record.fields or known.get(self.address(record))
         if not fields:

@@ -43,7 +43,7 @@ def _participant(number: int, trx: Transaction, before: Transaction, session: Ob
         ]
         holds = tuple(_lock_on(record, lock) for lock in reversed(held))
     statement = session.statement if session is not None else ""
-    return Participant(number, trx.session, statement, holds, _requested(waits), trx.weight)
+    return Participant(number, trx.session, statement, holds, _requested(waits), trx.weight, changes=len(trx.undo_log))
 
 
 def _requested(lock: RecordLock | TableLock) -> Lock:
