@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, Protocol
 
 from chatsim.db.deadlock import Deadlock
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server import deadlock_report, performance_schema
@@ -47,6 +48,10 @@ class ServerSession(ObservedSession, Protocol):
     @property
     def interruption(self) -> Interruption:
         """What KILL does to its statement."""
+        ...
+
+    def interrupt(self, error: DatabaseError) -> None:
+        """End what its statement waits for, with an error."""
         ...
 
     def close(self) -> None:

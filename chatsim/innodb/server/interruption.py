@@ -22,7 +22,7 @@ class Interruption:
     def __init__(self) -> None:
         self.ends_session = False
         self._task: asyncio.Task[object] | None = None
-        self._came = False
+        self._error: DatabaseError | None = None
 
     @contextmanager
     def possible(self) -> Iterator[None]:
@@ -31,11 +31,11 @@ class Interruption:
         try:
             yield
         except asyncio.CancelledError:
-            if self._came and self._task is not None and not self._task.uncancel():
-                raise self.error() from None
+            if self._error is not None and self._task is not None and not self._task.uncancel():
+                raise self._error from None
             raise
         finally:
-            self._task, self._came = None, False
+            self._task = self._error = None
 
     def error(self) -> DatabaseError:
         """The error of a statement that is killed."""
@@ -43,8 +43,8 @@ class Interruption:
             return database_error(2013, "Lost connection to MySQL server during query")
         return database_error(1317, "Query execution was interrupted")
 
-    def come(self) -> None:
-        """End the wait, if there is one."""
-        if self._task is not None and not self._came:
-            self._came = True
+    def come(self, error: DatabaseError) -> None:
+        """End the wait, if there is one, with an error."""
+        if self._task is not None and self._error is None:
+            self._error = error
             self._task.cancel()

@@ -30,8 +30,6 @@ async def _kill(node: Kill, session: StatementContext, args: Sequence[Any]) -> A
     if not victim.works:
         if ends:
             victim.close()
-    elif victim.trx is not None and victim.trx.locks.wait_lock is not None:
-        engine.locks.cancel(victim.trx.locks.wait_lock, victim.interruption.error())
     else:
-        victim.interruption.come()
+        victim.interrupt(victim.interruption.error())
     return Answer()

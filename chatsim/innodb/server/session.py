@@ -23,6 +23,7 @@ from chatsim.innodb.server import (
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.prepared import PreparedStatement
+from chatsim.innodb.server.statement_hints import with_hints
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.statements import Statement, prepare
@@ -125,6 +126,9 @@ class EngineSession(StatementContext):
         self.named_insert_id = None
         if statement is None:
             answer = await control.execute(prepared.node, self, args)
+        elif self.max_execution_time or prepared.parsed.has_hints:
+            async with with_hints(self, prepared.node):
+                answer = await self.execute_on_rows(statement, args)
         else:
             answer = await self.execute_on_rows(statement, args)
         answer.warnings += self.noted

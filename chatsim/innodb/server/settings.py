@@ -26,6 +26,7 @@ class SessionSettings:
         lock_wait_timeout: the longest wait for a lock on rows, in seconds.
         metadata_lock_timeout: the longest wait for a lock on a table's definition, in seconds.
         checks_foreign_keys: ``foreign_key_checks``.
+        max_execution_time: after how many milliseconds a SELECT is interrupted; 0 is never.
         sql_mode: the modes, as the server shows them.
         strict: whether a value that a column can't store is an error.
         database: the name of the current schema, of which the model has one.
@@ -42,6 +43,7 @@ class SessionSettings:
         self.lock_wait_timeout = 50.0
         self.metadata_lock_timeout = 31_536_000.0
         self.checks_foreign_keys = True
+        self.max_execution_time = 0
         self.sql_mode = sql_mode.DEFAULT
         self.strict = True
         self.database = "chatsim"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from chatsim.db.deadlock import Mode
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.innodb.server.commit_log import Commit
@@ -289,6 +290,13 @@ class SessionTransaction(SessionSettings):
             raise self._deadlocked() from None
         if not got:
             raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
+
+    def interrupt(self, error: DatabaseError) -> None:
+        """End what the statement under way waits for, with an error."""
+        if self.trx is not None and self.trx.locks.wait_lock is not None:
+            self.engine.locks.cancel(self.trx.locks.wait_lock, error)
+        else:
+            self.interruption.come(error)
 
     def give_tables_back(self) -> None:
         """UNLOCK TABLES."""

@@ -41,7 +41,6 @@ _FIXED: Mapping[str, Value] = {
     "explicit_defaults_for_timestamp": 1,
     "innodb_strict_mode": 1,
     "innodb_table_locks": 1,
-    "max_execution_time": 0,
     "max_join_size": 2**64 - 1,
     "optimizer_prune_level": 1,
     "optimizer_search_depth": 62,
@@ -152,6 +151,7 @@ def _state(session: SessionTransaction) -> dict[str, Value]:
         "autocommit": int(session.autocommit),
         "database": session.database,
         "foreign_key_checks": int(session.checks_foreign_keys),
+        "max_execution_time": session.max_execution_time,
         "identity": session.last_insert_id,
         "innodb_autoinc_lock_mode": session.engine.autoinc_lock_mode,
         "innodb_flush_log_at_trx_commit": durability.flush_log_at_trx_commit,
@@ -276,6 +276,10 @@ async def _set_foreign_keys(session: SessionTransaction, name: str, value: Value
     session.checks_foreign_keys = bool(_switch(name, value))
 
 
+async def _set_execution_time(session: SessionTransaction, name: str, value: Value, _: bool) -> None:  # noqa: FBT001
+    session.max_execution_time = min(max(_number(name, value), 0), 4_294_967_295)
+
+
 async def _set_timestamp(session: SessionTransaction, name: str, value: Value, _: bool) -> None:  # noqa: FBT001
     if not isinstance(value, int | float | Decimal):
         raise database_error(1232, f"Incorrect argument type to variable '{name}'")
@@ -318,6 +322,7 @@ _SETTERS: Mapping[str, _Setter] = {
     "innodb_lock_wait_timeout": _set_lock_wait,
     "last_insert_id": _set_last_id,
     "lock_wait_timeout": _set_metadata_wait,
+    "max_execution_time": _set_execution_time,
     "optimizer_switch": _set_optimizer_switch,
     "sql_mode": _set_mode,
     "time_zone": _set_time_zone,
@@ -334,6 +339,7 @@ _DEFAULTS: Mapping[str, Value] = {
     "innodb_lock_wait_timeout": 50,
     "last_insert_id": 0,
     "lock_wait_timeout": _LONGEST_WAIT,
+    "max_execution_time": 0,
     "optimizer_switch": "default",
     "sql_mode": sql_mode.DEFAULT,
     "time_zone": "SYSTEM",

@@ -23,11 +23,12 @@ class ParsedStatement:
         tables: the names of the tables in it.
         schemas: the names of the schemas in it, in lower case.
         locks_to_change: whether it has FOR UPDATE.
+        has_hints: whether it has optimizer hints about itself.
         has_queries: whether it has joins or queries within, so that its names have to be resolved.
         refusal: what is in it that no statement about rows may have; "" if there is nothing.
     """
 
-    __slots__ = ("has_queries", "locks_to_change", "node", "refusal", "schemas", "tables")
+    __slots__ = ("has_hints", "has_queries", "locks_to_change", "node", "refusal", "schemas", "tables")
 
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
@@ -37,6 +38,7 @@ class ParsedStatement:
         self.schemas = frozenset(each.db.lower() for each in tables if each.db)
         self.locks_to_change = any(isinstance(each, exp.Lock) and bool(each.args.get("update")) for each in parts)
         self.has_queries = any(isinstance(each, exp.Join | exp.Subquery | exp.Exists) for each in parts)
+        self.has_hints = node.args.get("hint") is not None
         self.refusal = ""
         try:
             refuse_unknown(parts)

@@ -317,6 +317,8 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
             if isinstance(statement, exp.Alias | exp.Condition):  # to sqlglot, an expression is a statement
                 raise _no_sql(text, f" near '{text}' at line 1")
             statement.meta["text"] = text
+            if "/*+" in text and text.count("/*+") != sum(1 for _ in statement.find_all(exp.Hint)):
+                raise NotImplementedError(f"the model's SQL has no optimizer hints in this place: {text.strip()}")
             # a tree is not in the order of its text
             for node in sorted(statement.find_all(exp.Placeholder), key=lambda each: each.meta["place"]):
                 node.meta["number"] = number

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hints
 
 __all__ = ["refuse_unknown"]
 
@@ -28,14 +29,15 @@ _OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
             "locks",
             "operation_modifiers",
             "windows",
+            "hint",
         ),
     ),
     exp.Union: (*_QUERY, "this", "expression", "distinct"),
     exp.Intersect: (*_QUERY, "this", "expression", "distinct"),
     exp.Except: (*_QUERY, "this", "expression", "distinct"),
-    exp.Update: (*_QUERY, "this", "expressions", "where", "ignore"),
-    exp.Delete: (*_QUERY, "this", "tables", "using", "where", "ignore"),
-    exp.Insert: ("this", "expression", "conflict", "ignore", "replace", "delayed"),
+    exp.Update: (*_QUERY, "hint", "this", "expressions", "where", "ignore"),
+    exp.Delete: (*_QUERY, "hint", "this", "tables", "using", "where", "ignore"),
+    exp.Insert: ("hint", "this", "expression", "conflict", "ignore", "replace", "delayed"),
     exp.OnConflict: ("duplicate", "expressions", "action"),
     exp.Join: ("this", "side", "kind", "method", "on", "using"),
     exp.From: ("this",),
@@ -65,8 +67,8 @@ def refuse_unknown(parts: Iterable[exp.Expr]) -> None:
             refuse(each, *_OF_TABLES)
             if isinstance(each.this, exp.Func):
                 raise unsupported(each, "a function as a table")
-        elif isinstance(each, exp.Hint):
-            raise unsupported(each, "the optimizer takes no hints but of indexes")
+        elif isinstance(each, exp.Hint) and each.parent is not None and each.parent.parent is not None:
+            refuse_hints(each.parent, "within a statement", only=OF_SESSION)
         obeyed = _OBEYED.get(type(each))
         if obeyed is None:
             continue

@@ -32,6 +32,7 @@ from chatsim.innodb.sql.executor.triggers import fire, fires
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.values_query import ValuesQuery
 from chatsim.innodb.sql.expressions import Env, Function, Scope
+from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hints
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
@@ -51,6 +52,7 @@ class Insert:
 
     def __init__(self, node: exp.Insert, find: Find) -> None:
         refuse(node, "returning", "where", "partition", "with_")
+        refuse_hints(node, "of an INSERT", but=OF_SESSION)
         target, names = node.this, None
         if isinstance(target, exp.Schema):
             target, names = target.this, [each.name for each in target.expressions]

@@ -34,6 +34,7 @@ from chatsim.innodb.sql.executor.triggers import fires
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
+from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hints
 from chatsim.innodb.storage.scan import AccessPath, Reading
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class _MultiTable:
                 shown = {"order": "ORDER BY", "limit": "LIMIT"}[part]
                 raise database_error(1221, f"Incorrect usage of {word} and {shown}")
         refuse(node, "from_", "returning", "cluster")
+        refuse_hints(node, "in a change of several tables", but=OF_SESSION)
         if node.args.get("with_"):
             find = with_queries(node.args["with_"], find, query, recursive_table)
         self._alone = alone

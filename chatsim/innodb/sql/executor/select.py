@@ -27,6 +27,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
+from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, refuse_hints
 from chatsim.innodb.storage.locks import NotGrantedError
 from chatsim.innodb.storage.scan import AccessPath, Reading
 from chatsim.innodb.storage.values import Value
@@ -52,15 +53,22 @@ class Select:
     def __init__(
         self, node: exp.Select, find: Find, query: PrepareQuery, *, strict: bool = False, outer: Names | None = None
     ) -> None:
-        refuse(node, "qualify", "hint", "kind")
+        refuse(node, "qualify", "kind")
+        if not node.expressions:
+            raise database_error(1064, "You have an error in your SQL syntax near ''")
+        if outer is not None:
+            refuse_hints(node, "in a subquery")
         if node.args.get("windows"):
             node = with_named_windows(node)
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
         clause = FromClause(first, _joins(node), find, query, merges=merges)
+        if clause.has_views:
+            node = node.copy()  # names are going to be resolved in it
         if clause.rewrites:
             node = node.copy()  # its tree is shared, and the names in it are going to mean something else
         _obey_modifiers(node, clause)
+        buffers = apply_hints(node, clause) if node.args.get("hint") else True
         self.node = node
         self.distinct = bool(node.args.get("distinct"))
         self.scope = scope = Scope(clause.tables, strict=strict, grouping=True)
@@ -78,6 +86,7 @@ class Select:
         self.kinds = [scope.kind(each) for each in self.select_list]
         scope.grouping = False
         self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
+        self.joined.buffers = buffers
         self.nullable = [self._may_be_null(each) for each in self.select_list]
         self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)

@@ -24,6 +24,7 @@ from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.access_path import plan_access
 from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
+from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.scan import Hit, Reading
 
@@ -50,7 +51,8 @@ class _Target:
         self.ignore = bool(node.args.get("ignore"))
         self.scope = Scope(clause.tables, strict=not self.ignore)
         self.names = Names(clause, self.scope, find, query, merges_within=False, materializes=False)
-        self.hints = IndexHints.of(self.table, node.this)
+        apply_hints(node, clause)
+        self.hints = IndexHints.of(self.table, clause.nodes[0])
         wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.filters = [self.scope.compile(each) for each in wanted]
         self.conditions = Conditions(self.scope, 0, (), wanted)

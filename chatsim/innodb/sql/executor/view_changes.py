@@ -46,7 +46,7 @@ def through_views(node: exp.Update | exp.Delete | exp.Insert, find: Find) -> exp
             raise database_error(1395, f"Can not delete from join view '{view.name}'")  # noqa: S608
         if isinstance(node, exp.Insert):
             raise unsupported(f"INSERT into view {view.name} of several tables")
-        return node
+        return node.copy()
     changed = node.copy()
     assert isinstance(changed, exp.Update | exp.Delete | exp.Insert)
     if isinstance(changed, exp.Insert):

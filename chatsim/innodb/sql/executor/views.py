@@ -19,6 +19,7 @@ from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.grammar import refuse_unknown
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.select import Select
+from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 from chatsim.innodb.sql.syntax import CreateView
 from chatsim.innodb.storage.tables import Table
 
@@ -90,6 +91,8 @@ def define_view(node: CreateView, find: Find) -> ViewDefinition:
     name, select = node.this.name, node.args["expression"].copy()
     parts = list(select.walk())
     refuse_unknown(parts)
+    for each in parts:
+        refuse_hints(each, "in a view")
     if any(isinstance(each, exp.Parameter | exp.SessionParameter | exp.Placeholder) for each in parts):
         raise database_error(1351, "View's SELECT contains a variable or parameter")
     prepared = query(select.copy(), find)

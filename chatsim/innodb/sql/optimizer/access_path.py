@@ -139,7 +139,8 @@ def request_access(
         forced=hints.forced,
         whole_rows=whole_rows,
         deletes=deletes,
-        pushes=pushes,
+        pushes=pushes and hints.pushes,
+        merges=hints.merges,
         used=used,
     )
 

@@ -50,6 +50,8 @@ class AccessRequest:
         whole_rows: whether the statement needs the whole row, so that no index is enough.
         deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
+        merges: whether several indexes may be searched together.
+        used: the partitions in which there may be rows; None if it has none.
     """
 
     conditions: Conditions
@@ -68,6 +70,7 @@ class AccessRequest:
     whole_rows: bool = False
     deletes: bool = False
     pushes: bool = True
+    merges: bool = True
     used: frozenset[int] | None = None
 
     @property

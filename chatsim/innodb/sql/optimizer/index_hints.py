@@ -22,12 +22,16 @@ class IndexHints:
         ignored: the names of those that may not.
         forced: whether a scan of the table must be avoided at any cost.
         partitions: the numbers of the partitions that may be used.
+        merges: whether several indexes may be searched together.
+        pushes: whether conditions may be pushed to an index.
     """
 
     allowed: frozenset[str] | None = None
     ignored: frozenset[str] = frozenset()
     forced: bool = False
     partitions: frozenset[int] | None = None
+    merges: bool = True
+    pushes: bool = True
 
     @classmethod
     def of(cls, table: Table, node: exp.Expr) -> IndexHints:
@@ -38,18 +42,23 @@ class IndexHints:
         allowed: frozenset[str] | None = None
         ignored: frozenset[str] = frozenset()
         forced = False
+        words = set[str]()
         for hint in node.args.get("hints") or ():
+            words.add(word := str(hint.this).upper())
+            if word in ("NO_INDEX_MERGE", "NO_ICP"):
+                continue
             names = [each.name for each in hint.expressions]
             for name in names:
                 if name.lower() not in known:
                     raise database_error(1176, f"Key '{name}' doesn't exist in table '{table.name}'")
             found = frozenset(known[name.lower()] for name in names)
-            if str(hint.this).upper() == "IGNORE":
+            if word == "IGNORE":
                 ignored |= found
             else:
                 allowed = found | (allowed or frozenset())
-                forced = forced or str(hint.this).upper() == "FORCE"
-        return cls(allowed, ignored, forced, _partitions(table, node))
+                forced = forced or word == "FORCE"
+        merges, pushes = "NO_INDEX_MERGE" not in words, "NO_ICP" not in words
+        return cls(allowed, ignored, forced, _partitions(table, node), merges=merges, pushes=pushes)
 
     def permits(self, index: Index) -> bool:
         """Whether an index may be used."""

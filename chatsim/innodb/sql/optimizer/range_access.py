@@ -33,7 +33,7 @@ def best_range_or_merge(
 ) -> Candidate[AccessPath | Merge] | None:
     """The cheapest range or index merge, if it costs less than ``below``."""
     best: Candidate[AccessPath | Merge] | None = cheapest_below(ranges, below)
-    if request.used is not None:
+    if request.used is not None or not request.merges:
         return best  # the model merges no indexes of partitioned tables
     merges = IndexMerges(request.table, request.searchable, request.rows, request.page_reads, request.touched)
     if request.intersects:

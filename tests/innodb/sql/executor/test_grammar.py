@@ -53,7 +53,7 @@ def play(sql):
         ("SELECT *{} FROM t JOIN u ON t.id = u.id FOR UPDATE", ", 1"),
         ("SELECT{} * FROM t JOIN u ON t.id = u.id FOR UPDATE", " STRAIGHT_JOIN"),
         ("SELECT{} * FROM t", " SQL_CALC_FOUND_ROWS"),
-        ("SELECT{} * FROM t", " /*+ NO_ICP(t) */"),
+        ("SELECT{} * FROM t", " /*+ MRR(t) */"),
         ("SELECT * FROM t{} WHERE a = 20 FOR UPDATE", " IGNORE INDEX (ka)"),
         ("SELECT * FROM t{}", " PARTITION (p0)"),
         ("SELECT * FROM t{}", " TABLESAMPLE (1 PERCENT)"),

@@ -459,7 +459,7 @@ def test_what_cannot_be_meant_has_mysqls_number(sql, errno):
     "sql",
     [
         "SELECT SQL_CALC_FOUND_ROWS id FROM c",
-        "SELECT /*+ NO_INDEX_MERGE(c) */ id FROM c",
+        "SELECT /*+ INDEX_MERGE(c) */ id FROM c",
         "SELECT id FROM c TABLESAMPLE (5 PERCENT)",
         "SELECT id FROM other.c",
     ],
