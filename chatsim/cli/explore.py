@@ -51,6 +51,7 @@ __all__ = ["explore"]
 @click.option("--deaths", default=0, show_default=True, type=int, help="How many callers may die on the way.")
 @click.option("--losses", default=0, show_default=True, type=int, help="How many replies may be lost.")
 @click.option("--timeouts", default=0, show_default=True, type=int, help="How many waits may take too long.")
+@click.option("--inside", is_flag=True, help="Let statements be overtaken at each record that they meet.")
 @click.option("--ask", help="What is asked, separated by commas.  [default: everything]")
 @click.option("--states", default=1_000_000, show_default=True, type=int, help="The greatest number of states.")
 @click.option("--seconds", default=600.0, show_default=True, type=float, help="The longest time, for each.")
@@ -152,13 +153,15 @@ def _print(each: Explored) -> None:
             Column("asked", [str(row["asked"]) for row in rows], wraps=True),
             Column("verdict", [str(row["verdict"]) for row in rows]),
             Column("steps", [UNKNOWN if row["steps"] is None else str(row["steps"]) for row in rows], "right"),
+            Column("found only", [str(row["only"]) or UNKNOWN for row in rows]),
         ],
         title=each.name,
         caption=each.summary,
     )
     for example in each.counterexamples.values():
         if example.schedule is None:
-            click.echo(f"{example.question}: {example.steps} steps, of which there is no schedule: {example.why}")
+            click.echo(f"{example.question} ({example.why}):")
+            click.echo("\n".join(f"  {line}" for line in example.interleaving.lines()))
         else:
             print_played(example.played())
 

@@ -25,6 +25,12 @@ _CLOCK = re.compile(r"\b(NOW|CURDATE|CURTIME|SYSDATE|UNIX_TIMESTAMP|CURRENT_\w+|
 _EPOCH = 1_700_000_000
 """The time of the model's clock, which stands still while something is explored."""
 
+_UNFORCED = {
+    "time out": "a wait takes too long in it",
+    "on": "a statement is overtaken inside it, which no schedule can force",
+}
+"""The choices that no schedule can force, and why."""
+
 
 class NotReplayableError(Exception):
     """No schedule can force an interleaving. The message says why."""
@@ -37,44 +43,54 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
     are let go at once goes on first is the server's choice: such steps are listed as ``concurrent_wakeups``.
 
     Raises:
-        NotReplayableError: a wait takes too long in it, which a schedule can't say.
+        NotReplayableError: a wait takes too long in it, or a statement is overtaken, which a schedule can't say.
     """
+    for kind, why in _UNFORCED.items():
+        if any(choice.kind == kind for choice in interleaving.choices):
+            raise NotReplayableError(why)
     callers = problem.callers
-    levels = {each.isolation for each in callers}
-    steps: list[tuple[str, str]] = []
-    races: list[int] = []
+    first = _first_statements(interleaving, problem)
+    steps = [step for number in range(len(callers)) for step in first[number]]
+    races: set[int] = set()
     lost: set[int] = set()
-    if _CLOCK.search(" ".join([*problem.setup.script, *(each.sql for each in interleaving.steps)])):
-        steps += [(each.name, f"SET SESSION timestamp = {_EPOCH}") for each in callers]
-    if len(levels) > 1:
-        steps += [(each.name, f"SET SESSION TRANSACTION ISOLATION LEVEL {each.isolation.value}") for each in callers]
     for happened in interleaving.steps:
         choice = happened.choice
+        session = callers[choice.caller].name
         match choice.kind:
-            case "time out":
-                raise NotReplayableError("a wait takes too long in it")
             case "die":
-                steps.append((callers[choice.caller].name, KILL))
+                steps.append((session, KILL))
             case "first":
-                races.append(len(steps))
+                races.add(len(steps))
             case _:
                 text = fill(happened.sql, [_literal(each) for each in happened.args])
-                steps.append((callers[choice.caller].name, "; ".join(statements(text))))
+                steps.append((session, "; ".join(statements(text))))
         if choice.kind == "lose":
             lost.add(choice.caller)
-        for caller, _ in happened.answers:
-            if caller in lost:
-                lost.discard(caller)
-                steps.append((callers[caller].name, KILL))
+        for caller in lost.intersection(caller for caller, _ in happened.answers):
+            lost.discard(caller)
+            steps += [(callers[caller].name, KILL), *first[caller]]
     return Schedule(
         id=name,
         title=title,
-        isolation=callers[0].isolation.value if len(levels) == 1 else "REPEATABLE READ",
+        isolation=callers[0].isolation.value,
         setup=list(problem.setup.script),
         sessions=[each.name for each in callers],
         steps=number_steps(steps),
-        concurrent_wakeups=sorted(set(races)),
+        concurrent_wakeups=sorted(races),
     )
+
+
+def _first_statements(interleaving: Interleaving, problem: Problem) -> list[list[tuple[str, str]]]:
+    """What the session of each caller has to be told first, also after a new connection: its level, and the time."""
+    texts = [*problem.setup.script, *(each.sql for each in interleaving.steps)]
+    tells_time = any(map(_CLOCK.search, texts))
+    found = []
+    for caller in problem.callers:
+        told = [f"SET SESSION timestamp = {_EPOCH}"] if tells_time else []
+        if caller.isolation is not problem.callers[0].isolation:
+            told.append(f"SET SESSION TRANSACTION ISOLATION LEVEL {caller.isolation.value}")
+        found.append([(caller.name, each) for each in told])
+    return found
 
 
 def _literal(value: object) -> str:

@@ -52,6 +52,8 @@ class Status(Enum):
     """It has a statement that can be executed."""
     WAITS = "waits"
     """Its statement waits for a lock."""
+    PAUSES = "pauses"
+    """Its statement has met a record, and could go on."""
     ENDED = "ended"
     """It has returned, or was refused for good."""
     DIED = "died"

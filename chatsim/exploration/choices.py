@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Choice", "Switches"]
 
-Kind = Literal["go", "first", "die", "lose", "time out"]
+Kind = Literal["go", "on", "first", "die", "lose", "time out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,10 @@ class Choice:
     """What happens next.
 
     Attributes:
-        kind: ``go``: a caller's statement is executed. ``first``: of several callers that a step has let go, this one
-            goes on first. ``die``: a caller and its connection are gone. ``lose``: a caller's statement is executed,
-            and the reply is lost with the connection. ``time out``: a caller's wait for a lock takes too long.
+        kind: ``go``: a caller's statement is executed. ``on``: it goes on to the next record. ``first``: of several
+            callers that a step has let go, this one goes on first. ``die``: a caller and its connection are gone.
+            ``lose``: a caller's statement is executed, and the reply is lost with the connection. ``time out``: a
+            caller's wait for a lock takes too long.
         caller: the number of the caller.
     """
 
@@ -34,9 +35,11 @@ class Switches:
         deaths: how many callers may die.
         losses: how many replies may be lost.
         timeouts: how many waits may take too long.
+        inside: whether a statement may be overtaken at each record that it meets, as on a server.
     """
 
     retries: int = 3
     deaths: int = 0
     losses: int = 0
     timeouts: int = 0
+    inside: bool = False

@@ -74,7 +74,7 @@ class Client:
         self._task = loop.start(self.number, self._run())
 
     def go(self) -> None:
-        """Have the statement executed that it asks for."""
+        """Have the statement executed that it asks for, or the one that pauses go on."""
         assert self._turn is not None
         self._turn.set_result(None)
 
@@ -94,7 +94,7 @@ class Client:
 
     def found(self, server: bytes) -> None:
         """Note what the server was like when the caller went on. A statement that waits has known nothing else."""
-        if self.status is Status.WAITS:
+        if self.status in (Status.WAITS, Status.PAUSES):
             self._seen.append(server)
 
     def form(self) -> tuple[Any, ...]:
@@ -148,6 +148,14 @@ class Client:
         if self._session is None:
             self._session = self._execution.connect(self.number, self.caller.isolation)
         return self._session
+
+    async def pause(self) -> None:
+        """Let others go on, within a statement."""
+        self._turn = asyncio.get_running_loop().create_future()
+        self.status = Status.PAUSES
+        await self._turn
+        self._turn = None
+        self.status = Status.WAITS
 
     async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
         """Execute statements when it is the caller's turn. Raises a `DatabaseError`."""

@@ -72,6 +72,7 @@ class Execution:
         self._clients = [
             Client(number, each, self, problem.switches.retries) for number, each in enumerate(problem.callers)
         ]
+        self.engine.after_record = self._pause if problem.switches.inside else None
         for client in self._clients:
             client.start(self._loop)
             self._loop.run(client.number)  # up to its first statement, which concerns nobody else
@@ -87,6 +88,7 @@ class Execution:
         asking = [each.number for each in self._clients if each.status is Status.ASKS]
         waiting = [each.number for each in self._clients if each.status is Status.WAITS]
         found = [Choice("go", caller) for caller in asking]
+        found += [Choice("on", each.number) for each in self._clients if each.status is Status.PAUSES]
         if self._deaths:
             found += [Choice("die", caller) for caller in asking if self._clients[caller].asked]
         if self._losses:
@@ -114,7 +116,7 @@ class Execution:
         client = self._clients[choice.caller]
         asked = client.request
         match choice.kind:
-            case "go":
+            case "go" | "on":
                 client.go()
             case "die":
                 self._deaths -= 1
@@ -152,6 +154,11 @@ class Execution:
                 self._loop.run(ready[0])
             elif not self._loop.complete(self._purge()):
                 return
+
+    async def _pause(self) -> None:
+        """Let others go on, after a record that a caller's statement has met."""
+        if (caller := self._loop.caller) is not None:
+            await self._clients[caller].pause()
 
     async def _purge(self) -> bool:
         return self.engine.purge()

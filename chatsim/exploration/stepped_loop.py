@@ -45,6 +45,11 @@ class SteppedLoop(asyncio.AbstractEventLoop):
         self._run(None)
         return list(dict.fromkeys(caller for caller, _ in self._ready if caller is not None))
 
+    @property
+    def caller(self) -> int | None:
+        """The caller whose callback runs."""
+        return _CALLER.get()
+
     def run(self, caller: int) -> None:
         """Let a caller go on until it waits."""
         self._run(caller)

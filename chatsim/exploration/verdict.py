@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chatsim.db.errors import DatabaseError
 from chatsim.exploration.choices import Choice
 from chatsim.exploration.execution import Happened
 from chatsim.exploration.problem import Problem
@@ -54,6 +55,26 @@ class Interleaving:
     def choices(self) -> list[Choice]:
         """What was chosen."""
         return [each.choice for each in self.steps]
+
+    def lines(self) -> list[str]:
+        """Each step in words, with what callers were answered in it."""
+        return [f"{number}. {self._line(each)}" for number, each in enumerate(self.steps, 1)]
+
+    def _line(self, step: Happened) -> str:
+        name = self.callers[step.choice.caller]
+        what = {
+            "go": step.sql,
+            "on": "goes on, after the next record",
+            "first": "goes on first",
+            "die": "dies, with its connection",
+            "lose": f"{step.sql} -- and its reply is lost",
+            "time out": "has waited too long",
+        }[step.choice.kind]
+        answers = [
+            f"{self.callers[caller]}: {answer if isinstance(answer, DatabaseError) else 'ok'}"
+            for caller, answer in step.answers
+        ]
+        return f"{name}: {what}" + (f"  [{'; '.join(answers)}]" if answers else "")
 
 
 @dataclass(frozen=True)

@@ -101,3 +101,20 @@ INSERT INTO parent VALUES (1, 0);
 INSERT INTO child (parent) VALUES (1);
 UPDATE parent SET children = children + 1 WHERE id = 1;
 """
+
+OPPOSITE_SCANS = """
+CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, n INT NOT NULL DEFAULT 0, KEY a (a), KEY b (b));
+INSERT INTO t VALUES (1, 1, 2, 0), (2, 2, 1, 0);
+-- transaction up
+UPDATE t FORCE INDEX (a) SET n = n + 1 WHERE a > 0;
+-- transaction down
+UPDATE t FORCE INDEX (b) SET n = n + 1 WHERE b > 0;
+"""
+
+OPPOSITE_INSERTS = """
+CREATE TABLE t (id INT PRIMARY KEY);
+-- transaction up
+INSERT INTO t VALUES (1), (2);
+-- transaction down
+INSERT INTO t VALUES (2), (1);
+"""

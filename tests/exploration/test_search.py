@@ -94,6 +94,24 @@ def test_the_shortest_deadlock_of_two_transfers_has_two_statements_of_each_after
     assert list(found.deadlocks) == ["X record of account.PRIMARY; X record of account.PRIMARY"]
 
 
+@pytest.mark.parametrize("name", ["OPPOSITE_SCANS", "OPPOSITE_INSERTS"])
+def test_a_deadlock_within_statements_is_found_only_where_they_can_be_overtaken(name):
+    assert "deadlock" not in verdicts(explored(BOOKS[name]))
+    found = explored(BOOKS[name], inside=True)
+    assert "deadlock" in verdicts(found)
+    kinds = next(each for each in found.findings if each.question == "deadlock").interleaving.choices
+    assert [each.kind for each in kinds] == ["go", "go", "go", "go", "on", "on"]
+
+
+@pytest.mark.parametrize("name", ["OPPOSITE_SCANS", "OPPOSITE_INSERTS", "MISSING_ROW", "QUEUE"])
+def test_within_statements_too_merged_states_give_what_every_interleaving_gives(name):
+    merged = explored(BOOKS[name], retries=1, inside=True)
+    alone = explored(BOOKS[name], retries=1, inside=True, merges=False)
+    assert merged.interleavings == alone.interleavings
+    assert merged.verdicts == alone.verdicts
+    assert set(merged.outcomes) == set(alone.outcomes)
+
+
 def test_a_search_that_reaches_its_bound_is_inconclusive_and_keeps_what_it_has_found():
     problem = parse(books.TRANSFERS).problem(switches=Switches())
     few = explore(problem, [ENDS, NO_DEADLOCK], bound=Bound(states=5))

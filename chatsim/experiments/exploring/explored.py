@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from chatsim.conformance.replay import NotReplayableError, schedule_of
-from chatsim.exploration.verdict import Exploration, Proof
+from chatsim.exploration.verdict import Exploration, Finding, Interleaving, Proof
 
 if TYPE_CHECKING:
     from chatsim.conformance.schedule import Played, Schedule
@@ -23,15 +23,22 @@ class Counterexample:
 
     Attributes:
         question: the name of what was asked.
-        steps: the number of choices.
+        interleaving: its steps.
+        inside: whether it needs a statement that is overtaken between two records.
         schedule: the same as a schedule; None if no schedule can force it.
         why: why there is no schedule.
     """
 
     question: str
-    steps: int
+    interleaving: Interleaving
+    inside: bool
     schedule: Schedule | None
     why: str = ""
+
+    @property
+    def steps(self) -> int:
+        """The number of its choices."""
+        return len(self.interleaving.steps)
 
     def played(self) -> Played:
         """What happens, step by step, as the model plays it. Raises `ValueError` if there is no schedule."""
@@ -61,20 +68,20 @@ class Explored:
     counterexamples: Mapping[str, Counterexample]
 
     @classmethod
-    def of(cls, name: str, found: Exploration, questions: Sequence[Question]) -> Explored:
-        """With its counterexamples as schedules."""
-        examples = {}
-        for each in found.findings:
-            steps = len(each.interleaving.steps)
-            title = f"{name}: {next(ask.holds for ask in questions if ask.name == each.question)} does not hold"
-            try:
-                schedule = schedule_of(
-                    each.interleaving, found.problem, f"{name}-{each.question}".replace(" ", "-"), title
-                )
-            except NotReplayableError as error:
-                examples[each.question] = Counterexample(each.question, steps, None, str(error))
-            else:
-                examples[each.question] = Counterexample(each.question, steps, schedule)
+    def of(
+        cls, name: str, found: Exploration, questions: Sequence[Question], outside: Exploration | None = None
+    ) -> Explored:
+        """With its counterexamples as schedules.
+
+        Args:
+            name: what was explored.
+            found: what was found.
+            questions: what was asked.
+            outside: if statements could be overtaken: what was found of the same where they could not.
+        """
+        examples = {each.question: _example(name, each, found, questions) for each in found.findings}
+        if outside is not None:  # a schedule can force these
+            examples |= {each.question: _example(name, each, outside, questions) for each in outside.findings}
         return cls(name, found, questions, examples)
 
     @property
@@ -89,7 +96,8 @@ class Explored:
                 "explored": self.name,
                 "asked": each.holds,
                 "verdict": str(self.found.verdict(each.name)),
-                "steps": self.counterexamples[each.name].steps if each.name in self.counterexamples else None,
+                "steps": example.steps if (example := self.counterexamples.get(each.name)) else None,
+                "only": "inside a statement" if example and example.inside else "",
             }
             for each in self.questions
         ]
@@ -121,7 +129,9 @@ class Explored:
             "retries": found.retries,
             "outcomes": dict(found.outcomes),
             "deadlocks": dict(found.deadlocks),
-            "counterexamples": {name: each.steps for name, each in self.counterexamples.items()},
+            "counterexamples": {
+                name: {"steps": each.steps, "inside": each.inside} for name, each in self.counterexamples.items()
+            },
             "seconds": round(found.seconds, 3),
         }
 
@@ -138,3 +148,18 @@ class Explored:
         )
         shown = "".join(each.played()._repr_html_() for each in self.counterexamples.values() if each.schedule)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self.summary)}</p>{shown}"
+
+
+def _example(name: str, finding: Finding, found: Exploration, questions: Sequence[Question]) -> Counterexample:
+    question = finding.question
+    holds = next(each.holds for each in questions if each.name == question)
+    inside = found.problem.switches.inside
+    try:
+        schedule = schedule_of(
+            *(finding.interleaving, found.problem),
+            name=f"{name}-{question}".replace(" ", "-"),
+            title=f"{name}: {holds} does not hold",
+        )
+    except NotReplayableError as error:
+        return Counterexample(question, finding.interleaving, inside, None, str(error))
+    return Counterexample(question, finding.interleaving, inside, schedule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chatsim.chat.creation import CreationStrategy, named
@@ -39,6 +39,8 @@ class Exploring:
         deaths: how many callers may die, before any statement but their first.
         losses: how many replies may be lost, with the connection.
         timeouts: how many waits for locks may take too long.
+        inside: whether a statement may be overtaken at each record that it meets, as on a server. What is found
+            only so is marked.
         ask: the names of the questions; empty: all.
         states: the greatest number of states.
         seconds: the longest time.
@@ -54,6 +56,7 @@ class Exploring:
     deaths: int = 0
     losses: int = 0
     timeouts: int = 0
+    inside: bool = False
     ask: Sequence[str] = ()
     states: int = 1_000_000
     seconds: float = 600.0
@@ -81,7 +84,7 @@ class Exploring:
     @property
     def switches(self) -> Switches:
         """What may happen besides."""
-        return Switches(self.retries, self.deaths, self.losses, self.timeouts)
+        return Switches(self.retries, self.deaths, self.losses, self.timeouts, self.inside)
 
     def strategy(self, strategy: CreationStrategy, progress: Progress | None = None) -> Explored:
         """Explore a creation strategy."""
@@ -95,15 +98,25 @@ class Exploring:
             switches=self.switches,
         )
         questions = self._asked((*QUESTIONS, _serializable(problem)))
-        found = search(problem, questions, bound=Bound(self.states, self.seconds), progress=progress)
-        return Explored.of(strategy.name, found, questions)
+        return self._explored(strategy.name, problem, questions, progress)
 
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
         problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
         questions = self._asked((ENDS, NO_DEADLOCK, ANSWERED, _serializable(problem), *file.questions()))
-        found = search(problem, questions, bound=Bound(self.states, self.seconds), progress=progress)
-        return Explored.of(name, found, questions)
+        return self._explored(name, problem, questions, progress)
+
+    def _explored(
+        self, name: str, problem: Problem, questions: Sequence[Question], progress: Progress | None
+    ) -> Explored:
+        bound = Bound(self.states, self.seconds)
+        outside = None
+        if self.inside:
+            whole = replace(problem, switches=replace(problem.switches, inside=False))
+            outside = search(whole, questions, bound=bound, progress=progress)
+            if outside.interrupted:
+                return Explored.of(name, outside, questions)
+        return Explored.of(name, search(problem, questions, bound=bound, progress=progress), questions, outside)
 
     def _asked(self, questions: Sequence[Question]) -> list[Question]:
         known = [each.name for each in questions]

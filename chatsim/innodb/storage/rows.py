@@ -64,7 +64,8 @@ class RowOperations:
         lock_wait_timeout: the longest wait for a lock, in seconds.
         duplicates: the mode in which a duplicate is locked: X if it is going to be changed.
         checks_foreign_keys: whether foreign keys are obeyed.
-        after_record: awaited after each record that a scan has met; None if a scan goes on at once.
+        after_record: awaited after each record that a scan has met, and between the entries of a row that is written;
+            None if a statement goes on at once.
     """
 
     def __init__(
@@ -160,6 +161,8 @@ class RowOperations:
             home = await self._home(table, row)
             undo = await self._insert_clustered(table, home, row)
             for index in home.secondary:
+                if self.after_record is not None:
+                    await self.after_record()
                 await self._insert_entry(undo, table, index, row)
         except Exception:
             self.undo(since)
@@ -186,6 +189,8 @@ class RowOperations:
                 inserted = await self._insert_clustered(table, home, row)
             for index in home.secondary:
                 if _entry_changes(index, old, row):
+                    if self.after_record is not None:
+                        await self.after_record()
                     await self._delete_mark_entry(deleted, index, index.key_of(old))
                     await self._insert_entry(inserted, table, index, row)
         except Exception:

@@ -159,6 +159,8 @@ class Insert:
         if self.source is None:
             env = run.env()
             for number, functions in enumerate(self.values, start=1):
+                if number > 1 and run.rows.after_record is not None:
+                    await run.rows.after_record()
                 given = await evaluated(run, partial(self._given, functions, env))
                 await writer.row(given, number)
         else:
