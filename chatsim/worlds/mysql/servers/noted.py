@@ -16,6 +16,9 @@ __all__ = ["InBackground", "Running", "note", "running"]
 
 _log = logging.getLogger(__name__)
 
+_SILENT: dict[Running, str] = {}
+"""Servers that did not answer this process, with the reason: they are not asked again, which takes long."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -71,9 +74,12 @@ class InBackground:
         there = running()
         if there is None:
             raise ladder.UnavailableError("none is running (`chatsim mysql start`)")
-        try:
-            self.service.verify(there.url)
-        except (ladder.ServerError, BadUrlError) as error:
-            _log.warning("The MySQL in the background is not used: %s", error)
-            raise ladder.UnavailableError(str(error)) from error
+        if there not in _SILENT:
+            try:
+                self.service.verify(there.url)
+            except (ladder.ServerError, BadUrlError) as error:
+                _log.warning("The MySQL in the background is not used: %s", error)
+                _SILENT[there] = str(error)
+        if there in _SILENT:
+            raise ladder.UnavailableError(_SILENT[there])
         return there
