@@ -121,8 +121,7 @@ def _explored(what: Sequence[str], options: dict[str, Any], *, shown: bool) -> l
             with _progress(Path(each).stem, shown=shown) as progress:
                 found.append(how.transactions(read(Path(each)), Path(each).stem, progress))
         else:
-            strategies = [one for one in named(each) if each != "all" or not one.uses_locks]
-            for strategy in strategies:
+            for strategy in named(each):
                 with _progress(strategy.name, shown=shown) as progress:
                     found.append(how.strategy(strategy, progress))
                 if found[-1].found.interrupted:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 from chatsim.chat import schema
 from chatsim.chat.creation import CreationStrategy, attempt
-from chatsim.chat.ports import LocksError
-from chatsim.db.errors import LockWaitTimeoutError
+from chatsim.chat.ports import LocksError, LocksTimeoutError
+from chatsim.db.errors import ConnectionLostError, LockWaitTimeoutError
 from chatsim.db.session import Isolation, Session
 from chatsim.exploration.callers import Caller, Program
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.execution import Execution
 from chatsim.exploration.problem import Problem, Setup
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question, empty
-from chatsim.worlds.world import BadParameterError
 
 __all__ = ["PATTERNS", "PRESENT", "QUESTIONS", "creations"]
 
@@ -30,6 +30,7 @@ PRESENT: tuple[Present, ...] = ("nothing", "pair", "neighbours")
 
 _FIRST = 10
 """The first user: there is room for neighbours on either side."""
+_PATIENCE_SECONDS = 5
 _TABLES = ("user", "chat_thread", "private_chat")
 
 _THREADS = "SELECT user1_id, user2_id, thread_id FROM private_chat"
@@ -56,12 +57,7 @@ def creations(
         tables: the name of the schema.
         isolation: the isolation level; None is the strategy's.
         switches: what may happen besides.
-
-    Raises:
-        BadParameterError: the strategy needs locks outside of the database.
     """
-    if strategy.uses_locks:
-        raise BadParameterError(f"{strategy.name} locks outside of the database, which an exploration does not know")
     pairs = [_pair(pattern, number) for number in range(callers)]
     names = [f"caller{number + 1}" for number in range(callers)]
     return Problem(
@@ -111,10 +107,38 @@ def _rows(pairs: Sequence[tuple[int, int]], present: Present) -> list[str]:
     return rows
 
 
+class _Locks:
+    """Locks outside of the database, of one try of a caller: the server's advisory locks stand for them.
+
+    To take one and to release it are steps of the caller. A waiter that polls may be overtaken by one that comes later,
+    and here it is not; but whatever comes of that also comes of the order in which the other one comes first. A lock
+    whose holder has died is free at once, as it is after its expiry; it does not expire while its holder lives.
+    """
+
+    def __init__(self, tx: Session) -> None:
+        self._tx = tx
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """Hold the lock ``name`` for the block."""
+        if (await self._tx.execute("SELECT GET_LOCK(?, ?)", (name, _PATIENCE_SECONDS))).scalar() != 1:
+            raise LocksTimeoutError(name, _PATIENCE_SECONDS)
+        try:
+            yield
+        except Exception:
+            await self._release(name)
+            raise
+        await self._release(name)
+
+    async def _release(self, name: str) -> None:
+        with suppress(ConnectionLostError):  # the server has released it
+            await self._tx.execute("DO RELEASE_LOCK(?)", (name,))
+
+
 def _program(strategy: CreationStrategy, uid: int, other: int) -> Program:
     async def ask(tx: Session) -> int:
         try:
-            return await attempt(strategy, tx, uid, other, None)
+            return await attempt(strategy, tx, uid, other, _Locks(tx))
         except LocksError as error:  # a wait for GET_LOCK that took too long
             raise LockWaitTimeoutError(None, str(error)) from error
 
