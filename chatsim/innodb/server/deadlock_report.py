@@ -8,7 +8,7 @@ from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
 from chatsim.innodb.server.performance_schema import ObservedSession, lock_data
 from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Transaction
 
-__all__ = ["report"]
+__all__ = ["report", "requested"]
 
 
 def report(cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[int, ObservedSession]) -> Deadlock:
@@ -43,10 +43,11 @@ def _participant(number: int, trx: Transaction, before: Transaction, session: Ob
         ]
         holds = tuple(_lock_on(record, lock) for lock in reversed(held))
     statement = session.statement if session is not None else ""
-    return Participant(number, trx.session, statement, holds, _requested(waits), trx.weight, changes=len(trx.undo_log))
+    return Participant(number, trx.session, statement, holds, requested(waits), trx.weight, changes=len(trx.undo_log))
 
 
-def _requested(lock: RecordLock | TableLock) -> Lock:
+def requested(lock: RecordLock | TableLock) -> Lock:
+    """A lock that a transaction waits for."""
     if isinstance(lock, TableLock):
         return Lock(lock.queue.table, "", lock.mode, LockKind.TABLE, "")
     (record,) = lock.records

@@ -85,6 +85,7 @@ class Engine:
         statements: how many have ended well.
         examined: how many records have been looked at.
         deadlock: the latest one.
+        deadlock_at: when it was detected.
         sessions: the open ones, by number.
         process: the server's process.
         schema: the name of its one schema, once a session has used a name.
@@ -126,6 +127,7 @@ class Engine:
         self.statements = 0
         self.examined = 0
         self.deadlock: Deadlock | None = None
+        self.deadlock_at: datetime | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
         self.branches: dict[Xid, Any] = {}
@@ -243,3 +245,4 @@ class Engine:
 
     def _report(self, cycle: Sequence[Transaction], victim: Transaction) -> None:
         self.deadlock = deadlock_report.report(cycle, victim, self.sessions)
+        self.deadlock_at = self.now()

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from chatsim.innodb.server import control
 from chatsim.innodb.server.context import StatementContext
+from chatsim.innodb.server.innodb_status import innodb_status
 from chatsim.innodb.server.variables import system_variables
 from chatsim.innodb.sql.ddl.column_printing import printed_default, printed_type
 from chatsim.innodb.sql.ddl.table_printing import printed_table
@@ -29,7 +30,7 @@ _NOTES = (1050, 1051, 1359, 1360, 4095)
 
 @control.execute.register
 async def _show(node: Show, session: StatementContext, _: Sequence[Any]) -> Answer:
-    if node.args.get("full") and node.this != "TABLES":
+    if node.args.get("full") and node.this not in ("TABLES", "PROCESSLIST"):
         raise unsupported(f"SHOW FULL {node.this}")
     rows = _SHOWN[node.this](session, node)
     like, where = node.args.get("like"), node.args.get("where")
@@ -42,7 +43,13 @@ async def _show(node: Show, session: StatementContext, _: Sequence[Any]) -> Answ
             raise unsupported(where, "in SHOW")
         at = 2 if where.left.name.lower() == "key_name" else 0
         rows = [row for row in rows if as_text(row[at]).lower() == name.lower()]
-    return Answer(rows=rows)
+    return Answer(rows=rows, warnings=[(1287, _OLD_LIST)] if node.this == "PROCESSLIST" else [])
+
+
+_OLD_LIST = (
+    "'INFORMATION_SCHEMA.PROCESSLIST' is deprecated and will be removed in a future release."
+    " Please use performance_schema.processlist instead"
+)
 
 
 def _pattern(like: str) -> str:
@@ -163,6 +170,10 @@ def _create_table(session: StatementContext, node: Show) -> list[Row]:
     return [(name, printed_table(session.table(name)))]
 
 
+def _status(session: StatementContext, _: Show) -> list[Row]:
+    return [("InnoDB", "", innodb_status(session.engine, session.database))]
+
+
 _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
     "TABLES": _tables,
     "VARIABLES": _variables,
@@ -173,6 +184,7 @@ _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
     "COLUMNS": _columns,
     "INDEX": _indexes,
     "CREATE TABLE": _create_table,
+    "ENGINE INNODB STATUS": _status,
     "PROCESSLIST": _sessions,
     "TRIGGERS": _triggers,
 }

@@ -17,7 +17,7 @@ from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.storage.structures import RecordLock, TableLock, Transaction
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["with_rows"]
+__all__ = ["number_of_session", "transaction_number", "with_rows"]
 
 Row = tuple[Value, ...]
 
@@ -40,12 +40,17 @@ _THREADS = ("THREAD_ID", "PROCESSLIST_ID", "PROCESSLIST_USER", "PROCESSLIST_INFO
 
 
 def _lock_id(lock: RecordLock | TableLock) -> str:
-    return f"{_number(lock.trx)}:{lock.trx.locks.structures.index(lock)}"
+    return f"{transaction_number(lock.trx)}:{lock.trx.locks.structures.index(lock)}"
 
 
-def _number(trx: Transaction) -> int:
+def transaction_number(trx: Transaction) -> int:
     """A number of a transaction, of which a session has one at a time; a prepared branch has another one."""
-    return _FIRST_NUMBER + 2 * trx.session + trx.prepared
+    return number_of_session(trx.session) + trx.prepared
+
+
+def number_of_session(connection_id: int) -> int:
+    """The number of the transaction that a session has, or has had."""
+    return _FIRST_NUMBER + 2 * connection_id
 
 
 _FIRST_NUMBER = 1000
@@ -58,8 +63,8 @@ def _locks(engine: Engine, schema: str) -> list[Row]:
             for shown in rows_of(lock, trx.session):
                 kind, status = "RECORD" if shown.index else "TABLE", "GRANTED" if shown.granted else "WAITING"
                 found.append((
-                    *("INNODB", _lock_id(lock), _number(trx), trx.session, 1, schema, shown.table, None, None),
-                    *(shown.index, 0, kind, shown.mode, status, shown.data),
+                    *("INNODB", _lock_id(lock), transaction_number(trx), trx.session, 1, schema, shown.table),
+                    *(None, None, shown.index, 0, kind, shown.mode, status, shown.data),
                 ))  # fmt: skip
     return found
 
@@ -73,8 +78,8 @@ def _waits(engine: Engine, _: str) -> list[Row]:
         for other in engine.locks.blocking(trx):
             held = other.locks.structures[0]
             found.append((
-                *("INNODB", _lock_id(trx.locks.wait_lock), _number(trx), trx.session, 1, 0),
-                *(_lock_id(held), _number(other), other.session, 1, 0),
+                *("INNODB", _lock_id(trx.locks.wait_lock), transaction_number(trx), trx.session, 1, 0),
+                *(_lock_id(held), transaction_number(other), other.session, 1, 0),
             ))  # fmt: skip
     return found
 
@@ -89,7 +94,8 @@ def _transactions(engine: Engine, _: str) -> list[Row]:
         rows = sum(len(each.records) for each in locks if isinstance(each, RecordLock))
         tables = sum(isinstance(each, TableLock) for each in locks)
         found.append((
-            *(_number(trx), "LOCK WAIT" if waits else "RUNNING", None, _lock_id(waits) if waits else None, None),
+            *(transaction_number(trx), "LOCK WAIT" if waits else "RUNNING", None),
+            *(_lock_id(waits) if waits else None, None),
             *(len(locks) + len(trx.undo_log), trx.session, _text(session), tables, len(locks), rows),
             *(len(trx.undo_log), trx.isolation.value),
         ))  # fmt: skip

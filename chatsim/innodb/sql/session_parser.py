@@ -83,6 +83,8 @@ class SessionParser(DefinitionParser):
             return syntax.Show(this=f"COUNT {self._one_of('WARNINGS', 'ERRORS')}")
         if self._say("CREATE", "TABLE"):
             return syntax.Show(this="CREATE TABLE", target=self._table_named())
+        if self._say("ENGINE", "INNODB", "STATUS"):
+            return syntax.Show(this="ENGINE INNODB STATUS")
         word = self._one_of(*_SHOWN)
         if not word:
             raise NotImplementedError(f"the model's SQL has no SHOW {self._curr.text if self._curr else ''}")

@@ -60,7 +60,7 @@ def test_a_lock_that_cannot_be_had_at_once_is_refused_or_left_out_as_asked():
     [
         "SHOW CREATE VIEW t",
         "SHOW CREATE PROCEDURE t",
-        "SHOW ENGINE INNODB STATUS",
+        "SHOW ENGINE INNODB MUTEX",
         "EXPLAIN FORMAT=JSON SELECT 1",
         "SHOW STATUS",
         "SELECT * FROM information_schema.TABLES",
