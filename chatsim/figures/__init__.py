@@ -4,6 +4,7 @@ A notebook shows the figure that is the last expression of a cell; ``figure.save
 
 - `strategies`: goodput and latency of creation strategies
 - `catch_up`: how long it takes to catch up, over round-trip times
+- `deadlock_kinds`: the deadlocks of a log, a cycle of each kind
 - `delivery`: how soon texts are delivered, hop by hop
 - `mix`: goodput and latency of the operations of a mixed load
 - `pages`: what a page of a list costs, over the length of the list
@@ -15,11 +16,22 @@ A notebook shows the figure that is the last expression of a cell; ``figure.save
 
 from chatsim.figures.catching_up import catch_up
 from chatsim.figures.comparison import mix, strategies
-from chatsim.figures.deadlocks import wait_for_graph
+from chatsim.figures.deadlocks import deadlock_kinds, wait_for_graph
 from chatsim.figures.hops import delivery
 from chatsim.figures.locks import lock_steps
 from chatsim.figures.page_costs import pages
 from chatsim.figures.talks import talk
 from chatsim.figures.timeline import per_second
 
-__all__ = ["catch_up", "delivery", "lock_steps", "mix", "pages", "per_second", "strategies", "talk", "wait_for_graph"]
+__all__ = [
+    "catch_up",
+    "deadlock_kinds",
+    "delivery",
+    "lock_steps",
+    "mix",
+    "pages",
+    "per_second",
+    "strategies",
+    "talk",
+    "wait_for_graph",
+]

@@ -4,18 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatsim.figures.style import POINTS, new_figure, wrapped
+from chatsim.figures.style import POINTS, new_figure, set_heading, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from chatsim.db.deadlock import Deadlock, Lock, Participant
+    from chatsim.db.deadlock_kinds import Deadlocks
 
 _CHARACTERS_PER_INCH = 14
 """How many characters fit into an inch, SQL's capitals among them."""
 
-__all__ = ["wait_for_graph"]
+_TITLE = 0.3
+"""The height of a title, in inches."""
+
+_LABELLED = (2, 3)
+"""For how many transactions there is room beside the arrows."""
+
+_MOST_KINDS = 6
+
+__all__ = ["deadlock_kinds", "wait_for_graph"]
+
+
+def deadlock_kinds(deadlocks: Deadlocks) -> Figure:
+    """Draw a cycle of each kind below each other, the most frequent first, with how often there was one like it.
+
+    Args:
+        deadlocks: what `chatsim.deadlocks` has read from a log. The six most frequent kinds are drawn.
+    """
+    kinds = deadlocks.kinds()[:_MOST_KINDS]
+    heights = [_height(len(kind.example.participants)) + _TITLE for kind in kinds]
+    figure = new_figure(8, sum(heights))
+    top = 1.0
+    for kind, height in zip(kinds, heights, strict=True):
+        share = height / sum(heights)
+        ax = figure.add_axes((0, top - share, 1, share * (1 - _TITLE / height)))
+        wait_for_graph(kind.example, ax)
+        set_heading(ax, f" {len(kind):,} time{'s' * (len(kind) != 1)}")
+        top -= share
+    return figure
+
+
+def _height(count: int) -> float:
+    """The height of a cycle of so many transactions, in inches."""
+    return 2.8 if count <= 2 else 4.5
 
 
 def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
@@ -33,7 +66,7 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
     """
     count = len(deadlock.participants)
     if ax is None:
-        ax = new_figure(8, 2.8 if count == 2 else 4.5).add_axes((0, 0, 1, 1))
+        ax = new_figure(8, _height(count)).add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(0, 1))
 
@@ -45,7 +78,7 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
         died = one.number == deadlock.victim
         boxes[one.number] = ax.text(
             *places[one.number],
-            _box_text(one, deadlock.in_the_way(one), characters, died=died, waits=count > 3),
+            _box_text(one, deadlock.in_the_way(one), characters, died=died, waits=count not in _LABELLED),
             ha="center",
             va="center",
             fontsize=POINTS,
@@ -61,6 +94,8 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
     # Two arrows between the same two boxes run side by side, close enough for the smallest box.
     aside = 0.05 if count == 2 else 0.0
     for waiter, holder, lock in deadlock.waits_for():
+        if waiter == holder:
+            continue  # the other transaction is not in the report
         (x1, y1), (x2, y2) = places[waiter], places[holder]
         shift = aside if x2 > x1 else -aside
         start, end = (x1, y1 + shift), (x2, y2 + shift)
@@ -78,7 +113,7 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
                 "shrinkB": 2,
             },
         )
-        if count <= 3:
+        if count in _LABELLED:
             _label(ax, lock, ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -87,8 +122,8 @@ def wait_for_graph(deadlock: Deadlock, ax: Axes | None = None) -> Figure:
 
 def _clockwise(count: int) -> list[tuple[float, float]]:
     """The centres of the boxes in the unit square: two rows, in the order of the cycle; a pair is side by side."""
-    if count == 2:
-        return _row(2, 0.5)
+    if count <= 2:
+        return _row(count, 0.5)
     return _row(count // 2, 0.77) + _row(count - count // 2, 0.23)[::-1]
 
 
@@ -105,7 +140,7 @@ def _box_text(one: Participant, held: tuple[Lock, ...], characters: int, *, died
     paragraphs = [
         f"Transaction {one.number}{': rolled back (1213)' if died else ''}",
         wrapped(one.statement, characters, lines=3) if one.statement else "its statement is not in the report",
-        _lock_text("holds", held[0], characters, lines) if held else wrapped(holds, characters, lines),
+        _lock_text("holds", held[0], characters, lines) if held else wrapped(holds, characters, lines=2),
     ]
     if waits:
         paragraphs.append(_lock_text("waits for", one.waits, characters, lines))

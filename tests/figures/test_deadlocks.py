@@ -9,6 +9,7 @@ from matplotlib.text import Annotation
 
 from chatsim import figures
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
+from chatsim.db.deadlock_kinds import Deadlocks
 
 STATEMENTS = {
     "usual": "SELECT thread_id FROM private_chat WHERE user1_id = 30 AND user2_id = 31 FOR UPDATE",
@@ -110,3 +111,27 @@ def test_axes_that_are_given_are_used():
     assert figures.wait_for_graph(ring(2, "COMMIT"), right) is figure
     assert not left.texts
     assert figure.axes == [left, right]
+
+
+def test_what_is_not_in_a_report_is_said():
+    """A report that is cut off has one transaction; an old one has not what the first holds."""
+    lock = ring(2, "COMMIT").participants[0].waits
+    alone = Deadlock((Participant(1, 1, "", None, lock, None),), None, "")
+    _, (box,), arrows = drawn(alone)
+    assert arrows == []
+    assert "its statement is not in the report" in box.get_text()
+    assert "what it holds is not in the report" in " ".join(box.get_text().split())
+    assert "waits for X insert intention" in box.get_text()
+    old = Deadlock((alone.participants[0], Participant(2, 2, "COMMIT", (lock,), None, 3)), 2, "")
+    _, texts, arrows = drawn(old)
+    assert len(arrows) == 2
+    assert any("waits for a lock that is\nnot in the report" in text.get_text() for text in texts)
+
+
+def test_a_log_has_a_graph_for_each_kind_with_its_count():
+    found = Deadlocks([ring(3, "COMMIT"), ring(2, "COMMIT"), ring(2, "COMMIT", SUPREMUM), ring(4, "COMMIT")])
+    figure = figures.deadlock_kinds(found)
+    figure.canvas.draw()
+    assert [ax.get_title("left").strip() for ax in figure.axes] == ["2 times", "1 time", "1 time"]
+    areas = [ax.get_tightbbox() for ax in figure.axes]
+    assert not any(one.overlaps(other) for one, other in combinations(areas, 2))

@@ -3,12 +3,14 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from deadlock_texts import mysql_8_0
 from matplotlib.figure import Figure
 
 from chatsim import figures
 from chatsim.conformance.model_player import play
 from chatsim.conformance.schedule import Schedule
 from chatsim.db.deadlock import Deadlock, Lock, LockKind, Participant
+from chatsim.db.deadlock_report.reader import deadlocks
 
 
 def strategies():
@@ -63,7 +65,11 @@ def wait_for_graph():
     return figures.wait_for_graph(Deadlock(both, victim=1, raw=""))
 
 
-DRAWN = [strategies, mix, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
+def deadlock_kinds():
+    return figures.deadlock_kinds(deadlocks(mysql_8_0()))
+
+
+DRAWN = [strategies, deadlock_kinds, mix, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
 
 
 def test_the_warm_up_is_shaded_and_the_end_of_the_ramp_is_marked():
