@@ -96,6 +96,8 @@ def _read(files: Sequence[Path]) -> Deadlocks:
     from chatsim.db.deadlock_report.reader import deadlocks
     from chatsim.worlds.world import BadParameterError
 
+    if _STDIN in files and sys.stdin.isatty():
+        click.echo("Paste the report, then press Ctrl-D.", err=True)
     texts = []
     for path in files:
         try:
