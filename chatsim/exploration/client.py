@@ -12,8 +12,10 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
 from chatsim.db.text import check_arguments
 from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
+from chatsim.exploration.independence import concerns_nobody
 from chatsim.exploration.state import session_form
 from chatsim.exploration.stepped_loop import SteppedLoop
+from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.executor.execution import Answer
 
@@ -91,6 +93,10 @@ class Client:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    def concerns_nobody(self, engine: Engine) -> bool:
+        """Whether the statement that it asks for concerns nobody else."""
+        return self.request is not None and concerns_nobody(self.request[0], engine, self._session)
 
     def found(self, server: bytes) -> None:
         """Note what the server was like when the caller went on. A statement that waits has known nothing else."""

@@ -98,6 +98,17 @@ class Execution:
         return found
 
     @property
+    def sufficient(self) -> list[Choice]:
+        """Some of `choices` that suffice, for the others lead to the same: one whose statement concerns nobody else."""
+        choices = self.choices
+        if self._deaths or self._losses:  # which may happen at each statement
+            return choices
+        for choice in choices:
+            if choice.kind == "go" and self._clients[choice.caller].concerns_nobody(self.engine):
+                return [choice]
+        return choices
+
+    @property
     def stuck(self) -> list[str]:
         """The names of callers that wait for each other for ever, at the end."""
         return [each.caller.name for each in self._clients if each.status is Status.WAITS]

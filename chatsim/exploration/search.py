@@ -32,6 +32,7 @@ def explore(
     *,
     bound: Bound | None = None,
     merges: bool = True,
+    prunes: bool = False,
     progress: Progress | None = None,
 ) -> Exploration:
     """Go through all interleavings of a problem. After an interrupt, what was found so far is returned.
@@ -41,13 +42,15 @@ def explore(
         questions: what is asked about it.
         bound: how far the search goes.
         merges: whether equal states are merged. Without that, every interleaving is carried out.
+        prunes: whether orders are left out that differ only in when statements run that concern nobody else. What is
+            asked has the same answers, and fewer interleavings are counted.
         progress: is told how far the search has come.
 
     Raises:
         NotImplementedError, DatabaseError: as `Server`.
         Exception: a caller's program is broken.
     """
-    return _Search(problem, questions, bound or Bound(), merges=merges).run(progress)
+    return _Search(problem, questions, bound or Bound(), merges=merges, prunes=prunes).run(progress)
 
 
 def _cycle(deadlock: Deadlock) -> str:
@@ -57,11 +60,14 @@ def _cycle(deadlock: Deadlock) -> str:
 
 
 class _Search:
-    def __init__(self, problem: Problem, questions: Sequence[Question], bound: Bound, *, merges: bool) -> None:
+    def __init__(
+        self, problem: Problem, questions: Sequence[Question], bound: Bound, *, merges: bool, prunes: bool
+    ) -> None:
         self._problem = problem
         self._questions = questions
         self._bound = bound
         self._merges = merges
+        self._prunes = prunes
         self._server = Server(problem)
         self._graph = Graph()
         self._found = Exploration(problem, [each.name for each in questions])
@@ -107,7 +113,7 @@ class _Search:
                 if digest in self._graph.states:
                     return
                 self._graph.add(digest)
-                choices = execution.choices
+                choices = execution.sufficient if self._prunes else execution.choices
                 if not choices:
                     self._end(execution, digest)
                     return
@@ -143,8 +149,7 @@ class _Search:
             if not left:
                 steps = list(execution.steps)
                 break
-            choices = execution.choices
-            for choice in choices:
+            for choice in execution.sufficient if self._prunes else execution.choices:
                 execution.close()
                 execution = self._again([*path, (choice, server)])
                 here, there = execution.digest()

@@ -8,12 +8,12 @@ from chatsim.exploration.search import explore
 from chatsim.exploration.serial_orders import serializable
 
 
-def explored(text, isolation="REPEATABLE READ", *, copies=None, merges=True, **switches):
+def explored(text, isolation="REPEATABLE READ", *, copies=None, merges=True, prunes=False, **switches):
     """What an exploration of a file's transactions finds."""
     file = parse(text)
     problem = file.problem(copies=copies, isolation=Isolation(isolation), switches=Switches(**switches))
     questions = [ENDS, NO_DEADLOCK, ANSWERED, serializable(problem), *file.questions()]
-    return explore(problem, questions, merges=merges)
+    return explore(problem, questions, merges=merges, prunes=prunes)
 
 
 def verdicts(found):

@@ -1,6 +1,7 @@
 """All interleavings of small problems: their number, what can happen in them, and the shortest that goes wrong."""
 
 from math import factorial, prod
+from random import Random
 
 import pytest
 from exploration import books
@@ -8,6 +9,8 @@ from exploration.books import explored, verdicts
 
 from chatsim.conformance.transactions import parse
 from chatsim.exploration.choices import Switches
+from chatsim.exploration.execution import Execution
+from chatsim.exploration.problem import Server
 from chatsim.exploration.questions import ENDS, NO_DEADLOCK
 from chatsim.exploration.search import explore
 from chatsim.exploration.verdict import Bound
@@ -92,6 +95,41 @@ def test_the_shortest_deadlock_of_two_transfers_has_two_statements_of_each_after
     assert len(steps) == 6
     assert [bool(each.deadlocks) for each in steps] == [False] * 5 + [True]
     assert list(found.deadlocks) == ["X record of account.PRIMARY; X record of account.PRIMARY"]
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("name", BOOKS)
+def test_orders_that_are_left_out_change_no_verdict_and_no_outcome(name, isolation):
+    whole = explored(BOOKS[name], isolation, retries=1)
+    pruned = explored(BOOKS[name], isolation, retries=1, prunes=True)
+    assert pruned.verdicts == whole.verdicts
+    assert set(pruned.outcomes) == set(whole.outcomes)
+    assert set(pruned.deadlocks) == set(whole.deadlocks)
+    assert (pruned.ends, pruned.retries) == (whole.ends, whole.retries)
+    assert pruned.states < whole.states
+
+
+def met(problem, server, choose):
+    """The choices that are taken, and the digests of the states that are met."""
+    execution = Execution(problem, server)
+    path, digests = [], [execution.digest()]
+    while (choice := choose(execution.choices, len(path))) is not None:
+        execution.take(choice, digests[-1][1])
+        path.append(choice)
+        digests.append(execution.digest())
+    execution.close()
+    return path, digests
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("name", ["TRANSFERS", "LAST_SEAT", "FAMILY", "QUEUE"])
+def test_choices_that_are_taken_again_lead_through_the_same_states(name, seed):
+    problem = parse(BOOKS[name]).problem(switches=Switches(deaths=1, losses=1, timeouts=1))
+    server, chance = Server(problem), Random(seed)
+    path, digests = met(problem, server, lambda choices, _: chance.choice(choices) if choices else None)
+    for one in (server, Server(problem)):
+        again = met(problem, one, lambda _, at: path[at] if at < len(path) else None)
+        assert again == (path, digests)
 
 
 @pytest.mark.parametrize("name", ["OPPOSITE_SCANS", "OPPOSITE_INSERTS"])

@@ -45,8 +45,9 @@ class Statistics:
                 self.rows = len(entries)
 
     def reopen(self, rows: int) -> None:
-        """Estimate this number of rows. Every session opens the table again."""
+        """Estimate this number of rows, as if no session had opened the table yet."""
         self.rows = rows
+        self.rows_when_opened = 0
         self.open.clear()
 
     def opened(self, session: int, times: int) -> bool:
