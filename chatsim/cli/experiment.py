@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatsim.cli import reports
+from chatsim.cli.bounded_log import few_warnings
 from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_option, server_options, shows_progress
 from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
@@ -26,6 +27,7 @@ from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
+    from chatsim.db.deadlock import Deadlock
     from chatsim.experiments.base import Experiment
     from chatsim.experiments.checks import Verdict
     from chatsim.experiments.result import Result
@@ -236,7 +238,8 @@ def _run(experiment: Experiment, where: Servers | Model, result: Result, *, quie
         for announcement in (admit(experiment, where.name), where.announcement()):
             if announcement and not quiet:
                 click.echo(announcement, err=True)
-        run_here(experiment, where, result, progress=shows_progress(quiet=quiet))
+        with few_warnings():
+            run_here(experiment, where, result, progress=shows_progress(quiet=quiet))
     except KeyboardInterrupt:
         finished = "what had finished is above" if result.variants else "nothing had finished"
         return INTERRUPTED, f"Interrupted; {finished}."
@@ -271,8 +274,12 @@ def _show(result: Result, *, wide: bool) -> None:
 
     print_result_table(result, wide=wide)
     out = console()
+    shown: list[Deadlock] = []
     for each in result.variants:
+        if each.deadlock in shown:
+            continue
         if each.deadlock is not None and each.deadlock is result.deadlock(str(next(iter(each.key.values())))):
+            shown.append(each.deadlock)
             out.print(f"\n[bold]A deadlock of {each.name}[/bold]")
             out.print(each.deadlock.explain(), highlight=False, markup=False)
             print_lock_table(each.deadlock, wide=wide)

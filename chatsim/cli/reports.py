@@ -10,6 +10,7 @@ from chatsim.experiments.variant import verdict_words
 
 if TYPE_CHECKING:
     from chatsim.cli.gate import Gate
+    from chatsim.db.deadlock import Deadlock
     from chatsim.experiments.checks import Verdict
     from chatsim.experiments.result import Result
     from chatsim.experiments.variant import Variant
@@ -55,11 +56,13 @@ def markdown(result: Result, gate: Gate) -> bytes:
     lines = [f"### {result.title}", "", _row(headings), _row(["---"] * len(headings)), *map(_row, rows)]
     lines += ["", f"{result.conditions()}", *(f"\nWarning: {each}" for each in result.warnings)]
     lines += [f"\n**{sentence}**" for sentence in gate.sentences()]
+    explained: list[Deadlock] = []
     for variant in result.variants:
         word, why, shown = _said(variant)
         if variant.verdict is not None and variant.verdict.anomalies:
             lines += ["", f"{variant.name} is {word}: {why}", "", "```", shown, "```"]
-        if variant.deadlock is not None:
+        if variant.deadlock is not None and variant.deadlock not in explained:
+            explained.append(variant.deadlock)
             lines += ["", f"A deadlock of {variant.name}:", "", "```", variant.deadlock.explain(), "```"]
     return ("\n".join(lines) + "\n").encode()
 

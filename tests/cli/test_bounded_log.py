@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from chatsim.cli.bounded_log import Bounded
+from chatsim.cli.bounded_log import Bounded, few_warnings
 from chatsim.cli.node_options import log_to_stderr
 
 
@@ -93,3 +93,17 @@ def test_the_log_of_servers_is_bounded(monkeypatch, caplog, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].endswith(" WARNING session 0 has ended")
     assert 1_000 <= len(lines) < 2_000
+
+
+def test_an_experiment_prints_few_warnings_of_a_kind_and_says_how_many_there_were(capsys):
+    logger = logging.Logger("refusing")  # noqa: LOG001 - without handlers, as where logging is not set up
+    with few_warnings():
+        for number in range(100):
+            logger.warning("request %d is refused", number)
+        logger.error("something else")
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert lines == [*(f"request {number} is refused" for number in range(5)), "something else"]
+    assert last == "95 more warnings like these were not printed."
+    with few_warnings():
+        logger.warning("once")
+    assert capsys.readouterr().err == "once\n"

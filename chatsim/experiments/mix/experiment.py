@@ -34,7 +34,7 @@ from chatsim.experiments.mix.checks import ALL, Final, verdicts
 from chatsim.experiments.mix.load import Load
 from chatsim.experiments.mix.local_data import local_data
 from chatsim.experiments.mix.population import Population
-from chatsim.experiments.mix.user import KINDS, TEXT, User, machine
+from chatsim.experiments.mix.user import CREATION, KINDS, TEXT, User, machine
 from chatsim.experiments.parameters import (
     BadParameterError,
     Choice,
@@ -222,7 +222,7 @@ class Mix(Experiment):
                 verdict=verdict,
                 operations=load.operations.get(kind, ()),  # those of all together are in the other rows
                 window_s=self.duration,
-                deadlock=deadlock if kind == ALL else None,
+                deadlock=deadlock if kind in (CREATION, ALL) else None,
             )
             for kind, verdict in found.items()
         ]

@@ -212,6 +212,13 @@ def test_the_command_judges_by_strategy():
     assert unsafe.stderr == "Not safe: unordered (creation; all)\n"
 
 
+def test_a_deadlock_of_creations_is_explained_once():
+    options = ["--quiet", "--world", "model", "--clients", "8", "--threads", "6", "--duration", "0.05"]
+    done = CliRunner().invoke(main, ["mix", *options, "--operations", "creation=1", "--strategies", "for_update"])
+    assert done.stdout.count("A deadlock of for_update") == 1
+    assert "shows none of them" not in done.stdout
+
+
 # --- both worlds
 
 
