@@ -3,8 +3,9 @@
 What counts is the final state, with all that callers were told: then an order explains everything that anybody has
 seen. Callers that were refused, or that died, have done nothing; of one whose reply was lost, both is possible.
 
-AUTO_INCREMENT values are compared by their order, in the columns that have them and in those whose foreign keys refer
-to them, and where callers were told them: a try that was rolled back has taken one.
+AUTO_INCREMENT values are compared by their order, in the columns that have them, in those whose foreign keys refer to
+them, and wherever else one of them may stand: in other columns, and in what callers were told. A try that was rolled
+back has taken one.
 """
 
 from __future__ import annotations
@@ -30,20 +31,33 @@ class _Outcome:
     """An end.
 
     Attributes:
-        contents: the rows of each table, in any order, with the ranks of AUTO_INCREMENT values.
+        contents: the rows of each table, with the ranks of AUTO_INCREMENT values.
         told: what each caller was told.
         ids: the tables in which a value is an AUTO_INCREMENT value that was not there at first, each with its rank.
     """
 
-    contents: tuple[tuple[str, tuple[str, ...]], ...]
+    contents: tuple[tuple[str, list[tuple[object, ...]]], ...]
     told: Mapping[int, object]
     ids: Mapping[object, set[tuple[str, int]]]
 
     def explains(self, other: _Outcome) -> bool:
         """Whether another one differs from this one only in the values of ids."""
-        return self.contents == other.contents and all(
-            self._same(self.told[caller], value, other) for caller, value in other.told.items()
+        return all(self._same(self.told[caller], value, other) for caller, value in other.told.items()) and all(
+            self._have_same_rows(own, rows, other)
+            for (_, own), (_, rows) in zip(self.contents, other.contents, strict=True)
         )
+
+    def _have_same_rows(self, own: list[tuple[object, ...]], rows: list[tuple[object, ...]], other: _Outcome) -> bool:
+        """Whether each row has one that differs in the values of ids only."""
+        if own == rows or len(own) != len(rows):
+            return own == rows
+        left = list(own)
+        for row in rows:
+            at = next((at for at, each in enumerate(left) if self._same(each, row, other)), None)
+            if at is None:
+                return False
+            del left[at]
+        return True
 
     def _same(self, own: object, value: object, other: _Outcome) -> bool:
         if isinstance(own, list | tuple) and isinstance(value, list | tuple):
@@ -96,7 +110,7 @@ class _SerialOrders:
     def _outcome(self, execution: Execution, among: frozenset[int]) -> _Outcome:
         tables = [table for _, table in sorted(execution.engine.tables.items())]
         ids = {table: _ids(table) for table in tables}
-        contents = tuple((table.name, tuple(sorted(map(repr, _rows(table, ids))))) for table in tables)
+        contents = tuple((table.name, sorted(_rows(table, ids), key=repr)) for table in tables)
         new: dict[object, set[tuple[str, int]]] = {}
         for table, ranks in ids.items():
             for value, rank in ranks.items():
@@ -127,4 +141,7 @@ def _rows(table: Table, ids: Mapping[Table, Mapping[object, int]]) -> Iterable[t
                 own[column] = ids[key.parent]
     for record in table.clustered:
         if not record.deleted:
-            yield tuple(own.get(at, {}).get(record.row[at], record.row[at]) for at in table.shown)
+            yield tuple(
+                f"id {own[at][record.row[at]]}" if record.row[at] in own.get(at, ()) else record.row[at]
+                for at in table.shown
+            )
