@@ -1,0 +1,155 @@
+"""All shipped strategies, explored in many cases, one after the other; what is done is kept, so that it can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from chatsim.chat.creation import STRATEGIES
+from chatsim.db.session import Isolation
+from chatsim.experiments.exploring.creations import PATTERNS, PRESENT, Pattern, Present
+from chatsim.experiments.exploring.exploring import Exploring
+
+__all__ = ["Case", "Kept", "Observed", "cases", "explore_all"]
+
+_OWN_LEVEL = {"serializable": Isolation.SERIALIZABLE}
+"""Strategies that are what they are by their isolation level."""
+_TABLES = {"unordered": "source"}
+"""The tables of strategies that others refuse: a CHECK of the hardened ones wants the smaller id first."""
+_LEVELS = (Isolation.READ_COMMITTED, Isolation.REPEATABLE_READ)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is explored.
+
+    Attributes:
+        strategy: the name of the strategy.
+        tables: the name of the schema.
+        isolation: the isolation level.
+        callers: how many there are.
+        pattern: who asks for whom.
+        present: which chats there are before.
+    """
+
+    strategy: str
+    tables: str
+    isolation: str
+    callers: int
+    pattern: Pattern
+    present: Present
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was found in a case.
+
+    Attributes:
+        case: which.
+        seconds: the longest time that the search was given.
+        date: when it was.
+        found: what was found, as `Explored.as_json`.
+    """
+
+    case: Case
+    seconds: float
+    date: str
+    found: dict[str, Any]
+
+    @classmethod
+    def of(cls, line: str) -> Self:
+        """What a line of JSON says. Raises `ValueError`, also if it is cut off."""
+        try:
+            fields = json.loads(line)
+            return cls(Case(**fields.pop("case")), **fields)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{line!r} says nothing about a case: {error}") from error
+
+    @property
+    def line(self) -> str:
+        """The same as a line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+class Kept:
+    """What was found so far, in a file with a line of JSON for each case.
+
+    Args:
+        path: the file. If it is not there, it is made.
+
+    Raises:
+        ValueError: a line but the last is none of these. The last one may be cut off; then its case is done again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.observed: dict[Case, Observed] = {}
+        *lines, cut_off = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
+        for each in map(Observed.of, lines):
+            self.observed[each.case] = each
+        if cut_off:
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def suffices(self, case: Case, seconds: float) -> bool:
+        """Whether a case need not be explored: all its states were seen, or it has had as much time."""
+        found = self.observed.get(case)
+        return found is not None and (found.found["whole"] or found.seconds >= seconds)
+
+    def keep(self, observed: Observed) -> None:
+        """Keep what was found in a case, in place of what was found before."""
+        self.observed[observed.case] = observed
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(observed.line)
+
+
+def cases(callers: Sequence[int], strategies: Sequence[str] = tuple(STRATEGIES)) -> Iterator[Case]:
+    """What is explored, the small ones first.
+
+    Up to three callers: each strategy at both isolation levels, with each set of chats before. Two callers also ask for
+    different pairs. More callers: at REPEATABLE READ, with nothing before.
+    """
+    for count in sorted(callers):
+        few = count <= 3
+        for pattern in PATTERNS if count == 2 else PATTERNS[:1]:
+            for name in strategies:
+                levels = [_OWN_LEVEL[name]] if name in _OWN_LEVEL else _LEVELS if few else _LEVELS[1:]
+                for level in levels:
+                    for present in PRESENT if few else PRESENT[:1]:
+                        yield Case(name, _TABLES.get(name, "hardened"), level.value, count, pattern, present)
+
+
+def explore_all(
+    wanted: Sequence[Case], kept: Kept, *, seconds: float, date: str, tell: Callable[[int, Case], None]
+) -> None:
+    """Explore each case that has not been explored.
+
+    Args:
+        wanted: which.
+        kept: what was found before; what is found is added.
+        seconds: the longest time for each.
+        date: today.
+        tell: is called with the number of a case and the case, before it is explored.
+
+    Raises:
+        KeyboardInterrupt: as given. The case under way is not kept.
+    """
+    for number, case in enumerate(wanted):
+        if kept.suffices(case, seconds):
+            continue
+        tell(number, case)
+        how = Exploring(
+            callers=case.callers,
+            pattern=case.pattern,
+            present=case.present,
+            tables=case.tables,
+            isolation=case.isolation,
+            seconds=seconds,
+        )
+        explored = how.strategy(STRATEGIES[case.strategy])
+        if explored.found.interrupted:
+            raise KeyboardInterrupt
+        kept.keep(Observed(case, seconds, date, explored.as_json()))

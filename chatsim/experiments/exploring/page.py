@@ -1,0 +1,182 @@
+"""Writes ``docs/strategies.md``: every shipped strategy, explored.
+
+python -m chatsim.experiments.exploring.page --seconds 60
+
+What is done is kept in ``results/strategies.jsonl``. So the command can be ended at any time, and goes on when it is
+started again. A case that had too little time is explored again when ``--seconds`` gives it more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chatsim.chat.creation import STRATEGIES
+from chatsim.experiments.exploring.cases import Case, Kept, Observed, cases, explore_all
+from chatsim.experiments.exploring.creations import QUESTIONS
+
+__all__ = ["main", "page"]
+
+_HEAD = """\
+# Strategies, explored
+
+What the callers of each shipped strategy can do to each other, in *every* order that their locks allow: found by
+`chatsim explore` in the model of InnoDB ([how to read it](explore.md)). A step is a statement, or a script of several.
+Nobody dies, no reply is lost, and no wait takes too long; a refused caller tries again up to three times.
+
+Asked is whether anybody waits for ever (*stuck*), whether a *deadlock* is resolved, whether anybody is refused for good
+(*refusal*), whether each pair has one thread, which all got (*threads*), whether a thread without a chat is left
+(*orphans*), and whether the outcome is that of the callers one after the other (*serializable*). *Proved* means that no
+interleaving violates any of these. Otherwise there is the number of steps of the shortest interleaving that does.
+*Inconclusive* means that not all states were seen within the time: what was found is true, but there may be more, and
+shorter ones.
+
+*States* are told apart by everything that decides about what happens next; callers that ask for the same pair may stand
+for each other. *Interleavings* are counted, not carried out. *Outcomes* are the ends that differ. *Rows before*: no
+chat, the chat of the pair that is asked for, or those of the pairs on either side of it. `unordered` has the source's
+tables, for the hardened ones refuse a larger id before a smaller one; all others have the hardened tables. `redis_lock`
+has its lock from the server, which gives it to waiters in their order.
+
+A strategy is shown at an isolation level even where it is made for another one; its own is in bold. `serializable` is
+nothing else than its level.
+"""
+
+_TITLES = {
+    (2, "same_pair"): "Two callers who ask for the same pair",
+    (2, "strangers"): "Two callers who ask for different pairs",
+    (3, "same_pair"): "Three callers who ask for the same pair",
+    (4, "same_pair"): "Four callers who ask for the same pair",
+}
+
+
+def page(observed: Sequence[Observed], command: str) -> str:
+    """The page, in Markdown."""
+    return "\n".join([_HEAD, *_summary(observed), *_sections(observed), *_tail(observed, command), ""])
+
+
+def _summary(observed: Sequence[Observed]) -> Iterator[str]:
+    """What goes wrong with each strategy at its own level, by the number of callers."""
+    counts = sorted({each.case.callers for each in observed})
+    yield from ("## In short", "", "Each strategy at its own isolation level, whatever is there before:", "")
+    yield "| strategy | " + " | ".join(f"{count} callers" for count in counts) + " |"
+    yield "|---|" + "---|" * len(counts)
+    for name in dict.fromkeys(each.case.strategy for each in observed):
+        own = [each for each in observed if each.case.strategy == name and _is_own(each.case)]
+        cells = [_verdict([each for each in own if each.case.callers == count]) for count in counts]
+        yield f"| `{name}` | " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _verdict(observed: Sequence[Observed]) -> str:
+    if not observed:
+        return "not explored"
+    wrong = dict.fromkeys(name for each in observed for name in each.found["counterexamples"])
+    whole = all(each.found["whole"] for each in observed)
+    if not wrong:
+        return "proved" if whole else "inconclusive"
+    return ", ".join(wrong) + ("" if whole else "; inconclusive")
+
+
+def _sections(observed: Sequence[Observed]) -> Iterator[str]:
+    groups = dict.fromkeys((each.case.callers, each.case.pattern) for each in observed)
+    for callers, pattern in groups:
+        yield from (f"## {_TITLES.get((callers, pattern), f'{callers} callers')}", "")
+        yield "| strategy | isolation | rows before | interleavings | states | outcomes | verdict, and steps |"
+        yield "|---|---|---|---:|---:|---|---|"
+        rows: dict[tuple[str, ...], list[str]] = {}  # those before, by all other cells
+        for each in observed:
+            if (each.case.callers, each.case.pattern) == (callers, pattern):
+                rows.setdefault(_cells(each), []).append(each.case.present)
+        for (strategy, level, *numbers), present in rows.items():
+            yield f"| {' | '.join((strategy, level, ', '.join(present), *numbers))} |"
+        yield ""
+
+
+def _cells(each: Observed) -> tuple[str, ...]:
+    case, found = each.case, each.found
+    ways = "more than were seen" if not found["whole"] else "without end" if found["circles"] else ""
+    return (
+        f"`{case.strategy}`",
+        f"**{case.isolation}**" if _is_own(case) else case.isolation,
+        ways or f"{found['interleavings']:,}",
+        f"{found['states']:,}" + ("" if found["whole"] else " seen"),
+        "; ".join(f"{_outcome(name)}: {count:,}" for name, count in found["outcomes"].items()),
+        _steps(found),
+    )
+
+
+def _steps(found: dict[str, object]) -> str:
+    """The verdict, with the steps of the shortest counterexample to each question."""
+    examples = found["counterexamples"]
+    assert isinstance(examples, dict)
+    at_most = "" if found["whole"] else "at most "
+    wrong = ", ".join(f"{name} in {at_most}{example['steps']}" for name, example in examples.items())
+    if found["whole"]:
+        return wrong or "proved"
+    return f"inconclusive; {wrong}" if wrong else "inconclusive"
+
+
+def _outcome(name: str) -> str:
+    """An outcome of all callers, with equal ones counted."""
+    return ", ".join(f"{count} {what}" for what, count in Counter(name.split(", ")).items())
+
+
+def _is_own(case: Case) -> bool:
+    return case.isolation == STRATEGIES[case.strategy].isolation
+
+
+def _tail(observed: Sequence[Observed], command: str) -> Iterator[str]:
+    whole = [each.found["seconds"] for each in observed if each.found["whole"]]
+    days = sorted({each.date for each in observed})
+    dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    yield from ("## How it was made", "", f"`{command}`, {dates}.", "")
+    yield (
+        f"Of {len(observed)} cases, all states were seen in {len(whole)}; in"
+        f" {sum(seconds < 2 for seconds in whole)} of these within two seconds, in"
+        f" {sum(seconds < 60 for seconds in whole)} within a minute, on a machine with two cores and other work."
+        " What is asked, in full:"
+    )
+    yield ""
+    yield from (f"- {each.name}: {each.holds};" for each in QUESTIONS)
+    yield "- serializable: the outcome is that of some serial order."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Explore what has not been explored, and write the page, also after Ctrl-C."""
+    parser = argparse.ArgumentParser("python -m chatsim.experiments.exploring.page")
+    parser.add_argument("--out", type=Path, default=Path("docs/strategies.md"), help="the page")
+    parser.add_argument("--kept", type=Path, default=Path("results/strategies.jsonl"), help="what was found so far")
+    parser.add_argument("--seconds", type=float, default=60.0, help="the longest time for each case")
+    parser.add_argument("--callers", default="2,3,4", help="how many, separated by commas")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="their names, separated by commas")
+    options = parser.parse_args(arguments)
+    strategies = options.strategies.split(",")
+    if unknown := [each for each in strategies if each not in STRATEGIES]:
+        parser.error(f"{unknown[0]!r} is no shipped creation strategy; there are: {', '.join(STRATEGIES)}")
+    try:
+        wanted = list(cases([int(each) for each in options.callers.split(",")], strategies))
+        kept = Kept(options.kept)
+    except ValueError as error:
+        parser.error(str(error))
+
+    def tell(number: int, case: Case) -> None:
+        sys.stderr.write(f"{number + 1} of {len(wanted)}: {case}\n")
+
+    today = datetime.now(UTC).date().isoformat()
+    try:
+        explore_all(wanted, kept, seconds=options.seconds, date=today, tell=tell)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        done = [kept.observed[case] for case in wanted if case in kept.observed]
+        if done:
+            command = f"{parser.prog} --seconds {options.seconds:g} --callers {options.callers}"
+            options.out.write_text(page(done, command), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
