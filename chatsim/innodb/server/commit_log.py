@@ -180,7 +180,7 @@ class CommitLog:
     @property
     def unsafe(self) -> Transaction | None:
         """The oldest transaction that has taken effect and that a crash would take back."""
-        if self._safe:
+        if self._safe or not self._open:
             return None
         self._flush_by_the_second()
         for commit in self._open:

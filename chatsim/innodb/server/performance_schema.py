@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class DataLock:
     """A row of ``performance_schema.data_locks``.
 
@@ -105,19 +105,20 @@ def rows_of(lock: RecordLock | TableLock, session: int) -> Iterator[DataLock]:
         yield DataLock(session, lock.queue.table, None, lock.mode, granted, None)
         return
     definition = lock.page.index.definition
+    mode = lock.mode + _SHOWN_KINDS[lock.kind]
     for record in lock.records:
-        yield DataLock(session, definition.table, definition.name, _mode(lock, record), granted, lock_data(record))
+        shown = f"{lock.mode},INSERT_INTENTION" if lock.kind is _INSERT and record.is_supremum else mode
+        yield DataLock(session, definition.table, definition.name, shown, granted, lock_data(record))
 
 
-def _mode(lock: RecordLock, record: Record) -> str:
-    match lock.kind:
-        case LockKind.RECORD:
-            return f"{lock.mode},REC_NOT_GAP"
-        case LockKind.GAP:
-            return f"{lock.mode},GAP"
-        case LockKind.INSERT_INTENTION:
-            return f"{lock.mode},INSERT_INTENTION" if record.is_supremum else f"{lock.mode},GAP,INSERT_INTENTION"
-    return lock.mode
+_INSERT = LockKind.INSERT_INTENTION
+_SHOWN_KINDS = {
+    LockKind.NEXT_KEY: "",
+    LockKind.RECORD: ",REC_NOT_GAP",
+    LockKind.GAP: ",GAP",
+    LockKind.INSERT_INTENTION: ",GAP,INSERT_INTENTION",
+}
+"""How each kind of lock is shown behind its mode."""
 
 
 def lock_data(record: Record) -> str:

@@ -64,4 +64,4 @@ class _Kept:
         for index, records in self._records:
             index.empty()
             for key, row in records:
-                insert_record(index, key, row, None, engine.locks)
+                insert_record(index.successor(key), key, row, None, engine.locks)

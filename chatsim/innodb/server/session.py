@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,20 +84,16 @@ class EngineSession(StatementContext):
             if isinstance(prepared.node, Execute):
                 prepared, args = control.prepared_statement(prepared.node, self)
             self._check_state(prepared)
-            return await self._between_others(prepared, args)
+            stops = prepared.writes and await self.begin_to_write()
+            try:
+                return await self._work_on(prepared, args)
+            finally:
+                if stops:
+                    self.end_to_write()
         except DatabaseError as error:
             self.row_count, self.failed = -1, True
             self.warnings = [*self.noted, (error.errno or 0, error.message)]
             raise
-
-    async def _between_others(self, prepared: PreparedStatement, args: Sequence[Any]) -> Answer:
-        """Execute a statement when nobody has stopped those that write."""
-        stops = prepared.writes and await self.begin_to_write()
-        try:
-            return await self._work_on(prepared, args)
-        finally:
-            if stops:
-                self.end_to_write()
 
     def _check_state(self, prepared: PreparedStatement) -> None:
         """Raise a `DatabaseError` if the session's branch, or the tables that it has locked, forbid a statement."""
@@ -113,7 +108,7 @@ class EngineSession(StatementContext):
         try:
             own = self._uses_temporary(prepared)
             names = prepared.tables
-            if self.engine.has_triggers and prepared.writes:
+            if prepared.writes and self.engine.has_triggers:
                 names = sorted({*names, *triggers.tables_of_triggers(self, prepared.node)})
             for name in names:
                 if not own or name not in self.temporary:
@@ -166,8 +161,9 @@ class EngineSession(StatementContext):
         """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
         if self.only_reads and statement.writes and any(not table.temporary for table in _written(statement)):
             raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
-        for table, times in Counter(statement.tables).items():
-            table.opened(self.connection_id, times)
+        tables = statement.tables
+        for table in set(tables):
+            table.opened(self.connection_id, tables.count(table))
         trx = self.transaction()
         rows = self.rows(statement.duplicates)
         execution = Execution(self, rows, args, used=statement.tables)

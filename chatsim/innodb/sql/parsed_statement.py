@@ -33,11 +33,20 @@ class ParsedStatement:
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
         parts = list(node.walk())
-        tables = [each for each in parts if isinstance(each, exp.Table)]
-        self.tables = frozenset(each.name for each in tables)
-        self.schemas = frozenset(each.db.lower() for each in tables if each.db)
-        self.locks_to_change = any(isinstance(each, exp.Lock) and bool(each.args.get("update")) for each in parts)
-        self.has_queries = any(isinstance(each, exp.Join | exp.Subquery | exp.Exists) for each in parts)
+        tables: set[str] = set()
+        schemas: set[str] = set()
+        self.locks_to_change = self.has_queries = False
+        for each in parts:
+            if isinstance(each, exp.Table):
+                tables.add(each.name)
+                if each.db:
+                    schemas.add(each.db.lower())
+            elif isinstance(each, exp.Lock):
+                self.locks_to_change = self.locks_to_change or bool(each.args.get("update"))
+            elif isinstance(each, exp.Join | exp.Subquery | exp.Exists):
+                self.has_queries = True
+        self.tables = frozenset(tables)
+        self.schemas = frozenset(schemas)
         self.has_hints = node.args.get("hint") is not None
         self.refusal = ""
         try:

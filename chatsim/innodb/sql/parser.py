@@ -123,10 +123,11 @@ class _Parser(SessionParser):
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
 
     def _parse_statement(self) -> exp.Expr | None:
-        for words, parse_rest in _STATEMENTS.items():
-            ahead = [token.text.upper() for token in self._tokens[self._index : self._index + len(words)]]
-            if tuple(ahead) == words:
-                self._advance(len(words))
+        ahead = tuple(token.text.upper() for token in self._tokens[self._index : self._index + _MOST_WORDS])
+        for count in range(len(ahead), 0, -1):
+            parse_rest = _STATEMENTS.get(ahead[:count])
+            if parse_rest is not None:
+                self._advance(count)
                 return parse_rest(self)
         return super()._parse_statement()
 
@@ -264,6 +265,8 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
 }
 """From the first words of a statement to the method that parses the rest."""
 
+_MOST_WORDS = max(len(words) for words in _STATEMENTS)
+
 
 _REFUSED = frozenset(
     """ALTER BINLOG CACHE CALL CHANGE CHECK CHECKSUM CLONE COMMIT CREATE DEALLOCATE DROP FLUSH GET GRANT HANDLER HELP
@@ -320,7 +323,8 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
             if "/*+" in text and text.count("/*+") != sum(1 for _ in statement.find_all(exp.Hint)):
                 raise NotImplementedError(f"the model's SQL has no optimizer hints in this place: {text.strip()}")
             # a tree is not in the order of its text
-            for node in sorted(statement.find_all(exp.Placeholder), key=lambda each: each.meta["place"]):
+            holders = statement.find_all(exp.Placeholder) if "?" in text else ()
+            for node in sorted(holders, key=lambda each: each.meta["place"]):
                 node.meta["number"] = number
                 number += 1
             found.append(statement)

@@ -25,16 +25,24 @@ _HALF = 8192
 
 
 def insert_record(
-    index: Index, key: Key, row: Sequence[Value], writer: Transaction | None, locks: LockSystem
+    successor: Record, key: Key, row: Sequence[Value], writer: Transaction | None, locks: LockSystem
 ) -> Record:
-    """Insert a record, which may split its page. The gap before it inherits the locks on the gap that it splits."""
+    """Insert a record, which may split its page. The gap before it inherits the locks on the gap that it splits.
+
+    Args:
+        successor: what the index gives as the key's successor.
+        key: its key.
+        row: its columns.
+        writer: the transaction that inserts it; None if every read view sees it.
+        locks: the server's locks.
+    """
+    index = successor.index
     size = index.size_of(row)
-    successor = index.successor(key)
     if not _fits(successor, size):
         _split(successor, key, size, locks)
         while not _has_space((successor := index.successor(key)).page, size):
             _split(successor, key, size, locks, again=True)
-    record = index.insert(key, row, writer)
+    record = index.insert_before(successor, key, row, writer, size)
     locks.record_inserted(record)
     return record
 

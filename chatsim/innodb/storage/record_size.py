@@ -30,31 +30,20 @@ def record_size(definition: IndexDefinition, columns: Sequence[Column]) -> Calla
     """A function that gives the bytes of a record of an index, for its columns."""
     if not columns:
         return lambda _: 0
-    places = range(len(columns)) if definition.clustered else definition.place
-    stored = [
-        (at, columns[place])
-        for at, place in enumerate(places)
-        if not columns[place].virtual or not definition.clustered
-    ]
-    nullable = sum(column.nullable for _, column in stored)
-    header = _HEADER + (nullable + 7) // 8 + (_TRANSACTION + _UNDO_POINTER if definition.clustered else 0)
-    sized = [(at, column.nullable, *_size(column.type)) for at, column in stored]
-    constant = header + sum(size for _, is_nullable, size, most in sized if most is None and not is_nullable)
-    others = [each for each in sized if each[1] or each[3] is not None]
-    kinds: dict[int, ColumnType] = {at: column.type for at, column in stored}
+    constant, others = _sizes(definition, columns)
     if not others:
         return lambda _: constant
 
     def size_of(row: Sequence[Value]) -> int:
         total, long = constant, []
-        for at, _, size, most in others:
+        for at, kind, size, most in others:
             value = row[at]
             if value is None:
                 continue
             if most is None:
                 total += size
                 continue
-            length = kinds[at].stored(value) or 0
+            length = kind.stored(value) or 0
             total += length + (1 if length <= _SHORT or most <= _SHORT_COLUMN else 2)
             if length > _SHORTEST_OUTSIDE:
                 long.append(length)
@@ -65,6 +54,27 @@ def record_size(definition: IndexDefinition, columns: Sequence[Column]) -> Calla
         return total
 
     return size_of
+
+
+def _sizes(
+    definition: IndexDefinition, columns: Sequence[Column]
+) -> tuple[int, list[tuple[int, ColumnType, int, int | None]]]:
+    """The bytes that each record takes, and the columns that may take more: place, type, bytes, and at most."""
+    places = range(len(columns)) if definition.clustered else definition.place
+    constant = _HEADER + (_TRANSACTION + _UNDO_POINTER if definition.clustered else 0)
+    nullable = 0
+    others: list[tuple[int, ColumnType, int, int | None]] = []
+    for at, place in enumerate(places):
+        column = columns[place]
+        if column.virtual and definition.clustered:
+            continue
+        size, most = _size(column.type)
+        nullable += column.nullable
+        if column.nullable or most is not None:
+            others.append((at, column.type, size, most))
+        else:
+            constant += size
+    return constant + (nullable + 7) // 8, others
 
 
 def _size(kind: ColumnType) -> tuple[int, int | None]:

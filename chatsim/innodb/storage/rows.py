@@ -260,11 +260,12 @@ class RowOperations:
         while True:
             found = index.get(key)
             if found is None:
-                waits = self.locks.lock_for_insert(self.trx, index.successor(key))
+                successor = index.successor(key)
+                waits = self.locks.lock_for_insert(self.trx, successor)
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                record = insert_record(index, key, row, self.trx, self.locks)
+                record = insert_record(successor, key, row, self.trx, self.locks)
                 return self._log(table, record, None)
             self.trx.locks.inherit_all = True
             if await self.lock(found, self._duplicates, LockKind.RECORD) is None:
@@ -281,11 +282,12 @@ class RowOperations:
                 continue
             found = index.get(key)
             if found is None:
-                waits = self.locks.lock_for_insert(self.trx, index.successor(key))
+                successor = index.successor(key)
+                waits = self.locks.lock_for_insert(self.trx, successor)
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                entry = insert_record(index, key, index.entry_of(row), self.trx, self.locks)
+                entry = insert_record(successor, key, index.entry_of(row), self.trx, self.locks)
                 undo.entries.append((entry, EntryChange.INSERTED, None))
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:

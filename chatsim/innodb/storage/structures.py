@@ -267,12 +267,17 @@ class Index:
 
     def insert(self, key: Key, row: Sequence[Value], writer: Transaction | None) -> Record:
         """Insert a record. There must be no record with this key."""
-        following = self.successor(key)
+        return self.insert_before(self.successor(key), key, row, writer, self.size_of(row))
+
+    def insert_before(
+        self, following: Record, key: Key, row: Sequence[Value], writer: Transaction | None, size: int
+    ) -> Record:
+        """Insert a record of some bytes before its successor."""
         page = following.page
         record = Record(page, key, row, writer, page.heap)
         page.heap += 1
         page.count += 1
-        page.used += self.size_of(row)
+        page.used += size
         page.last_insert = record
         record.following, record.previous = following, following.previous
         record.previous.following = following.previous = record

@@ -32,7 +32,7 @@ class Pages:
 
     def insert(self, *keys, row=ROW):
         for key in keys:
-            insert_record(self.index, (key,), (key, row), None, self.locks)
+            insert_record(self.index.successor((key,)), (key,), (key, row), None, self.locks)
 
     def remove(self, *keys):
         for key in keys:

@@ -131,12 +131,15 @@ class Query(Protocol):
     Attributes:
         names: the names of its columns.
         kinds: the types of its columns; None for a value that is not from a column.
-        nullable: whether its columns may be NULL.
     """
 
     names: list[str]
     kinds: list[ColumnType | None]
-    nullable: list[bool]
+
+    @property
+    def nullable(self) -> list[bool]:
+        """Whether its columns may be NULL."""
+        ...
 
     @property
     def writes(self) -> bool:

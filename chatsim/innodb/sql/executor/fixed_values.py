@@ -42,6 +42,13 @@ class FixedValues:
         self._scope = scope
         self._equal: list[tuple[int, int, Function]] = []
         self._computed: set[tuple[int, int]] = set()  # by a subquery, and never NULL: only NULL is put for these
+        self._conditions: list[Function] = []
+        if len(conditions) > 1:  # one alone can't contradict another one
+            self._compare(tables, conditions)
+
+    def _compare(self, tables: Iterable[Conditions], conditions: Collection[exp.Expr]) -> None:
+        """Find the columns that have to equal constants, and the conditions that these may not meet."""
+        scope = self._scope
         sources: dict[int, tuple[int, int]] = {}
         for at, equalities in ((table.at, table.equalities()) for table in tables):
             for each in equalities:

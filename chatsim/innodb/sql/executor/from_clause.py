@@ -148,7 +148,6 @@ class FromClause:
         columns: the columns that a star gives and that a name without a table can mean.
         after: of a table, those that have to be read before it (STRAIGHT_JOIN).
         merged: whether a derived table has been merged.
-        has_views: whether a view has been merged.
         pending: conditions of merged queries that have subqueries, with the tables that they are about, and what finds
             those of the subqueries.
     """
@@ -168,7 +167,6 @@ class FromClause:
         self.locks: dict[int, Sequence[exp.Expr]] = {}
         self.after: dict[int, set[int]] = {}
         self.merged = False
-        self.has_views = False
         self.pending: list[tuple[exp.Expr, Operand, Find]] = []
         self._find = find
         self._query = query
@@ -284,7 +282,6 @@ class FromClause:
         self.merged = True
         inner = self._inline(select, derived.source[1])
         if derived.is_view:
-            self.has_views = True
             for at in inner.tables:
                 self.called[at] = called
 

@@ -309,8 +309,7 @@ class _RowWriter:
         row: list[Value] = [None] * len(table.columns)
         generates = False
         for at, value in (*given, *rest):
-            zero = value == 0 and not self._run.session.zero_is_a_number
-            if at == table.auto and (value is _DEFAULT or value is None or zero):
+            if at == table.auto and self._asks_for_number(value):
                 row[at] = 0
                 generates = True
             elif at == table.hidden:
@@ -321,6 +320,10 @@ class _RowWriter:
         generate(table, row, number, self._run.warn, strict=self._strict)
         check_constraints(table, row)
         return tuple(row), generates
+
+    def _asks_for_number(self, value: Any) -> bool:
+        """Whether a value of the AUTO_INCREMENT column is a request for a new one."""
+        return value is _DEFAULT or value is None or (value == 0 and not self._run.session.zero_is_a_number)
 
     def _with_number(self, row: tuple[Value, ...], number: int, *, generates: bool) -> tuple[tuple[Value, ...], int]:
         """A row with its AUTO_INCREMENT value, and that value if it was generated, else 0."""

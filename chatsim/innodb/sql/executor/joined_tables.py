@@ -31,13 +31,18 @@ class Filter:
 
     Attributes:
         node: its syntax tree.
-        tables: the tables that it is about.
+        scope: names the tables.
         holds: its value.
     """
 
     node: exp.Expr
-    tables: frozenset[int]
+    scope: Scope
     holds: Function
+
+    @cached_property
+    def tables(self) -> frozenset[int]:
+        """The tables that it is about."""
+        return self.scope.tables_of(self.node)
 
 
 class JoinedTables:
@@ -135,7 +140,7 @@ class JoinedTables:
 
     def named(self, condition: exp.Expr) -> frozenset[int]:
         """The tables that a condition is about."""
-        return frozenset(self.scope.column(each)[0] for each in condition.find_all(exp.Column))
+        return self.scope.tables_of(condition)
 
     def is_null_of(self, node: exp.Expr, nest: Nest) -> bool:
         """Whether a condition is that a column of a nest is NULL which never is, in the table."""
@@ -173,7 +178,7 @@ class JoinedTables:
         return self.scope.compile((inner if outside is None else outer)[0])
 
     def _compiled(self, nodes: Sequence[exp.Expr]) -> list[Filter]:
-        return [Filter(each, self.named(each), self.scope.compile(each)) for each in nodes]
+        return [Filter(each, self.scope, self.scope.compile(each)) for each in nodes]
 
     def _simplify(self) -> None:
         """Make inner joins of outer joins whose rows without a match are excluded anyway."""

@@ -63,10 +63,8 @@ class Select:
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
         clause = FromClause(first, _joins(node), find, query, merges=merges)
-        if clause.has_views:
-            node = node.copy()  # names are going to be resolved in it
         if clause.rewrites:
-            node = node.copy()  # its tree is shared, and the names in it are going to mean something else
+            node = node.copy()  # its tree is shared, and names are going to be resolved in it
         _obey_modifiers(node, clause)
         buffers = apply_hints(node, clause) if node.args.get("hint") else True
         self.node = node
@@ -87,7 +85,6 @@ class Select:
         scope.grouping = False
         self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
         self.joined.buffers = buffers
-        self.nullable = [self._may_be_null(each) for each in self.select_list]
         self._prepare_order_and_groups(node)
         self.limit = compile_limit(node.args.get("limit"), scope)
         self.offset = compile_limit(node.args.get("offset"), scope)
@@ -151,6 +148,11 @@ class Select:
     def writes(self) -> bool:
         """Whether it locks rows as if it changed them."""
         return "X" in self.locking.modes or any(each.query.writes for each in self.scope.subqueries)
+
+    @cached_property
+    def nullable(self) -> list[bool]:
+        """Whether its columns may be NULL."""
+        return [self._may_be_null(each) for each in self.select_list]
 
     def add_outputs(self, wanted: Iterable[tuple[int, int]]) -> None:
         """Have further columns behind those of the select list, for an INSERT: numbers of tables and of their columns.
@@ -355,7 +357,7 @@ def _named(node: exp.Expr, scope: Scope) -> frozenset[int]:
     """The tables that an expression names; none for one with an aggregate or a subquery."""
     if node.find(exp.AggFunc, SubqueryValue):
         return frozenset()
-    return frozenset(scope.column(each)[0] for each in node.find_all(exp.Column))
+    return scope.tables_of(node)
 
 
 def _column(table: int, at: int) -> Function:

@@ -7,7 +7,7 @@ as the statement says. `chatsim.innodb.sql` describes the whole life of a statem
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
@@ -80,10 +80,12 @@ def prepare(statement: ParsedStatement, find: Find) -> Statement | None:
         node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if isinstance(node, exp.Query | exp.Values):
         return query(node, find)
-    return _change(node, find) if isinstance(node, exp.Insert | exp.Update | exp.Delete) else None
+    if isinstance(node, exp.Insert | exp.Update | exp.Delete):
+        return _change(node, find, has_queries=statement.has_queries)
+    return None
 
 
-def _change(node: exp.Insert | exp.Update | exp.Delete, find: Find) -> Statement:
+def _change(node: exp.Insert | exp.Update | exp.Delete, find: Find, *, has_queries: bool) -> Statement:
     views = set[str]()
 
     def noted(name: str) -> Table:
@@ -92,12 +94,13 @@ def _change(node: exp.Insert | exp.Update | exp.Delete, find: Find) -> Statement
         return found
 
     changed = through_views(node, noted)
+    joins = (has_queries or changed is not node) and _joins_subqueries(changed)
     try:
         match changed:
             case exp.Update():
-                return _update(changed, noted, views)
+                return _update(changed, noted, alone=joins or changed.this.name in views)
             case exp.Delete():
-                return _delete(changed, noted)
+                return _delete(changed, noted, alone=joins)
         assert isinstance(changed, exp.Insert)
         return Insert(changed, noted)
     except DatabaseError as error:
@@ -107,14 +110,13 @@ def _change(node: exp.Insert | exp.Update | exp.Delete, find: Find) -> Statement
         raise
 
 
-def _update(node: exp.Update, find: Find, views: Container[str]) -> Update | MultiTableUpdate:
+def _update(node: exp.Update, find: Find, *, alone: bool) -> Update | MultiTableUpdate:
     if not _is_one_table(node.this):
         return MultiTableUpdate(node, find)
-    alone = node.this.name in views or _joins_subqueries(node)
     return MultiTableUpdate(node, find, alone=True) if alone else Update(node, find)
 
 
-def _delete(node: exp.Delete, find: Find) -> Delete | MultiTableDelete:
+def _delete(node: exp.Delete, find: Find, *, alone: bool) -> Delete | MultiTableDelete:
     if node.args.get("tables"):
         return MultiTableDelete(node, node.this, node.args["tables"], find)
     if node.args.get("using"):
@@ -125,7 +127,7 @@ def _delete(node: exp.Delete, find: Find) -> Delete | MultiTableDelete:
         return MultiTableDelete(node, first, targets, find)
     if not _is_one_table(node.this):
         raise database_error(1064, "You have an error in your SQL syntax: DELETE of joined tables names none of them")
-    if _joins_subqueries(node):
+    if alone:
         return MultiTableDelete(node, node.this, [node.this], find, alone=True)
     return Delete(node, find)
 
@@ -134,9 +136,9 @@ def _is_one_table(node: exp.Expr) -> bool:
     return isinstance(node, exp.Table) and not node.args.get("joins")
 
 
-def _joins_subqueries(node: exp.Update | exp.Delete) -> bool:
+def _joins_subqueries(node: exp.Expr) -> bool:
     """Whether a statement about one table is executed as one about several, so that IN and EXISTS can be joined."""
-    if node.args.get("order") or node.args.get("limit"):
+    if not isinstance(node, exp.Update | exp.Delete) or node.args.get("order") or node.args.get("limit"):
         return False
     parts = [*node.expressions, *filter(None, [node.args.get("where")])]
     return any(_is_in_or_exists(each) for part in parts for each in part.walk(prune=_is_in_or_exists))

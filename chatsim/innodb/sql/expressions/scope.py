@@ -90,6 +90,10 @@ class Scope:
         self.read.add(found[0])
         return found[0]
 
+    def tables_of(self, node: exp.Expr) -> frozenset[int]:
+        """The tables whose columns an expression names. Raises a `DatabaseError`."""
+        return frozenset(self.column(each)[0] for each in node.find_all(exp.Column))
+
     def kind(self, node: exp.Expr) -> ColumnType | None:
         """The type of the column that an expression's value comes from, or whose collation it has; None: of none."""
         if isinstance(node, exp.Column):

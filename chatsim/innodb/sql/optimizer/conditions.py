@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from math import prod
 from operator import and_, or_
 from typing import TypeAlias
@@ -74,12 +74,12 @@ class _Term:
     values: Sequence[Function]
     nodes: Sequence[exp.Expr]
 
-    @property
+    @cached_property
     def outer(self) -> bool:
         """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
         return any(each.find(OuterValue) for each in self.nodes)
 
-    @property
+    @cached_property
     def is_subquery(self) -> bool:
         """Whether the column is compared with the value of a subquery."""
         return any(isinstance(each.unnest(), SubqueryValue) for each in self.nodes)
@@ -186,7 +186,9 @@ class Conditions:
         self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = self._all(self.conjuncts)
-        self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
+        self._counted = self._tree
+        if len(scope.tables) > 1:
+            self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
 
     def _all(self, nodes: Iterable[Conjunct]) -> _And:
         return _And([part for each in nodes for part in self._parts(each)])
@@ -267,14 +269,11 @@ class Conditions:
     def _column(self, node: exp.Expr) -> int | None:
         """The column that an expression is: by its name, or as the expression of a generated column."""
         if not isinstance(node, exp.Column):
-            if not self.table.expressions or self._tables_of(node) != {self.at}:
+            if not self.table.expressions or self._scope.tables_of(node) != {self.at}:
                 return None
             return self.table.expressions.get(expression_key(node))
         at, column = self._scope.column(node)
         return column if at == self.at else None
-
-    def _tables_of(self, node: exp.Expr) -> set[int]:
-        return {self._scope.column(each)[0] for each in node.find_all(exp.Column)}
 
     def _is_known(self, node: exp.Expr) -> bool:
         return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
@@ -287,7 +286,7 @@ class Conditions:
                 continue
             (value,), (node,) = term.values, term.nodes
             if term.operator == IS_NULL or self._is_sorted_alike(term.column, node):
-                needs = frozenset(self._scope.column(each)[0] for each in node.find_all(exp.Column))
+                needs = self._scope.tables_of(node)
                 found.append(Equality(term.column, value, needs, term.operator != "=", node, term.outer))
         return found
 
@@ -351,7 +350,7 @@ class Conditions:
 
     def source(self, node: exp.Expr, constants: Collection[int]) -> str:
         """Where a value comes from, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
-        tables = {self._scope.column(each)[0] for each in node.find_all(exp.Column)} - set(constants)
+        tables = self._scope.tables_of(node) - set(constants)
         if not tables:
             return "const"
         if isinstance(node, exp.Column):

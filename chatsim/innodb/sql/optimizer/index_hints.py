@@ -36,6 +36,8 @@ class IndexHints:
     @classmethod
     def of(cls, table: Table, node: exp.Expr) -> IndexHints:
         """The hints for a table in a statement. Raises `DatabaseError` if there is no such index."""
+        if not node.args.get("hints") and not node.args.get("partition"):
+            return _NONE
         known = {
             each.definition.name.lower(): each.definition.name for each in table.indexes if each.definition.visible
         }
@@ -64,6 +66,9 @@ class IndexHints:
         """Whether an index may be used."""
         name = index.definition.name
         return index.definition.visible and name not in self.ignored and (self.allowed is None or name in self.allowed)
+
+
+_NONE = IndexHints()
 
 
 def _partitions(table: Table, node: exp.Expr) -> frozenset[int] | None:
