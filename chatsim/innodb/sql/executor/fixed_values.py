@@ -16,7 +16,7 @@ from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions
-from chatsim.innodb.storage.column_types import BadValueError, Decimals, Integer, Text
+from chatsim.innodb.storage.column_types import BadValueError, Decimals, Integer, Moment, Text
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FixedValues"]
 
-_PUT = (Integer, Decimals, Text)
+_PUT = (Integer, Decimals, Moment, Text)
 """The types of columns in whose place a constant is put. Two constants for a column exclude each other for any type."""
 
 

@@ -91,7 +91,8 @@ class Insert:
             self._prepare_updates(conflict, renamed, find, source.alias if isinstance(source, exp.Values) else "")
         if any(table in each.query.direct_tables for each in self.subqueries):
             raise database_error(1093, f"You can't specify target table '{table.name}' for update in FROM clause")
-        self.duplicates: Mode = "X" if self.replace or self.updates is not None else "S"
+        deletes = self.replace and fires(self.table, "DELETE")  # then the row is found before it is deleted
+        self.duplicates: Mode = "X" if (self.replace and not deletes) or self.updates is not None else "S"
 
     def _prepare_updates(self, conflict: exp.Expr, renamed: Mapping[str, str], find: Find, alias: str) -> None:
         """Prepare ON DUPLICATE KEY UPDATE, in which ``alias`` names the inserted row."""

@@ -138,7 +138,7 @@ class JoinPlanner:
 
     async def _read_constants(self) -> None:
         for _, table in self._joined.scope.tables:
-            if isinstance(table, Derived) and table.query.has_one_row(self._run):
+            if isinstance(table, Derived) and await self._has_one_row(table):
                 await table.read(self._run)  # as the server does before it plans, wherever it stands
         again = True
         while again:
@@ -146,6 +146,11 @@ class JoinPlanner:
             for at in range(self._joined.count):
                 if at not in self._constants and self._may_be_constant(at):
                     again = await self._try_constant(at) or again
+
+    async def _has_one_row(self, table: Derived) -> bool:
+        """Whether it is known of a derived table that it has one row at most, or none: its conditions exclude all."""
+        query, run = table.query, self._run
+        return query.has_one_row(run) or not await evaluated(run, lambda: query.estimate(run)[1])
 
     def _may_be_constant(self, at: int) -> bool:
         joined = self._joined
@@ -161,7 +166,7 @@ class JoinPlanner:
         table = joined.table(at)
         path: AccessPath | None = None
         if isinstance(table, Derived):
-            if not table.query.has_one_row(self._run):
+            if not await self._has_one_row(table):
                 return False
         else:
             path = await evaluated(self._run, lambda: constant_path(joined, at, self._constants, env, self._request))

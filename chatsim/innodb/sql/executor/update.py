@@ -150,7 +150,7 @@ class _Target:
         """Whether ORDER BY names a column that has more than one value."""
         if self.ordering is None or not self.order:
             return bool(self.order)
-        spans = self.conditions.column_ranges(env) or {}
+        spans = self.conditions.column_ranges(env, ()) or {}
         return any(column not in spans or spans[column].point is None for _, column, _ in self.ordering)
 
     async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:

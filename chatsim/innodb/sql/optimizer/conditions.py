@@ -316,6 +316,8 @@ class Conditions:
             looked_up: the number of its first columns that are looked up by value. Conditions on these columns alone
                 are true already, and are left out, except IS NULL.
         """
+        if any(self.table.columns[column].virtual for column in index.definition.columns):
+            return []  # manual, "Index Condition Pushdown Optimization": not on virtual generated columns
         place = index.definition.whole
         parts = [
             part
@@ -405,16 +407,16 @@ class Conditions:
         """The range of each column that the conditions allow, with the values that are known now.
 
         None if a column is compared with NULL, or if a condition without columns is false. If ``indexes`` are given, a
-        subquery that is NULL counts only for a column of these.
+        comparison with a subquery counts only for a column of these.
         """
         if not self.constants_hold(env):
             return None
         found: dict[int, ColumnRange] = {}
         for term in self._terms:
+            if indexes is not None and term.is_subquery and not _has_column(indexes, term.column):
+                continue
             values = term.known(env)
             if values is None:
-                if indexes is not None and term.is_subquery and not _has_column(indexes, term.column):
-                    continue
                 return None
             span = found.get(term.column, ColumnRange())
             found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
@@ -442,8 +444,8 @@ class Conditions:
 
 
 def _has_column(indexes: Sequence[Index], column: int) -> bool:
-    """Whether one of some indexes begins with a column."""
-    return any(each.definition.columns[0] == column for each in indexes)
+    """Whether one of some indexes has a column."""
+    return any(column in each.definition.place for each in indexes)
 
 
 def _sides(node: exp.Expr) -> list[exp.Expr]:
