@@ -52,6 +52,12 @@ __all__ = ["explore"]
 @click.option("--losses", default=0, show_default=True, type=int, help="How many replies may be lost.")
 @click.option("--timeouts", default=0, show_default=True, type=int, help="How many waits may take too long.")
 @click.option("--inside", is_flag=True, help="Let statements be overtaken at each record that they meet.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Leave out orders that differ only in when statements run that concern nobody else; faster, and"
+    " interleavings are not counted.",
+)
 @click.option("--ask", help="What is asked, separated by commas.  [default: everything]")
 @click.option("--states", default=1_000_000, show_default=True, type=int, help="The greatest number of states.")
 @click.option("--seconds", default=600.0, show_default=True, type=float, help="The longest time, for each.")

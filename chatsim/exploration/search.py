@@ -43,7 +43,7 @@ def explore(
         bound: how far the search goes.
         merges: whether equal states are merged. Without that, every interleaving is carried out.
         prunes: whether orders are left out that differ only in when statements run that concern nobody else. What is
-            asked has the same answers, and fewer interleavings are counted.
+            asked has the same answers, and interleavings are not counted.
         progress: is told how far the search has come.
 
     Raises:
@@ -88,7 +88,7 @@ class _Search:
         found.whole = not frontier and not found.interrupted
         found.states, found.ends = len(graph.states), graph.ends
         found.circles = graph.has_circles()
-        if found.whole and not found.circles:
+        if found.whole and not found.circles and not self._prunes:
             found.interleavings = graph.paths()
         found.violations.update({name: len(graph.faulty(name)) for name in found.questions})
         if self._merges:
@@ -163,7 +163,29 @@ class _Search:
                 break
             digest, server = here, there
         execution.close()
+        if self._prunes:
+            steps = self._shrunk(steps, name)
         return Interleaving([each.name for each in self._problem.callers], steps)
+
+    def _shrunk(self, steps: list[Happened], name: str) -> list[Happened]:
+        """The steps without those that a fault in the last of them does not need: others were to run first."""
+        at = 0
+        while at < len(steps) - 1:
+            fewer = self._carried_out([each.choice for each in (*steps[:at], *steps[at + 1 :])], name)
+            at, steps = (at, fewer) if fewer else (at + 1, steps)
+        return steps
+
+    def _carried_out(self, choices: list[Choice], name: str) -> list[Happened] | None:
+        """What happens by these choices; None if they can't be taken, or do not lead to the fault."""
+        execution = Execution(self._problem, self._server)
+        try:
+            for choice in choices:
+                if choice not in execution.choices:
+                    return None
+                execution.take(choice)
+            return list(execution.steps) if self._shows(execution, name) else None
+        finally:
+            execution.close()
 
     def _shows(self, execution: Execution, name: str) -> bool:
         question = next(each for each in self._questions if each.name == name)

@@ -101,7 +101,8 @@ class Exploration:
         interrupted: whether somebody has ended the search.
         states: how many different states were seen.
         ends: how many of them are ends.
-        interleavings: how many interleavings lead to an end; None if some go in circles, or not all states were seen.
+        interleavings: how many interleavings lead to an end; None if some go in circles, not all states were seen, or
+            orders were left out.
         circles: whether callers can come back to a state in which they were: they may try again for ever (livelock).
         outcomes: how many ends have which outcome: of each caller, in the order of the alphabet.
         longest: the most choices of an interleaving that was followed.

@@ -107,6 +107,11 @@ def test_orders_that_are_left_out_change_no_verdict_and_no_outcome(name, isolati
     assert set(pruned.deadlocks) == set(whole.deadlocks)
     assert (pruned.ends, pruned.retries) == (whole.ends, whole.retries)
     assert pruned.states < whole.states
+    shortest = [
+        {each.question: len(each.interleaving.steps) for each in found.findings if each.question == "deadlock"}
+        for found in (whole, pruned)
+    ]
+    assert shortest[0] == shortest[1]
 
 
 def met(problem, server, choose):

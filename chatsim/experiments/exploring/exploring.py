@@ -41,6 +41,8 @@ class Exploring:
         timeouts: how many waits for locks may take too long.
         inside: whether a statement may be overtaken at each record that it meets, as on a server. What is found
             only so is marked.
+        prune: whether orders are left out that differ only in when statements run that concern nobody else. Verdicts
+            stay, and interleavings are not counted.
         ask: the names of the questions; empty: all.
         states: the greatest number of states.
         seconds: the longest time.
@@ -57,6 +59,7 @@ class Exploring:
     losses: int = 0
     timeouts: int = 0
     inside: bool = False
+    prune: bool = False
     ask: Sequence[str] = ()
     states: int = 1_000_000
     seconds: float = 600.0
@@ -113,10 +116,11 @@ class Exploring:
         outside = None
         if self.inside:
             whole = replace(problem, switches=replace(problem.switches, inside=False))
-            outside = search(whole, questions, bound=bound, progress=progress)
+            outside = search(whole, questions, bound=bound, prunes=self.prune, progress=progress)
             if outside.interrupted:
                 return Explored.of(name, outside, questions)
-        return Explored.of(name, search(problem, questions, bound=bound, progress=progress), questions, outside)
+        found = search(problem, questions, bound=bound, prunes=self.prune, progress=progress)
+        return Explored.of(name, found, questions, outside)
 
     def _asked(self, questions: Sequence[Question]) -> list[Question]:
         known = [each.name for each in questions]
