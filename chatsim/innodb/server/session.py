@@ -135,7 +135,7 @@ class EngineSession(StatementContext):
         """Keep what ROW_COUNT(), FOUND_ROWS() and SHOW WARNINGS give."""
         self.row_count = answer.affected if answer.rows is None else -1
         if answer.rows is not None and isinstance(node, exp.Query):
-            self.rows_found = len(answer.rows)
+            self.rows_found = len(answer.rows) if answer.found is None else answer.found
         if not isinstance(node, Show):
             self.warnings, self.failed = list(answer.warnings), False
 

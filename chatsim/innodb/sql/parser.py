@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.mysql import MySQLParser
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
@@ -121,6 +121,16 @@ class _Parser(SessionParser):
     }
 
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
+
+    def parse(self, raw_tokens: list[Token], sql: str = "") -> list[exp.Expr | None]:
+        """Parse tokens, with DISTINCT in front of other words behind SELECT, where sqlglot expects it."""
+        for at, token in enumerate(raw_tokens):
+            if token.token_type in (TokenType.DISTINCT, TokenType.ALL):
+                first = at
+                while first and raw_tokens[first - 1].text.upper() in self.OPERATION_MODIFIERS:
+                    first -= 1
+                raw_tokens.insert(first, raw_tokens.pop(at))
+        return super().parse(raw_tokens, sql)
 
     def _parse_statement(self) -> exp.Expr | None:
         ahead = tuple(token.text.upper() for token in self._tokens[self._index : self._index + _MOST_WORDS])

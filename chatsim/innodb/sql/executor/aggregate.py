@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sqlglot import exp
 
+from chatsim.innodb.sql.executor.more_aggregates import BitAggregate, Concatenation, Spread
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
 from chatsim.innodb.storage.column_types import place
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["Aggregate"]
+__all__ = ["Aggregate", "GroupFunction", "group_function"]
+
+
+class GroupFunction(Protocol):
+    """An aggregate function."""
+
+    def start(self) -> Any:
+        """The state before the first row of a group."""
+        ...
+
+    def add(self, state: Any, env: Env) -> Any:
+        """The state with the current row."""
+        ...
+
+    def end(self, state: Any) -> Value:
+        """The value for a group."""
+        ...
+
+
+def group_function(node: exp.Expr, scope: Scope) -> GroupFunction:
+    """An aggregate function of a query. Raises `NotImplementedError` if the model does not have it."""
+    if isinstance(node, exp.BitwiseAndAgg | exp.BitwiseOrAgg | exp.BitwiseXorAgg):
+        return BitAggregate(node, scope)
+    if isinstance(node, exp.StddevPop | exp.StddevSamp | exp.VariancePop | exp.Variance):
+        return Spread(node, scope)
+    return Concatenation(node, scope) if isinstance(node, exp.GroupConcat) else Aggregate(node, scope)
 
 
 class Aggregate:
@@ -20,9 +46,10 @@ class Aggregate:
     def __init__(self, node: exp.Expr, scope: Scope) -> None:
         self._distinct = isinstance(node.this, exp.Distinct)
         if self._distinct:
-            if not isinstance(node, exp.Count) or len(node.this.expressions) != 1:
+            if len(node.this.expressions) != 1:
                 raise unsupported(node)
-            node = exp.Count(this=node.this.expressions[0])
+            node = type(node)(this=node.this.expressions[0])
+            self._distinct = not isinstance(node, exp.Min | exp.Max)  # of which it changes nothing
         self._kind = type(node)
         star = isinstance(node.this, exp.Star)
         self._by = None if star else scope.kind(node.this)
@@ -31,7 +58,7 @@ class Aggregate:
 
     def start(self) -> Any:
         """The state before the first row of a group."""
-        return (0, set() if self._distinct else None)
+        return (0, {} if self._distinct else None)
 
     def add(self, state: Any, env: Env) -> Any:
         """The state with the current row."""
@@ -40,7 +67,7 @@ class Aggregate:
         if value is None:
             return state
         if self._distinct:
-            so_far.add(place(value, self._by))
+            so_far.setdefault(place(value, self._by), value)
             return len(so_far), so_far
         if self._kind in (exp.Min, exp.Max):
             sign = 0 if so_far is None else compare(value, so_far, self._by)
@@ -56,6 +83,9 @@ class Aggregate:
         count, so_far = state
         if self._kind is exp.Count:
             return cast("int", count)
+        if self._distinct:
+            numbers = [Decimal(each) if isinstance(each, int) else each for each in so_far.values()]
+            so_far = sum(numbers[1:], numbers[0]) if numbers else None
         if self._kind is exp.Avg and so_far is not None:
             return divide(so_far, Decimal(count)) if isinstance(so_far, Decimal) else cast("float", so_far / count)
         return cast("Value", so_far)

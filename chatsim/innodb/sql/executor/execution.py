@@ -40,6 +40,7 @@ class Answer:
         insert_id: the first AUTO_INCREMENT value that it took; 0 if it took none.
         warnings: number and text of each warning.
         examined: the number of examined records.
+        found: how many rows there were without LIMIT, if they were counted.
     """
 
     rows: list[tuple[Value, ...]] | None = None
@@ -47,6 +48,7 @@ class Answer:
     insert_id: int = 0
     warnings: list[tuple[int, str]] = field(default_factory=list)
     examined: int = 0
+    found: int | None = None
 
 
 class SessionContext(Context, Protocol):

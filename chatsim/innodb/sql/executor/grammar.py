@@ -45,7 +45,7 @@ _OBEYED: Mapping[type[exp.Expr], tuple[str, ...]] = {
     exp.CTE: ("this", "alias"),
     exp.TableAlias: ("this", "columns"),
     exp.Group: ("expressions", "rollup"),
-    exp.Order: ("expressions",),
+    exp.Order: ("this", "expressions"),
     exp.Ordered: ("this", "desc", "nulls_first"),
     exp.Distinct: ("expressions",),
     exp.Limit: ("expression",),

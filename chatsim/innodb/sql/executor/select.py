@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.aggregate import Aggregate
+from chatsim.innodb.sql.executor.aggregate import group_function
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, shown_rows
 from chatsim.innodb.sql.executor.derived import Derived, base_tables
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
@@ -65,7 +65,9 @@ class Select:
         clause = FromClause(first, _joins(node), find, query, merges=merges)
         if clause.rewrites:
             node = node.copy()  # its tree is shared, and names are going to be resolved in it
-        _obey_modifiers(node, clause)
+        self._counts_all = _obey_modifiers(node, clause)
+        if self._counts_all and outer is not None:
+            raise database_error(1234, "Incorrect usage/placement of 'SQL_CALC_FOUND_ROWS'")
         buffers = apply_hints(node, clause) if node.args.get("hint") else True
         self.node = node
         self.distinct = bool(node.args.get("distinct"))
@@ -91,7 +93,7 @@ class Select:
         scope.grouping = True
         self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
         scope.grouping = False
-        self.aggregates = [(id(each), Aggregate(each, scope)) for each in scope.aggregates]
+        self.aggregates = [(id(each), group_function(each, scope)) for each in scope.aggregates]
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
@@ -206,12 +208,21 @@ class Select:
 
     async def run(self, run: Execution) -> Answer:
         """Run the query."""
-        rows = await self.read(run)
+        rows = await (self._read_all(run) if self._counts_all else self.read(run))
         if self.into:
             self._assign(run, rows)
             return run.answer
         run.answer.rows = shown_rows(rows, self.tables)
         return run.answer
+
+    async def _read_all(self, run: Execution) -> list[tuple[Value, ...]]:
+        """SQL_CALC_FOUND_ROWS: all rows are read and counted, as if there was no LIMIT."""
+        env = run.env(len(self.scope.tables))
+        limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
+        run.warn(1287, "SQL_CALC_FOUND_ROWS is deprecated and will be removed in a future release.")
+        rows = await self._finished(run, *await self._started(run, None, None, None, limited=False))
+        run.answer.found = len(rows)
+        return rows[offset : None if limit is None else offset + limit]
 
     async def read(
         self, run: Execution, each: Each | None = None, *, outer: Env | None = None, most: int | None = None
@@ -234,13 +245,15 @@ class Select:
         return lambda: self._finished(run, rows, join)
 
     async def _started(
-        self, run: Execution, each: Each | None, outer: Env | None, most: int | None
+        self, run: Execution, each: Each | None, outer: Env | None, most: int | None, *, limited: bool = True
     ) -> tuple[SelectRun, Join]:
         env = run.env(len(self.scope.tables), outer)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
             values = [function(env) for function in arguments]
             env.found[id(node)] = await run.session.waiting_function(node.name.upper(), values)
         limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
+        if not limited:
+            limit, offset = None, 0
         if most is not None:
             limit = most if limit is None else min(limit, most)
         readings = self._readings(run)
@@ -393,14 +406,22 @@ def _min_max_columns(scope: Scope) -> list[tuple[int, bool]]:
     return found
 
 
-def _obey_modifiers(node: exp.Select, clause: FromClause) -> None:
-    """Take the words behind SELECT: STRAIGHT_JOIN fixes the order of the tables, others say nothing about rows."""
+def _obey_modifiers(node: exp.Select, clause: FromClause) -> bool:
+    """Take the words behind SELECT: STRAIGHT_JOIN fixes the order of the tables, others say nothing about rows.
+
+    Returns:
+        Whether all rows are to be counted (SQL_CALC_FOUND_ROWS).
+    """
+    counts = False
     for each in node.args.get("operation_modifiers") or ():
         word = each.name.upper()
         if word == "STRAIGHT_JOIN":
             clause.keep_order()
+        elif word == "SQL_CALC_FOUND_ROWS":
+            counts = True
         elif word not in _MODIFIERS:
             raise unsupported(f"SELECT {word}")
+    return counts
 
 
 def _not_available(error: NotGrantedError) -> Exception:

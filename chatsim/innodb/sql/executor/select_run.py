@@ -14,7 +14,7 @@ from chatsim.innodb.sql.executor.windows import window_values
 from chatsim.innodb.storage.column_types import place
 
 if TYPE_CHECKING:
-    from chatsim.innodb.sql.executor.aggregate import Aggregate
+    from chatsim.innodb.sql.executor.aggregate import GroupFunction
     from chatsim.innodb.sql.executor.execution import Execution
     from chatsim.innodb.sql.executor.join_steps import JoinPlan
     from chatsim.innodb.sql.executor.select import Each, Select
@@ -177,7 +177,7 @@ class SelectRun:
         keys = sorted_rows(list(self._groups), [False] * (2 * width), lambda key: _rolled_up(key, width))
         return [self._groups[key] for key in keys]
 
-    async def _added(self, aggregate: Aggregate, state: Any) -> Any:
+    async def _added(self, aggregate: GroupFunction, state: Any) -> Any:
         """The state of an aggregate with the current row."""
         return await evaluated(self._run, lambda: aggregate.add(state, self._env))
 

@@ -88,6 +88,14 @@ def _system(node: exp.SessionParameter, _: Scope) -> Function:
 @_of(exp.Max)
 @_of(exp.Sum)
 @_of(exp.Avg)
+@_of(exp.GroupConcat)
+@_of(exp.BitwiseAndAgg)
+@_of(exp.BitwiseOrAgg)
+@_of(exp.BitwiseXorAgg)
+@_of(exp.StddevPop)
+@_of(exp.StddevSamp)
+@_of(exp.VariancePop)
+@_of(exp.Variance)
 def _aggregate(node: exp.AggFunc, scope: Scope) -> Function:
     if not scope.grouping:
         raise database_error(1111, "Invalid use of group function")
