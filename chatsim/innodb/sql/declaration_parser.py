@@ -372,15 +372,18 @@ class DeclarationParser(MySQLParser):
             self._say(",")
         return tuple(found)
 
-    def _partition(self, kind: str) -> syntax.PartitionSyntax:
+    def _partition(self, kind: str = "") -> syntax.PartitionSyntax:
+        """A partition of a kind, which it shows itself if it is not given."""
         self._need("PARTITION")
         found = syntax.PartitionSyntax(self._named())
-        if kind == "RANGE":
-            self._need("VALUES", "LESS", "THAN")
+        if kind == "RANGE" or (not kind and self._say("VALUES", "LESS", "THAN")):
+            if kind:
+                self._need("VALUES", "LESS", "THAN")
             bound = (None,) if self._say("MAXVALUE") else self._list(self._bound)
             found = replace(found, less_than=bound)
-        elif kind == "LIST":
-            self._need("VALUES", "IN")
+        elif kind == "LIST" or (not kind and self._say("VALUES", "IN")):
+            if kind:
+                self._need("VALUES", "IN")
             found = replace(found, values=self._list(self._row))
         self._options((",", ")"))
         return found

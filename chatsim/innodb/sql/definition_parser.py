@@ -23,8 +23,8 @@ _ACTIONS = (
 """The first words of the actions of ALTER TABLE."""
 
 _REFUSED = (
-    *("DISCARD", "IMPORT", "TRUNCATE", "COALESCE", "REORGANIZE", "EXCHANGE", "ANALYZE", "CHECK", "OPTIMIZE"),
-    *("REBUILD", "REPAIR", "REMOVE", "UPGRADE", "PARTITION", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "WITH", "WITHOUT"),
+    *("DISCARD", "IMPORT", "COALESCE", "EXCHANGE", "ANALYZE", "CHECK", "OPTIMIZE"),
+    *("REBUILD", "REPAIR", "UPGRADE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "WITH", "WITHOUT"),
 )
 """Actions of ALTER TABLE that the model does not have."""
 
@@ -171,6 +171,8 @@ class DefinitionParser(DeclarationParser):
 
     def _actions(self) -> list[Any]:
         """The action of ALTER TABLE that comes next; several for ADD of several columns; none for a table option."""
+        if (partitions := self._changed_partitions()) is not None:
+            return [partitions]
         if word := self._one_of(*_REFUSED):
             raise NotImplementedError(f"the model's SQL has no ALTER TABLE … {word}")
         word = self._one_of(*_ACTIONS)
@@ -190,6 +192,34 @@ class DefinitionParser(DeclarationParser):
         }
         return [one.get(word, syntax.SwitchKeys)()]
 
+    def _changed_partitions(self) -> syntax.ChangePartitions | None:
+        """The action about partitions that comes next, if one does."""
+        if (partitioning := self._partitioning()) is not None:
+            return syntax.ChangePartitions("BY", partitioning=partitioning)
+        if self._say("REMOVE", "PARTITIONING"):
+            return syntax.ChangePartitions("REMOVE")
+        if self._say("ADD", "PARTITION"):
+            if not self._curr or self._curr.text != "(":
+                raise NotImplementedError("the model's SQL has no ALTER TABLE … ADD PARTITION PARTITIONS")
+            return syntax.ChangePartitions("ADD", partitions=self._list(self._partition))
+        for how in ("DROP", "TRUNCATE", "REORGANIZE"):
+            if self._say(how, "PARTITION"):
+                names = self._partition_names()
+                if how != "REORGANIZE":
+                    return syntax.ChangePartitions(how, names)
+                self._need("INTO")
+                return syntax.ChangePartitions(how, names, self._list(self._partition))
+        return None
+
+    def _partition_names(self) -> tuple[str, ...]:
+        """Names of partitions; none for ALL."""
+        if self._say("ALL"):
+            return ()
+        names = [self._named()]
+        while self._say(","):
+            names.append(self._named())
+        return tuple(names)
+
     def _modified(self, *, renames: bool) -> syntax.ChangeColumn:
         self._say("COLUMN")
         name = self._named()
@@ -197,8 +227,6 @@ class DefinitionParser(DeclarationParser):
         return syntax.ChangeColumn(name, column, self._place())
 
     def _added(self) -> list[Any]:
-        if self._say("PARTITION"):
-            raise NotImplementedError("the model's SQL has no ALTER TABLE … ADD PARTITION")
         if (item := self._key_or_constraint()) is not None:
             return [syntax.AddItem(item)]
         self._say("COLUMN")
@@ -220,8 +248,6 @@ class DefinitionParser(DeclarationParser):
             return syntax.DropItem("PRIMARY")
         if self._say("FOREIGN", "KEY"):
             return syntax.DropItem("FOREIGN", self._named())
-        if self._say("PARTITION"):
-            raise NotImplementedError("the model's SQL has no ALTER TABLE … DROP PARTITION")
         kind = self._one_of("INDEX", "KEY", "CHECK", "CONSTRAINT")
         if kind:
             return syntax.DropItem("INDEX" if kind == "KEY" else kind, self._named())

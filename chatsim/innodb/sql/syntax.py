@@ -16,6 +16,7 @@ __all__ = [
     "AddItem",
     "AlterTable",
     "ChangeColumn",
+    "ChangePartitions",
     "CheckSyntax",
     "ColumnSyntax",
     "CreateTable",
@@ -187,6 +188,23 @@ class PartitioningSyntax:
     count: int = 0
     partitions: tuple[PartitionSyntax, ...] = ()
     algorithm: int = 2
+
+
+@dataclass(frozen=True)
+class ChangePartitions:
+    """An action of ALTER TABLE about partitions.
+
+    Attributes:
+        how: ADD, DROP, TRUNCATE, REORGANIZE, BY or REMOVE.
+        names: the partitions that it is about; none is all of them.
+        partitions: those that come in their place, or behind the others.
+        partitioning: of BY, how the table is divided.
+    """
+
+    how: str
+    names: tuple[str, ...] = ()
+    partitions: tuple[PartitionSyntax, ...] = ()
+    partitioning: PartitioningSyntax | None = None
 
 
 # -- statements

@@ -337,7 +337,7 @@ def test_a_declaration_of_what_the_model_has_not_is_refused_by_name_and_makes_no
     [
         "ALTER TABLE t CONVERT TO CHARACTER SET latin1",
         "ALTER TABLE t ORDER BY a",
-        "ALTER TABLE t DROP PARTITION p",
+        "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u",
         "CREATE VIEW IF NOT EXISTS v AS SELECT 1",
     ],
 )

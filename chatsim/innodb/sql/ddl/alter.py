@@ -6,10 +6,11 @@ to the old one or taken away from it; otherwise its rows are copied, in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.ddl import partition_changes  # noqa: F401 - it registers its action
 from chatsim.innodb.sql.ddl.declaration_changes import Edited, edit
 from chatsim.innodb.sql.ddl.foreign_keys import check_orphans
 from chatsim.innodb.sql.ddl.tables import declared_table, enter
@@ -71,10 +72,11 @@ def alter_table(
         indexes = _with_old_ones(table, fresh)
         copies, affected = False, 0
     else:
-        _copy_rows(table, fresh, sources, context)
+        _copy_rows(table, fresh, sources, context, edited.emptied)
         indexes, copies = fresh.indexes, True
         fresh.next_number = max(fresh.next_number, _next_number(fresh, indexes[0]))
-        affected = len(table.clustered) if _counts(table, fresh, sources, edited) else 0
+        counts = edited.counts_rows or _counts(table, fresh, sources, edited)
+        affected = len(table.clustered) if counts else 0
     if edited.checks_rows:
         _check_rows(fresh, indexes[0])
         affected = len(table.clustered)
@@ -168,11 +170,17 @@ def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
     return found
 
 
-def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None], context: Context) -> None:
-    """Fill a new table with the rows of the old one. Raises a `DatabaseError` for a row that does not fit."""
+def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None], context: Context, emptied: Set[str]) -> None:
+    """Fill a new table with the rows of the old one, but those of emptied partitions.
+
+    Raises:
+        DatabaseError: a row does not fit.
+    """
     number = 0
     for record in table.clustered:
         if record.deleted:
+            continue
+        if emptied and table.partitioning and table.partitioning.home(record.row).name.lower() in emptied:
             continue
         number += 1
         row = [_converted(fresh, at, source, record.row, number, context=context) for at, source in enumerate(sources)]

@@ -31,6 +31,8 @@ class Edited:
         sources: the old names of columns, by the new ones, in lower case.
         rename: the table's new name, or "".
         checks_rows: whether rows have to be checked anew.
+        emptied: the names of the partitions whose rows go, in lower case.
+        counts_rows: whether the server says how many rows it has copied.
     """
 
     table: Table
@@ -38,6 +40,8 @@ class Edited:
     sources: dict[str, str] = field(default_factory=dict)
     rename: str = ""
     checks_rows: bool = False
+    emptied: frozenset[str] = frozenset()
+    counts_rows: bool = False
 
     @property
     def items(self) -> list[syntax.Item]:
