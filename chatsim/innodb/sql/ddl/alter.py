@@ -6,7 +6,7 @@ to the old one or taken away from it; otherwise its rows are copied, in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chatsim.db.mysql import database_error
@@ -170,7 +170,9 @@ def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
     return found
 
 
-def _copy_rows(table: Table, fresh: Table, sources: Sequence[int | None], context: Context, emptied: Set[str]) -> None:
+def _copy_rows(
+    table: Table, fresh: Table, sources: Sequence[int | None], context: Context, emptied: frozenset[str]
+) -> None:
     """Fill a new table with the rows of the old one, but those of emptied partitions.
 
     Raises:
