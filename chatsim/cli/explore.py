@@ -61,6 +61,7 @@ __all__ = ["explore"]
 @click.option("--ask", help="What is asked, separated by commas.  [default: everything]")
 @click.option("--states", default=1_000_000, show_default=True, type=int, help="The greatest number of states.")
 @click.option("--seconds", default=600.0, show_default=True, type=float, help="The longest time, for each.")
+@click.option("--workers", default=1, show_default=True, type=int, help="How many processes carry interleavings out.")
 @click.option("--json", "as_json", is_flag=True, help="What was found as JSON, a line for each.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write counterexamples into this folder, as schedules.")
 @click.option("--replay", is_flag=True, help="Play the counterexamples on a real MySQL, and compare.")

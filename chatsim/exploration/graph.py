@@ -93,6 +93,15 @@ class Graph:
             counts[digest] = sum(counts[other] for other in following) if following else 1
         return counts[next(iter(self.states))] if counts else 0
 
+    def longest(self) -> int:
+        """The most steps from the beginning to an end. There must be no circles."""
+        order = self._order()
+        assert order is not None
+        steps: dict[bytes, int] = {}
+        for digest in order:
+            steps[digest] = max((steps[other] + 1 for other in self.states[digest].following), default=0)
+        return steps[next(iter(self.states))] if steps else 0
+
     def _order(self) -> list[bytes] | None:
         """The states, each after all that follow it; None if there are circles."""
         order: list[bytes] = []

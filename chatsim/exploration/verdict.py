@@ -105,7 +105,8 @@ class Exploration:
             orders were left out.
         circles: whether callers can come back to a state in which they were: they may try again for ever (livelock).
         outcomes: how many ends have which outcome: of each caller, in the order of the alphabet.
-        longest: the most choices of an interleaving that was followed.
+        longest: the most choices of an interleaving; of those that were followed, if some go in circles, or not all
+            states were seen.
         retries: the most retries of one caller that led to an end.
         deadlocks: how many steps end in a deadlock, by its cycle.
         violations: of each question whose answer is no, in how many states it does not hold, or in a step from them.

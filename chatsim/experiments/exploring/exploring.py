@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from chatsim.chat.creation import CreationStrategy, named
@@ -22,6 +23,9 @@ from chatsim.exploration.verdict import Bound
 from chatsim.worlds.world import BadParameterError
 
 __all__ = ["Exploring", "explore"]
+
+
+_LEAST = {"callers": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1, "workers": 1}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Exploring:
         ask: the names of the questions; empty: all.
         states: the greatest number of states.
         seconds: the longest time.
+        workers: how many processes carry interleavings out.
     """
 
     callers: int = 2
@@ -63,9 +68,10 @@ class Exploring:
     ask: Sequence[str] = ()
     states: int = 1_000_000
     seconds: float = 600.0
+    workers: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in {"callers": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1}.items():
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise BadParameterError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.copies is not None and self.copies < 1:
@@ -112,15 +118,20 @@ class Exploring:
     def _explored(
         self, name: str, problem: Problem, questions: Sequence[Question], progress: Progress | None
     ) -> Explored:
-        bound = Bound(self.states, self.seconds)
+        explored = partial(
+            search,
+            questions=questions,
+            bound=Bound(self.states, self.seconds),
+            prunes=self.prune,
+            workers=self.workers,
+            progress=progress,
+        )
         outside = None
         if self.inside:
-            whole = replace(problem, switches=replace(problem.switches, inside=False))
-            outside = search(whole, questions, bound=bound, prunes=self.prune, progress=progress)
+            outside = explored(replace(problem, switches=replace(problem.switches, inside=False)))
             if outside.interrupted:
                 return Explored.of(name, outside, questions)
-        found = search(problem, questions, bound=bound, prunes=self.prune, progress=progress)
-        return Explored.of(name, found, questions, outside)
+        return Explored.of(name, explored(problem), questions, outside)
 
     def _asked(self, questions: Sequence[Question]) -> list[Question]:
         known = [each.name for each in questions]
