@@ -142,6 +142,9 @@ class Client:
                     ):
                         self._session.close()
                         self._session = None
+                except Exception as error:  # noqa: BLE001 - the program is broken: whoever explores raises it
+                    asyncio.get_running_loop().call_exception_handler({"exception": error})
+                    break
             self.status = Status.ENDED
             self._known, self.request = [], None
             if self._session is not None:
