@@ -296,7 +296,7 @@ def as_a_list(text):
 
 def without_asterisks(text):
     """Markdown has taken them for emphasis."""
-    return re.sub(r"^\*\*\* (?=\()", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\*\*\* (?=\(|WE)", "", text, flags=re.MULTILINE)
 
 
 def with_collapsed_spaces(text):

@@ -19,7 +19,7 @@ from chatsim.db.deadlock_report.transactions import AboutTransaction, about
 __all__ = ["NoDeadlockError", "ReportedTransaction", "deadlocks", "find_deadlocks", "transactions"]
 
 _HEADING = (
-    r"(?:(?:\*{1,3}[ \t]*)(?:\((?P<number>\d+)\)\s+)?|\((?P<bare>\d+)\)\s+)"
+    r"(?:\*{1,3}[ \t]*(?:\((?P<number>\d+)\)\s+)?|\((?P<bare>\d+)\)\s+|(?=WE\s+ROLL\s+BACK))"
     r"(?P<what>TRANSACTION:|HOLDS\s+THE\s+LOCK(?:\(S\))?:?|WAITING\s+FOR\s+THIS\s+LOCK\s+TO\s+BE\s+GRANTED:?"
     r"|CONFLICTING\s+WITH:?|WE\s+ROLL\s+BACK\s+TRANSACTION\s+\((?P<victim>\d+)\))"
 )
@@ -152,8 +152,8 @@ def _time_before(text: str, start: int) -> str:
 
 def _start_of_line(text: str, start: int) -> int:
     """The start of the line before, which has the time."""
-    before = text[:start].rstrip()
-    return before.rfind("\n") + 1
+    before = text[max(0, start - _FAR) : start].rstrip()
+    return max(0, start - _FAR) + before.rfind("\n") + 1
 
 
 def _read_section(report: _Report, number: int, what: str, body: str) -> None:
@@ -178,7 +178,8 @@ def _assign_conflicting(report: _Report) -> None:
         return
     for each in report.transactions.values():
         own = [lock for lock in report.conflicting if lock.transaction_id == each.about.transaction_id]
-        each.held = (each.held or []) + own
+        if own or report.ended:
+            each.held = own
 
 
 def _deadlock(report: _Report, columns: KeyColumns) -> Deadlock:
@@ -234,6 +235,8 @@ def _missing(report: _Report, participants: Sequence[Participant], victim: int |
         missing.append("The end of the report is cut off.")
     if report.victim is not None and victim is None:
         missing.append(f"Transaction {report.victim} was rolled back, but is not in the report.")
-    if any(each.waits is not None and each.waits.index and not each.waits.record for each in participants):
-        missing.append("The report does not have the records of the locks.")
+    wanted = [each.waits for each in participants if each.waits is not None and each.waits.index]
+    if without := [lock for lock in wanted if not lock.record]:
+        which = "the" if len(without) == len(wanted) else "some"
+        missing.append(f"The report does not have the records of {which} locks.")
     return missing

@@ -66,12 +66,12 @@ def _statement(after: str) -> str:
     if query is None:
         return after.partition("\n")[2].strip()
     below = after[query.end() :].strip()
+    first = below.partition("\n")[0]
     if below and (_STARTS.match(below) or query["rest"].strip()):
         return _from_a_broken_line(below)
-    if below:
-        return _from_a_broken_line(below.partition("\n")[2].strip())
-    joined = _WITHIN.search(f" {query['rest']}")
-    return joined[1].strip() if joined else ""
+    if joined := _WITHIN.search(f" {first if below else query['rest']}"):
+        return (joined[1] + below[len(first) :]).strip()
+    return _from_a_broken_line(below[len(first) :].strip())
 
 
 def _from_a_broken_line(text: str) -> str:

@@ -1,5 +1,7 @@
 """Reading reports: what is missing is said, several are told apart, and what is none is refused."""
 
+import re
+
 import pytest
 from deadlock_texts import PASTED, SERVERS, lock, mysql_5_7, mysql_8_0, status, transaction
 
@@ -203,3 +205,16 @@ def test_what_is_dumped_may_have_any_characters():
 def test_a_part_that_has_no_transaction_is_no_deadlock(text):
     with pytest.raises(NoDeadlockError):
         deadlocks(text)
+
+
+def test_a_line_that_was_broken_elsewhere_and_joined_with_the_statement():
+    """As a web page has it that breaks lines at its own width."""
+    broken = ", query id 771\nlocalhost shopper updating UPDATE stock SET amount = amount - 1\nWHERE id = 2"
+    text = re.sub(r", query id 771 .*\n.*", broken, WHOLE)
+    assert deadlocks(text)[0].participants[0].statement == "UPDATE stock SET amount = amount - 1\nWHERE id = 2"
+
+
+def test_mariadbs_first_transaction_alone_does_not_tell_what_it_holds():
+    """Its locks stand below the second one."""
+    (deadlock,) = deadlocks(up_to("*** (2) TRANSACTION", SERVERS["mariadb_10_6"]()))
+    assert deadlock.participants[0].holds is None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chatsim.db.deadlock import SUPREMUM, Lock, LockKind
-from chatsim.db.deadlock_report.reader import find_deadlocks
+from chatsim.db.deadlock_report.reader import deadlocks, find_deadlocks
 
 SCHEMA = "deadlock_rec"
 COLUMNS = {(SCHEMA, "private_chat", "uniq_private_thread"): 2, (SCHEMA, "seat", "by_name"): 1}
@@ -135,3 +135,28 @@ def test_records_of_a_busy_page():
     assert "heap no 39\n" in shown_elsewhere
     assert {row["record"] for row in read(shown_elsewhere).rows()} == {"(51, 52, 1097)"}
     assert {row["record"] for row in read(shown_nowhere).rows()} == {"heap no 39"}
+
+
+def test_a_cycle_of_four():
+    deadlock = read(recorded("four_transfers"))
+    edges = [(waiter, holder, lock.place, lock.mode, lock.kind.value) for waiter, holder, lock in deadlock.waits_for()]
+    assert edges == [
+        (1, 2, "account.PRIMARY", "X", "record"),
+        (2, 3, "account.PRIMARY", "X", "record"),
+        (3, 4, "account.PRIMARY", "X", "record"),
+        (4, 1, "account.by_owner", "S", "next-key"),
+    ]
+    assert [each.weight for each in deadlock.participants] == [4, 3, 4, 5]
+    assert [each.changes for each in deadlock.participants] == [1, 0, 1, 2]
+    assert deadlock.participants[2].waits.deleted
+    assert deadlock.explain().endswith("were 4, 3, 4, 5. The lightest one dies.")
+
+
+def test_the_error_log_of_a_server_that_prints_all_deadlocks():
+    found = deadlocks(recorded("error_log"))
+    assert [len(kind) for kind in found.kinds()] == [2, 1, 1]
+    assert [len(each.participants) for each in found] == [2, 4, 2, 2]
+    assert found[0].time == "2026-11-29T20:26:52.641185Z"
+    for each, name in zip(found, ("two_transfers", "four_transfers", "two_upserts"), strict=False):
+        assert each.missing == ()
+        assert each.explain() == read(recorded(name)).explain()
