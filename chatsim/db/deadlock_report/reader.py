@@ -235,8 +235,8 @@ def _missing(report: _Report, participants: Sequence[Participant], victim: int |
         missing.append("The end of the report is cut off.")
     if report.victim is not None and victim is None:
         missing.append(f"Transaction {report.victim} was rolled back, but is not in the report.")
-    wanted = [each.waits for each in participants if each.waits is not None and each.waits.index]
-    if without := [lock for lock in wanted if not lock.record]:
-        which = "the" if len(without) == len(wanted) else "some"
+    on_records = [each.waits for each in participants if each.waits is not None and each.waits.index]
+    if without := [lock for lock in on_records if not lock.record]:
+        which = "the" if len(without) == len(on_records) else "some"
         missing.append(f"The report does not have the records of {which} locks.")
     return missing

@@ -10,6 +10,14 @@ from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Tra
 
 __all__ = ["report", "requested"]
 
+_COVERS = {
+    LockKind.RECORD: " locks rec but not gap",
+    LockKind.GAP: " locks gap before rec",
+    LockKind.NEXT_KEY: "",
+    LockKind.INSERT_INTENTION: " locks gap before rec insert intention",
+}
+"""What a report says of the part of the index that a lock covers."""
+
 
 def report(cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[int, ObservedSession]) -> Deadlock:
     """The report of a deadlock.
@@ -24,9 +32,10 @@ def report(cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[
         for number, trx in enumerate(cycle, start=1)
     )
     number = list(cycle).index(victim) + 1
-    lines = [line for each in participants for line in _lines(each)]
+    spots: dict[tuple[str, str], int] = {}
+    lines = [line for each in participants for line in _lines(each, spots)]
     lines.append(f"*** WE ROLL BACK TRANSACTION ({number})")
-    return Deadlock(participants, number, "\n".join(lines))
+    return Deadlock(participants, number, "\n".join([*lines, ""]))
 
 
 def _participant(number: int, trx: Transaction, before: Transaction, session: ObservedSession | None) -> Participant:
@@ -59,16 +68,37 @@ def _lock_on(record: Record, lock: RecordLock) -> Lock:
     return Lock(lock.page.index.definition.table, lock.page.index.definition.name, lock.mode, lock.kind, data)
 
 
-def _lines(one: Participant) -> list[str]:
+def _lines(one: Participant, spots: dict[tuple[str, str], int]) -> list[str]:
+    """The section of a transaction, in the form in which a server prints it.
+
+    A record has its key in place of its bytes. ``spots`` numbers the records, since the model has no heap numbers.
+    """
+    assert one.weight is not None
+    assert one.changes is not None
+    structs = f"{one.weight - one.changes} lock struct(s), heap size 1128"
+    changes = f", undo log entries {one.changes}" if one.changes else ""
     lines = [
         f"*** ({one.number}) TRANSACTION:",
-        f"MySQL thread id {one.connection_id}, weight {one.weight}",
+        f"TRANSACTION {one.connection_id}, ACTIVE 0 sec",
+        f"LOCK WAIT {structs}{changes}",
+        f"MySQL thread id {one.connection_id}, query id 0 localhost",
         one.statement,
+        "",
     ]
-    roles = [*(("HOLDS", lock) for lock in one.holds or ()), ("WAITS FOR", one.waits)]
-    lines += [
-        f"*** ({one.number}) {role} {lock.mode} {lock.words()} of {lock.place}"
-        for role, lock in roles
-        if lock is not None
-    ]
-    return lines
+    if one.holds is not None:
+        lines.append(f"*** ({one.number}) HOLDS THE LOCK(S):")
+        lines += [line for lock in one.holds for line in _lock_lines(one, lock, spots, waiting=False)]
+    assert one.waits is not None
+    lines.append(f"*** ({one.number}) WAITING FOR THIS LOCK TO BE GRANTED:")
+    return [*lines, *_lock_lines(one, one.waits, spots, waiting=True)]
+
+
+def _lock_lines(one: Participant, lock: Lock, spots: dict[tuple[str, str], int], *, waiting: bool) -> list[str]:
+    place, owner = f"table `{lock.table}`", f"trx id {one.connection_id} lock mode"
+    state = " waiting" if waiting else ""
+    if lock.kind is LockKind.TABLE:
+        return [f"TABLE LOCK {place} {owner} {lock.mode.replace('_', '-')}{state}", ""]
+    number = 1 if lock.record == SUPREMUM else spots.setdefault(lock.spot, len(spots) + 2)
+    where = f"space id 0 page no 0 n bits 72 index {lock.index} of {place}"
+    covers = f"{_COVERS[lock.kind]}{state}"
+    return [f"RECORD LOCKS {where} {owner} {lock.mode}{covers}", f"Record lock, heap no {number} key {lock.record}", ""]
