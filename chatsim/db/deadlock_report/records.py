@@ -33,7 +33,7 @@ _LOCK = re.compile(
     re.IGNORECASE,
 )
 _RECORD = re.compile(
-    r"Record\s+lock,\s+heap\s+no\s+(\d+)(?:\s+PHYSICAL\s+RECORD:[^\n]*?info\s+bits\s+(\d+)|[ ]key[ ](\([^\n]*\)))?",
+    r"Record\s+lock,\s+heap\s+no\s+(\d+)(?:\s+PHYSICAL\s+RECORD:[^\n]*?info\s+bits\s+(\d+))?",
     re.IGNORECASE,
 )
 _FIELD = re.compile(
@@ -51,15 +51,11 @@ _DELETE_MARK = 32
 
 @dataclass(frozen=True, slots=True)
 class RecordDump:
-    """A record of a lock: its number on its page, its fields, and whether it is delete-marked.
-
-    The model's reports have the key as text, and no fields.
-    """
+    """A record of a lock: its number on its page, its fields, and whether it is delete-marked."""
 
     heap_no: int
     fields: list[Field] = field(default_factory=list)
     deleted: bool = False
-    key: str = ""
 
     @property
     def is_supremum(self) -> bool:
@@ -93,8 +89,6 @@ class ReportedLock:
         """The key of a record as text: ``(30, 31)``; `SUPREMUM`; ``heap no 4`` if its fields are nowhere."""
         if record.is_supremum:
             return SUPREMUM
-        if record.key:
-            return record.key
         fields = record.fields or known.get(self.address(record))
         if not fields:
             return f"heap no {record.heap_no}"
@@ -190,7 +184,7 @@ def _records(below: str) -> Iterator[RecordDump]:
     """The records below the line of a lock."""
     for found, dumped in split_at(_RECORD, below):
         deleted = bool(int(found[2] or 0) & _DELETE_MARK)
-        yield RecordDump(int(found[1]), list(_fields(dumped)), deleted, found[3] or "")
+        yield RecordDump(int(found[1]), list(_fields(dumped)), deleted)
 
 
 def _fields(text: str) -> Iterator[Field]:

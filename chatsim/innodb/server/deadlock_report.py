@@ -5,35 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chatsim.db.deadlock import SUPREMUM, Deadlock, Lock, LockKind, Participant
+from chatsim.innodb.server.lock_printing import HEAP, LockPrinter, thread_line
 from chatsim.innodb.server.performance_schema import ObservedSession, lock_data
+from chatsim.innodb.server.transaction_numbers import number_of_session
 from chatsim.innodb.storage.structures import Record, RecordLock, TableLock, Transaction
 
 __all__ = ["report", "requested"]
 
-_COVERS = {
-    LockKind.RECORD: " locks rec but not gap",
-    LockKind.GAP: " locks gap before rec",
-    LockKind.NEXT_KEY: "",
-    LockKind.INSERT_INTENTION: " locks gap before rec insert intention",
-}
-"""What a report says of the part of the index that a lock covers."""
 
-
-def report(cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[int, ObservedSession]) -> Deadlock:
+def report(
+    cycle: Sequence[Transaction], victim: Transaction, sessions: Mapping[int, ObservedSession], schema: str
+) -> Deadlock:
     """The report of a deadlock.
 
     Args:
         cycle: its transactions, each of which waits for the next one, the last one for the first.
         victim: the one that is rolled back.
         sessions: the open sessions, by number.
+        schema: the name of the tables' schema; empty if it has none.
     """
     participants = tuple(
         _participant(number, trx, cycle[number - 2], sessions.get(trx.session))
         for number, trx in enumerate(cycle, start=1)
     )
     number = list(cycle).index(victim) + 1
-    spots: dict[tuple[str, str], int] = {}
-    lines = [line for each in participants for line in _lines(each, spots)]
+    printer = LockPrinter(schema)
+    lines = [line for each in participants for line in _lines(each, printer)]
     lines.append(f"*** WE ROLL BACK TRANSACTION ({number})")
     return Deadlock(participants, number, "\n".join([*lines, ""]))
 
@@ -68,37 +65,24 @@ def _lock_on(record: Record, lock: RecordLock) -> Lock:
     return Lock(lock.page.index.definition.table, lock.page.index.definition.name, lock.mode, lock.kind, data)
 
 
-def _lines(one: Participant, spots: dict[tuple[str, str], int]) -> list[str]:
-    """The section of a transaction, in the form in which a server prints it.
-
-    A record has its key in place of its bytes. ``spots`` numbers the records, since the model has no heap numbers.
-    """
+def _lines(one: Participant, printer: LockPrinter) -> list[str]:
+    """The section of a transaction, in the form in which a server prints it."""
     assert one.weight is not None
     assert one.changes is not None
-    structs = f"{one.weight - one.changes} lock struct(s), heap size 1128"
+    assert one.waits is not None
+    trx = number_of_session(one.connection_id)
     changes = f", undo log entries {one.changes}" if one.changes else ""
     lines = [
         f"*** ({one.number}) TRANSACTION:",
-        f"TRANSACTION {one.connection_id}, ACTIVE 0 sec",
-        f"LOCK WAIT {structs}{changes}",
-        f"MySQL thread id {one.connection_id}, query id 0 localhost",
+        f"TRANSACTION {trx}, ACTIVE 0 sec starting index read",
+        "mysql tables in use 1, locked 1",
+        f"LOCK WAIT {one.weight - one.changes} lock struct(s), heap size {HEAP}{changes}",
+        thread_line(one.connection_id),
         one.statement,
         "",
+        f"*** ({one.number}) HOLDS THE LOCK(S):",
     ]
-    if one.holds is not None:
-        lines.append(f"*** ({one.number}) HOLDS THE LOCK(S):")
-        lines += [line for lock in one.holds for line in _lock_lines(one, lock, spots, waiting=False)]
-    assert one.waits is not None
-    lines.append(f"*** ({one.number}) WAITING FOR THIS LOCK TO BE GRANTED:")
-    return [*lines, *_lock_lines(one, one.waits, spots, waiting=True)]
-
-
-def _lock_lines(one: Participant, lock: Lock, spots: dict[tuple[str, str], int], *, waiting: bool) -> list[str]:
-    place, owner = f"table `{lock.table}`", f"trx id {one.connection_id} lock mode"
-    state = " waiting" if waiting else ""
-    if lock.kind is LockKind.TABLE:
-        return [f"TABLE LOCK {place} {owner} {lock.mode.replace('_', '-')}{state}", ""]
-    number = 1 if lock.record == SUPREMUM else spots.setdefault(lock.spot, len(spots) + 2)
-    where = f"space id 0 page no 0 n bits 72 index {lock.index} of {place}"
-    covers = f"{_COVERS[lock.kind]}{state}"
-    return [f"RECORD LOCKS {where} {owner} {lock.mode}{covers}", f"Record lock, heap no {number} key {lock.record}", ""]
+    for lock in one.holds or ():
+        lines += printer.lines(lock, trx, waits=False)
+    lines += ["", f"*** ({one.number}) WAITING FOR THIS LOCK TO BE GRANTED:"]
+    return [*lines, *printer.lines(one.waits, trx, waits=True)]

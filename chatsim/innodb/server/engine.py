@@ -244,5 +244,5 @@ class Engine:
         return performance_schema.data_lock_waits(sessions, self.locks, self.user_locks, self.metadata_locks)
 
     def _report(self, cycle: Sequence[Transaction], victim: Transaction) -> None:
-        self.deadlock = deadlock_report.report(cycle, victim, self.sessions)
+        self.deadlock = deadlock_report.report(cycle, victim, self.sessions, self.schema)
         self.deadlock_at = self.now()

@@ -13,11 +13,12 @@ from sqlglot import exp
 
 from chatsim.innodb.server.engine import Engine, ServerSession
 from chatsim.innodb.server.performance_schema import rows_of
+from chatsim.innodb.server.transaction_numbers import transaction_number
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.storage.structures import RecordLock, TableLock, Transaction
+from chatsim.innodb.storage.structures import RecordLock, TableLock
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["number_of_session", "transaction_number", "with_rows"]
+__all__ = ["with_rows"]
 
 Row = tuple[Value, ...]
 
@@ -41,19 +42,6 @@ _THREADS = ("THREAD_ID", "PROCESSLIST_ID", "PROCESSLIST_USER", "PROCESSLIST_INFO
 
 def _lock_id(lock: RecordLock | TableLock) -> str:
     return f"{transaction_number(lock.trx)}:{lock.trx.locks.structures.index(lock)}"
-
-
-def transaction_number(trx: Transaction) -> int:
-    """A number of a transaction, of which a session has one at a time; a prepared branch has another one."""
-    return number_of_session(trx.session) + trx.prepared
-
-
-def number_of_session(connection_id: int) -> int:
-    """The number of the transaction that a session has, or has had."""
-    return _FIRST_NUMBER + 2 * connection_id
-
-
-_FIRST_NUMBER = 1000
 
 
 def _locks(engine: Engine, schema: str) -> list[Row]:

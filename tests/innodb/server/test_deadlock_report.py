@@ -119,3 +119,24 @@ def test_a_deadlock_about_a_gap_says_that_it_is_one():
         assert Deadlock.read(engine.deadlock.raw).explain() == engine.deadlock.explain()
 
     play(body, sessions=2)
+
+
+def test_the_raw_report_has_the_values_of_every_key():
+    """Texts with commas and quotes, NULL, and numbers beyond four bytes."""
+    keys = ("('a, b', NULL)", "('it''s', 9000000000)")
+
+    async def body(engine, a, b):
+        await a.run("CREATE TABLE u (id INT AUTO_INCREMENT PRIMARY KEY, n VARCHAR(9), big BIGINT, KEY kn (n, big))")
+        await a.run(f"INSERT INTO u (n, big) VALUES {', '.join(keys)}")
+        read = "SELECT * FROM u FORCE INDEX (kn) WHERE n = '{}' FOR UPDATE"
+        names = ("a, b", "it''s")
+        for session, name in zip((a, b), names, strict=True):
+            await session.run(f"BEGIN; {read.format(name)}")
+        waits = await sent(a, read.format(names[1]))
+        with pytest.raises(DeadlockError):
+            await b.run(read.format(names[0]))
+        await waits
+        assert Deadlock.read(engine.deadlock.raw).explain() == engine.deadlock.explain()
+        assert "('a, b', NULL, 1)" in engine.deadlock.explain()
+
+    play(body, sessions=2)
