@@ -16,7 +16,7 @@ from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions
-from chatsim.innodb.storage.column_types import BadValueError, Decimals, Integer, Moment, Text
+from chatsim.innodb.storage.column_types import BadValueError, Decimals, Enumeration, Integer, Moment, Text
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FixedValues"]
 
-_PUT = (Integer, Decimals, Moment, Text)
+_PUT = (Integer, Decimals, Enumeration, Moment, Text)
 """The types of columns in whose place a constant is put. Two constants for a column exclude each other for any type."""
 
 
@@ -59,6 +59,7 @@ class FixedValues:
                     sources[id(each.node.parent)] = at, each.column
         times = Counter((at, column) for at, column, _ in self._equal)
         fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
+        self._twice = {source for source, count in times.items() if count > 1}
         twice = {number for number, source in sources.items() if times[source] > 1}
         found = (each for each in conditions if self._named(each) <= fixed and _is_constant(each))
         self._conditions = [
@@ -80,6 +81,8 @@ class FixedValues:
             for at, column, function in self._equal:
                 value = await evaluated(run, lambda function=function: function(env))  # type: ignore[misc]
                 if value is not None and (at, column) in self._computed:
+                    if (at, column) in self._twice:
+                        continue
                     return True
                 kind = self._scope.tables[at][1].columns[column].type
                 if isinstance(kind, Text) and not isinstance(value, str | bytes | None):

@@ -194,6 +194,7 @@ class JoinPlanner:
             view=self._view,
             whole_rows=at in joined.changed,
             deletes=joined.changed.get(at) == set(),
+            alone=joined.count == 1 and not joined.scope.subqueries,
             pushes=self._run.pushes,
         )
 

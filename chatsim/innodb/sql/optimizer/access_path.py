@@ -106,6 +106,7 @@ def request_access(
     view: ReadView | None = None,
     whole_rows: bool = False,
     deletes: bool = False,
+    alone: bool = True,
     pushes: bool = True,
 ) -> AccessRequest | AccessPlan:
     """The request for the access to a table; a plan without a path if the conditions hold for no row.
@@ -139,6 +140,7 @@ def request_access(
         forced=hints.forced,
         whole_rows=whole_rows,
         deletes=deletes,
+        alone=alone,
         pushes=pushes and hints.pushes,
         merges=hints.merges,
         used=used,

@@ -48,6 +48,7 @@ class AccessRequest:
         intersects: whether an index merge intersection is allowed.
         forced: whether a scan of the table must be avoided at any cost (FORCE INDEX).
         whole_rows: whether the statement needs the whole row, so that no index is enough.
+        alone: whether it is the only table of the statement, which has no subquery.
         deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
         merges: whether several indexes may be searched together.
@@ -69,6 +70,7 @@ class AccessRequest:
     forced: bool
     whole_rows: bool = False
     deletes: bool = False
+    alone: bool = True
     pushes: bool = True
     merges: bool = True
     used: frozenset[int] | None = None

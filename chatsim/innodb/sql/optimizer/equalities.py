@@ -16,7 +16,7 @@ from chatsim.innodb.storage.column_types import Text
 
 __all__ = ["IMPLIED", "implied"]
 
-_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not)
+_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not, exp.Is)
 IMPLIED = "implied"
 """Marks a condition that follows from others, in its ``meta``: ranges are made of it, and no fewer rows expected."""
 
@@ -60,7 +60,7 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
         if not isinstance(each, _COMPARISONS):
             continue
         named = {_key(scope, part) for part in each.find_all(exp.Column)}
-        if len(named) != 1 or not named <= set(keys) or each.find(SubqueryValue, OuterValue, exp.Is):
+        if len(named) != 1 or not named <= set(keys) or each.find(SubqueryValue, OuterValue):
             continue
         for other in columns:
             if _key(scope, other) not in named:

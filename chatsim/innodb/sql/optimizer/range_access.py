@@ -60,8 +60,9 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
 
 
 def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
-    """The estimated number of rows of a range. The server counts them, unless it is the only index and forced."""
-    looks = not request.forced or len(request.indexes) > 1 or not request.is_select or has_null(span.high or ())
+    """The estimated number of rows of a range. The server counts them, unless the only index of one table is forced."""
+    skips = request.forced and len(request.indexes) == 1 and request.is_select and request.alone
+    looks = not skips or has_null(span.high or ())
     if looks or is_unique_key(index, span):
         return estimated_rows(index, span)
     if not span.exact:
