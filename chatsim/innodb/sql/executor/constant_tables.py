@@ -42,9 +42,11 @@ def constant_path(
     }
     if not any(each.definition.unique and values >= set(each.definition.columns) for each in joined.table(at).indexes):
         return None
+    if joined.table(at).partitioning is None:
+        return row_path(joined, at, constants, env)  # other conditions are looked at when the row has been read
     request = request_of(at)
     if isinstance(request, AccessPlan):
-        return row_path(joined, at, constants, env)
+        return None
     plan = choose_access(request)
     return plan.path if isinstance(plan.path, AccessPath) and plan.path.access == "const" else None
 
@@ -55,7 +57,7 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
     None if there is no such key, or if a column is compared with NULL: then the server reads nothing.
     """
     table, conditions = joined.table(at), joined.conditions(at, constants)
-    if table.partitioning is not None or conditions.column_ranges(env) is None:
+    if table.partitioning is not None or conditions.column_ranges(env, ()) is None:
         return None
     keys: dict[int, object] = {}
     for each in conditions.equalities():
@@ -68,9 +70,11 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
             keys.setdefault(each.column, key)
     for index in table.indexes:
         definition = index.definition
-        if definition.unique and definition.columns and set(definition.columns) <= keys.keys():
+        if definition.unique and set(definition.columns) <= keys.keys() and joined.hints[at].permits(index):
             values = tuple(index.own_part(part, keys[column]) for part, column in enumerate(definition.columns))
-            covering = definition.clustered or joined.touched(at) <= set(definition.place)
+            touched = joined.touched(at)
+            whole = at in joined.changed or not (touched <= set(definition.place) and definition.has(touched))
+            covering = definition.clustered or not whole
             return AccessPath(table, index, [Range(values, values, exact=True)], covering=covering, access="const")
     return None
 

@@ -8,6 +8,7 @@ wanted order, and others once, into a join buffer (manual, "Hash Join Optimizati
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -444,7 +445,10 @@ class JoinPlanner:
         assert index is not None
         assert table.request is not None
         ranges = [each for each in table.ranges if each.path.index is index and table.is_range]
-        step.access = access_by(table.request, next(iter(ranges), index_scan(table.request, index)))
+        access = access_by(table.request, next(iter(ranges), index_scan(table.request, index)))
+        if isinstance(access.path, AccessPath) and table.request.used is not None:
+            access = replace(access, path=replace(access.path, in_order=True))  # so that equal values come together
+        step.access = access
         known.add(step.at)
         step.filters = [*self._now(source, set(self._constants) | {step.at}), *step.filters]
         distinct = [(step.at, column) for column in index.definition.columns[: len(compared)]]

@@ -190,11 +190,21 @@ class Select:
         if self.grouped:
             tables = frozenset(at for at, _, _ in self.grouping)
             return Order(self.grouping, tables=tables, grouped=bool(self.grouping))
+        if (columns := self._distinct_columns) is not None and rows_wanted is None:
+            return Order([(0, column, False) for column in columns], tables=frozenset((0,)), grouped=True)
         limit = None if self.distinct or self.having or self.windows else rows_wanted
         if not self.order:
             return Order(limit=limit)
         by = list(zip(self.order, self.directions, strict=True))
         return Order(self.ordering, by, self.ordered_tables, limit)
+
+    @cached_property
+    def _distinct_columns(self) -> list[int] | None:
+        """The columns of a SELECT DISTINCT of columns of one table, which the server reads as groups; else None."""
+        outputs = [each.unalias() for each in self.select_list]
+        plain = self.distinct and not self.order and not self.windows and self.joined.count == 1
+        columns = [each for each in outputs if isinstance(each, exp.Column)]
+        return [self.scope.column(each)[1] for each in columns] if plain and len(columns) == len(outputs) else None
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""

@@ -59,8 +59,7 @@ def _comparison(node: exp.Binary, scope: Scope) -> Function:
     members = any(is_numbered(scope.kind(each)) for each in (node.left, node.right))
 
     def value(env: Env) -> int | None:
-        a, b = left(env), right(env)
-        if a is None or b is None:
+        if (a := left(env)) is None or (b := right(env)) is None:  # behind NULL, no subquery is evaluated
             return None
         if type(a) is not type(b) and not members:
             _note_mixed(env, node, a, b)
