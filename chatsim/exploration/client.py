@@ -65,6 +65,7 @@ class Client:
         self._seen: list[bytes] = []  # what the statement under way has found the server like
         self._refusals: list[DatabaseError] = []
         self._unknown = False
+        self._refused = False
         self._value: object = None
         self._session: EngineSession | None = None
         self._task: asyncio.Task[None] | None = None
@@ -110,14 +111,14 @@ class Client:
         kinds = tuple(type(each).__name__ for each in self._refusals)
         return (
             *(self.status.value, request, tuple(map(repr, self._known)), tuple(self._seen), kinds),
-            *(repr(self._value), self._unknown, self.loses, self.asked > 0, session),
+            *(repr(self._value), self._refused, self._unknown, self.loses, self.asked > 0, session),
         )
 
     def ended(self) -> Ended:
         """What has become of the caller so far."""
         return Ended(
             *(self.caller.name, self._value, tuple(self._refusals)),
-            refused=self.status is Status.ENDED and self._value is None and bool(self._refusals),
+            refused=self._refused,
             died=self.status is Status.DIED,
             unknown=self._unknown,
         )
@@ -135,6 +136,7 @@ class Client:
                 except DatabaseError as error:
                     self._refusals.append(error)
                     if not left or not isinstance(error, RETRIED):
+                        self._refused = True
                         break
                     left -= 1
                     if self._session is not None and (

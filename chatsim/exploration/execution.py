@@ -188,7 +188,7 @@ class Execution:
     def _digest(self, order: Sequence[int], forms: Sequence[Any]) -> tuple[bytes, bytes]:
         place = {caller: at for at, caller in enumerate(order)}
         label = {session: place[caller] for session, caller in self._served.items()}
-        server = form(self.engine, lambda session: label.get(session, -1))
+        server = form(self.engine, lambda session: label.get(session, -1), redefined=self._server.redefined)
         clients = (
             tuple(forms[caller] for caller in order),
             tuple(place[caller] for caller in self._loop.ready),

@@ -60,10 +60,15 @@ class Server:
 
     def start(self) -> Engine:
         """The server as it is at first."""
-        if not self._rewinding.possible:
+        if self.redefined:
             self._make()
         self._rewinding.rewind()
         return self._engine
+
+    @property
+    def redefined(self) -> bool:
+        """Whether tables, views or triggers have been created, dropped or changed."""
+        return not self._rewinding.possible
 
     def _make(self) -> None:
         self._engine = Engine(lambda: _EPOCH, purges=False)

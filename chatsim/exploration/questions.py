@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from chatsim.exploration.cycles import cycles
 from chatsim.exploration.execution import Execution, Happened
 
 __all__ = ["ANSWERED", "ENDS", "NO_DEADLOCK", "Question", "empty", "faults_at_end"]
@@ -31,8 +32,8 @@ ENDS = Question("stuck", "nobody waits for ever", at_end=lambda execution: bool(
 """Every caller comes to an end. A cycle of waits for locks on rows and tables is a deadlock, and is resolved; one that
 goes through other locks is not seen by the server."""
 
-NO_DEADLOCK = Question("deadlock", "no deadlock", in_step=lambda happened: bool(happened.deadlocks))
-"""No deadlock is resolved, whether or not the victim tries again."""
+NO_DEADLOCK = Question("deadlock", "no deadlock", in_step=lambda happened: bool(cycles(happened)))
+"""No deadlock is resolved, of locks of any kind, whether or not the victim tries again."""
 
 ANSWERED = Question(
     "refusal", "nobody is refused for good", at_end=lambda execution: any(each.refused for each in execution.ended)

@@ -1,7 +1,8 @@
 """Serializability: whether an end could also have come of the callers one after the other (Papadimitriou 1979).
 
 What counts is the final state, with all that callers were told: then an order explains everything that anybody has
-seen. Callers that were refused, or that died, have done nothing; of one whose reply was lost, both is possible.
+seen. Callers that were refused have done nothing. Of one that died, or that was refused behind a lost reply, both is
+possible: everything or nothing.
 
 AUTO_INCREMENT values are compared by their order, in the columns that have them, in those whose foreign keys refer to
 them, and wherever else one of them may stand: in other columns, and in what callers were told. A try that was rolled
@@ -102,7 +103,7 @@ class _SerialOrders:
         """Whether no serial order explains an end."""
         ended = execution.ended
         sure = frozenset(at for at, each in enumerate(ended) if not each.refused and not each.died)
-        unsure = [at for at, each in enumerate(ended) if (each.refused or each.died) and each.unknown]
+        unsure = [at for at, each in enumerate(ended) if each.died or (each.refused and each.unknown)]
         end = self._outcome(execution, sure)
         subsets = chain.from_iterable(combinations(unsure, count) for count in range(len(unsure) + 1))
         return not any(each.explains(end) for more in subsets for each in self._outcomes[sure | {*more}])

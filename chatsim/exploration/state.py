@@ -7,10 +7,12 @@ attribute is in neither until somebody has thought about it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chatsim.innodb.server.session import EngineSession
+from chatsim.innodb.sql.ddl.table_printing import printed_table
 from chatsim.innodb.storage.structures import (
     Index,
     LockState,
@@ -53,29 +55,32 @@ _SESSION = (
     *("in_transaction", "read_only", "reads_all", "isolation", "_next_read_only", "_next_isolation", "_savepoints"),
     *("autocommit", "reads_only", "lock_wait_timeout", "metadata_lock_timeout", "checks_foreign_keys", "sql_mode"),
     *("strict", "database", "fixed_time", "settings", "last_insert_id", "variables", "written", "made_temporary"),
-    *("failed", "row_count", "rows_found", "locked_tables"),
+    *("failed", "row_count", "rows_found", "locked_tables", "warnings", "max_execution_time", "named_insert_id"),
 )
 """The attributes of a session that decide about what its next statement does."""
 
 
-def form(engine: Engine, label: Callable[[int], object]) -> tuple[Any, ...]:
+def form(engine: Engine, label: Callable[[int], object], *, redefined: bool = False) -> tuple[Any, ...]:
     """What decides about what follows, as nested tuples of plain values.
 
     Args:
         engine: the server, between two steps.
         label: what a session, by its number, is called. Only the names in the form depend on it, and not its order.
+        redefined: whether tables, views or triggers have been created, dropped or changed since the beginning.
     """
-    return _Form(engine, label).whole()
+    return _Form(engine, label, redefined=redefined).whole()
 
 
 def session_form(session: EngineSession) -> tuple[Any, ...]:
     """What decides about what the next statement of a session does, beside its transaction."""
-    return tuple(_plain(getattr(session, name)) for name in _SESSION)
+    own = (sorted(session.temporary), sorted((name, repr(each.node)) for name, each in session.statements.items()))
+    return (*(_plain(getattr(session, name)) for name in _SESSION), *map(_plain, own))
 
 
 class _Form:
-    def __init__(self, engine: Engine, label: Callable[[int], object]) -> None:
+    def __init__(self, engine: Engine, label: Callable[[int], object], *, redefined: bool) -> None:
         self._engine = engine
+        self._redefined = redefined
         self._label = label
         views = {view.committed for view in engine.history.views}
         self._moments = sorted({0, *views, *(trx.serial for trx in engine.history.unpurged)})
@@ -85,7 +90,8 @@ class _Form:
 
     def whole(self) -> tuple[Any, ...]:
         engine = self._engine
-        tables = _used(engine)
+        tables = [*engine.tables.values()] if self._redefined else _used(engine)
+        tables += self._temporary()
         self._indexes = [index for table in tables for index in table.stored]
         for number, index in enumerate(self._indexes):
             records = [*index, *(page.supremum for page in index.pages)]
@@ -102,6 +108,7 @@ class _Form:
             tuple(self._label(trx.session) for trx in waits.waiting),
             tuple(self._purgeable(trx) for trx in engine.history.unpurged),
             self._users(engine.metadata_locks.users()),
+            self._definitions() if self._redefined else (),
             tuple(
                 (
                     name,
@@ -111,6 +118,24 @@ class _Form:
                 for name, (holders, queue) in sorted(engine.user_locks.users().items())
             ),
         )
+
+    def _temporary(self) -> list[Table]:
+        sessions = [each for each in self._engine.sessions.values() if isinstance(each, EngineSession)]
+        sessions.sort(key=lambda each: repr(self._label(each.connection_id)))
+        return [each.temporary[name] for each in sessions for name in sorted(each.temporary)]
+
+    def _definitions(self) -> tuple[Any, ...]:
+        """What the tables and views are, and which read views are too old for them."""
+        tables = tuple(
+            (
+                *(name, _printed(table)),
+                tuple((each.name, each.timing, each.event, repr(each.steps)) for each in table.triggers),
+                None if table.altered is None else bisect_left(self._moments, table.altered.serial),
+                tuple(each.made and bisect_left(self._moments, each.made.serial) for each in table.stored),
+            )
+            for name, table in self._engine.tables.items()
+        )
+        return (tables, tuple(map(repr, self._engine.views.values())))
 
     def _users(self, locks: Mapping[str, tuple[list[tuple[int, Any]], list[tuple[int, Any]]]]) -> tuple[Any, ...]:
         label = self._label
@@ -207,6 +232,13 @@ def _used(engine: Engine) -> list[Table]:
                     found[other.name] = other
                     left.append(other)
     return [found[name] for name in sorted(found)]
+
+
+def _printed(table: Table) -> str:
+    try:
+        return printed_table(table)
+    except NotImplementedError:  # of some clause
+        return repr((table.declared, [column.name for column in table.columns]))
 
 
 _PLAIN = (int, str, bytes, float, bool, type(None))

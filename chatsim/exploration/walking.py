@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
-from chatsim.db.deadlock import Deadlock
 from chatsim.exploration.choices import Choice
+from chatsim.exploration.cycles import cycles
 from chatsim.exploration.execution import Execution, Happened
 from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.questions import Question, faults_at_end
@@ -110,7 +110,7 @@ class Walker:
         digest, server = self._digest(execution)
         steps = [] if happened is None else [happened]
         faults = [each.name for each in self._questions for step in steps if each.in_step and each.in_step(step)]
-        deadlocks = [_cycle(each) for step in steps for each in step.deadlocks]
+        deadlocks = [each for step in steps for each in cycles(step)]
         if digest in known:
             return Met(digest, server, faults, deadlocks)
         choices = self.choices(execution)
@@ -127,9 +127,3 @@ class Walker:
             ", ".join(sorted(each.outcome for each in ended)),
             max(len(each.refusals) - each.refused for each in ended),
         )
-
-
-def _cycle(deadlock: Deadlock) -> str:
-    """The locks that a deadlock's transactions wait for."""
-    locks = (lock for _, _, lock in deadlock.waits_for() if lock is not None)
-    return "; ".join(sorted(f"{lock.mode} {lock.kind.value} of {lock.place}" for lock in locks))
