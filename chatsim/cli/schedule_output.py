@@ -14,7 +14,7 @@ from chatsim.cli.common import FAILED, UNSAFE
 from chatsim.cli.deadlock_output import deadlock_data, print_deadlock
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.conformance.comparison import LEVELS, Comparison, compare
-from chatsim.conformance.display import Cell, cells
+from chatsim.conformance.display import Cell, cells, died
 from chatsim.conformance.schedule import NotPlayedError, Played, Schedule, ScheduleOutcome, StepOutcome
 
 if TYPE_CHECKING:
@@ -128,8 +128,10 @@ def _between_worlds(file: PlayedFile) -> Comparison | None:
 def _as_json(outcome: ScheduleOutcome | NotPlayedError | None, problem: str = "") -> dict[str, object]:
     if isinstance(outcome, ScheduleOutcome):
         content = dict(msgspec.to_builtins(outcome, str_keys=True))
-        if outcome.deadlocks:
-            content["deadlocks"] = {str(step): deadlock_data(each) for step, each in outcome.deadlocks.items()}
+        if content.pop("deadlocks_by_step", None):
+            content["deadlocks"] = {
+                str(step): [deadlock_data(each) for each in found] for step, found in outcome.deadlocks.items()
+            }
         return content
     if isinstance(outcome, NotPlayedError):
         step = None if outcome.step is None else outcome.step.n
@@ -187,8 +189,11 @@ def _markup(cell: Cell) -> Iterator[str]:
 
 
 def _print_end(outcome: ScheduleOutcome) -> None:
-    for number, deadlock in outcome.deadlocks.items():
-        click.echo(f"\nDeadlock at step {number}:")
-        print_deadlock(deadlock)
+    for number, deadlocks, note in died(outcome):
+        for deadlock in deadlocks:
+            click.echo(f"\nDeadlock at step {number}:")
+            print_deadlock(deadlock)
+        if note:
+            click.echo(note)
     for name, final in outcome.final.items():
         click.echo(f"{name} ({', '.join(final.columns)}): {final.rows}")

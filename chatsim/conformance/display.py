@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from chatsim.db.errors import Kind
+from chatsim.db.mysql import kind_of
+
 if TYPE_CHECKING:
     from chatsim.conformance.schedule import Completed, LockRow, Schedule, ScheduleOutcome, StepOutcome
+    from chatsim.db.deadlock import Deadlock
 
-__all__ = ["Cell", "cells", "explained", "html"]
+__all__ = ["Cell", "cells", "died", "explained", "html"]
 
 
 @dataclass
@@ -46,8 +50,24 @@ def cells(schedule: Schedule, steps: Sequence[StepOutcome]) -> Iterator[tuple[in
 
 def explained(outcome: ScheduleOutcome) -> Iterator[str]:
     """A text for each deadlock of an outcome: who waited for what, and who died."""
-    for number, deadlock in outcome.deadlocks.items():
-        yield f"Deadlock at step {number}:\n{deadlock.explain()}"
+    for number, deadlocks, note in died(outcome):
+        yield from (f"Deadlock at step {number}:\n{each.explain()}" for each in deadlocks)
+        if note:
+            yield note
+
+
+def died(outcome: ScheduleOutcome) -> Iterator[tuple[int, Sequence[Deadlock], str]]:
+    """The steps at which statements ended with 1213, with the deadlocks, and a note if some of these are not known."""
+    for step in outcome.steps:
+        deadlocks = outcome.deadlocks.get(step.n, [])
+        more = sum(kind_of(each.errno) is Kind.DEADLOCK for each in step.completed) - len(deadlocks)
+        statements = "One more statement" if more == 1 else f"{more} more statements"
+        note = (
+            f"{statements} ended with 1213 at step {step.n}. The server reports only the latest deadlock, and only"
+            " those of locks on rows and tables."
+        )
+        if deadlocks or more > 0:
+            yield step.n, deadlocks, note if more > 0 else ""
 
 
 def html(schedule: Schedule, outcome: ScheduleOutcome) -> str:

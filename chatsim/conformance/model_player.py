@@ -128,8 +128,9 @@ class _ModelExecution:
             self._view_holder.in_transaction = True
             self._view_holder.view()
         self._ended: list[Completed] = []
-        self._deadlock: Deadlock | None = None
-        self.deadlocks: dict[int, Deadlock] = {}
+        self._detected: list[Deadlock] = []
+        self.deadlocks: dict[int, list[Deadlock]] = {}
+        engine.on_deadlock = self._detected.append
 
     async def step(self, step: Step) -> StepOutcome:
         client = self._clients[step.session]
@@ -153,9 +154,9 @@ class _ModelExecution:
         for each in ended:
             if isinstance(each, BaseException):
                 raise each
-        if (deadlock := self._engine.deadlock) is not self._deadlock and deadlock is not None:
-            self._deadlock = deadlock
-            self.deadlocks[step.n] = deadlock.named(self._names)
+        if self._detected:
+            self.deadlocks[step.n] = [each.named(self._names) for each in self._detected]
+            self._detected.clear()
         blocked = {
             self._names[each.session]: Blocked(
                 self._clients[self._names[each.session]].step,

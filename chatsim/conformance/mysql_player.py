@@ -170,7 +170,7 @@ class _MySQLExecution:
         self._clients = clients
         self._names = {client.session.connection_id: name for name, client in clients.items()}
         self._ended: list[Completed] = []  # in the order of their ends
-        self.deadlocks: dict[int, Deadlock] = {}
+        self.deadlocks: dict[int, list[Deadlock]] = {}
 
     async def step(self, step: Step) -> StepOutcome:
         client = self._clients[step.session]
@@ -193,7 +193,7 @@ class _MySQLExecution:
         ended, self._ended = self._ended, []
         died = any(kind_of(each.errno) is Kind.DEADLOCK for each in ended)
         if died and (deadlock := await self._world.deadlock()) is not None:
-            self.deadlocks[step.n] = deadlock.named(self._names)
+            self.deadlocks[step.n] = [deadlock.named(self._names)]  # the server keeps the latest only
         return StepOutcome(step.n, ended, blocked, await self._locks())
 
     async def close(self) -> None:

@@ -165,13 +165,13 @@ class ScheduleOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         steps: the state after each step.
         final: the tables after the last step, by name.
-        deadlocks: the deadlocks that ended in error 1213, by the step at which they did. The transactions have the
-            names of their sessions. They are not compared.
+        deadlocks: the deadlocks that ended in error 1213, by the step at which they did; several if a step has closed
+            several cycles of waits. The transactions have the names of their sessions. They are not compared.
     """
 
     steps: list[StepOutcome]
     final: dict[str, FinalTable]
-    deadlocks: dict[int, Deadlock] = msgspec.field(default_factory=dict)
+    deadlocks: dict[int, list[Deadlock]] = msgspec.field(default_factory=dict, name="deadlocks_by_step")
 
 
 class Alternative(msgspec.Struct, frozen=True):

@@ -66,12 +66,12 @@ class Execution:
         self.steps: list[Happened] = []
         self._answered: list[tuple[int, Sequence[Rows] | DatabaseError]] = []
         self._deadlocks: list[Deadlock] = []
-        self._deadlock: Deadlock | None = None
         self._served: dict[int, int] = {}  # connections, by their numbers, and whose they are
         self._go_on: list[int] = []  # the callers that have gone on in this step
         self._clients = [
             Client(number, each, self, problem.switches.retries) for number, each in enumerate(problem.callers)
         ]
+        self.engine.on_deadlock = self._note_deadlock
         self.engine.after_record = self._pause if problem.switches.inside else None
         for client in self._clients:
             client.start(self._loop)
@@ -155,9 +155,6 @@ class Execution:
         """Let callers go on while there is nothing to choose, and let purge do its work."""
         while True:
             ready = self._loop.ready
-            if (found := self.engine.deadlock) is not self._deadlock and found is not None:
-                self._deadlock = found
-                self._deadlocks.append(found.named({session: self._name(session) for session in self._served}))
             if len(ready) > 1:
                 return
             if ready:
@@ -165,6 +162,9 @@ class Execution:
                 self._loop.run(ready[0])
             elif not self._loop.complete(self._purge()):
                 return
+
+    def _note_deadlock(self, found: Deadlock) -> None:
+        self._deadlocks.append(found.named({session: self._name(session) for session in self._served}))
 
     async def _pause(self) -> None:
         """Let others go on, after a record that a caller's statement has met."""

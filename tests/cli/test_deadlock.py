@@ -117,7 +117,7 @@ def test_a_draft_is_written_that_the_schedule_command_plays(tmp_path, report, ta
     assert played.exit_code == 0
     assert "Deadlock at step 6:\n ┌─▶ transaction 1 (a): UPDATE stock" in played.stdout
     data = json.loads(CliRunner().invoke(main, ["schedule", "--world", "model", "--json", str(path)]).stdout)
-    assert data["deadlocks"]["6"]["explanation"].startswith("Transaction 1 (a: UPDATE stock")
+    assert data["deadlocks"]["6"][0]["explanation"].startswith("Transaction 1 (a: UPDATE stock")
 
 
 def test_of_many_the_latest_of_the_most_frequent_kind_is_drafted(tmp_path, report, tables):

@@ -108,7 +108,7 @@ def test_each_file_has_a_line_of_json_with_its_id_also_if_it_cannot_be_played(fi
     bad, crossing, refused = map(json.loads, result.stdout.splitlines())
     assert bad["id"] == "bad"
     assert "Input data was truncated" in bad["error"]
-    assert (crossing["id"], len(crossing["steps"]), crossing["deadlocks"]["6"]["victim"]) == ("crossing", 6, 2)
+    assert (crossing["id"], len(crossing["steps"]), crossing["deadlocks"]["6"][0]["victim"]) == ("crossing", 6, 2)
     assert crossing["final"]["t"]["rows"] == [[1, 10], [2, 20]]
     assert (refused["id"], refused["step"], len(refused["steps"])) == ("refused", 2, 1)
     assert refused["error"].startswith("refused, step 2 (a: CALL p()): the model's SQL has no ")

@@ -51,7 +51,7 @@ def recorded(schedule: Schedule, version: str, outcomes: Sequence[ScheduleOutcom
                 unstable.add(one.n)
     return msgspec.structs.replace(
         schedule,
-        expected=outcomes[0],
+        expected=msgspec.structs.replace(outcomes[0], deadlocks={}),  # they are not compared
         mysql=version,
         concurrent_wakeups=sorted(races),
         unstable_locks_at=sorted(unstable),

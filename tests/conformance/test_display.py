@@ -46,6 +46,42 @@ def test_a_deadlock_is_explained_by_the_names_of_the_sessions():
     assert [*explained(play_in_the_model(CROSSING))] == [DEADLOCK]
 
 
+TWICE = Schedule.of(
+    """
+    a: BEGIN
+    a: SELECT * FROM t WHERE id = 1 FOR SHARE
+    b: BEGIN
+    b: SELECT * FROM t WHERE id = 1 FOR SHARE
+    c: BEGIN
+    c: UPDATE t SET v = 9 WHERE id = 2
+    c: INSERT INTO t VALUES (7, 7), (8, 8), (9, 9)
+    a: SELECT * FROM t WHERE id = 2 FOR UPDATE
+    b: SELECT * FROM t WHERE id = 2 FOR UPDATE
+    c: UPDATE t SET v = 3 WHERE id = 1
+    """,
+    setup=SETUP,
+)
+"""The last step closes two cycles of waits."""
+
+
+def test_each_of_two_deadlocks_at_one_step_is_explained():
+    texts = [*explained(play_in_the_model(TWICE))]
+    assert [text.splitlines()[0] for text in texts] == ["Deadlock at step 10:"] * 2
+    assert sorted(text.splitlines()[1][:31] for text in texts) == [
+        "Transaction 1 (a: SELECT * FROM",
+        "Transaction 1 (b: SELECT * FROM",
+    ]
+
+
+async def test_of_two_deadlocks_at_one_step_the_server_reports_the_latest_and_that_is_said(mysql_url):
+    deadlock, note = explained(await play(TWICE))
+    assert deadlock.startswith("Deadlock at step 10:\nTransaction 1 (")
+    assert note == (
+        "One more statement ended with 1213 at step 10. The server reports only the latest deadlock, and only those of"
+        " locks on rows and tables."
+    )
+
+
 @pytest.mark.slow
 async def test_a_deadlock_on_a_server_is_explained_in_the_same_words(mysql_url):
     assert [*explained(await play(CROSSING))] == [DEADLOCK]

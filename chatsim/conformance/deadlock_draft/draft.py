@@ -130,7 +130,8 @@ class _Drafting:
         if not outcome.deadlocks:
             ending = "In the model, it does not end in a deadlock yet."
             return (1, 0, 0), Draft(schedule, notes, ending, is_same=False)
-        *_, found = outcome.deadlocks.values()
+        every = [each for step in outcome.deadlocks.values() for each in step]
+        found = next((each for each in every if same_waits(each, self._deadlock)), every[-1])
         near = self._likeness(found)
         if same_waits(found, self._deadlock):
             return (3, *near), Draft(schedule, notes, "In the model, it ends in the same cycle of waits.", is_same=True)

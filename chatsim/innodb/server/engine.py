@@ -86,6 +86,7 @@ class Engine:
         examined: how many records have been looked at.
         deadlock: the latest one.
         deadlock_at: when it was detected.
+        on_deadlock: called with each deadlock; None if nobody wants to know of all.
         sessions: the open ones, by number.
         process: the server's process.
         schema: the name of its one schema, once a session has used a name.
@@ -128,6 +129,7 @@ class Engine:
         self.examined = 0
         self.deadlock: Deadlock | None = None
         self.deadlock_at: datetime | None = None
+        self.on_deadlock: Callable[[Deadlock], None] | None = None
         self.sessions: dict[int, ServerSession] = {}
         self.opened = 0
         self.branches: dict[Xid, Any] = {}
@@ -246,3 +248,5 @@ class Engine:
     def _report(self, cycle: Sequence[Transaction], victim: Transaction) -> None:
         self.deadlock = deadlock_report.report(cycle, victim, self.sessions, self.schema)
         self.deadlock_at = self.now()
+        if self.on_deadlock is not None:
+            self.on_deadlock(self.deadlock)

@@ -34,7 +34,7 @@ def recorded(name):
 
 def play(text):
     """The deadlocks of a schedule file in the model."""
-    return list(model_player.play(parse(text, "draft")).deadlocks.values())
+    return [each for found in model_player.play(parse(text, "draft")).deadlocks.values() for each in found]
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,10 @@ SCRIPTS = {
 async def test_a_draft_from_a_servers_report_deadlocks_again(mysql_url, script):
     schedule = Schedule.of(SCRIPTS[script], setup=[TABLES.strip().rstrip(";"), ROWS])
     async with MySQLWorld() as world:
-        (first,) = (await mysql_player.play(world, schedule)).deadlocks.values()
+        ((first,),) = (await mysql_player.play(world, schedule)).deadlocks.values()
         made = draft(Deadlock.read(first.raw), TABLES)
         drafted = parse(made.sql(), "draft")
-        (again,) = (await mysql_player.play(world, drafted)).deadlocks.values()
+        ((again,),) = (await mysql_player.play(world, drafted)).deadlocks.values()
     assert made.is_same
     assert same_waits(again, first)
     assert len(again.participants) == len({step.session for step in schedule.steps})
