@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from chatsim.cli import main
@@ -38,3 +39,12 @@ def test_the_code_runs(tmp_path):
     code = re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("block", "status"), [(0, 1), (1, 0)], ids=["as it was", "mended"])
+def test_what_deadlocks_and_the_proof_that_the_mend_does_not(tmp_path, block, status):
+    path = tmp_path / "open.sql"
+    path.write_text(re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[block])
+    shown = CliRunner().invoke(main, ["explore", str(path), "--must-pass"])
+    assert shown.exit_code == status
+    assert ("holds the gap after the last row of account.by_owner (X)" in shown.stdout) == bool(status)

@@ -20,14 +20,23 @@ _AROUND = re.compile(
 )
 _BEFORE = re.compile(r"^(?:\s*Create Table: |\|[^|\n]*\| (?=CREATE )|\w+\t(?=CREATE ))", re.MULTILINE)
 _AFTER = re.compile(r" *\| *$", re.MULTILINE)
+_NOT_ABOUT_TABLES = re.compile(r"\s*(?:SET|USE|DROP|LOCK|UNLOCK|CREATE\s+(?:DATABASE|SCHEMA))\b", re.IGNORECASE)
+_REFERENCES = re.compile(r"\bFOREIGN\s+KEY\b", re.IGNORECASE)
 _QUALIFIED = r"('(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\")|(?:`{0}`|(?<![\w`.]){0})\s*\.\s*(?=[`\w])"
 
 
 def table_statements(text: str) -> list[str]:
-    """The statements of a file of tables: SQL, or what SHOW CREATE TABLE prints, also as rows or in a box."""
+    """The statements of a file of tables: SQL, a dump, or what SHOW CREATE TABLE prints, also as rows or in a box.
+
+    What a dump says besides about sessions and schemas is left out.
+    """
     text = _AFTER.sub("", _BEFORE.sub("", _AROUND.sub("", text)))
     ended = re.sub(r"(?<![;\s])(\s*)^(?=CREATE\s+TABLE)", r";\1", text, flags=re.MULTILINE | re.IGNORECASE)
-    return list(statements(ended))
+    found = [sql for sql in statements(ended) if not _NOT_ABOUT_TABLES.match(sql)]
+    if not any(_REFERENCES.search(sql) for sql in found):
+        return found
+    # SHOW CREATE TABLE and dumps have the tables in any order, a child before its parent
+    return ["SET foreign_key_checks = 0", *found, "SET foreign_key_checks = 1"]
 
 
 def made(setup: list[str]) -> Mapping[str, Table]:

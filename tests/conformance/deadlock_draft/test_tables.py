@@ -33,6 +33,9 @@ FORMS = {
     "without semicolons": f"{ITEM}\n\n{BILL}\n",
     "vertical": vertical("item", ITEM) + "\n" + vertical("bill", BILL),
     "boxes": box("item", ITEM) + box("bill", BILL),
+    "a dump": "-- MySQL dump 10.13\n/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n"
+    f"/*!50503 SET NAMES utf8mb4 */;\nUSE `shop`;\nDROP TABLE IF EXISTS `item`;\n{ITEM};\n{BILL};\n"
+    "/*!40101 SET character_set_client = @saved_cs_client */;\n",
     "batch": f"Table\tCreate Table\nitem\t{ITEM}\nTable\tCreate Table\nbill\t{BILL}\n",
 }
 
@@ -49,3 +52,11 @@ def test_only_the_schemas_of_the_report_are_taken_away():
     assert without_schemas(sql, {"shop", ""}) == (
         "UPDATE item, other.item SET item.a = 'shop.item', myshop.b = \"shop.c\" WHERE `item`.id = 1"
     )
+
+
+def test_a_child_may_come_before_its_parent():
+    child = BILL.replace("PRIMARY", "`item` int,\n  FOREIGN KEY (`item`) REFERENCES `item` (`id`),\n  PRIMARY")
+    found = table_statements(f"{child};\n{ITEM};")
+    assert found[0] == "SET foreign_key_checks = 0"
+    assert found[-1] == "SET foreign_key_checks = 1"
+    assert [each.parent.name for each in made(found)["bill"].parents] == ["item"]
