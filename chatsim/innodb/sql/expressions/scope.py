@@ -79,9 +79,9 @@ class Scope:
         """Which table's which column a name means. Raises a `DatabaseError`."""
         name, wanted = node.name.lower(), node.table
         found = [
-            (at, table.numbers[name])
+            (at, column)
             for at, (called, table) in enumerate(self.tables)
-            if name in table.numbers and wanted in ("", called)
+            if (column := table.numbers.get(name)) is not None and (not wanted or wanted == called)
         ]
         if not found:
             raise database_error(1054, f"Unknown column '{node.sql('mysql').replace('`', '')}' in 'field list'")

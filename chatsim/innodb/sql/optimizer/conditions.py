@@ -65,6 +65,10 @@ _OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
 }
 
 
+_PLAIN = (exp.Literal, exp.Placeholder)
+"""The most frequent values: there is nothing in them."""
+
+
 @dataclass(frozen=True)
 class _Term:
     """A comparison of a column with values that are known when the table is read."""
@@ -77,7 +81,7 @@ class _Term:
     @cached_property
     def outer(self) -> bool:
         """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
-        return any(each.find(OuterValue) for each in self.nodes)
+        return any(each.find(OuterValue) for each in self.nodes if not isinstance(each, _PLAIN))
 
     @cached_property
     def is_subquery(self) -> bool:
@@ -181,23 +185,26 @@ class Conditions:
         self._known = set(known)
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
-        terms = [term for each in self.conjuncts for term in self._term(each)]
+        terms_of = [list(self._term(each)) for each in self.conjuncts]
+        terms = [term for found in terms_of for term in found]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
-        self._tree = self._all(self.conjuncts)
+        self._tree = _And(
+            [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
+        )
         self._counted = self._tree
         if len(scope.tables) > 1:
             self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
 
     def _all(self, nodes: Iterable[Conjunct]) -> _And:
-        return _And([part for each in nodes for part in self._parts(each)])
+        return _And([part for each in nodes for part in self._parts(each, self._term(each))])
 
-    def _parts(self, node: Conjunct) -> list[_ConditionTree]:
-        """A condition as parts that must all be true."""
+    def _parts(self, node: Conjunct, terms: Iterable[_Term]) -> list[_ConditionTree]:
+        """A condition as parts that must all be true, among them its terms."""
         match node:
             case exp.Paren():
-                return self._parts(node.this)
+                return self._parts(node.this, self._term(node.this))
             case exp.Or():
                 return [_Or([self._all(conjuncts(side)) for side in _sides(node)])]
             case exp.In(this=exp.Tuple()):
@@ -207,7 +214,7 @@ class Conditions:
                 column, low, high = between.this, between.args["low"], between.args["high"]
                 below = [*self._compared(column, "<", [low], also=high)]
                 return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
-        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *self._term(node)]
+        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
     def _not_in(self, node: Conjunct) -> Iterable[_Term]:
         """The term of ``<>`` and NOT IN."""
@@ -276,7 +283,7 @@ class Conditions:
         return column if at == self.at else None
 
     def _is_known(self, node: exp.Expr) -> bool:
-        return all(self._scope.column(each)[0] in self._known for each in node.find_all(exp.Column))
+        return isinstance(node, _PLAIN) or self._scope.tables_of(node) <= self._known
 
     def equalities(self) -> list[Equality]:
         """The columns that have to equal a value, by which a row can be looked up."""
