@@ -24,11 +24,13 @@ __all__ = ["BadTransactionsError", "Transaction", "TransactionFile", "parse"]
 
 _DIRECTIVE = re.compile(r"--\s*(transaction|call|assert|isolation)\b\s*:?\s*(.*\S)?\s*", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>\w+)\s*(?:\((?P<values>.*)\))?")
-_BEGINS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|SET\s+TRANSACTION)\b", re.IGNORECASE)
-_ENDS = re.compile(r"\s*(COMMIT|ROLLBACK)\b(?!\s+TO)", re.IGNORECASE)
+_FOR_THE_NEXT = re.compile(r"\s*SET\s+TRANSACTION\b", re.IGNORECASE)
+_BEGINS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION|XA\s+(START|BEGIN))\b", re.IGNORECASE)
+_ENDS = re.compile(r"\s*(COMMIT|ROLLBACK|XA\s+(COMMIT|ROLLBACK))\b(?!\s+(WORK\s+)?TO\b)", re.IGNORECASE)
 _PLACE = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|(?<![:\w]):(?P<name>[A-Za-z_]\w*)""", re.DOTALL
 )
+_PIECE = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`|[(),]|[^'"`(),]+""")
 
 
 class BadTransactionsError(ValueError):
@@ -56,8 +58,9 @@ class Transaction:
         """
         given = dict(zip(self.parameters, values, strict=True))
         statements = [_filled(each, given) for each in self.statements]
-        if not _BEGINS.match(statements[0]):
-            statements = ["BEGIN", *statements]
+        first = next((at for at, each in enumerate(statements) if not _FOR_THE_NEXT.match(each)), len(statements))
+        if not any(map(_BEGINS.match, statements[first : first + 1])):
+            statements.insert(first, "BEGIN")
         if not _ENDS.match(statements[-1]):
             statements = [*statements, "COMMIT"]
 
@@ -171,13 +174,15 @@ class _Reader:
                 name, names = _named(word, rest)
                 if name in self._bodies:
                     raise BadTransactionsError(f"there are two transactions {name!r}")
-                self._parameters[name] = tuple(each.lstrip(":") for each in names)
+                self._parameters[name] = _parameters(name, names)
                 self._into = self._bodies[name] = []
             case "call":
                 self._calls.append(_named(word, rest))
             case "assert":
                 if not rest:
                     raise BadTransactionsError("'-- assert' says what is asserted: -- assert no seat is sold twice")
+                if rest in self._assertions:
+                    raise BadTransactionsError(f"there are two assertions {rest!r}")
                 self._into = self._assertions[rest] = []
             case _:
                 try:
@@ -214,8 +219,38 @@ def _named(word: str, text: str) -> tuple[str, tuple[str, ...]]:
     found = _NAMED.fullmatch(text.strip())
     if found is None:
         raise BadTransactionsError(f"'-- {word} {text}' is not of the form '-- {word} NAME(a, b)'")
-    values = re.findall(r"\s*((?:'(?:[^'\\]|\\.|'')*'|[^,'])+?)\s*(?:,|$)", found["values"] or "")
-    return found["name"], tuple(values)
+    return found["name"], _values(f"-- {word} {text}", found["values"] or "")
+
+
+def _values(line: str, text: str) -> tuple[str, ...]:
+    """The values of a list, each a text of SQL, perhaps with commas in strings and parentheses."""
+    if not text.strip():
+        return ()
+    values, depth, end = [""], 0, 0
+    for found in _PIECE.finditer(text):
+        if found.start() != end:
+            break
+        end, piece = found.end(), found[0]
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and not depth:
+            values.append("")
+        else:
+            values[-1] += piece
+    if end != len(text):
+        raise BadTransactionsError(f"'{line}' has a string without an end")
+    if not all(map(str.strip, values)):
+        raise BadTransactionsError(f"'{line}' has an empty value")
+    return tuple(map(str.strip, values))
+
+
+def _parameters(name: str, names: Sequence[str]) -> tuple[str, ...]:
+    found = [each.removeprefix(":") for each in names]
+    for at, each in enumerate(found):
+        if not each.isidentifier():
+            raise BadTransactionsError(f"{each!r} is no name of a parameter of transaction {name}")
+        if each in found[:at]:
+            raise BadTransactionsError(f"transaction {name} has two parameters {each!r}")
+    return tuple(found)
 
 
 def _filled(statement: str, values: Mapping[str, str]) -> str:
