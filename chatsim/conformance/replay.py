@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 
 import msgspec
 
@@ -97,12 +95,10 @@ def _literal(value: object) -> str:
     match value:
         case None:
             return "NULL"
-        case bool() | int() | float() | Decimal():
+        case int() | float():
             return str(int(value) if isinstance(value, bool) else value)
         case bytes():
             return f"x'{value.hex()}'"
-        case datetime() | date():
-            return f"'{value}'"
     return "'" + str(value).replace("\\", "\\\\").replace("'", "''") + "'"
 
 

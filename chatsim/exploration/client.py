@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
-from chatsim.db.text import check_arguments
+from chatsim.db.text import check_arguments, placeholders, statements
 from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
 from chatsim.exploration.independence import concerns_nobody
 from chatsim.exploration.state import session_form
@@ -169,8 +169,16 @@ class Client:
         self.status = Status.WAITS
 
     async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
-        """Execute statements when it is the caller's turn. Raises a `DatabaseError`."""
+        """Execute statements, each when it is the caller's turn: others may go between them. Raises `DatabaseError`."""
         check_arguments(sql, args)
+        left, found = list(args), []
+        for each in statements(sql):
+            own = placeholders(each)
+            found += await self._ask_one(each, left[:own])
+            left = left[own:]
+        return found
+
+    async def _ask_one(self, sql: str, args: Sequence[object]) -> list[Rows]:
         self.request = (sql, args)
         self.status = Status.ASKS
         self._turn = asyncio.get_running_loop().create_future()

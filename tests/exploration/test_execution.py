@@ -269,6 +269,22 @@ def test_a_program_without_a_statement_has_ended_at_once():
         assert execution.ended[0].value == 5
 
 
+def test_between_two_statements_of_one_text_others_may_go():
+    async def sends_all_at_once(session):
+        *_, read = await session.script(
+            "SELECT balance INTO @b FROM account WHERE id = ?; UPDATE account SET balance = @b - ? WHERE id = ?;"
+            " SELECT balance FROM account WHERE id = 1",
+            (1, 10, 1),
+        )
+        return read.rows
+
+    what = programs(Caller("one", sends_all_at_once), Caller("two", sends_all_at_once), setup=TABLES)
+    with walking(what, "one", "two", "one", "two", "one", "two") as execution:
+        assert execution.choices == []
+        assert [each.args for each in execution.steps[::2]] == [[1], [10, 1], []]
+        assert [each.value for each in execution.ended] == [[(90,)], [(90,)]]
+
+
 def test_the_wrong_number_of_arguments_is_the_program_s_own_error():
     async def wrong(session):
         await session.execute("SELECT ?", (1, 2))
