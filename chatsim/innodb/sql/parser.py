@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -304,11 +305,21 @@ class _Dialect(MySQL):
         """See `_Parser`."""
 
 
+def _dialect() -> _Dialect:
+    """The dialect of the model. Raises `RuntimeError` if its parser can't be made."""
+    if not inspect.isfunction(MySQLParser.parse):
+        raise RuntimeError(
+            "the model's parser can't extend the compiled sqlglot that the package sqlglotc installs; "
+            "uninstall it: pip uninstall sqlglotc"
+        )
+    return _Dialect()
+
+
 def _parsed(text: str) -> exp.Expr:
     """The tree of one statement."""
     if (made := _BEGINNING.match(text)) is not None:
         return create_trigger(text, _parsed) if made["create"] else signalled(text, _parsed)
-    (statement,) = _Dialect().parse(text)
+    (statement,) = _dialect().parse(text)
     assert statement is not None
     return statement
 

@@ -4,7 +4,7 @@ import pytest
 from sqlglot import exp
 
 from chatsim.db.errors import DatabaseError
-from chatsim.innodb.sql import syntax
+from chatsim.innodb.sql import parser, syntax
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint, parse
 
 
@@ -171,3 +171,15 @@ def test_what_is_no_sql_is_refused_with_the_place(sql, where):
 def test_what_the_parser_does_not_know_is_refused_without_a_warning_of_its_library(caplog):
     parse("LOCK TABLES t WRITE")
     assert not caplog.records
+
+
+# --- the compiled sqlglot
+
+
+def test_a_compiled_sqlglot_is_refused_by_the_name_of_the_package_that_has_to_go(monkeypatch):
+    class Compiled:
+        parse = dict.get  # as a method of the compiled parser, it is no function of Python's
+
+    monkeypatch.setattr(parser, "MySQLParser", Compiled)
+    with pytest.raises(RuntimeError, match=r"compiled sqlglot .* pip uninstall sqlglotc$"):
+        parse("SELECT 1")
