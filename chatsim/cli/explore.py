@@ -13,7 +13,7 @@ import click
 
 from chatsim.cli.common import UNSAFE, one_sentence, quiet_option, server_options, shows_progress
 from chatsim.cli.interruption import INTERRUPTED
-from chatsim.experiments.exploring.creations import PATTERNS, PRESENT
+from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from chatsim.chat.creation import STRATEGIES
 from chatsim.db.session import Isolation
-from chatsim.experiments.exploring.creations import PATTERNS, PRESENT, Pattern, Present
 from chatsim.experiments.exploring.exploring import Exploring
+from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
 
 __all__ = ["Case", "Kept", "Observed", "cases", "explore_all"]
 

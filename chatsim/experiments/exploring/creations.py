@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
 
 from chatsim.chat import schema
 from chatsim.chat.creation import CreationStrategy, attempt
 from chatsim.chat.ports import LocksError, LocksTimeoutError
 from chatsim.db.errors import ConnectionLostError, LockWaitTimeoutError
 from chatsim.db.session import Isolation, Session
+from chatsim.experiments.exploring.patterns import Pattern, Present
 from chatsim.exploration.callers import Caller, Program
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.execution import Execution
 from chatsim.exploration.problem import Problem, Setup
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question, empty
 
-__all__ = ["PATTERNS", "PRESENT", "QUESTIONS", "creations"]
-
-Pattern = Literal["same_pair", "strangers"]
-Present = Literal["nothing", "pair", "neighbours"]
-
-PATTERNS: tuple[Pattern, ...] = ("same_pair", "strangers")
-"""Who asks for whom: all for one pair, each user for the other in turn; or each for a pair of its own."""
-
-PRESENT: tuple[Present, ...] = ("nothing", "pair", "neighbours")
-"""The chats that there are before: none, that of the first pair, or those of the pairs on either side of all."""
+__all__ = ["QUESTIONS", "creations"]
 
 _FIRST = 10
 """The first user: there is room for neighbours on either side."""

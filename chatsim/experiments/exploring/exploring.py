@@ -11,8 +11,9 @@ from chatsim.chat.creation import CreationStrategy, named
 from chatsim.conformance.transactions import BadTransactionsError, Transaction, TransactionFile, parse
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
-from chatsim.experiments.exploring.creations import PATTERNS, PRESENT, QUESTIONS, Pattern, Present, creations
+from chatsim.experiments.exploring.creations import QUESTIONS, creations
 from chatsim.experiments.exploring.explored import Explored
+from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.problem import Problem
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question
