@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -19,6 +20,8 @@ from chatsim.db.text import statements
 from chatsim.innodb.sql.session_parser import SessionParser
 from chatsim.innodb.sql.session_syntax import UnlockTables
 from chatsim.innodb.sql.trigger_parser import create_trigger, signalled
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about other dialects, and would confuse
 
 __all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
 

@@ -168,6 +168,12 @@ def test_what_is_no_sql_is_refused_with_the_place(sql, where):
     assert caught.value.message == f"You have an error in your SQL syntax{where}"
 
 
+def test_what_the_parser_prints_is_printed_without_a_warning_of_its_library(caplog):
+    (node,) = parse("SELECT SUM(a) OVER (ORDER BY a ROWS UNBOUNDED PRECEDING EXCLUDE TIES) FROM t")
+    assert "SUM(a)" in node.sql("mysql")
+    assert not caplog.records
+
+
 def test_what_the_parser_does_not_know_is_refused_without_a_warning_of_its_library(caplog):
     parse("LOCK TABLES t WRITE")
     assert not caplog.records
