@@ -200,11 +200,19 @@ class Select:
 
     @cached_property
     def _distinct_columns(self) -> list[int] | None:
-        """The columns of a SELECT DISTINCT of columns of one table, which the server reads as groups; else None."""
+        """The columns of a SELECT DISTINCT of columns of one table, which the server reads as groups; else None.
+
+        With a key that is unique, no row is the same as another, and DISTINCT is left out.
+        """
         outputs = [each.unalias() for each in self.select_list]
         plain = self.distinct and not self.order and not self.windows and self.joined.count == 1
         columns = [each for each in outputs if isinstance(each, exp.Column)]
-        return [self.scope.column(each)[1] for each in columns] if plain and len(columns) == len(outputs) else None
+        if not plain or len(columns) < len(outputs):
+            return None
+        numbers, table = [self.scope.column(each)[1] for each in columns], self.joined.table(0)
+        unique = (set(each.definition.columns) for each in table.indexes if each.definition.unique)
+        keyed = any(key <= set(numbers) and not any(table.columns[at].nullable for at in key) for key in unique)
+        return None if keyed else numbers
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""

@@ -147,6 +147,8 @@ class AccessRequest:
         if place[: len(self.order)] != [column for column, _ in self.order]:
             return None
         turned = {down != (column in definition.descending) for column, down in self.order}
+        if self.grouped:  # groups may come in either direction
+            return Direction.FORWARD
         if len(turned) > 1:
             return None
         return Direction.BACKWARD if turned.pop() else Direction.FORWARD
