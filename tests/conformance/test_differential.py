@@ -47,7 +47,7 @@ def deaf(schedule):
 
 
 def test_a_disagreement_is_made_small_and_can_be_replayed():
-    report = searched(play, deaf, count=6)
+    report = searched(play, deaf, count=4)
     assert report.differing[:2] == [0, 0]
     assert report.differing[2] >= 1
     assert not report.agrees
@@ -60,7 +60,7 @@ def test_a_disagreement_is_made_small_and_can_be_replayed():
 
 
 def test_the_same_search_finds_the_same():
-    first, second = (searched(play, deaf, count=2, budget=10) for _ in range(2))
+    first, second = (searched(play, deaf, count=2, budget=5) for _ in range(2))
     assert first.disagreements == second.disagreements != []
 
 

@@ -10,9 +10,18 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chatsim.conformance.generation.columns import AUTO_INCREMENT
 from chatsim.conformance.generation.schedules import MOST_STEPS
-from chatsim.conformance.generation.tables import AUTO_INCREMENT
-from chatsim.conformance.schedule import Completed, Play, Schedule, ScheduleOutcome, Step, StepOutcome
+from chatsim.conformance.schedule import (
+    Completed,
+    NotPlayedError,
+    Play,
+    Schedule,
+    ScheduleOutcome,
+    Step,
+    StepOutcome,
+    number_steps,
+)
 from chatsim.worlds.world import WorldError
 
 __all__ = ["ModelFailedError", "playable_part"]
@@ -44,19 +53,7 @@ def playable_part(schedule: Schedule, model: Play) -> tuple[Schedule, ScheduleOu
         WorldError: the model can't play it.
         ModelFailedError: the model failed.
     """
-    kept: list[Step] = []
-    outcome = _try(model, msgspec.structs.replace(schedule, steps=[]))
-    for step in schedule.steps:
-        last = outcome.steps[-1] if outcome.steps else StepOutcome(0, [], {}, [])
-        if step.session in last.blocked:
-            continue
-        longer = [*kept, Step(len(kept) + 1, step.session, step.sql)]
-        tried = _try(model, msgspec.structs.replace(schedule, steps=longer))
-        if _woken(last, tried.steps[-1], step.session) > 1:
-            break
-        kept, outcome = longer, tried
-        if len(kept) == MOST_STEPS:
-            break
+    kept, outcome = _kept_steps(schedule, model)
     numbers = any(AUTO_INCREMENT in sql for sql in schedule.setup)
     settled = _up_to_last_settled(kept, outcome, numbers=numbers)
     if len(settled) < len(kept):
@@ -65,13 +62,57 @@ def playable_part(schedule: Schedule, model: Play) -> tuple[Schedule, ScheduleOu
     return msgspec.structs.replace(schedule, steps=kept, sessions=used or schedule.sessions[:1]), outcome
 
 
-def _try(model: Play, schedule: Schedule) -> ScheduleOutcome:
+def _kept_steps(schedule: Schedule, model: Play) -> tuple[list[Step], ScheduleOutcome]:
+    """The steps whose sessions don't wait, before the first step that wakes two sessions, and their outcome."""
+    kept: list[Step] = []
+    rest = list(schedule.steps)
+    while True:
+        tried = number_steps((each.session, each.sql) for each in [*kept, *rest][:MOST_STEPS])
+        outcome, refusal = _try(model, msgspec.structs.replace(schedule, steps=tried))
+        good = _before_two_wake(tried, outcome.steps)
+        if good < len(outcome.steps):
+            return tried[:good], model(msgspec.structs.replace(schedule, steps=tried[:good]))
+        if refusal is None:
+            return tried, outcome
+        if not (good and tried[good].session in outcome.steps[-1].blocked):
+            raise refusal
+        rest = [*kept, *rest][good + 1 :]  # without the step that goes to a session that waits
+        kept = tried[:good]
+
+
+def _try(model: Play, schedule: Schedule) -> tuple[ScheduleOutcome, NotPlayedError | None]:
+    """The outcome of a schedule, or of its steps before the one that can't be played, and why it can't be."""
     try:
-        return model(schedule)
+        return model(schedule), None
+    except NotPlayedError as error:
+        if error.step is None:
+            raise
+        return ScheduleOutcome(error.before, {}), error
     except WorldError:
         raise
     except Exception as error:
-        raise ModelFailedError(schedule) from error
+        raise ModelFailedError(_up_to_failure(model, schedule)) from error
+
+
+def _up_to_failure(model: Play, schedule: Schedule) -> Schedule:
+    """The schedule up to the step in which the model fails."""
+    for count in range(len(schedule.steps)):
+        shorter = msgspec.structs.replace(schedule, steps=schedule.steps[:count])
+        try:
+            model(shorter)
+        except Exception:  # noqa: BLE001 - whatever it is, the model has failed
+            return shorter
+    return schedule
+
+
+def _before_two_wake(steps: Sequence[Step], outcomes: Sequence[StepOutcome]) -> int:
+    """How many steps there are before the first one that wakes two sessions."""
+    last = StepOutcome(0, [], {}, [])
+    for number, (step, after) in enumerate(zip(steps, outcomes, strict=False)):
+        if _woken(last, after, step.session) > 1:
+            return number
+        last = after
+    return len(outcomes)
 
 
 def _woken(before: StepOutcome, after: StepOutcome, session: str) -> int:

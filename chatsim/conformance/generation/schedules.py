@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from hypothesis import strategies as st
 
+from chatsim.conformance.generation.columns import Draw, one_in
+from chatsim.conformance.generation.shapes import draw_tables
 from chatsim.conformance.generation.statements import STATEMENTS
-from chatsim.conformance.generation.tables import Draw, DrawnTable, draw_tables, filling, one_in
+from chatsim.conformance.generation.tables import DrawnTable, draw_trigger, filling
 from chatsim.conformance.schedule import Schedule, number_steps
 
 __all__ = ["MOST_STEPS", "schedules"]
@@ -33,6 +36,10 @@ def schedules(draw: Draw[Any], sessions: tuple[int, int] = (2, 4), *, foreign_ke
     isolation: str = draw(st.sampled_from(_ISOLATIONS))
     purge: Literal["eager", "held"] = draw(st.sampled_from(("eager", "eager", "eager", "held")))
     setup = [each.create for each in tables] + [sql for each in tables for sql in filling(draw, each)]
+    if len(tables) > 1 and one_in(draw, 8):
+        event, trigger = draw_trigger(draw, *tables)
+        tables[0] = replace(tables[0], fires=(event,))
+        setup.append(trigger)
     step = _step(names, tables)
     steps = draw(st.lists(step, min_size=1, max_size=MOST_STEPS)) + draw(st.lists(step, max_size=MOST_STEPS))
     autocommit = draw(st.sets(st.sampled_from(names), max_size=1)) if one_in(draw, 4) else set()

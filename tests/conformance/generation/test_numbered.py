@@ -33,10 +33,31 @@ def test_all_that_can_lock_is_drawn():
         *("FOR UPDATE", "FOR SHARE", "NOWAIT", "SKIP LOCKED", "FORCE INDEX", "DESC LIMIT"),
         *("BETWEEN", " IN (", "IS NULL", "<=", ">="),
         *("INSERT INTO", "INSERT IGNORE", "ON DUPLICATE KEY UPDATE", "REPLACE INTO", "UPDATE", "DELETE FROM"),
+        *(" IN (SELECT", "NOT IN (SELECT", "EXISTS (SELECT", "NOT EXISTS (SELECT", "= (SELECT M", "FOR UPDATE OF"),
+        *(" JOIN ", "LEFT JOIN", "STRAIGHT_JOIN", "WITH d AS", ") AS d", "GROUP BY", "HAVING", "DISTINCT", "OVER ("),
+        *(
+            "UNION",
+            "EXCEPT",
+            "INTERSECT",
+            "UPDATE IGNORE",
+            "DELETE x",
+            "DELETE FROM x",
+            "INSERT INTO t (id, k, v) SELECT",
+        ),
     ):
         assert words in text
 
 
-def test_a_child_table_comes_only_when_asked_for():
-    assert not any("FOREIGN KEY" in each for schedule in drawn() for each in schedule.setup)
+def test_all_kinds_of_tables_are_drawn():
+    text = "\n".join(each for schedule in drawn() + drawn(seed=2) for each in schedule.setup)
+    for words in (
+        *("ENUM", "DECIMAL", "DATE NOT NULL", "DATETIME(3)", "CHAR(4)", "utf8mb4_bin", "JSON", "VARCHAR(2000)"),
+        *("AUTO_INCREMENT", "STORED", "AS (v % 3)", "((k + v))", "(n(1))", "k DESC", "UNIQUE KEY", "CAST(j"),
+        *("BY HASH", "BY RANGE", "FOREIGN KEY", "CREATE TRIGGER", "BEFORE", "AFTER", "REPEAT("),
+    ):
+        assert words in text
+
+
+def test_a_child_table_comes_sometimes_and_always_when_asked_for():
+    assert 0 < sum("FOREIGN KEY" in "".join(schedule.setup) for schedule in drawn()) < MANY / 3
     assert all("FOREIGN KEY" in schedule.setup[1] for schedule in drawn(foreign_keys=True))

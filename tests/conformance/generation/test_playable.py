@@ -6,8 +6,15 @@ import pytest
 from chatsim.conformance.generation.numbered import NumberedSchedules
 from chatsim.conformance.generation.playable import playable_part
 from chatsim.conformance.model_player import play
-from chatsim.conformance.schedule import Blocked, Completed, Schedule, ScheduleOutcome, StepOutcome, number_steps
-from chatsim.worlds.world import WorldError
+from chatsim.conformance.schedule import (
+    Blocked,
+    Completed,
+    NotPlayedError,
+    Schedule,
+    ScheduleOutcome,
+    StepOutcome,
+    number_steps,
+)
 
 MANY = 60
 
@@ -23,7 +30,7 @@ def world(effects):
         steps, blocked = [], {}
         for step in schedule.steps:
             if step.session in blocked:
-                raise WorldError(f"{step.session} waits")
+                raise NotPlayedError(schedule.id, f"{step.session} waits", step, steps)
             ends, waits = effects.get(step.sql, ([step.session], {}))
             blocked = {name: each for name, each in blocked.items() if name not in ends}
             blocked |= {name: Blocked(step.n, "lock", by) for name, by in waits.items()}
