@@ -1,6 +1,8 @@
 """Drawn schedules: the same for the same seed and number, and together they have all that can take locks."""
 
 from chatsim.conformance.generation.numbered import NumberedSchedules
+from chatsim.conformance.generation.shapes import RARE_SHAPES
+from chatsim.conformance.generation.tables import DrawnTable
 
 MANY = 60
 
@@ -50,6 +52,7 @@ def test_all_that_can_lock_is_drawn():
 
 def test_all_kinds_of_tables_are_drawn():
     text = "\n".join(each for schedule in drawn() + drawn(seed=2) for each in schedule.setup)
+    text += "\n".join(DrawnTable("t", each).create for each in RARE_SHAPES)
     for words in (
         *("ENUM", "DECIMAL", "DATE NOT NULL", "DATETIME(3)", "CHAR(4)", "utf8mb4_bin", "JSON", "VARCHAR(2000)"),
         *("AUTO_INCREMENT", "STORED", "AS (v % 3)", "((k + v))", "(n(1))", "k DESC", "UNIQUE KEY", "CAST(j"),
