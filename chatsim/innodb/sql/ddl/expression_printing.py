@@ -8,27 +8,11 @@ from functools import singledispatch
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.sql.expressions.printing import printed
+from chatsim.innodb.sql.expressions.printing import OPERATORS, printed
 
 __all__ = ["printed_expression"]
 
-_OPERATORS: dict[type[exp.Expr], str] = {
-    exp.And: "and",
-    exp.Or: "or",
-    exp.Like: "like",
-    exp.Add: "+",
-    exp.Sub: "-",
-    exp.Mul: "*",
-    exp.Div: "/",
-    exp.IntDiv: "DIV",
-    exp.Mod: "%",
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.GT: ">",
-    exp.GTE: ">=",
-}
+_WORDS: dict[type[exp.Expr], str] = {exp.And: "and", exp.Or: "or", exp.Like: "like"}
 _OTHER_NAMES = {"current_date": "curdate", "current_time": "curtime", "ceil": "ceiling", "power": "pow"}
 
 
@@ -72,7 +56,7 @@ def _negative(node: exp.Neg) -> str:
 
 @_of
 def _infix(node: exp.Binary) -> str:
-    symbol = _OPERATORS.get(type(node))
+    symbol = OPERATORS.get(type(node)) or _WORDS.get(type(node))
     if symbol is None:
         raise unsupported(node, "in SHOW CREATE TABLE")
     return f"({printed_expression(node.left)} {symbol} {printed_expression(node.right)})"

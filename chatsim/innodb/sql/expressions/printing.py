@@ -7,9 +7,9 @@ from functools import singledispatch
 
 from sqlglot import exp
 
-__all__ = ["printed"]
+__all__ = ["OPERATORS", "printed"]
 
-_OPERATORS: dict[type[exp.Expr], str] = {
+OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
     exp.Mul: "*",
@@ -23,6 +23,7 @@ _OPERATORS: dict[type[exp.Expr], str] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
+"""The operators between two operands."""
 
 
 @singledispatch
@@ -43,7 +44,7 @@ def _negative(node: exp.Neg) -> str:
 
 @printed.register
 def _binary(node: exp.Binary) -> str:
-    return f"({printed(node.left)} {_OPERATORS.get(type(node), node.key)} {printed(node.right)})"
+    return f"({printed(node.left)} {OPERATORS.get(type(node), node.key)} {printed(node.right)})"
 
 
 @printed.register
