@@ -11,7 +11,7 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import run
 
-MANY = 100
+MANY = 200
 NOW = 1_700_000_000.0
 NEEDED = {("Update", "expressions"), ("Select", "expressions"), ("Insert", "this"), ("Insert", "expression")}
 """Parts without which there is no statement."""
