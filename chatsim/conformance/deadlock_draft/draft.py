@@ -16,11 +16,12 @@ from chatsim.conformance import model_player
 from chatsim.conformance.deadlock_draft.rows import Key, insert, key_of, known_rows
 from chatsim.conformance.deadlock_draft.stand_ins import Held, stand_ins
 from chatsim.conformance.deadlock_draft.tables import made, table_statements, without_schemas
-from chatsim.conformance.schedule import NotPlayedError, Schedule, number_steps
+from chatsim.conformance.schedule import BadScheduleError, NotPlayedError, Schedule, number_steps
 from chatsim.db.deadlock import SUPREMUM, Deadlock, LockKind, Participant
 from chatsim.db.deadlock_kinds import same_waits
 from chatsim.db.deadlock_report.reader import ReportedTransaction, transactions
 from chatsim.db.deadlock_report.records import Field, RecordDump, ReportedLock
+from chatsim.db.text import statements
 from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Draft", "draft"]
@@ -73,7 +74,7 @@ def draft(deadlock: Deadlock, tables: str) -> Draft:
         tables: the statements that make its tables, or what SHOW CREATE TABLE prints.
 
     Raises:
-        BadScheduleError: the model can't make the tables.
+        BadScheduleError: the model can't make the tables, or the deadlock was not read from a report.
     """
     setup = table_statements(tables)
     schemas = {lock.schema for one in deadlock.participants for lock in (*(one.holds or ()), one.waits) if lock}
@@ -97,6 +98,8 @@ class _Drafting:
         self._tables = tables
         reported = transactions(deadlock.raw)
         self._reported = [reported[number] for number in sorted(reported)]
+        if len(self._reported) != len(deadlock.participants):
+            raise BadScheduleError("the deadlock does not have the text of a report that can be read")
         self._addresses = _addresses(self._reported)
         numbered = dict(enumerate(self._reported, 1))
         self._rows = {name: known_rows(table, numbered, self._addresses) for name, table in tables.items()}
@@ -181,7 +184,7 @@ class _Drafting:
         for one, sql in zip(self._deadlock.participants, chosen, strict=True):
             session = self._sessions[one.number]
             if not one.statement:
-                yield session, "the report does not have the statement that waits."
+                yield session, "the report does not have the whole statement that waits."
             if one.holds == ():
                 continue
             what = "the next statement stands in for what this transaction did before it waited."
@@ -235,11 +238,18 @@ class _Drafting:
 
 
 def _without_schemas(deadlock: Deadlock, schemas: set[str]) -> Deadlock:
-    """The deadlock with statements that do not name the schemas."""
+    """The deadlock with statements that do not name the schemas, and without those that are cut off within quotes."""
+    named = [without_schemas(one.statement.rstrip("; \n"), schemas) for one in deadlock.participants]
     ones = [
-        replace(one, statement=without_schemas(one.statement.rstrip("; \n"), schemas)) for one in deadlock.participants
+        replace(one, statement=sql if _is_whole(sql) else "")
+        for one, sql in zip(deadlock.participants, named, strict=True)
     ]
     return replace(deadlock, participants=tuple(ones))
+
+
+def _is_whole(sql: str) -> bool:
+    """Whether another statement can follow: no quote and no comment is open at its end."""
+    return len(statements(f"{sql}\n;\nSELECT 1")) == 2
 
 
 def _size(one: Participant) -> tuple[int | None, int | None]:

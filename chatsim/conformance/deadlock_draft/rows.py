@@ -97,9 +97,9 @@ def literal(kind: ColumnType, found: Field) -> str | None:
     if found is None:
         return "NULL"
     length, stored = found
-    if length > len(stored):
+    if length != len(stored):
         return None
-    if isinstance(kind, Integer):
+    if isinstance(kind, Integer) and stored:
         return str(int.from_bytes(stored) - (1 << (8 * length - 1) if kind.low < 0 else 0))
     if isinstance(kind, Text):
         return _text(kind, stored)
@@ -150,7 +150,7 @@ def _note_change(row: KnownRow, fields: Sequence[Field], owners: Mapping[int, in
     """Note which transaction of the deadlock has changed the row, by the transaction id that it is stored with."""
     at = clustered_key(fields)
     trx, pointer = (fields[at], fields[at + 1]) if at is not None else (None, None)
-    if trx is None or pointer is None:
+    if trx is None or pointer is None or not pointer[1]:
         return
     row.changed_by = owners.get(int.from_bytes(trx[1]))
     row.inserted = row.changed_by is not None and bool(pointer[1][0] & _INSERTED)

@@ -66,7 +66,7 @@ def inserted_key(statement: str, table: Table, definition: IndexDefinition) -> K
     """The columns of an index in the first row that a statement inserts; None if it inserts no literals."""
     try:
         tree = sqlglot.parse_one(statement, read="mysql")
-    except sqlglot.ParseError:
+    except sqlglot.errors.SqlglotError:
         return None
     if not isinstance(tree, exp.Insert) or not isinstance(tree.expression, exp.Values):
         return None

@@ -106,9 +106,13 @@ def find_deadlocks(text: str, columns: KeyColumns | None = None) -> list[Deadloc
 
 
 def transactions(raw: str) -> dict[int, ReportedTransaction]:
-    """What a single report says of its transactions, by number; for those who need the records' bytes."""
-    reports = _reports(plain(raw))
-    return reports[-1].transactions if reports else {}
+    """What the text of a deadlock says of its transactions, by number; for those who need the records' bytes.
+
+    Args:
+        raw: `Deadlock.raw` of a deadlock that was read.
+    """
+    reports = _reports(raw)
+    return reports[0].transactions if reports else {}
 
 
 def _identity(deadlock: Deadlock, place: int) -> object:
@@ -120,7 +124,7 @@ def _identity(deadlock: Deadlock, place: int) -> object:
 def _reports(text: str) -> list[_Report]:
     """The reports of a plain text, one after the other. One whose beginning is cut off counts."""
     pattern = _HEADING_LINE
-    if not any(each["what"].upper().startswith(("TRANSACTION", "WAITING")) for each in pattern.finditer(text)):
+    if 2 * len(pattern.findall(text)) < len(_HEADING_ANYWHERE.findall(text)):
         pattern = _HEADING_ANYWHERE  # the line breaks are lost
     reports: list[_Report] = []
     current: _Report | None = None

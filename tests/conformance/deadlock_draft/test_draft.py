@@ -1,9 +1,10 @@
 """From a report and its tables to a schedule that ends in the same deadlock."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from deadlock_texts import SERVERS, mysql_8_0
+from deadlock_texts import PASTED, SERVERS, mysql_8_0
 
 from chatsim.conformance import model_player
 from chatsim.conformance.deadlock_draft.draft import draft
@@ -128,12 +129,14 @@ def test_what_is_missing_is_completed_by_the_reader():
     assert [each.waits.record for each in played.participants] == ["(2)", "(1)"]
 
 
-def test_a_statement_that_is_cut_off_is_to_be_completed():
+@pytest.mark.parametrize("left", ["", "UPDATE stock SET note = 'it", "UPDATE stock /* why", "UPDATE `sto"])
+def test_a_statement_that_is_cut_off_is_to_be_completed(left):
+    """The server cuts it too, after 3,000 characters."""
     text = mysql_8_0()
-    deadlock = Deadlock.read(text.replace("UPDATE stock SET amount = 0\n   WHERE id = 1", ""))
+    deadlock = Deadlock.read(text.replace("UPDATE stock SET amount = 0\n   WHERE id = 1", left))
     made = draft(deadlock, STOCK)
     assert not made.is_same
-    assert "-- To complete: the report does not have the statement that waits." in made.sql()
+    assert "-- To complete: the report does not have the whole statement that waits." in made.sql()
     assert play(made.sql()) == []
 
 
@@ -156,3 +159,23 @@ def test_tables_that_are_not_the_reports_leave_everything_to_complete():
     made = draft(Deadlock.read(mysql_8_0()), ACCOUNT)
     assert not made.is_same
     assert "UPDATE stock SET amount = amount - 1 WHERE id = 2;" in made.sql()
+
+
+def test_a_deadlock_that_was_not_read_from_a_report_is_refused():
+    deadlock = replace(Deadlock.read(mysql_8_0()), raw="")
+    with pytest.raises(BadScheduleError, match="does not have the text of a report"):
+        draft(deadlock, STOCK)
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+def test_however_the_report_was_pasted_the_draft_is_the_same(pasted):
+    made = draft(Deadlock.read(PASTED[pasted](mysql_8_0())), STOCK)
+    assert made.is_same
+    assert " ".join(made.sql().split()) == " ".join(draft(Deadlock.read(mysql_8_0()), STOCK).sql().split())
+
+
+@pytest.mark.parametrize("damage", ["len 0; hex ; asc ;;", "len 4; hex 8000; asc     ;;", "len 4; hex ; asc ;;"])
+def test_fields_that_are_damaged_are_not_known(damage):
+    text = mysql_8_0().replace("len 7; hex 0200000174011f; asc     t  ;;", damage)
+    text = text.replace("len 4; hex 80000009; asc     ;;", damage)
+    assert draft(Deadlock.read(text), STOCK).sql()
