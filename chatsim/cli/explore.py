@@ -15,7 +15,7 @@ from chatsim.cli.common import UNSAFE, one_sentence, quiet_option, server_option
 from chatsim.cli.interruption import INTERRUPTED
 from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.world import BadParameterError
+from chatsim.worlds.world import BadParameterError, WorldError
 
 if TYPE_CHECKING:
     from chatsim.conformance.schedule import Schedule
@@ -101,7 +101,10 @@ def explore(
         if servers != Servers() and not replay:
             raise BadParameterError("which server to use is said for --replay; the exploration is in the model")
         asked = tuple(each.strip() for each in ask.split(",")) if ask is not None else ()
-        found = _explored(what, options | {"ask": asked}, shown=shows_progress(quiet=quiet))
+        try:
+            found = _explored(what, options | {"ask": asked}, shown=shows_progress(quiet=quiet))
+        except NotImplementedError as error:
+            raise WorldError(str(error)) from error
         for each in found:
             click.echo(json.dumps(each.as_json())) if as_json else _print(each)
         schedules = [
@@ -173,12 +176,16 @@ def _print(each: Explored) -> None:
 
 
 def _write(schedules: Sequence[Schedule], folder: Path) -> None:
+    """Write schedules, each with the outcome that it has in the model."""
     import msgspec
+
+    from chatsim.conformance import model_player
 
     folder.mkdir(parents=True, exist_ok=True)
     for each in schedules:
         path = folder / f"{each.id}.json"
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(each), indent=2))
+        predicted = msgspec.structs.replace(each, expected=model_player.play(each))
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(predicted), indent=2))
         click.echo(f"wrote {path}", err=True)
 
 

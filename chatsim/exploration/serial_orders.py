@@ -21,7 +21,10 @@ from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.questions import Question
 from chatsim.innodb.storage.tables import Table
 
-__all__ = ["MOST_CALLERS", "serializable"]
+__all__ = ["MOST_CALLERS", "SERIALIZABLE", "serializable"]
+
+SERIALIZABLE = "serializable"
+"""The name of the question."""
 
 MOST_CALLERS = 6
 """Of so many callers all orders are carried out: 1,957."""
@@ -76,7 +79,7 @@ def serializable(problem: Problem) -> Question:
     if len(problem.callers) > MOST_CALLERS:
         raise ValueError(f"of {len(problem.callers)} callers not all orders can be carried out; of {MOST_CALLERS}, yes")
     orders = _SerialOrders(problem)
-    return Question("serializable", "the outcome is that of some serial order", at_end=orders.explain_nothing)
+    return Question(SERIALIZABLE, "the outcome is that of some serial order", at_end=orders.explain_nothing)
 
 
 class _SerialOrders:

@@ -10,8 +10,8 @@ from chatsim.conformance.replay import NotReplayableError, replays, schedule_of
 from chatsim.conformance.schedule import KILL
 from chatsim.conformance.transactions import parse
 from chatsim.db.errors import DatabaseError
-from chatsim.experiments.exploring.creations import PATTERNS, PRESENT
 from chatsim.experiments.exploring.exploring import Exploring
+from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
 from chatsim.exploration.callers import Caller
 from chatsim.exploration.verdict import Interleaving
 from chatsim.worlds.mysql.settings import Servers

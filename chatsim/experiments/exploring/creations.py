@@ -16,6 +16,7 @@ from chatsim.exploration.choices import Switches
 from chatsim.exploration.execution import Execution
 from chatsim.exploration.problem import Problem, Setup
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question, empty
+from chatsim.worlds.world import BadParameterError
 
 __all__ = ["QUESTIONS", "creations"]
 
@@ -72,6 +73,8 @@ def _pair(pattern: Pattern, number: int) -> tuple[int, int]:
 
 def _script(tables: str) -> list[str]:
     """The tables that creations use, and those they refer to."""
+    if tables not in schema.names():
+        raise BadParameterError(f"tables is {tables!r}; it can be: {', '.join(schema.names())}")
     return [sql for sql in schema.statements(tables) if _table(sql) in _TABLES]
 
 

@@ -19,7 +19,7 @@ from chatsim.exploration.problem import Problem
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question
 from chatsim.exploration.search import Progress
 from chatsim.exploration.search import explore as search
-from chatsim.exploration.serial_orders import serializable
+from chatsim.exploration.serial_orders import SERIALIZABLE, serializable
 from chatsim.exploration.verdict import Bound
 from chatsim.worlds.world import BadParameterError
 
@@ -75,6 +75,8 @@ class Exploring:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise BadParameterError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if not self.seconds >= 0:
+            raise BadParameterError(f"seconds is {self.seconds}; it must be at least 0")
         if self.copies is not None and self.copies < 1:
             raise BadParameterError(f"copies is {self.copies}; it must be at least 1")
         for name, value, choices in (("pattern", self.pattern, PATTERNS), ("present", self.present, PRESENT)):
@@ -107,13 +109,13 @@ class Exploring:
             isolation=self.level,
             switches=self.switches,
         )
-        questions = self._asked((*QUESTIONS, _serializable(problem)))
+        questions = self._asked(problem, QUESTIONS)
         return self._explored(strategy.name, problem, questions, progress)
 
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
         problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
-        questions = self._asked((ENDS, NO_DEADLOCK, ANSWERED, _serializable(problem), *file.questions()))
+        questions = self._asked(problem, (ENDS, NO_DEADLOCK, ANSWERED), file.questions())
         return self._explored(name, problem, questions, progress)
 
     def _explored(
@@ -134,18 +136,22 @@ class Exploring:
                 return Explored.of(name, outside, questions)
         return Explored.of(name, explored(problem), questions, outside)
 
-    def _asked(self, questions: Sequence[Question]) -> list[Question]:
-        known = [each.name for each in questions]
+    def _asked(
+        self, problem: Problem, questions: Sequence[Question], assertions: Sequence[Question] = ()
+    ) -> list[Question]:
+        known = [*(each.name for each in questions), SERIALIZABLE, *(each.name for each in assertions)]
         if unknown := [each for each in self.ask if each not in known]:
             raise BadParameterError(f"ask names {unknown[0]!r}; there are: {', '.join(known)}")
-        return [each for each in questions if not self.ask or each.name in self.ask]
+        every = [*questions, *self._serializable(problem), *assertions]
+        return [each for each in every if not self.ask or each.name in self.ask]
 
-
-def _serializable(problem: Problem) -> Question:
-    try:
-        return serializable(problem)
-    except ValueError as error:
-        raise BadParameterError(str(error)) from None
+    def _serializable(self, problem: Problem) -> list[Question]:
+        if self.ask and SERIALIZABLE not in self.ask:
+            return []  # all serial orders would be carried out for nothing
+        try:
+            return [serializable(problem)]
+        except ValueError as error:
+            raise BadParameterError(f"{error}; ask for something else than {SERIALIZABLE!r}") from None
 
 
 def explore(

@@ -64,7 +64,7 @@ def test_each_case_has_its_counts_and_its_shortest_counterexamples(run):
     found = rows(run())
     assert "| `one_round_trip` | proved |" in found
     assert "| `upsert` | orphans, serializable |" in found
-    assert "| `one_round_trip` | **READ COMMITTED** | nothing, neighbours | 2 | 4 | 2 ok: 1 | proved |" in found
+    assert "| `one_round_trip` | **READ COMMITTED** | nothing, neighbours | 50 | 22 | 2 ok: 2 | proved |" in found
     assert (
         "| `upsert` | REPEATABLE READ | nothing, neighbours | 50 | 20 | 2 ok: 2 | orphans in 8, serializable in 8 |"
         in found
