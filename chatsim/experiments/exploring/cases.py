@@ -13,13 +13,17 @@ from chatsim.db.session import Isolation
 from chatsim.experiments.exploring.exploring import Exploring
 from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
 
-__all__ = ["Case", "Kept", "Observed", "cases", "explore_all"]
+__all__ = ["FEW", "Case", "Kept", "Observed", "cases", "explore_all"]
 
 _OWN_LEVEL = {"serializable": Isolation.SERIALIZABLE}
 """Strategies that are what they are by their isolation level."""
 _TABLES = {"unordered": "source"}
 """The tables of strategies that others refuse: a CHECK of the hardened ones wants the smaller id first."""
 _LEVELS = (Isolation.READ_COMMITTED, Isolation.REPEATABLE_READ)
+
+
+FEW = 3
+"""With more callers, orders are left out that differ only in when statements run that concern nobody else."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +113,11 @@ class Kept:
 def cases(callers: Sequence[int], strategies: Sequence[str] = tuple(STRATEGIES)) -> Iterator[Case]:
     """What is explored, the small ones first.
 
-    Up to three callers: each strategy at both isolation levels, with each set of chats before. Two callers also ask for
+    Few callers: each strategy at both isolation levels, with each set of chats before. Two callers also ask for
     different pairs. More callers: at REPEATABLE READ, with nothing before.
     """
     for count in sorted(callers):
-        few = count <= 3
+        few = count <= FEW
         for pattern in PATTERNS if count == 2 else PATTERNS[:1]:
             for name in strategies:
                 levels = [_OWN_LEVEL[name]] if name in _OWN_LEVEL else _LEVELS if few else _LEVELS[1:]
@@ -123,7 +127,13 @@ def cases(callers: Sequence[int], strategies: Sequence[str] = tuple(STRATEGIES))
 
 
 def explore_all(
-    wanted: Sequence[Case], kept: Kept, *, seconds: float, date: str, tell: Callable[[int, Case], None]
+    wanted: Sequence[Case],
+    kept: Kept,
+    *,
+    seconds: float,
+    workers: int,
+    date: str,
+    tell: Callable[[int, Case], None],
 ) -> None:
     """Explore each case that has not been explored.
 
@@ -131,6 +141,7 @@ def explore_all(
         wanted: which.
         kept: what was found before; what is found is added.
         seconds: the longest time for each.
+        workers: how many processes carry interleavings out.
         date: today.
         tell: is called with the number of a case and the case, before it is explored.
 
@@ -148,6 +159,8 @@ def explore_all(
             tables=case.tables,
             isolation=case.isolation,
             seconds=seconds,
+            prune=case.callers > FEW,
+            workers=workers,
         )
         explored = how.strategy(STRATEGIES[case.strategy])
         if explored.found.interrupted:

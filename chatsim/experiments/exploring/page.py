@@ -36,7 +36,9 @@ interleaving violates any of these. Otherwise there is the number of steps of th
 shorter ones.
 
 *States* are told apart by everything that decides about what happens next; callers that ask for the same pair may stand
-for each other. *Interleavings* are counted, not carried out. *Outcomes* are the ends that differ. *Rows before*: no
+for each other. *Interleavings* are counted, not carried out, if all states were seen; with four callers they are not
+counted, for orders that differ only in when statements run that concern nobody else are left out (`--prune`), which
+changes no verdict. *Outcomes* are the ends that differ. *Rows before*: no
 chat, the chat of the pair that is asked for, or those of the pairs on either side of it. `unordered` has the source's
 tables, for the hardened ones refuse a larger id before a smaller one; all others have the hardened tables. `redis_lock`
 has its lock from the server, which gives it to waiters in their order.
@@ -98,11 +100,11 @@ def _sections(observed: Sequence[Observed]) -> Iterator[str]:
 
 def _cells(each: Observed) -> tuple[str, ...]:
     case, found = each.case, each.found
-    ways = "more than were seen" if not found["whole"] else "without end" if found["circles"] else ""
+    ways = f"{found['interleavings']:,}" if found["interleavings"] is not None else "not counted"
     return (
         f"`{case.strategy}`",
         f"**{case.isolation}**" if _is_own(case) else case.isolation,
-        ways or f"{found['interleavings']:,}",
+        ways,
         f"{found['states']:,}" + ("" if found["whole"] else " seen"),
         "; ".join(f"{_outcome(name)}: {count:,}" for name, count in found["outcomes"].items()),
         _steps(found),
@@ -151,6 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/strategies.md"), help="the page")
     parser.add_argument("--kept", type=Path, default=Path("results/strategies.jsonl"), help="what was found so far")
     parser.add_argument("--seconds", type=float, default=60.0, help="the longest time for each case")
+    parser.add_argument("--workers", type=int, default=1, help="how many processes carry interleavings out")
     parser.add_argument("--callers", default="2,3,4", help="how many, separated by commas")
     parser.add_argument("--strategies", default=",".join(STRATEGIES), help="their names, separated by commas")
     options = parser.parse_args(arguments)
@@ -168,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     today = datetime.now(UTC).date().isoformat()
     try:
-        explore_all(wanted, kept, seconds=options.seconds, date=today, tell=tell)
+        explore_all(wanted, kept, seconds=options.seconds, workers=options.workers, date=today, tell=tell)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
