@@ -12,6 +12,7 @@ __all__ = ["Graph"]
 @dataclass(slots=True)
 class _State:
     following: list[bytes] = field(default_factory=list)  # one for each choice
+    passed: list[bytes] = field(default_factory=list)  # where others have gone from it who came later
     faults: frozenset[str] = frozenset()
     faulty_steps: dict[bytes, frozenset[str]] = field(default_factory=dict)  # by the state that they lead to
 
@@ -32,10 +33,10 @@ class Graph:
         """Add a state. The first one is the beginning."""
         self.states[digest] = _State()
 
-    def connect(self, one: bytes, other: bytes, faults: Iterable[str]) -> None:
-        """Add a step, with what is wrong in it."""
+    def connect(self, one: bytes, other: bytes, faults: Iterable[str], *, counts: bool = True) -> None:
+        """Add a step, with what is wrong in it. One that does not count is, or will be, also added by somebody else."""
         state = self.states[one]
-        state.following.append(other)
+        (state.following if counts else state.passed).append(other)
         if found := frozenset(faults):
             state.faulty_steps[other] = state.faulty_steps.get(other, frozenset()) | found
 
@@ -60,7 +61,7 @@ class Graph:
         """The fewest steps from each state to something that is wrong; of states from which there are some."""
         before: dict[bytes, list[bytes]] = defaultdict(list)
         for digest, state in self.states.items():
-            for other in state.following:
+            for other in (*state.following, *state.passed):
                 before[other].append(digest)
         found = dict.fromkeys((digest for digest, state in self.states.items() if name in state.faults), 0)
         with_step = [

@@ -134,8 +134,9 @@ class _Search:
         new: list[bytes] = []
         counts = bool(path)  # whether the step before was taken for the first time; the beginning has none
         for met in walk:
+            if path:
+                graph.connect(parent, met.digest, met.faults, counts=counts)
             if counts:
-                graph.connect(parent, met.digest, met.faults)
                 found.deadlocks.update(met.deadlocks)
                 found.longest = max(found.longest, len(path))
             counts = met.digest not in graph.states  # else another worker was there in the meantime
@@ -162,7 +163,7 @@ class _Search:
             if not left:
                 steps = list(execution.steps)
                 break
-            for choice in self._walker.choices(execution):
+            for choice in execution.choices:  # with callers in each other's place, others may suffice than before
                 execution.close()
                 execution = self._walker.start([*path, (choice, server)])
                 here, there = execution.digest()

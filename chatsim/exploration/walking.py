@@ -102,10 +102,6 @@ class Walker:
             execution.take(choice, server)
         return execution
 
-    def choices(self, execution: Execution) -> Sequence[Choice]:
-        """What may happen next in an execution."""
-        return execution.sufficient if self._prunes else execution.choices
-
     def _met(self, execution: Execution, happened: Happened | None, known: Container[bytes]) -> Met:
         digest, server = self._digest(execution)
         steps = [] if happened is None else [happened]
@@ -113,7 +109,7 @@ class Walker:
         deadlocks = [each for step in steps for each in cycles(step)]
         if digest in known:
             return Met(digest, server, faults, deadlocks)
-        choices = self.choices(execution)
+        choices = execution.sufficient if self._prunes else execution.choices
         return Met(digest, server, faults, deadlocks, choices, None if choices else self._end(execution))
 
     def _digest(self, execution: Execution) -> tuple[bytes, bytes]:

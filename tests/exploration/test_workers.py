@@ -7,6 +7,7 @@ from exploration.books import COUNTER, FAMILY, TRANSFERS
 
 from chatsim.conformance.transactions import parse
 from chatsim.exploration.choices import Switches
+from chatsim.exploration.graph import Graph
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK
 from chatsim.exploration.search import explore
 from chatsim.exploration.serial_orders import serializable
@@ -45,3 +46,24 @@ def test_processes_end_at_a_bound_and_after_an_interrupt():
     ended = found(FAMILY, copies=3, workers=2, progress=interrupt)
     assert (ended.interrupted, ended.whole) == (True, False)
     assert not multiprocessing.active_children()
+
+
+def test_a_step_that_another_process_is_to_count_leads_on_but_is_not_counted():
+    graph = Graph()
+    for state in (b"beginning", b"middle", b"end"):
+        graph.add(state)
+    graph.connect(b"beginning", b"middle", [])
+    graph.connect(b"middle", b"end", [], counts=False)
+    graph.end(b"end", ["deadlock"])
+    assert graph.distances("deadlock") == {b"end": 0, b"middle": 1, b"beginning": 2}
+    assert graph.longest() == 1
+    graph.connect(b"middle", b"end", [])
+    assert (graph.paths(), graph.longest()) == (1, 2)
+
+
+@pytest.mark.parametrize("states", range(20, 140, 30))
+def test_what_is_found_up_to_a_bound_is_reached_from_the_beginning(states):
+    bounded = found(FAMILY, copies=3, workers=3, bound=Bound(states=states))
+    for each in bounded.findings:
+        assert each.interleaving.steps
+        assert each.question in {"deadlock", "refusal"}
