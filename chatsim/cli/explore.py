@@ -27,7 +27,8 @@ __all__ = ["explore"]
 
 @click.command()
 @click.argument("what", nargs=-1)
-@click.option("--callers", default=2, show_default=True, type=int, help="Of a strategy: how many ask at the same time.")
+@click.option("--callers", default=2, show_default=True, type=int, help="How many ask, or write, at the same time.")
+@click.option("--looks", default=2, show_default=True, type=int, help="Of a cursor: how often the reader looks.")
 @click.option(
     "--copies", type=int, help="Of a file: how many callers run each transaction.  [default: 1; of a single one, 2]"
 )
@@ -81,7 +82,8 @@ def explore(
 ) -> None:
     """Run callers in every order that their locks allow, in the model, and prove that nothing goes wrong; or show how.
 
-    WHAT is a creation strategy, or one of yours as FILE.py:NAME, or 'all'; or a file FILE.sql. There, the statements
+    WHAT is a creation strategy, or one of yours as FILE.py:NAME, or 'all'; a kind of cursor as cursor:NAME, or
+    cursor:all, with writers and a reader; or a file FILE.sql. There, the statements
     before the first comment '-- transaction NAME(a, b)' make the tables and their rows, and each such comment begins a
     transaction, with :a and :b in its statements. '-- call NAME(1, 2)' is a caller that runs it. '-- assert WHAT'
     begins a query that must return nothing at the end.
@@ -122,12 +124,18 @@ def explore(
 
 def _explored(what: Sequence[str], options: dict[str, Any], *, shown: bool) -> list[Explored]:
     from chatsim.chat.creation import named
-    from chatsim.experiments.exploring.exploring import Exploring, read
+    from chatsim.experiments.exploring.exploring import CURSOR, Exploring, kinds, read
 
     how = Exploring(**options)
     found = []
     for each in what:
-        if each.endswith(".sql"):
+        if each.startswith(CURSOR):
+            for kind in kinds(each):
+                with _progress(kind.name, shown=shown) as progress:
+                    found.append(how.cursor(kind, progress))
+                if found[-1].found.interrupted:
+                    return found
+        elif each.endswith(".sql"):
             with _progress(Path(each).stem, shown=shown) as progress:
                 found.append(how.transactions(read(Path(each)), Path(each).stem, progress))
         else:

@@ -20,7 +20,7 @@ from chatsim.worlds.mysql.world import MySQLWorld
 __all__ = ["NotReplayableError", "replays", "schedule_of"]
 
 _CLOCK = re.compile(r"\b(NOW|CURDATE|CURTIME|SYSDATE|UNIX_TIMESTAMP|CURRENT_\w+|LOCALTIME\w*|UTC_\w+)\b", re.IGNORECASE)
-_EPOCH = 1_700_000_000
+_SET_TIME = "SET SESSION timestamp = 1700000000"
 """The time of the model's clock, which stands still while something is explored."""
 
 _UNFORCED = {
@@ -47,7 +47,8 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
         if any(choice.kind == kind for choice in interleaving.choices):
             raise NotReplayableError(why)
     callers = problem.callers
-    first = _first_statements(interleaving, problem)
+    script, tells_time = list(problem.setup.script), _tells_time(interleaving, problem)
+    first = _first_statements(problem, tells_time=tells_time)
     steps = [step for number in range(len(callers)) for step in first[number]]
     races: set[int] = set()
     lost: set[int] = set()
@@ -71,24 +72,27 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
         id=name,
         title=title,
         isolation=callers[0].isolation.value,
-        setup=list(problem.setup.script),
+        setup=[_SET_TIME, *script, "SET SESSION timestamp = DEFAULT"] if tells_time else script,
         sessions=[each.name for each in callers],
         steps=number_steps(steps),
         concurrent_wakeups=sorted(races),
     )
 
 
-def _first_statements(interleaving: Interleaving, problem: Problem) -> list[list[tuple[str, str]]]:
+def _first_statements(problem: Problem, *, tells_time: bool) -> list[list[tuple[str, str]]]:
     """What the session of each caller has to be told first, also after a new connection: its level, and the time."""
-    texts = [*problem.setup.script, *(each.sql for each in interleaving.steps)]
-    tells_time = any(map(_CLOCK.search, texts))
     found = []
     for caller in problem.callers:
-        told = [f"SET SESSION timestamp = {_EPOCH}"] if tells_time else []
+        told = [_SET_TIME] if tells_time else []
         if caller.isolation is not problem.callers[0].isolation:
             told.append(f"SET SESSION TRANSACTION ISOLATION LEVEL {caller.isolation.value}")
         found.append([(caller.name, each) for each in told])
     return found
+
+
+def _tells_time(interleaving: Interleaving, problem: Problem) -> bool:
+    """Whether something depends on the time, such as a default value."""
+    return any(map(_CLOCK.search, (*problem.setup.script, *(each.sql for each in interleaving.steps))))
 
 
 def _literal(value: object) -> str:

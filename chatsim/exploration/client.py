@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.mysql import database_error
-from chatsim.db.session import Isolation, Rows
+from chatsim.db.session import Isolation, Rows, Session
 from chatsim.db.text import check_arguments, placeholders, statements
 from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
 from chatsim.exploration.independence import concerns_nobody
@@ -19,7 +19,7 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.executor.execution import Answer
 
-__all__ = ["Client", "Served"]
+__all__ = ["Client", "Served", "alone"]
 
 
 class Served(Protocol):
@@ -94,6 +94,11 @@ class Client:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a transaction is open."""
+        return self._session is not None and self._session.under_way
 
     def concerns_nobody(self, engine: Engine) -> bool:
         """Whether the statement that it asks for concerns nobody else."""
@@ -208,16 +213,35 @@ class Client:
         return answer
 
 
+class _Alone:
+    """A connection whose statements are executed at once."""
+
+    def __init__(self, session: EngineSession) -> None:
+        self.session = session
+
+    @property
+    def under_way(self) -> bool:
+        return self.session.under_way
+
+    async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
+        check_arguments(sql, args)
+        return [_rows(each) for each in await self.session.run(sql, args)]
+
+
+def alone(session: EngineSession) -> Session:
+    """A `Session` on a connection whose statements are executed at once."""
+    return _ClientSession(_Alone(session))
+
+
 class _ClientSession:
     """The `Session` of a caller."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client | _Alone) -> None:
         self._client = client
 
     @property
     def in_transaction(self) -> bool:
-        session = self._client._session  # noqa: SLF001
-        return session is not None and session.under_way
+        return self._client.under_way
 
     async def execute(self, sql: str, args: Sequence[object] = ()) -> Rows:
         return (await self._client.ask(sql, args))[0]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import marshal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chatsim.db.deadlock import Deadlock
 from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation, Rows
-from chatsim.exploration.callers import Caller, Ended, Status
+from chatsim.exploration.callers import Caller, Ended, Program, Status
 from chatsim.exploration.choices import Choice
-from chatsim.exploration.client import Client
+from chatsim.exploration.client import Client, alone
 from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.state import form
 from chatsim.innodb.server.session import EngineSession
@@ -206,6 +206,15 @@ class Execution:
         (*_, answer) = self._loop.complete(EngineSession(self.engine).run(sql))
         return answer.rows or []
 
+    def alone(self, program: Program, isolation: Isolation) -> object:
+        """What a program returns that runs when all callers have ended. Raises what it raises."""
+        session = EngineSession(self.engine)
+        session.isolation = isolation
+        try:
+            return self._loop.complete(_result(program(alone(session))))
+        finally:
+            session.close()
+
     def close(self) -> None:
         """Give up what is under way."""
         for each in self._clients:
@@ -228,6 +237,10 @@ class Execution:
 
     def _name(self, session: int) -> str:
         return self._clients[self._served[session]].caller.name
+
+
+async def _result(work: Awaitable[object]) -> object:
+    return await work
 
 
 def _hashed(whole: Any) -> bytes:

@@ -11,7 +11,9 @@ from chatsim.chat.creation import CreationStrategy, named
 from chatsim.conformance.transactions import BadTransactionsError, Transaction, TransactionFile, parse
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
+from chatsim.experiments.catchup.cursors import CURSORS, CursorKind
 from chatsim.experiments.exploring.creations import QUESTIONS, creations
+from chatsim.experiments.exploring.cursors import cursor_questions, writers_and_reader
 from chatsim.experiments.exploring.explored import Explored
 from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
 from chatsim.exploration.choices import Switches
@@ -26,7 +28,10 @@ from chatsim.worlds.world import BadParameterError
 __all__ = ["Exploring", "explore"]
 
 
-_LEAST = {"callers": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1, "workers": 1}
+CURSOR = "cursor:"
+"""What stands before the name of a kind of cursor."""
+
+_LEAST = {"callers": 1, "looks": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1, "workers": 1}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Exploring:
     """How something is explored.
 
     Attributes:
-        callers: of a strategy, how many there are.
+        callers: of a strategy, how many there are; of a kind of cursor, how many write.
+        looks: of a kind of cursor, how often the reader looks while they write.
         copies: of transactions, how many callers run each; None: one, or two if there is a single one.
         pattern: of a strategy, who asks for whom.
         present: of a strategy, which chats there are before.
@@ -55,6 +61,7 @@ class Exploring:
     """
 
     callers: int = 2
+    looks: int = 2
     copies: int | None = None
     pattern: Pattern = "same_pair"
     present: Present = "nothing"
@@ -112,6 +119,13 @@ class Exploring:
         questions = self._asked(problem, QUESTIONS)
         return self._explored(strategy.name, problem, questions, progress)
 
+    def cursor(self, kind: CursorKind, progress: Progress | None = None) -> Explored:
+        """Explore a kind of cursor."""
+        if self.level is not None:
+            raise BadParameterError(f"the isolation level of the cursor {kind.name} is its own: {kind.isolation}")
+        problem = writers_and_reader(kind, writers=self.callers, looks=self.looks, switches=self.switches)
+        return self._explored(f"cursor {kind.name}", problem, self._asked(cursor_questions(kind)), progress)
+
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
         problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
@@ -155,7 +169,7 @@ class Exploring:
 
 
 def explore(
-    what: str | Path | CreationStrategy | None = None,
+    what: str | Path | CreationStrategy | CursorKind | None = None,
     *,
     tables: str | None = None,
     transactions: Sequence[str] = (),
@@ -164,7 +178,8 @@ def explore(
     """Run callers in every order that their locks allow, in the model, and judge each.
 
     Args:
-        what: a creation strategy or its name, or a file of SQL with transactions (`chatsim.conformance.transactions`).
+        what: a creation strategy or its name; a file of SQL with transactions (`chatsim.conformance.transactions`); or
+            a kind of cursor, or its name behind ``cursor:``.
         tables: for transactions: the statements that make the tables and their rows. For a strategy: the schema.
         transactions: the statements of each transaction, if they are in no file.
         how: the fields of `Exploring`, such as ``callers``, ``copies``, ``isolation``, ``retries``, ``seconds``.
@@ -186,13 +201,28 @@ def explore(
         return Exploring(**how).transactions(file, "transactions")  # type: ignore[arg-type]
     if what is None:
         raise BadParameterError("nothing to explore: give a strategy, a file of SQL, or transactions")
-    if not isinstance(what, CreationStrategy) and str(what).endswith(".sql"):
+    if isinstance(what, CursorKind) or (isinstance(what, str) and what.startswith(CURSOR)):
+        chosen = kinds(what)
+        if len(chosen) != 1:
+            raise BadParameterError(f"one kind of cursor is explored at a time, not {len(chosen)}")
+        return Exploring(**how).cursor(chosen[0])  # type: ignore[arg-type]
+    if isinstance(what, Path) or (isinstance(what, str) and what.endswith(".sql")):
         path = Path(what)
         return Exploring(**how).transactions(read(path), path.stem)  # type: ignore[arg-type]
-    found = named(what if isinstance(what, CreationStrategy) else str(what))
+    found = named(what)
     if len(found) != 1:
         raise BadParameterError(f"one strategy is explored at a time, not {len(found)}")
     return Exploring(tables=tables or "hardened", **how).strategy(found[0])  # type: ignore[arg-type]
+
+
+def kinds(what: str | CursorKind) -> list[CursorKind]:
+    """The kinds of cursors of a name behind `CURSOR`, or all. Raises `BadParameterError`."""
+    if isinstance(what, CursorKind):
+        return [what]
+    name = what.removeprefix(CURSOR)
+    if name != "all" and name not in CURSORS:
+        raise BadParameterError(f"unknown kind of cursor {name!r}; there are: {', '.join(CURSORS)}, and all")
+    return [*CURSORS.values()] if name == "all" else [CURSORS[name]]
 
 
 def read(path: Path) -> TransactionFile:
