@@ -124,7 +124,7 @@ class Exploring:
         if self.level is not None:
             raise BadParameterError(f"the isolation level of the cursor {kind.name} is its own: {kind.isolation}")
         problem = writers_and_reader(kind, writers=self.callers, looks=self.looks, switches=self.switches)
-        return self._explored(f"cursor {kind.name}", problem, self._asked(cursor_questions(kind)), progress)
+        return self._explored(f"cursor {kind.name}", problem, self._among(cursor_questions(kind)), progress)
 
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
@@ -153,11 +153,16 @@ class Exploring:
     def _asked(
         self, problem: Problem, questions: Sequence[Question], assertions: Sequence[Question] = ()
     ) -> list[Question]:
-        known = [*(each.name for each in questions), SERIALIZABLE, *(each.name for each in assertions)]
+        self._check([*(each.name for each in questions), SERIALIZABLE, *(each.name for each in assertions)])
+        return self._among([*questions, *self._serializable(problem), *assertions])
+
+    def _among(self, questions: Sequence[Question]) -> list[Question]:
+        self._check([each.name for each in questions])
+        return [each for each in questions if not self.ask or each.name in self.ask]
+
+    def _check(self, known: Sequence[str]) -> None:
         if unknown := [each for each in self.ask if each not in known]:
             raise BadParameterError(f"ask names {unknown[0]!r}; there are: {', '.join(known)}")
-        every = [*questions, *self._serializable(problem), *assertions]
-        return [each for each in every if not self.ask or each.name in self.ask]
 
     def _serializable(self, problem: Problem) -> list[Question]:
         if self.ask and SERIALIZABLE not in self.ask:
