@@ -38,6 +38,9 @@ _LANDMARK = re.compile(
     r"|\d+:[ ]len[ ]\d+;[ ]hex"
 )
 _LONGEST_PREFIX = 150
+_BEGINNING = 300
+"""How many characters of a line are searched for a prefix and what follows it."""
+
 _FEWEST_LINES = 3
 _MOST_PREFIXES = 3
 
@@ -65,7 +68,7 @@ def _unescaped(escaped: str) -> str:
 
 
 def _without_log_prefix(line: str) -> str:
-    found = _LOG.match(line)
+    found = _LOG.match(line, 0, _BEGINNING)
     if found is None:
         return line
     rest = line[found.end() :]
@@ -81,7 +84,7 @@ def _prefixes(lines: list[str]) -> list[str]:
     """What stands before the report's words on several lines, as regular expressions: numbers may differ."""
     found: Counter[str] = Counter()
     for line in lines:
-        landmark = _LOG.search(line) or _LANDMARK.search(line)
+        landmark = _LOG.search(line, 0, _BEGINNING) or _LANDMARK.search(line, 0, _BEGINNING)
         prefix = line[: landmark.start()].rstrip() if landmark else ""
         if prefix and len(prefix) <= _LONGEST_PREFIX and "; hex" not in prefix:
             found[_general(prefix)] += 1

@@ -24,7 +24,7 @@ Field: TypeAlias = tuple[int, bytes] | None
 _NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[^\s`\".]+)"
 _LOCK = re.compile(
     r"RECORD\s+LOCKS\s+space\s+id\s+(?P<space>\d+)\s+page\s+no\s+(?P<page>\d+)\s+n\s+bits\s+\d+"
-    rf"\s+index\s+(?P<index>.+?)\s+of\s+table\s+(?P<table>{_NAME}(?:\.{_NAME})?)(?:\s+/\*\s*Partition\s.*?\*/)?"
+    rf"\s+index\s+(?P<index>.{{1,200}}?)\s+of\s+table\s+(?P<table>{_NAME}(?:\.{_NAME})?)(?:\s+/\*\s*Partition\s.*?\*/)?"
     r"\s+trx\s+id\s+(?P<trx>(?:\d+\s+)?[0-9A-F]+)\s+lock[_ ]?mode\s+(?P<mode>[SX])\b"
     r"(?P<gap>\s+locks\s+gap\s+before\s+rec)?(?P<record>\s+locks\s+rec\s+but\s+not\s+gap)?"
     r"(?P<intention>\s+insert\s+intention)?(?P<waiting>\s+waiting)?"
@@ -40,7 +40,7 @@ _FIELD = re.compile(
     r"\s*\d+:\s+(?:SQL\s+NULL[^;\n]*|len\s+(?P<length>\d+);\s+hex\s+(?P<hex>[0-9a-f]*)\s*);?(?P<asc>\s+asc )?"
 )
 _TOTAL = re.compile(r";{0,2}\s*(?:\(total\s+(?P<total>\d+)\s+bytes\)[^;\n]*;?)?")
-_PART = re.compile(r"^\s*\d+:\s+(?:len\s|SQL\s)", re.MULTILINE)
+_PART = re.compile(r"^[ \t]*\d+:\s+(?:len\s|SQL\s)", re.MULTILINE)
 
 _SUPREMUM_HEAP_NO = 1
 """The heap number of the supremum, the second record of every index page (InnoDB's page0types.h)."""

@@ -218,3 +218,14 @@ def test_mariadbs_first_transaction_alone_does_not_tell_what_it_holds():
     """Its locks stand below the second one."""
     (deadlock,) = deadlocks(up_to("*** (2) TRANSACTION", SERVERS["mariadb_10_6"]()))
     assert deadlock.participants[0].holds is None
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [" " * 300_000, "\n" * 300_000, "RECORD LOCKS space id 1 page no 1 n bits 1 index a " * 6_000, "1234 " * 60_000],
+    ids=["spaces", "empty lines", "locks that do not end", "numbers"],
+)
+def test_a_long_text_that_resembles_a_report_takes_no_quadratic_time(filler):
+    """Read in under a second; in quadratic time it would take minutes, and the test would time out."""
+    (deadlock,) = deadlocks(f"{up_to('*** (2) TRANSACTION')}{filler}")
+    assert deadlock.participants[0].waits.record == "(2)"
