@@ -25,6 +25,7 @@ _SET_TIME = "SET SESSION timestamp = 1700000000"
 
 _UNFORCED = {
     "time out": "a wait takes too long in it",
+    "wake": "a caller sleeps in it, which no schedule can let others overtake",
     "on": "a statement is overtaken inside it, which no schedule can force",
 }
 """The choices that no schedule can force, and why."""
@@ -41,7 +42,7 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
     are let go at once goes on first is the server's choice: such steps are listed as ``concurrent_wakeups``.
 
     Raises:
-        NotReplayableError: a wait takes too long in it, or a statement is overtaken, which a schedule can't say.
+        NotReplayableError: a wait takes too long in it, or somebody goes on within a statement; a schedule can't say it.
     """
     for kind, why in _UNFORCED.items():
         if any(choice.kind == kind for choice in interleaving.choices):

@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["Choice", "Switches"]
 
-Kind = Literal["go", "on", "first", "die", "lose", "time out"]
+Kind = Literal["go", "on", "first", "die", "lose", "wake", "time out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Choice:
     Attributes:
         kind: ``go``: a caller's statement is executed. ``on``: it goes on to the next record. ``first``: of several
             callers that a step has let go, this one goes on first. ``die``: a caller and its connection are gone.
-            ``lose``: a caller's statement is executed, and the reply is lost with the connection. ``time out``: a
-            caller's wait for a lock takes too long.
+            ``lose``: a caller's statement is executed, and the reply is lost with the connection. ``wake``: a caller's
+            SLEEP() ends. ``time out``: a caller's wait for a lock takes too long.
         caller: the number of the caller.
     """
 

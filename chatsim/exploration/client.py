@@ -100,6 +100,11 @@ class Client:
         """Whether a transaction is open."""
         return self._session is not None and self._session.under_way
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether its statement is in SLEEP()."""
+        return self._session is not None and self._session.sleeps
+
     def concerns_nobody(self, engine: Engine) -> bool:
         """Whether the statement that it asks for concerns nobody else."""
         return self.request is not None and concerns_nobody(self.request[0], engine, self._session)

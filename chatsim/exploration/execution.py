@@ -93,6 +93,8 @@ class Execution:
             found += [Choice("die", caller) for caller in asking if self._clients[caller].asked]
         if self._losses:
             found += [Choice("lose", caller) for caller in asking]
+        found += [Choice("wake", caller) for caller in waiting if self._clients[caller].sleeps]
+        waiting = [caller for caller in waiting if not self._clients[caller].sleeps]
         if self._timeouts:
             found += [Choice("time out", caller) for caller in waiting if self._loop.waits_in_time(caller)]
         return found
@@ -136,6 +138,8 @@ class Execution:
                 self._losses -= 1
                 client.loses = True
                 client.go()
+            case "wake":
+                self._loop.time_out(choice.caller)
             case "time out":
                 self._timeouts -= 1
                 self._loop.time_out(choice.caller)

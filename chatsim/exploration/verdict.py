@@ -68,6 +68,7 @@ class Interleaving:
             "first": "goes on first",
             "die": "dies, with its connection",
             "lose": f"{step.sql} -- and its reply is lost",
+            "wake": "has slept enough",
             "time out": "has waited too long",
         }[step.choice.kind]
         answers = [

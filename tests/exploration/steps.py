@@ -8,7 +8,7 @@ from chatsim.exploration.choices import Choice, Switches
 from chatsim.exploration.execution import Execution
 from chatsim.exploration.problem import Problem, Setup
 
-KINDS = {"": "go", "first": "first", "dies": "die", "loses": "lose", "times out": "time out"}
+KINDS = {"": "go", "first": "first", "dies": "die", "loses": "lose", "times out": "time out", "wakes": "wake"}
 
 
 def problem(text, isolation="REPEATABLE READ", *, copies=None, **switches):

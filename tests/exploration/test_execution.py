@@ -179,6 +179,20 @@ def test_a_cycle_that_the_server_does_not_see_leaves_callers_stuck():
     assert found.verdicts == {"stuck": "counterexample", "deadlock": "proved"}
 
 
+def test_who_sleeps_wakes_up_by_itself_whenever_it_likes():
+    text = ACCOUNTS + (
+        "-- transaction naps\nUPDATE account SET balance = 0 WHERE id = 1; DO SLEEP(5);\n"
+        "-- transaction pays\nUPDATE account SET balance = balance - 1 WHERE id = 1;"
+    )
+    with walking(problem(text), "naps", "naps", "naps", "pays") as execution:
+        assert open_choices(execution) == {"naps wakes", "pays"}
+        step(execution, "pays")
+        assert open_choices(execution) == {"naps wakes"}
+        step(execution, "naps wakes")
+        assert open_choices(execution) == {"naps"}
+    assert explore(problem(text), [ENDS]).verdicts == {"stuck": "proved"}
+
+
 # --- deadlocks that InnoDB does not report
 
 
