@@ -42,7 +42,8 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
     are let go at once goes on first is the server's choice: such steps are listed as ``concurrent_wakeups``.
 
     Raises:
-        NotReplayableError: a wait takes too long in it, or somebody goes on within a statement; a schedule can't say it.
+        NotReplayableError: a wait takes too long in it, or somebody goes on within a statement; a schedule can't say
+            that.
     """
     for kind, why in _UNFORCED.items():
         if any(choice.kind == kind for choice in interleaving.choices):

@@ -15,8 +15,6 @@ from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, P
 
 __all__ = ["FEW", "Case", "Kept", "Observed", "cases", "explore_all"]
 
-_OWN_LEVEL = {"serializable": Isolation.SERIALIZABLE}
-"""Strategies that are what they are by their isolation level."""
 _TABLES = {"unordered": "source"}
 """The tables of strategies that others refuse: a CHECK of the hardened ones wants the smaller id first."""
 _LEVELS = (Isolation.READ_COMMITTED, Isolation.REPEATABLE_READ)
@@ -114,16 +112,22 @@ def cases(callers: Sequence[int], strategies: Sequence[str] = tuple(STRATEGIES))
     """What is explored, the small ones first.
 
     Few callers: each strategy at both isolation levels, with each set of chats before. Two callers also ask for
-    different pairs. More callers: at REPEATABLE READ, with nothing before.
+    different pairs. More callers: at REPEATABLE READ and at the strategy's own level, with nothing before.
     """
     for count in sorted(callers):
         few = count <= FEW
         for pattern in PATTERNS if count == 2 else PATTERNS[:1]:
             for name in strategies:
-                levels = [_OWN_LEVEL[name]] if name in _OWN_LEVEL else _LEVELS if few else _LEVELS[1:]
-                for level in levels:
+                for level in _levels(name, few=few):
                     for present in PRESENT if few else PRESENT[:1]:
                         yield Case(name, _TABLES.get(name, "hardened"), level.value, count, pattern, present)
+
+
+def _levels(name: str, *, few: bool) -> Sequence[Isolation]:
+    own = STRATEGIES[name].isolation
+    if own not in _LEVELS:  # the strategy is nothing else than its level
+        return (own,)
+    return [each for each in _LEVELS if few or each in (own, Isolation.REPEATABLE_READ)]
 
 
 def explore_all(

@@ -36,12 +36,12 @@ interleaving violates any of these. Otherwise there is the number of steps of th
 shorter ones.
 
 *States* are told apart by everything that decides about what happens next; callers that ask for the same pair may stand
-for each other. *Interleavings* are counted, not carried out, if all states were seen; with four callers they are not
-counted, for orders that differ only in when statements run that concern nobody else are left out (`--prune`), which
-changes no verdict. *Outcomes* are the ends that differ. *Rows before*: no
-chat, the chat of the pair that is asked for, or those of the pairs on either side of it. `unordered` has the source's
-tables, for the hardened ones refuse a larger id before a smaller one; all others have the hardened tables. `redis_lock`
-has its lock from the server, which gives it to waiters in their order.
+for each other. *Interleavings* are counted, not carried out, where all states were seen. With four callers they are not
+counted, for orders are left out that differ only in when statements run that concern nobody else (`--prune`); this
+changes no verdict. *Outcomes* are the different ends, by what became of the callers. *Rows before*: no chat, the chat
+of the pair that is asked for, or those of the pairs on either side of it. `unordered` has the source's tables, for the
+hardened ones refuse a larger id before a smaller one; all others have the hardened tables. `redis_lock` has its lock
+from the server, which gives it to waiters in their order.
 
 A strategy is shown at an isolation level even where it is made for another one; its own is in bold. `serializable` is
 nothing else than its level.
