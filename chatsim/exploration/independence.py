@@ -27,14 +27,24 @@ def concerns_nobody(sql: str, engine: Engine, session: EngineSession | None) -> 
         engine: the server.
         session: whose statements they are; None if its connection has not been opened yet.
     """
-    at_rest = session is None or session.trx is None
-    return all(_is_own(each.node, at_rest=at_rest) for each in engine.prepared.prepare(sql))
+    return _is_at_rest(engine, session) and all(_is_own(each.node) for each in engine.prepared.prepare(sql))
 
 
-def _is_own(node: exp.Expr, *, at_rest: bool) -> bool:
+def _is_at_rest(engine: Engine, session: EngineSession | None) -> bool:
+    """Whether a session holds nothing. Otherwise others are concerned: its connection may end behind the statement."""
+    if session is None:
+        return True
+    holders = [
+        *(owner for held, _ in engine.metadata_locks.users().values() for owner, _ in held),
+        *(owner for held, _ in engine.user_locks.users().values() for owner, _ in held),
+    ]
+    return session.trx is None and session.connection_id not in holders
+
+
+def _is_own(node: exp.Expr) -> bool:
     match node:
         case exp.Transaction() | exp.Commit() | exp.Rollback():
-            return at_rest and not node.args.get("modes") and not node.args.get("savepoint")
+            return not node.args.get("modes") and not node.args.get("savepoint")
         case exp.Select():
             return not any(isinstance(each, exp.Table | exp.Subquery) or _may_be_shared(each) for each in node.walk())
     return False

@@ -156,6 +156,7 @@ class MetadataLocks:
                 continue
             lock.queue.remove(request)
             lock.grant(request)
+            self._waits.pop(request.owner, None)  # although it has not gone on yet
             if request.granted is not None and not request.granted.done():
                 request.granted.set_result(None)
         if not lock.holders and not lock.queue:

@@ -54,6 +54,21 @@ def test_only_its_holder_lets_go_of_a_lock():
     there(body)
 
 
+def test_who_has_been_granted_a_lock_and_has_not_gone_on_yet_waits_for_nobody():
+    async def body(locks):
+        await locks.acquire("a", 1)
+        second, third = (asyncio.create_task(locks.acquire("a", owner)) for owner in (2, 3))
+        await asyncio.sleep(0)
+        locks.release("a", 1)
+        assert locks.waits() == {3: ("a", [2])}
+        assert not await locks.acquire("a", 4, seconds=0.001)  # it looks for a cycle
+        assert await second
+        locks.release("a", 2)
+        assert await third
+
+    there(body)
+
+
 def test_those_who_wait_get_it_in_the_order_they_came():
     async def body(locks):
         got = []
