@@ -38,8 +38,9 @@ class NotReplayableError(Exception):
 def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: str = "") -> Schedule:
     """The schedule of an interleaving.
 
-    A caller that dies, or whose reply is lost, is a session whose connection is killed. Which of several waiters that
-    are let go at once goes on first is the server's choice: such steps are listed as ``concurrent_wakeups``.
+    A caller that dies, whose reply is lost, or whose connection ends with locks, is a session that is killed. Which of
+    several waiters that are let go at once goes on first is the server's choice: such steps are listed as
+    ``concurrent_wakeups``.
 
     Raises:
         NotReplayableError: a wait takes too long in it, or somebody goes on within a statement; a schedule can't say
@@ -67,8 +68,9 @@ def schedule_of(interleaving: Interleaving, problem: Problem, name: str, title: 
                 steps.append((session, "; ".join(statements(text))))
         if choice.kind == "lose":
             lost.add(choice.caller)
-        for caller in lost.intersection(caller for caller, _ in happened.answers):
-            lost.discard(caller)
+        answered = lost.intersection(caller for caller, _ in happened.answers)
+        lost -= answered
+        for caller in sorted(answered.union(happened.released)):
             steps += [(callers[caller].name, KILL), *first[caller]]
     return Schedule(
         id=name,

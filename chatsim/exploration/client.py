@@ -29,6 +29,10 @@ class Served(Protocol):
         """A new connection of a caller."""
         ...
 
+    def disconnect(self, caller: int, session: EngineSession) -> None:
+        """End a connection of a caller."""
+        ...
+
     def note(self, caller: int, answer: Sequence[Rows] | DatabaseError) -> None:
         """Note that a caller's statement has ended."""
         ...
@@ -152,16 +156,18 @@ class Client:
                     if self._session is not None and (
                         isinstance(error, ConnectionLostError) or self._session.under_way
                     ):
-                        self._session.close()
-                        self._session = None
+                        self._disconnect()
                 except Exception as error:  # noqa: BLE001 - the program is broken: whoever explores raises it
                     asyncio.get_running_loop().call_exception_handler({"exception": error})
                     break
             self.status = Status.ENDED
             self._known, self.request = [], None
-            if self._session is not None:
-                self._session.close()
-                self._session = None
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._session is not None:
+            self._execution.disconnect(self.number, self._session)
+            self._session = None
 
     @property
     def session(self) -> EngineSession:
@@ -206,8 +212,7 @@ class Client:
         if self.loses:
             self.loses = False
             self._unknown = True
-            self.session.close()
-            self._session = None
+            self._disconnect()
             answer = database_error(2013, "Lost connection to MySQL server during query")
         self._seen = []
         self.request = None

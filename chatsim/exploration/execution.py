@@ -15,6 +15,7 @@ from chatsim.db.session import Isolation, Rows
 from chatsim.exploration.callers import Caller, Ended, Program, Status
 from chatsim.exploration.choices import Choice
 from chatsim.exploration.client import Client, alone
+from chatsim.exploration.independence import is_at_rest
 from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.state import form
 from chatsim.innodb.server.session import EngineSession
@@ -32,6 +33,7 @@ class Happened:
         args: their arguments.
         answers: the callers whose statements ended in it, with what they were answered, in order.
         deadlocks: the deadlocks that were resolved in it.
+        released: the callers whose connections ended in it with locks that others may have waited for.
     """
 
     choice: Choice
@@ -39,6 +41,7 @@ class Happened:
     args: Sequence[object] = ()
     answers: Sequence[tuple[int, Sequence[Rows] | DatabaseError]] = ()
     deadlocks: Sequence[Deadlock] = ()
+    released: Sequence[int] = ()
 
 
 class Execution:
@@ -65,6 +68,7 @@ class Execution:
         )
         self.steps: list[Happened] = []
         self._answered: list[tuple[int, Sequence[Rows] | DatabaseError]] = []
+        self._released: list[int] = []
         self._deadlocks: list[Deadlock] = []
         self._served: dict[int, int] = {}  # connections, by their numbers, and whose they are
         self._go_on: list[int] = []  # the callers that have gone on in this step
@@ -151,7 +155,8 @@ class Execution:
         sql, args = asked if choice.kind in ("go", "lose") and asked else ("", ())
         answers, self._answered = self._answered, []
         deadlocks, self._deadlocks = self._deadlocks, []
-        happened = Happened(choice, sql, args, answers, deadlocks)
+        released, self._released = self._released, []
+        happened = Happened(choice, sql, args, answers, deadlocks, released)
         self.steps.append(happened)
         return happened
 
@@ -234,6 +239,12 @@ class Execution:
         session.isolation = isolation
         self._served[session.connection_id] = caller
         return session
+
+    def disconnect(self, caller: int, session: EngineSession) -> None:
+        """End a connection of a caller."""
+        if not is_at_rest(self.engine, session):
+            self._released.append(caller)
+        session.close()
 
     def note(self, caller: int, answer: Sequence[Rows] | DatabaseError) -> None:
         """Note that a caller's statement has ended."""

@@ -13,7 +13,7 @@ from sqlglot import exp
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 
-__all__ = ["concerns_nobody"]
+__all__ = ["concerns_nobody", "is_at_rest"]
 
 _HARMLESS = ("LAST_INSERT_ID",)
 """The functions without a syntax of their own that depend on the session alone."""
@@ -27,13 +27,13 @@ def concerns_nobody(sql: str, engine: Engine, session: EngineSession | None) -> 
         engine: the server.
         session: whose statements they are; None if its connection has not been opened yet.
     """
-    return _is_at_rest(engine, session) and all(_is_own(each.node) for each in engine.prepared.prepare(sql))
+    return (session is None or is_at_rest(engine, session)) and all(
+        _is_own(each.node) for each in engine.prepared.prepare(sql)
+    )
 
 
-def _is_at_rest(engine: Engine, session: EngineSession | None) -> bool:
-    """Whether a session holds nothing. Otherwise others are concerned: its connection may end behind the statement."""
-    if session is None:
-        return True
+def is_at_rest(engine: Engine, session: EngineSession) -> bool:
+    """Whether a session holds nothing. Otherwise others are concerned when its connection ends."""
     holders = [
         *(owner for held, _ in engine.metadata_locks.users().values() for owner, _ in held),
         *(owner for held, _ in engine.user_locks.users().values() for owner, _ in held),

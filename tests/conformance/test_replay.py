@@ -54,6 +54,31 @@ def test_a_lost_reply_is_a_kill_behind_the_statement_and_behind_its_wait():
     assert steps(schedule)[-3:] == ["pay2: UPDATE", "pay1: COMMIT", f"pay2: {KILL}"]
 
 
+NAMES = """
+CREATE TABLE t (id INT PRIMARY KEY);
+-- transaction keeps
+DO GET_LOCK('x', 10);
+-- transaction waits
+DO GET_LOCK('x', 10);
+"""
+
+
+def test_a_caller_that_ends_with_locks_is_killed_so_that_others_go_on():
+    schedule = scheduled(problem(NAMES), *["keeps"] * 2, *["waits"] * 2, "keeps", "waits")
+    assert steps(schedule)[-4:] == ["keeps: COMMIT", f"keeps: {KILL}", "waits: COMMIT", f"waits: {KILL}"]
+    assert [each.session for each in model_player.play(schedule).steps[-3].completed] == ["waits"]
+
+
+def test_a_caller_that_tries_again_over_a_new_connection_is_killed_in_between():
+    async def leaves_it_open(session):
+        await session.begin()
+        await session.execute("UPDATE account SET balance = 0 WHERE id = 1")
+        await session.execute("INSERT INTO account VALUES (1, 1)")
+
+    what = programs(Caller("one", leaves_it_open), setup=books.ACCOUNTS.strip().split(";")[:2], retries=1)
+    assert steps(scheduled(what, *["one"] * 4))[2:] == ["one: INSERT", f"one: {KILL}", "one: BEGIN"]
+
+
 def test_who_of_several_waiters_goes_on_first_is_a_race_of_the_server():
     readers = books.ACCOUNTS + (
         "-- transaction write\nUPDATE account SET balance = 0 WHERE id = 1;\n"

@@ -9,12 +9,8 @@ from chatsim.exploration.search import explore
 TABLE = "CREATE TABLE t (n INT);\n"
 TABLE_LOCKS = TABLE + "-- transaction a\nSELECT 1; LOCK TABLES t WRITE;"
 NAMED_LOCKS = TABLE + "-- transaction a\nSELECT GET_LOCK('x', 5); SELECT 1;"
-FAILED = (
-    TABLE
-    + (
-        "-- transaction a\nINSERT INTO t SELECT n FROM missing;\n-- transaction b\nSELECT 1; TRUNCATE t;"  # it keeps t's definition
-    )
-)
+FAILED = TABLE + "-- transaction a\nINSERT INTO t SELECT n FROM missing;\n-- transaction b\nSELECT 1; TRUNCATE t;"
+"""The failed statement keeps the definition of the table that there is, until its transaction ends."""
 
 
 @pytest.mark.parametrize("switches", [{}, {"timeouts": 1}], ids=["plain", "timeouts"])
