@@ -90,7 +90,7 @@ class _Worker:
         self.pipe.send((known, [path for path, _ in paths]))
 
     def end(self) -> None:
-        self._process.terminate()
+        self._process.kill()  # it has nothing to put in order, and no handler of the search's may run in it
         self._process.join()
         self.pipe.close()
 

@@ -1,6 +1,9 @@
 """Several processes find what one finds, whoever of them comes to a state first."""
 
+import json
 import multiprocessing
+import subprocess
+import sys
 
 import pytest
 from exploration.books import COUNTER, FAMILY, TRANSFERS
@@ -67,3 +70,10 @@ def test_what_is_found_up_to_a_bound_is_reached_from_the_beginning(states):
     for each in bounded.findings:
         assert each.interleaving.steps
         assert each.question in {"deadlock", "refusal"}
+
+
+def test_the_command_ends_its_processes_without_a_word():
+    command = [sys.executable, "-m", "chatsim", "explore", "upsert", "--workers", "2", "--json"]
+    ended = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert json.loads(ended.stdout)["interleavings"] == 50
+    assert ended.stderr == ""
