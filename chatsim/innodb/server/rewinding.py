@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chatsim.innodb.storage.pages import insert_record
+from chatsim.innodb.storage.pages import distribute
 
 if TYPE_CHECKING:
     from chatsim.innodb.server.engine import Engine
@@ -41,7 +42,7 @@ class Rewinding:
         engine.forget()
         engine.history.committed = engine.history.purged = self._history
         for kept in self._tables:
-            kept.restore(engine)
+            kept.restore()
 
 
 class _Kept:
@@ -51,17 +52,40 @@ class _Kept:
         self._table = table
         self._numbers = (table.next_number, table.logged_number, table.next_row_id)
         self._rows = table.statistics.rows
-        self._records: list[tuple[Index, Sequence[tuple[Key, Sequence[Value]]]]] = [
-            (index, [(record.key, record.row) for record in index]) for index in table.stored
-        ]
+        self._indexes = [_KeptIndex(index) for index in table.stored]
 
-    def restore(self, engine: Engine) -> None:
+    def restore(self) -> None:
         table = self._table
         table.next_number, table.logged_number, table.next_row_id = self._numbers
         table.statistics.reopen(self._rows)
         table.locks.granted.clear()
         table.locks.auto_inc.clear()
-        for index, records in self._records:
-            index.empty()
-            for key, row in records:
-                insert_record(index.successor(key), key, row, None, engine.locks)
+        for index in self._indexes:
+            index.restore()
+
+
+class _KeptIndex:
+    """The records of one index, and the pages that they are on."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        records = list(index)
+        self._records: Sequence[tuple[Key, Sequence[Value], int, int]] = [
+            (record.key, record.row, index.size_of(record.row), record.heap) for record in records
+        ]
+        starts = itertools.accumulate(page.count for page in index.pages)
+        self._pages = list(zip(starts, index.lows, strict=False))
+        places = {record: at for at, record in enumerate(records)}
+        self._written = [
+            (page.heap, None if page.last_insert is None else places.get(page.last_insert)) for page in index.pages
+        ]
+
+    def restore(self) -> None:
+        index = self._index
+        index.empty()
+        records = [index.insert_before(index.supremum, key, row, None, size) for key, row, size, _ in self._records]
+        distribute(index, self._pages)
+        for record, (*_, heap) in zip(records, self._records, strict=True):
+            record.heap = heap
+        for page, (heap, last) in zip(index.pages, self._written, strict=True):
+            page.heap, page.last_insert = heap, None if last is None else records[last]

@@ -14,7 +14,7 @@ from chatsim.innodb.storage.locks import LockSystem
 from chatsim.innodb.storage.structures import Index, Page, Record, Transaction
 from chatsim.innodb.storage.values import Key, Value
 
-__all__ = ["fill_pages", "insert_record", "remove_record", "replace_row"]
+__all__ = ["distribute", "fill_pages", "insert_record", "remove_record", "replace_row"]
 
 _SPACE = 16_252
 """The bytes of an empty page without its headers."""
@@ -83,10 +83,21 @@ def fill_pages(index: Index) -> None:
             used = count = 0
         used += size
         count += 1
-    if len(starts) > 1:
+    distribute(index, [(start, records[start].key) for start in starts[1:]])
+
+
+def distribute(index: Index, pages: Sequence[tuple[int, Key]]) -> None:
+    """Distribute the records of an index that is one page.
+
+    Args:
+        index: the index.
+        pages: of each page but the first, the number of its first record, and the least key that a search looks for.
+    """
+    records = list(index)
+    if pages:
         _take_place(index.pages[0], Page(index))
-    for start in starts[1:]:
-        _halve(index.pages[-1], records[start:], records[start].key)
+    for start, low in pages:
+        _halve(index.pages[-1], records[start:], low)
 
 
 def _directory(count: int) -> int:

@@ -12,8 +12,8 @@ from chatsim.innodb.server.session import EngineSession
 from chatsim.simulation.loop import run
 
 SCHEDULES = sorted((Path(__file__).parents[2] / "conformance" / "schedules").glob("*/*.json"))
-SAMPLE = SCHEDULES[::10]
-"""Some of each folder."""
+SAMPLE = sorted({*SCHEDULES[::10], *(each for each in SCHEDULES if each.parent.name == "pages")})
+"""Some of each folder, and all about pages."""
 
 
 def engine_of(setup):
