@@ -25,8 +25,9 @@ _HEAD = """\
 # Strategies, explored
 
 What the callers of each shipped strategy can do to each other, in *every* order that their locks allow: found by
-`chatsim explore` in the model of InnoDB ([how to read it](explore.md)). A step is a statement, or a script of several.
-Nobody dies, no reply is lost, and no wait takes too long; a refused caller tries again up to three times.
+`chatsim explore` in the model of InnoDB ([how to read it](explore.md)). A step is a statement, also where a script sends
+several at once. Nobody dies, no reply is lost, and no wait takes too long; a refused caller tries again up to three
+times.
 
 Asked is whether anybody waits for ever (*stuck*), whether a *deadlock* is resolved, whether anybody is refused for good
 (*refusal*), whether each pair has one thread, which all got (*threads*), whether a thread without a chat is left
@@ -63,7 +64,12 @@ def page(observed: Sequence[Observed], command: str) -> str:
 def _summary(observed: Sequence[Observed]) -> Iterator[str]:
     """What goes wrong with each strategy at its own level, by the number of callers."""
     counts = sorted({each.case.callers for each in observed})
-    yield from ("## In short", "", "Each strategy at its own isolation level, whatever is there before:", "")
+    yield from (
+        "## In short",
+        "",
+        "Each strategy at its own isolation level, whatever is there before (with four callers: nothing):",
+        "",
+    )
     yield "| strategy | " + " | ".join(f"{count} callers" for count in counts) + " |"
     yield "|---|" + "---|" * len(counts)
     for name in dict.fromkeys(each.case.strategy for each in observed):
@@ -177,7 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         done = [kept.observed[case] for case in wanted if case in kept.observed]
         if done:
-            command = f"{parser.prog} --seconds {options.seconds:g} --callers {options.callers}"
+            command = (
+                f"{parser.prog} --seconds {options.seconds:g} --workers {options.workers} --callers {options.callers}"
+            )
             options.out.write_text(page(done, command), encoding="utf-8")
 
 
