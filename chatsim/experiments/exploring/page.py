@@ -25,9 +25,9 @@ _HEAD = """\
 # Strategies, explored
 
 What the callers of each shipped strategy can do to each other, in *every* order that their locks allow: found by
-`chatsim explore` in the model of InnoDB ([how to read it](explore.md)). A step is a statement, also where a script sends
-several at once. Nobody dies, no reply is lost, and no wait takes too long; a refused caller tries again up to three
-times.
+`chatsim explore` in the model of InnoDB ([how to read it](explore.md)). A step is a statement, also where a script
+sends several at once. Nobody dies, no reply is lost, and no wait takes too long; a refused caller tries again up to
+three times.
 
 Asked is whether anybody waits for ever (*stuck*), whether a *deadlock* is resolved, whether anybody is refused for good
 (*refusal*), whether each pair has one thread, which all got (*threads*), whether a thread without a chat is left
