@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatsim.db.deadlock import Deadlock
-from chatsim.db.errors import DatabaseError, DeadlockError
+from chatsim.db.errors import DatabaseError
 from chatsim.exploration.execution import Happened
 
 __all__ = ["cycles"]
@@ -18,8 +18,7 @@ def cycles(happened: Happened) -> list[str]:
     """
     errors = [answer for _, answer in happened.answers if isinstance(answer, DatabaseError)]
     found = [_locks(each) for each in happened.deadlocks]
-    if not found and any(isinstance(each, DeadlockError) for each in errors):
-        found.append("metadata locks")
+    found += ["metadata locks"] * happened.unreported
     return found + ["user-level locks" for each in errors if each.errno == _USER_LOCK_DEADLOCK]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatsim.db.deadlock import Deadlock
-from chatsim.db.errors import DatabaseError
+from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.session import Isolation, Rows
 from chatsim.exploration.callers import Caller, Ended, Program, Status
 from chatsim.exploration.choices import Choice
@@ -32,7 +32,8 @@ class Happened:
         sql: the statements that were executed; none for a choice without any.
         args: their arguments.
         answers: the callers whose statements ended in it, with what they were answered, in order.
-        deadlocks: the deadlocks that were resolved in it.
+        deadlocks: the deadlocks of InnoDB's locks that were resolved in it.
+        unreported: how many callers were told in it that they were the victim of another deadlock.
         released: the callers whose connections ended in it with locks that others may have waited for.
     """
 
@@ -41,6 +42,7 @@ class Happened:
     args: Sequence[object] = ()
     answers: Sequence[tuple[int, Sequence[Rows] | DatabaseError]] = ()
     deadlocks: Sequence[Deadlock] = ()
+    unreported: int = 0
     released: Sequence[int] = ()
 
 
@@ -70,6 +72,7 @@ class Execution:
         self._answered: list[tuple[int, Sequence[Rows] | DatabaseError]] = []
         self._released: list[int] = []
         self._deadlocks: list[Deadlock] = []
+        self._victims = 0  # those that have not been told yet
         self._served: dict[int, int] = {}  # connections, by their numbers, and whose they are
         self._go_on: list[int] = []  # the callers that have gone on in this step
         self._clients = [
@@ -156,7 +159,11 @@ class Execution:
         answers, self._answered = self._answered, []
         deadlocks, self._deadlocks = self._deadlocks, []
         released, self._released = self._released, []
-        happened = Happened(choice, sql, args, answers, deadlocks, released)
+        self._victims += len(deadlocks)  # a victim that waits behind others is told in a later step
+        told = sum(isinstance(answer, DeadlockError) for _, answer in answers)
+        unreported = max(told - self._victims, 0)
+        self._victims -= told - unreported
+        happened = Happened(choice, sql, args, answers, deadlocks, unreported, released)
         self.steps.append(happened)
         return happened
 
