@@ -16,7 +16,7 @@ from chatsim.conformance.differential import DifferentialReport, DifferentialTes
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 
-FEW = 40
+FEW = 8
 COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))
 SEED = int(os.environ.get("CHATSIM_TEST_SEED", "97"))
 BUDGET = 10

@@ -40,7 +40,7 @@ def test_important_columns_come_first_and_the_others_keep_their_order():
 
 def test_units_are_in_the_names_of_parameters():
     assert [*summary([{"a": 1, "rate": 2.0}], (), {"rate": "per_s"}).columns] == ["a", "rate_per_s"]
-    assert units(Race) == {"rate": "per_s", "deadline": "s"}
+    assert units(Race) == {"duration": "s", "warm_up": "s", "rate": "per_s", "think_time": "ms", "deadline": "s"}
     assert units(CatchUp) == {"bandwidth": "mbit_per_s", "writer_rtt": "ms"}
     assert units(Talk()) == {"pause": "s", "down": "s", "patience": "s"}
 
