@@ -12,7 +12,7 @@ from chatsim.conformance import model_player, mysql_player
 from chatsim.conformance.comparison import Comparison, compare
 from chatsim.conformance.schedule import KILL, Schedule, number_steps
 from chatsim.db.text import fill, statements
-from chatsim.exploration.problem import Problem
+from chatsim.exploration.problem import EPOCH, Problem
 from chatsim.exploration.verdict import Interleaving
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
@@ -20,8 +20,7 @@ from chatsim.worlds.mysql.world import MySQLWorld
 __all__ = ["NotReplayableError", "replays", "schedule_of"]
 
 _CLOCK = re.compile(r"\b(NOW|CURDATE|CURTIME|SYSDATE|UNIX_TIMESTAMP|CURRENT_\w+|LOCALTIME\w*|UTC_\w+)\b", re.IGNORECASE)
-_SET_TIME = "SET SESSION timestamp = 1700000000"
-"""The time of the model's clock, which stands still while something is explored."""
+_SET_TIME = f"SET SESSION timestamp = {EPOCH}"
 
 _UNFORCED = {
     "time out": "a wait takes too long in it",

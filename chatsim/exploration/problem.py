@@ -11,9 +11,10 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.rewinding import Rewinding
 from chatsim.innodb.server.session import EngineSession
 
-__all__ = ["Problem", "Server", "Setup"]
+__all__ = ["EPOCH", "Problem", "Server", "Setup"]
 
-_EPOCH = 1_700_000_000.0
+EPOCH = 1_700_000_000
+"""The time of the server's clock, in seconds: it stands still."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Server:
         return not self._rewinding.possible
 
     def _make(self) -> None:
-        self._engine = Engine(lambda: _EPOCH, purges=False)
+        self._engine = Engine(lambda: float(EPOCH), purges=False)
         self.loop.complete(self._set_up())
         self._rewinding = Rewinding(self._engine)
 
