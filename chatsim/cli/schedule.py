@@ -172,12 +172,15 @@ def _play_files(files: Sequence[Path], worlds: Sequence[str], servers: Servers, 
     readable = [each for each in found if each.schedule is not None]
     if "model" in worlds:
         from chatsim.conformance import model_player
-
+    if "mysql" not in worlds:
         _play_all(readable, "model", model_player.play)
-    if "mysql" in worlds:
-        for settings in dict.fromkeys(_settings(each.script) for each in readable):  # an own server for each
-            with _mysql(replace(servers, settings=settings)) as (play, _):
-                _play_all([each for each in readable if _settings(each.script) == settings], "mysql", play)
+        return found
+    for settings in dict.fromkeys(_settings(each.script) for each in readable):  # an own server for each
+        those = [each for each in readable if _settings(each.script) == settings]
+        with _mysql(replace(servers, settings=settings)) as (play, has_log):
+            _play_all(those, "mysql", play)
+        if "model" in worlds:
+            _play_all(those, "model", partial(model_player.play, log_bin=has_log))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import msgspec
 
@@ -114,8 +115,9 @@ def replays(schedules: Sequence[Schedule], servers: Servers) -> Iterator[Compari
     with asyncio.Runner() as runner:
         world = runner.run(MySQLWorld(servers.alone()).__aenter__())
         try:
+            has_log = bool(cast("dict[str, int]", world.environment["settings"])["log_bin"])
             for each in schedules:
-                expected = model_player.play(each)
+                expected = model_player.play(each, log_bin=has_log)
                 there = runner.run(mysql_player.play(world, each))
                 yield compare(msgspec.structs.replace(each, expected=expected), there)
         finally:

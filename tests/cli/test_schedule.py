@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from importlib import import_module
 
 import msgspec
 import pytest
@@ -155,7 +157,7 @@ def test_both_worlds_are_compared_without_a_recorded_outcome(mysql_url, files):
 @pytest.mark.slow
 def test_a_difference_between_the_worlds_is_told_with_status_1(mysql_url, files, monkeypatch):
     whole = model_player.play
-    monkeypatch.setattr(model_player, "play", lambda each: msgspec.structs.replace(whole(each), final={}))
+    monkeypatch.setattr(model_player, "play", lambda each, **_: msgspec.structs.replace(whole(each), final={}))
     result = schedule("--world", "both", "--mysql-url", mysql_url, files[1])
     assert result.stdout.startswith("crossing: at the end t was expected to be ")
     assert result.exit_code == 1
@@ -174,3 +176,20 @@ def test_checking_against_the_files_and_between_the_worlds_is_not_both():
         "Error: --world both compares the worlds with each other, --check with the files: give either\n"
     )
     assert result.exit_code == 2
+
+
+def test_the_model_has_a_binary_log_in_both_worlds_if_the_server_has(monkeypatch, files):
+    seen, whole = [], model_player.play
+
+    def play(schedule, *, log_bin=False):
+        seen.append(log_bin)
+        return whole(schedule, log_bin=log_bin)
+
+    @contextmanager
+    def server(_):
+        yield whole, True
+
+    monkeypatch.setattr(model_player, "play", play)
+    monkeypatch.setattr(import_module("chatsim.cli.schedule"), "_mysql", server)
+    schedule("--world", "both", files[1])
+    assert seen == [True]
