@@ -15,8 +15,8 @@ import click
 from chatsim.cli import reports
 from chatsim.cli.bounded_log import few_warnings
 from chatsim.cli.common import FAILED, UNSAFE, one_sentence, our_errors, quiet_option, server_options, shows_progress
-from chatsim.cli.gate import gate
 from chatsim.cli.interruption import INTERRUPTED
+from chatsim.experiments.gate import gate
 from chatsim.experiments.parameters import Flag, Parameter, Weights, Whole, parameters
 from chatsim.experiments.runner import admit, place, run_here
 from chatsim.experiments.saved import check_folder

@@ -9,9 +9,9 @@ from chatsim.experiments.tables import in_digits
 from chatsim.experiments.variant import verdict_words
 
 if TYPE_CHECKING:
-    from chatsim.cli.gate import Gate
     from chatsim.db.deadlock import Deadlock
     from chatsim.experiments.checks import Verdict
+    from chatsim.experiments.gate import Gate
     from chatsim.experiments.result import Result
     from chatsim.experiments.variant import Variant
 

@@ -1,4 +1,4 @@
-"""The gate of an experiment's command: what must be safe, and is not, or has not been tested."""
+"""The gate of a result: what must be safe, and is not, or has not been tested."""
 
 from __future__ import annotations
 
