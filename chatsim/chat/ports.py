@@ -111,11 +111,12 @@ class Network(Protocol):
         self,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
-        welcomes: Callable[[Address], bool] | None = None,
+        welcomes: Callable[[Address], int] | None = None,
     ) -> Listener:
         """Bind ``address`` and run ``accept`` as a task for each connection; its stream is closed when it returns.
 
-        A connection whose peer ``welcomes`` says no to is refused before anything is made for it.
+        ``welcomes`` says how welcome a connection from a peer is. At 0 it is refused before anything is made for it. Of
+        those that wait to be served, the most welcome is served first.
 
         Raises `OSError` when the address is in use.
         """

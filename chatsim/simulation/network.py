@@ -57,7 +57,7 @@ A = TypeVar("A", bound=Endpoint)
 Accept: TypeAlias = "Callable[[SimulatedStream[A]], Awaitable[None]]"
 """The function that a listener calls with a new connection. It has to close the connection."""
 
-Welcomes: TypeAlias = "Callable[[A], bool]"
+Welcomes: TypeAlias = "Callable[[A], int]"
 """The function that says whether a listener wants a connection from a peer."""
 
 _FIRST_FREE_PORT = 49152  # the dynamic ports: RFC 6335, section 6
@@ -160,7 +160,7 @@ class SimulatedNetwork(Generic[A]):
         self._channel(here, there).forget(connection)
 
     def listen(self, address: A, accept: Accept[A], welcomes: Welcomes[A] | None = None) -> SimulatedListener[A]:
-        """Bind ``address``. A connection whose peer ``welcomes`` says no to is refused.
+        """Bind ``address``. A connection for whose peer ``welcomes`` returns 0 is refused.
 
         Raises `OSError` when the address is in use.
         """
@@ -244,7 +244,7 @@ class SimulatedListener(Generic[A]):
 
     def welcomes(self, peer: A) -> bool:
         """Whether a connection from ``peer`` is wanted."""
-        return self._welcomes is None or self._welcomes(peer)
+        return self._welcomes is None or bool(self._welcomes(peer))
 
     def admit(self, stream: SimulatedStream[A]) -> asyncio.Task[None]:
         """Start the accept coroutine for a new connection. The loop keeps its tasks alive."""

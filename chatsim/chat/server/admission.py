@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from enum import IntEnum
 from math import inf
 
 from chatsim.chat.ports import Address
@@ -14,7 +15,7 @@ from chatsim.chat.server.origin import is_remote, origin
 from chatsim.chat.server.repeated_warning import RepeatedWarning
 from chatsim.chat.server.session import ClientSession
 
-__all__ = ["BREACH", "PER_ADDRESS", "Admission"]
+__all__ = ["BREACH", "PER_ADDRESS", "Admission", "Welcome"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +25,27 @@ PER_ADDRESS = 256
 BREACH = 16
 """A connection that breaks the protocol costs its address so many further new connections."""
 
+_GRUDGE = 60.0
+"""An address that has broken the protocol comes after others for so many seconds."""
+
+_GRUDGES = 16_384
+"""So many such addresses are remembered; the oldest are forgotten."""
+
 _BUCKETS = 1_024
 """So many addresses are remembered before those that have connected seldom are forgotten."""
+
+
+class Welcome(IntEnum):
+    """How welcome a new connection is, by its address: the larger, the sooner it is served.
+
+    ``REFUSED``: it opens connections too fast. ``LAST``: it has broken the protocol lately. ``UNKNOWN``: nobody is
+    logged in from there. ``FIRST``: somebody is.
+    """
+
+    REFUSED = 0
+    LAST = 1
+    UNKNOWN = 2
+    FIRST = 3
 
 
 class Admission:
@@ -49,31 +69,44 @@ class Admission:
         self._counts: Counter[str] = Counter()
         self._waiting: dict[str, dict[ClientSession, None]] = {}  # by origin, oldest first
         self._buckets: dict[str, Bucket] = {}  # by origin
+        self._grudges: dict[str, float] = {}  # by origin, when it has broken the protocol; the latest is the last
         self._remembered = _BUCKETS
         self._clock = asyncio.get_running_loop().time
         self._full = RepeatedWarning(_log)
         self._hasty = RepeatedWarning(_log)
 
-    def welcomes(self, peer: Address) -> bool:
-        """Whether there may be room for a new connection, asked before anything is made for it.
+    def welcomes(self, peer: Address) -> Welcome:
+        """How welcome a new connection is, asked before anything is made for it.
 
         An address whose number of connections is limited may also open only so many per second: `Limits.arrivals`.
         """
-        if self._most_from(peer.host) == inf:
-            return True
         where, now = origin(peer.host), self._clock()
+        if self._most_from(peer.host) < inf and self._is_hasty(where, now):
+            return Welcome.REFUSED
+        if self._grudges.get(where, -inf) > now - _GRUDGE:
+            return Welcome.LAST
+        somebody = self._counts[where] > len(self._waiting.get(where, ()))
+        return Welcome.FIRST if somebody else Welcome.UNKNOWN
+
+    def _is_hasty(self, where: str, now: float) -> bool:
+        """Whether an address opens connections too fast. Notes a new one."""
         if (bucket := self._buckets.get(where)) is None:
             self._forget(now)
             bucket = self._buckets[where] = Bucket(self._limits.arrivals, self._limits.arrivals_at_once, now)
         if bucket.try_to_take(now):
-            return True
+            return False
         self._hasty("%s: %s opens connections too fast; a new one is refused", self._node, where)
-        return False
+        return True
 
     def broken(self, peer: Address) -> None:
         """Note that a connection from ``peer`` has broken the protocol."""
-        if (bucket := self._buckets.get(origin(peer.host))) is not None:
+        where = origin(peer.host)
+        if (bucket := self._buckets.get(where)) is not None:
             bucket.lose(BREACH)
+        self._grudges.pop(where, None)
+        self._grudges[where] = self._clock()
+        if len(self._grudges) > _GRUDGES:
+            del self._grudges[next(iter(self._grudges))]
 
     def admit(self, session: ClientSession) -> bool:
         """Let a new connection in, if need be in place of a waiting one. Returns whether it may stay."""

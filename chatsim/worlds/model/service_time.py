@@ -41,7 +41,7 @@ class ServiceTimeNetwork:
         self,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
-        welcomes: Callable[[Address], bool] | None = None,
+        welcomes: Callable[[Address], int] | None = None,
     ) -> Listener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
         cpu = self._cpu()

@@ -38,7 +38,7 @@ class DelayedNetwork:
         self,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
-        welcomes: Callable[[Address], bool] | None = None,
+        welcomes: Callable[[Address], int] | None = None,
     ) -> Listener:
         """Bind ``address``. Connections that it accepts are not delayed."""
         return await self._network.listen(address, accept, welcomes)

@@ -29,7 +29,9 @@ __all__ = ["TcpNetwork", "reserve"]
 _log = logging.getLogger(__name__)
 _FILES = 65_536  # that a server wants to be able to open
 _BACKLOG = 4_096  # connections that the kernel keeps while none is accepted
-_AT_ONCE = 32  # connections that are taken from it in one turn of the loop
+_AT_ONCE = 256  # connections that are taken from it in one turn of the loop
+_SERVED = 8  # connections that it begins to serve in one turn
+_ARRIVED = 4_096  # connections that have been taken from the kernel, and are not served yet
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, and keep nothing of it in the kernel
 _PAUSE = 0.25  # seconds
 _EXHAUSTED = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
@@ -58,7 +60,7 @@ class TcpNetwork:
         self,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
-        welcomes: Callable[[Address], bool] | None = None,
+        welcomes: Callable[[Address], int] | None = None,
     ) -> _TcpListener:
         """Bind ``address``; see `chatsim.chat.ports.Network.listen`."""
         _raise_soft_limit()
@@ -84,8 +86,8 @@ class TcpNetwork:
             raise
 
 
-def _everybody(_: Address) -> bool:
-    return True
+def _everybody(_: Address) -> int:
+    return 1
 
 
 def _raise_soft_limit() -> None:
@@ -100,14 +102,14 @@ class _TcpListener:
     """Accepts connections. It pauses while this process, or the machine, can open no more files.
 
     asyncio's own server tries as often as its backlog is long, and logs a traceback each time. A connection that is not
-    wanted is closed for a few system calls. Of the others the loop begins to serve one in each turn, from one address
-    after the other: so a crowd delays neither who is there, nor the newcomers from other addresses.
+    wanted is closed for a few system calls. Of the others the loop begins to serve a few in each turn, so that a crowd
+    does not delay who is there. The order is that of `_Arrivals`: nor does a crowd delay other newcomers.
 
     Args:
         listening: the socket, bound and not blocking.
         address: its address.
         accept: serves a connection.
-        welcomes: whether a connection from a peer is wanted.
+        welcomes: how welcome a connection from a peer is; see `chatsim.chat.ports.Network.listen`.
         listeners: the listeners of the network, which share the files that this process may open.
     """
 
@@ -116,14 +118,14 @@ class _TcpListener:
         listening: socket.socket,
         address: Address,
         accept: Callable[[Stream], Awaitable[None]],
-        welcomes: Callable[[Address], bool],
+        welcomes: Callable[[Address], int],
         listeners: set[_TcpListener],
     ) -> None:
         self._socket = listening
         self._address = address
         self._accept = accept
         self._welcomes = welcomes
-        self._arrived: dict[str, deque[tuple[socket.socket, Address]]] = {}  # by origin, whose turn it is first
+        self._arrivals = _Arrivals()
         self._serving: asyncio.Handle | None = None
         self._listeners = listeners
         self._loop = asyncio.get_running_loop()
@@ -154,10 +156,8 @@ class _TcpListener:
             if self._serving is not None:
                 self._serving.cancel()
             self._socket.close()
-            for arrived in self._arrived.values():
-                for connection, _ in arrived:
-                    connection.close()
-            self._arrived.clear()
+            while self._arrivals:
+                self._arrivals.take()[0].close()
 
     def _accept_some(self) -> None:
         """Accept what has arrived, but let others work in between if it is very much."""
@@ -172,24 +172,22 @@ class _TcpListener:
                     return
                 continue  # that connection has ended already
             there = Address(*peer[:2])
-            if not self._welcomes(there):
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                connection.close()
+            if not (welcome := self._welcomes(there)):
+                _reset(connection)
                 continue
-            self._arrived.setdefault(origin(there.host), deque()).append((connection, there))
+            self._arrivals.put(connection, there, welcome)
+            if len(self._arrivals) > _ARRIVED:
+                _reset(self._arrivals.drop())
             if self._serving is None:
-                self._serving = self._loop.call_soon(self._serve_next)
+                self._serving = self._loop.call_soon(self._serve_some)
 
-    def _serve_next(self) -> None:
-        """Begin to serve the connection that has arrived first from the origin whose turn it is."""
-        where = next(iter(self._arrived))
-        arrived = self._arrived.pop(where)
-        task = self._loop.create_task(self._serve(*arrived.popleft()))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if arrived:
-            self._arrived[where] = arrived
-        self._serving = self._loop.call_soon(self._serve_next) if self._arrived else None
+    def _serve_some(self) -> None:
+        """Begin to serve those whose turn it is."""
+        for _ in range(min(_SERVED, len(self._arrivals))):
+            task = self._loop.create_task(self._serve(*self._arrivals.take()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._serving = self._loop.call_soon(self._serve_some) if self._arrivals else None
 
     def _wait_for_room(self, error: OSError) -> None:
         self._warning("%s accepts no connections for the moment: %s", self._address, error.strerror)
@@ -203,6 +201,51 @@ class _TcpListener:
     async def _serve(self, connection: socket.socket, peer: Address) -> None:
         connection.settimeout(0)
         await serve(self._accept, _TcpStream(connection, peer))
+
+
+class _Arrivals:
+    """Connections that nobody serves yet: the most welcome first, and of these one from each origin after the other."""
+
+    def __init__(self) -> None:
+        self._by_welcome: dict[int, dict[str, deque[tuple[socket.socket, Address]]]] = {}  # then by origin, in turn
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, connection: socket.socket, peer: Address, welcome: int) -> None:
+        """Add a connection."""
+        self._by_welcome.setdefault(welcome, {}).setdefault(origin(peer.host), deque()).append((connection, peer))
+        self._count += 1
+
+    def take(self) -> tuple[socket.socket, Address]:
+        """The connection whose turn it is."""
+        welcome = max(self._by_welcome)
+        where = next(iter(self._by_welcome[welcome]))
+        return self._remove(welcome, where, newest=False)
+
+    def drop(self) -> socket.socket:
+        """The connection that can be spared: of the least welcome, the newest from the origin whose turn it is last."""
+        welcome = min(self._by_welcome)
+        where = next(reversed(self._by_welcome[welcome]))
+        return self._remove(welcome, where, newest=True)[0]
+
+    def _remove(self, welcome: int, where: str, *, newest: bool) -> tuple[socket.socket, Address]:
+        origins = self._by_welcome[welcome]
+        arrived = origins.pop(where)
+        found = arrived.pop() if newest else arrived.popleft()
+        if arrived:  # the others have their turn first
+            origins[where] = arrived
+        if not origins:
+            del self._by_welcome[welcome]
+        self._count -= 1
+        return found
+
+
+def _reset(connection: socket.socket) -> None:
+    """End a connection for which nothing has been made."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    connection.close()
 
 
 class _TcpStream:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from chatsim.chat.ports import Address
-from chatsim.chat.server.admission import BREACH, PER_ADDRESS, Admission
+from chatsim.chat.server.admission import BREACH, PER_ADDRESS, Admission, Welcome
 from chatsim.chat.server.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -163,7 +163,7 @@ def test_who_leaves_after_having_made_room_is_not_counted_twice():
 
 def welcomed(there, host, count):
     """How many of so many new connections from a host are welcome."""
-    return sum(there.welcomes(Address(host, 1)) for _ in range(count))
+    return sum(there.welcomes(Address(host, 1)) is not Welcome.REFUSED for _ in range(count))
 
 
 def test_an_address_opens_only_so_many_connections_at_once_and_per_second(clock):
@@ -212,6 +212,34 @@ def test_an_address_whose_connections_break_the_protocol_opens_fewer_of_them(clo
     assert [welcomed(there, host, 100) for host in ("10.0.0.1", "10.0.0.2")] == [0, 64]
     clock.now += 1 / 8
     assert welcomed(there, "10.0.0.1", 100) == 1
+
+
+def test_addresses_with_users_come_first_and_those_that_have_broken_the_protocol_last(clock):
+    there = admission()
+    hosts = ("10.0.0.1", "10.0.0.2", "10.0.0.3", "127.0.0.1")
+
+    def welcome():
+        return [there.welcomes(Address(host, 1)) for host in hosts]
+
+    assert welcome() == [Welcome.UNKNOWN] * 4
+    (user,) = admitted(there, "10.0.0.1", logged_in=True)
+    admitted(there, "10.0.0.2", 5)
+    there.broken(Address("10.0.0.3", 1))
+    assert welcome() == [Welcome.FIRST, Welcome.UNKNOWN, Welcome.LAST, Welcome.UNKNOWN]
+    there.broken(Address("10.0.0.1", 1))
+    assert welcome()[0] is Welcome.LAST
+    there.leave(user)
+    clock.now = 60.0
+    assert welcome() == [Welcome.UNKNOWN] * 4
+
+
+def test_of_the_addresses_that_have_broken_the_protocol_the_oldest_are_forgotten():
+    there = admission()
+    for number in range(20_000):
+        there.broken(Address(f"10.0.{number >> 8}.{number & 255}", 1))
+    assert len(there._grudges) == 16_384
+    ends = [there.welcomes(Address(host, 1)) for host in ("10.0.0.1", "10.0.78.31")]
+    assert ends == [Welcome.UNKNOWN, Welcome.LAST]
 
 
 def test_whoever_breaks_the_protocol_from_this_machine_is_not_limited():

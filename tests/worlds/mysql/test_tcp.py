@@ -232,6 +232,30 @@ async def test_newcomers_from_an_address_do_not_wait_for_the_crowd_from_another(
     assert served.index("127.0.0.3") <= 2
 
 
+async def test_newcomers_from_a_welcome_address_come_before_those_from_a_thousand_others(listening):
+    listener, served = await listening(lambda peer: 2 if peer.host == "127.0.0.9" else 1)
+    with ExitStack() as stack:
+        for number in range(200):
+            connected(stack, listener, f"127.0.1.{number + 1}")
+        connected(stack, listener, "127.0.0.9")
+        await until(lambda: len(served) == 201)
+    assert served.index("127.0.0.9") < 8
+
+
+async def test_of_more_newcomers_than_can_wait_the_least_welcome_and_newest_are_reset(listening, monkeypatch):
+    monkeypatch.setattr("chatsim.worlds.mysql.tcp._ARRIVED", 10)
+    listener, served = await listening(lambda peer: {"127.0.0.2": 1, "127.0.0.3": 2}[peer.host])
+    with ExitStack() as stack:
+        crowd = [connected(stack, listener, "127.0.0.2") for _ in range(20)]
+        for _ in range(8):
+            connected(stack, listener, "127.0.0.3")
+        await until(lambda: len(served) == 10)
+        assert sorted(served) == ["127.0.0.2"] * 2 + ["127.0.0.3"] * 8
+        for each in crowd[2:]:
+            with pytest.raises(ConnectionResetError):
+                each.recv(1)
+
+
 async def test_who_is_not_welcome_is_reset_and_nothing_is_made_for_him(listening):
     asked = []
 
