@@ -7,6 +7,8 @@ Experiments:
 - `delivery`: how soon a text is acknowledged, pushed and read, on one server and across two
 - `catchup`: how a client that was away catches up: how soon, at what price, and whether it has everything then
 - `mix`: what a mixed load of creations, texts, pages and catch-ups costs, and whether anything is lost
+- `sweep`: an experiment in the model with many settings: where each strategy reaches its limit
+- `Sweep`: what that returns
 - `run`: runs an experiment where no event loop is running, in a script
 - `talk`: whether anything is lost while people talk and servers are killed
 - `Result`: what an experiment returns
@@ -95,6 +97,7 @@ if TYPE_CHECKING:
     )
     from chatsim.experiments.result import Result
     from chatsim.experiments.saved import load
+    from chatsim.experiments.sweeping.sweep import Sweep, sweep
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.model.settings import Model
     from chatsim.worlds.mysql.settings import Servers as MySQL
@@ -123,6 +126,7 @@ __all__ = [
     "Schedule",
     "Session",
     "StrategyError",
+    "Sweep",
     "UnknownStrategyError",
     "WorldError",
     "anomalies",
@@ -142,6 +146,7 @@ __all__ = [
     "race",
     "run",
     "strategies",
+    "sweep",
     "talk",
 ]
 
@@ -166,6 +171,7 @@ _HOMES = {
     "Schedule": "chatsim.conformance.schedule:Schedule",
     "Session": "chatsim.db.session:Session",
     "StrategyError": "chatsim.chat.strategies:StrategyError",
+    "Sweep": "chatsim.experiments.sweeping.sweep:Sweep",
     "UnknownStrategyError": "chatsim.chat.strategies:UnknownStrategyError",
     "WorldError": "chatsim.worlds.world:WorldError",
     "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
@@ -185,6 +191,7 @@ _HOMES = {
     "race": "chatsim.experiments.functions:race",
     "run": "chatsim.experiments.functions:run",
     "strategies": "chatsim.experiments.functions:strategies",
+    "sweep": "chatsim.experiments.sweeping.sweep:sweep",
     "talk": "chatsim.experiments.functions:talk",
 }
 """Where each name is defined. A module is imported when the first of its names is used: see PEP 562."""

@@ -12,6 +12,7 @@ from typing import Any
 from attacks import burner, innocent, plan
 from attacks.children import Child, Ended
 from attacks.innocent import Noticed
+from attacks.kernel import dropped_packets
 from attacks.system import System
 from attacks.verdict import Findings
 
@@ -24,7 +25,7 @@ _BURNT_SECONDS = 60.0
 
 async def make(system: System, attack: plan.Attack, size: plan.Size, findings: Findings, start_memory: int) -> None:
     """Make an attack once, and then let the burner burn as much. What is found is added to ``findings``."""
-    before = system.sample()
+    before, dropped = system.sample(), dropped_packets()
     noticed, ended = await _beside(system, attack.processes, None if attack.counted else size.seconds)
     seconds = max(each.seconds for each in ended)
     share = sum(each.cpu for each in ended) / seconds
@@ -41,6 +42,7 @@ async def make(system: System, attack: plan.Attack, size: plan.Size, findings: F
     findings.memory = after.memory - start_memory
     findings.descriptors = max(findings.descriptors, after.descriptors - before.descriptors)
     findings.notices += noticed.notices.total()
+    findings.dropped += dropped_packets() - dropped
     burning = [(burner.prepare, each.pace) for each in ended]
     quiet, burners = await _beside(system, burning, min(seconds, _BURNT_SECONDS), with_place=False)
     findings.burnt.add(quiet.latencies, quiet.failed)

@@ -66,6 +66,7 @@ class Findings:
         memory: by how many bytes the node's memory has grown since the start.
         descriptors: by how many its descriptors have grown.
         notices: messages that innocent users got unasked.
+        dropped: packets that the kernel's table of connections has dropped.
     """
 
     name: str
@@ -82,10 +83,27 @@ class Findings:
     memory: int = 0
     descriptors: int = 0
     notices: int = 0
+    dropped: int = 0
 
 
 def broken(found: Findings, *, times: bool) -> list[str]:
     """The bounds that were not kept, each as a sentence; those of times only if ``times`` is set."""
+    said = _of_the_machine(found)
+    if found.attacked.failed:
+        failed = ", ".join(f"{count} × {what}" for what, count in found.attacked.failed.most_common(3))
+        said.append(f"innocent users' requests have failed: {failed}")
+    once, largest = found.counts["bytes of the thread"], found.counts["bytes of the largest answer"]
+    if largest > once * _AMPLIFIED:
+        said.append(f"one request brings {largest:,} bytes of a thread that has {once:,}")
+    if not found.attacked.by_kind:
+        said.append("innocent users have not had a single answer")
+    elif times:
+        said += _too_slow(found)
+    return said
+
+
+def _of_the_machine(found: Findings) -> list[str]:
+    """What the attack has left in log, tables and memory, and what the kernel has dropped."""
     said = []
     if found.tracebacks:
         said.append(f"{found.tracebacks} tracebacks in the node's log")
@@ -97,16 +115,11 @@ def broken(found: Findings, *, times: bool) -> list[str]:
         said.append(f"{found.descriptors} descriptors are still open")
     if found.memory > _MEMORY:
         said.append(f"the node has kept {found.memory / 2**20:,.0f} MiB")
-    if found.attacked.failed:
-        failed = ", ".join(f"{count} × {what}" for what, count in found.attacked.failed.most_common(3))
-        said.append(f"innocent users' requests have failed: {failed}")
-    once, largest = found.counts["bytes of the thread"], found.counts["bytes of the largest answer"]
-    if largest > once * _AMPLIFIED:
-        said.append(f"one request brings {largest:,} bytes of a thread that has {once:,}")
-    if not found.attacked.by_kind:
-        said.append("innocent users have not had a single answer")
-    elif times:
-        said += _too_slow(found)
+    if found.dropped:
+        said.append(
+            f"the kernel has dropped {found.dropped:,} packets of whomever, because its table of connections was full:"
+            " raise net.netfilter.nf_conntrack_max"
+        )
     return said
 
 

@@ -26,6 +26,7 @@ _COMMANDS = {
     "schedule": ("chatsim.cli.schedule", "Run scripts of several sessions, and show the locks."),
     "serve": ("chatsim.cli.serve", "Run chat servers for clients of your own."),
     "strategies": ("chatsim.cli.strategies", "List the strategies that create private chats."),
+    "sweep": ("chatsim.cli.sweep", "Run an experiment in the model with many settings."),
     "talk": ("chatsim.cli.talk", "Look for lost texts while servers are killed."),
 }
 """From the name of a command to its module and short help, so that the list of commands imports no module."""

@@ -55,7 +55,9 @@ def _cell(name: str, row: dict[str, object]) -> str:
     if name == "verdict" and value == Word.NOT_TESTED:
         return str(value)  # why is said once, beneath
     if name == "verdict":
-        return verdict_words(row) or UNKNOWN if value in ("safe", None) else f"{value}: {row['why']}"
+        if value in ("safe", None):
+            return verdict_words(row) or UNKNOWN
+        return f"{value}: {row['why']}" if "why" in row else str(value)
     if value is None:
         return UNKNOWN
     if isinstance(value, float):

@@ -2,6 +2,7 @@
 
 A notebook shows the figure that is the last expression of a cell; ``figure.savefig`` writes it to a file.
 
+- `curves`: a measure along what a sweep varies
 - `strategies`: goodput and latency of creation strategies
 - `catch_up`: how long it takes to catch up, over round-trip times
 - `deadlock_kinds`: the deadlocks of a log, a cycle of each kind
@@ -20,11 +21,13 @@ from chatsim.figures.deadlocks import deadlock_kinds, wait_for_graph
 from chatsim.figures.hops import delivery
 from chatsim.figures.locks import lock_steps
 from chatsim.figures.page_costs import pages
+from chatsim.figures.sweeps import curves
 from chatsim.figures.talks import talk
 from chatsim.figures.timeline import per_second
 
 __all__ = [
     "catch_up",
+    "curves",
     "deadlock_kinds",
     "delivery",
     "lock_steps",

@@ -32,11 +32,13 @@ class CPU:
         cores: how many.
 
     Attributes:
+        cores: as given.
         busy_seconds: how long the cores have worked so far, all cores added up.
     """
 
     def __init__(self, cores: int) -> None:
         self._loop = current_loop()
+        self.cores = cores
         self._cores = _Cores(self._loop.env, cores)
         self.busy_seconds = 0.0
 

@@ -17,7 +17,7 @@ import numpy as np
 from chatsim.simulation.links import Link, Topology
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 __all__ = [
     "Breakable",
@@ -143,6 +143,10 @@ class SimulatedNetwork(Generic[A]):
             channel = self._channels[here, there] = _Channel(link, self._rng)
         return channel
 
+    def busy_seconds(self) -> Mapping[tuple[str, str], float]:
+        """How long each link has sent bytes so far, by the hosts that send and receive."""
+        return {ends: channel.busy_seconds for ends, channel in self._channels.items()}
+
     def transit(self, here: str, there: str) -> Awaitable[None]:
         """Wait as long as a message without a size takes from one host to another."""
         return self._channel(here, there).transit()  # not a coroutine of its own: it is in every round trip
@@ -264,12 +268,14 @@ class _Channel:
 
     Attributes:
         slowness: a factor by which the link's times are multiplied.
+        busy_seconds: how long it has sent bytes so far.
     """
 
-    __slots__ = ("_held", "_link", "_open", "_rng", "_sent_at", "slowness")
+    __slots__ = ("_held", "_link", "_open", "_rng", "_sent_at", "busy_seconds", "slowness")
 
     def __init__(self, link: Link, rng: np.random.Generator) -> None:
         self.slowness = 1.0
+        self.busy_seconds = 0.0
         self._link = link
         self._rng = rng
         self._sent_at = 0.0  # when all that was given to it has been sent
@@ -289,7 +295,8 @@ class _Channel:
             return
         loop = asyncio.get_running_loop()
         begin = max(loop.time(), self._sent_at)
-        self._sent_at = begin + size / self._link.bandwidth * self.slowness
+        self.busy_seconds += (takes := size / self._link.bandwidth * self.slowness)
+        self._sent_at = begin + takes
         arrival = self._sent_at + self._link.latency.draw(self._rng) * self.slowness
         if pipe is not None:
             pipe.latest = arrival = max(arrival, pipe.latest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
@@ -16,6 +16,7 @@ from chatsim.db.session import Database, Session
 
 __all__ = [
     "BadParameterError",
+    "Busy",
     "Costs",
     "Distance",
     "PeerGroup",
@@ -44,6 +45,19 @@ def missing_extra(what: str, extra: str) -> WorldError:
 
 
 @dataclass(frozen=True)
+class Busy:
+    """How much a resource has worked.
+
+    Attributes:
+        seconds: how long its units have worked, added up.
+        units: how many units it has, such as cores or connections.
+    """
+
+    seconds: float
+    units: int
+
+
+@dataclass(frozen=True)
 class Costs:
     """What the database did, as counts that do not depend on the machine's speed.
 
@@ -52,12 +66,14 @@ class Costs:
         statements: the number of successful SQL statements in them.
         rows_examined: the number of rows that the server has read; None if the server does not report it.
         lock_waits: how often a statement has waited for a row lock; None if the server does not report it.
+        busy: how much each resource of the world has worked, by its name; empty if the world does not know.
     """
 
     round_trips: int
     statements: int
     rows_examined: int | None
     lock_waits: int | None
+    busy: Mapping[str, Busy] = field(default_factory=dict, compare=False)
 
     def __sub__(self, before: Costs) -> Costs:
         return Costs(
@@ -65,7 +81,19 @@ class Costs:
             self.statements - before.statements,
             _difference(self.rows_examined, before.rows_examined),
             _difference(self.lock_waits, before.lock_waits),
+            {
+                name: Busy(now.seconds - (before.busy[name].seconds if name in before.busy else 0.0), now.units)
+                for name, now in self.busy.items()
+            },
         )
+
+    def counts(self) -> dict[str, int | None]:
+        """What is counted, by name."""
+        return {name: getattr(self, name) for name in ("round_trips", "statements", "rows_examined", "lock_waits")}
+
+    def utilisation(self, seconds: float) -> dict[str, float]:
+        """The share of ``seconds`` that each resource has worked, from 0 to 1, by its name."""
+        return {name: busy.seconds / busy.units / seconds for name, busy in self.busy.items()} if seconds else {}
 
 
 @dataclass(frozen=True)

@@ -98,11 +98,13 @@ class CommitLog:
     Attributes:
         durability: as given.
         fates: what crashes and lost connections have done to commits so far.
+        busy_seconds: how long it has written and flushed so far.
     """
 
     def __init__(self, durability: Durability, numbers: Callable[[], Mapping[str, int]]) -> None:
         self.durability = durability
         self.fates = CommitFates()
+        self.busy_seconds = 0.0
         self._safe = durability.flushes and durability.syncs  # nothing that has taken effect is ever lost
         self._redo_seconds = self._sync_seconds = 0.0
         self._step = 0.0
@@ -223,6 +225,7 @@ class CommitLog:
         self._writing, self._next = group, None
         self._begin(group)
         await asyncio.sleep(self._redo_seconds + self._sync_seconds + self._step)
+        self.busy_seconds += asyncio.get_running_loop().time() - group.begun
         self._flushed_by(group)
         self._let_take_effect(group)
         if self._step:

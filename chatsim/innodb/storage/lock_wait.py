@@ -28,6 +28,7 @@ class LockWaits:
         waiting: the waiting transactions, in the order in which their waits began.
         started: the number of requests that had to wait.
         deadlocks: the number of deadlocks that were resolved.
+        seconds: how long transactions have waited for row locks in all, in waits that have ended.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class LockWaits:
         self.waiting: dict[Transaction, None] = {}
         self.started = 0
         self.deadlocks = 0
+        self.seconds = 0.0
 
     def start(self, lock: RecordLock | TableLock, blocking: Transaction) -> None:
         """Begin the wait of a request for a transaction."""

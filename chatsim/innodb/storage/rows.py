@@ -6,6 +6,7 @@ Sources: MySQL manual, "Locks Set by Different SQL Statements in InnoDB"; docs/f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from chatsim.db.deadlock import LockKind, Mode
@@ -136,10 +137,13 @@ class RowOperations:
         return got
 
     async def _wait(self, lock: RecordLock | TableLock) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
             if not await self.trx.locks.wait(lock, self._lock_wait_timeout):
                 raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
         finally:
+            self.locks.waits.seconds += clock() - begun
             if self.trx.locks.wait_lock is lock:
                 self.locks.cancel(lock)
 

@@ -129,15 +129,15 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreCosts
 
     @classmethod
-    def read(cls, path: Path | str | None = None) -> ModelCosts:
-        """The costs of a TOML file, with the defaults for everything that it does not contain.
+    def read(cls, source: Path | str | Mapping[str, object] | None = None) -> ModelCosts:
+        """The costs of a TOML file, or of its content, with the defaults for everything that it does not contain.
 
         Raises:
             WorldError: it can't be read, or has an invalid value. The message names the place.
         """
-        path = Path(path or _DEFAULTS)
+        path = "the costs" if isinstance(source, Mapping) else Path(source or _DEFAULTS)
         try:
-            own = tomllib.loads(path.read_text(encoding="utf-8"))
+            own = source if isinstance(source, Mapping) else tomllib.loads(Path(path).read_text(encoding="utf-8"))
             return msgspec.convert(_over(tomllib.loads(defaults()), own), type=cls)
         except OSError as error:
             raise WorldError(f"the costs can't be read: {error}") from error

@@ -33,11 +33,18 @@ class ModelDatabase:
         host: where the pool is.
         size: how many connections.
         timeouts: how long the server waits for its sessions; only the wait for locks is modelled.
+
+    Attributes:
+        host: as given.
+        size: as given.
+        leased_seconds: how long connections have been leased so far, added up, without the leases that last.
     """
 
     def __init__(self, server: ModelServer, host: str, size: int, timeouts: SessionTimeouts | None = None) -> None:
         self._server = server
-        self._host = host
+        self.host = host
+        self.size = size
+        self.leased_seconds = 0.0
         self._timeouts = timeouts
         self._pool: Pool[Connection] = Pool(size, self._connect, _is_usable, Connection.close)
 
@@ -47,17 +54,20 @@ class ModelDatabase:
 
         Raises a `ConnectionLostError` when a new one is needed and the server is down.
         """
+        clock = asyncio.get_running_loop().time
         async with self._pool.lease() as connection:
+            begun = clock()
             connection.session.isolation = isolation or Isolation.REPEATABLE_READ
             leased = ModelSession(connection)
             try:
                 yield leased
             finally:
+                self.leased_seconds += clock() - begun
                 if leased.busy:
                     connection.close()
 
     async def _connect(self) -> Connection:
-        connection = await self._server.connect(self._host)
+        connection = await self._server.connect(self.host)
         if self._timeouts:
             connection.session.lock_wait_timeout = float(self._timeouts.lock_wait)
         return connection

@@ -46,6 +46,7 @@ class ModelServer:
         engine: its tables and locks.
         cpu: its cores.
         connections: how many are open.
+        pools: the pools of connections that are open.
         round_trips: how many requests there were.
         network: as given.
     """
@@ -61,6 +62,7 @@ class ModelServer:
         self.engine = Engine(clock, durability=durability or Durability())
         self.cpu = CPU(costs.cores)
         self.connections = 0
+        self.pools: dict[ModelDatabase, None] = {}
         self.network = network
         self._costs = costs
         self._rng = rng
@@ -79,9 +81,11 @@ class ModelServer:
             )
         self.connections += connections
         database = ModelDatabase(self, host, connections, timeouts)
+        self.pools[database] = None
         try:
             yield database
         finally:
+            del self.pools[database]
             self.connections -= connections
             database.close()
 

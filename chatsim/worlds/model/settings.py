@@ -12,7 +12,7 @@ from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from chatsim.worlds.model.world import ModelWorld
 
@@ -32,7 +32,8 @@ class Model:
     """How a run in the model is set up.
 
     Attributes:
-        costs: a TOML file with costs. The defaults are used for everything that it does not contain.
+        costs: a TOML file with costs, or its content as a mapping. The defaults are used for everything that it does
+            not contain.
         check_determinism: run twice, and stop where the second run differs from the first.
         settings: system variables of the database server, with their values: ``log_bin``, ``sync_binlog`` and
             ``innodb_flush_log_at_trx_commit``. The defaults are MySQL's: 1.
@@ -44,7 +45,7 @@ class Model:
 
     name: ClassVar[str] = "model"
 
-    costs: Path | str | None = None
+    costs: Path | str | Mapping[str, object] | None = None
     check_determinism: bool = False
     settings: tuple[tuple[str, str], ...] = ()
 

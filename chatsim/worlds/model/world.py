@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chatsim.chat import schema as schemas
-from chatsim.worlds.model import contents
+from chatsim.worlds.model import contents, utilisation
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession
 from chatsim.worlds.model.platform import ModelPlatform
@@ -103,8 +104,8 @@ class ModelWorld(ModelPlatform):
         """The network takes any number."""
 
     async def costs(self) -> Costs:
-        """What all the pools together have cost so far."""
-        return self.server.costs()
+        """What all the pools together have cost so far, and how much each resource has worked."""
+        return replace(self.server.costs(), busy=utilisation.busy(self))
 
     async def reads(self) -> Reads:
         """The rows that all sessions have read so far. Sorting is done without temporary tables."""

@@ -1,0 +1,1 @@
+"""Sweeps: one experiment in the model with many settings and seeds, on any executor."""
