@@ -26,7 +26,7 @@ ANN, BOB, CAT, DAN = 1, 2, 3, 4
 USERS = range(1, 10)
 PATIENCE = 60.0  # seconds that nothing here should take
 _HEADER = struct.Struct(">HH")
-_WATCHES = 2  # the tasks that a node has beside its sessions for as long as it is open
+_WATCHES = 3  # the tasks that a node has beside its sessions for as long as it is open
 _WAITING = """
     SELECT COUNT(DISTINCT w.REQUESTING_ENGINE_TRANSACTION_ID) FROM performance_schema.data_lock_waits w
       JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID

@@ -14,6 +14,7 @@ from foreign import Person, Serving
 from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import Messenger, Status, Timing
 from chatsim.chat.ports import Address
+from chatsim.chat.protocol import IMAGE
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.tcp import TcpNetwork
 
@@ -221,9 +222,16 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
         await ann.has(opened[0], "psst", "what?")
         assert [each.thread_id for each in await ann.messenger.cache.threads()] == [thread, *opened]
 
+        # one sends a photo while the other is away
+        photo = bytes(range(256)) * 400
+        await ann.messenger.send_file(thread, "photo.jpg", photo, IMAGE)
+        said.append("photo.jpg")
+        await ann.has(thread, *said)
+
         # the one who was away comes back; the other comes back on a new device, and has it all from the server
         await bob.log_in()
         await bob.has(thread, *said)
+        assert await bob.messenger.fetch_file(thread, len(said)) == photo
         await ann.log_out()
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()

@@ -19,6 +19,7 @@ T = TypeVar("T")
 _LOGIN, _SEARCH, _APPLY, _ACCEPT, _TEXT = 1005, 1007, 1009, 1013, 1017
 _HEARTBEAT, _THREADS, _CREATE, _LOAD = 1023, 1025, 1027, 1029
 _HISTORY, _STATES, _READ, _CATCH_UP = 1101, 1103, 1105, 1113
+_UPLOAD, _CHUNK, _ATTACH, _DOWNLOAD = 1151, 1153, 1155, 1157
 
 _WRONG_TYPES: tuple[object, ...] = (None, True, 1.5, "1", [], {}, [{}], -1, {"a": [1]})
 _HUGE_NUMBERS = (b"9" * 19, b"9" * 20, b"1e999", b"-" + b"9" * 400, b"1" + b"0" * 1_900, b"0.1e-999")
@@ -66,6 +67,10 @@ def bodies(uid: int, other: int, thread: int) -> Mapping[int, dict[str, Any]]:
         _STATES: {"since": 0, "before": 0},
         _READ: {"thread_id": thread, "seq": 1},
         _CATCH_UP: {"threads": [thread], "after": [0], "below": [0]},
+        _UPLOAD: {"unique_id": "{f}", "name": "a.jpg", "msg_type": 1, "size": 5, "sha256": "0" * 64},
+        _CHUNK: {"attachment_id": 1, "offset": 0, "data": "aGVsbG8="},
+        _ATTACH: {"fromuid": uid, "touid": other, "thread_id": thread, "unique_id": "{f}", "attachment_id": 1},
+        _DOWNLOAD: {"message_id": 1, "offset": 0},
     }
 
 

@@ -3,7 +3,8 @@
 A world (`chatsim.worlds`) implements these protocols and `chatsim.db.session.Database`. The chat system uses nothing
 else of a world. `Database` gives rows, `Network` carries bytes, `Locks` are locks outside the database, and `Tokens`
 prove a login. Nodes find each other's users with `Presence` and each other with `Directory`, and call each other with
-`Peers`. A client stores its data in a `LocalStore`. Time is the time of the running event loop.
+`Peers`; they keep the bytes of attachments in `Files`. A client stores its data in a `LocalStore`. Time is the time of
+the running event loop.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ __all__ = [
     "Address",
     "Device",
     "Directory",
+    "Files",
+    "FilesError",
     "Listener",
     "LocalStore",
     "LocalStoreError",
@@ -259,6 +262,50 @@ class Peer(Protocol):
 
     async def pushed(self, device: Device, notice: Message) -> bool:
         """Send a notice to one of its sessions. Returns whether the session is there."""
+        ...
+
+
+class FilesError(Exception):
+    """The bytes of attachments can't be written or read: the disk is full, say. The message has the reason."""
+
+
+class Files(Protocol):
+    """The bytes of attachments, which all nodes share.
+
+    A file is named by 32 hexadecimal digits, which the server draws; what users call it has nothing to do with that.
+    The methods raise `FilesError`, also for any other name.
+    """
+
+    async def length(self, name: str) -> int:
+        """The number of bytes of a file; 0 if it is not there."""
+        ...
+
+    async def append(self, name: str, offset: int, data: bytes) -> int:
+        """Write ``data`` at the end of a file if it has exactly ``offset`` bytes. Returns how many it has then.
+
+        A file is made when its first bytes are written. What was written is never overwritten, even if several nodes
+        write at once.
+        """
+        ...
+
+    async def read(self, name: str, offset: int, limit: int) -> bytes:
+        """At most ``limit`` bytes of a file, from ``offset`` on; none at its end, or if it is not there."""
+        ...
+
+    async def digest(self, name: str) -> str:
+        """The SHA-256 of a file, in hexadecimal digits."""
+        ...
+
+    async def sync(self, name: str) -> None:
+        """Make sure that a file survives a loss of power."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        ...
+
+    async def names(self) -> Sequence[str]:
+        """The names of all files."""
         ...
 
 

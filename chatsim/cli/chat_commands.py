@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-from chatsim.chat.client.cache import State
+from chatsim.chat.client.attachments import NoAttachmentError
+from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import ClientError, RefusedError
 from chatsim.chat.client.messenger import Messenger, MessengerClosedError
 from chatsim.chat.client.outbox import TextTooLongError
 from chatsim.chat.client.view import View
 from chatsim.chat.ports import LocalStoreError
-from chatsim.chat.protocol import ErrorCode
+from chatsim.chat.protocol import FILE, IMAGE, ErrorCode
 
-__all__ = ["COMMANDS", "Commands", "Display", "help_text", "visible"]
+__all__ = ["COMMANDS", "Commands", "Display", "described", "help_text", "visible"]
+
+_LARGEST = 1 << 30
+"""A file that is larger than this is not read, in bytes."""
+
+_DIGITS = 19
+"""So many digits no number of a message has."""
+
+_IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
+_UNITS = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 
 
 class _ComplaintError(Exception):
     """A command can't be carried out. The message has the reason."""
+
+
+_COMPLAINTS = (
+    _ComplaintError,
+    ClientError,
+    LocalStoreError,
+    MessengerClosedError,
+    NoAttachmentError,
+    TextTooLongError,
+)
+"""What is shown to the user; anything else is a fault of the program."""
 
 
 def visible(text: str) -> str:
@@ -44,8 +67,28 @@ _REFUSED: dict[int, str] = {
     ErrorCode.NO_APPLICATION: "this user has not asked to be your friend",
     ErrorCode.FRIENDS_FAILED: _LATER,
     ErrorCode.NOT_IN_THIS_SCHEMA: "the server's tables can't store this",
+    ErrorCode.FILE_REFUSED: "the server does not take or does not have this file",
+    ErrorCode.FILE_FAILED: _LATER,
 }
 """What a user is told, by the error that the server answers with."""
+
+
+def described(text: LocalText) -> str:
+    """A message on one line. An attachment is shown with its number, its size, and how much of it has moved."""
+    name = visible(text.content)
+    if (file := text.file) is None:
+        return name
+    number = "" if text.seq is None else f" {text.seq}"
+    moved = f", {100 * file.done // file.size} %" if 0 < file.done < file.size else ""
+    return f"[{'image' if file.msg_type == IMAGE else 'file'}{number}] {name} ({_size(file.size)}{moved})"
+
+
+def _size(count: int) -> str:
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} bytes"
+
 
 _Action = Callable[["Commands", str], Coroutine[Any, Any, None]]
 
@@ -123,7 +166,7 @@ class Commands:
             name, _, rest = line[1:].partition(" ")
             return self._complaining(self._obey(name, rest.strip()))
         if line.strip():
-            return self._complaining(self._send(self._view.conversation.thread_id, line.removeprefix("/")))
+            return self._complaining(self._write(self._view.conversation.thread_id, line.removeprefix("/")))
         return None
 
     def older(self) -> Coroutine[Any, Any, None]:
@@ -135,17 +178,21 @@ class Commands:
             await action
         except RefusedError as error:
             self._display.say(_REFUSED.get(error.code, str(error)))
-        except (_ComplaintError, ClientError, LocalStoreError, MessengerClosedError, TextTooLongError) as error:
+        except _COMPLAINTS as error:
             self._display.say(str(error))
 
-    async def _send(self, thread_id: int | None, text: str) -> None:
-        if thread_id is None:
-            raise _ComplaintError("no conversation is open; /open WHO opens one")
+    async def _write(self, thread_id: int | None, text: str) -> None:
+        thread_id = self._opened(thread_id)
         self._display.follow()
         try:
             await self._messenger.send(thread_id, text)
         except KeyError:
             raise _ComplaintError("this conversation has not been loaded yet") from None
+
+    def _opened(self, thread_id: int | None) -> int:
+        if thread_id is None:
+            raise _ComplaintError("no conversation is open; /open WHO opens one")
+        return thread_id
 
     async def _obey(self, name: str, rest: str) -> None:
         if (command := COMMANDS.get(name)) is None:
@@ -187,7 +234,39 @@ class Commands:
             raise _ComplaintError("this is where the conversation begins")
         await self._view.older(self._messenger.earlier)
 
-    @_command("", "send the failed texts of this conversation again")
+    @_command("PATH", "send an image or a file")
+    async def _send(self, path: str) -> None:
+        thread_id = self._opened(self._view.conversation.thread_id)
+        file = _path(path)
+        try:
+            data = await asyncio.to_thread(_contents, file)
+        except OSError as error:
+            raise _ComplaintError(f"{visible(path)} can't be read: {error.strerror or error}") from None
+        kind = IMAGE if file.suffix.lower() in _IMAGES else FILE
+        self._display.follow()
+        try:
+            name = file.name.encode("utf-8", "replace").decode()
+            await self._messenger.send_file(thread_id, name, data, kind)
+        except KeyError:
+            raise _ComplaintError("this conversation has not been loaded yet") from None
+
+    @_command("N PATH", "save attachment N of this conversation to a new file")
+    async def _save(self, rest: str) -> None:
+        thread_id = self._opened(self._view.conversation.thread_id)
+        number, _, path = rest.partition(" ")
+        if not (number.isascii() and number.isdigit() and len(number) < _DIGITS and path.strip()):
+            raise _ComplaintError("/save N PATH: N is the number that is shown with the attachment")
+        file = _path(path.strip())
+        if await asyncio.to_thread(file.exists):
+            raise _ComplaintError(f"{visible(path)} is there already")
+        data = await self._messenger.fetch_file(thread_id, int(number))
+        try:
+            await asyncio.to_thread(_store, file, data)
+        except OSError as error:
+            raise _ComplaintError(f"{visible(path)} can't be written: {error.strerror or error}") from None
+        self._display.say(f"saved as {visible(str(file))}")
+
+    @_command("", "send what has failed in this conversation again")
     async def _resend(self, _: str) -> None:
         failed = [text.unique_id for text in self._view.conversation if text.state is State.FAILED]
         if not failed:
@@ -217,3 +296,30 @@ class Commands:
             many = "several users are" if named else "nobody is"
             raise _ComplaintError(f"{many} called {visible(who)} here; give the user's id instead, /find shows it")
         return named.pop()
+
+
+def _path(text: str) -> Path:
+    """The path that a user has typed, with their home for ~."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise _ComplaintError(f"{visible(text)}: {error}") from None
+
+
+def _contents(file: Path) -> bytes:
+    """The bytes of a file. Raises `OSError`, also if it is too large to be read."""
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(None, f"it has more than {_size(_LARGEST)}")
+    return data
+
+
+def _store(file: Path, data: bytes) -> None:
+    """Write a new file. If that fails, nothing is left of it. Raises `OSError`, also if it is there already."""
+    with file.open("xb") as opened:
+        try:
+            opened.write(data)
+        except OSError:
+            file.unlink(missing_ok=True)
+            raise

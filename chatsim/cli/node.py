@@ -64,6 +64,7 @@ def node(name: str, schema: str, port: int, *, reports: bool, **options: Any) ->
             config=config(options),
             redis_url=os.environ.get(REDIS_URL),
             sharing=shared,
+            attachments=options["attachments"] and options["attachments"] / schema,
         )
         run_until_signal(_node(settings, reports=reports))
 

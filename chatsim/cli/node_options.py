@@ -8,13 +8,14 @@ import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import click
 
 from chatsim.chat import schema as schemas
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.protocol import LARGEST_BODY
+from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.admission import PER_ADDRESS
 from chatsim.chat.server.config import NodeConfig
@@ -125,6 +126,33 @@ _OPTIONS = (
         show_default=True,
         help="For how many seconds a login token is valid.",
     ),
+    click.option(
+        "--attachments",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIRECTORY",
+        help="Where images and files are kept, in a directory that is named by the schema.",
+    ),
+    click.option(
+        "--file-bytes",
+        type=click.IntRange(1, LARGEST_ID),
+        default=Limits.file_bytes,
+        show_default=True,
+        help="How large an image or a file may be.",
+    ),
+    click.option(
+        "--user-file-bytes",
+        type=click.IntRange(1, LARGEST_ID),
+        default=Limits.user_file_bytes,
+        show_default=True,
+        help="How large all images and files of a user together may be.",
+    ),
+    click.option(
+        "--upload-seconds",
+        type=click.IntRange(1, 31_536_000),
+        default=Limits.upload_seconds,
+        show_default=True,
+        help="After how many seconds an upload that was not finished and sent is removed.",
+    ),
     click.option("--redis", is_flag=True, help="Keep tokens, users' servers and the list of servers in a Redis."),
     click.option(
         "--grpc", is_flag=True, help="Connect servers by gRPC, and offer the status server by it (extra: grpc)."
@@ -169,6 +197,9 @@ def limits(options: dict[str, Any]) -> Limits:
         login=options["login_seconds"],
         connections=options["connections"],
         per_address=options["connections_per_address"],
+        file_bytes=options["file_bytes"],
+        user_file_bytes=options["user_file_bytes"],
+        upload_seconds=options["upload_seconds"],
     )
 
 

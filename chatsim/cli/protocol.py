@@ -11,6 +11,8 @@ import click
 import msgspec
 
 from chatsim.chat.protocol import (
+    CHUNK,
+    CHUNK_REQUEST_LIMIT,
     FROM_CLIENT,
     FROM_SERVER,
     LARGEST_BODY,
@@ -38,8 +40,9 @@ test compares the two.
 **Frames.** A frame is a header and a body. The header has four bytes: the message id and the length of the body, both
 unsigned 16-bit numbers, big endian. The body is a JSON object in UTF-8 (docs/source.md, 3.2). It has at most
 {LARGEST_BODY:,} bytes. A request has at most {REQUEST_LIMIT:,} bytes, unless the server has another limit
-(`chatsim serve --request-bytes`). A reader ignores keys that it does not know. All keys that are listed below are
-required, except those marked "may be left out". An *id* is a number from 0 to {LARGEST_ID}.
+(`chatsim serve --request-bytes`); a chunk of an upload (1153) may have {CHUNK_REQUEST_LIMIT:,}. A reader ignores keys
+that it does not know. All keys that are listed below are required, except those marked "may be left out". An *id* is a
+number from 0 to {LARGEST_ID}.
 
 **Connections.** A connection begins with a login, and has only one. The server closes the connection when it gets
 something that is not a message, or a message before the login. A request that is refused gets a reply with an error,
@@ -87,6 +90,14 @@ error {int(ErrorCode.SEND_FAILED)} it is not certain whether the batch was store
 
 **Catch-up (1113).** A client asks for what is new in many threads at once. The server sends as many messages 1115 as
 are needed, each as full as a frame can be, and then the reply 1114. After the reply, the client has everything.
+
+**Attachments (1151 to 1158).** A file goes up in chunks of at most {CHUNK:,} bytes, in base64. Its name has 1 to 255
+printable characters without `/` and `\\`; it is shown, and is never a path. The same `unique_id`, name, kind, size and
+checksum find the same upload again, also after a restart of either side: `offset` says where it goes on. A chunk that
+does not begin there is not stored, and is answered with that place, without an error. Message 1155 sends a whole upload
+as a message, whose `content` is the name. It is acknowledged when the checksum is right and the bytes are on the disk.
+If the checksum is wrong, the bytes are dropped, and the upload begins again. Repeating any of these requests is safe.
+An upload that is not sent within {Limits.upload_seconds:,} s is removed. `docs/attachments.md` says more.
 
 **Acceptance (1014, 1015).** Message 1014 has the new friend's profile and the first messages of the thread, also if
 that user is offline, and also if the request is repeated. Message 1015 goes to the user who had applied, and to those
@@ -177,7 +188,7 @@ def _type(kind: Any) -> str:
         return f"{_type(base)} from {bounds.ge} to {bounds.le}"
     if get_origin(kind) is tuple:
         return f"list of {_type(get_args(kind)[0])}"
-    return {bool: "bool", int: "int", str: "string"}.get(kind) or f"`{kind.__name__}`"
+    return {bool: "bool", bytes: "base64", int: "int", str: "string"}.get(kind) or f"`{kind.__name__}`"
 
 
 def _parts(whole: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:

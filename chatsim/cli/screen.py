@@ -31,7 +31,7 @@ from chatsim.chat.client.connection import ClientError
 from chatsim.chat.client.messenger import Messenger
 from chatsim.chat.client.view import Inserted, Reset, RowChange, ThreadRow, View
 from chatsim.chat.ports import LocalStoreUnavailableError
-from chatsim.cli.chat_commands import Commands, visible
+from chatsim.cli.chat_commands import Commands, described, visible
 
 __all__ = ["Screen"]
 
@@ -162,7 +162,7 @@ class Screen:
         return [
             ("class:dim", f" {visible(text.chat_time[11:16]):5} "),
             ("class:me" if own else "class:other", f"{visible(who)}: "),
-            ("", visible(text.content)),
+            ("", described(text)),
             ("class:failed" if text.state is State.FAILED else "class:dim", _MARKS[text.state] if own else ""),
         ]
 

@@ -69,7 +69,7 @@ def serve(nodes: int, users: int, port: int | None, *, processes: bool, **option
 
         if announcement := servers.announcement():
             click.echo(announcement, err=True)
-        world = MySQLWorld(servers, token_lifetime=options["token_lifetime"])
+        world = MySQLWorld(servers, token_lifetime=options["token_lifetime"], attachments=options["attachments"])
         tables = options["tables"]
         start = _in_processes if processes else _in_this_process
         run_until_signal(_serve(world, tables, users, shared, start(world, nodes, port or 0, shared, options)))
@@ -130,6 +130,7 @@ async def _in_processes(
 ) -> AsyncIterator[StatusServer]:
     from chatsim.worlds.mysql.nodes import node_processes
 
+    options = options | {"attachments": world.attachments}
     needs_redis = sharing.registry == "redis" or STRATEGIES[options["strategy"]].uses_locks
     given = {name: value for name, value in options.items() if value is not None}
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]

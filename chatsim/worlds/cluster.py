@@ -193,6 +193,7 @@ class _Starter:
             directory=shared.directory,
             peers=shared.peers.of(name),
             locks=await platform.locks(self._callers, name) if config.strategy.uses_locks else None,
+            files=platform.files,
         )
         node = Node(name, services, config)
         stack = self._stacks[number] = await self._stack.enter_async_context(AsyncExitStack())

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from chatsim.chat.ports import Directory, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
+from chatsim.chat.ports import Directory, Files, LocalStore, Locks, Network, Peer, Peers, Presence, Tokens
 from chatsim.chat.server.limits import Limits
 from chatsim.db.commits import CommitFates
 from chatsim.db.deadlock import Deadlock
@@ -228,6 +228,11 @@ class Platform(Protocol):
 
     name: str
     """``mysql`` or ``model``."""
+
+    @property
+    def files(self) -> Files:
+        """The bytes of attachments, for all nodes."""
+        ...
 
     def local_store(self, path: str) -> LocalStore:
         """A client's database in a file, or in ``":memory:"``."""

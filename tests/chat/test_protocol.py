@@ -60,7 +60,15 @@ BODIES = {
     1111: {"thread_id": 5},
     1113: {"threads": [5, 6], "after": [7, 0], "below": [0, 5]},
     1114: {"error": 0},
-    1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED]}]},
+    1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED, NUMBERED | {"msg_type": 1, "size": 5}]}]},
+    1151: {"unique_id": "{u}", "name": "a.jpg", "msg_type": 1, "size": 5, "sha256": "0" * 64},
+    1152: {"error": 0, "attachment_id": 8, "offset": 3},
+    1153: {"attachment_id": 8, "offset": 3, "data": "bG8="},
+    1154: {"error": 0, "attachment_id": 8, "offset": 5},
+    1155: {"fromuid": 1, "touid": 2, "thread_id": 5, "unique_id": "{u}", "attachment_id": 8},
+    1156: {"error": 0, "fromuid": 1, "touid": 2, "thread_id": 5, "chat_datas": [TEXT]},
+    1157: {"message_id": 9, "offset": 3},
+    1158: {"error": 0, "message_id": 9, "offset": 3, "size": 5, "sha256": "0" * 64, "data": "bG8="},
 }
 """What each message looks like (docs/source.md, 1.2 and 3.6); from 1101 up those that the source has not."""
 
@@ -91,6 +99,8 @@ def values(kind):
             return st.integers(least if least is not None else -(2**31), most if most is not None else 2**31)
         case msgspec.inspect.BoolType():
             return st.booleans()
+        case msgspec.inspect.BytesType():
+            return st.binary(max_size=40)
         case msgspec.inspect.StrType():
             return st.text(max_size=40)
         case other:

@@ -5,9 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from chatsim.chat.client.attachments import NoAttachmentError
+from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import RefusedError
+from chatsim.chat.client.local_files import LocalFile
 from chatsim.chat.protocol import ErrorCode, SearchUserReply
-from chatsim.cli.chat_commands import COMMANDS, Commands, help_text, visible
+from chatsim.cli.chat_commands import COMMANDS, Commands, described, help_text, visible
 
 
 @dataclass
@@ -36,11 +39,22 @@ class Messenger:
     def __init__(self):
         self.applications = {9: SimpleNamespace(uid=9, name="ida", nick="")}
         self.sent = []
+        self.files = []
 
     async def send(self, thread_id, text):
         if thread_id != 100:
             raise KeyError(thread_id)
         self.sent.append(text)
+
+    async def send_file(self, thread_id, name, data, msg_type):
+        if thread_id != 100:
+            raise KeyError(thread_id)
+        self.files.append((name, data, msg_type))
+
+    async def fetch_file(self, thread_id, seq):
+        if seq != 12:
+            raise NoAttachmentError(f"message {seq} has no attachment")
+        return b"the bytes"
 
     async def search(self, typed):
         if typed != "7":
@@ -134,6 +148,62 @@ async def test_help_names_every_command_and_fits_a_terminal(typed):
     assert text == help_text()
     assert all(f"/{name}" in text for name in COMMANDS)
     assert max(map(len, text.splitlines())) <= 80
+
+
+async def test_a_file_is_sent_by_its_path_and_shown_by_its_name(typed, messenger, display, tmp_path):
+    (tmp_path / "my notes.txt").write_bytes(b"notes")
+    (tmp_path / "photo.JPG").write_bytes(b"photo")
+    assert await typed(f"/send {tmp_path}/my notes.txt") == []
+    assert await typed(f"/send {tmp_path}/photo.JPG") == []
+    assert messenger.files == [("my notes.txt", b"notes", 2), ("photo.JPG", b"photo", 1)]
+    assert display.followed == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "thread_id", "sentence"),
+    [
+        ("nothing", 100, "{path} can't be read: No such file or directory"),
+        ("", 100, "{path} can't be read: Is a directory"),
+        ("there", None, "no conversation is open; /open WHO opens one"),
+        ("there", 200, "this conversation has not been loaded yet"),
+    ],
+)
+async def test_a_file_that_can_not_be_sent_is_told(typed, tmp_path, path, thread_id, sentence):
+    (tmp_path / "there").write_bytes(b"x")
+    assert await typed(f"/send {tmp_path}/{path}", thread_id) == [sentence.format(path=f"{tmp_path}/{path}")]
+
+
+async def test_an_attachment_is_saved_where_no_file_is(typed, tmp_path):
+    path = tmp_path / "my copy.txt"
+    assert await typed(f"/save 12 {path}") == [f"saved as {path}"]
+    assert path.read_bytes() == b"the bytes"
+    assert (await typed(f"/save 12 {path}"))[-1] == f"{path} is there already"
+    assert (await typed(f"/save 12 {tmp_path}/no/such"))[
+        -1
+    ] == f"{tmp_path}/no/such can't be written: No such file or directory"
+    assert (await typed(f"/save 11 {tmp_path}/other"))[-1] == "message 11 has no attachment"
+    for line in ("/save x y", "/save 12", "/save -1 y", "/save ² y"):
+        assert (await typed(line))[-1] == "/save N PATH: N is the number that is shown with the attachment"
+    assert [each.name for each in tmp_path.iterdir()] == ["my copy.txt"]
+
+
+@pytest.mark.parametrize(
+    ("size", "done", "shown"),
+    [
+        (5, 0, "[file 12] a.txt (5 bytes)"),
+        (1_234, 0, "[file 12] a.txt (1.2 kB)"),
+        (2_500_000, 1_000_000, "[file 12] a.txt (2.5 MB, 40 %)"),
+        (3_000_000_000, 3_000_000_000, "[file 12] a.txt (3.0 GB)"),
+    ],
+)
+def test_an_attachment_is_shown_with_number_size_and_how_much_has_moved(size, done, shown):
+    text = LocalText(100, 12, "u", 7, "a.txt", State.UNREAD, "", LocalFile(9, 2, size, done))
+    assert described(text) == shown
+
+
+def test_an_attachment_on_its_way_has_no_number_and_its_name_obeys_nobody():
+    text = LocalText(100, None, "u", 7, "a\x1b[2J.jpg", State.SENDING, "", LocalFile(0, 1, 5, 0))
+    assert described(text) == r"[image] a\x1b[2J.jpg (5 bytes)"
 
 
 async def test_quit_leaves(typed, display):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from chatsim.chat.protocol import CHUNK_REQUEST_LIMIT
 from chatsim.chat.server.admission import BREACH, PER_ADDRESS
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.push_queue import MOST_WAITING, PORTION
@@ -19,12 +20,12 @@ ROWS = [
     for line in PAGE.partition("## By which limits")[2].partition("\n## ")[0].splitlines()
     if line.startswith("| ") and "limit | option" not in line
 ]
-UNITS = {"MiB": 2**20}
+UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 def number(cell):
     """The first number of a cell, in its unit."""
-    found = re.match(r"([\d,.]+)(?: (MiB))?", cell)
+    found = re.match(r"([\d,.]+)(?: (MiB|GiB))?", cell)
     return float(found[1].replace(",", "")) * UNITS.get(found[2], 1)
 
 
@@ -40,6 +41,7 @@ OTHERS = {
     "`MOST_WAITING`": MOST_WAITING,
     "`LINES_AT_ONCE`": LINES_AT_ONCE,
     "`LINES_PER_SECOND`": LINES_PER_SECOND,
+    "`CHUNK_REQUEST_LIMIT`": CHUNK_REQUEST_LIMIT,
 }
 NAMES = {field.name for field in fields(Limits)}
 
@@ -61,6 +63,9 @@ def test_the_limits_of_what_an_attacker_may_take_are_all_there():
         "connections": "--connections",
         "per_address": "--connections-per-address",
         "request_bytes": "--request-bytes",
+        "file_bytes": "--file-bytes",
+        "user_file_bytes": "--user-file-bytes",
+        "upload_seconds": "--upload-seconds",
     }
     own_choice = {"devices", "strangers", "looks_up_users", "grace", "report", "text_characters"}
     assert {options_of.get(name, name) for name in NAMES - own_choice} <= named

@@ -12,11 +12,12 @@ is missing, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import cast
 
+from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, TABLES, UPLOADS_OF, LocalFile, file_of
 from chatsim.chat.ports import LocalStore, Many
 from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState, ThreadTexts
 from chatsim.db.session import Rows
@@ -40,6 +41,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS outbox (
         n INTEGER PRIMARY KEY AUTOINCREMENT, unique_id TEXT NOT NULL UNIQUE, thread_id INTEGER NOT NULL,
         receiver INTEGER NOT NULL, content TEXT NOT NULL, deadline REAL NOT NULL, state TEXT NOT NULL)""",
+    *TABLES,
 )
 
 _THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor, start FROM thread"
@@ -98,6 +100,7 @@ _ON_THEIR_WAY = "SELECT unique_id, content, state FROM outbox WHERE thread_id = 
 
 
 _NOTHING = range(0)
+_NO_FILES: Mapping[int, LocalFile] = {}
 
 
 class WrongOwnerError(Exception):
@@ -165,7 +168,10 @@ class LocalThread:
 
 @dataclass(frozen=True, slots=True)
 class LocalText:
-    """A message as it is shown. If the server has not stored it yet, it has no number: ``seq`` is None."""
+    """A message as it is shown. If the server has not stored it yet, it has no number: ``seq`` is None.
+
+    ``file`` is its attachment, if it has one; then the content is the file's name.
+    """
 
     thread_id: int
     seq: int | None
@@ -174,6 +180,7 @@ class LocalText:
     content: str
     state: State
     chat_time: str
+    file: LocalFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +207,16 @@ class Excerpt:
     Attributes:
         thread: the thread.
         below, above: its messages below and above the ones that were left out, in order.
-        on_their_way: the user's own texts that have no number yet, in the order of sending.
+        on_their_way: the user's own messages that have no number yet: texts, and then attachments, in the order of
+            sending.
+        files: the attachments of messages from the first one on, by number, also of those that were left out.
     """
 
     thread: LocalThread
     below: list[LocalText]
     above: list[LocalText]
     on_their_way: list[LocalText]
+    files: Mapping[int, LocalFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,12 +352,16 @@ class Cache:
             for text in each.texts
         ]
         arrived = [(text.unique_id,) for each in threads for text in each.texts if text.sender == self.uid]
+        attached = [text for each in threads for text in each.texts if text.msg_type]
+        sent = [(text.unique_id,) for text in attached if text.sender == self.uid]
         numbers = [[text.seq for text in each.texts] for each in threads]
         ids = [each.thread_id for each in threads]
         await self._store.transaction(
             [
                 Many(_KEEP, rows),
                 Many(_ARRIVED, arrived),
+                Many(NOTE_SIZE, [(text.message_id, text.size) for text in attached if text.size]),
+                *(Many(forget, sent) for forget in ARRIVED),
                 Many(_NOTE_LAST, [(max(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True)]),
                 Many(
                     _BEGIN,
@@ -367,17 +381,20 @@ class Cache:
             count: the largest number of messages.
             before: only messages with a smaller number, and no texts that are still to be sent.
         """
-        states, rows, own = await self._store.transaction(
+        states, rows, own, attached, uploads = await self._store.transaction(
             [
                 (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
                 (_NEWEST, (thread_id, _ENDLESS if before is None else before, count)),
                 (_ON_THEIR_WAY, (thread_id,)),
+                (FILES_OF, (thread_id, 0)),
+                (UPLOADS_OF, (thread_id,)),
             ]
         )
         if not (threads := _threads(states.rows)):
             return []
-        texts = [self._stored(threads[0], *row) for row in reversed(rows.rows)]
-        return texts if before is not None else texts + self._unnumbered(thread_id, own)
+        files = _files(attached)
+        texts = [self._stored(threads[0], files, *row) for row in reversed(rows.rows)]
+        return texts if before is not None else texts + self._unnumbered(thread_id, own, uploads)
 
     async def page_start(self, thread_id: int, count: int, before: int) -> int:
         """The smallest number of the last ``count`` messages below ``before``; 0 if fewer are stored."""
@@ -389,22 +406,25 @@ class Cache:
 
     async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING) -> Excerpt | None:
         """A thread's messages from number ``first`` on, without those in ``but``; None if the thread is unknown."""
-        found, below, above, sent = await self._store.transaction(
+        found, below, above, sent, attached, uploads = await self._store.transaction(
             [
                 (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
                 (f"{_TEXTS} AND seq >= ? AND seq < ? ORDER BY seq", (thread_id, first, but.start)),
                 (f"{_TEXTS} AND seq >= ? ORDER BY seq", (thread_id, max(first, but.stop))),
                 (_ON_THEIR_WAY, (thread_id,)),
+                (FILES_OF, (thread_id, first)),
+                (UPLOADS_OF, (thread_id,)),
             ]
         )
         if not (threads := _threads(found.rows)):
             return None
-        (thread,) = threads
+        (thread,), files = threads, _files(attached)
         return Excerpt(
             thread,
-            [self._stored(thread, *row) for row in below.rows],
-            [self._stored(thread, *row) for row in above.rows],
-            [self._unsent(thread_id, *row) for row in sent.rows],
+            [self._stored(thread, files, *row) for row in below.rows],
+            [self._stored(thread, files, *row) for row in above.rows],
+            self._unnumbered(thread_id, sent, uploads),
+            files,
         )
 
     async def heads(self, thread_id: int | None = None) -> list[Head]:
@@ -419,12 +439,13 @@ class Cache:
         if unsent is not None:
             last = self._unsent(thread.thread_id, unsent, unsent_text, state)
         elif message_id is not None:
-            last = self._stored(thread, *row[10:15])
+            last = self._stored(thread, _NO_FILES, *row[10:15])
         return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
 
-    def _stored(self, thread: LocalThread, *row: object) -> LocalText:
+    def _stored(self, thread: LocalThread, files: Mapping[int, LocalFile], *row: object) -> LocalText:
         seq, name, sender, content, chat_time = cast("tuple[int, str, int, str, str]", row)
-        return LocalText(thread.thread_id, seq, name, sender, content, thread.state(self.uid, sender, seq), chat_time)
+        state = thread.state(self.uid, sender, seq)
+        return LocalText(thread.thread_id, seq, name, sender, content, state, chat_time, files.get(seq))
 
     def _unsent(self, thread_id: int, *row: object) -> LocalText:
         name, content, state = map(str, row)
@@ -461,11 +482,13 @@ class Cache:
         return None if first is None else float(str(first))
 
     async def on_their_way(self, thread_id: int) -> list[LocalText]:
-        """A thread's own texts that have no number yet, in the order of sending."""
-        return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
+        """A thread's own messages that have no number yet: texts, and then attachments, in the order of sending."""
+        texts, uploads = await self._store.transaction([(_ON_THEIR_WAY, (thread_id,)), (UPLOADS_OF, (thread_id,))])
+        return self._unnumbered(thread_id, texts, uploads)
 
-    def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
-        return [self._unsent(thread_id, *row) for row in rows.rows]
+    def _unnumbered(self, thread_id: int, texts: Rows, uploads: Rows) -> list[LocalText]:
+        files = [replace(self._unsent(thread_id, *row[:3]), file=file_of(0, *row[3:])) for row in uploads.rows]
+        return [self._unsent(thread_id, *row) for row in texts.rows] + files
 
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
         """Set the state of texts that are to be sent: ``UNREAD`` when they have been acknowledged."""
@@ -497,6 +520,10 @@ class Cache:
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
     return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
+
+
+def _files(rows: Rows) -> dict[int, LocalFile]:
+    return {int(str(seq)): file_of(*file) for seq, *file in rows.rows}
 
 
 def _number(value: object) -> int:

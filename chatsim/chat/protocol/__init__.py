@@ -7,6 +7,20 @@ lists all of them. There is a module for each topic; other code imports all name
 
 from __future__ import annotations
 
+from chatsim.chat.protocol.attachments import (
+    CHUNK,
+    CHUNK_REQUEST_LIMIT,
+    FILE,
+    IMAGE,
+    AttachmentReply,
+    AttachmentRequest,
+    ChunkReply,
+    ChunkRequest,
+    DownloadReply,
+    DownloadRequest,
+    UploadReply,
+    UploadRequest,
+)
 from chatsim.chat.protocol.catchup import CatchUpPart, CatchUpReply, CatchUpRequest, ThreadTexts
 from chatsim.chat.protocol.errors import ErrorCode
 from chatsim.chat.protocol.framing import (
@@ -69,8 +83,12 @@ from chatsim.chat.protocol.threads import (
 )
 
 __all__ = [
+    "CHUNK",
+    "CHUNK_REQUEST_LIMIT",
+    "FILE",
     "FROM_CLIENT",
     "FROM_SERVER",
+    "IMAGE",
     "LARGEST_BODY",
     "LARGEST_ID",
     "REPLY",
@@ -79,15 +97,21 @@ __all__ = [
     "AddFriendNotice",
     "AddFriendReply",
     "AddFriendRequest",
+    "AttachmentReply",
+    "AttachmentRequest",
     "AuthFriendNotice",
     "AuthFriendReply",
     "AuthFriendRequest",
     "CatchUpPart",
     "CatchUpReply",
     "CatchUpRequest",
+    "ChunkReply",
+    "ChunkRequest",
     "CreatePrivateChatReply",
     "CreatePrivateChatRequest",
     "Decoder",
+    "DownloadReply",
+    "DownloadRequest",
     "ErrorCode",
     "FirstText",
     "FriendApplication",
@@ -125,5 +149,7 @@ __all__ = [
     "ThreadStatesReply",
     "ThreadStatesRequest",
     "ThreadTexts",
+    "UploadReply",
+    "UploadRequest",
     "encode",
 ]

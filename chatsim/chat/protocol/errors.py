@@ -29,6 +29,8 @@ class ErrorCode(IntEnum):
         NO_APPLICATION: there is no application to accept.
         FRIENDS_FAILED: it is not certain that the application or acceptance was stored; repeating it is safe.
         NOT_IN_THIS_SCHEMA: the source's tables have nothing to store this in.
+        FILE_REFUSED: the file's name, kind, size or checksum is wrong, the quota is used up, or there is no such file.
+        FILE_FAILED: the bytes could not be stored or read, or it is unknown whether the attachment was sent; repeat it.
     """
 
     SUCCESS = 0
@@ -46,3 +48,5 @@ class ErrorCode(IntEnum):
     NO_APPLICATION = 1106
     FRIENDS_FAILED = 1107
     NOT_IN_THIS_SCHEMA = 1108
+    FILE_REFUSED = 1113
+    FILE_FAILED = 1114

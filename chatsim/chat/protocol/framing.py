@@ -55,9 +55,13 @@ class Decoder:
     Args:
         known: the messages that the peer may send, `FROM_CLIENT` or `FROM_SERVER`.
         limit: the largest length of a body, in bytes.
+
+    Attributes:
+        longer: other limits, by message id. They count if they are larger.
     """
 
     def __init__(self, known: Mapping[int, type[Message]], limit: int = LARGEST_BODY) -> None:
+        self.longer: Mapping[int, int] = {}
         self._decoders = {number: _decoder(message) for number, message in known.items()}
         self._limit = limit
         self._buffer = bytearray()
@@ -77,8 +81,8 @@ class Decoder:
         number, length = _HEADER.unpack_from(self._buffer)
         if number not in self._decoders:
             raise ProtocolError(f"unknown message id {number}")
-        if length > self._limit:
-            raise ProtocolError(f"message {number} has {length} bytes, more than the {self._limit} allowed")
+        if length > self._limit and length > (limit := max(self._limit, self.longer.get(number, 0))):
+            raise ProtocolError(f"message {number} has {length} bytes, more than the {limit} allowed")
         end = _HEADER.size + length
         if len(self._buffer) < end:
             return None

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chatsim.chat.protocol.attachments import (
+    AttachmentReply,
+    AttachmentRequest,
+    ChunkReply,
+    ChunkRequest,
+    DownloadReply,
+    DownloadRequest,
+    UploadReply,
+    UploadRequest,
+)
 from chatsim.chat.protocol.catchup import CatchUpPart, CatchUpReply, CatchUpRequest
 from chatsim.chat.protocol.friends import (
     AddFriendNotice,
@@ -61,6 +71,10 @@ FROM_CLIENT = _by_id(
     ThreadStatesRequest,
     ReadRequest,
     CatchUpRequest,
+    UploadRequest,
+    ChunkRequest,
+    AttachmentRequest,
+    DownloadRequest,
 )
 """What a client may send, by message id."""
 
@@ -86,6 +100,10 @@ FROM_SERVER = _by_id(
     ThreadNotice,
     CatchUpReply,
     CatchUpPart,
+    UploadReply,
+    ChunkReply,
+    AttachmentReply,
+    DownloadReply,
 )
 """What a server may send, by message id."""
 

@@ -69,8 +69,11 @@ class TextNotice(Message, frozen=True):
     chat_datas: tuple[AcknowledgedText, ...]
 
 
-class NumberedText(Part, frozen=True):
-    """A message with its number in the thread: ``seq`` starts at 1 and has no gaps."""
+class NumberedText(Part, frozen=True, omit_defaults=True):
+    """A message with its number in the thread: ``seq`` starts at 1 and has no gaps.
+
+    ``msg_type`` is 0 for a text, 1 for an image and 2 for a file. Of these two, ``content`` is the name.
+    """
 
     seq: Id
     message_id: Id
@@ -80,6 +83,7 @@ class NumberedText(Part, frozen=True):
     content: str
     status: int
     chat_time: str
+    size: Id = 0
 
 
 class TextsNotice(Message, frozen=True):

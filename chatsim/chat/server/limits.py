@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from chatsim.chat.protocol import LARGEST_BODY, REQUEST_LIMIT
+from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID, REQUEST_LIMIT
 
 __all__ = ["BadLimitError", "Bucket", "Limits"]
 
@@ -44,6 +44,11 @@ class Limits:
         arrivals: the average number of new connections per second from one address, if the number of its connections is
             limited. More are refused.
         arrivals_at_once: the number of new connections that may come from it at once.
+        file_bytes: the largest size of an attachment, in bytes.
+        user_file_bytes: the largest size of all attachments of one user, sent or half sent, in bytes. Each counts as
+            4,096 bytes at least.
+        upload_seconds: the seconds after which an upload that was not sent is removed.
+        collection: the seconds between two looks of a node for uploads and files that are to be removed.
 
     Raises:
         BadLimitError: a value is not allowed.
@@ -68,6 +73,10 @@ class Limits:
     per_address: float | None = None
     arrivals: float = 20.0
     arrivals_at_once: int = 64
+    file_bytes: int = 16_777_216
+    user_file_bytes: int = 1_073_741_824
+    upload_seconds: int = 86_400
+    collection: float = 600.0
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -87,6 +96,10 @@ class Limits:
             ("per_address", 1, math.inf),
             ("arrivals", 0.001, math.inf),
             ("arrivals_at_once", 1, math.inf),
+            ("file_bytes", 1, LARGEST_ID),
+            ("user_file_bytes", 1, LARGEST_ID),
+            ("upload_seconds", 1, 31_536_000),
+            ("collection", 0.001, math.inf),
         ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:

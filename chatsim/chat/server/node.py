@@ -14,6 +14,7 @@ from chatsim.chat.ports import (
     Address,
     Device,
     Directory,
+    Files,
     Listener,
     Locks,
     Network,
@@ -26,6 +27,7 @@ from chatsim.chat.ports import (
 )
 from chatsim.chat.protocol import ErrorCode, Message, ProtocolError
 from chatsim.chat.server.admission import Admission
+from chatsim.chat.server.collection import Collector
 from chatsim.chat.server.config import NodeConfig
 from chatsim.chat.server.database import NodeDatabase
 from chatsim.chat.server.fanout import FanOut
@@ -33,6 +35,7 @@ from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.handlers.table import HANDLERS, answer, check_login, failing
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
+from chatsim.chat.server.turns import Turns
 from chatsim.chat.strategies import StrategyError
 from chatsim.db.session import Database
 
@@ -57,6 +60,7 @@ class Services:
         directory: receives its reports.
         peers: calls the other nodes.
         locks: locks outside the database, if its creation strategy uses them.
+        files: the bytes of attachments, which all nodes share; None if they take no attachments.
     """
 
     network: Network
@@ -66,6 +70,7 @@ class Services:
     directory: Directory
     peers: Peers
     locks: Locks | None = None
+    files: Files | None = None
 
 
 class Node:
@@ -110,7 +115,14 @@ class Node:
             stats=self.stats,
             check_token=services.tokens.check,
             log_in=self._log_in,
+            files=services.files,
+            new_file=lambda: self._rng.bytes(16).hex(),
+            checking=Turns(1),
         )
+        self._collector: Collector | None = None
+        if services.files is not None and config.texts.numbered:
+            seconds = config.limits.upload_seconds
+            self._collector = Collector(name, services.files, self.database.transact, seconds)
 
     @property
     def address(self) -> Address:
@@ -136,7 +148,7 @@ class Node:
         except RegistryError:
             await self._listener.close()
             raise
-        self._watches = [self._spawn(self._report()), self._spawn(self._refresh())]
+        self._watches = [self._spawn(each()) for each in (self._report, self._refresh, self._collect)]
 
     async def close(self) -> None:
         """Accept no more requests. Each session ends after its running request, or when the grace is over."""
@@ -180,7 +192,7 @@ class Node:
             RegistryError: presence can't be reached.
         """
         device = Device(uid, self._rng.bytes(8).hex(), self.name)
-        session.device = device
+        session.logged_in(device)
         self._admission.logged_in(session)
         self._devices[device.session] = session
         _log.info("%s: user %d has logged in from %s", self.name, uid, session.peer)
@@ -256,6 +268,13 @@ class Node:
         while True:
             await asyncio.sleep(self._limits.expiry / _REFRESHES)
             await self._tried("presence", self._refresh_all())
+
+    async def _collect(self) -> None:
+        """Remove attachments that nobody needs any more, now and then."""
+        while True:
+            await asyncio.sleep(self._limits.collection)
+            if self._collector is not None:
+                await self._collector.collect()
 
     async def _refresh_all(self) -> None:
         devices = [session.device for session in self._devices.values() if session.device and session.present]

@@ -9,12 +9,22 @@ from contextlib import suppress
 from typing import Any
 
 from chatsim.chat.ports import Address, Device, Stream
-from chatsim.chat.protocol import Decoder, ErrorCode, Message, OfflineNotice, ProtocolError, encode
+from chatsim.chat.protocol import (
+    CHUNK_REQUEST_LIMIT,
+    ChunkRequest,
+    Decoder,
+    ErrorCode,
+    Message,
+    OfflineNotice,
+    ProtocolError,
+    encode,
+)
 from chatsim.chat.server.limits import Bucket, Limits
 
 __all__ = ["Answer", "ClientSession", "Failed", "SessionEndedError"]
 
 _CHUNK = 16_384
+_LONGER = {ChunkRequest.ID: CHUNK_REQUEST_LIMIT}
 
 
 class SessionEndedError(Exception):
@@ -86,6 +96,11 @@ class ClientSession:
     def peer(self) -> Address:
         """The client's address."""
         return self._stream.peer
+
+    def logged_in(self, device: Device) -> None:
+        """Note the login. From now on, chunks of uploads may be longer than other requests."""
+        self.device = device
+        self._decoder.longer = _LONGER
 
     async def serve(self, answer: Answer, failed: Failed) -> str:
         """Answer requests until the session ends. Returns the reason why it has ended.

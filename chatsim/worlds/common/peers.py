@@ -112,7 +112,7 @@ def push(device: Device, notice: Message) -> Call:
             card = {name: getattr(notice, name) for name in ("fromuid", "touid", "name", "nick", "icon", "sex")}
             befriended = pb.AuthFriendReq(**card, textmsgs=opening, uid=uid, session=session)
             return Call(METHODS["NotifyAuthFriend"], befriended)
-        case TextsNotice():
+        case TextsNotice() if not any(text.msg_type for text in notice.texts):  # the source has no attachments
             texts = [
                 pb.TextChatData(
                     unique_id=text.unique_id,

@@ -14,7 +14,7 @@ from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.simulation.links import Topology
 from chatsim.worlds.world import WorldError
 
-__all__ = ["DatabaseCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts", "defaults"]
+__all__ = ["DatabaseCosts", "FilesCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts", "defaults"]
 
 _DEFAULTS = Path(__file__).with_name("costs.toml")
 _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
@@ -65,6 +65,27 @@ class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("statement", "commit"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+
+
+class FilesCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The disk with the attachments, which the chat servers share.
+
+    Attributes:
+        operation: seconds for opening a file, or listing all of them.
+        bandwidth: bytes per second.
+        sync: seconds until a file is on the disk.
+    """
+
+    operation: float
+    bandwidth: float
+    sync: float
+
+    def __post_init__(self) -> None:
+        for name in ("operation", "sync"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+        if not self.bandwidth > 0:
+            raise ValueError(f"bandwidth is {self.bandwidth}; it must be above 0")
 
 
 class RedisCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +141,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         database: the database server.
         redis: the Redis.
         store: the clients' local stores.
+        files: the disk with the attachments.
     """
 
     node: NodeCosts
@@ -127,6 +149,7 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: DatabaseCosts
     redis: RedisCosts
     store: StoreCosts
+    files: FilesCosts
 
     @classmethod
     def read(cls, source: Path | str | Mapping[str, object] | None = None) -> ModelCosts:

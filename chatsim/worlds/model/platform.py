@@ -14,6 +14,7 @@ from chatsim.simulation.loop import current_loop
 from chatsim.worlds.common.locks import PollingLocks
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import SignedTokens
+from chatsim.worlds.model.files import ModelFiles
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers
@@ -49,6 +50,7 @@ class ModelPlatform:
         cpus: the processors of the machines that listen, by the machine's name.
         redis: has the locks, and the presence of users.
         tokens: the proofs of a login.
+        files: the bytes of attachments.
         cache_misses: the random generator that decides which records are not in the database's memory.
     """
 
@@ -69,6 +71,7 @@ class ModelPlatform:
         self.cpus: dict[str, CPU] = {}
         self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
         self.redis = ModelRedis(self.network, costs.redis)
+        self.files = ModelFiles(costs.files)
         self._costs = costs.node
         self._store = costs.store
         self._service = costs.node.by_id

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from chatsim.chat.ports import Address, Directory, Locks, LocksError, NodeStatus, Presence, Tokens
@@ -23,6 +24,7 @@ from chatsim.worlds.cluster import MISSED_REPORTS, listening
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql.driver import MySQLDatabase
+from chatsim.worlds.mysql.files import DirectoryFiles
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.servers.urls import without_password
 from chatsim.worlds.mysql.sharing import grpc_peers, registry
@@ -56,6 +58,7 @@ class NodeSettings:
         config: the node's configuration.
         redis_url: the Redis with the locks, if the strategy uses them, and with what servers share.
         sharing: how nodes share presence and call each other.
+        attachments: the directory that nodes share for the bytes of attachments; None if they take none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class NodeSettings:
     config: NodeConfig
     redis_url: str | None
     sharing: Sharing
+    attachments: Path | None = None
 
 
 @asynccontextmanager
@@ -85,6 +89,10 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
             await stack.enter_async_context(database)
         except DatabaseError as error:
             raise WorldError(f"MySQL at {without_password(settings.mysql_url)} can't be used: {error}") from error
+        files = None
+        if settings.attachments is not None:
+            files = DirectoryFiles(settings.attachments)
+            stack.callback(files.close)
         services = Services(
             network=TcpNetwork(),
             database=database,
@@ -93,6 +101,7 @@ async def run_node(settings: NodeSettings, parent: Directory) -> AsyncIterator[N
             directory=directory,
             peers=peers.of(settings.name),
             locks=await _locks(settings, stack),
+            files=files,
         )
         node = Node(settings.name, services, settings.config)
         await stack.enter_async_context(peers.serve(settings.name, node))

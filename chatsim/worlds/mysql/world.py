@@ -7,10 +7,14 @@ import contextlib
 import hashlib
 import logging
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from chatsim.chat import schema as schemas
@@ -22,6 +26,7 @@ from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, Proc
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, health, session_states, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
+from chatsim.worlds.mysql.files import DirectoryFiles
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.private import Instance, StartError
@@ -63,6 +68,7 @@ class MySQLWorld:
     Args:
         servers: which servers to use.
         token_lifetime: the lifetime of a token, in seconds.
+        attachments: where to make the directory for the bytes of attachments; None is a temporary directory.
 
     Attributes:
         schema: the schema's name.
@@ -76,7 +82,13 @@ class MySQLWorld:
     name = "mysql"
     warms_up = True
 
-    def __init__(self, servers: Servers | None = None, *, token_lifetime: int = LIFETIME) -> None:
+    def __init__(
+        self,
+        servers: Servers | None = None,
+        *,
+        token_lifetime: int = LIFETIME,
+        attachments: Path | None = None,
+    ) -> None:
         self._servers = servers or Servers()
         self._stack = AsyncExitStack()
         self._redis: ladder.Server | None = None
@@ -91,6 +103,7 @@ class MySQLWorld:
         self.tokens: Tokens = SignedTokens(self.token_key, time.time, token_lifetime)
         self._token_lifetime = token_lifetime
         self.schema = PREFIX + secrets.token_hex(6)
+        self._attachments = attachments
 
     async def __aenter__(self) -> Self:
         try:
@@ -252,6 +265,23 @@ class MySQLWorld:
             except DatabaseError as error:
                 raise WorldError(f"{connections} connections can't be had: {error}") from error
             yield database
+
+    @cached_property
+    def attachments(self) -> Path:
+        """Where the directory for the bytes of attachments is. It has the schema's name, and ends with the schema."""
+        base = self._attachments
+        made = base is None
+        if base is None:
+            base = Path(tempfile.mkdtemp(prefix="chatsim-attachments-"))
+        self._stack.callback(shutil.rmtree, base if made else base / self.schema, ignore_errors=True)
+        return base
+
+    @cached_property
+    def files(self) -> DirectoryFiles:
+        """A directory, which is made when this is first asked for."""
+        files = DirectoryFiles(self.attachments / self.schema)
+        self._stack.callback(files.close)
+        return files
 
     def local_store(self, path: str) -> SqliteStore:
         """SQLite in a thread of its own."""

@@ -1,5 +1,6 @@
 """Every request with values that are allowed and strange: each is answered, and the session goes on."""
 
+import base64
 import json
 import typing
 
@@ -8,7 +9,17 @@ import numpy as np
 import pytest
 from harness import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER, LARGEST_BODY, REQUEST_LIMIT, ErrorCode, Id, OutgoingText
+from chatsim.chat.protocol import (
+    CHUNK_REQUEST_LIMIT,
+    FROM_CLIENT,
+    FROM_SERVER,
+    LARGEST_BODY,
+    REQUEST_LIMIT,
+    ChunkRequest,
+    ErrorCode,
+    Id,
+    OutgoingText,
+)
 
 LOGIN = 1005
 REQUESTS = {number: request for number, request in FROM_CLIENT.items() if number != LOGIN}
@@ -30,6 +41,7 @@ class Values:
         hints = typing.get_type_hints(request, include_extras=True)
         body = {field.name: self._value(hints[field.name]) for field in msgspec.structs.fields(request)}
         asker = {1009: "uid", 1013: "fromuid", 1017: "fromuid", 1023: "fromuid", 1025: "uid", 1027: "uid"}
+        asker[1155] = "fromuid"
         if request.ID in asker and self._rng.random() < 0.9:
             body[asker[request.ID]] = ANN
         if request.ID == 1113 and self._rng.random() < 0.8:  # otherwise nearly all are of different lengths
@@ -39,7 +51,7 @@ class Values:
                 body["threads"] = [self._ids[-1]] * count
         return body
 
-    def _value(self, hint):
+    def _value(self, hint):  # noqa: PLR0911
         match typing.get_origin(hint) or hint:
             case kind if kind is tuple:
                 count = int(self._rng.choice([0, 1, 1, 2, 30]))
@@ -48,6 +60,11 @@ class Values:
                 return [self._value(hint.__args__[0]) for _ in range(count)]
             case kind if kind is bool:
                 return bool(self._rng.random() < 0.5)
+            case kind if kind is bytes:
+                count = int(self._rng.choice([0, 1, 3, 100, 1_000, 32_768, 33_000]))
+                return base64.b64encode(self._rng.bytes(count)).decode()
+            case kind if kind is int:
+                return int(self._rng.choice([-1, 0, 1, 2, 2, 3, 2**40]))
             case kind if kind is str:
                 return STRINGS[self._rng.integers(len(STRINGS))]
             case kind if kind is OutgoingText:
@@ -57,13 +74,13 @@ class Values:
                 return self._ids[self._rng.integers(len(self._ids))]
 
 
-def is_no_message(body, limit):
+def is_no_message(number, body, limit):
     """Whether the wire itself refuses it: it is too long, or has half of a pair of surrogates."""
     try:
         json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return True
-    return len(json.dumps(body)) > limit
+    return len(json.dumps(body)) > max(limit, CHUNK_REQUEST_LIMIT if number == ChunkRequest.ID else 0)
 
 
 async def ask_for_anything(harness, seed, limit):
@@ -76,7 +93,7 @@ async def ask_for_anything(harness, seed, limit):
         if len(json.dumps(body)) > LARGEST_BODY:
             continue
         reply = await ann.ask(number, body)
-        assert (reply is None) == is_no_message(body, limit), (number, body)
+        assert (reply is None) == is_no_message(number, body, limit), (number, body)
         if reply is None:
             ann = await harness.log_in(ANN, feed=True)
             continue

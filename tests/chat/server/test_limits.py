@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatsim.chat.protocol import LARGEST_BODY, REQUEST_LIMIT
+from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID, REQUEST_LIMIT
 from chatsim.chat.server.limits import BadLimitError, Bucket, Limits
 
 LEAST = {
@@ -26,12 +26,19 @@ LEAST = {
     "per_address": 1,
     "arrivals": 0.001,
     "arrivals_at_once": 1,
+    "file_bytes": 1,
+    "user_file_bytes": 1,
+    "upload_seconds": 1,
+    "collection": 0.001,
 }
 MOST = {
     "request_bytes": LARGEST_BODY,
     "idle_transaction": 31_536_000,
     "lock_wait": 1_073_741_824,
     "text_characters": 10_000,
+    "file_bytes": LARGEST_ID,
+    "user_file_bytes": LARGEST_ID,
+    "upload_seconds": 31_536_000,
 }
 BAD = [(name, value) for name, least in LEAST.items() for value in (least - 0.0005, -1, -math.inf, math.nan)]
 

@@ -24,6 +24,7 @@ NAMES_A_THREAD = {
     1101: lambda thread, _: {"thread_id": thread, "seq": 0, "backward": False},
     1105: lambda thread, _: {"thread_id": thread, "seq": LENGTH // 2},
     1113: lambda thread, _: {"threads": [thread], "after": [0], "below": [0]},
+    1155: lambda thread, uid: {"fromuid": uid, "touid": BOB, "thread_id": thread, "unique_id": "f", "attachment_id": 1},
 }
 """What a user asks for about a thread, by the number of the request."""
 
@@ -36,6 +37,9 @@ NAMES_NO_THREAD = {
     1025: "the user's own list; its thread is a position in it",
     1027: "a new chat: it names a user, who must be a friend",
     1103: "the user's own list",
+    1151: "an upload of the user's own",
+    1153: "an upload of the user's own",
+    1157: "a message: see below",
 }
 BOTH_TABLES = {1017, 1029}
 
@@ -97,6 +101,9 @@ async def furnished(harness):
         rows = [(thread, number, BOB, "hello") for number in numbers]
         await insert(harness.world.admin, "chat_message (thread_id, seq, sender_id, content)", rows)
         await harness.world.admin.execute("UPDATE chat_thread SET last_seq = ? WHERE id = ?", (LENGTH, thread))
+        into = "message_attachment (message_id, file_url, file_type, uploader, unique_id, name, size, sha256, state)"
+        whole, sent = (None, "a", 2, CAT, "f", "a.txt", 5, "0" * 64, 1), (1, "b", 2, BOB, "g", "b.txt", 5, "0" * 64, 2)
+        await insert(harness.world.admin, into, [whole, sent])
     else:
         rows = [(thread, BOB, CAT, "hello") for _ in numbers]
         await insert(harness.world.admin, "chat_message (thread_id, sender_id, recv_id, content)", rows)
@@ -136,6 +143,22 @@ async def test_a_strangers_request_does_the_same_for_a_thread_of_others_as_for_n
         assert locks == []
 
 
+@in_both_worlds(pool=1)
+async def test_a_download_of_a_stranger_does_the_same_for_a_message_of_others_as_for_none(harness, monkeypatch):
+    monkeypatch.setitem(NAMES_A_THREAD, 1157, lambda message, _: {"message_id": message, "offset": 0})
+    await furnished(harness)
+    await traced(harness, ANN, 1157, 1)
+    of_others, refused = await traced(harness, ANN, 1157, 1)
+    of_none, refused_too = await traced(harness, ANN, 1157, NOWHERE)
+    assert refused == refused_too == ErrorCode.NOT_A_MEMBER
+    assert [(sql, args, locks) for sql, args, _, locks in of_others] == [
+        (sql, args, locks) for sql, args, _, locks in of_none
+    ]
+    for (*_, costs, locks), (*_, costs_of_none, _) in zip(of_others, of_none, strict=True):
+        assert abs(sum(costs.values()) - sum(costs_of_none.values())) <= 1, "the message itself"
+        assert locks == []
+
+
 @pytest.mark.parametrize("number", NAMES_A_THREAD)
 @in_both_worlds(pool=1)
 async def test_the_trace_shows_what_a_members_request_does(harness, number):
@@ -163,7 +186,7 @@ async def test_a_read_position_counts_few_messages_however_many_there_are(harnes
         assert sum(costs.values()) < 2 * few + 40, costs
 
 
-@pytest.mark.parametrize("number", [1017, 1105])
+@pytest.mark.parametrize("number", [1017, 1105, 1155])
 @in_both_worlds(nodes=1, pool=1)
 async def test_who_is_removed_while_their_request_waits_for_the_thread_is_refused(harness, number):
     thread = await furnished(harness)

@@ -64,7 +64,9 @@ class Notes:
 ids = st.integers(0, 2**63 - 1)
 small = st.integers(0, 100)
 said = st.text(max_size=20)
-numbered = st.builds(NumberedText, ids, ids, ids, said, small, said, small, said)
+plain = st.builds(NumberedText, ids, ids, ids, said, st.just(0), said, small, said)
+attached = st.builds(NumberedText, ids, ids, ids, said, st.integers(1, 2), said, small, said, ids)
+numbered = plain | attached
 firsts = st.builds(FirstText, ids, ids, ids, said, said)
 applications = st.builds(AddFriendNotice, st.just(0), ids, said, said, said, small, said)
 friendships = st.builds(

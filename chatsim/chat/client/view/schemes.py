@@ -114,7 +114,7 @@ class Incremental:
 
     It bets that conversations are long and active: a message costs the same after ten others as after ten thousand,
     and the interface keeps what it has drawn. It costs code: it must know that messages between a thread's floor and
-    its cursor never change, except that they are read.
+    its cursor never change, except that they are read, and attachments loaded.
     """
 
     def __init__(self, cache: Cache, conversation: Conversation) -> None:
@@ -133,6 +133,9 @@ class Incremental:
         assert found is not None  # no thread goes away
         start = bisect_left(rows, self._held.start, key=_number)
         self._note_read(found.thread, known, start)
+        for seq in {*found.files} & {*self._held}:
+            at = start + seq - self._held.start
+            rows.change(at, replace(rows[at], file=found.files[seq]))
         rows.replace(start + len(self._held), len(rows), found.above + found.on_their_way)
         rows.replace(0, start, found.below)
         self._look_at(found.thread, first)

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from chatsim.chat.ports import Files
 from chatsim.chat.protocol import ErrorCode
 from chatsim.chat.server.fanout import FanOut
 from chatsim.chat.server.limits import Limits
@@ -14,6 +15,7 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
 from chatsim.chat.server.stats import Stats
 from chatsim.chat.server.store.texts import Texts
+from chatsim.chat.server.turns import Turns
 from chatsim.db.errors import ConnectionLostError
 from chatsim.db.session import Session
 
@@ -45,6 +47,9 @@ class HandlerContext:
         stats: the node's counts.
         check_token: raises `TokenError` or `RegistryError` unless the token belongs to the user.
         log_in: makes a session the user's. Raises `RegistryError` if presence can't be reached.
+        files: the bytes of attachments; None if the node takes none.
+        new_file: draws the name of a new file.
+        checking: the turns of users to have an upload checked.
     """
 
     node: str
@@ -57,6 +62,9 @@ class HandlerContext:
     stats: Stats
     check_token: Callable[[int, str], Awaitable[None]]
     log_in: Callable[[ClientSession, int], Awaitable[None]]
+    files: Files | None
+    new_file: Callable[[], str]
+    checking: Turns
 
     async def store(self, uid: int, work: Callable[[Session], Awaitable[T]]) -> tuple[T, bool]:
         """Like ``transact``. Also returns whether an earlier try may have committed: its connection was lost.

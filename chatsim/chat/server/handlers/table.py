@@ -7,13 +7,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from chatsim.chat.ports import LocksError
+from chatsim.chat.ports import FilesError, LocksError
 from chatsim.chat.protocol import (
     REPLY,
     AddFriendRequest,
+    AttachmentRequest,
     AuthFriendRequest,
     CatchUpRequest,
+    ChunkRequest,
     CreatePrivateChatRequest,
+    DownloadRequest,
     ErrorCode,
     HeartbeatRequest,
     HistoryRequest,
@@ -26,8 +29,9 @@ from chatsim.chat.protocol import (
     SearchUserRequest,
     TextRequest,
     ThreadStatesRequest,
+    UploadRequest,
 )
-from chatsim.chat.server.handlers import catchup, friends, login, texts, threads
+from chatsim.chat.server.handlers import attachments, catchup, friends, login, texts, threads
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession, SessionEndedError
@@ -77,6 +81,10 @@ _TABLE: tuple[Handler[Any], ...] = (
     Handler(ThreadStatesRequest, threads.load_states, failed=ErrorCode.LOAD_CHAT_FAILED),
     Handler(ReadRequest, threads.mark_read, failed=ErrorCode.LOAD_CHAT_FAILED),
     Handler(CatchUpRequest, catchup.catch_up, failed=ErrorCode.LOAD_CHAT_FAILED),
+    Handler(UploadRequest, attachments.begin, failed=ErrorCode.FILE_FAILED),
+    Handler(ChunkRequest, attachments.chunk, failed=ErrorCode.FILE_FAILED),
+    Handler(AttachmentRequest, attachments.send, asker="fromuid", failed=ErrorCode.FILE_FAILED),
+    Handler(DownloadRequest, attachments.download, failed=ErrorCode.FILE_FAILED),
 )
 
 HANDLERS: Mapping[int, Handler[Any]] = {handler.request.ID: handler for handler in _TABLE}
@@ -98,7 +106,7 @@ async def answer(context: HandlerContext, session: ClientSession, request: Messa
         return await handler.handle(context, session, request)
     except RefusalError as refusal:
         code, reason = refusal.code, str(refusal)
-    except (DatabaseError, LocksError) as error:
+    except (DatabaseError, FilesError, LocksError) as error:
         code, reason = handler.failed, str(error)
     _log.warning("%s: %s of user %d is refused: %s", context.node, type(request).__name__, session.uid, reason)
     return _refusing(request, code)

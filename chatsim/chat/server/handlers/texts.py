@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from chatsim.chat.protocol import (
@@ -25,7 +27,7 @@ from chatsim.chat.server.store.members import MembersOnly
 from chatsim.chat.server.store.texts import Appended, Batch
 from chatsim.db.session import Session
 
-__all__ = ["history", "load", "send"]
+__all__ = ["check_unique_ids", "history", "load", "post", "send"]
 
 _LONGEST_NAME = 64
 _A_TIME = "2038-01-19 03:14:07"
@@ -34,27 +36,31 @@ _A_TIME = "2038-01-19 03:14:07"
 async def send(context: HandlerContext, session: ClientSession, request: TextRequest) -> Message:
     """Store a batch of texts, acknowledge it, and push it to both members of the thread."""
     _check(request, context.limits.text_characters)
-    thread, sender, receiver = request.thread_id, request.fromuid, request.touid
-    batch = Batch(thread, sender, receiver, request.text_array)
+    batch = Batch(request.thread_id, request.fromuid, request.touid, request.text_array)
+    acknowledged = await post(context, session, batch)
+    return TextReply(ErrorCode.SUCCESS, batch.sender, batch.receiver, batch.thread, acknowledged)
+
+
+async def post(context: HandlerContext, session: ClientSession, batch: Batch) -> tuple[AcknowledgedText, ...]:
+    """Store a batch, push it to both members of the thread, and return what acknowledges it. Raises `RefusalError`."""
 
     async def store_batch(tx: Session) -> Appended:
         return await context.texts.send(tx, batch, friends=not context.limits.strangers)
 
     stored, unsure = await context.store(session.uid, store_batch)
     context.stats.resent += len(stored.texts) - len(stored.fresh)
-    sent = {text.unique_id: text.content for text in request.text_array}
+    sent = {text.unique_id: text.content for text in batch.texts}
     # what was stored under the same unique ids before may be longer: it might not fit into a frame
     maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
     if pushed := maybe_new if unsure else stored.fresh:
-        notice = TextsNotice(thread, sender, receiver, pushed)
-        context.fan_out.push_to_user(receiver, notice)
+        notice = TextsNotice(batch.thread, batch.sender, batch.receiver, pushed)
+        context.fan_out.push_to_user(batch.receiver, notice)
         # a client that has set ``feed`` gets its own texts as notices, too, with their numbers
-        context.fan_out.push_to_user(sender, notice, but=None if session.feed else session)
-    acknowledged = tuple(
+        context.fan_out.push_to_user(batch.sender, notice, but=None if session.feed else session)
+    return tuple(
         AcknowledgedText(each.message_id, each.unique_id, sent[each.unique_id], each.status, each.chat_time)
         for each in stored.texts
     )
-    return TextReply(ErrorCode.SUCCESS, sender, receiver, thread, acknowledged)
 
 
 def _check(request: TextRequest, characters: int) -> None:
@@ -65,14 +71,22 @@ def _check(request: TextRequest, characters: int) -> None:
     names = {text.unique_id for text in request.text_array}
     if not names or len(names) < len(request.text_array):
         raise RefusalError(ErrorCode.BAD_CONTENT, "no texts, or two of one unique id")
-    if not all(0 < len(name) <= _LONGEST_NAME for name in names):
-        raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id has 1 to {_LONGEST_NAME} characters")
-    if any(name.startswith(friends.RESERVED) for name in names):
-        raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id that begins with {friends.RESERVED} is the server's")
+    check_unique_ids(names)
     if not all(0 < len(text.content) <= characters for text in request.text_array):
         raise RefusalError(ErrorCode.BAD_CONTENT, f"a text has 1 to {characters} characters")
     if (size := _size_of_notice(request)) > LARGEST_BODY:
         raise RefusalError(ErrorCode.BAD_CONTENT, f"their notice may have {size} bytes, more than {LARGEST_BODY}")
+
+
+def check_unique_ids(names: Iterable[str]) -> None:
+    """Raise `RefusalError` if one of these unique ids is empty, too long, or reserved."""
+    for name in names:
+        if not 0 < len(name) <= _LONGEST_NAME:
+            raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id has 1 to {_LONGEST_NAME} characters")
+        if name.startswith(friends.RESERVED):
+            raise RefusalError(
+                ErrorCode.BAD_CONTENT, f"a unique id that begins with {friends.RESERVED} is the server's"
+            )
 
 
 def _size_of_notice(request: TextRequest) -> int:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
+
+import msgspec
 
 from chatsim.chat.paging import DEFAULTS
 from chatsim.chat.protocol import (
@@ -20,12 +23,13 @@ from chatsim.chat.protocol import (
     OutgoingText,
 )
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.store.attachments import sized
 from chatsim.chat.server.store.members import thread_of
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.threads import written
 from chatsim.db.session import Rows, Session
 
-__all__ = ["TEXTS", "Appended", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
+__all__ = ["TEXTS", "Appended", "Attached", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
 
 _PAGE = 100
 _ENDLESS = 2**63
@@ -38,13 +42,23 @@ _CONTENT = "LEFT(content, 10000)"
 
 
 @dataclass(frozen=True)
+class Attached:
+    """An upload that becomes a message: its id, what it is, and its size in bytes."""
+
+    attachment_id: int
+    msg_type: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Texts from one user to another, in one thread."""
+    """Texts from one user to another, in one thread; or one message with an attachment, whose name is its text."""
 
     thread: int
     sender: int
     receiver: int
     texts: Sequence[OutgoingText]
+    attached: Attached | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,8 @@ class Texts(Protocol):
         """Store a batch in a transaction of its own, after a check that both users are members of the thread.
 
         Raises:
-            RefusalError: they are not members, or are not friends although ``friends`` is set; or as in `append`.
+            RefusalError: they are not members, or are not friends although ``friends`` is set; the upload is not whole
+                any more; or as in `append`.
         """
         ...
 
@@ -176,6 +191,9 @@ class SourceTexts:
         raise NotImplementedError
 
 
+_ATTACH = """
+    UPDATE message_attachment SET message_id = LAST_INSERT_ID(), state = 2 WHERE attachment_id = ? AND state = 1"""
+
 _NUMBERED = f"SELECT seq, message_id, sender_id, COALESCE(unique_id, ''), msg_type, {_CONTENT}, status, {_TIME}"
 
 
@@ -208,7 +226,10 @@ class HardenedTexts:
         """Store the texts that are not ``there``, with numbers from ``last`` + 1 on."""
         if any(row[-1] != batch.thread for row in there.rows):
             raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
-        by_name = {text.unique_id: text for text in structs(NumberedText, [row[:-1] for row in there.rows])}
+        stored = await sized(tx, batch.thread, structs(NumberedText, [row[:-1] for row in there.rows]))
+        if any(bool(text.msg_type) != bool(batch.attached) for text in stored):
+            raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
+        by_name = {text.unique_id: text for text in stored}
         new = [text for text in batch.texts if text.unique_id not in by_name]
         fresh = await self._insert(tx, batch, new, last, then) if new else ()
         by_name |= {text.unique_id: text for text in fresh}
@@ -218,19 +239,28 @@ class HardenedTexts:
     async def _insert(
         tx: Session, batch: Batch, new: Sequence[OutgoingText], last: int, then: str
     ) -> tuple[NumberedText, ...]:
-        insert = _insert("chat_message (thread_id, seq, sender_id, recv_id, unique_id, content)", len(new))
+        insert = _insert("chat_message (thread_id, seq, sender_id, recv_id, unique_id, msg_type, content)", len(new))
         note = "UPDATE chat_thread SET last_seq = ?, last_message_id = LAST_INSERT_ID() + ? WHERE id = ?"
+        kind = batch.attached.msg_type if batch.attached else 0
         rows = (
-            (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, text.content)
+            (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, kind, text.content)
             for seq, text in enumerate(new, start=last + 1)
         )
         read = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
         note_members, of_members = written(batch.thread, sorted((batch.sender, batch.receiver)), batch.sender, len(new))
-        done = await tx.script(
-            f"{insert}; {note}; {read}; {note_members}{then}",
-            [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last, *of_members],
-        )
-        return structs(NumberedText, done[2].rows)
+        store = f"{insert}; {note}; {read}"
+        args = [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last]
+        if batch.attached is None:
+            done = await tx.script(f"{store}; {note_members}{then}", [*args, *of_members])
+            return structs(NumberedText, done[2].rows)
+        upload = batch.attached.attachment_id
+        done = await tx.script(f"{store}; {_ATTACH}; {note_members}", [*args, upload, *of_members])
+        if not done[3].affected:  # it has lapsed meanwhile
+            raise RefusalError(ErrorCode.FILE_REFUSED, f"there is no whole upload {upload}")
+        if then:
+            await tx.commit()
+        fresh = structs(NumberedText, done[2].rows)
+        return tuple(msgspec.structs.replace(text, size=batch.attached.size) for text in fresh)
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
         """The messages with these unique ids."""
@@ -250,7 +280,7 @@ class HardenedTexts:
         found = await tx.execute(
             f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND {side} LIMIT ?", (thread, seq, _PAGE + 1)
         )
-        whole = structs(NumberedText, found.rows)
+        whole = await sized(tx, thread, structs(NumberedText, found.rows))
         page = fitting(HistoryReply(0, thread, load_more=True), whole[:_PAGE])
         return HistoryReply(0, thread, len(page) < len(whole), page[::-1] if backward else page)
 
@@ -261,7 +291,9 @@ class HardenedTexts:
         one = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
         args = [value for thread, after, below in places for value in (thread, after, below or _ENDLESS, limit)]
         found = await tx.script("; ".join([one] * len(places)), args)
-        return [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
+        read = [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
+        whole = iter(await sized(tx, places[0][0], [text for texts in read for text in texts]))
+        return [list(islice(whole, len(texts))) for texts in read]
 
 
 async def _after(tx: Session, thread: int, message_id: int, count: int) -> LoadMessagesReply:

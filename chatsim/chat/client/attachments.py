@@ -1,0 +1,142 @@
+"""The attachments of a messenger: those to be sent go up one after the other, and any of a message is fetched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chatsim.chat.client.cache import LocalText, LocalThread, State
+from chatsim.chat.client.connection import Client, ClientError, RefusedError
+from chatsim.chat.client.local_files import LocalFile, LocalFiles, Upload
+from chatsim.chat.client.outbox import TextTooLongError, unique_id
+from chatsim.chat.client.timing import Timing
+from chatsim.chat.client.transfers import TransferError, beginning, download, sha256, upload
+from chatsim.chat.ports import LocalStore
+from chatsim.chat.protocol import ErrorCode
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Attachments", "NoAttachmentError"]
+
+_AGAIN = {ErrorCode.FILE_FAILED, ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
+"""Errors of the server after which the same attachment may be accepted later."""
+
+_MOST_TRIES = 5
+"""How often an upload is tried that the server has lost, or does not take although it has all bytes."""
+
+
+class NoAttachmentError(Exception):
+    """The message has no attachment, or there is no such message in the local database."""
+
+
+class Attachments:
+    """The attachments of one device. Uploads are stored with their bytes, so they go on after a restart.
+
+    Args:
+        uid: the user.
+        store: the local database, in which the cache has made the tables.
+        rng: for pauses and unique ids.
+        timing: how long it waits.
+        limit: the largest request that the server accepts, in bytes; chunks may be longer.
+        connection: gives the connection, or None while there is none.
+        changed: called with a thread of which something has changed.
+    """
+
+    def __init__(
+        self,
+        uid: int,
+        store: LocalStore,
+        *,
+        rng: np.random.Generator,
+        timing: Timing,
+        limit: int,
+        connection: Callable[[], Client | None],
+        changed: Callable[[int], None],
+    ) -> None:
+        self._uid = uid
+        self._files = LocalFiles(store)
+        self._rng = rng
+        self._timing = timing
+        self._limit = limit
+        self._connection = connection
+        self._changed = changed
+        self._to_send = asyncio.Event()
+        self._tries: Counter[str] = Counter()
+        self._downloading = asyncio.Lock()
+
+    async def put(self, thread: LocalThread, name: str, data: bytes, msg_type: int) -> LocalText:
+        """Store an attachment that is to be sent. Raises `TextTooLongError` or `LocalStoreError`."""
+        unique = unique_id(self._rng)
+        receiver = thread.other(self._uid)
+        wanted = Upload(unique, thread.thread_id, receiver, name, msg_type, len(data), await sha256(data))
+        if (size := len(msgspec.json.encode(beginning(wanted)))) > self._limit:
+            raise TextTooLongError(f"the file's name makes a request of {size} bytes; a server accepts {self._limit}")
+        await self._files.put(wanted, data)
+        self.wake()
+        file = LocalFile(0, msg_type, len(data), 0)
+        return LocalText(thread.thread_id, None, unique, self._uid, name, State.SENDING, "", file)
+
+    async def send_again(self, unique: str) -> None:
+        """Try once more to send an attachment that has failed, if it is one. Raises `LocalStoreError`."""
+        self._tries.pop(unique, None)
+        await self._files.send_again(unique)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at once whether something can be sent."""
+        self._to_send.set()
+
+    async def fetch(self, connection: Client, thread_id: int, seq: int) -> bytes:
+        """The bytes of a message's attachment.
+
+        Raises:
+            NoAttachmentError: there is none.
+            ClientError: it could not be loaded. What has come of it is kept.
+            LocalStoreError: the local database can't be used.
+        """
+        async with self._downloading:
+            file = await self._files.file(thread_id, seq)
+            if file is None:
+                raise NoAttachmentError(f"message {seq} has no attachment")
+            return await download(connection, self._files, file, lambda: self._changed(thread_id))
+
+    async def run(self) -> None:
+        """Send what is to be sent, until cancelled. Raises `LocalStoreError`."""
+        failures = 0
+        while True:
+            failures = 0 if await self._send_some() else failures + 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timing.pause(failures, self._rng) if failures else None):
+                    await self._to_send.wait()
+            self._to_send.clear()
+
+    async def _send_some(self) -> bool:
+        """Send what can be sent. Returns whether nothing is left that could be sent by another try."""
+        while (connection := self._connection()) is not None:
+            wanted = await self._files.next_upload()
+            if wanted is None:
+                return True
+            moved = partial(self._changed, wanted.thread_id)
+            try:
+                await upload(connection, self._uid, self._files, wanted, moved)
+            except RefusedError as error:
+                if error.code in _AGAIN:
+                    return False
+                await self._files.note_failed(wanted.unique_id)
+            except TransferError:
+                self._tries[wanted.unique_id] += 1
+                if self._tries[wanted.unique_id] < _MOST_TRIES:
+                    return False
+                await self._files.note_failed(wanted.unique_id)
+            except ClientError:
+                return False
+            self._tries.pop(wanted.unique_id, None)
+            self._changed(wanted.thread_id)
+        return True  # the next connection goes on
