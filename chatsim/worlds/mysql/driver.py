@@ -311,7 +311,9 @@ def literal(value: object) -> str:
             return "NULL"
         case bool():
             return "1" if value else "0"
-        case int() | float():
+        case int():
+            return int.__repr__(value)  # of a member of an enumeration, too
+        case float():
             return repr(value)
         case str():
             return "'" + value.translate(_ESCAPES) + "'"

@@ -7,6 +7,7 @@ from driver_sessions import SLEEP, eventually, nowait, runs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatsim.chat.protocol import ErrorCode
 from chatsim.db.errors import (
     ConnectionLostError,
     DatabaseError,
@@ -44,6 +45,10 @@ async def test_what_goes_in_as_an_argument_comes_out_of_the_server(session, valu
 async def test_no_string_can_end_its_literal_early(session, before, after):
     rows = await session.execute("SELECT ?, '?', ?", (before, after))
     assert rows.rows == ((before, "?", after),)
+
+
+def test_the_member_of_an_enumeration_is_the_number_that_it_is():
+    assert literal(ErrorCode.SUCCESS) == "0"
 
 
 async def test_a_float_and_a_bool_have_literals_too(session):
