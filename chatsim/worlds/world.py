@@ -66,6 +66,8 @@ class Costs:
         statements: the number of successful SQL statements in them.
         rows_examined: the number of rows that the server has read; None if the server does not report it.
         lock_waits: how often a statement has waited for a row lock; None if the server does not report it.
+        lock_requests: how many record locks were requested, also those that were held already; None if the server does
+            not report it, as MySQL.
         busy: how much each resource of the world has worked, by its name; empty if the world does not know.
     """
 
@@ -73,6 +75,7 @@ class Costs:
     statements: int
     rows_examined: int | None
     lock_waits: int | None
+    lock_requests: int | None = None
     busy: Mapping[str, Busy] = field(default_factory=dict, compare=False)
 
     def __sub__(self, before: Costs) -> Costs:
@@ -81,6 +84,7 @@ class Costs:
             self.statements - before.statements,
             _difference(self.rows_examined, before.rows_examined),
             _difference(self.lock_waits, before.lock_waits),
+            _difference(self.lock_requests, before.lock_requests),
             {
                 name: Busy(now.seconds - (before.busy[name].seconds if name in before.busy else 0.0), now.units)
                 for name, now in self.busy.items()
@@ -89,7 +93,8 @@ class Costs:
 
     def counts(self) -> dict[str, int | None]:
         """What is counted, by name."""
-        return {name: getattr(self, name) for name in ("round_trips", "statements", "rows_examined", "lock_waits")}
+        names = ("round_trips", "statements", "rows_examined", "lock_waits", "lock_requests")
+        return {name: getattr(self, name) for name in names}
 
     def utilisation(self, seconds: float) -> dict[str, float]:
         """The share of ``seconds`` that each resource has worked, from 0 to 1, by its name."""

@@ -97,6 +97,7 @@ class Away:
             "first_screen_ms": None if screen.at is None else (screen.at - begun) * 1e3,
             "caught_up_ms": took * 1e3,
             "lower_bound_ms": (self.distance.rtt + size / self.distance.bandwidth) * 1e3,
+            "database_round_trips": costs.round_trips,
             "statements": costs.statements,
             "rows_examined": costs.rows_examined,
             "written": len(writing.acknowledged),

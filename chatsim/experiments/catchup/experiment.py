@@ -261,7 +261,7 @@ class CatchUp(Experiment):
         measures = {
             "writers": following.writers,
             **dict.fromkeys(("round_trips", "requests", "bytes", "connect_ms", "login_ms", "first_screen_ms")),
-            **dict.fromkeys(("caught_up_ms", "lower_bound_ms", "statements", "rows_examined")),
+            **dict.fromkeys(("caught_up_ms", "lower_bound_ms", "database_round_trips", "statements", "rows_examined")),
             "written": written,
             "refused": followed.refused,
             "crashes": followed.crashes,

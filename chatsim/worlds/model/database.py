@@ -167,7 +167,9 @@ class AdminSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements."""
+        requests = self._engine.locks.requests
         answers = await self._connected.run(sql, args)
+        self._engine.locks.requests = requests
         self._engine.statements -= len(answers)
         self._engine.examined -= sum(answer.examined for answer in answers)
         return [_rows(answer) for answer in answers]

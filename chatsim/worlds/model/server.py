@@ -135,4 +135,5 @@ class ModelServer:
     def costs(self) -> Costs:
         """The costs so far."""
         engine = self.engine
-        return Costs(self.round_trips, engine.statements, engine.examined, engine.locks.waits.started)
+        locks = engine.locks
+        return Costs(self.round_trips, engine.statements, engine.examined, locks.waits.started, locks.requests)

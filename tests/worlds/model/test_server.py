@@ -220,12 +220,13 @@ def test_costs_are_counts_of_what_pools_asked_for():
             await one.script("BEGIN; SELECT * FROM t; UPDATE t SET v = 1 WHERE id = 1")
             waiting = asyncio.create_task(change(other, 1))  # which looks at its record again when it has waited
             await asyncio.sleep(1)
-            await admin.script("SELECT * FROM t; SELECT COUNT(*) FROM t")
+            await admin.script("SELECT * FROM t; SELECT * FROM t WHERE id = 4 FOR SHARE")
             with pytest.raises(DatabaseError):
                 await one.execute("SELECT nope FROM t")
             await one.commit()
             await waiting
-            assert server.costs() - before == Costs(4, statements=5, rows_examined=4 + 1 + 2, lock_waits=1)
+            spent = server.costs() - before
+            assert spent == Costs(4, statements=5, rows_examined=4 + 1 + 2, lock_waits=1, lock_requests=1 + 2)
 
     there(body)
 
