@@ -8,6 +8,7 @@ from typing import Any
 
 from attacks import kinds
 from attacks.children import Prepare
+from attacks.transfers import transfers
 
 __all__ = ["LONG", "SHORT", "Attack", "Size", "attacks", "friends", "innocents", "users"]
 
@@ -139,5 +140,10 @@ def attacks(size: Size) -> list[Attack]:
             "stranger",
             f"reads of and texts into a thread of {size.texts:,} texts, from 5 devices of no member",
             [(kinds.stranger, (_STRANGER, (first, second), 5))],
+        ),
+        Attack(
+            "attachments",
+            "uploads of 1 MiB with a wrong checksum, and downloads, from 16 devices of one user",
+            [(transfers, (_HOSTILE, _ACCOMPLICE, 16))],
         ),
     ]

@@ -115,7 +115,19 @@ async def running(
             log = Path(folder) / "node.log"
             with log.open("wb") as stderr:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "chatsim", "node", "--schema", world.schema, "--reports", *_WORDS, *words),
+                    *(
+                        sys.executable,
+                        "-m",
+                        "chatsim",
+                        "node",
+                        "--schema",
+                        world.schema,
+                        "--reports",
+                        "--attachments",
+                        folder,
+                        *_WORDS,
+                        *words,
+                    ),
                     stdin=asyncio.subprocess.PIPE,  # it ends with this process, however that ends
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,
