@@ -66,12 +66,12 @@ _OWN_SYNTAX = frozenset(
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# _parse_insert, _parse_update, _parse_delete, _parse_window and _warn_unsupported, which are overridden, and _index,
-# _tokens, _tokens_size, _curr, _next, _advance, _retreat, _match_text_seq, _parse_id_var, _parse_csv,
-# _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables
-# TRANSACTION_CHARACTERISTICS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
-# NO_PAREN_FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules
-# parsers.mysql and tokenizer_core themselves.
+# _parse_insert, _parse_update, _parse_delete, _parse_window, _parse_into and _warn_unsupported, which are overridden,
+# and _index, _tokens, _tokens_size, _curr, _next, _advance, _retreat, _match, _match_text_seq, _parse_id_var,
+# _parse_csv, _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables
+# TRANSACTION_CHARACTERISTICS, QUERY_MODIFIER_PARSERS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
+# NO_PAREN_FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core
+# themselves.
 def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
     """Parses a function that may stand without parentheses."""
 
@@ -126,6 +126,12 @@ class _Parser(SessionParser):
 
     PLACEHOLDER_PARSERS: ClassVar = {**MySQLParser.PLACEHOLDER_PARSERS, TokenType.PLACEHOLDER: _placed_placeholder}
 
+    QUERY_MODIFIER_PARSERS: ClassVar = {
+        **MySQLParser.QUERY_MODIFIER_PARSERS,
+        TokenType.INTO: lambda parser: ("into", parser._parse_into()),  # noqa: SLF001
+    }
+    """What may stand behind the tables of a query: INTO, too."""
+
     def parse(self, raw_tokens: list[Token], sql: str = "") -> list[exp.Expr | None]:
         """Parse tokens, with DISTINCT in front of other words behind SELECT, where sqlglot expects it."""
         for at, token in enumerate(raw_tokens):
@@ -150,6 +156,11 @@ class _Parser(SessionParser):
         if isinstance(window, exp.Window):
             window.meta["in_parentheses"] = self._prev.token_type == TokenType.R_PAREN
         return window
+
+    def _parse_into(self) -> exp.Into | None:
+        if not self._match(TokenType.INTO):
+            return None
+        return self.expression(exp.Into(expressions=self._parse_csv(self._parse_assignment)))
 
     def _warn_unsupported(self) -> None:
         """Sqlglot would log a warning. What it can't parse is refused where it is prepared."""

@@ -62,7 +62,7 @@ class Select:
             node = with_named_windows(node)
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
-        clause = FromClause(first, _joins(node), find, query, merges=merges)
+        clause = FromClause(first, node.args.get("joins") or (), find, query, merges=merges)
         if clause.rewrites:
             node = node.copy()  # its tree is shared, and names are going to be resolved in it
         self._counts_all = _obey_modifiers(node, clause)
@@ -395,21 +395,13 @@ def _column(table: int, at: int) -> Function:
     return lambda env: env.rows[table][at]
 
 
-def _joins(node: exp.Select) -> list[exp.Join]:
-    """The joins. sqlglot takes the second variable of ``INTO @a, @b`` for one, too; it is left out."""
-    return [each for each in node.args.get("joins") or () if not isinstance(each.this.this, exp.Parameter)]
-
-
 def _into(node: exp.Select) -> list[exp.Expr]:
     into = node.args.get("into")
     if into is None:
         return []
-    found = into.expressions or [into.this]
-    found += [each.this for each in node.args.get("joins") or () if isinstance(each.this.this, exp.Parameter)]
-    names = [each.this if isinstance(each, exp.Table) else each for each in found]
-    if not all(isinstance(each, exp.Parameter) for each in names):
+    if not all(isinstance(each, exp.Parameter) for each in into.expressions):
         raise unsupported(into)
-    return names
+    return list(into.expressions)
 
 
 def _min_max_columns(scope: Scope) -> list[tuple[int, bool]]:

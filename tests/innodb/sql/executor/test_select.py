@@ -229,6 +229,28 @@ def test_a_row_can_be_put_into_variables_and_only_one():
     assert rows("SELECT @a", setup=(*setup, "SELECT age INTO @a FROM u WHERE id = 99")) == [(20,)]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id, age INTO @a, @b FROM u WHERE id = 3",
+        "SELECT id, age INTO @a,@b FROM u WHERE id = 3 FOR UPDATE",
+        "SELECT id, age FROM u WHERE id = 3 INTO @a, @b",
+        "SELECT id, age FROM u WHERE id = 3 INTO @a, @b FOR UPDATE",
+        "SELECT u.id, u.age FROM u JOIN u v ON v.id = u.id WHERE u.id = 3 ORDER BY 1 LIMIT 1 FOR SHARE INTO @a, @b",
+    ],
+)
+def test_the_variables_stand_behind_the_values_the_tables_or_the_locking_clause(sql):
+    assert rows("SELECT @a, @b", setup=(*USERS, sql)) == [(3, 20)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "errno"),
+    [("SELECT id, age FROM u WHERE id = 3 INTO @a", 1222), ("SELECT id INTO @a FROM u WHERE id = 3 INTO @b", 1064)],
+)
+def test_there_is_one_variable_for_each_value_and_they_are_named_once(sql, errno):
+    assert rows(sql, setup=USERS).startswith(f"{errno}: ")
+
+
 def test_a_union_without_all_has_each_row_once_by_its_collation():
     assert rows("SELECT name FROM u WHERE id IN (2, 4) UNION SELECT 'ANN' UNION SELECT 'x' ORDER BY 1") == [
         ("Ann",),
