@@ -13,7 +13,7 @@ from itertools import islice, product
 from string import ascii_lowercase
 
 from chatsim.conformance import model_player
-from chatsim.conformance.deadlock_draft.rows import Key, insert, key_of, known_rows
+from chatsim.conformance.deadlock_draft.rows import Key, insert, key_of, known_rows, unread_values
 from chatsim.conformance.deadlock_draft.stand_ins import Held, stand_ins
 from chatsim.conformance.deadlock_draft.tables import made, table_statements, without_schemas
 from chatsim.conformance.schedule import BadScheduleError, NotPlayedError, Schedule, number_steps
@@ -103,6 +103,11 @@ class _Drafting:
         self._addresses = _addresses(self._reported)
         numbered = dict(enumerate(self._reported, 1))
         self._rows = {name: known_rows(table, numbered, self._addresses) for name, table in tables.items()}
+        self._unread = [
+            text
+            for name, table in tables.items()
+            for text in unread_values(table, numbered, self._addresses, self._rows[name])
+        ]
         self._sessions = {
             one.number: one.session or ascii_lowercase[(one.number - 1) % len(ascii_lowercase)]
             for one in deadlock.participants
@@ -181,6 +186,7 @@ class _Drafting:
     def _open(self, chosen: Sequence[str]) -> Iterator[tuple[str, str]]:
         """What is to be completed."""
         yield "", "the rows that the report does not show. The isolation level is not in a report."
+        yield from (("", text) for text in self._unread)
         for one, sql in zip(self._deadlock.participants, chosen, strict=True):
             session = self._sessions[one.number]
             if not one.statement:

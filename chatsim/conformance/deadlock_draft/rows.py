@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
+from chatsim.conformance.deadlock_draft.literals import literal, unread
 from chatsim.db.deadlock_report.reader import ReportedTransaction
 from chatsim.db.deadlock_report.records import Field, RecordDump, ReportedLock, clustered_key
 from chatsim.db.text import quoted
 from chatsim.innodb.storage.column_types.base import ColumnType
 from chatsim.innodb.storage.column_types.moments import Moment
-from chatsim.innodb.storage.column_types.numbers import Integer
 from chatsim.innodb.storage.column_types.texts import Binary, Text
 from chatsim.innodb.storage.dictionary import IndexDefinition
 from chatsim.innodb.storage.tables import Table
 
-__all__ = ["Key", "KnownRow", "insert", "key_of", "known_rows", "literal"]
+__all__ = ["Key", "KnownRow", "insert", "key_of", "known_rows", "unread_values"]
 
 Key: TypeAlias = tuple[str | None, ...]
 """The columns of a key as SQL literals; None for a value that can't be read."""
 
 _INSERTED = 0x80
 """The bit of a roll pointer's first byte that says that the version is an inserted row (InnoDB's trx0undo.ic)."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -73,6 +70,44 @@ def known_rows(
     return rows
 
 
+def unread_values(
+    table: Table,
+    transactions: Mapping[int, ReportedTransaction],
+    addresses: Mapping[tuple[object, ...], Sequence[Field]],
+    rows: Mapping[Key, KnownRow],
+) -> list[str]:
+    """The values of dumped records that can't be read, with the reason: one sentence for each.
+
+    Args:
+        table: whose records.
+        transactions: as for `known_rows`.
+        addresses: as for `known_rows`.
+        rows: the rows that are known. What one of them has is read, whatever another record says.
+    """
+    primary = table.indexes[0].definition.columns
+    found: dict[str, None] = {}
+    for lock, record in _records(table, transactions):
+        definition = _definition(table, lock.index)
+        fields = record.fields or addresses.get(lock.address(record), ())
+        if definition is None or not fields or record.is_supremum:
+            continue
+        columns, values = _columns(table, definition, fields), _values(table, definition, fields)
+        key = tuple(values.get(column) for column in primary)
+        row = rows.get(key)
+        for number in (number for number, value in values.items() if value is None):
+            if row is not None and number in row.values:
+                continue
+            column = table.columns[number]
+            where = f" of the row {_shown(key)}" if None not in key else f" of a record of {lock.index}"
+            why = unread(column.type, columns[number])
+            found[f"{table.name}.{column.name}{where} could not be read from the report: {why}."] = None
+    return [*found]
+
+
+def _shown(key: Key) -> str:
+    return f"({', '.join(map(str, key))})"
+
+
 def key_of(table: Table, definition: IndexDefinition, fields: Sequence[Field]) -> Key:
     """The columns of an index that a record has, without the appended primary key."""
     values = _values(table, definition, fields)
@@ -92,31 +127,6 @@ def insert(table: Table, row: KnownRow) -> str:
     return f"INSERT INTO {quoted(table.name)} ({', '.join(names)}) VALUES ({', '.join(values)})"
 
 
-def literal(kind: ColumnType, found: Field) -> str | None:
-    """A dumped field as an SQL literal; None if it was cut, or is of a type that is not read here."""
-    if found is None:
-        return "NULL"
-    length, stored = found
-    if length != len(stored):
-        return None
-    if isinstance(kind, Integer) and stored:
-        return str(int.from_bytes(stored) - (1 << (8 * length - 1) if kind.low < 0 else 0))
-    if isinstance(kind, Text):
-        return _text(kind, stored)
-    if isinstance(kind, Binary):
-        return f"X'{stored.hex()}'"
-    return _moment(kind, stored) if isinstance(kind, Moment) else None
-
-
-def _text(kind: Text, stored: bytes) -> str | None:
-    try:
-        text = stored.decode("latin-1" if kind.collation.charset == "latin1" else "utf-8")
-    except UnicodeDecodeError:
-        return None
-    text = text.rstrip(" ") if kind.trimmed else text
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
 def _records(
     table: Table, transactions: Mapping[int, ReportedTransaction]
 ) -> Iterator[tuple[ReportedLock, RecordDump]]:
@@ -132,6 +142,12 @@ def _definition(table: Table, name: str) -> IndexDefinition | None:
 
 def _values(table: Table, definition: IndexDefinition, fields: Sequence[Field]) -> dict[int, str | None]:
     """The columns of a record by number, as literals."""
+    found = _columns(table, definition, fields)
+    return {number: literal(table.columns[number].type, field) for number, field in found.items()}
+
+
+def _columns(table: Table, definition: IndexDefinition, fields: Sequence[Field]) -> dict[int, Field]:
+    """The fields of a record, by the numbers of their columns."""
     if definition.clustered:
         end = clustered_key(fields) or len(definition.columns)
         rest = [
@@ -139,11 +155,12 @@ def _values(table: Table, definition: IndexDefinition, fields: Sequence[Field]) 
             for number, column in enumerate(table.columns)
             if number not in definition.columns and not column.virtual and not column.hidden
         ]
-        pairs = [*zip(definition.columns, fields[:end], strict=False), *zip(rest, fields[end + 2 :], strict=False)]
-    else:
-        whole = set(definition.whole)
-        pairs = [(at, found) for at, found in zip(definition.place, fields, strict=False) if at in whole]
-    return {number: literal(table.columns[number].type, found) for number, found in pairs}
+        return {
+            **dict(zip(definition.columns, fields[:end], strict=False)),
+            **dict(zip(rest, fields[end + 2 :], strict=False)),
+        }
+    whole = set(definition.whole)
+    return {at: found for at, found in zip(definition.place, fields, strict=False) if at in whole}
 
 
 def _note_change(row: KnownRow, fields: Sequence[Field], owners: Mapping[int, int]) -> None:
@@ -161,22 +178,6 @@ def _ids(transaction_id: str) -> set[int]:
     if not transaction_id:
         return set()
     return {int(transaction_id, 16), *([int(transaction_id)] if transaction_id.isdecimal() else [])}
-
-
-def _moment(kind: Moment, stored: bytes) -> str | None:
-    """DATE (3 bytes), TIMESTAMP (4) and DATETIME (5), without a fraction of a second (MySQL's my_time.cc)."""
-    number = int.from_bytes(stored)
-    if kind.digits is None and len(stored) == 3:
-        number -= 1 << 23
-        return f"'{number >> 9:04d}-{number >> 5 & 15:02d}-{number & 31:02d}'"
-    if len(stored) == 4:
-        return f"'{_EPOCH + timedelta(seconds=number):%Y-%m-%d %H:%M:%S}'"
-    if len(stored) == 5:
-        number -= 1 << 39
-        months, days = number >> 22, number >> 17 & 31
-        clock = f"{number >> 12 & 31:02d}:{number >> 6 & 63:02d}:{number & 63:02d}"
-        return f"'{months // 13:04d}-{months % 13:02d}-{days:02d} {clock}'"
-    return None
 
 
 def _any(kind: ColumnType) -> str:
