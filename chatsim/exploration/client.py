@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -13,8 +13,9 @@ from chatsim.db.session import Isolation, Rows, Session
 from chatsim.db.text import check_arguments, placeholders, statements
 from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
 from chatsim.exploration.independence import concerns_nobody
-from chatsim.exploration.state import session_form
+from chatsim.exploration.state import Form, session_form
 from chatsim.exploration.stepped_loop import SteppedLoop
+from chatsim.exploration.suspended import UnknownPartError
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.executor.execution import Answer
@@ -66,7 +67,8 @@ class Client:
         self._retries = retries
         self._turn: asyncio.Future[None] | None = None
         self._known: list[object] = []  # the answers to this try: with the program, they tell where it is
-        self._seen: list[bytes] = []  # what the statement under way has found the server like
+        self._statement: Coroutine[Any, Any, list[Answer]] | None = None  # the one under way
+        self._seen: list[bytes] = []  # what it has found the server like
         self._refusals: list[DatabaseError] = []
         self._unknown = False
         self._refused = False
@@ -119,14 +121,23 @@ class Client:
             self._seen.append(server)
 
     def form(self) -> tuple[Any, ...]:
-        """What decides about what it does next, beside the server: equal for two that go on alike."""
+        """What decides about what it does next, beside the server and what its statement under way knows."""
         session = None if self._session is None else session_form(self._session)
         request = None if self.request is None else (self.request[0], tuple(map(repr, self.request[1])))
         kinds = tuple(type(each).__name__ for each in self._refusals)
         return (
-            *(self.status.value, request, tuple(map(repr, self._known)), tuple(self._seen), kinds),
+            *(self.status.value, request, tuple(map(repr, self._known)), kinds),
             *(repr(self._value), self._refused, self._unknown, self.loses, self.asked > 0, session),
         )
+
+    def knowledge(self, server: Form) -> object:
+        """What its statement under way knows: its variables, or else what it has found the server like."""
+        if self._statement is None or self.request is None:
+            return None
+        try:
+            return server.knowledge(self._statement, self.request[0])
+        except UnknownPartError:
+            return tuple(self._seen)
 
     def ended(self) -> Ended:
         """What has become of the caller so far."""
@@ -204,11 +215,13 @@ class Client:
         self.asked += 1
         answer: list[Rows] | DatabaseError
         try:
-            answers = await self.session.run(sql, args)
-            answer = [_rows(each) for each in answers]
+            self._statement = self.session.run(sql, args)
+            answer = [_rows(each) for each in await self._statement]
         except DatabaseError as error:
             error.statement = sql
             answer = error
+        finally:
+            self._statement = None
         if self.loses:
             self.loses = False
             self._unknown = True

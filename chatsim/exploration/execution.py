@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import marshal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from chatsim.exploration.choices import Choice
 from chatsim.exploration.client import Client, alone
 from chatsim.exploration.independence import is_at_rest
 from chatsim.exploration.problem import Problem, Server
-from chatsim.exploration.state import form
+from chatsim.exploration.state import Form
 from chatsim.innodb.server.session import EngineSession
 
 __all__ = ["Execution", "Happened"]
@@ -107,15 +107,12 @@ class Execution:
         return found
 
     @property
-    def sufficient(self) -> list[Choice]:
-        """Some of `choices` that suffice, for the others lead to the same: one whose statement concerns nobody else."""
-        choices = self.choices
+    def own(self) -> Choice | None:
+        """One of `choices` whose statement concerns nobody else: if it lets nobody go on, it alone suffices."""
         if self._deaths or self._losses:  # which may happen at each statement
-            return choices
-        for choice in choices:
-            if choice.kind == "go" and self._clients[choice.caller].concerns_nobody(self.engine):
-                return [choice]
-        return choices
+            return None
+        going = (each for each in self.choices if each.kind == "go")
+        return next((each for each in going if self._clients[each.caller].concerns_nobody(self.engine)), None)
 
     @property
     def stuck(self) -> list[str]:
@@ -184,8 +181,8 @@ class Execution:
 
     async def _pause(self) -> None:
         """Let others go on, after a record that a caller's statement has met."""
-        if (caller := self._loop.caller) is not None:
-            await self._clients[caller].pause()
+        if self._loop.caller is not None:
+            await self._clients[self._loop.caller].pause()
 
     async def _purge(self) -> bool:
         return self.engine.purge()
@@ -199,14 +196,32 @@ class Execution:
         place.
         """
         forms = [each.form() for each in self._clients]
-        return min(self._digest(order, forms) for order in _orders(self._problem.callers, forms))
+        groups = _groups(self._problem.callers, forms)
+        order = tuple(itertools.chain(*groups))
+        met: set[int] = set()
+        found = self._digest(order, forms, met)
+        if len(groups) == len(order):
+            return found
+        orders = _orders(groups, {self._served[session] for session in met if session in self._served})
+        return min(found if each == order else self._digest(each, forms, met) for each in orders)
 
-    def _digest(self, order: Sequence[int], forms: Sequence[Any]) -> tuple[bytes, bytes]:
+    def _digest(self, order: Sequence[int], forms: Sequence[Any], met: set[int]) -> tuple[bytes, bytes]:
+        """The digests with the callers in an order. The sessions that have a part in the server's form are added."""
         place = {caller: at for at, caller in enumerate(order)}
         label = {session: place[caller] for session, caller in self._served.items()}
-        server = form(self.engine, lambda session: label.get(session, -1), redefined=self._server.redefined)
+
+        def named(session: int) -> int:
+            met.add(session)
+            return label.get(session, -1)
+
+        form = Form(
+            *(self.engine, named, self._server.plans),
+            callers=len(self._clients),
+            redefined=self._server.redefined,
+        )
+        server = form.whole()
         clients = (
-            tuple(forms[caller] for caller in order),
+            tuple((forms[caller], self._clients[caller].knowledge(form)) for caller in order),
             tuple(place[caller] for caller in self._loop.ready),
             (self._deaths, self._losses, self._timeouts),
         )
@@ -269,11 +284,22 @@ def _hashed(whole: Any) -> bytes:
     return hashlib.blake2b(marshal.dumps(whole, 2), digest_size=16).digest()
 
 
-def _orders(callers: Sequence[Caller], forms: Sequence[Any]) -> list[tuple[int, ...]]:
-    """The orders of callers to try: those that are alike and in the same place may stand for each other."""
+def _groups(callers: Sequence[Caller], forms: Sequence[Any]) -> list[list[int]]:
+    """The callers, those together who are alike and in the same place: they may stand for each other."""
     groups: dict[Any, list[int]] = {}
     for number, caller in enumerate(callers):
         kind = ("like", caller.alike) if caller.alike is not None else ("only", number)
         groups.setdefault((repr(kind), repr(forms[number])), []).append(number)
-    parts = [itertools.permutations(groups[key]) for key in sorted(groups)]
+    return [groups[key] for key in sorted(groups)]
+
+
+def _orders(groups: Sequence[Sequence[int]], concerned: Container[int]) -> list[tuple[int, ...]]:
+    """The orders of callers to try: any of those within a group who have a part in the server's state, and the others.
+
+    Which of the others is where makes no difference.
+    """
+    parts = []
+    for group in groups:
+        others = [each for each in group if each not in concerned]
+        parts.append([(*each, *others) for each in itertools.permutations([one for one in group if one in concerned])])
     return [tuple(itertools.chain(*each)) for each in itertools.product(*parts)]

@@ -22,14 +22,15 @@ _HARMLESS = ("LAST_INSERT_ID",)
 def concerns_nobody(sql: str, engine: Engine, session: EngineSession | None) -> bool:
     """Whether nobody notices when the statements of a text are executed, nor do they notice anybody.
 
+    What follows them is another matter: the caller may end behind them, and with it its session and its locks.
+
     Args:
         sql: the text.
         engine: the server.
         session: whose statements they are; None if its connection has not been opened yet.
     """
-    return (session is None or is_at_rest(engine, session)) and all(
-        _is_own(each.node) for each in engine.prepared.prepare(sql)
-    )
+    at_rest = session is None or is_at_rest(engine, session)
+    return all(_is_own(each.node, at_rest=at_rest) for each in engine.prepared.prepare(sql))
 
 
 def is_at_rest(engine: Engine, session: EngineSession) -> bool:
@@ -41,10 +42,10 @@ def is_at_rest(engine: Engine, session: EngineSession) -> bool:
     return session.trx is None and session.connection_id not in holders
 
 
-def _is_own(node: exp.Expr) -> bool:
+def _is_own(node: exp.Expr, *, at_rest: bool) -> bool:
     match node:
         case exp.Transaction() | exp.Commit() | exp.Rollback():
-            return not node.args.get("modes") and not node.args.get("savepoint")
+            return at_rest and not node.args.get("modes") and not node.args.get("savepoint")
         case exp.Select():
             return not any(isinstance(each, exp.Table | exp.Subquery) or _may_be_shared(each) for each in node.walk())
     return False

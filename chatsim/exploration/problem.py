@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from chatsim.exploration.callers import Caller
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.stepped_loop import SteppedLoop
+from chatsim.exploration.suspended import Plans
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.rewinding import Rewinding
 from chatsim.innodb.server.session import EngineSession
@@ -49,6 +50,10 @@ class Server:
     Args:
         problem: what is run.
 
+    Attributes:
+        loop: where the callers run.
+        plans: what its statements have been prepared to.
+
     Raises:
         DatabaseError: a statement of the setup fails.
         NotImplementedError: the model does not know one.
@@ -73,6 +78,7 @@ class Server:
 
     def _make(self) -> None:
         self._engine = Engine(lambda: float(EPOCH), purges=False)
+        self.plans = Plans(self._engine.prepared)
         self.loop.complete(self._set_up())
         self._rewinding = Rewinding(self._engine)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from chatsim.exploration.suspended import Plans, UnknownPartError, knowledge
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.ddl.table_printing import printed_table
 from chatsim.innodb.storage.structures import (
@@ -29,7 +31,7 @@ from chatsim.innodb.storage.tables import Table
 if TYPE_CHECKING:
     from chatsim.innodb.server.engine import Engine
 
-__all__ = ["IRRELEVANT", "RELEVANT", "form", "session_form"]
+__all__ = ["IRRELEVANT", "RELEVANT", "Form", "session_form"]
 
 RELEVANT: Mapping[type, tuple[str, ...]] = {
     Record: ("row", "writer", "deleted", "older", "locks", "heap", "page", "gone", "index"),
@@ -60,26 +62,29 @@ _SESSION = (
 """The attributes of a session that decide about what its next statement does."""
 
 
-def form(engine: Engine, label: Callable[[int], object], *, redefined: bool = False) -> tuple[Any, ...]:
-    """What decides about what follows, as nested tuples of plain values.
-
-    Args:
-        engine: the server, between two steps.
-        label: what a session, by its number, is called. Only the names in the form depend on it, and not its order.
-        redefined: whether tables, views or triggers have been created, dropped or changed since the beginning.
-    """
-    return _Form(engine, label, redefined=redefined).whole()
-
-
 def session_form(session: EngineSession) -> tuple[Any, ...]:
     """What decides about what the next statement of a session does, beside its transaction."""
     own = (sorted(session.temporary), sorted((name, repr(each.node)) for name, each in session.statements.items()))
     return (*(_plain(getattr(session, name)) for name in _SESSION), *map(_plain, own))
 
 
-class _Form:
-    def __init__(self, engine: Engine, label: Callable[[int], object], *, redefined: bool) -> None:
+class Form:
+    """What decides about what follows, as nested tuples of plain values.
+
+    Args:
+        engine: the server, between two steps.
+        label: what a session, by its number, is called. Only the names in the form depend on it, and not its order.
+        plans: what the server's statements have been prepared to.
+        callers: how many sessions there will be at the same time.
+        redefined: whether tables, views or triggers have been created, dropped or changed since the beginning.
+    """
+
+    def __init__(
+        self, engine: Engine, label: Callable[[int], object], plans: Plans, *, callers: int, redefined: bool
+    ) -> None:
         self._engine = engine
+        self._plans = plans
+        self._patience = 2 * callers + 1  # LockWaits.schedule_weights: who has waited for longer is as patient as that
         self._redefined = redefined
         self._label = label
         views = {view.committed for view in engine.history.views}
@@ -88,7 +93,51 @@ class _Form:
         self._structures: dict[RecordLock | TableLock, tuple[object, int]] = {}
         self._indexes: list[Index] = []
 
+    def knowledge(self, statement: object, sql: str) -> object:
+        """What a statement under way knows, by its coroutine and its text. Raises `UnknownPartError`."""
+        return knowledge(statement, self._plans.parts(sql), self._name)
+
+    def _name(self, value: object) -> object:
+        """The name of an object of the server; None if it has none. Raises `UnknownPartError`."""
+        name = _NAMES.get(type(value))
+        return self._parts_of_server.get(id(value)) if name is None else name(self, value)
+
+    def _known_record(self, record: Record) -> object:
+        if record not in self._records:
+            raise UnknownPartError(record)
+        return ("record", self._records[record])
+
+    def _known_lock(self, lock: RecordLock | TableLock) -> object:
+        return ("lock", self._structures.get(lock))
+
+    def _known_transaction(self, trx: Transaction) -> object:
+        return ("transaction", self._writer(trx))
+
+    def _known_view(self, view: ReadView) -> object:
+        return ("view", self._label(view.owner.session), self._moment(view.committed))
+
+    def _known_index(self, index: Index) -> object:
+        return ("index", self._indexes.index(index))
+
+    def _own_locks(self, _: LockState) -> object:
+        return "locks"
+
+    def _session(self, session: EngineSession) -> object:
+        if session._causes:  # noqa: SLF001 - they are told apart by nothing that lasts
+            raise UnknownPartError(session)
+        tables = [table.name for table in session._auto_inc_locked]  # noqa: SLF001
+        view = session._statement_view  # noqa: SLF001
+        seen = None if view is None else self._moment(view.committed)
+        return ("session", self._label(session.connection_id), _plain(session.noted), _plain(tables), seen)
+
+    @cached_property
+    def _parts_of_server(self) -> dict[int, str]:
+        engine = self._engine
+        parts = {id(value): name for name, value in vars(engine).items() if type(value) not in _PLAIN}
+        return {**parts, id(engine): "server", id(engine.locks.waits): "waits"}
+
     def whole(self) -> tuple[Any, ...]:
+        """The form of the server."""
         engine = self._engine
         tables = [*engine.tables.values()] if self._redefined else _used(engine)
         tables += self._temporary()
@@ -200,7 +249,6 @@ class _Form:
 
     def _transaction(self, trx: Transaction) -> tuple[Any, ...]:
         state, waits = trx.locks, self._engine.locks.waits
-        patience = 2 * len(waits.waiting) + 1
         return (
             *(trx.isolation.value, trx.prepared),
             None if trx.view is None else self._moment(trx.view.committed),
@@ -208,7 +256,7 @@ class _Form:
             tuple(map(self._lock, state.structures)),
             None if state.wait_lock is None else self._structures.get(state.wait_lock),
             None if state.blocking_trx is None else self._label(state.blocking_trx.session),
-            min(waits.started - state.reservation_no, patience) if state.wait_lock is not None else 0,
+            min(waits.started - state.reservation_no, self._patience) if state.wait_lock is not None else 0,
             *(state.inherit_all, state.wait_error is not None),
         )
 
@@ -218,6 +266,20 @@ class _Form:
 
     def _purgeable(self, trx: Transaction) -> tuple[Any, ...]:
         return (self._moment(trx.serial), tuple(map(self._undo, trx.undo_log)))
+
+
+_NAMES: Mapping[type, Callable[[Form, Any], object]] = {
+    Record: Form._known_record,  # noqa: SLF001 - of this module
+    RecordLock: Form._known_lock,  # noqa: SLF001
+    TableLock: Form._known_lock,  # noqa: SLF001
+    Transaction: Form._known_transaction,  # noqa: SLF001
+    ReadView: Form._known_view,  # noqa: SLF001
+    Index: Form._known_index,  # noqa: SLF001
+    Table: lambda _, table: ("table", table.name),
+    EngineSession: Form._session,  # noqa: SLF001
+    LockState: Form._own_locks,  # noqa: SLF001
+}
+"""How the objects of a server are called in what a statement knows."""
 
 
 def _used(engine: Engine) -> list[Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatsim.exploration.choices import Choice
 from chatsim.exploration.cycles import cycles
@@ -77,6 +77,9 @@ class Walker:
     def walk(self, path: Path, known: Container[bytes]) -> Iterator[Met]:
         """The state that a path leads to, and those after it, up to the first known one or an end.
 
+        Where a statement concerns nobody else, and its caller does not end behind it with locks, the other choices lead
+        to nothing else (see `independence`). To know that, it is executed first.
+
         Raises:
             NotImplementedError: the model does not know a statement.
             Exception: a caller's program is broken.
@@ -88,10 +91,15 @@ class Walker:
                 happened = execution.take(choice, server)
             while True:
                 met = self._met(execution, happened, known)
-                yield met
                 if not met.choices:
+                    yield met
                     return
-                happened = execution.take(met.choices[0], met.server)
+                own = execution.own if self._prunes else None
+                happened = execution.take(own or met.choices[0], met.server)
+                if own is not None:
+                    others = [each for each in met.choices if each != own] if happened.released else []
+                    met = replace(met, choices=[own, *others])
+                yield met
         finally:
             execution.close()
 
@@ -109,7 +117,7 @@ class Walker:
         deadlocks = [each for step in steps for each in cycles(step)]
         if digest in known:
             return Met(digest, server, faults, deadlocks)
-        choices = execution.sufficient if self._prunes else execution.choices
+        choices = execution.choices
         return Met(digest, server, faults, deadlocks, choices, None if choices else self._end(execution))
 
     def _digest(self, execution: Execution) -> tuple[bytes, bytes]:

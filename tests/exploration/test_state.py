@@ -119,6 +119,16 @@ def test_who_waits_in_front_of_whom():
     assert digest(text, *begun, "b", "c") != digest(text, *begun, "c", "b")
 
 
+def test_how_many_have_begun_to_wait_since_somebody_did():
+    """More may wait later: then it decides about the next lock whether there have been three or four."""
+    lock = "SELECT v FROM t WHERE id = {} FOR UPDATE"
+    turns = "; COMMIT; BEGIN; ".join([lock.format(3)] * 5)
+    text = two(lock.format(1), lock.format(1)) + f"\n-- transaction c\n{turns};\n-- transaction d\n{turns};"
+    begun, one_waits_for_another = "abcdab", "dcdcdc"
+    three, four = (server(text, *begun, *one_waits_for_another * times) for times in (3, 4))
+    assert three != four
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

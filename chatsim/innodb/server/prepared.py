@@ -139,6 +139,11 @@ class PreparedStatement:
             return self.parsed.locks_to_change
         return isinstance(self.node, exp.DML)
 
+    @property
+    def bound(self) -> Statement | None:
+        """What it has been bound to; None if it is bound to no tables, or not to the present ones."""
+        return self._current()
+
     def bind(self) -> Statement | None:
         """Bind it to the present tables. Returns None if it is not a statement about rows.
 
