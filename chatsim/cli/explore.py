@@ -13,7 +13,7 @@ import click
 
 from chatsim.cli.common import UNSAFE, one_sentence, quiet_option, server_options, shows_progress
 from chatsim.cli.interruption import INTERRUPTED
-from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
+from chatsim.experiments.exploring.patterns import NEWS, PATTERNS, PRESENT
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError, WorldError
 
@@ -45,6 +45,13 @@ __all__ = ["explore"]
     default=PRESENT[0],
     show_default=True,
     help="Of a strategy: which chats there are before.",
+)
+@click.option(
+    "--news",
+    type=click.Choice(NEWS),
+    default=NEWS[0],
+    show_default=True,
+    help="Of a kind of cursor: what its writers write.",
 )
 @click.option("--tables", default="hardened", show_default=True, help="Of a strategy: the set of tables.")
 @click.option("--isolation", help="The isolation level.  [default: the strategy's, or the file's]")
@@ -180,6 +187,8 @@ def _print(each: Explored) -> None:
             click.echo(f"{example.question} ({example.why}):")
             click.echo("\n".join(f"  {line}" for line in example.interleaving.lines()))
         else:
+            if example.why:
+                click.echo(f"{example.question}, by a schedule, in which {example.why}:")
             print_played(example.played())
 
 

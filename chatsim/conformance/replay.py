@@ -26,7 +26,7 @@ _SET_TIME = f"SET SESSION timestamp = {EPOCH}"
 _UNFORCED = {
     "time out": "a wait takes too long in it",
     "wake": "a caller sleeps in it, which no schedule can let others overtake",
-    "on": "a statement is overtaken inside it, which no schedule can force",
+    "on": "a statement is overtaken inside it, and no lock was found whose holder would stop it there",
 }
 """The choices that no schedule can force, and why."""
 

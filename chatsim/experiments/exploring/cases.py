@@ -1,4 +1,4 @@
-"""All shipped strategies, explored in many cases, one after the other; what is done is kept, so that it can go on."""
+"""All shipped strategies and kinds of cursor, explored in many cases; what is done is kept, so that it can go on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any, Self
 
 from chatsim.chat.creation import STRATEGIES
 from chatsim.db.session import Isolation
+from chatsim.experiments.catchup.cursors import CURSORS
+from chatsim.experiments.exploring.explored import Explored
 from chatsim.experiments.exploring.exploring import Exploring
-from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
+from chatsim.experiments.exploring.patterns import NEWS, PATTERNS, PRESENT, News, Pattern, Present
 
-__all__ = ["FEW", "Case", "Kept", "Observed", "cases", "explore_all"]
+__all__ = ["FEW", "Case", "CursorCase", "Kept", "Observed", "cases", "cursor_cases", "explore_all"]
 
 _TABLES = {"unordered": "source"}
 """The tables of strategies that others refuse: a CHECK of the hardened ones wants the smaller id first."""
@@ -44,6 +46,47 @@ class Case:
     pattern: Pattern
     present: Present
 
+    def explored(self, seconds: float, workers: int) -> Explored:
+        """Explore it.
+
+        Args:
+            seconds: the longest time.
+            workers: how many processes carry interleavings out.
+        """
+        how = Exploring(
+            callers=self.callers,
+            pattern=self.pattern,
+            present=self.present,
+            tables=self.tables,
+            isolation=self.isolation,
+            seconds=seconds,
+            prune=self.callers > FEW,
+            workers=workers,
+        )
+        return how.strategy(STRATEGIES[self.strategy])
+
+
+@dataclass(frozen=True)
+class CursorCase:
+    """What is explored of a kind of cursor.
+
+    Attributes:
+        kind: the name of the kind.
+        news: what its writers write.
+        writers: how many there are.
+        looks: how often the reader looks while they write.
+    """
+
+    kind: str
+    news: News
+    writers: int
+    looks: int
+
+    def explored(self, seconds: float, workers: int) -> Explored:
+        """Explore it; as `Case.explored`."""
+        how = Exploring(callers=self.writers, looks=self.looks, news=self.news, seconds=seconds, workers=workers)
+        return how.cursor(CURSORS[self.kind])
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -56,7 +99,7 @@ class Observed:
         found: what was found, as `Explored.as_json`.
     """
 
-    case: Case
+    case: Case | CursorCase
     seconds: float
     date: str
     found: dict[str, Any]
@@ -66,7 +109,8 @@ class Observed:
         """What a line of JSON says. Raises `ValueError`, also if it is cut off."""
         try:
             fields = json.loads(line)
-            return cls(Case(**fields.pop("case")), **fields)
+            case = fields.pop("case")
+            return cls(CursorCase(**case) if "kind" in case else Case(**case), **fields)
         except (TypeError, KeyError) as error:
             raise ValueError(f"{line!r} says nothing about a case: {error}") from error
 
@@ -88,14 +132,14 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.observed: dict[Case, Observed] = {}
+        self.observed: dict[Case | CursorCase, Observed] = {}
         *lines, cut_off = path.read_text(encoding="utf-8").split("\n") if path.exists() else [""]
         for each in map(Observed.of, lines):
             self.observed[each.case] = each
         if cut_off:
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
-    def suffices(self, case: Case, seconds: float) -> bool:
+    def suffices(self, case: Case | CursorCase, seconds: float) -> bool:
         """Whether a case need not be explored: all its states were seen, or it has had as much time."""
         found = self.observed.get(case)
         return found is not None and (found.found["whole"] or found.seconds >= seconds)
@@ -123,6 +167,13 @@ def cases(callers: Sequence[int], strategies: Sequence[str] = tuple(STRATEGIES))
                         yield Case(name, _TABLES.get(name, "hardened"), level.value, count, pattern, present)
 
 
+def cursor_cases(kinds: Sequence[str] = tuple(CURSORS)) -> Iterator[CursorCase]:
+    """What is explored of kinds of cursor: two writers, and a reader that looks twice, for all that may be new."""
+    for kind in kinds:
+        for news in NEWS:
+            yield CursorCase(kind, news, writers=2, looks=2)
+
+
 def _levels(name: str, *, few: bool) -> Sequence[Isolation]:
     own = STRATEGIES[name].isolation
     if own not in _LEVELS:  # the strategy is nothing else than its level
@@ -131,13 +182,13 @@ def _levels(name: str, *, few: bool) -> Sequence[Isolation]:
 
 
 def explore_all(
-    wanted: Sequence[Case],
+    wanted: Sequence[Case | CursorCase],
     kept: Kept,
     *,
     seconds: float,
     workers: int,
     date: str,
-    tell: Callable[[int, Case], None],
+    tell: Callable[[int, Case | CursorCase], None],
 ) -> None:
     """Explore each case that has not been explored.
 
@@ -156,17 +207,7 @@ def explore_all(
         if kept.suffices(case, seconds):
             continue
         tell(number, case)
-        how = Exploring(
-            callers=case.callers,
-            pattern=case.pattern,
-            present=case.present,
-            tables=case.tables,
-            isolation=case.isolation,
-            seconds=seconds,
-            prune=case.callers > FEW,
-            workers=workers,
-        )
-        explored = how.strategy(STRATEGIES[case.strategy])
+        explored = case.explored(seconds, workers)
         if explored.found.interrupted:
             raise KeyboardInterrupt
         kept.keep(Observed(case, seconds, date, explored.as_json()))

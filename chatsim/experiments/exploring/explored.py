@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
+from chatsim.conformance.gates import GATE
 from chatsim.conformance.replay import NotReplayableError, schedule_of
 from chatsim.exploration.verdict import Exploration, Finding, Interleaving, Proof
 
@@ -25,8 +26,9 @@ class Counterexample:
         question: the name of what was asked.
         interleaving: its steps.
         inside: whether it needs a statement that is overtaken between two records.
-        schedule: the same as a schedule; None if no schedule can force it.
-        why: why there is no schedule.
+        schedule: the same as a schedule; None if no schedule can force it. Of what happens inside a statement, a
+            schedule in which the same does not hold, with a further session that holds a lock in the statement's way.
+        why: why there is no schedule, or not of these steps.
     """
 
     question: str
@@ -69,7 +71,12 @@ class Explored:
 
     @classmethod
     def of(
-        cls, name: str, found: Exploration, questions: Sequence[Question], outside: Exploration | None = None
+        cls,
+        name: str,
+        found: Exploration,
+        questions: Sequence[Question],
+        outside: Exploration | None = None,
+        forced: Mapping[str, Exploration] | None = None,
     ) -> Explored:
         """With its counterexamples as schedules.
 
@@ -78,10 +85,14 @@ class Explored:
             found: what was found.
             questions: what was asked.
             outside: if statements could be overtaken: what was found of the same where they could not.
+            forced: of questions whose answer was no only inside statements: what was found with a further session that
+                holds a lock in a statement's way.
         """
         examples = {each.question: _example(name, each, found, questions) for each in found.findings}
         if outside is not None:  # a schedule can force these
             examples |= {each.question: _example(name, each, outside, questions) for each in outside.findings}
+        for question, gated in (forced or {}).items():
+            examples[question] = _forced_example(name, examples[question], gated, questions)
         return cls(name, found, questions, examples)
 
     @property
@@ -163,3 +174,14 @@ def _example(name: str, finding: Finding, found: Exploration, questions: Sequenc
     except NotReplayableError as error:
         return Counterexample(question, finding.interleaving, inside, None, str(error))
     return Counterexample(question, finding.interleaving, inside, schedule)
+
+
+def _forced_example(
+    name: str, example: Counterexample, gated: Exploration, questions: Sequence[Question]
+) -> Counterexample:
+    """A counterexample inside a statement, with the schedule of another one that a further session forces."""
+    finding = next(each for each in gated.findings if each.question == example.question)
+    schedule = _example(name, finding, gated, questions).schedule
+    if schedule is None:
+        return example
+    return replace(example, schedule=schedule, why=f"the session {GATE} holds a lock in a statement's way")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from chatsim.chat.creation import CreationStrategy, named
+from chatsim.conformance.gates import gates
 from chatsim.conformance.transactions import BadTransactionsError, Transaction, TransactionFile, parse
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
@@ -15,14 +17,14 @@ from chatsim.experiments.catchup.cursors import CURSORS, CursorKind
 from chatsim.experiments.exploring.creations import QUESTIONS, creations
 from chatsim.experiments.exploring.cursors import cursor_questions, writers_and_reader
 from chatsim.experiments.exploring.explored import Explored
-from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT, Pattern, Present
+from chatsim.experiments.exploring.patterns import NEWS, PATTERNS, PRESENT, News, Pattern, Present
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.problem import Problem
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question
 from chatsim.exploration.search import Progress
 from chatsim.exploration.search import explore as search
 from chatsim.exploration.serial_orders import SERIALIZABLE, serializable
-from chatsim.exploration.verdict import Bound
+from chatsim.exploration.verdict import Bound, Exploration
 from chatsim.worlds.world import BadParameterError
 
 __all__ = ["Exploring", "explore"]
@@ -30,6 +32,9 @@ __all__ = ["Exploring", "explore"]
 
 CURSOR = "cursor:"
 """What stands before the name of a kind of cursor."""
+
+_FORCING_SECONDS = 30.0
+"""The longest time to look for a session that forces what is found only inside statements."""
 
 _LEAST = {"callers": 1, "looks": 1, "retries": 0, "deaths": 0, "losses": 0, "timeouts": 0, "states": 1, "workers": 1}
 
@@ -41,6 +46,7 @@ class Exploring:
     Attributes:
         callers: of a strategy, how many there are; of a kind of cursor, how many write.
         looks: of a kind of cursor, how often the reader looks while they write.
+        news: of a kind of cursor, what they write: messages, threads, or changes of messages.
         copies: of transactions, how many callers run each; None: one, or two if there is a single one.
         pattern: of a strategy, who asks for whom.
         present: of a strategy, which chats there are before.
@@ -62,6 +68,7 @@ class Exploring:
 
     callers: int = 2
     looks: int = 2
+    news: News = "messages"
     copies: int | None = None
     pattern: Pattern = "same_pair"
     present: Present = "nothing"
@@ -86,7 +93,11 @@ class Exploring:
             raise BadParameterError(f"seconds is {self.seconds}; it must be at least 0")
         if self.copies is not None and self.copies < 1:
             raise BadParameterError(f"copies is {self.copies}; it must be at least 1")
-        for name, value, choices in (("pattern", self.pattern, PATTERNS), ("present", self.present, PRESENT)):
+        for name, value, choices in (
+            ("pattern", self.pattern, PATTERNS),
+            ("present", self.present, PRESENT),
+            ("news", self.news, NEWS),
+        ):
             if value not in choices:
                 raise BadParameterError(f"{name} is {value!r}; it can be: {', '.join(choices)}")
 
@@ -116,39 +127,69 @@ class Exploring:
             isolation=self.level,
             switches=self.switches,
         )
-        questions = self._asked(problem, QUESTIONS)
-        return self._explored(strategy.name, problem, questions, progress)
+        return self._explored(strategy.name, problem, partial(self._asked, questions=QUESTIONS), progress)
 
     def cursor(self, kind: CursorKind, progress: Progress | None = None) -> Explored:
         """Explore a kind of cursor."""
         if self.level is not None:
             raise BadParameterError(f"the isolation level of the cursor {kind.name} is its own: {kind.isolation}")
-        problem = writers_and_reader(kind, writers=self.callers, looks=self.looks, switches=self.switches)
-        return self._explored(f"cursor {kind.name}", problem, self._among(cursor_questions(kind)), progress)
+        problem = writers_and_reader(
+            kind, writers=self.callers, looks=self.looks, news=self.news, switches=self.switches
+        )
+        questions = self._among(cursor_questions(kind, self.news))
+        return self._explored(f"cursor {kind.name}, {self.news}", problem, lambda _: questions, progress)
 
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
         problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
-        questions = self._asked(problem, (ENDS, NO_DEADLOCK, ANSWERED), file.questions())
-        return self._explored(name, problem, questions, progress)
+        asked = partial(self._asked, questions=(ENDS, NO_DEADLOCK, ANSWERED), assertions=file.questions())
+        return self._explored(name, problem, asked, progress)
 
     def _explored(
-        self, name: str, problem: Problem, questions: Sequence[Question], progress: Progress | None
+        self,
+        name: str,
+        problem: Problem,
+        asked: Callable[[Problem], Sequence[Question]],
+        progress: Progress | None,
     ) -> Explored:
+        """What is found.
+
+        Args:
+            name: what is explored.
+            problem: its callers.
+            asked: gives what is asked about a problem.
+            progress: is told how far the search has come.
+        """
+        questions = asked(problem)
         explored = partial(
-            search,
-            questions=questions,
-            bound=Bound(self.states, self.seconds),
-            prunes=self.prune,
-            workers=self.workers,
-            progress=progress,
+            search, bound=Bound(self.states, self.seconds), prunes=self.prune, workers=self.workers, progress=progress
         )
-        outside = None
-        if self.inside:
-            outside = explored(replace(problem, switches=replace(problem.switches, inside=False)))
-            if outside.interrupted:
-                return Explored.of(name, outside, questions)
-        return Explored.of(name, explored(problem), questions, outside)
+        if not self.inside:
+            return Explored.of(name, explored(problem, questions), questions)
+        whole = replace(problem, switches=replace(problem.switches, inside=False))
+        outside = explored(whole, questions)
+        if outside.interrupted:
+            return Explored.of(name, outside, questions)
+        found = explored(problem, questions)
+        only = [each.question for each in found.findings if not outside.violations[each.question]]
+        return Explored.of(name, found, questions, outside, self._forced(whole, only, asked))
+
+    def _forced(
+        self, problem: Problem, wanted: Sequence[str], asked: Callable[[Problem], Sequence[Question]]
+    ) -> dict[str, Exploration]:
+        """Of what needs a statement that is overtaken inside, what a further session can force that holds a lock."""
+        found: dict[str, Exploration] = {}
+        until = time.monotonic() + min(self.seconds, _FORCING_SECONDS)
+        for gate in gates(problem) if wanted else ():
+            left = until - time.monotonic()
+            missing = [each for each in wanted if each not in found]
+            if not missing or left <= 0:
+                break
+            gated = replace(problem, callers=(*problem.callers, gate))
+            questions = [each for each in asked(gated) if each.name in missing]
+            explored = search(gated, questions, bound=Bound(self.states, left), prunes=True)
+            found |= {each.question: explored for each in explored.findings}
+        return found
 
     def _asked(
         self, problem: Problem, questions: Sequence[Question], assertions: Sequence[Question] = ()

@@ -1,4 +1,4 @@
-"""Writes ``docs/strategies.md``: every shipped strategy, explored.
+"""Writes ``docs/strategies.md``: every shipped strategy and kind of cursor, explored.
 
 python -m chatsim.experiments.exploring.page --seconds 60
 
@@ -14,12 +14,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from chatsim.chat.creation import STRATEGIES
-from chatsim.experiments.exploring.cases import Case, Kept, Observed, cases, explore_all
+from chatsim.experiments.catchup.cursors import CURSORS
+from chatsim.experiments.exploring.cases import Case, CursorCase, Kept, Observed, cases, cursor_cases, explore_all
 from chatsim.experiments.exploring.creations import QUESTIONS
 
 __all__ = ["main", "page"]
+
+_Creation: TypeAlias = tuple[Observed, Case]
 
 _HEAD = """\
 # Strategies, explored
@@ -48,6 +52,19 @@ A strategy is shown at an isolation level even where it is made for another one;
 nothing else than its level.
 """
 
+_CURSORS = """\
+## Kinds of cursor
+
+Two writers and a reader that looks twice and goes on from its cursor ([what a cursor is](explore.md#kinds-of-cursor)).
+When all have ended it looks once more. Each writer stores a *message*, creates a *thread* with the reader, or makes a
+*change* of a message. Asked is whether the reader learns of everything; of a thread, by its cursor alone, without
+reading its list of threads again; of a change, so that it has the new text. `overlap` reads the last hundred messages
+again each time: what has more than a hundred behind it is lost, which two writers can't do. A kind that counts only the
+messages of a thread has no number for anything else.
+"""
+
+_NEWS = {"messages": "message", "threads": "thread", "changes": "change"}
+
 _TITLES = {
     (2, "same_pair"): "Two callers who ask for the same pair",
     (2, "strangers"): "Two callers who ask for different pairs",
@@ -58,12 +75,15 @@ _TITLES = {
 
 def page(observed: Sequence[Observed], command: str) -> str:
     """The page, in Markdown."""
-    return "\n".join([_HEAD, *_summary(observed), *_sections(observed), *_tail(observed, command), ""])
+    creations = [(each, each.case) for each in observed if isinstance(each.case, Case)]
+    cursors = [(each, each.case) for each in observed if isinstance(each.case, CursorCase)]
+    parts = (_summary(creations), _sections(creations), _cursors(cursors), _tail(observed, command))
+    return "\n".join([_HEAD, *(line for part in parts for line in part), ""])
 
 
-def _summary(observed: Sequence[Observed]) -> Iterator[str]:
+def _summary(observed: Sequence[_Creation]) -> Iterator[str]:
     """What goes wrong with each strategy at its own level, by the number of callers."""
-    counts = sorted({each.case.callers for each in observed})
+    counts = sorted({case.callers for _, case in observed})
     yield from (
         "## In short",
         "",
@@ -72,9 +92,9 @@ def _summary(observed: Sequence[Observed]) -> Iterator[str]:
     )
     yield "| strategy | " + " | ".join(f"{count} callers" for count in counts) + " |"
     yield "|---|" + "---|" * len(counts)
-    for name in dict.fromkeys(each.case.strategy for each in observed):
-        own = [each for each in observed if each.case.strategy == name and _is_own(each.case)]
-        cells = [_verdict([each for each in own if each.case.callers == count]) for count in counts]
+    for name in dict.fromkeys(case.strategy for _, case in observed):
+        own = [(each, case) for each, case in observed if case.strategy == name and _is_own(case)]
+        cells = [_verdict([each for each, case in own if case.callers == count]) for count in counts]
         yield f"| `{name}` | " + " | ".join(cells) + " |"
     yield ""
 
@@ -89,38 +109,54 @@ def _verdict(observed: Sequence[Observed]) -> str:
     return ", ".join(wrong) + ("" if whole else "; inconclusive")
 
 
-def _sections(observed: Sequence[Observed]) -> Iterator[str]:
-    groups = dict.fromkeys((each.case.callers, each.case.pattern) for each in observed)
+def _sections(observed: Sequence[_Creation]) -> Iterator[str]:
+    groups = dict.fromkeys((case.callers, case.pattern) for _, case in observed)
     for callers, pattern in groups:
         yield from (f"## {_TITLES.get((callers, pattern), f'{callers} callers')}", "")
         yield "| strategy | isolation | rows before | interleavings | states | outcomes | verdict, and steps |"
         yield "|---|---|---|---:|---:|---|---|"
         rows: dict[tuple[str, ...], list[str]] = {}  # those before, by all other cells
-        for each in observed:
-            if (each.case.callers, each.case.pattern) == (callers, pattern):
-                rows.setdefault(_cells(each), []).append(each.case.present)
+        for each, case in observed:
+            if (case.callers, case.pattern) == (callers, pattern):
+                rows.setdefault(_cells(each.found, case), []).append(case.present)
         for (strategy, level, *numbers), present in rows.items():
             yield f"| {' | '.join((strategy, level, ', '.join(present), *numbers))} |"
         yield ""
 
 
-def _cells(each: Observed) -> tuple[str, ...]:
-    case, found = each.case, each.found
-    ways = f"{found['interleavings']:,}" if found["interleavings"] is not None else "not counted"
+def _cells(found: dict[str, Any], case: Case) -> tuple[str, ...]:
     return (
         f"`{case.strategy}`",
         f"**{case.isolation}**" if _is_own(case) else case.isolation,
-        ways,
-        f"{found['states']:,}" + ("" if found["whole"] else " seen"),
+        *_counts(found),
         "; ".join(f"{_outcome(name)}: {count:,}" for name, count in found["outcomes"].items()),
         _steps(found),
     )
 
 
-def _steps(found: dict[str, object]) -> str:
+def _counts(found: dict[str, Any]) -> tuple[str, str]:
+    """The numbers of interleavings and of states."""
+    ways = f"{found['interleavings']:,}" if found["interleavings"] is not None else "not counted"
+    return ways, f"{found['states']:,}" + ("" if found["whole"] else " seen")
+
+
+def _cursors(observed: Sequence[tuple[Observed, CursorCase]]) -> Iterator[str]:
+    """What each kind of cursor skips."""
+    if not observed:
+        return
+    yield from (
+        _CURSORS,
+        "| cursor | what is new | interleavings | states | verdict, and steps |",
+        "|---|---|---:|---:|---|",
+    )
+    for each, case in observed:
+        yield f"| {' | '.join((f'`{case.kind}`', _NEWS[case.news], *_counts(each.found), _steps(each.found)))} |"
+    yield ""
+
+
+def _steps(found: dict[str, Any]) -> str:
     """The verdict, with the steps of the shortest counterexample to each question."""
     examples = found["counterexamples"]
-    assert isinstance(examples, dict)
     at_most = "" if found["whole"] else "at most "
     wrong = ", ".join(f"{name} in {at_most}{example['steps']}" for name, example in examples.items())
     if found["whole"]:
@@ -150,7 +186,8 @@ def _tail(observed: Sequence[Observed], command: str) -> Iterator[str]:
     )
     yield ""
     yield from (f"- {each.name}: {each.holds};" for each in QUESTIONS)
-    yield "- serializable: the outcome is that of some serial order."
+    yield "- serializable: the outcome is that of some serial order;"
+    yield "- skipped, of a kind of cursor: the reader learns of everything that is new."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -162,17 +199,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1, help="how many processes carry interleavings out")
     parser.add_argument("--callers", default="2,3,4", help="how many, separated by commas")
     parser.add_argument("--strategies", default=",".join(STRATEGIES), help="their names, separated by commas")
+    parser.add_argument("--cursors", default=",".join(CURSORS), help="the names of kinds, separated by commas")
     options = parser.parse_args(arguments)
     strategies = options.strategies.split(",")
     if unknown := [each for each in strategies if each not in STRATEGIES]:
         parser.error(f"{unknown[0]!r} is no shipped creation strategy; there are: {', '.join(STRATEGIES)}")
+    kinds = [each for each in options.cursors.split(",") if each]
+    if unknown := [each for each in kinds if each not in CURSORS]:
+        parser.error(f"{unknown[0]!r} is no kind of cursor; there are: {', '.join(CURSORS)}")
     try:
-        wanted = list(cases([int(each) for each in options.callers.split(",")], strategies))
+        wanted: list[Case | CursorCase] = [*cases([int(each) for each in options.callers.split(",")], strategies)]
+        wanted += cursor_cases(kinds)
         kept = Kept(options.kept)
     except ValueError as error:
         parser.error(str(error))
 
-    def tell(number: int, case: Case) -> None:
+    def tell(number: int, case: Case | CursorCase) -> None:
         sys.stderr.write(f"{number + 1} of {len(wanted)}: {case}\n")
 
     today = datetime.now(UTC).date().isoformat()

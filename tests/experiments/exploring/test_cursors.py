@@ -1,4 +1,6 @@
-"""Kinds of cursor in every order of writers and a reader: which of them can skip a message."""
+"""Kinds of cursor in every order of writers and a reader: which of them can skip something that is new."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -30,12 +32,38 @@ def test_one_writer_loses_nothing_whatever_the_cursor():
     assert explore("cursor:message_id", callers=1).proved
 
 
+NUMBERED_BY_USER = {"user_log", "user_version"}
+REREADS = {"overlap"}
+"""It has the last hundred messages again each time, with what has become of them."""
+
+
+@pytest.mark.parametrize("name", CURSORS)
+@pytest.mark.parametrize(("news", "reported_by"), [("threads", set()), ("changes", REREADS)])
+def test_only_kinds_that_number_what_concerns_a_user_report_new_threads_and_changes(name, news, reported_by):
+    explored = explore(f"cursor:{name}", looks=1, news=news, prune=True)
+    assert explored.found.whole
+    wrong = {question for question, proof in explored.found.verdicts.items() if proof != "proved"}
+    assert wrong == (set() if name in NUMBERED_BY_USER | reported_by else {"skipped"})
+
+
+@pytest.mark.parametrize("news", ["threads", "changes"])
+def test_a_number_that_is_read_before_a_smaller_one_is_committed_hides_that_one(news):
+    async def by_id(tx, thread, users, message):
+        entry = "INSERT INTO user_log (user_id, n, thread_id, message_id) VALUES (?, ?, ?, ?)"
+        await tx.execute(entry, (users[0], message or thread, thread, message))
+
+    kind = replace(CURSORS["user_log"], name="by_id", tell=by_id)
+    found = explore(kind, looks=1, news=news, ask=("skipped",), prune=True).found
+    assert found.verdict("skipped") == "counterexample"
+
+
 @pytest.mark.parametrize(
     ("what", "how", "sentence"),
     [
         ("cursor:mine", {}, "unknown kind of cursor 'mine'; there are: message_id, overlap"),
         ("cursor:all", {}, "one kind of cursor is explored at a time, not 7"),
         ("cursor:message_id", {"looks": 0}, "looks is 0; it must be at least 1"),
+        ("cursor:message_id", {"news": "x"}, "news is 'x'; it can be: messages, threads, changes"),
         (
             "cursor:message_id",
             {"isolation": "READ COMMITTED"},

@@ -8,7 +8,7 @@ from chatsim.experiments.exploring import cases as module
 from chatsim.experiments.exploring.cases import Kept, cases
 from chatsim.experiments.exploring.page import main
 
-SMALL = ["--callers", "2", "--strategies", "one_round_trip,upsert"]
+SMALL = ["--callers", "2", "--strategies", "one_round_trip,upsert", "--cursors", ""]
 
 
 class Explorations:
@@ -93,3 +93,15 @@ def test_an_unknown_strategy_is_refused(run, capsys):
     with pytest.raises(SystemExit, match="2"):
         run("--strategies", "upsert,no_such")
     assert "'no_such' is no shipped creation strategy" in capsys.readouterr().err
+
+
+def test_kinds_of_cursor_have_a_row_for_all_that_may_be_new(run):
+    found = rows(run("--strategies", "upsert", "--cursors", "message_id,user_log"))
+    assert "| `message_id` | message | 560 | 138 | skipped in 8 |" in found
+    assert [line.split(" | ")[1:2] + line.split(" | ")[4:] for line in found if line.startswith("| `user_log`")] == [
+        ["message", "proved |"],
+        ["thread", "proved |"],
+        ["change", "proved |"],
+    ]
+    with pytest.raises(SystemExit, match="2"):
+        run("--cursors", "mine")
