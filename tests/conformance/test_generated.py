@@ -17,7 +17,7 @@ from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 
 FEW = 8
-COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "64"))
+COUNT = int(os.environ.get("CHATSIM_TEST_SCHEDULES", "200"))
 SEED = int(os.environ.get("CHATSIM_TEST_SEED", "97"))
 BUDGET = 10
 SHARES = {"who waits, who ends": 0.02, "rows and tables": 0.03, "locks": 0.08}
