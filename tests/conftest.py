@@ -23,6 +23,8 @@ from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.servers import debian
 from chatsim.worlds.mysql.settings import Servers
 
+pytest_plugins = ["pytester"]
+
 mpl.use("Agg")
 
 # no test depends on how fast the machine is; CI tries the same examples each time, a developer always new ones

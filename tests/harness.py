@@ -19,8 +19,6 @@ from chatsim.chat.server.store import threads
 from chatsim.db.session import Isolation
 from chatsim.worlds.cluster import cluster
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.model.settings import Model
-from chatsim.worlds.mysql.world import MySQLWorld
 
 ANN, BOB, CAT, DAN = 1, 2, 3, 4
 USERS = range(1, 10)
@@ -41,26 +39,19 @@ def in_both_worlds(schema="hardened", *, worlds=("model", "mysql"), **options):
     each = [schema] if isinstance(schema, str) else schema
 
     def decorate(body):
-        async def enter(world, name, given):
-            async with harness(world, name, **options) as there, asyncio.timeout(PATIENCE):
-                await body(there, **given)
+        async def enter(there, name, given):
+            async with harness(there, name, **options) as made, asyncio.timeout(PATIENCE):
+                await body(made, **given)
 
-        async def on_mysql(name, given):
-            async with MySQLWorld() as world:
-                await enter(world, name, given)
-
-        @pytest.mark.parametrize("where", worlds)
+        @pytest.mark.worlds(*worlds)
         @pytest.mark.parametrize("tables", each)
         @functools.wraps(body)
-        def test(where, tables, mysql_url, **given):
-            if where == "model":
-                Model().run(lambda world: enter(world, tables, given), seed=1)
-            else:
-                asyncio.run(on_mysql(tables, given))
+        def test(world, tables, **given):
+            world.in_world(lambda there: enter(there, tables, given))
 
         first, *others = inspect.signature(body).parameters.values()
         assert first.name == "harness"
-        own = [inspect.Parameter(name, first.kind) for name in ("where", "tables", "mysql_url")]
+        own = [inspect.Parameter(name, first.kind) for name in ("world", "tables")]
         test.__signature__ = inspect.Signature([*own, *others])
         return test
 

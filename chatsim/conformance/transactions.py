@@ -45,11 +45,21 @@ class Transaction:
         name: its name.
         statements: what it executes, one after the other. BEGIN and COMMIT are added where they are missing.
         parameters: the names of its values, which stand in the statements behind a colon.
+
+    Raises:
+        BadTransactionsError: it has no statement, or uses a value that is no parameter.
     """
 
     name: str
     statements: tuple[str, ...]
     parameters: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.statements:
+            raise BadTransactionsError(f"transaction {self.name} has no statement")
+        used = {found["name"] for each in self.statements for found in _PLACE.finditer(each) if found["name"]}
+        if unknown := sorted(used - set(self.parameters)):
+            raise BadTransactionsError(f"transaction {self.name} uses :{unknown[0]}, which is no parameter of it")
 
     def program(self, values: Sequence[str] = ()) -> Program:
         """What a caller does who runs it with these values, each a literal of SQL.
@@ -205,13 +215,7 @@ class _Reader:
         )
 
     def _transaction(self, name: str) -> Transaction:
-        body, parameters = tuple(self._bodies[name]), self._parameters[name]
-        if not body:
-            raise BadTransactionsError(f"transaction {name!r} has no statement")
-        used = {found["name"] for each in body for found in _PLACE.finditer(each) if found["name"]}
-        if unknown := sorted(used - set(parameters)):
-            raise BadTransactionsError(f"transaction {name} uses :{unknown[0]}, which is no parameter of it")
-        return Transaction(name, body, parameters)
+        return Transaction(name, tuple(self._bodies[name]), self._parameters[name])
 
 
 def _named(word: str, text: str) -> tuple[str, tuple[str, ...]]:

@@ -215,7 +215,7 @@ async def test_behind_an_error_it_rolls_back_and_passes_it_on(error):
         ("-- transaction t(a\nSELECT 1;", r"'-- transaction t\(a' is not of the form"),
         ("-- transaction t(a b)\nSELECT 1;", "'a b' is no name of a parameter of transaction t"),
         ("-- transaction t(a, a)\nSELECT :a;", "transaction t has two parameters 'a'"),
-        ("-- transaction t\n", "transaction 't' has no statement"),
+        ("-- transaction t\n", "transaction t has no statement"),
         ("-- transaction t\nSELECT 1;\n-- transaction t\nSELECT 2;", "there are two transactions 't'"),
         ("-- transaction t(a)\nSELECT :b;", "transaction t uses :b, which is no parameter of it"),
         ("-- transaction t\nSELECT 1;\n-- assert\nSELECT 1;", "'-- assert' says what is asserted"),

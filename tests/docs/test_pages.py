@@ -11,7 +11,7 @@ from chatsim.cli import main
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 INDEX = ROOT / "docs" / "README.md"
-TOP = "benchmarks|chatsim|docs|notebooks|tests"
+TOP = "benchmarks|chatsim|docs|examples|notebooks|tests"
 
 
 TO_BE_MADE = {"chatsim/cli/counters.py", "tests/experiments/counters/test_experiment.py"}

@@ -6,9 +6,6 @@ import inspect
 
 import pytest
 
-from chatsim.worlds.model.settings import Model
-from chatsim.worlds.mysql.world import MySQLWorld
-
 STEPS = 30
 """Turns of the loop in which everybody has come to wait who has to wait for a connection."""
 
@@ -16,27 +13,17 @@ STEPS = 30
 def in_both_worlds(body):
     """Have a coroutine test be given a world with one table, ``t``, of two rows."""
 
-    async def with_table(world, given):
-        await world.admin.script("CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1, 0), (2, 0)")
+    async def within_a_minute(there, given):
         async with asyncio.timeout(60):
-            await body(world, **given)
+            await body(there, **given)
 
-    async def on_mysql(given):
-        async with MySQLWorld() as world:
-            await with_table(world, given)
-
-    @pytest.mark.parametrize("where", ["model", "mysql"])
+    @pytest.mark.worlds
     @functools.wraps(body)
-    def test(where, mysql_url, **given):
-        if where == "model":
-            Model().run(lambda world: with_table(world, given), seed=1)
-        else:
-            asyncio.run(on_mysql(given))
+    def test(world, **given):
+        world.apply("CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1, 0), (2, 0)")
+        world.in_world(lambda there: within_a_minute(there, given))
 
-    first, *others = inspect.signature(body).parameters.values()
-    assert first.name == "world"
-    own = [inspect.Parameter(name, first.kind) for name in ("where", "mysql_url")]
-    test.__signature__ = inspect.Signature([*own, *others])
+    test.__signature__ = inspect.signature(body)
     return test
 
 

@@ -142,7 +142,17 @@ class Exploring:
     def transactions(self, file: TransactionFile, name: str, progress: Progress | None = None) -> Explored:
         """Explore the transactions of a file."""
         problem = file.problem(copies=self.copies, isolation=self.level, switches=self.switches)
-        asked = partial(self._asked, questions=(ENDS, NO_DEADLOCK, ANSWERED), assertions=file.questions())
+        return self.problem(problem, name, file.questions(), progress)
+
+    def problem(
+        self,
+        problem: Problem,
+        name: str,
+        assertions: Sequence[Question] = (),
+        progress: Progress | None = None,
+    ) -> Explored:
+        """Explore callers of any kind, with what is asked of all, and what is asserted besides."""
+        asked = partial(self._asked, questions=(ENDS, NO_DEADLOCK, ANSWERED), assertions=assertions)
         return self._explored(name, problem, asked, progress)
 
     def _explored(
@@ -239,9 +249,7 @@ def explore(
     if transactions:
         if what is not None:
             raise BadParameterError("give transactions, or what to explore, and not both")
-        bodies = {f"t{number}": tuple(statements(text)) for number, text in enumerate(transactions, 1)}
-        if empty := [name for name, body in bodies.items() if not body]:
-            raise BadTransactionsError(f"transaction {empty[0]} has no statement")
+        bodies = {f"t{number}": statements(text) for number, text in enumerate(transactions, 1)}
         made = {name: Transaction(name, body) for name, body in bodies.items()}
         file = TransactionFile(tuple(statements(tables or "")), made)
         return Exploring(**how).transactions(file, "transactions")  # type: ignore[arg-type]

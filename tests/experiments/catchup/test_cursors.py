@@ -11,9 +11,7 @@ from chatsim.chat.server.store import threads as store
 from chatsim.chat.server.store.texts import Batch
 from chatsim.experiments.catchup.cursors import CURSORS
 from chatsim.worlds.loading import add_users, insert
-from chatsim.worlds.model.settings import Model
 from chatsim.worlds.model.world import ModelWorld
-from chatsim.worlds.mysql.world import MySQLWorld
 
 READER, ANN, BOB, CAT, DAN = 1, 2, 3, 4, 5
 WAITING = "SELECT COUNT(*) FROM performance_schema.data_lock_waits"
@@ -66,22 +64,11 @@ async def overtaken(world, kind, thread):
         return sorted(ids), found
 
 
-async def on_mysql(body):
-    async with MySQLWorld() as world:
-        return await body(world)
-
-
 def in_both_worlds(body):
     @pytest.mark.parametrize("name", CURSORS)
-    @pytest.mark.parametrize("place", ["mysql", "model"])
-    def test(place, name, mysql_url):
-        async def play(world):
-            await body(world, CURSORS[name])
-
-        if place == "mysql":
-            asyncio.run(on_mysql(play))
-        else:
-            Model().run(play, seed=1)
+    @pytest.mark.worlds
+    def test(world, name):
+        world.in_world(lambda there: body(there, CURSORS[name]))
 
     test.__doc__ = body.__doc__
     return test
@@ -199,7 +186,7 @@ async def test_a_reader_who_is_told_nothing_new_stays_where_it_is(world, kind):
         assert (list(found.messages), dict(found.cursor)) == ([], dict(begin))
 
 
-def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(mysql_url):
+def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(model):
     async def body(world):
         kind = CURSORS["overlap"]
         await tables(world, kind)
@@ -215,7 +202,7 @@ def test_an_overlap_loses_what_is_overtaken_by_more_than_it_reads_again(mysql_ur
             late = await kind.read(reader, READER, early.cursor)
             assert lost not in [number for _, number in (*early.messages, *late.messages)]
 
-    Model().run(body, seed=1)
+    model.in_world(body)
 
 
 def test_kinds_are_known_by_their_names():
