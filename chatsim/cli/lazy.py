@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
             return None
         module, sentence = self.homes[cmd_name]
         with exiting_at_once():
-            command = getattr(import_module(module), cmd_name)
+            command = getattr(import_module(module), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         command.short_help = sentence
         return command

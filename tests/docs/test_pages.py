@@ -49,7 +49,7 @@ def unknown_words(words):
     command, context = main, click.Context(main, **main.context_settings)
     options = {name for each in main.get_params(context) for name in each.opts}
     unknown = []
-    for word in words:
+    for word in words[: words.index("--")] if "--" in words else words:  # what follows -- is another program's
         if word.startswith("--"):
             unknown += [word] if word.split("=")[0] not in options else []
         elif isinstance(command, click.Group):

@@ -1,0 +1,1 @@
+"""The times of two commits' benchmarks, compared as ratios within one job."""
