@@ -225,6 +225,18 @@ class Harness:
             await threads.joined(self.world.admin, made.last_id, (one, other))
         return made.last_id
 
+    async def group(self, creator, *others, roles=None, name="us"):
+        """The rows of a group of friends; ``roles`` are those of others who are not members only. Returns its id."""
+        made = await self.world.admin.execute("INSERT INTO chat_thread (type) VALUES ('group')")
+        await insert(self.world.admin, "group_chat (thread_id, name)", [(made.last_id, name)])
+        roles = {creator: 2} | dict.fromkeys(others, 0) | (roles or {})
+        members = [(made.last_id, uid, role) for uid, role in roles.items()]
+        await insert(self.world.admin, "group_chat_member (thread_id, user_id, role)", members)
+        if self.schema == "hardened":
+            sql, args = threads.changed_in_group(made.last_id)
+            await self.world.admin.script(sql, args)
+        return made.last_id
+
     async def talking(self, one, other):
         """A private chat of two friends; returns its id."""
         await self.befriend(one, other)

@@ -69,6 +69,10 @@ _REFUSED: dict[int, str] = {
     ErrorCode.NOT_IN_THIS_SCHEMA: "the server's tables can't store this",
     ErrorCode.FILE_REFUSED: "the server does not take or does not have this file",
     ErrorCode.FILE_FAILED: _LATER,
+    ErrorCode.NOT_ALLOWED: "your role in this group does not allow that; /members shows the roles",
+    ErrorCode.MUTED: "you may not write in this group now",
+    ErrorCode.TOO_LATE: "it is too late for that",
+    ErrorCode.GROUP_FAILED: _LATER,
 }
 """What a user is told, by the error that the server answers with."""
 
@@ -89,6 +93,9 @@ def _size(count: int) -> str:
             return f"{count / unit:.1f} {name}"
     return f"{count} bytes"
 
+
+_ROLES = ("member", "admin", "creator")
+_MUTE_S = 3_600
 
 _Action = Callable[["Commands", str], Coroutine[Any, Any, None]]
 
@@ -227,6 +234,55 @@ class Commands:
     async def _open(self, who: str) -> None:
         self._display.choose(await self._messenger.chat_with(self._uid(who)))
 
+    @_command("NAME WHO …", "make a group; its name has no spaces")
+    async def _group(self, rest: str) -> None:
+        name, *who = rest.split()
+        self._display.choose(await self._messenger.create_group(name, [self._uid(each) for each in who]))
+
+    @_command("WHO …", "add friends to this group")
+    async def _invite(self, rest: str) -> None:
+        await self._messenger.add(self._group_here(), [self._uid(each) for each in rest.split()])
+
+    @_command("WHO", "remove somebody from this group")
+    async def _kick(self, who: str) -> None:
+        group = self._group_here()
+        await self._messenger.remove(group, await self._member(group, who))
+
+    @_command("", "leave this group")
+    async def _leave(self, _: str) -> None:
+        await self._messenger.leave(self._group_here())
+
+    @_command("NAME", "give this group another name")
+    async def _rename(self, name: str) -> None:
+        await self._messenger.rename(self._group_here(), name)
+
+    @_command("WHO ROLE", f"give somebody here a role: {', '.join(_ROLES)}")
+    async def _role(self, rest: str) -> None:
+        who, _, role = rest.rpartition(" ")
+        if not who or role not in _ROLES:
+            raise _ComplaintError(f"give a member and a role, one of {', '.join(_ROLES)}")
+        group = self._group_here()
+        await self._messenger.set_role(group, await self._member(group, who), _ROLES.index(role))
+
+    @_command("WHO [SECONDS]", f"let somebody write nothing for {_MUTE_S:,} s; 0 ends it")
+    async def _mute(self, rest: str) -> None:
+        who, _, seconds = rest.partition(" ")
+        if seconds and not (seconds.isascii() and seconds.isdigit()):
+            raise _ComplaintError(f"{visible(seconds)} is no number of seconds")
+        group = self._group_here()
+        await self._messenger.mute(group, await self._member(group, who), int(seconds or _MUTE_S))
+
+    @_command("", "show who is in this group")
+    async def _members(self, _: str) -> None:
+        there = await self._messenger.members(self._group_here())
+        told = [
+            f"{visible(each.nick)} ({each.uid})"
+            + (f", {_ROLES[each.role]}" if each.role else "")
+            + (f", muted until {each.muted_until}" if each.muted_until else "")
+            for each in there
+        ]
+        self._display.say(f"{len(there)}: {'; '.join(told)}")
+
     @_command("", "show older messages")
     async def _older(self, _: str) -> None:
         rows = self._view.conversation
@@ -285,6 +341,19 @@ class Commands:
     @_command("", "leave")
     async def _quit(self, _: str) -> None:
         self._display.leave()
+
+    def _group_here(self) -> int:
+        """The open group. Raises `_ComplaintError` if none is open."""
+        thread_id = self._view.conversation.thread_id
+        row = None if thread_id is None else self._view.threads.row(thread_id)
+        if row is None or row.other:
+            raise _ComplaintError("no group is open")
+        return row.thread_id
+
+    async def _member(self, group: int, who: str) -> int:
+        """The id of a member of a group, for an id or a name."""
+        named = [each.uid for each in await self._messenger.members(group) if each.nick == who]
+        return named[0] if len(named) == 1 else self._uid(who)
 
     def _uid(self, who: str) -> int:
         """The user id for an id or a name."""

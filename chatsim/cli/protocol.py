@@ -88,6 +88,12 @@ the whole batch before it acknowledges it. In the hardened tables, a `unique_id`
 the sender sends it again, the server acknowledges it with the first `message_id`, and sends no second notice. After
 error {int(ErrorCode.SEND_FAILED)} it is not certain whether the batch was stored.
 
+**Groups (1117 to 1130).** A text in a group is sent with `touid` 0. Who is no member is answered error
+{int(ErrorCode.NOT_A_MEMBER)}, as for a thread that does not exist. A member reads the messages from number `first` of
+the thread's state on. A change of a group is told to its members as message 1111; so it is to a user who was removed,
+once. The state of the thread has the role -1 then, and says nothing else of the group. A group's name has 1 to 255
+characters. A member is muted for at most a year. `docs/groups.md` says who may do what.
+
 **Catch-up (1113).** A client asks for what is new in many threads at once. The server sends as many messages 1115 as
 are needed, each as full as a frame can be, and then the reply 1114. After the reply, the client has everything.
 

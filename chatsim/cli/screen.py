@@ -158,7 +158,7 @@ class Screen:
     def _text(self, at: int) -> StyleAndTextTuples:
         text = self._view.conversation[at]
         own = self._own(text.sender)
-        who = "me" if own else self._view.names.get(text.sender, f"user {text.sender}")
+        who = "me" if own else self._view.name_of(text.sender)
         return [
             ("class:dim", f" {visible(text.chat_time[11:16]):5} "),
             ("class:me" if own else "class:other", f"{visible(who)}: "),
@@ -179,6 +179,8 @@ class Screen:
         row = self._open_row()
         if row is not None and row.unread:
             self._do(self._read(row.thread_id))
+        if row is not None and not row.other and not self._view.has_names():
+            self._do(self._load_names(row.thread_id))
         self.refresh()
 
     async def _read(self, thread_id: int) -> None:
@@ -188,6 +190,12 @@ class Screen:
             return  # it is stored here, and the next catch-up sends it
         except LocalStoreUnavailableError:
             return  # the status says so; the next change of the conversation marks it
+
+    async def _load_names(self, thread_id: int) -> None:
+        try:
+            await self._messenger.members(thread_id)
+        except (ClientError, LocalStoreUnavailableError):
+            return  # ids are shown; the next change of the conversation tries again
 
     # --- what the user does
 

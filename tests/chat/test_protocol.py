@@ -20,6 +20,10 @@ NUMBERED = {"seq": 7, "message_id": 9, "sender": 1, "unique_id": "{u}", "msg_typ
 }
 STATE = {"thread_id": 5, "type": "private", "user1_id": 1, "user2_id": 2, "last_seq": 7, "read1": 3, "read2": 0}
 STATE |= {"version": 12, "unread": 1}
+GROUP = {"thread_id": 6, "type": "group", "user1_id": 0, "user2_id": 0, "last_seq": 7, "read1": 3, "read2": 0}
+GROUP |= {"version": 13, "unread": 0, "name": "us", "role": -1, "first": 4, "roster": 2}
+GROUP |= {"muted_until": "2026-01-01 00:00:00"}
+MEMBER = {"uid": 1, "nick": "ann", "role": 2, "muted_until": "", "delivered": 0, "read": 0}
 FIRST = {"sender": 1, "msg_id": 9, "thread_id": 5, "unique_id": "", "msg_content": "hi"}
 PERSON = {"name": "ann", "nick": "a", "icon": "i.png", "sex": 1}
 BODIES = {
@@ -52,7 +56,7 @@ BODIES = {
     1101: {"thread_id": 5, "seq": 7, "backward": True},
     1102: {"error": 0, "thread_id": 5, "load_more": False, "texts": [NUMBERED]},
     1103: {"since": 11, "before": 0},
-    1104: {"error": 0, "load_more": False} | {"threads": [STATE]},
+    1104: {"error": 0, "load_more": False} | {"threads": [STATE, GROUP]},
     1105: {"thread_id": 5, "seq": 7},
     1106: {"error": 0},
     1107: {"thread_id": 5, "uid": 1, "seq": 7},
@@ -61,6 +65,20 @@ BODIES = {
     1113: {"threads": [5, 6], "after": [7, 0], "below": [0, 5]},
     1114: {"error": 0},
     1115: {"threads": [{"thread_id": 5, "texts": [NUMBERED, NUMBERED | {"msg_type": 1, "size": 5}]}]},
+    1117: {"name": "us", "unique_id": "{u}", "members": [2, 3]},
+    1118: {"error": 0, "thread_id": 6},
+    1119: {"thread_id": 6, "members": [4]},
+    1120: {"error": 0},
+    1121: {"thread_id": 6, "user_id": 4},
+    1122: {"error": 0},
+    1123: {"thread_id": 6, "name": "them"},
+    1124: {"error": 0},
+    1125: {"thread_id": 6, "user_id": 2, "role": 1},
+    1126: {"error": 0},
+    1127: {"thread_id": 6, "user_id": 3, "seconds": 60},
+    1128: {"error": 0},
+    1129: {"thread_id": 6, "after": 0},
+    1130: {"error": 0, "thread_id": 6, "load_more": False, "roster": 2, "members": [MEMBER]},
     1151: {"unique_id": "{u}", "name": "a.jpg", "msg_type": 1, "size": 5, "sha256": "0" * 64},
     1152: {"error": 0, "attachment_id": 8, "offset": 3},
     1153: {"attachment_id": 8, "offset": 3, "data": "bG8="},

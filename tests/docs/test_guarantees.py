@@ -67,5 +67,5 @@ def test_the_limits_of_what_an_attacker_may_take_are_all_there():
         "user_file_bytes": "--user-file-bytes",
         "upload_seconds": "--upload-seconds",
     }
-    own_choice = {"devices", "strangers", "looks_up_users", "grace", "report", "text_characters"}
+    own_choice = {"devices", "strangers", "looks_up_users", "grace", "report", "text_characters", "group_members"}
     assert {options_of.get(name, name) for name in NAMES - own_choice} <= named

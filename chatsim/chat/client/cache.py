@@ -13,64 +13,65 @@ is missing, too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import cast
 
-from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, TABLES, UPLOADS_OF, LocalFile, file_of
+from chatsim.chat.client.local_data import Excerpt, Head, LocalText, LocalThread, Pending, State
+from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, UPLOADS_OF, LocalFile, file_of
+from chatsim.chat.client.local_tables import make_tables
 from chatsim.chat.ports import LocalStore, Many
-from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState, ThreadTexts
+from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState, ThreadTexts
 from chatsim.db.session import Rows
 
 __all__ = ["Cache", "Excerpt", "Head", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
 
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS owner (uid INTEGER NOT NULL, version INTEGER NOT NULL DEFAULT 0)",
-    """CREATE TABLE IF NOT EXISTS friend (
-        uid INTEGER PRIMARY KEY, name TEXT NOT NULL, nick TEXT NOT NULL, back TEXT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS thread (
-        thread_id INTEGER PRIMARY KEY, type TEXT NOT NULL, user1_id INTEGER NOT NULL, user2_id INTEGER NOT NULL,
-        last_seq INTEGER NOT NULL, read1 INTEGER NOT NULL, read2 INTEGER NOT NULL,
-        reported INTEGER NOT NULL, version INTEGER NOT NULL,
-        floor INTEGER NOT NULL DEFAULT 1, cursor INTEGER NOT NULL DEFAULT 0,
-        start INTEGER NOT NULL DEFAULT 4611686018427387904)""",
-    """CREATE TABLE IF NOT EXISTS message (
-        thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
-        unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
-        chat_time TEXT NOT NULL, PRIMARY KEY (thread_id, seq)) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS outbox (
-        n INTEGER PRIMARY KEY AUTOINCREMENT, unique_id TEXT NOT NULL UNIQUE, thread_id INTEGER NOT NULL,
-        receiver INTEGER NOT NULL, content TEXT NOT NULL, deadline REAL NOT NULL, state TEXT NOT NULL)""",
-    *TABLES,
+_COLUMNS = (
+    *("thread_id", "type", "user1_id", "user2_id", "last_seq", "read1", "read2", "floor", "cursor", "start"),
+    *("name", "role", "first", "roster", "muted_until"),
 )
+"""The columns of a thread, in the order of `LocalThread`."""
 
-_THREAD = "SELECT thread_id, type, user1_id, user2_id, last_seq, read1, read2, floor, cursor, start FROM thread"
-_BEHIND = f"{_THREAD} WHERE cursor < last_seq OR floor > start ORDER BY version DESC"
-_NOTE_START = "UPDATE thread SET start = MAX(1, last_seq + 1 - ?) WHERE cursor < floor AND cursor < last_seq"
+_THREAD = f"SELECT {', '.join(_COLUMNS)} FROM thread"
+_BEHIND = f"{_THREAD} WHERE role >= 0 AND (cursor < last_seq OR floor > start) ORDER BY version DESC"
+_NOTE_START = """
+    UPDATE thread SET start = MAX(first, last_seq + 1 - ?) WHERE cursor < floor AND cursor < last_seq AND role >= 0"""
 _SHOWN = "FROM message AS m WHERE thread_id = ? AND seq >= (SELECT floor FROM thread WHERE thread_id = m.thread_id)"
 _TEXTS = f"SELECT seq, unique_id, sender, content, chat_time {_SHOWN}"
-_HEADS = """
-    SELECT t.thread_id, t.type, t.user1_id, t.user2_id, t.last_seq, t.read1, t.read2, t.floor, t.cursor, t.start,
+# in a group both user ids are 0, and read1 is the position of the user of this client
+_HEADS = f"""
+    SELECT {", ".join(f"t.{column}" for column in _COLUMNS)},
       m.seq, m.unique_id, m.sender, m.content, m.chat_time, m.message_id,
       o.unique_id, o.content, o.state,
       (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id AND state <> 'failed'),
       (SELECT COUNT(*) FROM message WHERE thread_id = t.thread_id AND seq <= t.last_seq AND sender = ?
-        AND seq > CASE WHEN t.user1_id = ? THEN t.read1 ELSE t.read2 END)
+        AND seq > CASE WHEN t.user1_id IN (?, 0) THEN t.read1 ELSE t.read2 END)
     FROM thread t
     LEFT JOIN message m ON m.thread_id = t.thread_id
       AND m.seq = (SELECT MAX(seq) FROM message WHERE thread_id = t.thread_id)
-    LEFT JOIN outbox o ON o.n = (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id)"""
+    LEFT JOIN outbox o ON o.n = (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id)
+    WHERE t.role >= 0"""
+# a user who was added again may not read what was written meanwhile: what is stored without a gap begins anew
 _NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, reported, version)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, reported, version,
+      name, role, first, roster, muted_until, floor, cursor)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
       read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2),
       reported = MAX(reported, excluded.reported),
-      version = MAX(version, excluded.version)"""
+      version = MAX(version, excluded.version),
+      role = CASE WHEN excluded.version < version THEN role ELSE excluded.role END,
+      muted_until = CASE WHEN excluded.version < version THEN muted_until ELSE excluded.muted_until END,
+      name = CASE WHEN excluded.version < version OR excluded.role < 0 THEN name ELSE excluded.name END,
+      roster = MAX(roster, excluded.roster), first = MAX(first, excluded.first),
+      floor = CASE WHEN excluded.first > cursor + 1 THEN excluded.floor ELSE floor END,
+      cursor = CASE WHEN excluded.first > cursor + 1 THEN excluded.cursor ELSE cursor END,
+      start = CASE WHEN excluded.first > cursor + 1 THEN excluded.start ELSE start END"""
 _UNREPORTED = """
     SELECT thread_id, mine FROM (
-      SELECT thread_id, reported, CASE ? WHEN user1_id THEN read1 ELSE read2 END AS mine FROM thread)
-     WHERE mine > reported ORDER BY thread_id"""
+      SELECT thread_id, reported, role, CASE WHEN user1_id IN (?, 0) THEN read1 ELSE read2 END AS mine FROM thread)
+     WHERE mine > reported AND role >= 0 ORDER BY thread_id"""
+_MEMBERS = "SELECT uid, nick, role, muted_until FROM member WHERE thread_id = ? AND role >= 0 ORDER BY uid"
+_NOTE_READ = "UPDATE thread SET {0} = MAX({0}, ?) WHERE thread_id = ? AND {1} IN (?, ?)"
 _KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ARRIVED = "DELETE FROM outbox WHERE unique_id = ?"
 _NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
@@ -107,129 +108,6 @@ class WrongOwnerError(Exception):
     """The local store belongs to another user."""
 
 
-class State(StrEnum):
-    """The state of a message.
-
-    ``SENDING``: the server has not acknowledged it yet. ``FAILED``: the server has refused it, or has not acknowledged
-    it in time. ``UNREAD``: it is stored, and the receiver has not read it. ``READ``: the receiver has read it.
-    """
-
-    SENDING = "sending"
-    FAILED = "failed"
-    UNREAD = "unread"
-    READ = "read"
-
-
-@dataclass(frozen=True, slots=True)
-class LocalThread:
-    """A thread as this client knows it.
-
-    Attributes:
-        last_seq: the largest message number that this client has heard of; 0 in an empty thread.
-        read1, read2: the read positions of ``user1_id`` and ``user2_id``.
-        floor, cursor: the first and last number of the messages that are stored without a gap. The cursor is below the
-            floor if there are none.
-        start: the number at which the first catch-up begins; very large until there is one.
-    """
-
-    thread_id: int
-    type: str
-    user1_id: int
-    user2_id: int
-    last_seq: int
-    read1: int
-    read2: int
-    floor: int
-    cursor: int
-    start: int
-
-    def other(self, uid: int) -> int:
-        """The other user of a private chat; 0 in a group."""
-        return self.user2_id if uid == self.user1_id else self.user1_id
-
-    def read_by(self, uid: int) -> int:
-        """The read position of ``uid``."""
-        return self.read1 if uid == self.user1_id else self.read2
-
-    def state(self, uid: int, sender: int, seq: int) -> State:
-        """The state of a stored message, as ``uid`` sees it, who is its sender or its receiver."""
-        reader = self.other(uid) if sender == uid else uid
-        return State.READ if seq <= self.read_by(reader) else State.UNREAD
-
-    def unread(self, uid: int, own: int) -> int:
-        """How many messages of others ``uid`` has not read. Messages that are not stored here count as others'.
-
-        Args:
-            uid: the user.
-            own: the number of stored messages after the read position that ``uid`` has sent.
-        """
-        return max(0, self.last_seq - self.read_by(uid)) - own
-
-
-@dataclass(frozen=True, slots=True)
-class LocalText:
-    """A message as it is shown. If the server has not stored it yet, it has no number: ``seq`` is None.
-
-    ``file`` is its attachment, if it has one; then the content is the file's name.
-    """
-
-    thread_id: int
-    seq: int | None
-    unique_id: str
-    sender: int
-    content: str
-    state: State
-    chat_time: str
-    file: LocalFile | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """An entry of a thread list.
-
-    Attributes:
-        thread: the thread.
-        last: the last message, stored or still to be sent, if there is one.
-        active: orders the list: the larger it is, the later the last text. A failed text does not count.
-        unread: how many messages the user has not read.
-    """
-
-    thread: LocalThread
-    last: LocalText | None
-    active: tuple[int, int]
-    unread: int
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A part of a thread, read in one transaction.
-
-    Attributes:
-        thread: the thread.
-        below, above: its messages below and above the ones that were left out, in order.
-        on_their_way: the user's own messages that have no number yet: texts, and then attachments, in the order of
-            sending.
-        files: the attachments of messages from the first one on, by number, also of those that were left out.
-    """
-
-    thread: LocalThread
-    below: list[LocalText]
-    above: list[LocalText]
-    on_their_way: list[LocalText]
-    files: Mapping[int, LocalFile]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A text that is to be sent; ``deadline`` is in seconds, by a clock that only the open messenger has."""
-
-    unique_id: str
-    thread_id: int
-    receiver: int
-    content: str
-    deadline: float
-
-
 class Cache:
     """The local data of one user. Its methods raise `LocalStoreError`.
 
@@ -247,7 +125,7 @@ class Cache:
 
     async def open(self) -> None:
         """Make the tables, if they are not there. Raises a `WrongOwnerError`."""
-        await self._store.transaction([(statement, ()) for statement in _SCHEMA])
+        await make_tables(self._store)
         claim = "INSERT INTO owner (uid) SELECT ? WHERE NOT EXISTS (SELECT * FROM owner)"
         _, owner = await self._store.transaction([(claim, (self.uid,)), ("SELECT uid FROM owner", ())])
         if owner.scalar() != self.uid:
@@ -270,11 +148,46 @@ class Cache:
         rows = (await self._store.execute("SELECT uid, name, nick, back FROM friend ORDER BY uid")).rows
         return {int(str(uid)): str(back or nick or name) for uid, name, nick, back in rows}
 
+    # --- members of groups
+
+    async def members(self, thread_id: int) -> list[Member] | None:
+        """The members of a group, by id; None if they have not been loaded since they last changed."""
+        fresh, rows = await self._store.transaction(
+            [
+                ("SELECT 1 FROM thread WHERE thread_id = ? AND listed >= roster", (thread_id,)),
+                (_MEMBERS, (thread_id,)),
+            ]
+        )
+        if not fresh.rows:
+            return None
+        return [Member(*row, 0, 0) for row in rows.rows]  # type: ignore[arg-type, call-arg]
+
+    async def note_members(self, thread_id: int, roster: int, members: Iterable[Member]) -> None:
+        """Store all members of a group, as they were after so many changes."""
+        rows = [(thread_id, each.uid, each.nick, each.role, each.muted_until) for each in members]
+        await self._store.transaction(
+            [
+                ("UPDATE member SET role = -1 WHERE thread_id = ?", (thread_id,)),  # their texts still need their names
+                Many("INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)", rows),
+                ("UPDATE thread SET listed = ? WHERE thread_id = ?", (roster, thread_id)),
+            ]
+        )
+
+    async def listed(self, thread_id: int) -> int:
+        """After how many changes of a group its members were last loaded; -1 if they never were."""
+        found = await self._store.execute("SELECT listed FROM thread WHERE thread_id = ?", (thread_id,))
+        return _number(found.rows[0][0]) if found.rows else -1
+
+    async def names(self, thread_id: int) -> dict[int, str]:
+        """The names of a group's members, and of earlier ones, as they were last loaded."""
+        rows = (await self._store.execute("SELECT uid, nick FROM member WHERE thread_id = ?", (thread_id,))).rows
+        return {int(str(uid)): str(nick) for uid, nick in rows}
+
     # --- threads and messages
 
     async def threads(self) -> list[LocalThread]:
-        """All threads, by id."""
-        return _threads((await self._store.execute(f"{_THREAD} ORDER BY thread_id")).rows)
+        """All threads, by id, without the groups that the user has left."""
+        return _threads((await self._store.execute(f"{_THREAD} WHERE role >= 0 ORDER BY thread_id")).rows)
 
     async def thread(self, thread_id: int) -> LocalThread | None:
         """One thread, if it is known."""
@@ -302,19 +215,22 @@ class Cache:
         rows = [
             (
                 *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
-                each.read1 if self.uid == each.user1_id else each.read2,
+                each.read1 if each.user1_id in (self.uid, 0) else each.read2,
                 each.version,
+                *(each.name, each.role, each.first, each.roster, each.muted_until, each.first, each.first - 1),
             )
             for each in states
         ]
-        await self._store.transaction([Many(_NOTE_THREAD, rows)])
+        begun_anew = [(each.thread_id,) for each in states if each.first > 1]
+        await self._store.transaction([Many(_NOTE_THREAD, rows), *([Many(_UP, begun_anew)] if begun_anew else [])])
 
     async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
-        """Store the read position of a user."""
+        """Store the read position of a user. In a group, only that of the user of this client is stored."""
+        own = 0 if uid == self.uid else uid
         await self._store.transaction(
             [
-                (f"UPDATE thread SET {read} = MAX({read}, ?) WHERE thread_id = ? AND {user} = ?", (seq, thread_id, uid))
-                for read, user in (("read1", "user1_id"), ("read2", "user2_id"))
+                (_NOTE_READ.format("read1", "user1_id"), (seq, thread_id, uid, own)),
+                (_NOTE_READ.format("read2", "user2_id"), (seq, thread_id, uid, uid)),
             ]
         )
 
@@ -428,18 +344,22 @@ class Cache:
         )
 
     async def heads(self, thread_id: int | None = None) -> list[Head]:
-        """The entries of the thread list, in no order: all of them, or the one of ``thread_id``."""
-        only, which = ("", ()) if thread_id is None else (" WHERE t.thread_id = ?", (thread_id,))
+        """The entries of the thread list, in no order: all of them, or the one of ``thread_id``.
+
+        A group that the user has left has none.
+        """
+        only, which = ("", ()) if thread_id is None else (" AND t.thread_id = ?", (thread_id,))
         rows = (await self._store.execute(_HEADS + only, (self.uid, self.uid, *which))).rows
         return [self._head(*row) for row in rows]
 
     def _head(self, *row: object) -> Head:
-        (thread,), (message_id, unsent, unsent_text, state, sent, here) = _threads([row[:10]]), row[15:]
+        (thread,), row = _threads([row[: len(_COLUMNS)]]), row[len(_COLUMNS) :]
+        message_id, unsent, unsent_text, state, sent, here = row[5:]
         last = None
         if unsent is not None:
             last = self._unsent(thread.thread_id, unsent, unsent_text, state)
         elif message_id is not None:
-            last = self._stored(thread, _NO_FILES, *row[10:15])
+            last = self._stored(thread, _NO_FILES, *row[:5])
         return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
 
     def _stored(self, thread: LocalThread, files: Mapping[int, LocalFile], *row: object) -> LocalText:
@@ -519,7 +439,7 @@ class Cache:
 
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
-    return [LocalThread(int(str(row[0])), str(row[1]), *(int(str(value)) for value in row[2:])) for row in rows]
+    return [LocalThread(*row) for row in rows]  # type: ignore[arg-type]  # SQLite returns what was stored
 
 
 def _files(rows: Rows) -> dict[int, LocalFile]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +12,8 @@ from chatsim.chat.client import sync
 from chatsim.chat.client.attachments import Attachments
 from chatsim.chat.client.cache import Cache, LocalText, Pending, State
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
+from chatsim.chat.client.event import Event
+from chatsim.chat.client.groups import GroupActions
 from chatsim.chat.client.outbox import Outbox, unique_id
 from chatsim.chat.client.timing import Timing
 from chatsim.chat.ports import LocalStore, LocalStoreUnavailableError
@@ -82,14 +83,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something has changed in one thread; or, if that is None, in the status, the friends or the thread list."""
-
-    thread_id: int | None = None
-
-
-class Messenger:
+class Messenger(GroupActions):
     """One device of a user, with a local database.
 
     Args:
@@ -147,7 +141,7 @@ class Messenger:
         self._heard: Message | None = None  # the notice that is being handled
         self._names: dict[int, str] = {}  # the user's own names for those to whom the user has applied
         self._list_is_stale = False  # the list of threads is to be loaded
-        self._stale_threads: dict[int, None] = {}  # threads to fetch, in order
+        self._stale_threads: dict[int, bool] = {}  # threads to fetch, in order, and whether their states are stale
         self._to_fetch = asyncio.Event()
         self._to_send = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
@@ -227,10 +221,10 @@ class Messenger:
             TextTooLongError: the text can't be sent, and was not stored.
             MessengerClosedError: nothing would send the text, and it was not stored.
             LocalStoreError: the local database can't be used, and the text was not stored.
-            KeyError: the thread is unknown.
+            KeyError: the thread is unknown, or is a group that the user has left.
         """
         self._require_open()
-        if (thread := await self.cache.thread(thread_id)) is None:
+        if (thread := await self.cache.thread(thread_id)) is None or thread.left:
             raise KeyError(thread_id)
         name = unique_id(self._rng)
         await self._outbox.put(Pending(name, thread_id, thread.other(self.cache.uid), content, self._deadline()))
@@ -397,11 +391,11 @@ class Messenger:
             case TextsNotice(thread_id=thread_id, texts=texts):
                 await self.cache.keep(thread_id, texts)
                 thread = await self.cache.thread(thread_id)
-                if thread is None or thread.cursor < thread.last_seq:
+                if thread is None or (thread.cursor < thread.last_seq and not thread.left):
                     self._request_fetch(thread_id)
                 self._changed(Event(thread_id))
             case ThreadNotice():
-                self._request_fetch(notice.thread_id)
+                self._request_fetch(notice.thread_id, state=True)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
                 if notice.uid == self.cache.uid:  # another device has told it
@@ -429,8 +423,8 @@ class Messenger:
 
     # --- catching up
 
-    def _request_fetch(self, thread_id: int) -> None:
-        self._stale_threads[thread_id] = None
+    def _request_fetch(self, thread_id: int, *, state: bool = False) -> None:
+        self._stale_threads[thread_id] = state or self._stale_threads.get(thread_id, False)
         self._to_fetch.set()
 
     async def _fetch(self) -> None:
@@ -460,14 +454,14 @@ class Messenger:
             except ClientError:
                 self._list_is_stale = True
                 raise
-        trouble, left = None, dict[int, None]()
+        trouble, left = None, dict[int, bool]()
         try:
             while self._stale_threads:
                 thread_id = next(iter(self._stale_threads))
-                del self._stale_threads[thread_id]  # if it is wanted meanwhile, it is fetched once more
-                left[thread_id] = None
+                left[thread_id] = self._stale_threads.pop(thread_id)  # if it is wanted meanwhile, it is fetched again
                 try:
-                    await sync.fetch(connection, self.cache, thread_id)
+                    load = sync.follow if left[thread_id] else sync.fetch
+                    await load(connection, self.cache, thread_id)
                     del left[thread_id]
                 except (RefusedError, sync.StuckError) as error:  # the other threads are still loaded
                     trouble = f"thread {thread_id}: {error}"

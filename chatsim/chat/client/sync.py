@@ -15,6 +15,7 @@ from chatsim.chat.client.cache import Cache, LocalThread
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import (
     CatchUpRequest,
+    ErrorCode,
     HistoryReply,
     HistoryRequest,
     ReadReply,
@@ -24,7 +25,7 @@ from chatsim.chat.protocol import (
     ThreadTexts,
 )
 
-__all__ = ["StuckError", "catch_up", "earlier", "fetch", "refresh", "report_read"]
+__all__ = ["StuckError", "catch_up", "earlier", "fetch", "follow", "refresh", "report_read"]
 
 
 _PAGE = 100
@@ -151,15 +152,37 @@ def _requests(behind: Sequence[LocalThread]) -> Iterator[CatchUpRequest]:
             yield CatchUpRequest(*zip(*places[at : at + _THREADS], strict=True))
 
 
-async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
-    """Load all messages of a thread that are newer than the stored ones; if none are stored, the newest page only.
+async def follow(connection: Client, cache: Cache, thread_id: int) -> None:
+    """Load the state of a thread that has changed, and then its missing messages, if there are any.
 
     Raises `ClientError`.
     """
+    await refresh(connection, cache)
+    thread = await cache.thread(thread_id)
+    if thread is not None and thread.cursor < thread.last_seq:
+        await fetch(connection, cache, thread_id)
+
+
+async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
+    """Load all messages of a thread that are newer than the stored ones; if none are stored, the newest page only.
+
+    Nothing is loaded of a group that the user is no member of any more. Raises `ClientError`.
+    """
     if await cache.thread(thread_id) is None:
         await refresh(connection, cache)
+    try:
+        await _fetch(connection, cache, thread_id)
+    except RefusedError as error:
+        if error.code != ErrorCode.NOT_A_MEMBER:
+            raise
+        await refresh(connection, cache)  # the user was removed meanwhile
+        if not (await _known(cache, thread_id)).left:
+            raise
+
+
+async def _fetch(connection: Client, cache: Cache, thread_id: int) -> None:
     thread = await cache.thread(thread_id)
-    if thread is None:
+    if thread is None or thread.left:
         return  # it is no thread of this user's
     if thread.cursor < thread.floor and thread.last_seq:
         page = await connection.request(HistoryRequest(thread_id, thread.last_seq + 1, backward=True), HistoryReply)
@@ -181,7 +204,7 @@ async def fetch(connection: Client, cache: Cache, thread_id: int) -> None:
 async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:
     """Load a page of a thread before the stored messages. Returns whether there may be more. Raises `ClientError`."""
     thread = await cache.thread(thread_id)
-    if thread is None or thread.floor <= 1:
+    if thread is None or thread.left or thread.floor <= thread.first:
         return False
     page = await connection.request(HistoryRequest(thread_id, thread.floor, backward=True), HistoryReply)
     await cache.keep(thread_id, page.texts)

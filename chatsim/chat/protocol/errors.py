@@ -29,6 +29,10 @@ class ErrorCode(IntEnum):
         NO_APPLICATION: there is no application to accept.
         FRIENDS_FAILED: it is not certain that the application or acceptance was stored; repeating it is safe.
         NOT_IN_THIS_SCHEMA: the source's tables have nothing to store this in.
+        NOT_ALLOWED: the user's role in the group does not allow this.
+        MUTED: the user may not write in this group now.
+        TOO_LATE: the message is too old to be recalled or edited.
+        GROUP_FAILED: it is not certain that the change of the group was stored; repeating it is safe.
         FILE_REFUSED: the file's name, kind, size or checksum is wrong, the quota is used up, or there is no such file.
         FILE_FAILED: the bytes could not be stored or read, or it is unknown whether the attachment was sent; repeat it.
     """
@@ -48,5 +52,9 @@ class ErrorCode(IntEnum):
     NO_APPLICATION = 1106
     FRIENDS_FAILED = 1107
     NOT_IN_THIS_SCHEMA = 1108
+    NOT_ALLOWED = 1109
+    MUTED = 1110
+    TOO_LATE = 1111
+    GROUP_FAILED = 1112
     FILE_REFUSED = 1113
     FILE_FAILED = 1114

@@ -66,12 +66,16 @@ class CreatePrivateChatReply(Message, frozen=True):
     thread_id: Id = 0
 
 
-class ThreadState(Part, frozen=True):
+class ThreadState(Part, frozen=True, omit_defaults=True):
     """A thread as one user sees it.
 
     ``last_seq`` is the number of its last message. ``read1`` and ``read2`` are the read positions of ``user1_id`` and
-    ``user2_id``. ``version`` is the user's number of the last change in the thread. ``unread`` is how many messages of
-    others the user has not read.
+    ``user2_id``; in a group ``read1`` is that of the user who asks. ``version`` is the user's number of the last change
+    in the thread. ``unread`` is how many messages of others the user has not read.
+
+    The other keys are those of a group, and are left out if they have no value: its name, the user's role in it (-1:
+    the user is no member any more, and is told nothing else), the number of the first message that the user may read,
+    the number of changes of members, roles and mutes, and the time until which the user may not write.
     """
 
     thread_id: Id
@@ -83,6 +87,11 @@ class ThreadState(Part, frozen=True):
     read2: Id
     version: Id
     unread: Id
+    name: str = ""
+    role: int = 0
+    first: Id = 1
+    roster: Id = 0
+    muted_until: str = ""
 
 
 class ThreadStatesRequest(Message, frozen=True):

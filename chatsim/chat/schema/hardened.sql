@@ -52,12 +52,14 @@ CREATE TABLE friend_apply (
 
 -- K1: engine and character set are said; K5: the last message is known without reading any
 -- P4: the row is locked by whoever writes into the thread, so that numbers and message ids become visible in their order
+-- roster counts the changes of a group's members, roles and mutes, so that a client sees whether its list is out of date
 CREATE TABLE chat_thread (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   type ENUM('private','group') NOT NULL,
   created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   last_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
   last_message_id BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  roster BIGINT UNSIGNED NOT NULL DEFAULT 0,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -77,21 +79,28 @@ CREATE TABLE private_chat (
   CONSTRAINT private_chat_ordered CHECK (user1_id < user2_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
+-- unique_id is the creator's name for the creation; a request that is sent again finds the group (NULL: not known)
 CREATE TABLE group_chat (
   thread_id BIGINT UNSIGNED NOT NULL COMMENT 'chat_thread.id',
   name VARCHAR(255) DEFAULT NULL COMMENT 'the group''s name',
+  creator_id BIGINT UNSIGNED NULL,
+  unique_id VARCHAR(64) COLLATE utf8mb4_0900_bin NULL,
   created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   PRIMARY KEY (thread_id),
-  CONSTRAINT group_chat_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id)
+  UNIQUE KEY uniq_creator_unique (creator_id, unique_id),
+  CONSTRAINT group_chat_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id),
+  CONSTRAINT group_chat_creator FOREIGN KEY (creator_id) REFERENCES user (uid)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 -- K2: the comments' tables are real ones now
+-- first_seq: a member reads the messages from this number on, and none from before they were added
 CREATE TABLE group_chat_member (
   thread_id BIGINT UNSIGNED NOT NULL COMMENT 'chat_thread.id',
   user_id BIGINT UNSIGNED NOT NULL COMMENT 'user.uid',
   role TINYINT NOT NULL DEFAULT 0 COMMENT '0=member 1=admin 2=creator',
   joined_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   muted_until TIMESTAMP NULL COMMENT 'muted until then',
+  first_seq BIGINT UNSIGNED NOT NULL DEFAULT 1,
   PRIMARY KEY (thread_id, user_id),
   KEY idx_user_threads (user_id),
   CONSTRAINT group_chat_member_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from chatsim.chat.ports import Device, Peers, Presence, RegistryError
@@ -16,6 +16,7 @@ from chatsim.chat.protocol import (
     TextsNotice,
     ThreadNotice,
 )
+from chatsim.chat.server.group_queue import GroupQueue
 from chatsim.chat.server.push_queue import PushQueue
 from chatsim.chat.server.session import ClientSession
 
@@ -53,10 +54,20 @@ class FanOut:
         self._peers = peers
         self._spawn = spawn
         self._queue = PushQueue(node, self._push, spawn)
+        self._groups = GroupQueue(node, self._push_to_user, spawn)
 
     def push_to_user(self, uid: int, notice: Message, *, but: ClientSession | None = None) -> None:
         """Push a notice to all devices of a user, except ``but``, whose request has caused it."""
         self._spawn(self._push_to_user(uid, notice, but))
+
+    def push_to_group(
+        self, thread: int, uids: Sequence[int], notice: Message, *, but: ClientSession | None = None
+    ) -> None:
+        """Push a notice to all devices of the members of a group, except ``but``.
+
+        The notices of one group reach each member in the order of the calls.
+        """
+        self._groups.push(thread, uids, notice, but)
 
     async def _push_to_user(self, uid: int, notice: Message, but: ClientSession | None) -> None:
         try:

@@ -37,6 +37,7 @@ class Limits:
             its connection. So long may a node that has stopped, without having ended, keep its locks.
         lock_wait: the seconds that a statement of this node waits for a lock of another transaction.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
+        group_members: the largest number of members of a group.
         login: the seconds that a new connection has until its login request arrives.
         connections: the number of connections that the node may have, logged in or not.
         per_address: the number of connections from one address (of IPv6, from one /64 network). None is
@@ -68,6 +69,7 @@ class Limits:
     idle_transaction: int = 10
     lock_wait: int = 5
     text_characters: int = 1_024
+    group_members: int = 500
     login: float = 10.0
     connections: float = math.inf
     per_address: float | None = None
@@ -91,6 +93,7 @@ class Limits:
             ("idle_transaction", 1, 31_536_000),
             ("lock_wait", 1, 1_073_741_824),
             ("text_characters", 1, 10_000),
+            ("group_members", 1, 100_000),
             ("login", 0.001, math.inf),
             ("connections", 1, math.inf),
             ("per_address", 1, math.inf),

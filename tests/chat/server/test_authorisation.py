@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from harness import ANN, BOB, CAT, in_both_worlds
+from harness import ANN, BOB, CAT, DAN, in_both_worlds
 from uploads import sending, upload, wanted
 
 from chatsim.chat.protocol import FROM_CLIENT, FROM_SERVER
@@ -18,10 +18,12 @@ from chatsim.chat.server.handlers.table import HANDLERS
 LONG = "好" * 256  # a character more than a name may have
 NOBODY = 4711
 THREAD = object()  # stands for the id of Ann's and Bob's thread
+GROUP = object()  # the id of Ann's group, in which Bob is an admin and Dan a member
 UPLOAD, WHOLE = object(), object()  # the ids of Ann's uploads: one that is half there, one that is whole
 PLAIN, ATTACHED = object(), object()  # the ids of Bob's messages to Ann: a text, one with an attachment
 ENDS = object()  # the connection does: this is no message
 ANYBODY = object()  # is answered: it concerns nobody but who asks
+NO_GROUP = [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1, THREAD)]
 TEXT = {"content": "hello", "unique_id": "u1"}
 
 
@@ -136,6 +138,60 @@ ROWS = {
         + [({"below": [-1]}, ENDS), ({"below": 0}, ENDS), ({"threads": [-1]}, ENDS), ({"after": ["0"]}, ENDS)],
         numbered=True,
     ),
+    1117: Row(
+        {"name": "us", "unique_id": "g", "members": [BOB]},
+        None,
+        1103,
+        [({"name": name}, 1104) for name in ("", LONG)]
+        + [({"unique_id": name}, 1104) for name in ("", "u" * 65)]
+        + [({"members": members}, 1104) for members in ([BOB, BOB], [ANN], [BOB, ANN])]
+        + [({"members": [uid]}, 1103) for uid in (CAT, NOBODY, 0, 2**63 - 1)]
+        + [({"members": [BOB, CAT]}, 1103)]
+        + [({"name": 7}, ENDS), ({"unique_id": None}, ENDS), ({"members": BOB}, ENDS), ({"members": [-2]}, ENDS)],
+    ),
+    1119: Row(
+        {"thread_id": GROUP, "members": [6]},
+        None,
+        1102,
+        [*NO_GROUP, ({"members": []}, 1104), ({"members": [6, 6]}, 1104)]
+        + [({"members": [uid]}, 1103) for uid in (CAT, NOBODY, 0, 2**63 - 1)]
+        + [({"members": [6, CAT]}, 1103), ({"members": ["6"]}, ENDS), ({"members": [-6]}, ENDS)],
+    ),
+    1121: Row(
+        {"thread_id": GROUP, "user_id": DAN},
+        None,
+        1102,
+        [*NO_GROUP, ({"user_id": -4}, ENDS), ({"user_id": "4"}, ENDS)],
+    ),
+    1123: Row(
+        {"thread_id": GROUP, "name": "them"},
+        None,
+        1102,
+        [*NO_GROUP, ({"name": ""}, 1104), ({"name": LONG}, 1104), ({"name": None}, ENDS)],
+    ),
+    1125: Row(
+        {"thread_id": GROUP, "user_id": DAN, "role": 1},
+        None,
+        1102,
+        [*NO_GROUP, ({"role": 3}, 1104), ({"role": -1}, 1104), ({"user_id": ANN}, 1109)]
+        + [({"user_id": uid}, 1102) for uid in (CAT, NOBODY, 0)]
+        + [({"role": "1"}, ENDS), ({"user_id": -4}, ENDS)],
+    ),
+    1127: Row(
+        {"thread_id": GROUP, "user_id": DAN, "seconds": 60},
+        None,
+        1102,
+        [*NO_GROUP, ({"seconds": 31_536_001}, 1104), ({"user_id": ANN}, 1109)]
+        + [({"user_id": uid}, 1102) for uid in (CAT, NOBODY, 0)]
+        + [({"seconds": -1}, ENDS), ({"seconds": 1.5}, ENDS), ({"user_id": None}, ENDS)],
+    ),
+    1129: Row(
+        {"thread_id": GROUP, "after": 0},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"after": -1}, ENDS), ({"after": "0"}, ENDS), ({"thread_id": None}, ENDS)],
+    ),
     1151: Row(
         wanted(b"other", unique_id="{new}"),
         None,
@@ -184,7 +240,7 @@ ROWS = {
 """All requests but the login, which has tests of its own (`test_node`): it is what makes somebody of nobody."""
 
 by_request = pytest.mark.parametrize("number", ROWS)
-changes_no_table = {1007, 1023, 1025, 1029, 1101, 1103, 1113, 1153, 1157}
+changes_no_table = {1007, 1023, 1025, 1029, 1101, 1103, 1113, 1129, 1153, 1157}
 
 
 def test_no_request_is_without_a_row():
@@ -204,8 +260,8 @@ def test_nothing_but_a_login_may_come_before_the_login():
 class Refusals:
     """Asks for what is to be refused, and looks at what that has done.
 
-    Ann and Bob are friends who talk, Eve (5) has applied to Ann, Ann and 6 are friends without a chat. Cat knows
-    nobody.
+    Ann and Bob are friends who talk, Eve (5) has applied to Ann, Ann and 6 are friends without a chat. Ann, Bob and Dan
+    are in a group, from which 7 has been removed. Cat knows nobody.
     """
 
     def __init__(self, harness, caplog):
@@ -217,12 +273,16 @@ class Refusals:
         harness = self._harness
         self.thread = await harness.talking(ANN, BOB)
         await harness.befriend(ANN, 6)
+        self.group = await harness.group(ANN, DAN, 7, roles={BOB: 1})
         for uid, number, body in (
             (5, 1009, {"uid": 5, "applyname": "hello", "bakname": "ann", "touid": ANN}),
             (BOB, 1017, {"fromuid": BOB, "touid": ANN, "thread_id": self.thread, "text_array": [TEXT]}),
         ):
             assert (await (await harness.log_in(uid)).ask(number, body))["error"] == 0
-        self.real = {THREAD: self.thread} | dict.fromkeys((UPLOAD, WHOLE, PLAIN, ATTACHED), 1)
+        ann = await harness.log_in(ANN)
+        assert await ann.ask(1121, {"thread_id": self.group, "user_id": 7}) == {"error": 0}
+        await ann.close()
+        self.real = {THREAD: self.thread, GROUP: self.group} | dict.fromkeys((UPLOAD, WHOLE, PLAIN, ATTACHED), 1)
         if harness.schema == "hardened":
             ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
             self.real[UPLOAD] = await upload(ann, b"hello", at_most=0, unique_id="{half}")
@@ -330,6 +390,54 @@ async def test_a_key_that_is_missing_ends_the_connection(harness, number, caplog
 async def test_what_the_sources_tables_can_not_say_is_refused(harness, number, caplog):
     refusals = await Refusals(harness, caplog).furnish()
     await refusals.check(ANN, number, refusals.body(number), 1108)
+
+
+MAY = {
+    1119: ({"members": [6]}, "creator", "admin"),
+    1121: ({"user_id": DAN}, "creator", "admin"),
+    1123: ({"name": "them"}, "creator", "admin"),
+    1125: ({"user_id": DAN, "role": 1}, "creator"),
+    1127: ({"user_id": DAN, "seconds": 60}, "creator", "admin"),
+    1129: ({"after": 0}, "creator", "admin", "member", "muted"),
+    1017: ({"touid": 0, "text_array": [TEXT]}, "creator", "admin", "member"),
+    1029: ({"message_id": 0}, "creator", "admin", "member", "muted"),
+    1101: ({"seq": 0, "backward": False}, "creator", "admin", "member", "muted"),
+    1105: ({"seq": 0}, "creator", "admin", "member", "muted"),
+    1113: ({"after": [0], "below": [0]}, "creator", "admin", "member", "muted"),
+}
+"""Requests about a group, and who may make them."""
+
+PEOPLE = {"creator": ANN, "admin": BOB, "member": 8, "muted": 9, "removed": 7, "stranger": CAT}
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("number", MAY)
+@in_both_worlds(("hardened", "source"))
+async def test_each_role_may_do_what_it_may_and_nothing_else(harness, number, who):
+    if harness.schema == "source" and number in ROWS and ROWS[number].numbered:
+        return
+    group = await harness.group(ANN, DAN, 8, 9, 7, roles={BOB: 1})
+    await harness.befriend(ANN, 6)
+    await harness.befriend(BOB, 6)
+    ann = await harness.log_in(ANN)
+    assert await ann.ask(1127, {"thread_id": group, "user_id": 9, "seconds": 60}) == {"error": 0}
+    assert await ann.ask(1121, {"thread_id": group, "user_id": 7}) == {"error": 0}
+    uid, (body, *may) = PEOPLE[who], MAY[number]
+    device = await harness.log_in(uid)
+    before = await harness.tables()
+    thread = {"threads": [group]} if number == 1113 else {"thread_id": group}
+    reply = await device.ask(number, body | thread | ({"fromuid": uid} if number == 1017 else {}))
+    if who in may:
+        assert reply["error"] == 0, reply
+        return
+    refused = 1102 if who in {"removed", "stranger"} else 1110 if number == 1017 else 1109
+    assert reply["error"] == refused, reply
+    assert await harness.tables() == before
+
+
+def test_every_request_about_a_group_is_tried_in_each_role():
+    about_threads = {number for number, row in ROWS.items() if {"thread_id", "threads"} & row.body.keys()}
+    assert {*MAY} == about_threads - {1025}
 
 
 NAMING_ANOTHER = {1007: ("uid", 1011), 1009: ("touid", 1011), 1013: ("touid", 1106), 1017: ("touid", 1102)} | {

@@ -13,7 +13,7 @@ from chatsim.chat.protocol import ErrorCode
 from chatsim.chat.server.handlers.table import HANDLERS
 from chatsim.chat.server.store import threads
 from chatsim.chat.session_wrapper import SessionWrapper
-from chatsim.worlds.loading import insert
+from chatsim.worlds.loading import add_users, insert
 
 LENGTH = 300  # messages
 NOWHERE = 4711  # no thread
@@ -24,6 +24,12 @@ NAMES_A_THREAD = {
     1101: lambda thread, _: {"thread_id": thread, "seq": 0, "backward": False},
     1105: lambda thread, _: {"thread_id": thread, "seq": LENGTH // 2},
     1113: lambda thread, _: {"threads": [thread], "after": [0], "below": [0]},
+    1119: lambda thread, _: {"thread_id": thread, "members": [BOB]},
+    1121: lambda thread, _: {"thread_id": thread, "user_id": BOB},
+    1123: lambda thread, _: {"thread_id": thread, "name": "them"},
+    1125: lambda thread, _: {"thread_id": thread, "user_id": BOB, "role": 1},
+    1127: lambda thread, _: {"thread_id": thread, "user_id": BOB, "seconds": 60},
+    1129: lambda thread, _: {"thread_id": thread, "after": 0},
     1155: lambda thread, uid: {"fromuid": uid, "touid": BOB, "thread_id": thread, "unique_id": "f", "attachment_id": 1},
 }
 """What a user asks for about a thread, by the number of the request."""
@@ -37,11 +43,13 @@ NAMES_NO_THREAD = {
     1025: "the user's own list; its thread is a position in it",
     1027: "a new chat: it names a user, who must be a friend",
     1103: "the user's own list",
+    1117: "a new group: it names users, who must be friends",
     1151: "an upload of the user's own",
     1153: "an upload of the user's own",
     1157: "a message: see below",
 }
-BOTH_TABLES = {1017, 1029}
+ABOUT_GROUPS = {1119, 1121, 1123, 1125, 1127, 1129}
+BOTH_TABLES = {1017, 1029} | ABOUT_GROUPS
 
 
 class Traced:
@@ -96,6 +104,21 @@ async def furnished(harness):
     """A thread of Bob's and Cat's with many messages; Ann is no member, and a friend of Bob's."""
     thread = await harness.talking(BOB, CAT)
     await harness.befriend(ANN, BOB)
+    await filled(harness, thread)
+    return thread
+
+
+async def grouped(harness):
+    """A group with many members, among them Bob and Cat, its creator, and many messages; Ann is no member."""
+    many = range(100, 140)
+    await add_users(harness.world.admin, many)
+    group = await harness.group(CAT, BOB, *many)
+    await harness.befriend(ANN, BOB)
+    await filled(harness, group)
+    return group
+
+
+async def filled(harness, thread):
     numbers = range(1, LENGTH + 1)
     if harness.schema == "hardened":
         rows = [(thread, number, BOB, "hello") for number in numbers]
@@ -107,16 +130,15 @@ async def furnished(harness):
     else:
         rows = [(thread, BOB, CAT, "hello") for _ in numbers]
         await insert(harness.world.admin, "chat_message (thread_id, sender_id, recv_id, content)", rows)
-    return thread
 
 
-async def traced(harness, uid, number, thread):
+async def traced(harness, uid, number, thread, **changed):
     """What a request does in the database, and the error of its reply."""
     node = harness.cluster.nodes[0]
     whole = node.database.pool
     device = await harness.log_in(uid)
     node.database.pool = noting = Traced(harness.world, whole)
-    await device.say(number, NAMES_A_THREAD[number](thread, uid))
+    await device.say(number, NAMES_A_THREAD[number](thread, uid) | changed)
     while (reply := await device.hear())[0] != number + 1:
         pass
     await harness.settled()
@@ -128,14 +150,16 @@ def test_each_request_says_whether_it_names_a_thread():
     assert {*NAMES_A_THREAD, *NAMES_NO_THREAD} == {*HANDLERS}
 
 
+@pytest.mark.parametrize("kind", [furnished, grouped])
 @pytest.mark.parametrize("number", NAMES_A_THREAD)
 @in_both_worlds(("hardened", "source"), pool=1)
-async def test_a_strangers_request_does_the_same_for_a_thread_of_others_as_for_none(harness, number):
+async def test_a_strangers_request_does_the_same_for_a_thread_of_others_as_for_none(harness, number, kind):
     needs_numbers = harness.schema == "source" and number not in BOTH_TABLES
-    thread = await furnished(harness)
-    await traced(harness, ANN, number, thread)  # caches are warm from here on
-    of_others, refused = await traced(harness, ANN, number, thread)
-    of_none, refused_too = await traced(harness, ANN, number, NOWHERE)
+    thread = await kind(harness)
+    changed = {"touid": 0} if kind is grouped and number == 1017 else {}
+    await traced(harness, ANN, number, thread, **changed)  # caches are warm from here on
+    of_others, refused = await traced(harness, ANN, number, thread, **changed)
+    of_none, refused_too = await traced(harness, ANN, number, NOWHERE, **changed)
     assert refused == refused_too == (ErrorCode.NOT_IN_THIS_SCHEMA if needs_numbers else ErrorCode.NOT_A_MEMBER)
     assert of_others == of_none
     for _, _, costs, locks in of_others:
@@ -162,7 +186,7 @@ async def test_a_download_of_a_stranger_does_the_same_for_a_message_of_others_as
 @pytest.mark.parametrize("number", NAMES_A_THREAD)
 @in_both_worlds(pool=1)
 async def test_the_trace_shows_what_a_members_request_does(harness, number):
-    thread = await furnished(harness)
+    thread = await (grouped if number in ABOUT_GROUPS else furnished)(harness)
     trace, error = await traced(harness, CAT, number, thread)
     assert error == 0
     assert any(sum(costs.values()) > 20 or locks for _, _, costs, locks in trace), trace
@@ -201,3 +225,20 @@ async def test_who_is_removed_while_their_request_waits_for_the_thread_is_refuse
     await admin.commit()
     assert (await device.hear())[1]["error"] == ErrorCode.NOT_A_MEMBER
     assert await harness.rows("SELECT COUNT(*) FROM chat_message WHERE thread_id = ?", thread) == [(LENGTH,)]
+
+
+@pytest.mark.parametrize("number", [1017, 1105, 1119, 1121, 1123, 1125, 1127])
+@in_both_worlds(nodes=1, pool=1)
+async def test_who_is_removed_from_a_group_while_their_request_waits_for_it_is_refused(harness, number):
+    group = await grouped(harness)
+    device = await harness.log_in(CAT)
+    admin = harness.world.admin
+    await admin.begin()
+    await admin.execute("SELECT id FROM chat_thread WHERE id = ? FOR UPDATE", (group,))
+    await device.say(number, NAMES_A_THREAD[number](group, CAT) | ({"touid": 0} if number == 1017 else {}))
+    while not await harness.waiting():  # noqa: ASYNC110 - the first check has found that Cat is a member
+        await asyncio.sleep(0.001)
+    await admin.execute("DELETE FROM group_chat_member WHERE thread_id = ? AND user_id = ?", (group, CAT))
+    await admin.commit()
+    assert (await device.hear())[1]["error"] == ErrorCode.NOT_A_MEMBER
+    assert await harness.rows("SELECT COUNT(*) FROM chat_message WHERE thread_id = ?", group) == [(LENGTH,)]

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from chatsim.chat.client.cache import Cache
-from chatsim.chat.client.messenger import Event
+from chatsim.chat.client.event import Event
 from chatsim.chat.client.view.rows import Changed, Inserted, Removed, Reset, RowChange, RowList
 from chatsim.chat.client.view.schemes import SCHEMES, Conversation, Incremental, Pool, Scheme, StartAfresh
 from chatsim.chat.client.view.threads import ThreadList, ThreadRow
@@ -66,6 +66,8 @@ class View:
         self._scheme = scheme(cache, self.conversation)
         self._page = page
         self._open: int | None = None
+        self._member_names: dict[int, str] = {}
+        self._named: tuple[int, int] | None = None  # the thread and the roster that they belong to
         self._first: dict[int, int] = {}  # the smallest number that is shown of each thread that was ever open
         self._dirty: dict[int, None] = {}
         self._all_dirty = True
@@ -119,9 +121,26 @@ class View:
         if None in dirty:
             self.names = await self._cache.friends()
         for each in dirty:
-            self.threads.place(await self._cache.heads(each), self._cache.uid, self.names)
+            self.threads.place(await self._cache.heads(each), self._cache.uid, self.names, each)
             self._scheme.forget(each)
         if wanted is not None and (wanted != self.conversation.thread_id or {wanted, None} & {*dirty}):
             if wanted not in self._first:
                 self._first[wanted] = await self._cache.page_start(wanted, self._page, _END)
             await self._scheme.show(wanted, self._first[wanted])
+            if (row := self.threads.row(wanted)) is not None and not row.other:
+                await self._name_members(wanted)
+
+    def name_of(self, uid: int) -> str:
+        """The name to show for a user: that of a friend, or of a member of the open group, or else the id."""
+        return self.names.get(uid) or self._member_names.get(uid) or f"user {uid}"
+
+    def has_names(self) -> bool:
+        """Whether there is a name for each author in the open conversation, other than the user."""
+        authors = {text.sender for text in self.conversation} - {self._cache.uid}
+        return authors <= self.names.keys() | self._member_names.keys()
+
+    async def _name_members(self, thread_id: int) -> None:
+        """Read the names of the members of the open group, if they have been loaded since they were last read."""
+        if self._named != (now := (thread_id, await self._cache.listed(thread_id))):
+            self._member_names = await self._cache.names(thread_id)
+            self._named = now

@@ -19,7 +19,7 @@ class ThreadRow:
     Attributes:
         thread_id: the thread.
         other: the other user; 0 in a group.
-        title: the friend's name, or a description of a group or of a user who is no friend.
+        title: the friend's name, the group's name, or a description of a group or of a user who has no name here.
         last: the preview: the last message, stored or still to be sent, if there is one.
         unread: how many messages the user has not read.
     """
@@ -38,9 +38,19 @@ class ThreadList(RowList[ThreadRow]):
         super().__init__()
         self._ranks: dict[int, tuple[int, ...]] = {}
 
-    def place(self, heads: Iterable[Head], uid: int, names: Mapping[int, str]) -> None:
-        """Show these threads, each at its place."""
+    def place(self, heads: Iterable[Head], uid: int, names: Mapping[int, str], only: int | None = None) -> None:
+        """Show these threads, each at its place.
+
+        Args:
+            heads: the threads.
+            uid: the user.
+            names: from the id of each friend to the name to show.
+            only: the one thread that ``heads`` is about; None if it has all threads. A thread that it could have, and
+                does not, is removed.
+        """
         rows = [(_rank(head), _row(head, uid, names)) for head in heads]
+        for gone in ({*self._ranks} if only is None else {only} & {*self._ranks}) - {row.thread_id for _, row in rows}:
+            self._remove(gone)
         if self:
             for rank, row in rows:
                 self._place(rank, row)
@@ -58,12 +68,15 @@ class ThreadList(RowList[ThreadRow]):
             self.change(self._at(rank), row)
             return
         if before is not None:
-            at = self._at(before)
-            del self._ranks[row.thread_id]
-            self.remove(at, 1)
+            self._remove(row.thread_id)
         at = self._at(rank)
         self._ranks[row.thread_id] = rank
         self.insert(at, [row])
+
+    def _remove(self, thread_id: int) -> None:
+        at = self._at(self._ranks[thread_id])
+        del self._ranks[thread_id]
+        self.remove(at, 1)
 
     def _at(self, rank: tuple[int, ...]) -> int:
         return bisect_left(self, rank, key=lambda row: self._ranks[row.thread_id])
@@ -77,5 +90,5 @@ def _rank(head: Head) -> tuple[int, ...]:
 def _row(head: Head, uid: int, names: Mapping[int, str]) -> ThreadRow:
     thread = head.thread
     other = thread.other(uid)
-    title = names.get(other, f"user {other}") if other else f"group {thread.thread_id}"
+    title = names.get(other, f"user {other}") if other else thread.name or f"group {thread.thread_id}"
     return ThreadRow(thread.thread_id, other, title, head.last, head.unread)

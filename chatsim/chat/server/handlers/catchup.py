@@ -42,13 +42,17 @@ async def catch_up(context: HandlerContext, session: ClientSession, request: Cat
     if not request.threads or not len(request.threads) == len(request.after) == len(request.below):
         raise RefusalError(ErrorCode.BAD_CONTENT, "threads, after and below are not of one length, or empty")
     async with context.lease(session.uid) as tx:
-        await members.require(tx, session.uid, request.threads)
-    left = deque(_once(zip(request.threads, request.after, request.below, strict=True)))
+        first = await members.require(tx, session.uid, request.threads)
+    asked = zip(request.threads, request.after, request.below, strict=True)
+    left = deque(_once((thread, max(after, first[thread] - 1), below) for thread, after, below in asked))
     while left:
         places = [left.popleft() for _ in range(min(_AT_ONCE, len(left)))]
+        groups = {thread: first[thread] for thread, *_ in places if first[thread]}
         # returned before the parts are sent, since a client may read slowly
         async with context.lease(session.uid) as tx:
             found = await context.texts.between(tx, places, _ROWS)
+            if groups:  # who was removed meanwhile, and has perhaps been added again, gets nothing of what was written
+                await members.require_still(tx, session.uid, groups)
         left.extendleft(
             (thread, texts[-1].seq, below)
             for (thread, _, below), texts in zip(reversed(places), reversed(found), strict=True)

@@ -11,10 +11,12 @@ from chatsim.chat.ports import FilesError, LocksError
 from chatsim.chat.protocol import (
     REPLY,
     AddFriendRequest,
+    AddMembersRequest,
     AttachmentRequest,
     AuthFriendRequest,
     CatchUpRequest,
     ChunkRequest,
+    CreateGroupRequest,
     CreatePrivateChatRequest,
     DownloadRequest,
     ErrorCode,
@@ -23,15 +25,20 @@ from chatsim.chat.protocol import (
     LoadMessagesRequest,
     LoadThreadsRequest,
     LoginRequest,
+    MembersRequest,
     Message,
+    MuteRequest,
     ProtocolError,
     ReadRequest,
+    RemoveMemberRequest,
+    RenameGroupRequest,
     SearchUserRequest,
+    SetRoleRequest,
     TextRequest,
     ThreadStatesRequest,
     UploadRequest,
 )
-from chatsim.chat.server.handlers import attachments, catchup, friends, login, texts, threads
+from chatsim.chat.server.handlers import attachments, catchup, friends, groups, login, texts, threads
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession, SessionEndedError
@@ -81,6 +88,13 @@ _TABLE: tuple[Handler[Any], ...] = (
     Handler(ThreadStatesRequest, threads.load_states, failed=ErrorCode.LOAD_CHAT_FAILED),
     Handler(ReadRequest, threads.mark_read, failed=ErrorCode.LOAD_CHAT_FAILED),
     Handler(CatchUpRequest, catchup.catch_up, failed=ErrorCode.LOAD_CHAT_FAILED),
+    Handler(CreateGroupRequest, groups.create, failed=ErrorCode.GROUP_FAILED),
+    Handler(AddMembersRequest, groups.add, failed=ErrorCode.GROUP_FAILED),
+    Handler(RemoveMemberRequest, groups.remove, failed=ErrorCode.GROUP_FAILED),
+    Handler(RenameGroupRequest, groups.rename, failed=ErrorCode.GROUP_FAILED),
+    Handler(SetRoleRequest, groups.set_role, failed=ErrorCode.GROUP_FAILED),
+    Handler(MuteRequest, groups.mute, failed=ErrorCode.GROUP_FAILED),
+    Handler(MembersRequest, groups.members, failed=ErrorCode.LOAD_CHAT_FAILED),
     Handler(UploadRequest, attachments.begin, failed=ErrorCode.FILE_FAILED),
     Handler(ChunkRequest, attachments.chunk, failed=ErrorCode.FILE_FAILED),
     Handler(AttachmentRequest, attachments.send, asker="fromuid", failed=ErrorCode.FILE_FAILED),

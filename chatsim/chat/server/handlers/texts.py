@@ -34,7 +34,7 @@ _A_TIME = "2038-01-19 03:14:07"
 
 
 async def send(context: HandlerContext, session: ClientSession, request: TextRequest) -> Message:
-    """Store a batch of texts, acknowledge it, and push it to both members of the thread."""
+    """Store a batch of texts, acknowledge it, and push it to all members of the thread."""
     _check(request, context.limits.text_characters)
     batch = Batch(request.thread_id, request.fromuid, request.touid, request.text_array)
     acknowledged = await post(context, session, batch)
@@ -54,9 +54,13 @@ async def post(context: HandlerContext, session: ClientSession, batch: Batch) ->
     maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
     if pushed := maybe_new if unsure else stored.fresh:
         notice = TextsNotice(batch.thread, batch.sender, batch.receiver, pushed)
-        context.fan_out.push_to_user(batch.receiver, notice)
         # a client that has set ``feed`` gets its own texts as notices, too, with their numbers
-        context.fan_out.push_to_user(batch.sender, notice, but=None if session.feed else session)
+        but = None if session.feed else session
+        if batch.receiver:
+            context.fan_out.push_to_user(batch.receiver, notice)
+            context.fan_out.push_to_user(batch.sender, notice, but=but)
+        else:
+            context.fan_out.push_to_group(batch.thread, stored.members, notice, but=but)
     return tuple(
         AcknowledgedText(each.message_id, each.unique_id, sent[each.unique_id], each.status, each.chat_time)
         for each in stored.texts
@@ -101,7 +105,7 @@ def _size_of_notice(request: TextRequest) -> int:
 async def load(context: HandlerContext, session: ClientSession, request: LoadMessagesRequest) -> Message:
     """A page of a thread's messages, by message id."""
     async with context.lease(session.uid) as tx:
-        readable = MembersOnly(tx, request.thread_id, session.uid)
+        readable = MembersOnly(tx, request.thread_id, session.uid, numbered=context.texts.numbered, by="message_id")
         return await context.texts.after(readable, request.thread_id, request.message_id)
 
 
@@ -109,5 +113,5 @@ async def history(context: HandlerContext, session: ClientSession, request: Hist
     """A page of a thread's messages, by number."""
     context.require_numbers()
     async with context.lease(session.uid) as tx:
-        readable = MembersOnly(tx, request.thread_id, session.uid)
+        readable = MembersOnly(tx, request.thread_id, session.uid, numbered=True, by="seq")
         return await context.texts.next_to(readable, request.thread_id, request.seq, backward=request.backward)

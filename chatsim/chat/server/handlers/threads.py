@@ -64,11 +64,11 @@ async def create_private(context: HandlerContext, session: ClientSession, reques
 
 
 async def mark_read(context: HandlerContext, session: ClientSession, request: ReadRequest) -> Message:
-    """Store the user's read position, and push it to all members of the thread if it has moved."""
+    """Store the user's read position. If it has moved, push it to both users of a private chat, or else the reader."""
     context.require_numbers()
-    (members, seq, moved), unsure = await context.store(
+    (concerned, seq, moved), unsure = await context.store(
         session.uid, partial(store.mark_read, thread=request.thread_id, uid=session.uid, seq=request.seq)
     )
-    for member in members if moved or unsure else ():
-        context.fan_out.push_to_user(member, ReadNotice(request.thread_id, session.uid, seq), but=session)
+    for user in concerned if moved or unsure else ():
+        context.fan_out.push_to_user(user, ReadNotice(request.thread_id, session.uid, seq), but=session)
     return ReadReply(ErrorCode.SUCCESS)

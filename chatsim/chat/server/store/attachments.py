@@ -158,7 +158,7 @@ async def readable(tx: Session, uid: int, message_id: int) -> Upload:
     thread = found.scalar() or 0  # no thread has this number; it is asked for all the same
     try:
         upload = _upload(
-            await MembersOnly(tx, thread, uid).execute(
+            await MembersOnly(tx, thread, uid, numbered=True, by="seq").execute(
                 f"{_UPLOAD} WHERE message_id = ({_NOT_RECALLED}) AND state = 2", (thread, message_id)
             )
         )

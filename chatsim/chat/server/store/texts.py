@@ -24,9 +24,9 @@ from chatsim.chat.protocol import (
 )
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store.attachments import sized
-from chatsim.chat.server.store.members import thread_of
+from chatsim.chat.server.store.members import PAIR, no_member, thread_of
 from chatsim.chat.server.store.rows import fitting, structs
-from chatsim.chat.server.store.threads import written
+from chatsim.chat.server.store.threads import written, written_in_group
 from chatsim.db.session import Rows, Session
 
 __all__ = ["TEXTS", "Appended", "Attached", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
@@ -34,8 +34,8 @@ __all__ = ["TEXTS", "Appended", "Attached", "Batch", "HardenedTexts", "SourceTex
 _PAGE = 100
 _ENDLESS = 2**63
 
-_PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = @thread"
 _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
+_GROUP = "SELECT user_id, COALESCE(muted_until > NOW(), 0) FROM group_chat_member WHERE thread_id = @thread"
 _TIME = "CAST(created_at AS CHAR)"
 _CONTENT = "LEFT(content, 10000)"
 """The part of a message that always fits into a frame, with six bytes for a character. Clients can't send as much."""
@@ -52,7 +52,10 @@ class Attached:
 
 @dataclass(frozen=True)
 class Batch:
-    """Texts from one user to another, in one thread; or one message with an attachment, whose name is its text."""
+    """Texts from one user to another, in one thread; or one message with an attachment, whose name is its text.
+
+    The receiver is 0 in a group.
+    """
 
     thread: int
     sender: int
@@ -68,10 +71,12 @@ class Appended:
     Attributes:
         texts: the stored texts, in the order of the batch.
         fresh: those of them that this call has stored. The others were stored before.
+        members: the members of the thread at that moment.
     """
 
     texts: tuple[NumberedText, ...]
     fresh: tuple[NumberedText, ...]
+    members: tuple[int, ...]
 
 
 class Texts(Protocol):
@@ -91,11 +96,12 @@ class Texts(Protocol):
         ...
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
-        """Store a batch in a transaction of its own, after a check that both users are members of the thread.
+        """Store a batch in a transaction of its own, after a check of the members of the thread.
 
         Raises:
-            RefusalError: they are not members, or are not friends although ``friends`` is set; the upload is not whole
-                any more; or as in `append`.
+            RefusalError: the sender is not a member, or the receiver of a private chat is not, or they are not friends
+                although ``friends`` is set; the sender is muted in the group; the upload is not whole any more; or as
+                in `append`.
         """
         ...
 
@@ -140,21 +146,26 @@ class SourceTexts:
         """Store a batch."""
         locked = await tx.execute(f"SELECT id FROM chat_thread WHERE id = ? {self._lock}", (batch.thread,))
         _check_thread(batch, locked)
-        return await self._insert(tx, batch)
+        return await self._insert(tx, batch, _pair(batch))
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
         """Store a batch, after a check of the members."""
-        check, who = thread_of(batch.sender, batch.thread)
-        _, _, locked, pair, friend = await tx.script(
-            f"{check}; BEGIN; SELECT id FROM chat_thread WHERE id = @thread {self._lock}; {_PAIR}; {_FRIENDS}",
-            (*who, batch.sender, batch.receiver),
-        )
-        _check_members(batch, pair, friend if friends else None)
+        check, who = thread_of(batch.sender, batch.thread, numbered=False)
+        begin = f"{check}; BEGIN; SELECT id FROM chat_thread WHERE id = @thread {self._lock}"
+        if batch.receiver:
+            _, _, locked, pair, friend = await tx.script(
+                f"{begin}; {PAIR}; {_FRIENDS}", (*who, batch.sender, batch.receiver)
+            )
+            members, muted = _check_pair(batch, pair, friend if friends else None), False
+        else:
+            _, _, locked, group = await tx.script(f"{begin}; {_GROUP}", who)
+            members, muted = _check_group(batch, group)
         _check_thread(batch, locked)
-        return await self._insert(tx, batch, then="; COMMIT")
+        _check_muted(batch, muted=muted)
+        return await self._insert(tx, batch, members, then="; COMMIT")
 
     @staticmethod
-    async def _insert(tx: Session, batch: Batch, then: str = "") -> Appended:
+    async def _insert(tx: Session, batch: Batch, members: tuple[int, ...], then: str = "") -> Appended:
         insert = _insert("chat_message (thread_id, sender_id, recv_id, content)", len(batch.texts))
         # the ids of one statement are consecutive (manual: InnoDB AUTO_INCREMENT Lock Modes)
         read = f"SELECT message_id, {_TIME} FROM chat_message WHERE message_id >= LAST_INSERT_ID()"
@@ -166,7 +177,7 @@ class SourceTexts:
             NumberedText(0, int(str(number)), batch.sender, text.unique_id, 0, text.content, 0, str(time))
             for text, (number, time) in zip(batch.texts, stored[1].rows, strict=True)
         )
-        return Appended(fresh, fresh)
+        return Appended(fresh, fresh, members)
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
         """The thread's oldest messages, because these tables do not tell which ones opened it."""
@@ -208,21 +219,36 @@ class HardenedTexts:
         lock = "SELECT last_seq FROM chat_thread WHERE id = ? FOR UPDATE"
         locked, there = await tx.script(f"{lock}; {known}", (batch.thread, *names))
         _check_thread(batch, locked)
-        return await self._complete(tx, batch, locked.scalar() or 0, there)
+        return await self._complete(tx, batch, locked.scalar() or 0, there, _pair(batch))
 
     async def send(self, tx: Session, batch: Batch, *, friends: bool) -> Appended:
         """Store the texts of a batch that are not stored yet, after a check of the members."""
         known, names = _named(batch)
         check, who = thread_of(batch.sender, batch.thread)
-        lock = "SELECT last_seq FROM chat_thread WHERE id = @thread FOR UPDATE"
-        _, _, locked, pair, friend, there = await tx.script(
-            f"{check}; BEGIN; {lock}; {_PAIR}; {_FRIENDS}; {known}", (*who, batch.sender, batch.receiver, *names)
-        )
-        _check_members(batch, pair, friend if friends else None)
+        begin = f"{check}; BEGIN; SELECT last_seq FROM chat_thread WHERE id = @thread FOR UPDATE"
+        if batch.receiver:
+            _, _, locked, pair, friend, there = await tx.script(
+                f"{begin}; {PAIR}; {_FRIENDS}; {known}", (*who, batch.sender, batch.receiver, *names)
+            )
+            members, muted = _check_pair(batch, pair, friend if friends else None), False
+        else:
+            _, _, locked, group, there = await tx.script(f"{begin}; {_GROUP}; {known}", (*who, *names))
+            members, muted = _check_group(batch, group)
         _check_thread(batch, locked)
-        return await self._complete(tx, batch, locked.scalar() or 0, there, then="; COMMIT")
+        last = locked.scalar() or 0
+        return await self._complete(tx, batch, last, there, members, muted=muted, then="; COMMIT")
 
-    async def _complete(self, tx: Session, batch: Batch, last: int, there: Rows, then: str = "") -> Appended:
+    async def _complete(
+        self,
+        tx: Session,
+        batch: Batch,
+        last: int,
+        there: Rows,
+        members: tuple[int, ...],
+        *,
+        muted: bool = False,
+        then: str = "",
+    ) -> Appended:
         """Store the texts that are not ``there``, with numbers from ``last`` + 1 on."""
         if any(row[-1] != batch.thread for row in there.rows):
             raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
@@ -231,23 +257,24 @@ class HardenedTexts:
             raise RefusalError(ErrorCode.BAD_CONTENT, f"a unique id is that of another message of user {batch.sender}")
         by_name = {text.unique_id: text for text in stored}
         new = [text for text in batch.texts if text.unique_id not in by_name]
+        if new:  # what was stored before the sender was muted is acknowledged
+            _check_muted(batch, muted=muted)
         fresh = await self._insert(tx, batch, new, last, then) if new else ()
         by_name |= {text.unique_id: text for text in fresh}
-        return Appended(tuple(by_name[text.unique_id] for text in batch.texts), fresh)
+        return Appended(tuple(by_name[text.unique_id] for text in batch.texts), fresh, members)
 
-    @staticmethod
     async def _insert(
-        tx: Session, batch: Batch, new: Sequence[OutgoingText], last: int, then: str
+        self, tx: Session, batch: Batch, new: Sequence[OutgoingText], last: int, then: str
     ) -> tuple[NumberedText, ...]:
         insert = _insert("chat_message (thread_id, seq, sender_id, recv_id, unique_id, msg_type, content)", len(new))
         note = "UPDATE chat_thread SET last_seq = ?, last_message_id = LAST_INSERT_ID() + ? WHERE id = ?"
         kind = batch.attached.msg_type if batch.attached else 0
         rows = (
-            (batch.thread, seq, batch.sender, batch.receiver, text.unique_id, kind, text.content)
+            (batch.thread, seq, batch.sender, batch.receiver or None, text.unique_id, kind, text.content)
             for seq, text in enumerate(new, start=last + 1)
         )
         read = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
-        note_members, of_members = written(batch.thread, sorted((batch.sender, batch.receiver)), batch.sender, len(new))
+        note_members, of_members = self.noted(batch, len(new))
         store = f"{insert}; {note}; {read}"
         args = [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last]
         if batch.attached is None:
@@ -261,6 +288,12 @@ class HardenedTexts:
             await tx.commit()
         fresh = structs(NumberedText, done[2].rows)
         return tuple(msgspec.structs.replace(text, size=batch.attached.size) for text in fresh)
+
+    def noted(self, batch: Batch, count: int) -> tuple[str, list[object]]:
+        """The statements, with their arguments, that tell each member's list of threads of ``count`` new messages."""
+        if batch.receiver:
+            return written(batch.thread, sorted(_pair(batch)), batch.sender, count)
+        return written_in_group(batch.thread, batch.sender, count)
 
     async def opening(self, tx: Session, thread: int, named: Sequence[tuple[int, str]]) -> tuple[NumberedText, ...]:
         """The messages with these unique ids."""
@@ -326,7 +359,11 @@ def _check_thread(batch: Batch, locked: Rows) -> None:
         raise RefusalError(ErrorCode.NOT_A_MEMBER, f"there is no thread {batch.thread}")
 
 
-def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
+def _pair(batch: Batch) -> tuple[int, ...]:
+    return batch.sender, batch.receiver
+
+
+def _check_pair(batch: Batch, pair: Rows, friend: Rows | None) -> tuple[int, ...]:
     if not pair.rows or {batch.sender, batch.receiver} != {*pair.rows[0]}:
         raise RefusalError(
             ErrorCode.NOT_A_MEMBER,
@@ -334,6 +371,20 @@ def _check_members(batch: Batch, pair: Rows, friend: Rows | None) -> None:
         )
     if friend is not None and not friend.rows:
         raise RefusalError(ErrorCode.NOT_FRIENDS, f"user {batch.receiver} is no friend of user {batch.sender}")
+    return _pair(batch)
+
+
+def _check_group(batch: Batch, group: Rows) -> tuple[tuple[int, ...], bool]:
+    """The members of the group, and whether the sender is muted."""
+    muted = {int(str(uid)): bool(muted) for uid, muted in group.rows}
+    if batch.sender not in muted:
+        raise no_member(batch.sender, batch.thread)
+    return tuple(muted), muted[batch.sender]
+
+
+def _check_muted(batch: Batch, *, muted: bool) -> None:
+    if muted:
+        raise RefusalError(ErrorCode.MUTED, f"user {batch.sender} is muted in thread {batch.thread}")
 
 
 TEXTS: dict[str, Texts] = {"source": SourceTexts(), "hardened": HardenedTexts()}
