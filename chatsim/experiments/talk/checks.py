@@ -48,13 +48,16 @@ def _by_author(texts: Iterable[SentText]) -> dict[tuple[int, int], list[SentText
 
 
 def check_stores(
-    stores: Mapping[int, Mapping[int, Sequence[LocalText]]], stored: Sequence[SentText]
+    stores: Mapping[int, Mapping[int, Sequence[LocalText]]],
+    stored: Sequence[SentText],
+    first: Mapping[tuple[int, int], int] | None = None,
 ) -> Iterator[Anomaly]:
     """Check that each user's local store has all texts of the user's threads, once, in the order of the tables.
 
     Args:
         stores: by user and thread, the texts of the local store in the order in which they are shown.
         stored: the texts of the tables, in the order of their numbers.
+        first: by user and thread, the number of the first text that the user may read, if it is not 1.
     """
     for uid, threads in stores.items():
         for thread, texts in threads.items():
@@ -64,7 +67,7 @@ def check_stores(
             yield from _of_thread(
                 f"user {uid} has not what is stored of thread {thread}",
                 [SentText(each.thread_id, each.sender, each.unique_id, each.content) for each in texts],
-                [each for each in stored if each.thread_id == thread],
+                [each for each in stored if each.thread_id == thread][(first or {}).get((uid, thread), 1) - 1 :],
             )
 
 

@@ -1,8 +1,8 @@
 """The experiment on conversations: is each text stored once, and does each member have it once, in order?
 
-Pairs of friends send each other texts, each person from one device, while the database server, the Redis or a chat
-server is killed now and then. When the last text has been acknowledged and all clients have caught up, the tables and
-all local stores are compared.
+Pairs of friends send each other texts, each person from one device, and also in groups of all people, whose members
+come and go. Meanwhile the database server, the Redis or a chat server is killed now and then. When the last text has
+been acknowledged and all clients have caught up, the tables and all local stores are compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -35,6 +35,7 @@ from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Flag, Number, When, Whole, parameter
 from chatsim.experiments.result import Result
 from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
+from chatsim.experiments.talk.groups import TalkedGroup, check_removed
 from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
@@ -86,6 +87,7 @@ class Talked:
         anomalies: the anomalies that the checks have found.
         seconds: the time until all clients had everything, in seconds.
         asked: the number of texts that were to be sent.
+        groups: the groups in which people talked.
     """
 
     sent: list[Operation] = field(default_factory=list)
@@ -97,6 +99,7 @@ class Talked:
     anomalies: list[Anomaly] = field(default_factory=list)
     seconds: float = 0.0
     asked: int = 0
+    groups: list[TalkedGroup] = field(default_factory=list)
 
     @property
     def texts(self) -> list[SentText]:
@@ -105,7 +108,8 @@ class Talked:
 
     def verdict(self) -> Verdict:
         """Safe if no text was lost, doubled, invented or out of order."""
-        safe = f"each of {len(self.sent):,} texts is stored once, and both members have it, in order"
+        whoever = "all who may read it have it" if self.groups else "both members have it"
+        safe = f"each of {len(self.sent):,} texts is stored once, and {whoever}, in order"
         return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken", asked=self.asked)
 
 
@@ -165,6 +169,9 @@ class Talk(Experiment):
 
     pairs: int = parameter(1, Whole(1), "how many pairs of people talk")
     texts: int = parameter(10, Whole(1), "how many texts each person sends")
+    groups: int = parameter(
+        0, Whole(0), "how many groups of all people; in each, one member is removed and one is added while they talk"
+    )
     pause: float = parameter(
         0.05, Number(0, "seconds", 3_600), "the longest pause between two texts of a person; each is drawn uniformly"
     )
@@ -184,7 +191,9 @@ class Talk(Experiment):
     )
 
     def check_together(self) -> None:
-        """Whatever is named must be killed once at least."""
+        """Whatever is named must be killed once at least. Groups need people who stay."""
+        if self.groups and self.pairs == 1:
+            raise BadParameterError("groups need four people; ask for 2 pairs")
         if 0 < self.crashes < len(faults := [*self.faults]):
             never = ", ".join(faults[self.crashes :])
             raise BadParameterError(
@@ -255,13 +264,13 @@ class Talk(Experiment):
             sent: called with each sent text.
         """
         uids = range(1, 2 * self.pairs + 1)
-        await world.install("hardened")
-        await add_users(world.admin, uids)
-        await insert(world.admin, "friend (self_id, friend_id)", [(uid, _other(uid)) for uid in uids])
-        chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1)
-        of_nodes, people, faults = chance[: self.nodes], chance[self.nodes : -1], chance[-1]
+        await self._furnish(world, uids)
+        chance = np.random.SeedSequence(self.seed).spawn(self.nodes + len(uids) + 1 + self.groups)
+        of_nodes, people = chance[: self.nodes], chance[self.nodes : self.nodes + len(uids)]
+        faults, *of_groups = chance[self.nodes + len(uids) :]
         before = copy(world.fates) or CommitFates()
-        talked, changes = Talked(asked=len(uids) * self.texts), _Changes()
+        groups = [TalkedGroup.of(number, uids) for number in range(self.groups)]
+        talked, changes = Talked(asked=len(uids) * self.texts, groups=groups), _Changes()
         async with AsyncExitStack() as stack:
             running = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
             inside = await stack.enter_async_context(AsyncExitStack())
@@ -274,28 +283,33 @@ class Talk(Experiment):
             for uid, member in members.items():
                 await changes.until(partial(_is_ready, member))
                 await member.chat_with(_other(uid))
+            writable = await _threads(members, groups)
             begun = asyncio.get_running_loop().time()
 
             def note(operation: Operation) -> None:
                 talked.sent.append(operation)
                 sent(operation)
 
-            async with asyncio.TaskGroup() as group:
-                for member, rng in zip(members.values(), people, strict=True):
-                    group.create_task(
-                        self._talk(member, np.random.default_rng(rng), Recorder(member.cache.uid, begun), note)
+            async with asyncio.TaskGroup() as tasks:
+                for (uid, member), rng in zip(members.items(), people, strict=True):
+                    recorder = Recorder(uid, begun)
+                    tasks.create_task(self._talk(member, writable[uid], np.random.default_rng(rng), recorder, note))
+                for group, rng in zip(groups, of_groups, strict=True):
+                    change = group.change(
+                        members, self.texts * self.pause / 4, np.random.default_rng(rng), writable[group.newcomer]
                     )
-                group.create_task(self._break(world, running, np.random.default_rng(faults), talked))
+                    tasks.create_task(change)
+                tasks.create_task(self._break(world, running, np.random.default_rng(faults), talked))
             for member in members.values():
                 await changes.until(partial(_has_sent, member))
             try:
                 async with asyncio.timeout(self.patience):
-                    await changes.until(partial(_has_all, members, talked.texts))
+                    await changes.until(partial(_has_all, members, talked))
             except TimeoutError:
                 late = f"not everybody has everything {self.patience:g} s after the last text"
                 talked.anomalies.append(Anomaly("late", None, late))
             talked.seconds = asyncio.get_running_loop().time() - begun
-            talked.anomalies += await _anomalies(world, members, talked.texts)
+            talked.anomalies += await _anomalies(world, members, talked, begun)
             await inside.aclose()
             if (fates := world.fates) is not None:
                 talked.unanswered = fates.unanswered - before.unanswered
@@ -305,6 +319,13 @@ class Talk(Experiment):
                 talked.resent = running.stats.resent
                 talked.anomalies += await self._online(running, uids)
         return talked
+
+    async def _furnish(self, world: World, uids: Sequence[int]) -> None:
+        """Install the tables, with the users. With groups everybody is everybody's friend."""
+        await world.install("hardened")
+        await add_users(world.admin, uids)
+        pairs = permutations(uids, 2) if self.groups else ((uid, _other(uid)) for uid in uids)
+        await insert(world.admin, "friend (self_id, friend_id)", [*pairs])
 
     async def _online(self, running: Cluster, uids: Sequence[int]) -> list[Anomaly]:
         """An anomaly for each user who is online although all have left, and their entries must have expired."""
@@ -355,14 +376,19 @@ class Talk(Experiment):
             await messenger.close()
 
     async def _talk(
-        self, me: Messenger, rng: np.random.Generator, recorder: Recorder, sent: Callable[[Operation], None]
+        self,
+        me: Messenger,
+        writable: Sequence[int],
+        rng: np.random.Generator,
+        recorder: Recorder,
+        sent: Callable[[Operation], None],
     ) -> None:
-        thread_id = (await me.cache.threads())[0].thread_id
         for number in range(self.texts):
             await asyncio.sleep(rng.uniform(0, self.pause))
             content = f"{number} of {me.cache.uid}"
+            thread_id = writable[int(rng.integers(len(writable))) if len(writable) > 1 else 0]
 
-            async def send(_: object, content: str = content) -> dict[str, str]:
+            async def send(_: object, thread_id: int = thread_id, content: str = content) -> dict[str, str]:
                 return {"unique_id": (await me.send(thread_id, content)).unique_id}
 
             asked = {"thread_id": thread_id, "sender": me.cache.uid, "content": content}
@@ -395,6 +421,16 @@ def _other(uid: int) -> int:
     return uid + 1 if uid % 2 else uid - 1
 
 
+async def _threads(members: Mapping[int, Messenger], groups: Sequence[TalkedGroup]) -> dict[int, list[int]]:
+    """Create the groups. Returns the threads in which each user writes at first."""
+    for group in groups:
+        await group.create(members)
+    return {
+        uid: [await member.chat_with(_other(uid)), *(each.thread_id for each in groups if each.is_writer(uid))]
+        for uid, member in members.items()
+    }
+
+
 async def _is_ready(member: Messenger) -> bool:
     return member.status is Status.READY
 
@@ -403,25 +439,29 @@ async def _has_sent(member: Messenger) -> bool:
     return not await member.cache.pending()
 
 
-async def _has_all(members: Mapping[int, Messenger], sent: Sequence[SentText]) -> bool:
-    """Whether each member has as many texts, without a gap, as were sent in the thread."""
-    sizes = Counter(each.thread_id for each in sent)
+async def _has_all(members: Mapping[int, Messenger], talked: Talked) -> bool:
+    """Whether each member has as many texts, without a gap, as were sent in the thread, from the first readable one."""
+    sizes = Counter(each.thread_id for each in talked.texts)
     threads = [thread for member in members.values() for thread in await member.cache.threads()]
-    return len(threads) == len(members) and all(
-        thread.floor == 1 and thread.cursor == sizes[thread.thread_id] for thread in threads
+    in_groups = len(talked.groups) * (len(members) - 1)  # one was removed
+    return len(threads) == len(members) + in_groups and all(
+        thread.floor == thread.first and thread.cursor == sizes[thread.thread_id] for thread in threads
     )
 
 
-async def _anomalies(world: World, members: Mapping[int, Messenger], sent: Sequence[SentText]) -> list[Anomaly]:
+async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Talked, begun: float) -> list[Anomaly]:
     rows = await world.admin.execute(
         "SELECT thread_id, seq, sender_id, unique_id, content FROM chat_message ORDER BY thread_id, seq"
     )
     stored = [SentText(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
+    threads = {uid: await member.cache.threads() for uid, member in members.items()}
+    first = {(uid, thread.thread_id): thread.first for uid, own in threads.items() for thread in own}
     stores = {
-        uid: {
-            thread.thread_id: await member.cache.newest(thread.thread_id, _MORE_THAN_ALL)
-            for thread in await member.cache.threads()
-        }
-        for uid, member in members.items()
+        uid: {each.thread_id: await members[uid].cache.newest(each.thread_id, _MORE_THAN_ALL) for each in own}
+        for uid, own in threads.items()
     }
-    return [*check_stored(sent, stored), *check_stores(stores, stored)]
+    found = [*check_stored(talked.texts, stored), *check_stores(stores, stored, first)]
+    for group in talked.groups:
+        of_group = [each for each in stored if each.thread_id == group.thread_id]
+        found += check_removed(group, await group.read(members[group.reader]), talked.sent, of_group, begun)
+    return found
