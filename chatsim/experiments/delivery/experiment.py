@@ -1,42 +1,37 @@
-"""The experiment on delivery: how soon a text is acknowledged, pushed and read, on one node and across nodes."""
+"""The experiment on delivery: how soon a text is acknowledged, pushed and read, on one node and across nodes.
+
+With ``group``, authors write into one group at once, and its members are told (`chatsim.experiments.delivery.groups`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Never, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Never
 
 import numpy as np
 
-from chatsim.chat.client.connection import Client
 from chatsim.chat.client.messenger import LogIn
 from chatsim.chat.client.outbox import unique_id
 from chatsim.chat.creation import STRATEGIES
-from chatsim.chat.protocol import (
-    Message,
-    OutgoingText,
-    ReadNotice,
-    ReadReply,
-    ReadRequest,
-    TextReply,
-    TextRequest,
-    TextsNotice,
-)
+from chatsim.chat.protocol import OutgoingText, ReadReply, ReadRequest, TextReply, TextRequest, TextsNotice
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.store.texts import Texts
 from chatsim.experiments.base import Experiment
-from chatsim.experiments.checks import Anomaly, disordered, judge, repeated, unexpected
+from chatsim.experiments.checks import Anomaly, judge
+from chatsim.experiments.delivery.devices import LOST_AFTER, TEXT, Device, check_pushed, in_time
+from chatsim.experiments.delivery.groups import FAN_OUTS, GROUP_HOPS, talk_in_group
 from chatsim.experiments.demand import CLIENT, OPERATION, Demand, row
 from chatsim.experiments.history import Operation, Outcome, Recorder
-from chatsim.experiments.parameters import BadParameterError, Choices, Whole, parameter
+from chatsim.experiments.parameters import BadParameterError, Choices, Numbers, When, Whole, parameter
 from chatsim.experiments.result import Result
 from chatsim.experiments.statistics import percentile
-from chatsim.experiments.talk.checks import SentText
 from chatsim.experiments.variant import Variant
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import cluster
@@ -63,12 +58,9 @@ HOPS = {
 PRESENCE = ("process", "redis")
 PEERS = ("process", "grpc")
 
-_TEXT = "a text of thirty-two characters."
 _WARM_UP_TEXTS = 5
+_WITH_GROUPS = When("group", lambda size: size > 0, "with a group")
 _PER_S = 200  # texts
-_LOST_AFTER = 10.0  # seconds; a peer is given up after five
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +94,26 @@ class Delivery(Experiment):
     peers: str | Iterable[str] = parameter(
         "all", Choices(PEERS), "how servers reach each other: by calls within their process, or by gRPC"
     )
+    group: int | Iterable[int] = parameter(
+        0,
+        Numbers(Whole(0)),
+        "how many members a group has into which the authors write, instead of the pairs; 0: pairs",
+    )
+    fan_out: str | Iterable[str] = parameter(
+        "all",
+        Choices(tuple(FAN_OUTS)),
+        "whether a text is noted for each member when it is written, or members look in all groups when they ask",
+        _WITH_GROUPS,
+    )
+    online: int = parameter(
+        20,
+        Whole(0),
+        "how many members of a group are online, beside the authors, and are told of each text",
+        _WITH_GROUPS,
+    )
+    quiet_groups: int = parameter(
+        100, Whole(0), "how many quiet groups a member who was away has as well", _WITH_GROUPS
+    )
     pool: int = parameter(5, Whole(1), "connections to the database for each chat server")
 
     def check_together(self) -> None:
@@ -118,27 +130,52 @@ class Delivery(Experiment):
 
     def demand(self, world: str) -> Demand:
         """Memory for texts, authors and readers; connections for the nodes' pools."""
-        ways = len(list(self.presence)) * len(list(self.peers)) * len(list(self.paths))
-        texts, people = ways * self.pairs * self.texts, 2 * self.pairs
+        sizes = [each for each in self._sizes if each]
+        ways = len(list(self.presence)) * len(list(self.peers))
+        rounds = ways * (len(list(self.paths)) * (len(self._sizes) - len(sizes)) + len(sizes) * len(list(self.fan_out)))
+        texts, people = rounds * self.pairs * self.texts, max([2 * self.pairs, *sizes])
         return Demand(
             memory={f"{texts:,} texts": texts * (OPERATION + row(world)), f"{people:,} people": people * CLIENT},
             seconds={f"{texts:,} texts": texts // _PER_S},
             connections=self.nodes * self.pool,
         )
 
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        assert isinstance(self.group, tuple)
+        return self.group
+
     async def measure(self, world: World, result: Result, progress: Progress) -> None:
-        """Measure every path with every way of sharing."""
-        sharings = [Sharing(*each) for each in itertools.product(self.presence, self.peers)]
-        with progress.bar(len(sharings) * len(list(self.paths)) * self.pairs * self.texts, "text") as bar:
-            for sharing in sharings:
-                bar.set_description(f"presence {sharing.registry}, peers {sharing.peers}")
-                async with self.nodes_running(world, sharing) as door:
+        """Measure every path, or every size of a group, with every way of sharing."""
+        for sharing in (Sharing(*each) for each in itertools.product(self.presence, self.peers)):
+            for size in self._sizes:
+                await (
+                    self._in_group(world, sharing, size, result, progress)
+                    if size
+                    else self._in_pairs(world, sharing, result, progress)
+                )
+
+    async def _in_pairs(self, world: World, sharing: Sharing, result: Result, progress: Progress) -> None:
+        with progress.bar(len(list(self.paths)) * self.pairs * self.texts, "text") as bar:
+            bar.set_description(f"presence {sharing.registry}, peers {sharing.peers}")
+            async with self.nodes_running(world, sharing, 2 * self.pairs) as door:
+                rng = np.random.default_rng(self.seed)
+                for path in self.paths:
+                    window, history, wrong = await converse(self, path, door, rng, bar)
+                    key = {"path": path, "presence": sharing.registry, "peers": sharing.peers}
+                    for hop in HOPS:
+                        result.add(self.variant(key, hop, window, history, wrong if hop == "pushed" else ()))
+
+    async def _in_group(self, world: World, sharing: Sharing, size: int, result: Result, progress: Progress) -> None:
+        with progress.bar(len(list(self.fan_out)) * min(self.pairs, size) * self.texts, "text") as bar:
+            bar.set_description(f"a group of {size:,}, presence {sharing.registry}, peers {sharing.peers}")
+            for way in self.fan_out:
+                async with self.nodes_running(world, sharing, size, FAN_OUTS[way].texts) as door:
                     rng = np.random.default_rng(self.seed)
-                    for path in self.paths:
-                        window, history, wrong = await converse(self, path, door, rng, bar)
-                        key = {"path": path, "presence": sharing.registry, "peers": sharing.peers}
-                        for hop in HOPS:
-                            result.add(self.variant(key, hop, window, history, wrong if hop == "pushed" else ()))
+                    window, history, wrong = await talk_in_group(self, size, way, world, door=door, rng=rng, bar=bar)
+                key = {"path": f"a group of {size:,}, on {way}", "presence": sharing.registry, "peers": sharing.peers}
+                for hop in GROUP_HOPS:
+                    result.add(self.variant(key, hop, window, history, wrong if hop == "pushed" else ()))
 
     @staticmethod
     def variant(
@@ -150,7 +187,7 @@ class Delivery(Experiment):
     ) -> Variant:
         """One hop of the texts that were sent in a window of so many seconds; latencies in ms. ``wrong`` is unsafe."""
         times = np.array([each.value[hop] * 1e3 for each in history if hop in each.value])
-        late = f"not {hop} within {_LOST_AFTER:g} s"  # it is stored, and there at the reader's next catch-up
+        late = f"not {hop} within {LOST_AFTER:g} s"  # it is stored, and there at the reader's next catch-up
         seen = [each if hop in each.value else replace(each, outcome=Outcome.FAIL, reason=late) for each in history]
         verdict = judge(seen, wrong, safe=f"all {len(history):,} texts were {hop}", refused="texts were late")
         return Variant(
@@ -166,11 +203,20 @@ class Delivery(Experiment):
         )
 
     @asynccontextmanager
-    async def nodes_running(self, world: World, sharing: Sharing) -> AsyncIterator[Callable[[int, int], LogIn]]:
-        """Run nodes with their users. Yields a function that makes the login of a user's device at a node."""
+    async def nodes_running(
+        self, world: World, sharing: Sharing, people: int, texts: Texts | None = None
+    ) -> AsyncIterator[Callable[[int, int], LogIn]]:
+        """Run nodes with their users. Yields a function that makes the login of a user's device at a node.
+
+        Args:
+            world: the world.
+            sharing: how the nodes share presence and call each other.
+            people: the number of users.
+            texts: how nodes store messages; None is the default.
+        """
         await world.install("hardened")
-        await add_users(world.admin, range(1, 2 * self.pairs + 1))
-        world.reserve(2 * self.pairs)
+        await add_users(world.admin, range(1, people + 1))
+        world.reserve(people)
         seeds = np.random.SeedSequence(self.seed).spawn(self.nodes)
         async with cluster(
             world,
@@ -178,10 +224,16 @@ class Delivery(Experiment):
             pool=self.pool,
             strategy=STRATEGIES["look_first"],
             retry=POLICIES["retry"],
-            limits=Limits(rate=math.inf, user_leases=math.inf, strangers=True),
+            limits=Limits(
+                rate=math.inf,
+                user_leases=math.inf,
+                strangers=True,
+                group_members=max([*self._sizes, Limits.group_members]),
+            ),
             schema="hardened",
             rngs=[np.random.default_rng(seed) for seed in seeds],
             sharing=sharing,
+            texts=texts,
         ) as there:
             yield lambda uid, node: there.login_for(uid, there.nodes[node].address, machine=f"client{uid}")
 
@@ -207,7 +259,7 @@ async def converse(
     async with AsyncExitStack() as stack:
         conversations = []
         for number in range(parameters.pairs):
-            author, reader = (_Device(2 * number + each) for each in (1, 2))
+            author, reader = (Device(2 * number + each) for each in (1, 2))
             home = number % parameters.nodes
             away = (home + 1) % parameters.nodes if path == "across" else home
             for device, node in ((author, home), (reader, away)):
@@ -228,69 +280,12 @@ async def converse(
         return took, [sent for history in histories for sent in history], wrong
 
 
-def check_pushed(sent: Sequence[Operation], author: int, heard: Sequence[SentText]) -> Iterator[Anomaly]:
-    """Check that a device was told of nothing but an author's texts, of each once, in the order of sending.
-
-    Args:
-        sent: the texts, in the order of sending.
-        author: the author.
-        heard: what the device was told, in that order.
-    """
-    texts = [SentText(each.asked["thread"], author, each.asked["unique_id"], _TEXT) for each in sent]
-    for kind, wrong, words in (
-        ("forged", unexpected(texts, heard), "was pushed, and nobody sent it like that"),
-        ("doubled", repeated(heard), "was pushed more than once"),
-        ("disordered", disordered(texts, heard), "was pushed behind one that its author sent later"),
-    ):
-        for text in wrong:
-            yield Anomaly(kind, text, f"{text} {words}")
-
-
-class _Device:
-    """A device of a user. It notes when an expected notice arrives.
-
-    Attributes:
-        uid: the user.
-        heard: the texts that it was told of.
-    """
-
-    client: Client
-
-    def __init__(self, uid: int) -> None:
-        self.uid = uid
-        self.heard: list[SentText] = []
-        self._expected: dict[object, asyncio.Future[tuple[float, Message]]] = {}
-
-    async def enter(self, enter: LogIn) -> None:
-        self.client, _ = await enter(self._hear)
-
-    def expect(self, what: object) -> asyncio.Future[tuple[float, Message]]:
-        """A future for the notice of a text with this unique id, or of this read position; with its time."""
-        future: asyncio.Future[tuple[float, Message]] = asyncio.get_running_loop().create_future()
-        self._expected[what] = future
-        return future
-
-    def _hear(self, notice: Message) -> None:
-        now = asyncio.get_running_loop().time()
-        heard: list[object] = []
-        if isinstance(notice, TextsNotice):
-            heard = [text.unique_id for text in notice.texts]
-            self.heard += [
-                SentText(notice.thread_id, text.sender, text.unique_id, text.content) for text in notice.texts
-            ]
-        elif isinstance(notice, ReadNotice):
-            heard = [(notice.uid, notice.seq)]
-        for what in heard:
-            if (future := self._expected.pop(what, None)) is not None:
-                future.set_result((now, notice))
-
-
 @dataclass(frozen=True)
 class _Conversation:
     number: int
     thread: int
-    author: _Device
-    reader: _Device
+    author: Device
+    reader: Device
     rng: np.random.Generator
 
     async def talk(self, texts: int, begun: float, bar: tqdm[Never] | None = None) -> list[Operation]:
@@ -309,10 +304,10 @@ class _Conversation:
         clock = asyncio.get_running_loop().time
         pushed = self.reader.expect(name)
         sent = clock()
-        text = (OutgoingText(_TEXT, name),)
+        text = (OutgoingText(TEXT, name),)
         await self.author.client.request(TextRequest(self.author.uid, self.reader.uid, self.thread, text), TextReply)
         took = {"acknowledged": clock() - sent}
-        arrived = await _in_time(pushed)
+        arrived = await in_time(pushed)
         if arrived is None:
             return took
         at, notice = arrived
@@ -322,13 +317,5 @@ class _Conversation:
         noticed = self.author.expect((self.reader.uid, seq))
         marked = clock()
         await self.reader.client.request(ReadRequest(self.thread, seq), ReadReply)
-        known = await _in_time(noticed)
+        known = await in_time(noticed)
         return took if known is None else took | {"read": known[0] - marked}
-
-
-async def _in_time(heard: Awaitable[T]) -> T | None:
-    try:
-        async with asyncio.timeout(_LOST_AFTER):
-            return await heard
-    except TimeoutError:
-        return None
