@@ -12,12 +12,11 @@ is missing, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from chatsim.chat.client.local_data import Excerpt, Head, LocalText, LocalThread, Pending, State
-from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, UPLOADS_OF, LocalFile, file_of
+from chatsim.chat.client.local_files import ARRIVED, FILE, FILES_OF, NOTE_SIZE, LocalFile, file_of
 from chatsim.chat.client.local_tables import make_tables
 from chatsim.chat.ports import LocalStore, Many
 from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState, ThreadTexts
@@ -36,7 +35,7 @@ _BEHIND = f"{_THREAD} WHERE role >= 0 AND (cursor < last_seq OR floor > start) O
 _NOTE_START = """
     UPDATE thread SET start = MAX(first, last_seq + 1 - ?) WHERE cursor < floor AND cursor < last_seq AND role >= 0"""
 _SHOWN = "FROM message AS m WHERE thread_id = ? AND seq >= (SELECT floor FROM thread WHERE thread_id = m.thread_id)"
-_TEXTS = f"SELECT seq, unique_id, sender, content, chat_time {_SHOWN}"
+_TEXTS = f"SELECT seq, unique_id, sender, content, chat_time, {FILE} {_SHOWN}"
 # in a group both user ids are 0, and read1 is the position of the user of this client
 _HEADS = f"""
     SELECT {", ".join(f"t.{column}" for column in _COLUMNS)},
@@ -92,16 +91,21 @@ _DOWN = """
        AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.floor - 1)"""
 _PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n LIMIT ?"
 _NEXT_DEADLINE = "SELECT MIN(deadline) FROM outbox WHERE state = ?"
-_NEWEST = """
-    SELECT m.seq, m.unique_id, m.sender, m.content, m.chat_time
+_NEWEST = f"""
+    SELECT m.seq, m.unique_id, m.sender, m.content, m.chat_time, {FILE}
       FROM message AS m JOIN thread AS t ON t.thread_id = m.thread_id
      WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"""
 _ENDLESS = 2**62
-_ON_THEIR_WAY = "SELECT unique_id, content, state FROM outbox WHERE thread_id = ? ORDER BY n"
+_ON_THEIR_WAY = """
+    SELECT unique_id, content, state, 0, msg_type, size, sent FROM (
+      SELECT 0 AS kind, n, unique_id, content, state, 0 AS msg_type, 0 AS size, 0 AS sent, thread_id FROM outbox
+       UNION ALL
+      SELECT 1, n, unique_id, name, state, msg_type, size, sent, thread_id FROM upload)
+     WHERE thread_id = ? ORDER BY kind, n"""
 
 
 _NOTHING = range(0)
-_NO_FILES: Mapping[int, LocalFile] = {}
+_A_TEXT = (0, 0, 0)
 
 
 class WrongOwnerError(Exception):
@@ -297,20 +301,17 @@ class Cache:
             count: the largest number of messages.
             before: only messages with a smaller number, and no texts that are still to be sent.
         """
-        states, rows, own, attached, uploads = await self._store.transaction(
+        states, rows, own = await self._store.transaction(
             [
                 (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
                 (_NEWEST, (thread_id, _ENDLESS if before is None else before, count)),
                 (_ON_THEIR_WAY, (thread_id,)),
-                (FILES_OF, (thread_id, 0)),
-                (UPLOADS_OF, (thread_id,)),
             ]
         )
         if not (threads := _threads(states.rows)):
             return []
-        files = _files(attached)
-        texts = [self._stored(threads[0], files, *row) for row in reversed(rows.rows)]
-        return texts if before is not None else texts + self._unnumbered(thread_id, own, uploads)
+        texts = [self._stored(threads[0], *row) for row in reversed(rows.rows)]
+        return texts if before is not None else texts + self._unnumbered(thread_id, own)
 
     async def page_start(self, thread_id: int, count: int, before: int) -> int:
         """The smallest number of the last ``count`` messages below ``before``; 0 if fewer are stored."""
@@ -322,26 +323,28 @@ class Cache:
 
     async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING) -> Excerpt | None:
         """A thread's messages from number ``first`` on, without those in ``but``; None if the thread is unknown."""
-        found, below, above, sent, attached, uploads = await self._store.transaction(
+        found, below, above, sent = await self._store.transaction(
             [
                 (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
                 (f"{_TEXTS} AND seq >= ? AND seq < ? ORDER BY seq", (thread_id, first, but.start)),
                 (f"{_TEXTS} AND seq >= ? ORDER BY seq", (thread_id, max(first, but.stop))),
                 (_ON_THEIR_WAY, (thread_id,)),
-                (FILES_OF, (thread_id, first)),
-                (UPLOADS_OF, (thread_id,)),
             ]
         )
         if not (threads := _threads(found.rows)):
             return None
-        (thread,), files = threads, _files(attached)
+        (thread,) = threads
         return Excerpt(
             thread,
-            [self._stored(thread, files, *row) for row in below.rows],
-            [self._stored(thread, files, *row) for row in above.rows],
-            self._unnumbered(thread_id, sent, uploads),
-            files,
+            [self._stored(thread, *row) for row in below.rows],
+            [self._stored(thread, *row) for row in above.rows],
+            self._unnumbered(thread_id, sent),
         )
+
+    async def files(self, thread_id: int, first: int) -> dict[int, LocalFile]:
+        """The attachments of a thread's messages from number ``first`` on, by number."""
+        found = await self._store.execute(FILES_OF, (thread_id, first))
+        return {int(str(seq)): file for seq, *row in found.rows if (file := file_of(*row)) is not None}
 
     async def heads(self, thread_id: int | None = None) -> list[Head]:
         """The entries of the thread list, in no order: all of them, or the one of ``thread_id``.
@@ -357,19 +360,19 @@ class Cache:
         message_id, unsent, unsent_text, state, sent, here = row[5:]
         last = None
         if unsent is not None:
-            last = self._unsent(thread.thread_id, unsent, unsent_text, state)
+            last = self._unsent(thread.thread_id, unsent, unsent_text, state, 0, *_A_TEXT)
         elif message_id is not None:
-            last = self._stored(thread, _NO_FILES, *row[:5])
+            last = self._stored(thread, *row[:6], *_A_TEXT)
         return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
 
-    def _stored(self, thread: LocalThread, files: Mapping[int, LocalFile], *row: object) -> LocalText:
-        seq, name, sender, content, chat_time = cast("tuple[int, str, int, str, str]", row)
+    def _stored(self, thread: LocalThread, *row: object) -> LocalText:
+        seq, name, sender, content, chat_time = cast("tuple[int, str, int, str, str]", row[:5])
         state = thread.state(self.uid, sender, seq)
-        return LocalText(thread.thread_id, seq, name, sender, content, state, chat_time, files.get(seq))
+        return LocalText(thread.thread_id, seq, name, sender, content, state, chat_time, file_of(*row[5:]))
 
     def _unsent(self, thread_id: int, *row: object) -> LocalText:
-        name, content, state = map(str, row)
-        return LocalText(thread_id, None, name, self.uid, content, State(state), "")
+        name, content, state = map(str, row[:3])
+        return LocalText(thread_id, None, name, self.uid, content, State(state), "", file_of(*row[3:]))
 
     async def unread(self, thread: LocalThread) -> int:
         """How many messages of others the user has not read. Messages that are not stored here count as others'."""
@@ -403,12 +406,10 @@ class Cache:
 
     async def on_their_way(self, thread_id: int) -> list[LocalText]:
         """A thread's own messages that have no number yet: texts, and then attachments, in the order of sending."""
-        texts, uploads = await self._store.transaction([(_ON_THEIR_WAY, (thread_id,)), (UPLOADS_OF, (thread_id,))])
-        return self._unnumbered(thread_id, texts, uploads)
+        return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
 
-    def _unnumbered(self, thread_id: int, texts: Rows, uploads: Rows) -> list[LocalText]:
-        files = [replace(self._unsent(thread_id, *row[:3]), file=file_of(0, *row[3:])) for row in uploads.rows]
-        return [self._unsent(thread_id, *row) for row in texts.rows] + files
+    def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
+        return [self._unsent(thread_id, *row) for row in rows.rows]
 
     async def mark(self, unique_ids: Iterable[str], state: State) -> None:
         """Set the state of texts that are to be sent: ``UNREAD`` when they have been acknowledged."""
@@ -440,10 +441,6 @@ class Cache:
 
 def _threads(rows: Sequence[tuple[object, ...]]) -> list[LocalThread]:
     return [LocalThread(*row) for row in rows]  # type: ignore[arg-type]  # SQLite returns what was stored
-
-
-def _files(rows: Rows) -> dict[int, LocalFile]:
-    return {int(str(seq)): file_of(*file) for seq, *file in rows.rows}
 
 
 def _number(value: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,14 +129,12 @@ class Excerpt:
         below, above: its messages below and above the ones that were left out, in order.
         on_their_way: the user's own messages that have no number yet: texts, and then attachments, in the order of
             sending.
-        files: the attachments of messages from the first one on, by number, also of those that were left out.
     """
 
     thread: LocalThread
     below: list[LocalText]
     above: list[LocalText]
     on_their_way: list[LocalText]
-    files: Mapping[int, LocalFile]
 
 
 @dataclass(frozen=True, slots=True)

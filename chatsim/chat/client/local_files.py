@@ -12,7 +12,7 @@ from chatsim.chat.ports import LocalStore, Many
 from chatsim.chat.protocol import CHUNK
 from chatsim.db.session import Rows
 
-__all__ = ["ARRIVED", "FILES_OF", "NOTE_SIZE", "TABLES", "UPLOADS_OF", "LocalFile", "LocalFiles", "Upload", "file_of"]
+__all__ = ["ARRIVED", "FILE", "FILES_OF", "NOTE_SIZE", "TABLES", "LocalFile", "LocalFiles", "Upload", "file_of"]
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS attachment (message_id INTEGER PRIMARY KEY, size INTEGER NOT NULL)",
@@ -31,12 +31,13 @@ TABLES = (
 NOTE_SIZE = "INSERT OR IGNORE INTO attachment VALUES (?, ?)"
 ARRIVED = ("DELETE FROM upload WHERE unique_id = ?", "DELETE FROM upload_part WHERE unique_id = ?")
 
-FILES_OF = """
-    SELECT m.seq, m.message_id, m.msg_type, COALESCE(a.size, 0),
-      (SELECT COALESCE(SUM(LENGTH(data)), 0) FROM download_part d WHERE d.message_id = m.message_id)
-      FROM message m LEFT JOIN attachment a ON a.message_id = m.message_id
-     WHERE m.thread_id = ? AND m.seq >= ? AND m.msg_type <> 0"""
-UPLOADS_OF = "SELECT unique_id, name, state, msg_type, size, sent FROM upload WHERE thread_id = ? ORDER BY n"
+FILE = """m.message_id, m.msg_type,
+      CASE m.msg_type WHEN 0 THEN 0 ELSE (SELECT size FROM attachment a WHERE a.message_id = m.message_id) END,
+      CASE m.msg_type WHEN 0 THEN 0 ELSE
+        (SELECT SUM(LENGTH(data)) FROM download_part d WHERE d.message_id = m.message_id) END"""
+"""The columns of a message ``m`` for `file_of`. For a text nothing else is read."""
+
+FILES_OF = f"SELECT m.seq, {FILE} FROM message m WHERE m.thread_id = ? AND m.seq >= ? AND m.msg_type <> 0"  # noqa: S608
 
 _UPLOAD = "SELECT unique_id, thread_id, receiver, name, msg_type, size, sha256 FROM upload"
 
@@ -160,9 +161,10 @@ class LocalFiles:
         await self._store.execute("DELETE FROM download_part WHERE message_id = ?", (message_id,))
 
 
-def file_of(*row: object) -> LocalFile:
-    """A row of `FILES_OF` without its number, as a `LocalFile`."""
-    return LocalFile(*(int(str(value)) for value in row))
+def file_of(*row: object) -> LocalFile | None:
+    """The columns `FILE` of a message as a `LocalFile`; None for a text."""
+    message_id, msg_type, size, done = (int(str(value or 0)) for value in row)
+    return LocalFile(message_id, msg_type, size, done) if msg_type else None
 
 
 def _of(upload: Upload) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from chatsim.chat.client.cache import Cache, LocalText, LocalThread
+from chatsim.chat.client.cache import Cache, Excerpt, LocalText, LocalThread
 from chatsim.chat.client.view.rows import RowList
 
 __all__ = ["SCHEMES", "Conversation", "Incremental", "Pool", "Scheme", "StartAfresh"]
@@ -122,6 +122,7 @@ class Incremental:
         self._conversation = conversation
         self._thread: LocalThread | None = None  # as it was last read
         self._held = range(0)  # the numbers of the rows that do not change
+        self._attached: set[int] = set()  # the numbers of rows with attachments
 
     async def show(self, thread_id: int, first: int) -> None:
         """See `Scheme.show`."""
@@ -133,11 +134,10 @@ class Incremental:
         assert found is not None  # no thread goes away
         start = bisect_left(rows, self._held.start, key=_number)
         self._note_read(found.thread, known, start)
-        for seq in {*found.files} & {*self._held}:
-            at = start + seq - self._held.start
-            rows.change(at, replace(rows[at], file=found.files[seq]))
+        await self._note_moved(thread_id, start)
         rows.replace(start + len(self._held), len(rows), found.above + found.on_their_way)
         rows.replace(0, start, found.below)
+        self._note_attached(found)
         self._look_at(found.thread, first)
 
     def forget(self, thread_id: int | None) -> None:
@@ -150,11 +150,24 @@ class Incremental:
             self._conversation.turn_to(thread_id, [])
         else:
             self._conversation.turn_to(thread_id, found.above + found.on_their_way)
+            self._attached.clear()
+            self._note_attached(found)
             self._look_at(found.thread, first)
 
     def _look_at(self, thread: LocalThread, first: int) -> None:
         self._thread = thread
         self._held = range(max(first, thread.floor), thread.cursor + 1) or range(0)
+
+    def _note_attached(self, found: Excerpt) -> None:
+        self._attached |= {text.seq for text in found.below + found.above if text.file is not None and text.seq}
+
+    async def _note_moved(self, thread_id: int, start: int) -> None:
+        """Change the rows with attachments of which more has been loaded."""
+        held = [seq for seq in self._attached if seq in self._held]
+        files = await self._cache.files(thread_id, min(held)) if held else {}
+        for seq in held:
+            at = start + seq - self._held.start
+            self._conversation.change(at, replace(self._conversation[at], file=files.get(seq)))
 
     def _note_read(self, thread: LocalThread, known: LocalThread, start: int) -> None:
         """Change the rows that either user has read since ``known``."""
