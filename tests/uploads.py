@@ -49,10 +49,11 @@ def sending(thread, number, sender=ANN, receiver=BOB, unique="{f}"):
     }
 
 
-async def sent(device, thread, data=DATA, **other):
-    """Upload and send. Returns the message's id."""
+async def sent(device, thread, data=DATA, *, receiver=BOB, **other):
+    """Upload and send; in a group, ``receiver`` is 0. Returns the message's id."""
     number = await upload(device, data, at_most=10**6, **other)
-    reply = await device.ask(*sending(thread, number, unique=other.get("unique_id", "{f}")))
+    unique = other.get("unique_id", "{f}")
+    reply = await device.ask(*sending(thread, number, device.uid, receiver, unique))
     assert reply["error"] == 0, reply
     return reply["chat_datas"][0]["message_id"]
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from harness import ANN, BOB, harness
+from harness import ANN, BOB, DAN, harness
 
 from chatsim.chat.client.attachments import NoAttachmentError
 from chatsim.chat.client.cache import State
@@ -226,6 +226,16 @@ async def test_several_attachments_go_one_after_the_other(devices):
         bytes([at]) * 50_000 for at in range(3)
     ]
     assert [text.content for text in await bob.cache.newest(devices.thread, 10)] == ["0.bin", "1.bin", "2.bin"]
+
+
+@with_devices
+async def test_in_a_group_everybody_has_it(devices):
+    group = await devices.nodes.group(ANN, BOB, DAN)
+    ann, bob, dan = [await devices.open(uid) for uid in (ANN, BOB, DAN)]
+    await ann.send_file(group, "a.bin", DATA)
+    for messenger in (bob, dan):
+        await arrived(messenger, group)
+        assert await messenger.fetch_file(group, 1) == DATA
 
 
 # --- cut

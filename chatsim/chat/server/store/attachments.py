@@ -37,11 +37,13 @@ _LEAST = 4_096
 _PORTION = 100
 """Uploads that are removed before others are looked for."""
 
-_UPLOAD = """
-    SELECT attachment_id, message_id, file_url, file_type, unique_id, name, size, sha256, state
-      FROM message_attachment"""
+_COLUMNS = "attachment_id, a.message_id, file_url, file_type, a.unique_id, name, size, sha256, state"
+_UPLOAD = f"SELECT {_COLUMNS} FROM message_attachment a"
 
-_NOT_RECALLED = "SELECT message_id FROM chat_message WHERE thread_id = ? AND message_id = ? AND status <> 2"
+_OF_MESSAGE = f"""
+    SELECT {_COLUMNS} FROM chat_message m
+      LEFT JOIN message_attachment a ON a.message_id = m.message_id AND a.state = 2 AND m.status <> 2
+     WHERE thread_id = ? AND m.message_id = ?"""
 
 _LOCK_QUOTA = """
     BEGIN;
@@ -149,23 +151,25 @@ async def note_whole(tx: Session, attachment_id: int) -> None:
 
 
 async def readable(tx: Session, uid: int, message_id: int) -> Upload:
-    """The attachment of a message, for a member of its thread.
+    """The attachment of a message, for a member of its thread who may read it.
 
     Raises:
-        RefusalError: there is no such message, or the user is no member of its thread, or it has no attachment.
+        RefusalError: there is no such message, or the user may not read it; or it has no attachment.
     """
-    found = await tx.execute("SELECT thread_id FROM chat_message WHERE message_id = ?", (message_id,))
-    thread = found.scalar() or 0  # no thread has this number; it is asked for all the same
+    where = await tx.execute("SELECT thread_id FROM chat_message WHERE message_id = ?", (message_id,))
+    thread = where.scalar() or 0  # no thread has this number; it is asked for all the same
+    unreadable = RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} can read no message {message_id}")
     try:
-        upload = _upload(
-            await MembersOnly(tx, thread, uid, numbered=True, by="seq").execute(
-                f"{_UPLOAD} WHERE message_id = ({_NOT_RECALLED}) AND state = 2", (thread, message_id)
-            )
-        )
+        mine = MembersOnly(tx, thread, uid, numbered=True, by="seq")
+        found = await mine.execute(_OF_MESSAGE, (thread, message_id))
     except RefusalError:
-        raise RefusalError(ErrorCode.NOT_A_MEMBER, f"user {uid} can read no message {message_id}") from None
-    if upload is None:
+        raise unreadable from None
+    if not found.rows:
+        raise unreadable
+    if found.scalar() is None:
         raise RefusalError(ErrorCode.FILE_REFUSED, f"message {message_id} has no attachment")
+    upload = _upload(found)
+    assert upload is not None
     return upload
 
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
-from harness import ANN, BOB, CAT, PausedSession, in_both_worlds
+from harness import ANN, BOB, CAT, DAN, PausedSession, in_both_worlds
 from uploads import CHUNKS, DATA, FAILED, REFUSED, chunk, downloaded, files_there, sending, sent, sha256, upload, wanted
 
 from chatsim.chat.ports import FilesError
@@ -501,6 +501,58 @@ async def test_a_node_without_a_directory_takes_no_attachments(harness):
     ann = await harness.log_in(ANN)
     object.__setattr__(harness.cluster.nodes[0]._context, "files", None)
     assert (await ann.ask(1151, wanted()))["error"] == REFUSED
+
+
+# --- in a group
+
+
+@in_both_worlds(nodes=2)
+async def test_in_a_group_all_members_are_told_and_can_load_it(harness):
+    group = await harness.group(ANN, BOB, DAN)
+    ann = await harness.log_in(ANN)
+    others = [await harness.log_in(BOB, 0, feed=True), await harness.log_in(DAN, 1, feed=True)]
+    number = await upload(ann)
+    reply = await ann.ask(*sending(group, number, receiver=0))
+    assert (reply["error"], reply["touid"]) == (0, 0)
+    message = reply["chat_datas"][0]["message_id"]
+    await harness.settled()
+    for device in others:
+        ((_, notice),) = await device.notices()
+        assert [(each["message_id"], each["msg_type"], each["size"]) for each in notice["texts"]] == [
+            (message, 1, len(DATA))
+        ]
+        assert (await downloaded(device, message))[0] == DATA
+
+
+@in_both_worlds()
+async def test_who_is_removed_from_a_group_can_load_nothing_more_and_who_is_added_nothing_from_before(harness):
+    group = await harness.group(ANN, BOB)
+    await harness.befriend(ANN, CAT)
+    ann, bob, cat = [await harness.log_in(uid) for uid in (ANN, BOB, CAT)]
+    message = await sent(ann, group, receiver=0)
+    assert (await bob.ask(1157, {"message_id": message, "offset": 0}))["error"] == 0
+    assert await ann.ask(1121, {"thread_id": group, "user_id": BOB}) == {"error": 0}
+    assert await ann.ask(1119, {"thread_id": group, "members": [CAT]}) == {"error": 0}
+    nothing = await cat.ask(1157, {"message_id": 4711, "offset": 0})
+    assert nothing["error"] == 1102
+    assert await bob.ask(1157, {"message_id": message, "offset": CHUNK}) == nothing
+    assert await cat.ask(1157, {"message_id": message, "offset": 0}) == nothing
+    later = await sent(ann, group, receiver=0, unique_id="{g}")
+    assert (await downloaded(cat, later))[0] == DATA
+    assert await bob.ask(1157, {"message_id": later, "offset": 0}) == nothing
+    number = await upload(bob)
+    assert (await bob.ask(*sending(group, number, BOB, receiver=0)))["error"] == 1102
+
+
+@in_both_worlds(worlds=["model"])
+async def test_who_is_muted_sends_no_attachment_until_it_is_over(harness):
+    group = await harness.group(ANN, BOB)
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    number = await upload(bob)
+    assert await ann.ask(1127, {"thread_id": group, "user_id": BOB, "seconds": 600}) == {"error": 0}
+    assert (await bob.ask(*sending(group, number, BOB, receiver=0)))["error"] == 1110
+    assert await ann.ask(1127, {"thread_id": group, "user_id": BOB, "seconds": 0}) == {"error": 0}
+    assert (await bob.ask(*sending(group, number, BOB, receiver=0)))["error"] == 0
 
 
 # --- how long a request may be
