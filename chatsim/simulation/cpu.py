@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from simpy.resources.resource import Request, Resource
 
 from chatsim.simulation.loop import current_loop
 
-__all__ = ["CPU"]
+__all__ = ["CPU", "Processor"]
+
+
+class Processor(Protocol):
+    """Something that does work, in virtual time.
+
+    Attributes:
+        cores: how many pieces of work it can do at once.
+    """
+
+    @property
+    def cores(self) -> int:
+        """See the class."""
+        ...
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long it has worked so far, all cores added up."""
+        ...
+
+    async def work(self, seconds: float) -> None:
+        """Do ``seconds`` of work."""
+        ...
 
 
 class _Queue(deque[Request]):

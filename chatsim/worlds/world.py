@@ -15,6 +15,7 @@ from chatsim.db.deadlock import Deadlock
 from chatsim.db.session import Database, Session
 
 __all__ = [
+    "CALLERS",
     "BadParameterError",
     "Busy",
     "Costs",
@@ -29,6 +30,10 @@ __all__ = [
     "WorldError",
     "missing_extra",
 ]
+
+
+CALLERS = "client"
+"""The machine of callers straight on the database."""
 
 
 class BadParameterError(ValueError):
@@ -256,7 +261,7 @@ class Platform(Protocol):
         ...
 
     def database(
-        self, connections: int, machine: str = "client", timeouts: SessionTimeouts | None = None
+        self, connections: int, machine: str = CALLERS, timeouts: SessionTimeouts | None = None
     ) -> AbstractAsyncContextManager[Database]:
         """A pool of connections from a machine. Entering it raises `WorldError` if they can't be opened.
 
@@ -280,7 +285,7 @@ class Platform(Protocol):
         """
         ...
 
-    async def locks(self, connections: int, machine: str = "client") -> Locks:
+    async def locks(self, connections: int, machine: str = CALLERS) -> Locks:
         """The `Locks` port of a machine, for that many callers at the same time.
 
         Raises `WorldError` if there is none.

@@ -41,7 +41,7 @@ def there(body, *, latency=0.0, seed=1, durability=None, **costs):
     async def main():
         network = ModelNetwork(Topology(link=Link(Constant(latency))), rng=np.random.default_rng(seed))
         own = msgspec.structs.replace(ModelCosts.read().database, **FREE | costs)
-        server = ModelServer(network, own, current_loop().time, np.random.default_rng(seed), durability)
+        server = ModelServer(network, own, current_loop().time, np.random.default_rng(seed), durability=durability)
         admin = AdminSession(server.engine)
         await admin.script(f"{TABLE}; {ROWS}")
         return await body(server, admin)

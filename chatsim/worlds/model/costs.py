@@ -14,7 +14,17 @@ from chatsim.chat.protocol import FROM_CLIENT
 from chatsim.simulation.links import Topology
 from chatsim.worlds.world import WorldError
 
-__all__ = ["DatabaseCosts", "FilesCosts", "ModelCosts", "NodeCosts", "RedisCosts", "StoreCosts", "defaults"]
+__all__ = [
+    "ClientCosts",
+    "DatabaseCosts",
+    "FilesCosts",
+    "MachineCosts",
+    "ModelCosts",
+    "NodeCosts",
+    "RedisCosts",
+    "StoreCosts",
+    "defaults",
+]
 
 _DEFAULTS = Path(__file__).with_name("costs.toml")
 _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
@@ -23,6 +33,33 @@ _NAMES = {message.__name__: number for number, message in FROM_CLIENT.items()}
 def defaults() -> str:
     """The text of the file with the default costs and their sources, a template for one's own."""
     return _DEFAULTS.read_text(encoding="utf-8")
+
+
+class MachineCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The one machine that everything shares: its cores, or 0 if everything has a machine of its own."""
+
+    cores: int
+
+    def __post_init__(self) -> None:
+        if self.cores < 0:
+            raise ValueError(f"cores is {self.cores}; it must be at least 0")
+
+
+class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A caller straight on the database.
+
+    Attributes:
+        request: seconds of a core for each request to the database, half of it before, and half of it behind.
+        statement: seconds of a core for each statement in it, when the answers have come.
+    """
+
+    request: float
+    statement: float
+
+    def __post_init__(self) -> None:
+        for name in ("request", "statement"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
 
 class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +173,8 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of them.
 
     Attributes:
+        machine: the machine that everything shares, if it does.
+        client: the callers straight on the database.
         node: the chat servers.
         network: what lies between hosts.
         database: the database server.
@@ -144,6 +183,8 @@ class ModelCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         files: the disk with the attachments.
     """
 
+    machine: MachineCosts
+    client: ClientCosts
     node: NodeCosts
     network: Topology
     database: DatabaseCosts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chatsim.db.errors import DatabaseError
@@ -15,14 +16,38 @@ from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.model.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from chatsim.innodb.server.engine import Engine
     from chatsim.innodb.sql.executor.execution import Answer
+    from chatsim.worlds.model.costs import ClientCosts
     from chatsim.worlds.model.server import ModelServer
     from chatsim.worlds.world import SessionTimeouts
 
-__all__ = ["AdminSession", "ModelDatabase", "ModelSession"]
+__all__ = ["AdminSession", "Caller", "ModelDatabase", "ModelSession"]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The work of callers straight on the database.
+
+    Attributes:
+        costs: how long it takes.
+        work: does so many seconds of it.
+    """
+
+    costs: ClientCosts
+    work: Callable[[float], Awaitable[None]]
+
+    async def before(self) -> None:
+        """Do the work before a request."""
+        if self.costs.request:
+            await self.work(self.costs.request / 2)
+
+    async def behind(self, statements: int) -> None:
+        """Do the work when the answers have come."""
+        if seconds := self.costs.request / 2 + statements * self.costs.statement:
+            await self.work(seconds)
 
 
 class ModelDatabase:
@@ -33,6 +58,7 @@ class ModelDatabase:
         host: where the pool is.
         size: how many connections.
         timeouts: how long the server waits for its sessions; only the wait for locks is modelled.
+        caller: the work of callers; None if it takes no time, or is a part of other work.
 
     Attributes:
         host: as given.
@@ -40,8 +66,16 @@ class ModelDatabase:
         leased_seconds: how long connections have been leased so far, added up, without the leases that last.
     """
 
-    def __init__(self, server: ModelServer, host: str, size: int, timeouts: SessionTimeouts | None = None) -> None:
+    def __init__(
+        self,
+        server: ModelServer,
+        host: str,
+        size: int,
+        timeouts: SessionTimeouts | None = None,
+        caller: Caller | None = None,
+    ) -> None:
         self._server = server
+        self._caller = caller
         self.host = host
         self.size = size
         self.leased_seconds = 0.0
@@ -58,7 +92,7 @@ class ModelDatabase:
         async with self._pool.lease() as connection:
             begun = clock()
             connection.session.isolation = isolation or Isolation.REPEATABLE_READ
-            leased = ModelSession(connection)
+            leased = ModelSession(connection, self._caller)
             try:
                 yield leased
             finally:
@@ -84,12 +118,17 @@ def _is_usable(connection: Connection) -> bool:
 class ModelSession:
     """The `Session` port: one connection, from a host to the server.
 
+    Args:
+        connection: the connection.
+        caller: the work of who asks, if it takes time.
+
     Attributes:
         busy: a statement is under way. If it was cancelled, this stays set and the connection is closed.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, caller: Caller | None = None) -> None:
         self._connection = connection
+        self._caller = caller
         self.busy = False
 
     @property
@@ -113,7 +152,11 @@ class ModelSession:
             raise database_error(2006, "the statement before was cancelled, and its answer has not been read")
         self.busy = True
         try:
+            if self._caller is not None:
+                await self._caller.before()
             answers = await self._connection.ask(sql, args)
+            if self._caller is not None:
+                await self._caller.behind(len(answers))
         except asyncio.CancelledError:
             raise
         except BaseException as error:

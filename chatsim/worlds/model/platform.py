@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chatsim.simulation.cpu import CPU
+from chatsim.simulation.cpu import CPU, Processor
 from chatsim.simulation.links import Constant, Link, Lognormal
 from chatsim.simulation.loop import current_loop
+from chatsim.simulation.processor_sharing import Interpreter, SharedCPU
 from chatsim.worlds.common.locks import PollingLocks
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import SignedTokens
@@ -20,7 +21,7 @@ from chatsim.worlds.model.network import ModelNetwork
 from chatsim.worlds.model.peers import LinkPeers
 from chatsim.worlds.model.redis import ModelKeys, ModelPresence, ModelRedis
 from chatsim.worlds.model.service_time import ServiceTimeNetwork
-from chatsim.worlds.world import Shared, Sharing
+from chatsim.worlds.world import CALLERS, Shared, Sharing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,7 +48,9 @@ class ModelPlatform:
 
     Attributes:
         network: connects the machines.
-        cpus: the processors of the machines that listen, by the machine's name.
+        cores: those of the one machine that everything shares; None if each machine has its own.
+        interpreter: does the work of clients and nodes, one piece after the other, if they share a machine.
+        cpus: the processors of the machines that listen, by the machine's name, if each has its own.
         redis: has the locks, and the presence of users.
         tokens: the proofs of a login.
         files: the bytes of attachments.
@@ -68,9 +71,11 @@ class ModelPlatform:
         )
         self._clock = current_loop().time
         self.network = ModelNetwork(costs.network, rng=latencies)
+        self.cores = SharedCPU(costs.machine.cores) if costs.machine.cores else None
+        self.interpreter = None if self.cores is None else Interpreter(self.cores)
         self.cpus: dict[str, CPU] = {}
         self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
-        self.redis = ModelRedis(self.network, costs.redis)
+        self.redis = ModelRedis(self.network, costs.redis, Interpreter(self.cores) if self.cores else CPU(1))
         self.files = ModelFiles(costs.files)
         self._costs = costs.node
         self._store = costs.store
@@ -88,8 +93,8 @@ class ModelPlatform:
     def network_at(self, machine: str) -> Network:
         """The network as seen from ``machine``, whose CPU does the work of the requests that its listeners get."""
 
-        def cpu() -> CPU:
-            return self.cpus.setdefault(machine, CPU(self._costs.cores))
+        def cpu() -> Processor:
+            return self.interpreter or self.cpus.setdefault(machine, CPU(self._costs.cores))
 
         return ServiceTimeNetwork(self.network.host(machine), cpu, self._service, self._costs.write)
 
@@ -104,7 +109,7 @@ class ModelPlatform:
         return machine
 
     def database(
-        self, connections: int, machine: str = "client", timeouts: SessionTimeouts | None = None
+        self, connections: int, machine: str = CALLERS, timeouts: SessionTimeouts | None = None
     ) -> AbstractAsyncContextManager[Database]:
         """A pool of connections from a machine."""
         return self._database(connections, machine, timeouts)
@@ -133,7 +138,7 @@ class ModelPlatform:
         await asyncio.sleep(down)
         self.redis.start()
 
-    async def locks(self, connections: int, machine: str = "client") -> Locks:  # noqa: ARG002 - they cost nothing
+    async def locks(self, connections: int, machine: str = CALLERS) -> Locks:  # noqa: ARG002 - they cost nothing
         """Locks in the Redis."""
         return PollingLocks(ModelKeys(self.redis, machine), lambda: self._chance.bytes(16).hex())
 

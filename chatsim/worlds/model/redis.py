@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from chatsim.chat.ports import LocksError, RegistryError
-from chatsim.simulation.cpu import CPU
 from chatsim.simulation.loop import current_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from chatsim.chat.ports import Device
+    from chatsim.simulation.cpu import Processor
     from chatsim.worlds.common.presence import MemoryPresence
     from chatsim.worlds.model.costs import RedisCosts
     from chatsim.worlds.model.network import ModelNetwork
@@ -28,13 +28,14 @@ class ModelRedis:
     Args:
         network: connects it with those who ask.
         costs: what a command takes.
+        cpu: its core.
 
     Attributes:
-        cpu: its core.
+        cpu: as given.
     """
 
-    def __init__(self, network: ModelNetwork, costs: RedisCosts) -> None:
-        self.cpu = CPU(1)
+    def __init__(self, network: ModelNetwork, costs: RedisCosts, cpu: Processor) -> None:
+        self.cpu = cpu
         self._network = network
         self._costs = costs
         self._values: dict[str, tuple[str, float]] = {}  # each with the time when it expires

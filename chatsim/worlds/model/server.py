@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
-from chatsim.simulation.cpu import CPU
+from chatsim.simulation.cpu import CPU, Processor
 from chatsim.worlds.model.connection import HOST, Connection
-from chatsim.worlds.model.database import ModelDatabase
+from chatsim.worlds.model.database import Caller, ModelDatabase
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ModelServer:
         clock: seconds since the epoch.
         rng: decides which records are not in memory.
         durability: the settings of its logs; None is the server's defaults.
+        cpu: its cores; None is a machine of its own, with the cores that the costs say.
 
     Attributes:
         engine: its tables and locks.
@@ -57,10 +58,12 @@ class ModelServer:
         costs: DatabaseCosts,
         clock: Callable[[], float],
         rng: np.random.Generator,
+        *,
         durability: Durability | None = None,
+        cpu: Processor | None = None,
     ) -> None:
         self.engine = Engine(clock, durability=durability or Durability())
-        self.cpu = CPU(costs.cores)
+        self.cpu = cpu or CPU(costs.cores)
         self.connections = 0
         self.pools: dict[ModelDatabase, None] = {}
         self.network = network
@@ -71,16 +74,23 @@ class ModelServer:
 
     @asynccontextmanager
     async def pool(
-        self, connections: int, host: str, timeouts: SessionTimeouts | None = None
+        self,
+        connections: int,
+        host: str,
+        timeouts: SessionTimeouts | None = None,
+        caller: Caller | None = None,
     ) -> AsyncIterator[ModelDatabase]:
-        """A pool of connections from ``host``. Raises `WorldError` when the server does not take as many."""
+        """A pool of connections from ``host``, for callers whose own work takes time if ``caller`` says so.
+
+        Raises `WorldError` when the server does not take as many.
+        """
         if self.connections + connections > self._costs.connections:
             raise WorldError(
                 f"{connections} connections can't be had: the server takes {self._costs.connections:,}"
                 f" and has {self.connections:,}"
             )
         self.connections += connections
-        database = ModelDatabase(self, host, connections, timeouts)
+        database = ModelDatabase(self, host, connections, timeouts, caller)
         self.pools[database] = None
         try:
             yield database

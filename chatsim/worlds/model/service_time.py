@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from chatsim.chat.ports import Address, Listener, Network, Stream
-    from chatsim.simulation.cpu import CPU
+    from chatsim.simulation.cpu import Processor
 
 __all__ = ["ServiceTimeNetwork"]
 
@@ -30,7 +30,7 @@ class ServiceTimeNetwork:
     """
 
     def __init__(
-        self, network: Network, cpu: Callable[[], CPU], service: Mapping[int, float], write: float = 0.0
+        self, network: Network, cpu: Callable[[], Processor], service: Mapping[int, float], write: float = 0.0
     ) -> None:
         self._network = network
         self._cpu = cpu
@@ -57,7 +57,7 @@ class ServiceTimeNetwork:
 
 
 class _ServiceTimeStream:
-    def __init__(self, stream: Stream, cpu: CPU, service: Mapping[int, float], write: float) -> None:
+    def __init__(self, stream: Stream, cpu: Processor, service: Mapping[int, float], write: float) -> None:
         self._write = write
         self._stream = stream
         self._cpu = cpu

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from chatsim.worlds.world import Busy
+from chatsim.worlds.world import CALLERS, Busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,19 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["busy"]
 
-_CALLERS = "client"
-"""The machine of callers straight on the database: they keep their connections."""
-
 
 def busy(world: ModelWorld) -> Mapping[str, Busy]:
     """The resources of a world: processors, the database server's log, pools of connections, links, row locks."""
     server = world.server
     connections = sum(pool.size for pool in server.pools)
-    cpus = ((f"CPU of {_kind(host)}", cpu.busy_seconds, cpu.cores) for host, cpu in world.cpus.items())
     pools = (
         (f"pool of {_kind(pool.host)}", pool.leased_seconds, pool.size)
         for pool in server.pools
-        if pool.host != _CALLERS
+        if pool.host != CALLERS  # who keep their connections
     )
     links = (
         (f"link from {_kind(here)} to {_kind(there)}", seconds, 1)
@@ -39,15 +35,24 @@ def busy(world: ModelWorld) -> Mapping[str, Busy]:
     )
     return _together(
         [
-            ("CPU of database", server.cpu.busy_seconds, server.cpu.cores),
+            *_processors(world),
             ("log of database", server.engine.log.busy_seconds, 1),
-            ("CPU of redis", world.redis.cpu.busy_seconds, world.redis.cpu.cores),
             ("row locks", server.engine.locks.waits.seconds, max(1, connections)),
-            *cpus,
             *pools,
             *links,
         ]
     )
+
+
+def _processors(world: ModelWorld) -> Iterable[tuple[str, float, int]]:
+    """Of one machine that everything shares, its cores and the interpreter; else the cores of each machine."""
+    if world.cores is not None and world.interpreter is not None:
+        yield "CPU of the machine", world.cores.busy_seconds, world.cores.cores
+        yield "interpreter", world.interpreter.busy_seconds, 1
+        return
+    yield "CPU of database", world.server.cpu.busy_seconds, world.server.cpu.cores
+    yield "CPU of redis", world.redis.cpu.busy_seconds, world.redis.cpu.cores
+    yield from ((f"CPU of {_kind(host)}", cpu.busy_seconds, cpu.cores) for host, cpu in world.cpus.items())
 
 
 def _kind(host: str) -> str:

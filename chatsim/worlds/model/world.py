@@ -12,10 +12,10 @@ import msgspec
 from chatsim.chat import schema as schemas
 from chatsim.worlds.model import contents, utilisation
 from chatsim.worlds.model.costs import ModelCosts
-from chatsim.worlds.model.database import AdminSession
+from chatsim.worlds.model.database import AdminSession, Caller
 from chatsim.worlds.model.platform import ModelPlatform
 from chatsim.worlds.model.server import ModelServer
-from chatsim.worlds.world import Reads
+from chatsim.worlds.world import CALLERS, Reads
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -47,7 +47,10 @@ class ModelWorld(ModelPlatform):
 
     def __init__(self, costs: ModelCosts, *, seed: int, durability: Durability | None = None) -> None:
         super().__init__(costs, seed=seed, database=self._pool)
-        self.server = ModelServer(self.network, costs.database, self.wall_time, self.cache_misses, durability)
+        self.server = ModelServer(
+            self.network, costs.database, self.wall_time, self.cache_misses, durability=durability, cpu=self.cores
+        )
+        self._caller = Caller(costs.client, asyncio.sleep if self.interpreter is None else self.interpreter.work)
         self.admin = AdminSession(self.server.engine)
         self._of_everything = costs
         self._last_deadlock: Deadlock | None = None
@@ -55,7 +58,9 @@ class ModelWorld(ModelPlatform):
     def _pool(
         self, connections: int, machine: str, timeouts: SessionTimeouts | None
     ) -> AbstractAsyncContextManager[Database]:
-        return self.server.pool(connections, machine, timeouts)
+        # the work of a node is in its service times
+        caller = self._caller if machine == CALLERS else None
+        return self.server.pool(connections, machine, timeouts, caller)
 
     @property
     def most_connections(self) -> None:

@@ -87,8 +87,8 @@ def test_machines_of_one_kind_are_one_resource():
 
 
 def test_costs_of_a_window_are_those_of_its_end_without_those_of_its_beginning():
-    after = Costs(3, 3, 3, 3, {"CPU": Busy(5.0, 2), "log": Busy(1.0, 1)})
-    spent = after - Costs(1, 1, 1, 1, {"CPU": Busy(2.0, 2)})
+    after = Costs(3, 3, 3, 3, busy={"CPU": Busy(5.0, 2), "log": Busy(1.0, 1)})
+    spent = after - Costs(1, 1, 1, 1, busy={"CPU": Busy(2.0, 2)})
     assert spent.busy == {"CPU": Busy(3.0, 2), "log": Busy(1.0, 1)}
     assert spent.utilisation(3.0) == {"CPU": 0.5, "log": pytest.approx(1 / 3)}
     assert spent.utilisation(0.0) == {}

@@ -1,0 +1,116 @@
+"""One machine that clients, nodes and the database share, as on a laptop."""
+
+import asyncio
+
+import pytest
+
+import chatsim
+from chatsim.simulation.loop import run
+from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.model.world import ModelWorld
+from chatsim.worlds.world import WorldError
+
+LINK = {"network": {"link": {"latency": {"kind": "constant", "seconds": 0.0}, "bandwidth": 1e18}}}
+DATABASE = {"database": {"statement": 0.25, "record": 0.0, "flush": 0.0, "commit": 0.0}}
+
+
+def took(body, **costs):
+    async def main():
+        world = ModelWorld(ModelCosts.read({**LINK, **DATABASE, **costs}), seed=1)
+        await body(world)
+        return asyncio.get_running_loop().time(), (await world.costs()).busy
+
+    return run(main())
+
+
+def callers(count, statements="SELECT 1"):
+    """So many callers straight on the database, each with one request."""
+
+    async def body(world):
+        async with world.database(count) as database:
+
+            async def one():
+                async with database.session() as tx:
+                    await tx.script(statements)
+
+            await asyncio.gather(*(one() for _ in range(count)))
+
+    return body
+
+
+def test_a_callers_work_is_half_before_a_request_and_half_behind_and_a_part_for_each_statement():
+    seconds, _ = took(callers(1, "SELECT 1; SELECT 2"), client={"request": 1.0, "statement": 0.125})
+    assert seconds == 0.5 + 2 * 0.25 + 0.5 + 2 * 0.125
+
+
+def test_callers_on_machines_of_their_own_work_at_the_same_time():
+    seconds, busy = took(callers(3), client={"request": 1.0}, database={**DATABASE["database"], "cores": 3})
+    assert seconds == 1.25
+    assert "CPU of database" in busy
+
+
+def test_callers_of_one_machine_are_one_process_that_does_one_thing_at_a_time():
+    seconds, busy = took(callers(3), machine={"cores": 8}, client={"request": 1.0})
+    assert seconds == pytest.approx(3.0)
+    assert busy["interpreter"].seconds == pytest.approx(3.0)
+    assert busy["CPU of the machine"].seconds == pytest.approx(3.0 + 3 * 0.25)
+    assert busy["CPU of the machine"].units == 8
+    assert "CPU of database" not in busy
+
+
+def test_the_database_and_its_callers_share_the_cores():
+    alone, _ = took(callers(1), machine={"cores": 1}, client={"request": 1.0})
+    assert alone == pytest.approx(1.25)
+    # the second one's work goes on while the first one's statement is executed
+    both, busy = took(callers(2), machine={"cores": 1}, client={"request": 1.0})
+    assert both == pytest.approx(2.5)
+    assert busy["CPU of the machine"].seconds == pytest.approx(2.5)
+
+
+def test_a_nodes_work_is_that_of_its_service_times_and_not_a_callers():
+    def raced(cores):
+        result = chatsim.run(
+            chatsim.race(
+                world=chatsim.Model(costs={"machine": {"cores": cores}, "client": {"request": 10.0}}),
+                strategies="one_round_trip",
+                pattern="strangers",
+                layer="stack",
+                nodes=2,
+                clients=8,
+                rounds=4,
+                progress=False,
+            )
+        )
+        return result.variants[0]
+
+    shared, apart = raced(1), raced(0)
+    assert shared["p50_ms"] < 1_000
+    assert shared["bottleneck"] in {"interpreter", "CPU of the machine"}
+    assert shared["goodput_per_s"] < apart["goodput_per_s"]
+
+
+def test_a_run_on_a_shared_machine_repeats_itself():
+    result = chatsim.run(
+        chatsim.race(
+            world=chatsim.Model(costs={"machine": {"cores": 2}, "client": {"request": 1e-4}}, check_determinism=True),
+            strategies="for_update",
+            pattern="strangers",
+            clients=8,
+            rounds=10,
+            progress=False,
+        )
+    )
+    assert result.variants[0]["operations"] == 80
+
+
+@pytest.mark.parametrize(
+    ("costs", "says"),
+    [
+        ({"machine": {"cores": -1}}, "cores is -1; it must be at least 0"),
+        ({"client": {"request": -1.0}}, "request is -1.0; it must be at least 0"),
+        ({"client": {"query": 1.0}}, "unknown field `query`"),
+    ],
+)
+def test_wrong_costs_are_named(costs, says):
+    with pytest.raises(WorldError, match=says):
+        ModelCosts.read(costs)
