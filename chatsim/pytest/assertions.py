@@ -176,14 +176,11 @@ def _explored(transactions: Transactions | CreationStrategy, given: dict[str, An
 
 
 def _without_traceback(work: Callable[[], T]) -> T:
-    """What a function returns. Of an error of chatsim's the message is enough: a log shows no more than that."""
+    """What a function returns. Of an error, a log shows what concerns the test, and nothing of chatsim's own code."""
     __tracebackhide__ = True
-    from chatsim.chat.strategies import StrategyError, UnknownStrategyError
-    from chatsim.conformance.transactions import BadTransactionsError
-    from chatsim.worlds.world import BadParameterError, WorldError
+    from chatsim.pytest.errors import of_the_test
 
-    known = (AssertionError, BadParameterError, BadTransactionsError, StrategyError, UnknownStrategyError, WorldError)
     try:
         return work()
-    except known as error:
-        raise error.with_traceback(None) from None
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        raise of_the_test(error) from error.__cause__

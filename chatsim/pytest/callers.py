@@ -39,6 +39,9 @@ def callers(
     Raises:
         BadParameterError, BadTransactionsError: something is no transaction. The message names it.
     """
+    for each in may_raise if isinstance(may_raise, tuple) else (may_raise,):
+        if not isinstance(each, type) or not issubclass(each, Exception):
+            raise BadParameterError(f"may_raise has {each!r}; it can be a class of errors, or a tuple of them")
     found: list[Caller] = []
     for number, (name, transaction) in enumerate(_named(transactions), 1):
         program = _program(name, transaction, may_raise)
@@ -78,19 +81,18 @@ def _program(name: str, transaction: OneTransaction, may_raise: Errors) -> Progr
         raise _no_transaction(f"transaction {name}", transaction)
 
     async def run(tx: Session) -> object:
-        answer = transaction(tx)
-        if not inspect.isawaitable(answer):
-            raise BadParameterError(
-                f"transaction {name} is no 'async def' over a session: it returns {answer!r} at once"
-            )
         try:
-            return _plain(name, await answer)
+            return await _answer(name, transaction, tx)
         except may_raise as error:
             if tx.in_transaction:
                 await tx.rollback()
             return f"{type(error).__name__}: {error}"
         except (DatabaseError, BadParameterError):
             raise
+        except NotImplementedError as error:
+            if error.args:  # the model names what it has not
+                raise
+            raise BadParameterError(f"transaction {name} needs a thread or a socket: it can't be explored") from error
         except Exception as error:
             error.add_note(f"raised by transaction {name}; if that is one of its answers, name the class in may_raise")
             raise
@@ -98,13 +100,18 @@ def _program(name: str, transaction: OneTransaction, may_raise: Errors) -> Progr
     return run
 
 
-def _no_transaction(what: str, value: object) -> BadParameterError:
-    return BadParameterError(f"{what} is {value!r}; a transaction is SQL text, or an async function over a session")
-
-
-def _plain(name: str, value: object) -> object:
+async def _answer(name: str, transaction: Callable[[Session], Awaitable[object]], tx: Session) -> object:
+    """What a function returns, a plain value."""
+    running = transaction(tx)
+    if not inspect.isawaitable(running):
+        raise BadParameterError(f"transaction {name} is no 'async def' over a session: it returns {running!r} at once")
+    value = await running
     if " at 0x" in repr(value):
         raise BadParameterError(
             f"transaction {name} returns {value!r}, and no two of these are equal; let it return plain values"
         )
     return value
+
+
+def _no_transaction(what: str, value: object) -> BadParameterError:
+    return BadParameterError(f"{what} is {value!r}; a transaction is SQL text, or an async function over a session")

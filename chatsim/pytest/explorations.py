@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from chatsim.chat.creation import CreationStrategy
-from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Isolation
 from chatsim.experiments.catchup.cursors import CursorKind
 from chatsim.experiments.exploring.explored import Counterexample, Explored
 from chatsim.experiments.exploring.exploring import Exploring
-from chatsim.exploration.choices import Switches
-from chatsim.exploration.execution import Execution
-from chatsim.exploration.problem import Problem, Server, Setup
+from chatsim.exploration.problem import Problem, Setup
 from chatsim.exploration.verdict import Proof
+from chatsim.pytest.alone import try_each_alone
 from chatsim.pytest.callers import Errors, Transactions, callers
 from chatsim.pytest.drawing import drawn
 from chatsim.pytest.loops import in_no_loop
-from chatsim.pytest.tables import Source, Tables, read_tables
+from chatsim.pytest.tables import Tables, read_tables
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError, WorldError
 
@@ -68,7 +65,7 @@ def explored_transactions(
     made = callers(transactions, copies=copies, isolation=level, may_raise=may_raise)
     _require_two(len(made))
     problem = Problem(Setup(tuple(each.sql for each in script)), made, exploring.switches)
-    _try_each_alone(problem, script)
+    try_each_alone(problem, script)
     try:
         return exploring.problem(problem, ", ".join(each.name for each in made))
     except NotImplementedError as error:
@@ -95,42 +92,6 @@ def _require_two(callers: int) -> None:
             if callers
             else "not tested: there is no transaction"
         )
-
-
-def _try_each_alone(problem: Problem, script: Sequence[Source]) -> None:
-    """Run each transaction alone: one that always fails would be explored for nothing."""
-    alone = replace(problem, switches=Switches(retries=0))
-    try:
-        server = Server(alone)
-    except (DatabaseError, NotImplementedError) as error:
-        raise _culprit(alone, script, error) from None
-    for number, caller in enumerate(problem.callers):
-        execution = Execution(alone, server)
-        try:
-            while own := [each for each in execution.choices if each.caller == number]:
-                execution.take(own[0])
-            (ended, steps) = execution.ended[number], list(execution.steps)
-        except NotImplementedError as error:
-            raise WorldError(f"transaction {caller.name}: the model does not know a statement: {error}") from None
-        finally:
-            execution.close()
-        if not steps:
-            raise AssertionError(f"not tested: transaction {caller.name} executes no statement")
-        if ended.refused:
-            last = ended.refusals[-1]
-            where = last.statement or steps[-1].sql
-            raise BadParameterError(f"transaction {caller.name} fails even when it runs alone: {last}, at: {where}")
-
-
-def _culprit(problem: Problem, script: Sequence[Source], error: Exception) -> Exception:
-    """The error that names the statement of the tables that fails."""
-    kind = WorldError if isinstance(error, NotImplementedError) else BadParameterError
-    for count, source in enumerate(script, 1):
-        try:
-            Server(replace(problem, setup=Setup(problem.setup.script[:count])))
-        except type(error):
-            return kind(f"{source.where}: {error}, at: {source.sql}")
-    return error
 
 
 def what_is_wrong(explored: Explored) -> str | None:

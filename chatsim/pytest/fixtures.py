@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chatsim.pytest.own_cluster import OwnCluster
     from chatsim.pytest.own_schema import OwnSchema
 
 __all__ = ["cluster", "model", "mysql", "mysql_url", "world"]
+
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -24,14 +28,9 @@ def mysql_url() -> Iterator[str]:
     unpacked from Debian's packages. One that is started for the session ends with it. It does not wait for the disk.
     """
     from chatsim.worlds.mysql.settings import Servers
-    from chatsim.worlds.world import WorldError
 
-    try:
-        server = Servers(profile="quick").mysql()
-    except WorldError as error:
-        pytest.fail(str(error), pytrace=False)
-    with server:
-        yield server.url
+    with ExitStack() as stack:
+        yield stack.enter_context(_available(lambda: Servers(profile="quick").mysql())).url
 
 
 @pytest.fixture
@@ -39,8 +38,8 @@ def mysql(mysql_url: str) -> Iterator[OwnSchema]:
     """A schema of the test's own on a real MySQL, which is dropped afterwards (`OwnSchema`)."""
     from chatsim.pytest.own_schema import on_mysql
 
-    with on_mysql(mysql_url) as schema:
-        yield schema
+    with ExitStack() as stack:
+        yield _available(lambda: stack.enter_context(on_mysql(mysql_url)))
 
 
 @pytest.fixture
@@ -77,3 +76,14 @@ def cluster(request: pytest.FixtureRequest, world: OwnSchema) -> Iterator[OwnClu
         pytest.fail(f"the mark cluster takes keywords only; {marker.args[0]!r} is none", pytrace=False)
     with running(world, **options) as there:
         yield there
+
+
+def _available(get: Callable[[], T]) -> T:
+    """What a function gets. If it can't be had, the message is all that a log shows."""
+    from chatsim.worlds.world import WorldError
+
+    try:
+        return get()
+    except WorldError as error:
+        why = str(error)
+    pytest.fail(why, pytrace=False)

@@ -1,6 +1,8 @@
 """Transactions that are explored for an assertion: what passes, what fails, and what its failure says."""
 
 import asyncio
+import random
+import traceback
 from functools import partial
 
 import pytest
@@ -169,12 +171,33 @@ def ordinary(tx):
     return 7
 
 
+async def pauses(tx):
+    await asyncio.sleep(1)
+    await tx.execute("SELECT 1 FROM account")
+
+
+async def two_at_once(tx):
+    await asyncio.gather(tx.execute("SELECT 1 FROM account"), tx.execute("SELECT 2 FROM account"))
+
+
+async def has_a_thread(tx):
+    await asyncio.to_thread(print)
+
+
+async def draws(tx):
+    await tx.execute("INSERT INTO account VALUES (?, 0)", (random.randrange(10, 10**9),))
+
+
 @pytest.mark.parametrize(
     ("transactions", "given", "error", "says"),
     [
         (7, {}, BadParameterError, "transactions is 7; a transaction is SQL text, or an async function"),
         ([THERE, None], {}, BadParameterError, "transaction t2 is None; a transaction is SQL text"),
         (ordinary, {}, BadParameterError, "transaction ordinary is no 'async def' over a session: it returns 7"),
+        (pauses, {}, BadParameterError, "transaction pauses1 waits for something else than the database"),
+        (two_at_once, {}, BadParameterError, "transaction two_at_once1 waits .* or asks it for two things at once"),
+        (has_a_thread, {}, BadParameterError, "transaction has_a_thread needs a thread or a socket"),
+        (draws, {}, BadParameterError, "transaction draws1 does not do the same each time: 'INSERT INTO account"),
         (no_plain_value, {}, BadParameterError, "transaction no_plain_value returns <object object at"),
         ("-- nothing", {}, BadTransactionsError, "transaction t1 has no statement"),
         ("UPDATE account SET balance = :b", {}, BadTransactionsError, "transaction t1 uses :b"),
@@ -186,6 +209,7 @@ def ordinary(tx):
             BadParameterError,
             "tables: 1146.*, at: INSERT INTO nowhere",
         ),
+        (THERE, {"may_raise": "TooPoorError"}, BadParameterError, "may_raise has 'TooPoorError'; it can be a class"),
         (THERE, {"copies": 0}, BadParameterError, "copies is 0; it must be at least 1"),
         (THERE, {"isolation": "CHAOS"}, BadParameterError, "unknown isolation level 'CHAOS'"),
         (THERE, {"copys": 2}, BadParameterError, "there is no parameter 'copys'; an exploration has: callers, deaths"),
@@ -210,6 +234,8 @@ def test_the_migration_that_fails_is_named(tmp_path):
 def test_an_error_of_the_functions_own_says_how_it_could_be_an_answer():
     with pytest.raises(TooPoorError, match="100 is too little") as raised:
         assert_no_deadlock(partial(withdraw, account=1, amount=101), tables=ACCOUNTS)
+    own = [frame.name for frame in traceback.extract_tb(raised.value.__traceback__) if frame.filename == __file__]
+    assert own == [test_an_error_of_the_functions_own_says_how_it_could_be_an_answer.__name__, "withdraw"]
     assert raised.value.__notes__ == [
         "raised by transaction withdraw; if that is one of its answers, name the class in may_raise"
     ]

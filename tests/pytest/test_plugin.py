@@ -1,10 +1,13 @@
 """The plugin in pytest runs of its own: what it costs, its option, its marks, and how failures look."""
 
+import asyncio
 import os
 import subprocess
 import sys
 
 import pytest
+
+from chatsim.worlds.mysql import driver
 
 LIGHT = {
     *("chatsim", "chatsim.pytest", "chatsim.pytest.assertions", "chatsim.pytest.fixtures", "chatsim.pytest.hooks"),
@@ -133,6 +136,26 @@ def test_a_named_server_that_is_not_there_is_one_message(run):
     assert "127.0.0.1:1" in text
     assert "Traceback" not in text
     assert "servers/ladder.py" not in text
+
+
+def test_a_user_who_may_not_make_a_schema_is_one_message(run, mysql_url):
+    async def admin(sql):
+        session = await driver.connect(mysql_url)
+        await session.script(sql)
+        await session.close()
+
+    asyncio.run(admin("CREATE USER 'powerless'@'%' IDENTIFIED BY 'secret'"))
+    try:
+        address = driver.address(mysql_url)
+        url = f"mysql://powerless:secret@{address.host}:{address.port}"
+        result = run("def test_it(mysql): pass", "--chatsim-mysql-url", url)
+    finally:
+        asyncio.run(admin("DROP USER 'powerless'@'%'"))
+    result.assert_outcomes(errors=1)
+    text = result.stdout.str()
+    assert "Access denied for user 'powerless'" in text
+    assert "secret" not in text
+    assert "exception" not in text
 
 
 def test_the_help_has_the_option_and_the_marks(run):

@@ -106,9 +106,7 @@ def test_a_lost_message_is_drawn_step_by_step():
     with pytest.raises(AssertionError) as failed:
         assert_no_message_lost("message_id")
     first, *lines = str(failed.value).splitlines()
-    assert (
-        first == "cursor message_id, messages: “the reader gets every message” does not hold. The shortest order that shows it:"
-    )
+    assert first.startswith("cursor message_id, messages: “the reader gets every message” does not hold.")
     assert any("reader   SELECT" in line for line in lines)
     assert any("COMMIT" in line for line in lines)
 
@@ -120,7 +118,9 @@ def test_a_protocol_that_loses_nothing_passes():
 
 def test_a_protocol_whose_cursor_loses_messages_fails_however_seldom_a_run_meets_that():
     text = failure(assert_no_message_lost, "source")
-    assert text.startswith("the protocol source goes by a cursor that loses messages. cursor message_id, messages: “the")
+    assert text.startswith(
+        "the protocol source goes by a cursor that loses messages. cursor message_id, messages: “the"
+    )
 
 
 def test_a_protocol_in_whose_run_nothing_overlapped_is_not_tested():
