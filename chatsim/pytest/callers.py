@@ -39,7 +39,8 @@ def callers(
     Raises:
         BadParameterError, BadTransactionsError: something is no transaction. The message names it.
     """
-    for each in may_raise if isinstance(may_raise, tuple) else (may_raise,):
+    given: tuple[object, ...] = may_raise if isinstance(may_raise, tuple) else (may_raise,)
+    for each in given:
         if not isinstance(each, type) or not issubclass(each, Exception):
             raise BadParameterError(f"may_raise has {each!r}; it can be a class of errors, or a tuple of them")
     found: list[Caller] = []
