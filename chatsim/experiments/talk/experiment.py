@@ -296,7 +296,11 @@ class Talk(Experiment):
                     tasks.create_task(self._talk(member, writable[uid], np.random.default_rng(rng), recorder, note))
                 for group, rng in zip(groups, of_groups, strict=True):
                     change = group.change(
-                        members, self.texts * self.pause / 4, np.random.default_rng(rng), writable[group.newcomer]
+                        members,
+                        begun=begun,
+                        within=self.texts * self.pause / 4,
+                        rng=np.random.default_rng(rng),
+                        writable=writable[group.newcomer],
                     )
                     tasks.create_task(change)
                 tasks.create_task(self._break(world, running, np.random.default_rng(faults), talked))
@@ -309,7 +313,7 @@ class Talk(Experiment):
                 late = f"not everybody has everything {self.patience:g} s after the last text"
                 talked.anomalies.append(Anomaly("late", None, late))
             talked.seconds = asyncio.get_running_loop().time() - begun
-            talked.anomalies += await _anomalies(world, members, talked, begun)
+            talked.anomalies += await _anomalies(world, members, talked)
             await inside.aclose()
             if (fates := world.fates) is not None:
                 talked.unanswered = fates.unanswered - before.unanswered
@@ -449,7 +453,7 @@ async def _has_all(members: Mapping[int, Messenger], talked: Talked) -> bool:
     )
 
 
-async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Talked, begun: float) -> list[Anomaly]:
+async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Talked) -> list[Anomaly]:
     rows = await world.admin.execute(
         "SELECT thread_id, seq, sender_id, unique_id, content FROM chat_message ORDER BY thread_id, seq"
     )
@@ -463,5 +467,5 @@ async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Tal
     found = [*check_stored(talked.texts, stored), *check_stores(stores, stored, first)]
     for group in talked.groups:
         of_group = [each for each in stored if each.thread_id == group.thread_id]
-        found += check_removed(group, await group.read(members[group.reader]), talked.sent, of_group, begun)
+        found += check_removed(group, await group.read(members[group.reader]), talked.sent, of_group)
     return found

@@ -38,7 +38,7 @@ class TalkedGroup:
     Attributes:
         creator, reader, newcomer: who creates it, who is removed, and who is added.
         thread_id: its thread.
-        removed_at: when the creator knew that the reader is no member any more, on the loop's clock.
+        removed_at: when the creator knew that the reader is no member any more, in seconds since the history began.
         kept: the unique ids of the texts that the reader's client had then.
     """
 
@@ -69,12 +69,19 @@ class TalkedGroup:
             await self._known(members[uid])
 
     async def change(
-        self, members: Mapping[int, Messenger], within: float, rng: np.random.Generator, writable: list[int]
+        self,
+        members: Mapping[int, Messenger],
+        *,
+        begun: float,
+        within: float,
+        rng: np.random.Generator,
+        writable: list[int],
     ) -> None:
         """Add the newcomer and remove the reader, at random times.
 
         Args:
             members: the messengers of all users.
+            begun: the beginning of the history, on the loop's clock.
             within: the longest time before each of both, in seconds.
             rng: for the times.
             writable: the threads in which the newcomer writes; this group is added.
@@ -86,7 +93,7 @@ class TalkedGroup:
         writable.append(self.thread_id)
         await asyncio.sleep(rng.uniform(0, within))
         await _insist(partial(creator.remove, self.thread_id, self.reader))
-        self.removed_at = asyncio.get_running_loop().time()
+        self.removed_at = asyncio.get_running_loop().time() - begun
         self.kept = tuple(each.unique_id for each in await self.read(members[self.reader]))
 
     async def read(self, member: Messenger) -> list[LocalText]:
@@ -110,7 +117,7 @@ async def _insist(action: Callable[[], Awaitable[T]]) -> T:
 
 
 def check_removed(
-    group: TalkedGroup, texts: Sequence[LocalText], sent: Sequence[Operation], stored: Sequence[SentText], begun: float
+    group: TalkedGroup, texts: Sequence[LocalText], sent: Sequence[Operation], stored: Sequence[SentText]
 ) -> Iterator[Anomaly]:
     """Check that who was removed has what they had, in order, and nothing that was written afterwards.
 
@@ -119,10 +126,9 @@ def check_removed(
         texts: what the client of the removed user has of it in the end.
         sent: the texts that were sent.
         stored: the texts of the group in the tables, in order.
-        begun: the beginning of the history, on the loop's clock.
     """
     uid, seen = group.reader, [SentText(each.thread_id, each.sender, each.unique_id, each.content) for each in texts]
-    later = {each.value["unique_id"] for each in sent if begun + each.start > group.removed_at}
+    later = {each.value["unique_id"] for each in sent if each.start > group.removed_at}
     here = {each.unique_id for each in seen}
     wrong = [
         ("leaked", [each for each in seen if each.unique_id in later], "was sent after they had been removed"),
