@@ -118,7 +118,7 @@ class Delivery(Experiment):
 
     def check_together(self) -> None:
         """With one node there is no path across."""
-        if self.nodes == 1 and "across" in self.paths:
+        if self.nodes == 1 and "across" in self.paths and 0 in self._sizes:
             raise BadParameterError("the path 'across' needs two nodes")
 
     @staticmethod
