@@ -68,6 +68,7 @@ class Attachments:
         self._connection = connection
         self._changed = changed
         self._to_send = asyncio.Event()
+        self._may_be_more = True  # that is to be sent; it is looked for only then, and not at every login
         self._tries: Counter[str] = Counter()
         self._downloading = asyncio.Lock()
 
@@ -79,6 +80,7 @@ class Attachments:
         if (size := len(msgspec.json.encode(beginning(wanted)))) > self._limit:
             raise TextTooLongError(f"the file's name makes a request of {size} bytes; a server accepts {self._limit}")
         await self._files.put(wanted, data)
+        self._may_be_more = True
         self.wake()
         file = LocalFile(0, msg_type, len(data), 0)
         return LocalText(thread.thread_id, None, unique, self._uid, name, State.SENDING, "", file)
@@ -87,6 +89,7 @@ class Attachments:
         """Try once more to send an attachment that has failed, if it is one. Raises `LocalStoreError`."""
         self._tries.pop(unique, None)
         await self._files.send_again(unique)
+        self._may_be_more = True
         self.wake()
 
     def wake(self) -> None:
@@ -110,6 +113,9 @@ class Attachments:
     async def run(self) -> None:
         """Send what is to be sent, until cancelled. Raises `LocalStoreError`."""
         failures = 0
+        self._may_be_more = False
+        if await self._files.next_upload() is not None:
+            self._may_be_more = True
         while True:
             failures = 0 if await self._send_some() else failures + 1
             with suppress(TimeoutError):
@@ -119,10 +125,12 @@ class Attachments:
 
     async def _send_some(self) -> bool:
         """Send what can be sent. Returns whether nothing is left that could be sent by another try."""
-        while (connection := self._connection()) is not None:
+        while self._may_be_more and (connection := self._connection()) is not None:
+            self._may_be_more = False
             wanted = await self._files.next_upload()
             if wanted is None:
                 return True
+            self._may_be_more = True
             moved = partial(self._changed, wanted.thread_id)
             try:
                 await upload(connection, self._uid, self._files, wanted, moved)
@@ -139,4 +147,4 @@ class Attachments:
                 return False
             self._tries.pop(wanted.unique_id, None)
             self._changed(wanted.thread_id)
-        return True  # the next connection goes on
+        return True  # if there is more, the next connection goes on
