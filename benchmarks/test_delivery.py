@@ -58,7 +58,7 @@ async def as_processes(world, parameters):
 @asynccontextmanager
 async def in_process(world, parameters):
     """Doors to nodes that are this process."""
-    async with parameters.nodes_running(world, Sharing()) as door:
+    async with parameters.nodes_running(world, Sharing(), 2 * parameters.pairs) as door:
         yield door
 
 

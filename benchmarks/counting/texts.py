@@ -53,7 +53,7 @@ async def store(schema: str, world: World) -> Counts:
 async def deliver(path: str, world: World) -> Counts:
     """Each text is acknowledged, pushed and read before the next one; the costs of the database are those of all."""
     parameters = Delivery(nodes=2, pairs=4, texts=10, paths=path, presence="process", peers="process")
-    async with parameters.nodes_running(world, Sharing()) as door:
+    async with parameters.nodes_running(world, Sharing(), 2 * parameters.pairs) as door:
         before = await world.costs()
         _, sent, wrong = await converse(parameters, path, door, np.random.default_rng(1), _SILENT)
         costs = await world.costs() - before
