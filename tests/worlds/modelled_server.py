@@ -18,6 +18,8 @@ FREE = {
     "connections": 10,
     "statement": 0.0,
     "record": 0.0,
+    "write": 0.0,
+    "transaction": 0.0,
     "flush": 0.0,
     "commit": 0.0,
     "misses": 0.0,

@@ -39,16 +39,19 @@ class _Group:
     Attributes:
         commits: in their order.
         begun: when writing began; infinite before.
+        redo_seconds: how long its part of the redo log takes to be flushed.
+        sync_seconds: how long its part of the binary log takes to be synced.
         redo: the position of the redo log up to which it is written then.
         writing: the task that writes, and that lets commits take effect.
     """
 
-    __slots__ = ("begun", "commits", "redo", "writing")
+    __slots__ = ("begun", "commits", "redo", "redo_seconds", "sync_seconds", "writing")
 
     def __init__(self) -> None:
         self.commits: list[Commit] = []
         self.begun = math.inf
         self.redo = 0
+        self.redo_seconds = self.sync_seconds = 0.0
         self.writing: asyncio.Task[None] | None = None
 
 
@@ -106,8 +109,9 @@ class CommitLog:
         self.fates = CommitFates()
         self.busy_seconds = 0.0
         self._safe = durability.flushes and durability.syncs  # nothing that has taken effect is ever lost
-        self._redo_seconds = self._sync_seconds = 0.0
+        self._flush: Callable[[], float] = lambda: 0.0
         self._step = 0.0
+        self._takes_time = False
         self._numbers = numbers
         self._writing: _Group | None = None
         self._next: _Group | None = None
@@ -117,17 +121,15 @@ class CommitLog:
         self._second = 0  # the last one at whose beginning everything was flushed
         self._logged: deque[tuple[int, Mapping[str, int]]] = deque()  # AUTO_INCREMENT values, by position
 
-    def take_time(self, seconds: float, step: float) -> None:
+    def take_time(self, flush: Callable[[], float], step: float) -> None:
         """Let commits take time.
 
         Args:
-            seconds: how long a commit waits for both logs at the default settings: half of it for the flush of the
-                redo log, half for the binary log's.
+            flush: draws how long a group of commits waits for both logs at the default settings, in seconds: half of
+                it for the flush of the redo log, half for the binary log's.
             step: how long a commit that is on disk takes to take effect, and again to be answered.
         """
-        self._redo_seconds = seconds / 2 if self.durability.flushes else 0.0
-        self._sync_seconds = seconds / 2 if self.durability.syncs else 0.0
-        self._step = step
+        self._flush, self._step, self._takes_time = flush, step, True
 
     # -- a commit
 
@@ -144,7 +146,7 @@ class CommitLog:
             commit.prepared = self._append()
         else:
             self._take_effect(commit)
-        if self._redo_seconds + self._sync_seconds + self._step == 0:
+        if not self._takes_time:
             commit.group = group = _Group()
             group.commits.append(commit)
             self._begin(group)
@@ -224,7 +226,7 @@ class CommitLog:
             await before.writing
         self._writing, self._next = group, None
         self._begin(group)
-        await asyncio.sleep(self._redo_seconds + self._sync_seconds + self._step)
+        await asyncio.sleep(group.redo_seconds + group.sync_seconds + self._step)
         self.busy_seconds += asyncio.get_running_loop().time() - group.begun
         self._flushed_by(group)
         self._let_take_effect(group)
@@ -235,6 +237,9 @@ class CommitLog:
 
     def _begin(self, group: _Group) -> None:
         group.begun = asyncio.get_running_loop().time()
+        seconds = self._flush()
+        group.redo_seconds = seconds / 2 if self.durability.flushes else 0.0
+        group.sync_seconds = seconds / 2 if self.durability.syncs else 0.0
         group.redo = self._end
         if self.durability.flush_log_at_trx_commit:
             self._written = max(self._written, group.redo)
@@ -292,7 +297,7 @@ class CommitLog:
 
     def _in_binary_log(self, group: _Group, *, synced: bool = False) -> bool:
         """Whether a group's redo log is written as the settings say, so that it is in the binary log, too."""
-        wait = self._redo_seconds + (self._sync_seconds if synced else 0.0)
+        wait = group.redo_seconds + (group.sync_seconds if synced else 0.0)
         return asyncio.get_running_loop().time() >= group.begun + wait
 
     def _survives(self, commit: Commit, *, host: bool) -> bool:

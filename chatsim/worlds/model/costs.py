@@ -6,13 +6,17 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import inspect
 
 from chatsim.chat.protocol import FROM_CLIENT
-from chatsim.simulation.links import Topology
+from chatsim.simulation.links import Latency, Topology
 from chatsim.worlds.world import WorldError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "ClientCosts",
@@ -143,7 +147,10 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections: the most that it takes.
         statement: seconds of a core for a statement, whatever it finds.
         record: seconds of a core for each record looked at.
-        flush: seconds until both logs are on disk, half of it for each; commits that come meanwhile share the next.
+        write: seconds of a core for each row that a statement inserts, changes or deletes.
+        transaction: seconds of a core for each commit of changes.
+        flush: seconds until both logs are on disk, half of it for each, or a distribution of them; commits that come
+            meanwhile share the next.
         commit: seconds until a commit that is on disk takes effect, and again until it is answered.
         misses: how many of the records looked at are not in memory, from 0 to 1.
         read: seconds until one of these is.
@@ -153,16 +160,24 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int
     statement: float
     record: float
-    flush: float
+    write: float
+    transaction: float
+    flush: float | Latency
     commit: float
     misses: float
     read: float
+
+    def draw_flush(self, rng: np.random.Generator) -> float:
+        """How long a group of commits waits for the logs."""
+        return self.flush if isinstance(self.flush, float | int) else self.flush.draw(rng)
 
     def __post_init__(self) -> None:
         for name in ("cores", "connections"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("statement", "record", "flush", "commit", "read"):
+        if isinstance(self.flush, float | int) and not self.flush >= 0:
+            raise ValueError(f"flush is {self.flush}; it must be at least 0")
+        for name in ("statement", "record", "write", "transaction", "commit", "read"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if not 0 <= self.misses <= 1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatsim.innodb.server.durability import Durability
@@ -69,7 +70,8 @@ class ModelServer:
         self.network = network
         self._costs = costs
         self._rng = rng
-        self.engine.log.take_time(costs.flush, costs.commit)
+        if costs.flush or costs.commit:
+            self.engine.log.take_time(partial(costs.draw_flush, rng), costs.commit)
         self.round_trips = 0
 
     @asynccontextmanager
@@ -125,8 +127,10 @@ class ModelServer:
             for statement in self.engine.prepared.prepare(sql):
                 if not session.closed:
                     await self.cpu.work(self._costs.statement)
+                commits = len(session.unanswered)
                 answers.append(await session.work_on(statement, args))
-                await self._examine(answers[-1].examined)
+                written = answers[-1].affected if statement.writes else 0
+                await self._work_for(answers[-1].examined, written, len(session.unanswered) - commits)
             return answers
 
     async def connect(self, host: str) -> Connection:
@@ -136,11 +140,13 @@ class ModelServer:
             await self.network.transit(HOST, host)
         return Connection(self, self.network, EngineSession(self.engine, waits=True), host)
 
-    async def _examine(self, records: int) -> None:
-        if records:
-            await self.cpu.work(records * self._costs.record)
-            if misses := int(self._rng.binomial(records, self._costs.misses)):
-                await asyncio.sleep(misses * self._costs.read)
+    async def _work_for(self, examined: int, written: int, commits: int) -> None:
+        """Take the time of a statement that has examined and written so many records, and committed changes."""
+        costs = self._costs
+        if seconds := examined * costs.record + written * costs.write + commits * costs.transaction:
+            await self.cpu.work(seconds)
+        if examined and (misses := int(self._rng.binomial(examined, costs.misses))):
+            await asyncio.sleep(misses * costs.read)
 
     def costs(self) -> Costs:
         """The costs so far."""

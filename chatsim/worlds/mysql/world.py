@@ -24,7 +24,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
-from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, health, session_states, tcp
+from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, health, processors, session_states, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
 from chatsim.worlds.mysql.files import DirectoryFiles
 from chatsim.worlds.mysql.local_store import SqliteStore
@@ -130,6 +130,7 @@ class MySQLWorld:
             self._stack.push_async_callback(self._drop)
             await self._count_out_admin()
             self._environment = await self._describe()
+            self._process = await processors.server_process(self.admin)
             await self.deadlock()
         except DatabaseError as error:
             raise WorldError(f"MySQL at {without_password(self._server.url)} can't be used: {error}") from error
@@ -229,6 +230,7 @@ class MySQLWorld:
         await _restart(instance, down)
         await self.admin.close()
         self.admin = await driver.connect(self._server.url, self.schema)
+        self._process = await processors.server_process(self.admin)
         await self._hold_schema()
         await self._count_out_admin()
 
@@ -356,7 +358,8 @@ class MySQLWorld:
         """The driver's counts, and the server's counts for this schema. Lock waits are those of the whole server."""
         examined = await counters.rows_examined(self.admin, self.schema)
         waits = await counters.lock_waits(self.admin)
-        return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits)
+        busy = processors.busy(self._process)
+        return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits, busy=busy)
 
     async def reads(self) -> Reads:
         """The server's counts for this schema, by index. Rows that it writes while it reads are temporary rows."""

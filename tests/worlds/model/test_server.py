@@ -6,6 +6,7 @@ import pytest
 from modelled_server import change, now, sessions, there, timed, together, values
 
 from chatsim.db.errors import DatabaseError, DeadlockError, DuplicateKeyError
+from chatsim.simulation.links import Empirical
 from chatsim.worlds.world import Costs
 
 # --- what work takes
@@ -21,6 +22,38 @@ def test_a_statement_takes_a_round_trip_a_core_and_something_for_each_record():
             assert server.cpu.busy_seconds == 0.5 + 0.5 + 4 * 0.125
 
     there(body, latency=0.5, statement=0.5, record=0.125)
+
+
+def test_a_row_that_is_written_and_a_commit_of_changes_take_a_core_too():
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            await session.execute("UPDATE t SET v = v + 1 WHERE id <= 3")
+            assert now() == 1.0 + 3 * 0.25 + 8.0
+            await session.script("BEGIN; DELETE FROM t WHERE id = 1; SELECT * FROM t")
+            assert now() == 9.75 + 3.0 + 0.25
+            await session.script("COMMIT")
+            assert now() == 13.0 + 1.0 + 8.0
+            await session.script("BEGIN; COMMIT")
+            assert now() == 22.0 + 2.0  # nothing to commit
+
+    there(body, statement=1.0, write=0.25, transaction=8.0)
+
+
+def test_a_flush_takes_a_time_that_is_drawn_for_each_group_of_commits():
+    async def body(server, _):
+        async with sessions(server, 3) as three:
+            ends = []
+            for turn in range(4):
+                begun = now()
+                await together(
+                    *(each.execute(f"UPDATE t SET v = {turn + 1} WHERE id = {at + 1}") for at, each in enumerate(three))
+                )
+                ends.append(now() - begun)
+            return ends
+
+    ends = there(body, flush=Empirical((1.0, 4.0)), cores=3, seed=2)
+    assert {*ends} <= {1.0, 4.0, 2.0, 5.0, 8.0}
+    assert len({*ends}) > 1
 
 
 def test_a_script_is_one_round_trip():
