@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatsim.chat.client.cache import LocalText, LocalThread, State
+from chatsim.chat.client.cache import Cache, LocalText, LocalThread, State
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
+from chatsim.chat.client.event import Event
 from chatsim.chat.client.local_files import LocalFile, LocalFiles, Upload
 from chatsim.chat.client.outbox import TextTooLongError, unique_id
 from chatsim.chat.client.timing import Timing
 from chatsim.chat.client.transfers import TransferError, beginning, download, sha256, upload
 from chatsim.chat.ports import LocalStore
-from chatsim.chat.protocol import ErrorCode
+from chatsim.chat.protocol import FILE, ErrorCode
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Attachments", "NoAttachmentError"]
+__all__ = ["AttachmentActions", "Attachments", "NoAttachmentError"]
 
 _AGAIN = {ErrorCode.FILE_FAILED, ErrorCode.SEND_FAILED, ErrorCode.RPC_FAILED}
 """Errors of the server after which the same attachment may be accepted later."""
@@ -148,3 +149,54 @@ class Attachments:
             self._tries.pop(wanted.unique_id, None)
             self._changed(wanted.thread_id)
         return True  # if there is more, the next connection goes on
+
+
+class AttachmentActions:
+    """The methods of a messenger that are about attachments."""
+
+    cache: Cache
+    _attachments: Attachments
+    _changed: Callable[[Event], None]
+
+    def _online(self) -> Client:
+        raise NotImplementedError
+
+    def _require_open(self) -> None:
+        raise NotImplementedError
+
+    async def send_file(self, thread_id: int, name: str, data: bytes, msg_type: int = FILE) -> LocalText:
+        """Send a file, or an image, as soon as possible. When this returns, it is stored in the local database.
+
+        It is sent when the server has all of its bytes, however long that takes; texts do not wait for it. A name that
+        the server does not allow makes it fail.
+
+        Args:
+            thread_id: the thread.
+            name: the name to show, without a path.
+            data: the bytes.
+            msg_type: `FILE` or `IMAGE`.
+
+        Raises:
+            TextTooLongError: the name is too long for a request, and nothing was stored.
+            MessengerClosedError: nothing would send it, and it was not stored.
+            LocalStoreError: the local database can't be used, and it was not stored.
+            KeyError: the thread is unknown, or is a group that the user has left.
+        """
+        self._require_open()
+        if (thread := await self.cache.thread(thread_id)) is None or thread.left:
+            raise KeyError(thread_id)
+        sending = await self._attachments.put(thread, name, data, msg_type)
+        self._changed(Event(thread_id))
+        return sending
+
+    async def fetch_file(self, thread_id: int, seq: int) -> bytes:
+        """The bytes of the attachment of message ``seq``, from the server. They are those that were sent.
+
+        What has come is kept in the local database until all is here, so that another try goes on from there.
+
+        Raises:
+            NoAttachmentError: this client knows no such message, or it has no attachment.
+            ClientError: it could not be loaded.
+            LocalStoreError: the local database can't be used.
+        """
+        return await self._attachments.fetch(self._online(), thread_id, seq)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from chatsim.chat.client import sync
-from chatsim.chat.client.attachments import Attachments
+from chatsim.chat.client.attachments import AttachmentActions, Attachments
 from chatsim.chat.client.cache import Cache, LocalText, Pending, State
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
 from chatsim.chat.client.event import Event
@@ -18,7 +18,6 @@ from chatsim.chat.client.outbox import Outbox, unique_id
 from chatsim.chat.client.timing import Timing
 from chatsim.chat.ports import LocalStore, LocalStoreUnavailableError
 from chatsim.chat.protocol import (
-    FILE,
     REQUEST_LIMIT,
     AddFriendNotice,
     AddFriendReply,
@@ -83,7 +82,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Messenger(GroupActions):
+class Messenger(AttachmentActions, GroupActions):
     """One device of a user, with a local database.
 
     Args:
@@ -231,43 +230,6 @@ class Messenger(GroupActions):
         self._to_send.set()
         self._changed(Event(thread_id))
         return LocalText(thread_id, None, name, self.cache.uid, content, State.SENDING, "")
-
-    async def send_file(self, thread_id: int, name: str, data: bytes, msg_type: int = FILE) -> LocalText:
-        """Send a file, or an image, as soon as possible. When this returns, it is stored in the local database.
-
-        It is sent when the server has all of its bytes, however long that takes; texts do not wait for it. A name that
-        the server does not allow makes it fail.
-
-        Args:
-            thread_id: the thread.
-            name: the name to show, without a path.
-            data: the bytes.
-            msg_type: `FILE` or `IMAGE`.
-
-        Raises:
-            TextTooLongError: the name is too long for a request, and nothing was stored.
-            MessengerClosedError: nothing would send it, and it was not stored.
-            LocalStoreError: the local database can't be used, and it was not stored.
-            KeyError: the thread is unknown.
-        """
-        self._require_open()
-        if (thread := await self.cache.thread(thread_id)) is None:
-            raise KeyError(thread_id)
-        sending = await self._attachments.put(thread, name, data, msg_type)
-        self._changed(Event(thread_id))
-        return sending
-
-    async def fetch_file(self, thread_id: int, seq: int) -> bytes:
-        """The bytes of the attachment of message ``seq``, from the server. They are those that were sent.
-
-        What has come is kept in the local database until all is here, so that another try goes on from there.
-
-        Raises:
-            NoAttachmentError: this client knows no such message, or it has no attachment.
-            ClientError: it could not be loaded.
-            LocalStoreError: the local database can't be used.
-        """
-        return await self._attachments.fetch(self._online(), thread_id, seq)
 
     async def send_again(self, unique: str) -> None:
         """Try once more to send what has failed. Raises `MessengerClosedError` or `LocalStoreError`."""
