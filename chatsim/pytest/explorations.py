@@ -59,7 +59,7 @@ def explored_transactions(
         if tables is not None:
             raise BadParameterError("tables are given, but a creation strategy has the tables of the chat")
         _require_two(copies)
-        return exploring.strategy(transactions)
+        return _whole(exploring.strategy(transactions))
     script = read_tables(tables) if tables is not None else ()
     level = exploring.level or Isolation.REPEATABLE_READ
     made = callers(transactions, copies=copies, isolation=level, may_raise=may_raise)
@@ -67,14 +67,21 @@ def explored_transactions(
     problem = Problem(Setup(tuple(each.sql for each in script)), made, exploring.switches)
     try_each_alone(problem, script)
     try:
-        return exploring.problem(problem, ", ".join(each.name for each in made))
+        return _whole(exploring.problem(problem, ", ".join(each.name for each in made)))
     except NotImplementedError as error:
         raise WorldError(f"the model does not know a statement: {error}") from None
 
 
 def explored_cursor(kind: CursorKind, **how: object) -> Explored:
     """Explore a kind of cursor, with writers and a reader. Raises `BadParameterError`."""
-    return _exploring(("stuck", "skipped"), 2, how).cursor(kind)
+    return _whole(_exploring(("stuck", "skipped"), 2, how).cursor(kind))
+
+
+def _whole(explored: Explored) -> Explored:
+    """The same, unless somebody has ended the search: that ends the tests, too."""
+    if explored.found.interrupted:
+        raise KeyboardInterrupt
+    return explored
 
 
 def _exploring(ask: Sequence[str], callers: int, how: dict[str, object]) -> Exploring:

@@ -241,6 +241,19 @@ def test_an_error_of_the_functions_own_says_how_it_could_be_an_answer():
     ]
 
 
+def test_ctrl_c_ends_the_tests_and_is_no_verdict():
+    calls = []
+
+    async def interrupted(tx):
+        await tx.execute("UPDATE account SET balance = 0 WHERE id = 1")
+        calls.append(1)
+        if len(calls) > 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        assert_no_deadlock(interrupted, tables=ACCOUNTS)
+
+
 # --- on a server that is named
 
 
