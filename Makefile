@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup wheel demo test test-rest test-all conformance lint format bench notebooks clean
+.PHONY: help setup wheel demo test test-rest test-all conformance lint format bench bench-compare costs notebooks clean
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -7,13 +7,14 @@ BIN    := $(VENV)/bin
 OUT    ?= results/demo
 SCHEDULES ?= 5000
 WORKERS ?= 2
+BASE   ?= main
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # many programs are started: keep what Python compiles for the first of them
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## a virtual environment with chatsim and all its extras
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -49,9 +50,14 @@ format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## creation by strategy and pattern, beside mysqlslap; a table, and JSON under results/
-	mkdir -p results
-	$(BIN)/python -m pytest benchmarks --benchmark-json=results/benchmarks.json
+bench: setup ## measure everything, most of an hour; a folder under results/bench with JSON, a table, figures
+	$(BIN)/python benchmarks/report.py
+
+bench-compare: setup ## the times of this tree beside those of BASE, a git ref (main); ARGS are given to pytest
+	$(BIN)/chatsim bench-compare $(BASE) -- $(ARGS)
+
+costs: setup ## costs that are counts, compared with benchmarks/costs.json; WRITE=1 records them
+	$(BIN)/python benchmarks/costs.py $(if $(WRITE),--write)
 
 notebooks: setup ## execute the notebooks again and keep their outputs
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb

@@ -1,4 +1,8 @@
-"""What the benchmarks share: one durable MySQL for the whole run, and mysqlslap beside it."""
+"""What the benchmarks share: their sizes, one durable MySQL for the whole run, and MySQL's programs in C beside it.
+
+The garbage collector is off while something is measured. ``--short`` makes everything small, to see whether it works:
+its figures mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,32 @@ from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.mysql.servers.private import Program
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
+
+
+def pytest_addoption(parser):
+    parser.addoption("--short", action="store_true", help="small benchmarks, whose figures mean nothing")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-benchmark reads its options
+def pytest_configure(config):
+    config.option.benchmark_disable_gc = True
+    if config.option.short:
+        config.option.benchmark_min_rounds = 1
+        config.option.benchmark_max_time = "0.02"
+        config.option.benchmark_warmup = False
+
+
+@pytest.fixture(scope="session")
+def sized(request):
+    """A function of two sizes: the second with ``--short``, else the first."""
+    short = request.config.option.short
+    return lambda full, small: small if short else full
+
+
+@pytest.fixture(scope="session")
+def rounds(sized):
+    """A function of a number of rounds: the arguments of `benchmark.pedantic`, with one more to warm up."""
+    return lambda count: {"rounds": sized(count, 1), "warmup_rounds": sized(1, 0)}
 
 
 @pytest.fixture(scope="session")

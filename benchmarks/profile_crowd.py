@@ -10,7 +10,7 @@ import cProfile
 from rich.console import Console
 from rich.table import Table
 from rooms import by_room
-from test_model import crowd
+from test_model_runs import crowd
 
 ROOMS = {
     "worlds/model/loop": "the model's loop",

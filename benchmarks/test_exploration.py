@@ -1,4 +1,7 @@
-"""Exploring strategies: states per second, with two callers of each, and with three of the source's design."""
+"""Exploring strategies: states per second, with two callers of each, and with three of the source's design.
+
+The limit: a step is a statement of the modelled InnoDB, and a state is reached again from the beginning.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ def explored(benchmark, name, rounds, **how):
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_two_callers(benchmark, name):
-    """All interleavings of two callers who ask for one pair, on empty tables."""
+def test_two_callers_are_explored(benchmark, sized, name):
+    """All interleavings of two callers who ask for one pair, on empty tables; per exploration."""
     benchmark.group = "two callers"
-    explored(benchmark, name, rounds=3, callers=2)
+    explored(benchmark, name, rounds=sized(3, 1), callers=2)
 
 
 @pytest.mark.parametrize(("prune", "workers"), [(False, 1), (False, 2), (True, 1)], ids=["all", "2 workers", "pruned"])
-def test_three_callers_of_for_update(benchmark, prune, workers):
-    """128 million interleavings; with fewer orders, they are not counted."""
+def test_three_callers_of_for_update_are_explored(benchmark, sized, prune, workers):
+    """128 million interleavings; with fewer orders, they are not counted. Per exploration; two callers if short."""
     benchmark.group = "three callers of for_update"
-    explored(benchmark, "for_update", rounds=1, callers=3, prune=prune, workers=workers)
+    explored(benchmark, "for_update", rounds=1, callers=sized(3, 2), prune=prune, workers=workers)

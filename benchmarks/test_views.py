@@ -55,8 +55,8 @@ class Interface:
 class Bench:
     """A cache of so many threads of so many messages each, half of them own, none read; and a view that shows all."""
 
-    def __init__(self, runner, scheme, *, threads, messages):
-        self._runner = runner
+    def __init__(self, runner, rounds, scheme, *, threads, messages):
+        self._runner, self._rounds = runner, rounds
         store = SqliteStore(":memory:")
         self.cache = Cache(store, ME)
         self.messages = messages
@@ -98,7 +98,7 @@ class Bench:
         """Have a text be on its way."""
         self.do(self.cache.put(Pending(name, THREAD, OTHER, "mine", 2.0**40)))
 
-    def measure(self, benchmark, action, setup, *, rounds=ROUNDS, warmup=1):
+    def measure(self, benchmark, action, setup, *, rounds=ROUNDS):
         """Time ``action``, each time after ``setup``; note the rows told, the same in each round."""
         told = set()
 
@@ -109,18 +109,18 @@ class Bench:
         def note():
             told.add(self.interface.told)
 
-        benchmark.pedantic(action, setup=prepare, teardown=note, rounds=rounds, warmup_rounds=warmup)
+        benchmark.pedantic(action, setup=prepare, teardown=note, **self._rounds(rounds))
         assert self.interface.rows == list(self.view.conversation)
         return told
 
 
 @pytest.fixture
-def bench(runner):
+def bench(runner, rounds):
     """A function that makes a `Bench`."""
     made = []
 
     def bench(*args, **more):
-        made.append(Bench(runner, *args, **more))
+        made.append(Bench(runner, rounds, *args, **more))
         return made[-1]
 
     yield bench
@@ -128,13 +128,19 @@ def bench(runner):
         each.close()
 
 
-sized = pytest.mark.parametrize("messages", [100, 1_000, 10_000])
+@pytest.fixture(params=[100, 1_000, 10_000])
+def messages(request, sized):
+    """The length of a conversation."""
+    if request.param > sized(request.param, 100):
+        pytest.skip("not short")
+    return request.param
+
+
 schemed = pytest.mark.parametrize("scheme", [*SCHEMES])
 
 
-@sized
 @schemed
-def test_open(benchmark, bench, scheme, messages):
+def test_a_conversation_is_opened(benchmark, bench, scheme, messages):
     """A conversation is opened that was not open before."""
     benchmark.group = f"open one of {messages:,} messages"
     its = bench(scheme, threads=1, messages=messages)
@@ -143,23 +149,21 @@ def test_open(benchmark, bench, scheme, messages):
     assert told == messages
 
 
-@sized
 @schemed
 @pytest.mark.parametrize("among", [2, 50])
-def test_switch(benchmark, bench, scheme, messages, among):
+def test_50_switches_between_conversations(benchmark, bench, scheme, messages, among):
     """Fifty switches from one conversation to the next, around among two and among fifty; all have been open before."""
     benchmark.group = f"50 switches among {among} of {messages:,} messages"
     its = bench(scheme, threads=50, messages=messages)
     around = [*its.threads[:among]] * (50 // among)
     its.show(*around)
-    (told,) = its.measure(benchmark, lambda: its.show(*around), lambda: None, rounds=3, warmup=0)
+    (told,) = its.measure(benchmark, lambda: its.show(*around), lambda: None, rounds=3)
     benchmark.extra_info["rows_told"] = told
     assert told == 50 * messages
 
 
-@sized
 @schemed
-def test_append(benchmark, bench, scheme, messages):
+def test_a_message_comes_into_the_open_conversation(benchmark, bench, scheme, messages):
     """A message has come into the open conversation."""
     benchmark.group = f"append to {messages:,} messages"
     its = bench(scheme, threads=1, messages=messages)
@@ -177,9 +181,8 @@ def test_append(benchmark, bench, scheme, messages):
     assert its.interface.rows[-1].seq == last
 
 
-@sized
 @schemed
-def test_acknowledge(benchmark, bench, scheme, messages):
+def test_a_sent_message_is_acknowledged(benchmark, bench, scheme, messages):
     """The server has said of the open conversation's last message, which is on its way, that it is stored."""
     benchmark.group = f"acknowledge one behind {messages:,} messages"
     its = bench(scheme, threads=1, messages=messages)

@@ -83,18 +83,17 @@ class Benchmarks:
         return Run(found, said if status else "")
 
     def _execute(self, command: Sequence[str]) -> tuple[int, str]:
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command, cwd=self._tree, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        try:
-            said, _ = process.communicate()
-        except BaseException:  # an interrupt, above all: nothing goes on when the command has ended
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE)
-            process.kill()
-            process.wait()
-            raise
+        ) as process:
+            try:
+                said, _ = process.communicate()
+            except BaseException:  # an interrupt, above all: nothing goes on when the command has ended
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_PATIENCE)
+                process.kill()
+                raise
         return process.returncode, "\n".join(said.strip().splitlines()[-15:])
 
     @staticmethod
