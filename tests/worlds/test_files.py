@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from chatsim.chat.ports import FilesError
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import FilesCosts
 from chatsim.worlds.model.files import ModelFiles
-from chatsim.worlds.mysql.files import DirectoryFiles
+from chatsim.worlds.mysql.files import DirectoryFiles, temporary_directory
 from chatsim.worlds.world import WorldError
 
 COSTS = FilesCosts(operation=0.25, bandwidth=1_000.0, sync=2.0)
@@ -210,6 +211,29 @@ def test_a_directory_that_can_not_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WorldError, match=r"directory of attachments can't be used: .*file"):
         DirectoryFiles(tmp_path / "file" / "below")
+
+
+def test_a_temporary_directory_goes_at_the_end_and_what_killed_processes_have_left_at_the_beginning(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_directory() as in_use:
+        (in_use / "file").touch()
+        left, young, other = (tmp_path / name for name in ("chatsim-attachments-1", "chatsim-attachments-2", "mine"))
+        for each in (left, young, other):
+            (each / "schema").mkdir(parents=True)
+            (each / "schema" / ONE).touch()
+        link = tmp_path / "chatsim-attachments-3"
+        link.symlink_to(other)
+        for each in (in_use, left, other):
+            os.utime(each, (0, 0))
+        with temporary_directory() as again:
+            assert {*tmp_path.iterdir()} == {in_use, young, other, link, again}
+    assert {*tmp_path.iterdir()} == {young, other, link}
+    with pytest.raises(KeyError), temporary_directory():
+        raise KeyError
+    assert {*tmp_path.iterdir()} == {young, other, link}
+    assert (other / "schema" / ONE).exists()
 
 
 # --- the model

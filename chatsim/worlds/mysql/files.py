@@ -6,6 +6,9 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,11 +19,14 @@ from chatsim.chat.ports import FilesError
 from chatsim.worlds.common.file_names import check_file_name, is_file_name
 from chatsim.worlds.world import WorldError
 
-__all__ = ["DirectoryFiles"]
+__all__ = ["DirectoryFiles", "temporary_directory"]
 
 T = TypeVar("T")
 
 _THREADS = 4
+_PREFIX = "chatsim-attachments-"
+_YOUNG_SECONDS = 60.0
+"""A directory that is not older may not have been locked yet."""
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -129,6 +135,31 @@ class DirectoryFiles:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except OSError as error:
             raise FilesError(f"the directory of attachments: {error}") from error
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """A new directory, which is removed at the end of the block; and before, those that killed processes have left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it is in use, or not ours
+            status = left.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > _YOUNG_SECONDS:
+                with _locked(left):
+                    shutil.rmtree(left)
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    with _locked(path):
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a directory, which ends with the process. Raises `OSError` if another process holds it."""
+    with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as directory:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -26,7 +25,7 @@ from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, Proc
 from chatsim.worlds.common.tokens import LIFETIME, SignedTokens
 from chatsim.worlds.mysql import contents, counters, deadlock_report, driver, health, processors, session_states, tcp
 from chatsim.worlds.mysql.delayed_network import DelayedNetwork
-from chatsim.worlds.mysql.files import DirectoryFiles
+from chatsim.worlds.mysql.files import DirectoryFiles, temporary_directory
 from chatsim.worlds.mysql.local_store import SqliteStore
 from chatsim.worlds.mysql.servers import ladder
 from chatsim.worlds.mysql.servers.private import Instance, StartError
@@ -271,12 +270,10 @@ class MySQLWorld:
     @cached_property
     def attachments(self) -> Path:
         """Where the directory for the bytes of attachments is. It has the schema's name, and ends with the schema."""
-        base = self._attachments
-        made = base is None
-        if base is None:
-            base = Path(tempfile.mkdtemp(prefix="chatsim-attachments-"))
-        self._stack.callback(shutil.rmtree, base if made else base / self.schema, ignore_errors=True)
-        return base
+        if self._attachments is None:
+            return self._stack.enter_context(temporary_directory())
+        self._stack.callback(shutil.rmtree, self._attachments / self.schema, ignore_errors=True)
+        return self._attachments
 
     @cached_property
     def files(self) -> DirectoryFiles:

@@ -6,6 +6,7 @@ import hashlib
 from contextlib import asynccontextmanager
 from functools import partial
 
+import numpy as np
 import pytest
 from harness import ANN, BOB, CAT, DAN, PausedSession, in_both_worlds
 from uploads import CHUNKS, DATA, FAILED, REFUSED, chunk, downloaded, files_there, sending, sent, sha256, upload, wanted
@@ -617,3 +618,53 @@ async def test_the_lost_connection_of_a_beginning_upload_begins_it_once(harness)
         assert begun["error"] == 0
     assert await harness.rows("SELECT COUNT(*) FROM message_attachment") == [(4,)]
     assert await harness.rows("SELECT bytes FROM user_files") == [(4 * len(DATA),)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@in_both_worlds(worlds=["model"], nodes=2, upload_seconds=20)
+async def test_whatever_devices_do_and_whatever_fails_what_is_acknowledged_is_what_was_sent(harness, seed):
+    """Chunks of any size at any place, from two devices at two nodes, which are killed; lost power, and collections."""
+    rng = np.random.default_rng(seed)
+    thread = await harness.talking(ANN, BOB)
+    data = rng.bytes(90_000)
+    devices = [await harness.log_in(ANN, node) for node in range(2)]
+    message, furthest = None, 0
+    for _ in range(120):
+        node = int(rng.integers(2))
+        device = devices[node]
+        begun = await device.ask(1151, wanted(data))
+        number, there = begun["attachment_id"], begun["offset"]
+        assert 0 <= there <= len(data)
+        match int(rng.integers(12)):
+            case 0:
+                await device.close()
+                await harness.cluster.crash(node, 0.1)
+                devices[node] = await harness.log_in(ANN, node)
+            case 1 if rng.random() < 0.3:
+                harness.world.files.lose_power()
+            case 2:
+                await asyncio.sleep(rng.exponential(2.0))
+                await harness.cluster.nodes[node]._collector.collect()
+            case 3:
+                reply = await device.ask(*sending(thread, number))
+                if reply["error"] == 0:
+                    assert message in {None, reply["chat_datas"][0]["message_id"]}
+                    message = reply["chat_datas"][0]["message_id"]
+                else:
+                    assert reply["error"] == REFUSED
+                    assert message is None
+            case _:
+                offset = there if rng.random() < 0.7 else int(rng.integers(len(data)))
+                size = min(int(rng.integers(1, CHUNK + 1)), len(data) - offset) or 1
+                reply = await device.ask(*chunk(number, data, offset, size))
+                assert reply["error"] == 0, reply
+                assert reply["offset"] == (offset + size if offset == there and there < len(data) else there)
+                furthest = max(furthest, reply["offset"])
+        if message is not None and rng.random() < 0.2:
+            assert (await downloaded(await harness.log_in(BOB), message))[0] == data
+    assert furthest > CHUNK
+    sent_again = {await sent(device, thread, data) for device in devices}
+    assert len(sent_again | ({message} - {None})) == 1
+    assert await harness.rows("SELECT COUNT(*) FROM chat_message") == [(1,)]
+    assert len(await files_there(harness)) == 1
+    assert await harness.rows("SELECT bytes FROM user_files") == [(len(data),)]
