@@ -307,12 +307,15 @@ async def test_a_download_that_is_cut_off_goes_on_also_after_a_restart(devices, 
     assert (await newest(bob, devices.thread)).file.done == 0
 
 
+@pytest.mark.parametrize("lapsed", [False, True])
 @with_devices
-async def test_what_the_server_has_lost_is_sent_from_the_beginning(devices):
+async def test_what_the_server_has_lost_is_sent_from_the_beginning(devices, lapsed):
     cuts = Cuts(ChunkRequest, WINDOW)
     ann, bob = await devices.open(ANN, cuts=cuts), await devices.open(BOB)
     await ann.send_file(devices.thread, "a.bin", DATA)
     await until(lambda: len(cuts.asked) > WINDOW)
+    if lapsed:
+        await devices.nodes.world.admin.execute("DELETE FROM message_attachment")
     for file in await devices.files.names():
         await devices.files.remove(file)
     await arrived(bob, devices.thread)

@@ -573,6 +573,30 @@ async def test_only_a_chunk_may_be_longer_than_other_requests_and_only_after_the
     assert await stranger.ask(*chunk(number, DATA, 0)) is None
 
 
+# --- what it costs
+
+
+@in_both_worlds(worlds=["model"])
+async def test_each_request_takes_the_round_trips_that_the_page_about_attachments_says(harness):
+    thread = await harness.talking(ANN, BOB)
+    ann = await harness.log_in(ANN)
+
+    async def trips(number, body):
+        before = await harness.world.costs()
+        assert (await ann.ask(number, body))["error"] == 0
+        return (await harness.world.costs() - before).round_trips
+
+    assert [await trips(1151, wanted()) for _ in range(2)] == [2, 2]
+    number = await upload(ann, at_most=CHUNKS - 1)
+    assert await trips(*chunk(number, DATA, (CHUNKS - 1) * CHUNK)) == 1
+    assert await trips(*sending(thread, number)) == 7
+    await harness.settled()
+    ((message,),) = await harness.rows("SELECT message_id FROM chat_message")
+    assert await trips(1157, {"message_id": message, "offset": 0}) == 2
+    assert await trips(1101, {"thread_id": thread, "seq": 0, "backward": False}) == 2
+    assert await trips(1101, {"thread_id": thread, "seq": 1, "backward": False}) == 1
+
+
 # --- at the same time
 
 
