@@ -186,7 +186,8 @@ async def sized(tx: Session, thread: int, texts: Sequence[NumberedText]) -> Sequ
         return texts
     places = ", ".join("?" * len(ids))
     found = await tx.execute(
-        f"SELECT message_id, size FROM message_attachment WHERE ? > 0 AND message_id IN ({places})", (thread, *ids)
+        f"SELECT message_id, size FROM message_attachment WHERE ? > 0 AND message_id IN ({places}) AND state = 2",
+        (thread, *ids),
     )
     sizes = {message_id: int(str(size)) for message_id, size in found.rows}
     return [msgspec.structs.replace(text, size=sizes.get(text.message_id, 0)) for text in texts]
