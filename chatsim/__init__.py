@@ -30,6 +30,8 @@ Where it runs:
 
 - `MySQL`: which MySQL to run on, if not the first that is found
 - `Model`: how the model is set up: what things cost in it
+- `calibrate`: measures what things cost on a MySQL of this machine, for the model
+- `Calibration`: what that returns
 
 Scripts of several sessions:
 
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         LockWaitTimeoutError,
     )
     from chatsim.db.session import Session
+    from chatsim.experiments.calibration.calibrate import Calibration, calibrate
     from chatsim.experiments.comparison import Comparison, compare
     from chatsim.experiments.exploring.exploring import explore
     from chatsim.experiments.functions import (
@@ -109,6 +112,7 @@ __all__ = [
     "AnomalyMatrix",
     "BadParameterError",
     "BadScheduleError",
+    "Calibration",
     "Comparison",
     "ConnectionLostError",
     "DatabaseError",
@@ -130,6 +134,7 @@ __all__ = [
     "UnknownStrategyError",
     "WorldError",
     "anomalies",
+    "calibrate",
     "catchup",
     "compare",
     "creation_strategy",
@@ -154,6 +159,7 @@ _HOMES = {
     "AnomalyMatrix": "chatsim.conformance.anomaly_matrix:AnomalyMatrix",
     "BadParameterError": "chatsim.worlds.world:BadParameterError",
     "BadScheduleError": "chatsim.conformance.schedule:BadScheduleError",
+    "Calibration": "chatsim.experiments.calibration.calibrate:Calibration",
     "Comparison": "chatsim.experiments.comparison:Comparison",
     "ConnectionLostError": "chatsim.db.errors:ConnectionLostError",
     "DatabaseError": "chatsim.db.errors:DatabaseError",
@@ -175,6 +181,7 @@ _HOMES = {
     "UnknownStrategyError": "chatsim.chat.strategies:UnknownStrategyError",
     "WorldError": "chatsim.worlds.world:WorldError",
     "anomalies": "chatsim.conformance.anomaly_matrix:anomalies",
+    "calibrate": "chatsim.experiments.calibration.calibrate:calibrate",
     "catchup": "chatsim.experiments.functions:catchup",
     "compare": "chatsim.experiments.comparison:compare",
     "creation_strategy": "chatsim.chat.creation:creation_strategy",

@@ -11,6 +11,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "anomalies": ("chatsim.cli.anomalies", "Try out what each isolation level prevents."),
     "bench-compare": ("chatsim.cli.bench_compare", "Compare the times of two commits' benchmarks."),
+    "calibrate": ("chatsim.cli.calibrate", "Measure what things cost here, for the model."),
     "catchup": ("chatsim.cli.catchup", "Compare how a client catches up after an absence."),
     "chat": ("chatsim.cli.chat", "Chat in this terminal."),
     "compare": ("chatsim.cli.compare", "Compare two saved results."),

@@ -11,7 +11,7 @@ import heapq
 
 from chatsim.simulation.loop import current_loop
 
-__all__ = ["Interpreter", "SharedCPU"]
+__all__ = ["Interpreter", "Share", "SharedCPU"]
 
 
 class SharedCPU:
@@ -94,6 +94,28 @@ class SharedCPU:
         self._set_timer()
 
 
+class Share:
+    """What one program has of shared cores: any number of threads.
+
+    Args:
+        cpu: the cores of its machine.
+
+    Attributes:
+        cores: those of the machine.
+        busy_seconds: how much work it has had done so far.
+    """
+
+    def __init__(self, cpu: SharedCPU) -> None:
+        self.cores = cpu.cores
+        self.busy_seconds = 0.0
+        self._cpu = cpu
+
+    async def work(self, seconds: float) -> None:
+        """Work for ``seconds`` of a core."""
+        await self._cpu.work(seconds)
+        self.busy_seconds += seconds
+
+
 class Interpreter:
     """The one thread of an event loop: pieces of work of all its tasks, first come, first served, on shared cores.
 
@@ -102,7 +124,7 @@ class Interpreter:
 
     Attributes:
         cores: 1.
-        busy_seconds: how long it has had work so far.
+        busy_seconds: how much work it has done so far.
     """
 
     cores = 1
@@ -111,13 +133,11 @@ class Interpreter:
         self.busy_seconds = 0.0
         self._cpu = cpu
         self._turn = asyncio.Lock()  # serves who has come first
-        self._clock = current_loop().time
 
     async def work(self, seconds: float) -> None:
         """Work for ``seconds`` of a core, in turn."""
         if seconds <= 0:
             return
         async with self._turn:
-            begun = self._clock()
             await self._cpu.work(seconds)
-            self.busy_seconds += self._clock() - begun
+            self.busy_seconds += seconds

@@ -49,7 +49,6 @@ def _processors(world: ModelWorld) -> Iterable[tuple[str, float, int]]:
     if world.cores is not None and world.interpreter is not None:
         yield "CPU of the machine", world.cores.busy_seconds, world.cores.cores
         yield "interpreter", world.interpreter.busy_seconds, 1
-        return
     yield "CPU of database", world.server.cpu.busy_seconds, world.server.cpu.cores
     yield "CPU of redis", world.redis.cpu.busy_seconds, world.redis.cpu.cores
     yield from ((f"CPU of {_kind(host)}", cpu.busy_seconds, cpu.cores) for host, cpu in world.cpus.items())

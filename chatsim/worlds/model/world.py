@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatsim.chat import schema as schemas
+from chatsim.simulation.processor_sharing import Share
 from chatsim.worlds.model import contents, utilisation
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, Caller
@@ -48,7 +49,12 @@ class ModelWorld(ModelPlatform):
     def __init__(self, costs: ModelCosts, *, seed: int, durability: Durability | None = None) -> None:
         super().__init__(costs, seed=seed, database=self._pool)
         self.server = ModelServer(
-            self.network, costs.database, self.wall_time, self.cache_misses, durability=durability, cpu=self.cores
+            self.network,
+            costs.database,
+            self.wall_time,
+            self.cache_misses,
+            durability=durability,
+            cpu=Share(self.cores) if self.cores else None,
         )
         self._caller = Caller(costs.client, asyncio.sleep if self.interpreter is None else self.interpreter.work)
         self.admin = AdminSession(self.server.engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from chatsim.db.session import Session
 
 __all__ = ["busy", "server_process"]
+
+_HAS_CLOCKS = sys.platform.startswith("linux")
+"""Whether each process has a clock of its own."""
 
 
 async def server_process(admin: Session) -> psutil.Process | None:
@@ -43,11 +47,25 @@ def _listening(pid_file: Path, port: int) -> psutil.Process | None:
 
 def busy(process: psutil.Process | None) -> Mapping[str, Busy]:
     """How much the server has worked, if it is on this machine, and the interpreter of this process."""
+    found = {"interpreter": Busy(time.process_time(), 1)}
+    with suppress(OSError):  # the process has ended
+        if process is not None:
+            found["CPU of database"] = Busy(_cpu_seconds(process), os.cpu_count() or 1)
+    return found
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    """The processor time of a process with all its threads. Raises `OSError` if it has ended.
+
+    psutil has it in steps of 10 ms. On Linux each process has a clock of its own that has nanoseconds; its number
+    follows from the process's id (clock_getcpuclockid(3)).
+    """
+    if _HAS_CLOCKS:
+        return time.clock_gettime(~process.pid << 3 | 2)
     import psutil
 
-    found = {"interpreter": Busy(time.process_time(), 1)}
-    with suppress(psutil.Error):
-        if process is not None:
-            spent = process.cpu_times()
-            found["CPU of database"] = Busy(spent.user + spent.system, os.cpu_count() or 1)
-    return found
+    try:
+        spent = process.cpu_times()
+    except psutil.Error as error:
+        raise ProcessLookupError(str(error)) from error
+    return spent.user + spent.system

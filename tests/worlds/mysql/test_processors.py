@@ -1,8 +1,11 @@
 """The processor time of a server on this machine, and of this process."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from chatsim.db.mysql import database_error
@@ -48,9 +51,24 @@ async def test_a_server_that_does_not_tell_is_none():
     assert await processors.server_process(Admin(fails=database_error(1193, "Unknown system variable"))) is None
 
 
-def test_this_process_is_always_there_and_the_server_if_it_is_here():
+def test_this_process_is_always_there():
     assert {*processors.busy(None)} == {"interpreter"}
-    process = SimpleNamespace(cpu_times=lambda: SimpleNamespace(user=3.0, system=0.5))
+
+
+def test_a_process_has_its_processor_time_until_it_has_ended():
+    work = "end = time.process_time() + 0.05\nwhile time.process_time() < end: pass"
+    code = f"import time\n{work}\nprint(flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        there = psutil.Process(process.pid)
+        assert 0.05 <= processors.busy(there)["CPU of database"].seconds < 5
+        process.stdin.close()
+    assert "CPU of database" not in processors.busy(there)
+
+
+def test_without_a_clock_for_each_process_it_is_that_of_psutil(monkeypatch):
+    monkeypatch.setattr(processors, "_HAS_CLOCKS", False)
+    process = SimpleNamespace(pid=1, cpu_times=lambda: SimpleNamespace(user=3.0, system=0.5))
     assert processors.busy(process)["CPU of database"].seconds == 3.5
 
 

@@ -1,0 +1,179 @@
+"""``chatsim.calibrate``: the costs of the model, measured on the MySQL at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chatsim.experiments.calibration.fit import Fit, fit
+from chatsim.experiments.calibration.micro import MICROS, Measurement, measure, prepare
+from chatsim.experiments.parameters import BadParameterError
+from chatsim.experiments.surroundings import OtherLoad
+from chatsim.progress import Progress
+from chatsim.worlds.choice import choose
+from chatsim.worlds.notebook import in_one_message, starts_when_awaited
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from chatsim.worlds.model.settings import Model
+    from chatsim.worlds.mysql.settings import Servers
+    from chatsim.worlds.world import World
+
+__all__ = ["Calibration", "calibrate"]
+
+CALLERS = (1, 4, 16)
+
+
+@dataclass(frozen=True, repr=False)
+class Calibration:
+    """Costs of the model, fitted to measurements.
+
+    Attributes:
+        fit: the costs.
+        rounds: the measurements, all of them once in each round.
+        environment: the server's engine, version, profile and settings.
+        cores: of this machine.
+        date: when it was measured.
+        other_load: the cores that other programs took meanwhile; None if that is not known.
+    """
+
+    fit: Fit
+    rounds: Sequence[Sequence[Measurement]]
+    environment: Mapping[str, object]
+    cores: int
+    date: str
+    other_load: float | None
+
+    @property
+    def costs(self) -> dict[str, object]:
+        """The costs, for ``chatsim.Model(costs=…)``: everything shares this machine."""
+        found = {name: _short(value) for name, value in self.fit.costs.items()}
+        database = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("database.")}
+        return {
+            "machine": {"cores": self.cores},
+            "client": {"request": found["client.request"], "statement": found["client.statement"]},
+            "database": {
+                **database,
+                "flush": {"kind": "empirical", "seconds": [*map(_short, self.fit.flush)]},
+                "commit": 0.0,
+            },
+            "network": {"link": {"latency": {"kind": "constant", "seconds": found["network.link.latency"]}}},
+        }
+
+    @property
+    def measurements(self) -> pd.DataFrame:
+        """A table with a row for each measurement: processor time and median latency in µs, for one run of a script."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "round": number,
+                    "what": each.micro.name,
+                    "callers": each.callers,
+                    "per_s": each.operations / each.seconds,
+                    "client_cpu_us": each.client_cpu * 1e6,
+                    "server_cpu_us": each.server_cpu * 1e6,
+                    "p50_us": float(np.median(each.latencies)) * 1e6,
+                }
+                for number, one in enumerate(self.rounds, start=1)
+                for each in one
+            ]
+        )
+
+    def text(self) -> str:
+        """The costs as a file for ``--costs``, with what they were measured on, and their intervals."""
+        import tomli_w
+
+        return "\n".join([*(f"# {line}".rstrip() for line in self._about()), "", tomli_w.dumps(self.costs)])
+
+    def _about(self) -> Iterator[str]:
+        """What the costs were measured on, and their intervals."""
+        engine, version, profile = (self.environment.get(name) for name in ("engine", "server_version", "profile"))
+        load = "an unknown part" if self.other_load is None else f"{self.other_load:.1f}"
+        yield f"Measured on {self.date} by `chatsim calibrate`: {len(self.rounds)} rounds."
+        yield f"{engine} {version}, profile {profile}; {self.cores} cores, of which other programs took {load}."
+        settings = self.environment.get("settings")
+        for name, value in settings.items() if isinstance(settings, Mapping) else ():
+            yield f"  {name} = {value}"
+        yield "In microseconds, with intervals of 90 %:"
+        for name, value in self.fit.costs.items():
+            low, high = self.fit.low[name] * 1e6, self.fit.high[name] * 1e6
+            yield f"  {name} = {value * 1e6:.3g} ({low:.3g} to {high:.3g})"
+
+    def save(self, path: Path | str) -> Path:
+        """Write the file."""
+        file = Path(path)
+        file.write_text(self.text(), encoding="utf-8")
+        return file
+
+    def __repr__(self) -> str:
+        return self.text()
+
+
+def _short(seconds: float) -> float:
+    """With the three digits that count."""
+    return float(f"{seconds:.3g}")
+
+
+@starts_when_awaited
+async def calibrate(
+    *, world: str | Servers | Model = "mysql", seconds: float = 0.4, rounds: int = 5, progress: bool = True
+) -> Calibration:
+    """Measure what things cost on a MySQL of this machine, and fit the costs of the model to that.
+
+    Each of some scripts is repeated by 1, 4 and 16 callers. Everything is measured once in each round, so that a
+    machine that becomes slower is no disadvantage for what comes last.
+
+    Args:
+        world: which MySQL; or a `Model`, whose costs are found again.
+        seconds: how long each measurement takes.
+        rounds: how often each is made. The intervals are those over rounds; one round has none.
+        progress: whether to show a progress bar.
+
+    Raises:
+        BadParameterError: a parameter is invalid.
+        WorldError: the server is not available, or its processor time can't be seen from here.
+    """
+    if not seconds > 0:
+        raise BadParameterError(f"seconds is {seconds}; it must be above 0")
+    if rounds < 1:
+        raise BadParameterError(f"rounds is {rounds}; it must be a whole number of at least 1")
+    settings = choose(world)
+    found: list[Calibration] = []
+
+    async def main(there: World) -> None:
+        found.append(await _calibrated(there, seconds, rounds, Progress(shown=progress)))
+
+    with in_one_message():
+        await settings.run_beside(main, seed=1)
+    return found[-1]
+
+
+async def _calibrated(world: World, seconds: float, rounds: int, progress: Progress) -> Calibration:
+    await prepare(world)
+    load = OtherLoad()
+    measured: list[list[Measurement]] = []
+    with progress.bar(rounds * len(MICROS) * len(CALLERS), "measurement") as bar:
+        for _ in range(rounds):
+            measured.append([])
+            for callers in CALLERS:
+                for micro in MICROS:
+                    bar.set_description(f"{micro.name}, callers: {callers}")
+                    measured[-1].append(await measure(world, micro, callers, seconds))
+                    bar.update()
+    return Calibration(
+        fit(measured, np.random.default_rng(1)),
+        measured,
+        world.environment,
+        os.cpu_count() or 1,
+        datetime.now(UTC).date().isoformat(),
+        load.cores(),
+    )

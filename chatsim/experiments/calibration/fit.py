@@ -1,0 +1,100 @@
+"""Costs of the model, fitted to micro-measurements.
+
+Processor time is a sum of counts times costs, none of which is negative: non-negative least squares (Lawson and Hanson,
+"Solving Least Squares Problems", 1974), each measurement weighted by its size, so that relative errors are small. What
+is left of the latency of one caller alone is the links', and, with a commit, the logs'. The uncertainty is that of a
+bootstrap over rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chatsim.experiments.calibration.micro import Measurement
+
+__all__ = ["Fit", "fit", "fitted"]
+
+_QUANTILES = 40
+"""Values that stand for the distribution of a flush."""
+
+_RESAMPLED = 200
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Costs of the model, by their place in a file of costs, with the ends of intervals of 90 %.
+
+    Attributes:
+        costs: seconds, by place, such as ``database.statement``.
+        low, high: the ends of each interval.
+        flush: seconds of a flush of the logs: values that are equally probable.
+    """
+
+    costs: Mapping[str, float]
+    low: Mapping[str, float]
+    high: Mapping[str, float]
+    flush: Sequence[float]
+
+
+def fit(rounds: Sequence[Sequence[Measurement]], rng: np.random.Generator) -> Fit:
+    """Fit the costs to all rounds, each of which has all micro-measurements."""
+    costs, flush = fitted([each for one in rounds for each in one])
+    drawn = []
+    for _ in range(_RESAMPLED if len(rounds) > 1 else 0):
+        chosen = rng.integers(len(rounds), size=len(rounds))
+        drawn.append(fitted([each for number in chosen for each in rounds[number]])[0])
+    low, high = (
+        {name: float(np.percentile([one[name] for one in drawn], q)) for name in costs} if drawn else dict(costs)
+        for q in (5, 95)
+    )
+    return Fit(costs, low, high, flush)
+
+
+def fitted(measured: Sequence[Measurement]) -> tuple[dict[str, float], list[float]]:
+    """The costs, and the distribution of a flush."""
+    server = _least_squares(
+        measured,
+        lambda each: each.server_cpu,
+        {
+            "database.statement": lambda each: each.statements,
+            "database.record": lambda each: each.examined,
+            "database.write": lambda each: each.micro.written,
+            "database.transaction": lambda each: each.micro.commits,
+        },
+    )
+    client = _least_squares(
+        measured,
+        lambda each: each.client_cpu,
+        {"client.request": lambda _: 1.0, "client.statement": lambda each: each.statements},
+    )
+    alone = [each for each in measured if each.callers == 1]
+    reads = [each for each in alone if not each.micro.commits]
+    link = max(0.0, float(np.median([np.median(each.latencies) - _cpu(each) for each in reads])) / 2)
+    left = [
+        max(0.0, latency - _cpu(each) - 2 * link) for each in alone if each.micro.commits for latency in each.latencies
+    ]
+    flush = [float(value) for value in np.quantile(left, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)]
+    costs = {**server, **client, "network.link.latency": link, "database.flush": float(np.mean(flush))}
+    return costs, flush
+
+
+def _cpu(measured: Measurement) -> float:
+    return measured.client_cpu + measured.server_cpu
+
+
+def _least_squares(
+    measured: Sequence[Measurement],
+    value: Callable[[Measurement], float],
+    counts: Mapping[str, Callable[[Measurement], float]],
+) -> dict[str, float]:
+    """The costs, none of them negative, whose sums by counts are nearest to the values, relative to these."""
+    from scipy.optimize import nnls
+
+    values = np.array([value(each) for each in measured])
+    weights = 1 / np.maximum(values, 1e-9)
+    matrix = np.array([[count(each) for count in counts.values()] for each in measured]) * weights[:, None]
+    found, _ = nnls(matrix, values * weights)
+    return {name: float(each) for name, each in zip(counts, found, strict=True)}

@@ -1,0 +1,171 @@
+"""Micro-measurements: small scripts of known content, each repeated by some callers for some time.
+
+What a script costs of processor time is measured, and not worked out from latencies: it does not depend on who waits
+for whom. Latencies are used where nobody waits: of one caller alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chatsim.experiments.together import side_by_side
+from chatsim.worlds.loading import insert
+from chatsim.worlds.world import Costs, World, WorldError
+
+if TYPE_CHECKING:
+    from chatsim.db.session import Session
+
+__all__ = ["MICROS", "Measurement", "Micro", "measure", "prepare"]
+
+ROWS = 1_000
+_READ = 100
+_OWN = 4
+"""Rows that each caller changes: nobody else's."""
+
+_INTERPRETER, _DATABASE = "interpreter", "CPU of database"
+
+
+@dataclass(frozen=True)
+class Micro:
+    """A script that is repeated.
+
+    Attributes:
+        name: what it does, in words.
+        sql: its statements, in one round trip.
+        args: its arguments, of a caller with a number from 0 up.
+        written: how many rows it inserts, changes or deletes.
+        commits: how many commits with changes it has.
+    """
+
+    name: str
+    sql: str
+    args: Callable[[int], Sequence[object]] = lambda _: ()
+    written: int = 0
+    commits: int = 0
+
+
+_CHANGE = "UPDATE calibration SET v = v + 1 WHERE id = ?"
+
+
+def _own(caller: int) -> list[int]:
+    return [1 + caller * _OWN + at for at in range(_OWN)]
+
+
+MICROS = (
+    Micro("nothing", "DO 0"),
+    Micro("nothing, four times", "DO 0; DO 0; DO 0; DO 0"),
+    Micro("a row is read", "SELECT v FROM calibration WHERE id = ?", lambda caller: _own(caller)[:1]),
+    Micro(
+        "a hundred rows are read",
+        "SELECT SUM(v) FROM calibration WHERE id BETWEEN ? AND ?",
+        lambda caller: (1 + caller, _READ + caller),
+    ),
+    Micro(
+        "four rows are changed and rolled back",
+        f"BEGIN; {_CHANGE}; {_CHANGE}; {_CHANGE}; {_CHANGE}; ROLLBACK",
+        _own,
+        written=_OWN,
+    ),
+    Micro("a row is changed", _CHANGE, lambda caller: _own(caller)[:1], written=1, commits=1),
+    Micro(
+        "four rows are changed in a transaction",
+        f"BEGIN; {_CHANGE}; {_CHANGE}; {_CHANGE}; {_CHANGE}; COMMIT",
+        _own,
+        written=_OWN,
+        commits=1,
+    ),
+)
+"""All of them. The callers never wait for each other's locks."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A script that some callers have repeated for some time.
+
+    Attributes:
+        micro: the script.
+        callers: how many.
+        operations: how often it was run.
+        seconds: how long that took.
+        statements, examined: how many statements were run, and how many records were read, for one run of the script.
+        client_cpu, server_cpu: seconds of a core for one run of it, of this process, and of the server.
+        latencies: how long each run took, in seconds.
+    """
+
+    micro: Micro
+    callers: int
+    operations: int
+    seconds: float
+    statements: float
+    examined: float
+    client_cpu: float
+    server_cpu: float
+    latencies: Sequence[float] = field(repr=False)
+
+
+async def prepare(world: World) -> None:
+    """Make the table, and check that the world knows what its processors do.
+
+    Raises:
+        WorldError: the server is on another machine or in a container, so that nobody sees its processor time.
+    """
+    if _DATABASE not in (await world.costs()).busy:
+        raise WorldError(
+            "the server's processor time can't be seen from here: a calibration needs a MySQL on this machine, not in a"
+            " container (--mysql-via path, or unpacked)"
+        )
+    await world.install("source")
+    await world.admin.script(
+        "DROP TABLE IF EXISTS calibration; CREATE TABLE calibration (id INT PRIMARY KEY, v INT NOT NULL)"
+    )
+    await insert(world.admin, "calibration (id, v)", [(number, 0) for number in range(1, ROWS + 1)])
+    await world.admin.execute("ANALYZE TABLE calibration")
+
+
+async def measure(world: World, micro: Micro, callers: int, seconds: float) -> Measurement:
+    """Let callers repeat a script for some time, after a fifth of that as a warm-up."""
+    clock = asyncio.get_running_loop().time
+    async with world.database(callers) as database:
+        latencies: list[float] = []
+
+        async def repeat(caller: int, until: float, noted: list[float]) -> None:
+            async with database.session() as tx:
+                await _repeat(tx, micro, caller, until, noted)
+
+        async def together(length: float, noted: list[float]) -> float:
+            begun = clock()
+            await side_by_side(repeat(caller, begun + length, noted) for caller in range(callers))
+            return clock() - begun
+
+        await together(seconds / 5, [])
+        before = await world.costs()
+        took = await together(seconds, latencies)
+        spent = await world.costs() - before
+    return _measured(micro, callers, took, spent, latencies)
+
+
+async def _repeat(tx: Session, micro: Micro, caller: int, until: float, noted: list[float]) -> None:
+    clock = asyncio.get_running_loop().time
+    args = micro.args(caller)
+    now = clock()
+    while now < until:
+        await tx.script(micro.sql, args)
+        noted.append(-now + (now := clock()))
+
+
+def _measured(micro: Micro, callers: int, took: float, spent: Costs, latencies: Sequence[float]) -> Measurement:
+    count = len(latencies)
+    return Measurement(
+        micro,
+        callers,
+        count,
+        took,
+        spent.statements / count,
+        (spent.rows_examined or 0) / count,
+        spent.busy[_INTERPRETER].seconds / count,
+        spent.busy[_DATABASE].seconds / count,
+        latencies,
+    )

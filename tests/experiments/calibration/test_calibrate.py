@@ -1,0 +1,138 @@
+"""Calibration finds the costs that a server has: those of a model are known, and are found again."""
+
+import pytest
+
+import chatsim
+from chatsim.experiments.calibration import calibrate as module
+from chatsim.experiments.calibration.fit import fit, fitted
+from chatsim.experiments.calibration.micro import MICROS, Measurement
+from chatsim.worlds.model.costs import ModelCosts
+from chatsim.worlds.world import BadParameterError, WorldError
+
+TRUTH = {
+    "machine": {"cores": 2},
+    "client": {"request": 80e-6, "statement": 10e-6},
+    "database": {
+        "statement": 40e-6,
+        "record": 2e-6,
+        "write": 15e-6,
+        "transaction": 60e-6,
+        "flush": {"kind": "empirical", "seconds": [500e-6, 700e-6, 900e-6]},
+        "commit": 0.0,
+    },
+    "network": {"link": {"latency": {"kind": "constant", "seconds": 30e-6}}},
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return chatsim.run(chatsim.calibrate(world=chatsim.Model(costs=TRUTH), seconds=0.05, rounds=2, progress=False))
+
+
+def test_the_costs_of_a_model_are_found_again(found):
+    assert found.fit.costs == pytest.approx(
+        {
+            "client.request": 80e-6,
+            "client.statement": 10e-6,
+            "database.statement": 40e-6,
+            "database.record": 2e-6,
+            "database.write": 15e-6,
+            "database.transaction": 60e-6,
+            "network.link.latency": 30e-6,
+            "database.flush": 700e-6,
+        },
+        rel=0.05,
+    )
+
+
+def test_the_distribution_of_a_flush_is_found_again(found):
+    assert min(found.fit.flush) == pytest.approx(500e-6, rel=0.02)
+    assert max(found.fit.flush) == pytest.approx(900e-6, rel=0.02)
+
+
+def test_a_cost_is_within_its_interval(found):
+    for name, value in found.fit.costs.items():
+        assert found.fit.low[name] <= value * 1.001
+        assert value <= found.fit.high[name] * 1.001
+
+
+def test_the_costs_are_those_of_a_machine_that_everything_shares_and_can_be_read(found, tmp_path):
+    costs = ModelCosts.read(found.save(tmp_path / "costs.toml"))
+    assert costs == ModelCosts.read(found.costs)
+    assert costs.machine.cores == found.cores
+    assert costs.database.statement == pytest.approx(40e-6, rel=0.05)
+
+
+def test_a_race_with_the_costs_that_were_found_is_as_fast_as_one_with_the_true_ones(found):
+    def goodput(costs):
+        race = chatsim.race(
+            world=chatsim.Model(costs=costs),
+            strategies="one_round_trip",
+            pattern="strangers",
+            clients=8,
+            rounds=50,
+            progress=False,
+        )
+        return chatsim.run(race).variants[0]["goodput_per_s"]
+
+    mine = {**found.costs, "machine": {"cores": 2}}  # those of this machine may be others
+    assert goodput(mine) == pytest.approx(goodput(TRUTH), rel=0.05)
+
+
+def test_the_text_says_what_was_measured_and_with_which_intervals(found):
+    text = found.text()
+    assert text.startswith(f"# Measured on {found.date} by `chatsim calibrate`: 2 rounds.\n")
+    assert "model of InnoDB 9.7, profile durable" in text
+    assert "#   database.statement = 40 (40 to 40)" in text
+    assert repr(found) == text
+
+
+def test_the_measurements_are_a_table(found):
+    table = found.measurements
+    assert len(table) == 2 * 3 * len(MICROS)
+    row = table[(table.what == "nothing") & (table.callers == 1) & (table["round"] == 1)].iloc[0]
+    assert row.client_cpu_us == pytest.approx(90)
+    assert row.server_cpu_us == pytest.approx(40)
+    assert row.p50_us == pytest.approx(90 + 40 + 2 * 30)
+
+
+def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-3,)):
+    return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, client, server, latencies)
+
+
+def test_no_cost_is_negative_however_odd_the_measurements():
+    odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
+    costs, flush = fitted(odd)
+    assert min(costs.values()) >= 0
+    assert min(flush) >= 0
+
+
+def test_one_round_has_no_interval_but_the_value_itself():
+    import numpy as np
+
+    found = fit([[measurement(micro) for micro in MICROS]], np.random.default_rng(1))
+    assert found.low == found.high == found.costs
+
+
+def test_a_server_whose_processor_time_can_not_be_seen_is_refused(monkeypatch):
+    from chatsim.worlds.world import Costs
+
+    class Blind:
+        async def costs(self):
+            return Costs(0, 0, 0, 0)
+
+    with pytest.raises(WorldError, match="a calibration needs a MySQL on this machine, not in a container"):
+        chatsim.run(module.prepare(Blind()))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"seconds": 0}, "seconds is 0; it must be above 0"),
+        ({"rounds": 0}, "rounds is 0; it must be a whole number of at least 1"),
+        ({"world": "mars"}, "unknown world 'mars'"),
+    ],
+)
+def test_wrong_parameters_are_refused(wrong, says):
+    with pytest.raises(BadParameterError, match=says):
+        chatsim.run(chatsim.calibrate(**wrong))
