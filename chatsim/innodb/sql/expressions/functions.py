@@ -166,6 +166,7 @@ def _assigned(node: exp.PropertyEQ, scope: Scope) -> Function:
     if not isinstance(node.this, exp.Parameter):
         raise unsupported(node)
     inner, name = scope.compile(node.expression), node.this.name.lower()
+    scope.assigned.add(name)
 
     def value(env: Env) -> Value:
         env.session.variables[name] = found = inner(env)

@@ -14,6 +14,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
+from chatsim.innodb.sql.optimizer.constants import compiled_constant, is_constant
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.column_types import Text
@@ -189,7 +190,7 @@ class Conditions:
         terms = [term for found in terms_of for term in found]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
-        self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
+        self._constant = [compiled_constant(scope, each) for each in self.conjuncts if _is_constant(each)]
         self._tree = _And(
             [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
         )
@@ -214,7 +215,7 @@ class Conditions:
                 column, low, high = between.this, between.args["low"], between.args["high"]
                 below = [*self._compared(column, "<", [low], also=high)]
                 return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
-        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *terms]
+        return [compiled_constant(self._scope, node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
     def _not_in(self, node: Conjunct) -> Iterable[_Term]:
         """The term of ``<>`` and NOT IN."""
@@ -463,8 +464,10 @@ def _sides(node: exp.Expr) -> list[exp.Expr]:
 
 
 def _is_constant(node: Conjunct) -> bool:
-    """Whether a condition has the same value for each row."""
-    return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Boolean, exp.Literal, exp.Is)) and not any(
+    """Whether a condition has the same value for each row; also if it compares with a subquery, which has been read."""
+    if not node.find(SubqueryValue):
+        return is_constant(node)
+    return isinstance(node, (*_OPERATORS, exp.NEQ, exp.Is)) and not any(
         isinstance(each, exp.Column | exp.Func | exp.Parameter | exp.SessionParameter | OuterValue)
         for each in node.walk()
     )
