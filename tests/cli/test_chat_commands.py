@@ -9,7 +9,7 @@ from chatsim.chat.client.attachments import NoAttachmentError
 from chatsim.chat.client.cache import LocalText, State
 from chatsim.chat.client.connection import RefusedError
 from chatsim.chat.client.local_files import LocalFile
-from chatsim.chat.protocol import ErrorCode, SearchUserReply
+from chatsim.chat.protocol import ErrorCode, Member, SearchUserReply
 from chatsim.cli.chat_commands import COMMANDS, Commands, described, help_text, visible
 
 
@@ -213,3 +213,104 @@ async def test_quit_leaves(typed, display):
 
 def test_what_a_terminal_might_act_upon_is_written_out():
     assert visible("a\nb\x1b[31m\u202e é") == r"a⏎b\x1b[31m\u202e é"
+
+
+# --- groups
+
+GROUP = 200
+
+
+class GroupMessenger(Messenger):
+    """A messenger that notes what it is asked to do with groups."""
+
+    def __init__(self):
+        super().__init__()
+        self.done = []
+
+    async def members(self, thread_id):
+        assert thread_id == GROUP
+        return [
+            Member(1, "me", 2, "", 0, 0),
+            Member(5, "zoe\x1b", 1, "", 0, 0),
+            Member(6, "bob", 0, "2026-01-01 00:00:00", 0, 0),
+        ]
+
+    async def create_group(self, name, members):
+        self.done.append(("create", name, members))
+        return GROUP
+
+    def __getattr__(self, name):
+        if name not in {"add", "remove", "leave", "rename", "set_role", "mute"}:
+            raise AttributeError(name)
+
+        async def note(*asked):
+            self.done.append((name, *asked))
+
+        return note
+
+
+@dataclass
+class GroupView(View):
+    def __post_init__(self):
+        rows = {GROUP: SimpleNamespace(thread_id=GROUP, other=0), 100: SimpleNamespace(thread_id=100, other=7)}
+        self.threads = SimpleNamespace(row=rows.get)
+
+
+@pytest.fixture
+def in_group(display):
+    """A function that types a line while a group is open, and returns what was done, and what the user sees of it."""
+
+    async def typed(line, thread_id=GROUP):
+        messenger = GroupMessenger()
+        view = GroupView({7: "bob", 8: "eve"}, SimpleNamespace(thread_id=thread_id))
+        await Commands(messenger, view, display).typed(line)
+        return messenger.done, display.said
+
+    return typed
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("/group us bob 9", ("create", "us", [7, 9])),
+        ("/group alone", ("create", "alone", [])),
+        ("/invite bob eve", ("add", GROUP, [7, 8])),
+        ("/kick bob", ("remove", GROUP, 6)),  # of two who are called so, the member
+        ("/kick 5", ("remove", GROUP, 5)),
+        ("/leave", ("leave", GROUP)),
+        ("/rename all of us", ("rename", GROUP, "all of us")),
+        ("/role bob admin", ("set_role", GROUP, 6, 1)),
+        ("/role 5 creator", ("set_role", GROUP, 5, 2)),
+        ("/mute bob", ("mute", GROUP, 6, 3_600)),
+        ("/mute bob 60", ("mute", GROUP, 6, 60)),
+        ("/mute bob 0", ("mute", GROUP, 6, 0)),
+    ],
+)
+async def test_each_command_for_groups_does_what_it_says(in_group, line, done):
+    assert await in_group(line) == ([done], [])
+
+
+async def test_a_new_group_is_opened(in_group, display):
+    await in_group("/group us bob", thread_id=None)
+    assert display.chosen == [GROUP]
+
+
+async def test_members_are_shown_with_their_roles_and_mutes(in_group):
+    _, said = await in_group("/members")
+    assert said == [r"3: me (1), creator; zoe\x1b (5), admin; bob (6), muted until 2026-01-01 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("line", "thread_id", "sentence"),
+    [
+        ("/leave", None, "no group is open"),
+        ("/members", 100, "no group is open"),
+        ("/invite", GROUP, "/invite WHO …: add friends to this group"),
+        ("/role bob", GROUP, "give a member and a role, one of member, admin, creator"),
+        ("/role bob king", GROUP, "give a member and a role, one of member, admin, creator"),
+        ("/mute bob soon", GROUP, "soon is no number of seconds"),
+        ("/kick nobody", GROUP, "nobody is called nobody here; give the user's id instead, /find shows it"),
+    ],
+)
+async def test_what_can_not_be_done_in_a_group_is_a_sentence(in_group, line, thread_id, sentence):
+    assert await in_group(line, thread_id) == ([], [sentence])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripted_server import FREE, ME, OTHER, TIME, PowerCutError, PowerCutStore
 
 from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
-from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.mysql.local_store import SqliteStore
@@ -211,6 +211,111 @@ async def test_what_the_user_has_read_is_untold_until_the_server_knows_it(device
     assert await cache.unreported() == [(THREAD, 5)]
     await cache.note_threads([state(last_seq=9, read1=5)])
     assert await cache.unreported() == []
+
+
+def group(version, last_seq=0, read=0, **more):
+    return ThreadState(THREAD, "group", 0, 0, last_seq, read, 0, version, 0, **{"name": "us"} | more)
+
+
+@on_both_stores
+async def test_in_a_group_the_first_read_position_is_ones_own(device):
+    cache = await device()
+    await cache.note_threads([group(1, last_seq=6, read=2)])
+    await cache.keep(THREAD, texts(*range(1, 7)))
+    read = {each.seq for each in await cache.newest(THREAD, 10) if each.state is State.READ}
+    assert read == {1, 2}, "of one's own, it is not known who has read them"
+    await cache.note_read(THREAD, OTHER, 5)
+    await cache.note_read(THREAD, ME, 4)
+    thread = await cache.thread(THREAD)
+    assert (thread.read_by(ME), await cache.unread(thread)) == (4, 1)
+    (head,) = await cache.heads()
+    assert head.unread == 1
+    assert await cache.unreported() == [(THREAD, 4)]
+
+
+@on_both_stores
+async def test_a_group_that_was_left_goes_from_the_list_and_its_messages_stay(device):
+    cache = await device()
+    await cache.note_threads([group(1, last_seq=3, role=1, roster=4)])
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.note_read(THREAD, ME, 2)
+    await cache.note_threads([group(2, role=-1, name="", roster=0)])
+    assert await cache.threads() == await cache.heads() == await cache.behind() == await cache.unreported() == []
+    left = await cache.thread(THREAD)
+    assert (left.left, left.name, left.last_seq, left.roster) == (True, "us", 3, 4)
+    assert [each.seq for each in await cache.newest(THREAD, 10)] == [1, 2]
+    await cache.note_threads([group(1, last_seq=3, role=1)])
+    assert (await cache.thread(THREAD)).left, "an earlier state that arrives late takes nothing back"
+
+
+@on_both_stores
+async def test_who_is_added_later_has_no_gap_before_the_first_message(device):
+    cache = await device()
+    await cache.note_threads([group(1, last_seq=5, first=4)])
+    assert [each.thread_id for each in await cache.behind()] == [THREAD]
+    await cache.note_start(100)
+    assert (await cache.thread(THREAD)).start == 4
+    await cache.keep_newest(THREAD, texts(4, 5))
+    assert await cache.behind() == []
+    assert (await cache.thread(THREAD)).floor == 4
+
+
+@on_both_stores
+async def test_who_is_added_again_begins_anew_behind_the_gap(device):
+    cache = await device()
+    await cache.note_threads([group(1, last_seq=2)])
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.note_threads([group(2, role=-1)])
+    await cache.keep(THREAD, texts(6))  # pushed, before it is known that one is a member again
+    await cache.note_threads([group(3, last_seq=7, first=6, read=5)])
+    thread = await cache.thread(THREAD)
+    assert (thread.left, thread.floor, thread.cursor, thread.first) == (False, 6, 6, 6)
+    await cache.keep(THREAD, texts(7))
+    assert await cache.behind() == []
+    assert [each.seq for each in await cache.newest(THREAD, 10)] == [6, 7]
+
+
+@on_both_stores
+async def test_who_is_added_again_at_once_has_no_gap(device):
+    cache = await device()
+    await cache.note_threads([group(1, last_seq=2)])
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.note_threads([group(2, role=-1)])
+    await cache.note_threads([group(3, last_seq=2, first=3, read=2)])
+    await cache.keep(THREAD, texts(3))
+    assert [each.seq for each in await cache.newest(THREAD, 10)] == [1, 2, 3]
+
+
+@on_both_stores
+async def test_members_are_known_until_they_have_changed_and_names_for_ever(device):
+    cache = await device()
+    await cache.note_threads([group(1, roster=2)])
+    assert (await cache.members(THREAD), await cache.listed(THREAD)) == (None, -1)
+    both = [Member(1, "ann", 2, "", 0, 0), Member(2, "bob", 0, "2026-01-01 00:00:00", 0, 0)]
+    await cache.note_members(THREAD, 2, both)
+    assert await (await device()).members(THREAD) == both
+    await cache.note_threads([group(2, roster=3)])
+    assert await cache.members(THREAD) is None
+    await cache.note_members(THREAD, 3, both[:1])
+    assert await cache.members(THREAD) == both[:1]
+    assert await cache.names(THREAD) == {1: "ann", 2: "bob"}, "texts of earlier members need their names"
+
+
+@pytest.mark.parametrize("lacking", [["role"], ["name", "role", "first", "roster", "muted_until", "listed"]])
+def test_a_database_of_an_earlier_version_gets_what_it_lacks(lacking, tmp_path):
+    async def body():
+        store = ModelStore(str(tmp_path / "local.db"), FREE)
+        cache = Cache(store, ME)
+        await cache.open()
+        await cache.note_threads([state(last_seq=6, read1=2)])
+        for column in lacking:
+            await store.execute(f"ALTER TABLE thread DROP COLUMN {column}")
+        await cache.open()
+        await cache.note_threads([group(1, last_seq=2, role=1), state(last_seq=7, thread_id=6)])
+        assert [(each.thread_id, each.role) for each in await cache.threads()] == [(THREAD, 1), (6, 0)]
+        await cache.close()
+
+    run(body())
 
 
 @on_both_stores

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from harness import ANN, BOB, CAT, in_both_worlds
 
-from chatsim.chat.client.cache import State
+from chatsim.chat.client import sync
+from chatsim.chat.client.cache import Cache, State
 from chatsim.chat.client.connection import RefusedError
 from chatsim.chat.client.messenger import Messenger, Status, Timing
 from chatsim.chat.client.view import View
@@ -273,3 +274,28 @@ async def test_leaving_a_group_from_which_one_was_removed_is_no_error(harness):
         await bob.shows(("us", 0))
         await harness.world.admin.execute("DELETE FROM group_chat_member WHERE user_id = ?", (BOB,))
         await bob.messenger.leave(group)
+
+
+@pytest.mark.parametrize("load", ["catch_up", "fetch"])
+@in_both_worlds()
+async def test_who_is_removed_while_they_catch_up_has_the_other_threads_and_no_error(harness, load):
+    await friends(harness, ANN, BOB)
+    async with phone(harness, ANN) as ann:
+        groups = [await ann.messenger.create_group(name, [BOB]) for name in ("one", "two")]
+        for group in groups:
+            await ann.messenger.send(group, "hello")
+            await ann.has(group, "hello")
+        connection, _ = await harness.cluster.login_for(BOB, machine="phone of 2")(lambda _: None)
+        cache = Cache(harness.world.local_store(":memory:"), BOB)
+        await cache.open()
+        await sync.refresh(connection, cache)
+        await ann.messenger.remove(groups[0], BOB)
+        if load == "catch_up":
+            await sync.catch_up(connection, cache)
+        else:
+            for group in groups:
+                await sync.fetch(connection, cache, group)
+        assert [each.thread_id for each in await cache.threads()] == groups[1:]
+        assert [len(await cache.newest(group, 10)) for group in groups] == [0, 1]
+        await connection.close()
+        await cache.close()

@@ -24,7 +24,7 @@ from chatsim.chat.client.view import (
     View,
 )
 from chatsim.chat.ports import LocalStoreUnavailableError
-from chatsim.chat.protocol import FriendEntry, NumberedText, ThreadState
+from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
 
@@ -328,6 +328,47 @@ async def test_opening_a_group_or_the_thread_of_a_stranger_shows_nothing_of_the_
     assert len(watched.texts) == 1
     await shown(watched, thread)
     assert (watched.view.conversation.thread_id, watched.texts) == (thread, [])
+
+
+def of_group(version, **more):
+    return ThreadState(GROUP, "group", 0, 0, 0, 0, 0, version, 0, **more)
+
+
+async def test_a_group_has_its_name_and_goes_from_the_list_when_it_was_left(server, watched):
+    await server.say_what_there_is(WITH_ANN, WITH_BEN)
+    await server.cache.note_threads([of_group(1, name="us")])
+    await shown(watched, GROUP)
+    assert watched.view.threads.row(GROUP).title == "us"
+    await server.cache.note_threads([of_group(2, name="them", role=2)])
+    watched.view.note(Event(GROUP))
+    await watched.look()
+    assert watched.view.threads.row(GROUP).title == "them"
+    await server.push(GROUP)
+    await server.cache.note_threads([of_group(3, role=-1)])
+    for event in (Event(GROUP), Event(GROUP), Event()):
+        watched.view.note(event)
+        await watched.look()
+        assert GROUP not in {row.thread_id for row in watched.threads}
+        assert watched.view.threads.row(GROUP) is None
+        assert contents(watched.texts) == [("hello", "unread")], "what is open stays open"
+    await server.cache.note_threads([of_group(4, name="us again")])
+    watched.view.note(Event())
+    await watched.look()
+    assert watched.view.threads.row(GROUP).title == "us again"
+
+
+async def test_members_of_the_open_group_have_names(server, watched):
+    await server.cache.note_friends([FriendEntry("ann", ANN, "", "", 0, "", "Annie")])
+    await server.cache.note_threads([of_group(1, name="us", roster=1)])
+    await server.push(GROUP, sender=STRANGER)
+    await shown(watched, GROUP)
+    assert (watched.view.name_of(STRANGER), watched.view.has_names()) == (f"user {STRANGER}", False)
+    members = [Member(STRANGER, "zoe", 0, "", 0, 0), Member(ANN, "ann", 2, "", 0, 0)]
+    await server.cache.note_members(GROUP, 1, members)
+    watched.view.note(Event(GROUP))
+    await watched.look()
+    assert (watched.view.name_of(STRANGER), watched.view.has_names()) == ("zoe", True)
+    assert watched.view.name_of(ANN) == "Annie", "one's own name for a friend comes first"
 
 
 async def test_what_is_written_is_for_the_thread_whose_rows_are_shown(server, watched):
