@@ -1,9 +1,11 @@
 """Talks in the model while servers are killed: commits that are never answered, and texts that are lost or doubled.
 
     python benchmarks/crashed_talks.py --seeds 1000 --faults database
+    python benchmarks/crashed_talks.py --seeds 1000 --faults database,node --changes 6
 
-Each seed is a talk of its own: 8 texts of each of two users, two kills, 0.3 s down. A talk with a lost, doubled or
-disordered text is named with its seed, and the exit status is 1.
+Each seed is a talk of its own: 8 texts of each of two users, two kills, 0.3 s down. With ``--changes``, each of them
+recalls and edits so many of their texts meanwhile. A talk in which a text or a change of one is lost, doubled or out of
+order is named with its seed, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ from chatsim.worlds.model.settings import Model
 @click.command()
 @click.option("--seeds", default=100, show_default=True, help="How many talks, with the seeds 1, 2, 3 and so on.")
 @click.option("--faults", default="database", show_default=True, help="What is killed; see chatsim talk --help.")
-def main(seeds: int, faults: str) -> None:
+@click.option("--changes", default=0, show_default=True, help="How many recalls and edits each user makes.")
+def main(seeds: int, faults: str, changes: int) -> None:
     """Count what becomes of commits and texts in crashed talks in the model."""
     logging.getLogger("chatsim").setLevel(logging.ERROR)  # a refused request is no news here
     totals: Counter[str] = Counter()
     wrong = []
     for seed in range(1, seeds + 1):
-        talk = Talk(texts=8, crashes=2, down=0.3, seed=seed, patience=600, faults=faults)
+        talk = Talk(texts=8, crashes=2, down=0.3, seed=seed, patience=600, faults=faults, changes=changes)
         talked = Model().run(talk.converse, seed=seed)
         totals += Counter(
             {
                 "texts sent": len(talked.sent),
+                "recalls and edits": len(talked.changes),
                 "crashes": talked.crashes,
                 "commits kept and never answered": talked.unanswered,
                 "texts sent again": talked.resent,
@@ -43,7 +47,7 @@ def main(seeds: int, faults: str) -> None:
             click.echo(f"seed {seed}: {talked.anomalies[0].explain()}")
     for name, count in totals.items():
         click.echo(f"{name}: {count:,}")
-    click.echo(f"talks with a lost, doubled or disordered text: {len(wrong):,} of {seeds:,}")
+    click.echo(f"talks with a lost, doubled or disordered text, or a lost change: {len(wrong):,} of {seeds:,}")
     if wrong:
         sys.exit(1)
 

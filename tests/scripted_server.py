@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 import model_network
+import msgspec
 import numpy as np
 
 from chatsim.chat.client.connection import Client
@@ -26,7 +27,14 @@ from chatsim.chat.protocol import (
     CatchUpRequest,
     CreatePrivateChatReply,
     CreatePrivateChatRequest,
+    DateReply,
+    DateRequest,
     Decoder,
+    DeliveredNotice,
+    DeliveredReply,
+    DeliveredRequest,
+    EditReply,
+    EditRequest,
     ErrorCode,
     FirstText,
     HeartbeatReply,
@@ -35,10 +43,18 @@ from chatsim.chat.protocol import (
     HistoryRequest,
     LoginReply,
     LoginRequest,
+    MessageStatus,
     NumberedText,
     OfflineNotice,
     ReadReply,
     ReadRequest,
+    RecallReply,
+    RecallRequest,
+    ReceiptsReply,
+    ReceiptsRequest,
+    RevisedNotice,
+    RevisionsReply,
+    RevisionsRequest,
     TextReply,
     TextRequest,
     TextsNotice,
@@ -104,12 +120,27 @@ class ServersThread:
     users: tuple[int, int] = (ME, OTHER)
     texts: list[NumberedText] = field(default_factory=list)
     read: Counter = field(default_factory=Counter)
+    delivered: Counter = field(default_factory=Counter)
     version: int = 0
+    revision: int = 0
 
     def append(self, sender, content, name):
         text = NumberedText(len(self.texts) + 1, next(_IDS), sender, name, 0, content, 0, TIME)
         self.texts.append(text)
         return text
+
+    def revise(self, seq, content):
+        """Recall a text (None), or edit it."""
+        self.revision += 1
+        status = MessageStatus.RECALLED if content is None else MessageStatus.SENT
+        text = msgspec.structs.replace(
+            self.texts[seq - 1], content=content or "", status=int(status), revision=self.revision
+        )
+        self.texts[seq - 1] = text
+        return text
+
+    def number_of(self, message_id):
+        return next(text.seq for text in self.texts if text.message_id == message_id)
 
 
 _IDS = iter(range(1, 10**9))
@@ -192,6 +223,17 @@ class Server:
             thread.append(sender, content, f"{sender}/{thread_id}/{len(thread.texts)}") for content in contents
         )
 
+    def revise(self, thread_id, seq, content):
+        """Recall a text (None) or edit it, and tell nobody."""
+        return self._changed(thread_id).revise(seq, content)
+
+    async def tell_revised(self, thread_id, *texts):
+        await self.say(RevisedNotice(thread_id, texts))
+
+    async def tell_delivered(self, thread_id, uid, seq):
+        self._changed(thread_id).delivered[uid] = seq
+        await self.say(DeliveredNotice(thread_id, uid, seq))
+
     async def push(self, thread_id, *texts):
         await self.say(TextsNotice(thread_id, texts[0].sender, ME, texts))
 
@@ -241,7 +283,7 @@ class Server:
         await stream.write(b"".join(map(encode, [*notices, *says])))
         return True
 
-    def _answer(self, request):  # noqa: C901
+    def _answer(self, request):  # noqa: C901, PLR0912
         """The right reply, and what is said unasked before it."""
         match request:
             case TextRequest():
@@ -273,6 +315,25 @@ class Server:
             case ReadRequest(thread_id=thread_id, seq=seq):
                 self._changed(thread_id).read[ME] = seq
                 reply = ReadReply(0)
+            case RecallRequest(thread_id=thread_id, message_id=message_id):
+                text = self.revise(thread_id, self.threads[thread_id].number_of(message_id), None)
+                return RecallReply(0), [RevisedNotice(thread_id, (text,))] if not self.mute else []
+            case EditRequest(thread_id=thread_id, message_id=message_id, content=content):
+                text = self.revise(thread_id, self.threads[thread_id].number_of(message_id), content)
+                return EditReply(0), [RevisedNotice(thread_id, (text,))] if not self.mute else []
+            case RevisionsRequest(thread_id=thread_id, revision=revision):
+                changed = sorted(self.threads[thread_id].texts, key=lambda text: text.revision)
+                found = [text for text in changed if text.revision > revision]
+                reply = RevisionsReply(0, thread_id, len(found) > self.page, tuple(found[: self.page]))
+            case DeliveredRequest(threads=threads, seqs=seqs):
+                for thread_id, seq in zip(threads, seqs, strict=True):
+                    self.threads[thread_id].delivered[ME] = seq
+                reply = DeliveredReply(0)
+            case ReceiptsRequest():
+                reply = ReceiptsReply(0, 1, 1, 0)
+            case DateRequest(thread_id=thread_id, time=time):
+                later = [text for text in self.threads[thread_id].texts if text.chat_time >= time]
+                reply = DateReply(0, thread_id, *((later[0].seq, later[0].message_id) if later else (0, 0)))
             case _:
                 raise AssertionError(f"the test has no answer to {request}")
         return reply, []
@@ -316,8 +377,15 @@ class Server:
 
     def state(self, thread_id):
         thread = self.threads[thread_id]
-        read = (thread.read[user] for user in thread.users)
-        return ThreadState(thread_id, "private", *thread.users, len(thread.texts), *read, thread.version, 0)
+        read = [thread.read[user] for user in thread.users]
+        unread = sum(text.sender != ME for text in thread.texts[thread.read[ME] :])
+        marks = [max(thread.delivered[user], thread.read[user]) for user in thread.users]
+        return ThreadState(
+            *(thread_id, "private", *thread.users, len(thread.texts), *read, thread.version, unread),
+            last_revision=thread.revision,
+            delivered1=marks[0],
+            delivered2=marks[1],
+        )
 
     def _changed(self, thread_id):
         """A thread to which something happens, as my next version of my threads tells."""

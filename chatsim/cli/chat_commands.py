@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,16 +71,18 @@ _REFUSED: dict[int, str] = {
     ErrorCode.NOT_IN_THIS_SCHEMA: "the server's tables can't store this",
     ErrorCode.FILE_REFUSED: "the server does not take or does not have this file",
     ErrorCode.FILE_FAILED: _LATER,
-    ErrorCode.NOT_ALLOWED: "your role in this group does not allow that; /members shows the roles",
-    ErrorCode.MUTED: "you may not write in this group now",
-    ErrorCode.TOO_LATE: "it is too late for that",
     ErrorCode.GROUP_FAILED: _LATER,
+    ErrorCode.NOT_ALLOWED: "you may not do that; in a group, /members shows the roles",
+    ErrorCode.MUTED: "you may not write here now",
+    ErrorCode.TOO_LATE: "it is too late for this",
 }
 """What a user is told, by the error that the server answers with."""
 
 
 def described(text: LocalText) -> str:
     """A message on one line. An attachment is shown with its number, its size, and how much of it has moved."""
+    if text.state is State.RECALLED:
+        return "recalled"
     name = visible(text.content)
     if (file := text.file) is None:
         return name
@@ -128,7 +132,8 @@ def help_text() -> str:
             *(f"/{f'{name} {each.usage}':<20} {each.does}" for name, each in COMMANDS.items()),
             "Anything else is sent as a text; // sends one that begins with /.",
             "↑ ↓ change the conversation, PgUp PgDn scroll.",
-            "The mark of a text says: … on its way, ✓ stored, ✓✓ read.",
+            "The mark of a text says: … on its way, ✓ stored, ✓· delivered, ✓✓ read.",
+            "N counts messages from the end: 1 is the last one. Without N, it is your last.",
         ]
     )
 
@@ -144,6 +149,10 @@ class Display(Protocol):
         """Scroll the open conversation to its end, and keep it there."""
         ...
 
+    def look_at(self, seq: int) -> None:
+        """Scroll the open conversation to the message with this number, as soon as it is shown."""
+        ...
+
     def say(self, text: str) -> None:
         """Show a text."""
         ...
@@ -151,6 +160,22 @@ class Display(Protocol):
     def leave(self) -> None:
         """End the chat."""
         ...
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A message in the open conversation."""
+
+    thread_id: int
+    seq: int
+
+
+def _time(said: str) -> str:
+    """A time as the server takes it, from what was typed."""
+    for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"):
+        with suppress(ValueError):
+            return str(datetime.strptime(said, form))  # noqa: DTZ007 - in the server's time zone, as all times are shown
+    raise _ComplaintError("give a date, or a date and a time: 2026-11-29 18:30")
 
 
 class Commands:
@@ -204,7 +229,7 @@ class Commands:
     async def _obey(self, name: str, rest: str) -> None:
         if (command := COMMANDS.get(name)) is None:
             raise _ComplaintError(f"there is no command /{visible(name)}; /help shows all commands")
-        if command.usage and not rest:
+        if command.usage and not command.usage.startswith("[") and not rest:
             raise _ComplaintError(f"/{name} {command.usage}: {command.does}")
         await command.action(self, rest)
 
@@ -330,6 +355,32 @@ class Commands:
         for name in failed:
             await self._messenger.send_again(name)
 
+    @_command("[N]", "take a message back; nobody gets its content any more")
+    async def _recall(self, which: str) -> None:
+        text = self._text(which)
+        await self._messenger.recall(text.thread_id, text.seq)
+
+    @_command("TEXT", "replace your last text")
+    async def _edit(self, content: str) -> None:
+        text = self._text("")
+        await self._messenger.edit(text.thread_id, text.seq, content)
+
+    @_command("[N]", "show how many have got a message, and have read it")
+    async def _receipts(self, which: str) -> None:
+        text = self._text(which)
+        found = await self._messenger.receipts(text.thread_id, text.seq)
+        self._display.say(f"read by {found.read} of {found.members}, delivered to {found.delivered}")
+
+    @_command("DATE [TIME]", "go to the first message since then: 2026-11-29 18:30")
+    async def _date(self, said: str) -> None:
+        if (thread_id := self._view.conversation.thread_id) is None:
+            raise _ComplaintError("no conversation is open; /open WHO opens one")
+        seq = await self._messenger.jump(thread_id, _time(said))
+        if not seq:
+            raise _ComplaintError("nothing has been written here since then")
+        await self._view.show_from(thread_id, seq)
+        self._display.look_at(seq)
+
     @_command("", "load what is missing, now")
     async def _sync(self, _: str) -> None:
         self._messenger.synchronise()
@@ -354,6 +405,19 @@ class Commands:
         """The id of a member of a group, for an id or a name."""
         named = [each.uid for each in await self._messenger.members(group) if each.nick == who]
         return named[0] if len(named) == 1 else self._uid(who)
+
+    def _text(self, which: str) -> _Shown:
+        """The message that is meant: the last one of the user's own, or a number of messages from the end."""
+        own = self._messenger.cache.uid
+        rows = [
+            _Shown(text.thread_id, text.seq)
+            for text in self._view.conversation
+            if text.seq is not None and (which or (text.sender == own and text.state is not State.RECALLED))
+        ]
+        number = int(which) if which.isascii() and which.isdigit() else 0 if which else 1
+        if not 1 <= number <= len(rows):
+            raise _ComplaintError("there is no such message here")
+        return rows[-number]
 
     def _uid(self, who: str) -> int:
         """The user id for an id or a name."""

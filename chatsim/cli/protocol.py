@@ -74,8 +74,21 @@ the greeting, as in message 1011. If a list does not fit into the frame, its end
 and 1015. Both forms are the source's. Messages from {_OURS} up have a single form with all of this, and with the
 message's number in its thread: `seq` starts at 1 and has no gaps.
 
-**Status.** `status` is the value in the table: 0 unread, 1 read, 2 recalled. A new message has 0. Read positions are
-sent as messages 1105 to 1107, and do not change the status of each message.
+**Status.** `status` is the value in the table: 0 for a message that has been sent, and 2 for one that was recalled. Who
+has read a message is known from read positions (messages 1105 to 1107) and, in a group, from message 1140.
+docs/receipts.md says what the source's values mean.
+
+**Recall and edit (1131 to 1138).** The author may recall a message for {Limits.recall_seconds:g} s, and edit a text
+for {Limits.edit_seconds:g} s; the server may have other limits (`chatsim serve --recall-seconds`). In a group, whoever
+has a higher role than the author may recall a message at any time. A recalled message has status 2 and no content, and
+can't be edited. Each change has a number of its thread's, `revision`, without gaps. A client has all changes if the
+number of the last one (`last_revision` in 1104) is not above its own; otherwise it asks for those above its own (1137).
+A message is replaced only by one with a larger `revision`. In the source's tables, changes have no number: they are
+pushed, and that is all.
+
+**Marks (1105, 1141).** A mark only moves forward, and not beyond the last message. What has been read counts as
+delivered. In a private chat, the other user is told; in a group, only the reader's other devices are, and message 1139
+asks how many members have got a message and have read it.
 
 **Pages (1026, 1030, 1102, 1104).** A page has at most 100 entries, and not more than fit into a frame. `load_more` is
 true if there are more entries, for either reason. The entry next to the cursor is always on the page. A backward page
@@ -108,6 +121,8 @@ An upload that is not sent within {Limits.upload_seconds:,} s is removed. `docs/
 **Acceptance (1014, 1015).** Message 1014 has the new friend's profile and the first messages of the thread, also if
 that user is offline, and also if the request is repeated. Message 1015 goes to the user who had applied, and to those
 other devices of the accepting user that have set `feed`.
+
+**A date (1145).** `time` has the form of `chat_time`, and is in the time zone of the database.
 
 **End of a session (1021).** The connection ends: `error` is 0 if the user has logged in elsewhere and may have one
 session only, and {int(ErrorCode.RPC_FAILED)} if the server is closing.

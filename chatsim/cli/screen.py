@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -37,7 +38,17 @@ __all__ = ["Screen"]
 
 _LIST_WIDTH = 26
 _INDENT = 7
-_MARKS = {State.SENDING: " …", State.FAILED: " ✗ failed", State.UNREAD: " ✓", State.READ: " ✓✓"}
+_END = 2**63
+"""A number that is larger than every message number."""
+
+_MARKS = {
+    State.SENDING: " …",
+    State.FAILED: " ✗ failed",
+    State.UNREAD: " ✓",
+    State.DELIVERED: " ✓·",
+    State.READ: " ✓✓",
+    State.RECALLED: "",
+}
 _STYLE = Style.from_dict(
     {
         "bar": "reverse",
@@ -69,6 +80,7 @@ class Screen:
         self._where = where
         self._commands = Commands(messenger, view, self)
         self._note = "/help shows all commands."
+        self._wanted: int | None = None  # the number of the message to scroll to
         self._chosen: int | None = None  # the thread to show; its rows may not be loaded yet
         self._buffer = Buffer(multiline=False, accept_handler=self._typed)
         self._texts = _Texts(self._text, view)
@@ -151,7 +163,7 @@ class Screen:
         count = f" {row.unread} " if row.unread else " "
         preview = ""
         if row.last is not None:
-            preview = f"{'me: ' if self._own(row.last.sender) else ''}{visible(row.last.content)}"
+            preview = f"{'me: ' if self._own(row.last.sender) else ''}{described(row.last)}"
         title = _fit(f" {visible(row.title)}", _LIST_WIDTH - len(count))
         return [(style, f"{title}{count}")], [("class:dim", _fit(f"   {preview}", _LIST_WIDTH))]
 
@@ -162,7 +174,8 @@ class Screen:
         return [
             ("class:dim", f" {visible(text.chat_time[11:16]):5} "),
             ("class:me" if own else "class:other", f"{visible(who)}: "),
-            ("", described(text)),
+            ("class:dim" if text.state is State.RECALLED else "", described(text)),
+            ("class:dim", " (edited)" if text.edited else ""),
             ("class:failed" if text.state is State.FAILED else "class:dim", _MARKS[text.state] if own else ""),
         ]
 
@@ -176,6 +189,7 @@ class Screen:
 
     def _texts_changed(self, change: RowChange) -> None:
         self._texts.note(change)
+        self._scroll_to_wanted()
         row = self._open_row()
         if row is not None and row.unread:
             self._do(self._read(row.thread_id))
@@ -248,6 +262,18 @@ class Screen:
     def follow(self) -> None:
         """Scroll the open conversation to its end, and keep it there."""
         self._texts.look_at_the_end()
+
+    def look_at(self, seq: int) -> None:
+        """Scroll the open conversation to the message with this number, as soon as it is shown."""
+        self._wanted = seq
+        self._scroll_to_wanted()
+
+    def _scroll_to_wanted(self) -> None:
+        rows = self._view.conversation
+        if self._wanted is not None and rows and (rows[0].seq or _END) <= self._wanted:
+            self._texts.look_at(bisect_left(rows, self._wanted, key=lambda row: row.seq or _END))
+            self._wanted = None
+            self.refresh()
 
     def leave(self) -> None:
         """End the application."""

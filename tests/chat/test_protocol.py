@@ -23,6 +23,8 @@ STATE |= {"version": 12, "unread": 1}
 GROUP = {"thread_id": 6, "type": "group", "user1_id": 0, "user2_id": 0, "last_seq": 7, "read1": 3, "read2": 0}
 GROUP |= {"version": 13, "unread": 0, "name": "us", "role": -1, "first": 4, "roster": 2}
 GROUP |= {"muted_until": "2026-01-01 00:00:00"}
+REVISED = NUMBERED | {"content": "", "status": 2, "revision": 4}
+REVISED_STATE = STATE | {"last_revision": 4, "delivered1": 7, "delivered2": 6}
 MEMBER = {"uid": 1, "nick": "ann", "role": 2, "muted_until": "", "delivered": 0, "read": 0}
 FIRST = {"sender": 1, "msg_id": 9, "thread_id": 5, "unique_id": "", "msg_content": "hi"}
 PERSON = {"name": "ann", "nick": "a", "icon": "i.png", "sex": 1}
@@ -54,9 +56,9 @@ BODIES = {
     1030: {"error": 0, "thread_id": 5, "last_message_id": 9, "load_more": False}
     | {"chat_datas": [{**FIRST, "unique_id": 0, "chat_time": "2026-01-01 00:00:00"}]},
     1101: {"thread_id": 5, "seq": 7, "backward": True},
-    1102: {"error": 0, "thread_id": 5, "load_more": False, "texts": [NUMBERED]},
+    1102: {"error": 0, "thread_id": 5, "load_more": False, "texts": [NUMBERED, REVISED]},
     1103: {"since": 11, "before": 0},
-    1104: {"error": 0, "load_more": False} | {"threads": [STATE, GROUP]},
+    1104: {"error": 0, "load_more": False} | {"threads": [STATE, GROUP, REVISED_STATE]},
     1105: {"thread_id": 5, "seq": 7},
     1106: {"error": 0},
     1107: {"thread_id": 5, "uid": 1, "seq": 7},
@@ -87,6 +89,20 @@ BODIES = {
     1156: {"error": 0, "fromuid": 1, "touid": 2, "thread_id": 5, "chat_datas": [TEXT]},
     1157: {"message_id": 9, "offset": 3},
     1158: {"error": 0, "message_id": 9, "offset": 3, "size": 5, "sha256": "0" * 64, "data": "bG8="},
+    1131: {"thread_id": 5, "message_id": 9},
+    1132: {"error": 0},
+    1133: {"thread_id": 5, "message_id": 9, "content": "hi!"},
+    1134: {"error": 0},
+    1135: {"thread_id": 5, "texts": [REVISED]},
+    1137: {"thread_id": 5, "revision": 3},
+    1138: {"error": 0, "thread_id": 5, "load_more": False, "texts": [REVISED]},
+    1139: {"thread_id": 5, "seq": 7},
+    1140: {"error": 0, "members": 5, "delivered": 4, "read": 3},
+    1141: {"threads": [5, 6], "seqs": [7, 2]},
+    1142: {"error": 0},
+    1143: {"thread_id": 5, "uid": 2, "seq": 7},
+    1145: {"thread_id": 5, "time": "2026-01-01 00:00:00"},
+    1146: {"error": 0, "thread_id": 5, "seq": 7, "message_id": 9},
 }
 """What each message looks like (docs/source.md, 1.2 and 3.6); from 1101 up those that the source has not."""
 

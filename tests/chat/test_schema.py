@@ -3,8 +3,12 @@
 import re
 
 import pytest
+from harness import ANN, BOB, in_both_worlds
 
 from chatsim.chat import schema
+from chatsim.chat.protocol import MessageStatus
+from chatsim.db.errors import DatabaseError
+from chatsim.worlds.loading import insert
 
 TABLES = [
     "chat_message",
@@ -73,6 +77,20 @@ def test_an_unknown_schema_is_named():
 def test_the_hardened_tables_are_the_sources_and_four_more():
     made = {statement.split()[2] for statement in schema.statements("hardened")}
     assert made == {*TABLES, "user_thread", "user_version", "message_attachment", "user_files"}
+
+
+@in_both_worlds()
+async def test_a_status_is_sent_or_recalled(harness):
+    """docs/source.md, G1 and G2: in the tables it means nothing else."""
+    thread = await harness.talking(ANN, BOB)
+    into = "chat_message (thread_id, seq, sender_id, content, status)"
+    await insert(
+        harness.world.admin, into, [(thread, 1 + at, ANN, "", int(each)) for at, each in enumerate(MessageStatus)]
+    )
+    for status in {*range(-1, 5)} - {*MessageStatus}:
+        with pytest.raises(DatabaseError):
+            await insert(harness.world.admin, into, [(thread, 9, ANN, "", status)])
+    assert {int(each) for each in MessageStatus} == {0, 2}
 
 
 def test_migrations_are_numbered_from_one_on_without_a_hole():

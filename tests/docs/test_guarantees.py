@@ -9,6 +9,7 @@ import pytest
 
 from chatsim.chat.protocol import CHUNK_REQUEST_LIMIT
 from chatsim.chat.server.admission import BREACH, PER_ADDRESS
+from chatsim.chat.server.handlers.receipts import MOST_MARKS
 from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.push_queue import MOST_WAITING, PORTION
 from chatsim.cli import main
@@ -37,6 +38,7 @@ def options():
 OTHERS = {
     "`--connections-per-address`": PER_ADDRESS,
     "`BREACH`": BREACH,
+    "`MOST_MARKS`": MOST_MARKS,
     "`PORTION`": PORTION,
     "`MOST_WAITING`": MOST_WAITING,
     "`LINES_AT_ONCE`": LINES_AT_ONCE,
@@ -68,4 +70,5 @@ def test_the_limits_of_what_an_attacker_may_take_are_all_there():
         "upload_seconds": "--upload-seconds",
     }
     own_choice = {"devices", "strangers", "looks_up_users", "grace", "report", "text_characters", "group_members"}
+    own_choice |= {"recall_seconds", "edit_seconds"}
     assert {options_of.get(name, name) for name in NAMES - own_choice} <= named

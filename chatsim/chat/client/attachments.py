@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatsim.chat.client.cache import Cache, LocalText, LocalThread, State
+from chatsim.chat.client.acting import Acting
+from chatsim.chat.client.cache import LocalText, LocalThread, State
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.client.event import Event
 from chatsim.chat.client.local_files import LocalFile, LocalFiles, Upload
@@ -151,15 +152,10 @@ class Attachments:
         return True  # if there is more, the next connection goes on
 
 
-class AttachmentActions:
+class AttachmentActions(Acting):
     """The methods of a messenger that are about attachments."""
 
-    cache: Cache
     _attachments: Attachments
-    _changed: Callable[[Event], None]
-
-    def _online(self) -> Client:
-        raise NotImplementedError
 
     def _require_open(self) -> None:
         raise NotImplementedError

@@ -5,6 +5,11 @@ is stored and shown, too, but it does not move the cursor. The cursor moves only
 without a gap, in the transaction that fills the gap, and it never moves back. So the client knows which messages are
 missing, also after a crash, and asks for them again.
 
+A message may be recalled or edited later. Each such change has a number of its thread's (``revision``). A message is
+replaced only by one with a later change, so it never goes back. All changes up to the thread's ``revision`` have been
+applied to what is stored, and to what may still arrive: changes of messages that are not stored are stored, too. In a
+thread that is new here, the first ``noted`` messages may be older than that, and are not taken from pushes.
+
 A thread of which nothing is stored is not loaded as a whole: its first catch-up begins at number ``start``. The newest
 messages come first, so that the floor can be above the start: for a while, or after an interruption. What lies between
 is missing, too.
@@ -15,94 +20,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import cast
 
+from chatsim.chat.client import local_statements as sql
 from chatsim.chat.client.local_data import Excerpt, Head, LocalText, LocalThread, Pending, State
-from chatsim.chat.client.local_files import ARRIVED, FILE, FILES_OF, NOTE_SIZE, LocalFile, file_of
+from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, LocalFile, file_of
 from chatsim.chat.client.local_tables import make_tables
-from chatsim.chat.ports import LocalStore, Many
-from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState, ThreadTexts
+from chatsim.chat.ports import LocalStore, Many, Statement
+from chatsim.chat.protocol import FriendEntry, Member, MessageStatus, NumberedText, ThreadState, ThreadTexts
 from chatsim.db.session import Rows
 
 __all__ = ["Cache", "Excerpt", "Head", "LocalText", "LocalThread", "Pending", "State", "WrongOwnerError"]
-
-_COLUMNS = (
-    *("thread_id", "type", "user1_id", "user2_id", "last_seq", "read1", "read2", "floor", "cursor", "start"),
-    *("name", "role", "first", "roster", "muted_until"),
-)
-"""The columns of a thread, in the order of `LocalThread`."""
-
-_THREAD = f"SELECT {', '.join(_COLUMNS)} FROM thread"
-_BEHIND = f"{_THREAD} WHERE role >= 0 AND (cursor < last_seq OR floor > start) ORDER BY version DESC"
-_NOTE_START = """
-    UPDATE thread SET start = MAX(first, last_seq + 1 - ?) WHERE cursor < floor AND cursor < last_seq AND role >= 0"""
-_SHOWN = "FROM message AS m WHERE thread_id = ? AND seq >= (SELECT floor FROM thread WHERE thread_id = m.thread_id)"
-_TEXTS = f"SELECT seq, unique_id, sender, content, chat_time, {FILE} {_SHOWN}"
-# in a group both user ids are 0, and read1 is the position of the user of this client
-_HEADS = f"""
-    SELECT {", ".join(f"t.{column}" for column in _COLUMNS)},
-      m.seq, m.unique_id, m.sender, m.content, m.chat_time, m.message_id,
-      o.unique_id, o.content, o.state,
-      (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id AND state <> 'failed'),
-      (SELECT COUNT(*) FROM message WHERE thread_id = t.thread_id AND seq <= t.last_seq AND sender = ?
-        AND seq > CASE WHEN t.user1_id IN (?, 0) THEN t.read1 ELSE t.read2 END)
-    FROM thread t
-    LEFT JOIN message m ON m.thread_id = t.thread_id
-      AND m.seq = (SELECT MAX(seq) FROM message WHERE thread_id = t.thread_id)
-    LEFT JOIN outbox o ON o.n = (SELECT MAX(n) FROM outbox WHERE thread_id = t.thread_id)
-    WHERE t.role >= 0"""
-# a user who was added again may not read what was written meanwhile: what is stored without a gap begins anew
-_NOTE_THREAD = """
-    INSERT INTO thread (thread_id, type, user1_id, user2_id, last_seq, read1, read2, reported, version,
-      name, role, first, roster, muted_until, floor, cursor)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (thread_id) DO UPDATE SET last_seq = MAX(last_seq, excluded.last_seq),
-      read1 = MAX(read1, excluded.read1), read2 = MAX(read2, excluded.read2),
-      reported = MAX(reported, excluded.reported),
-      version = MAX(version, excluded.version),
-      role = CASE WHEN excluded.version < version THEN role ELSE excluded.role END,
-      muted_until = CASE WHEN excluded.version < version THEN muted_until ELSE excluded.muted_until END,
-      name = CASE WHEN excluded.version < version OR excluded.role < 0 THEN name ELSE excluded.name END,
-      roster = MAX(roster, excluded.roster), first = MAX(first, excluded.first),
-      floor = CASE WHEN excluded.first > cursor + 1 THEN excluded.floor ELSE floor END,
-      cursor = CASE WHEN excluded.first > cursor + 1 THEN excluded.cursor ELSE cursor END,
-      start = CASE WHEN excluded.first > cursor + 1 THEN excluded.start ELSE start END"""
-_UNREPORTED = """
-    SELECT thread_id, mine FROM (
-      SELECT thread_id, reported, role, CASE WHEN user1_id IN (?, 0) THEN read1 ELSE read2 END AS mine FROM thread)
-     WHERE mine > reported AND role >= 0 ORDER BY thread_id"""
-_MEMBERS = "SELECT uid, nick, role, muted_until FROM member WHERE thread_id = ? AND role >= 0 ORDER BY uid"
-_NOTE_READ = "UPDATE thread SET {0} = MAX({0}, ?) WHERE thread_id = ? AND {1} IN (?, ?)"
-_KEEP = "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ARRIVED = "DELETE FROM outbox WHERE unique_id = ?"
-_NOTE_LAST = "UPDATE thread SET last_seq = MAX(last_seq, ?) WHERE thread_id = ?"
-_BEGIN = "UPDATE thread SET floor = ?, cursor = ? - 1 WHERE thread_id = ? AND cursor < floor"
-_UP = """
-    UPDATE thread SET cursor = (
-      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq > thread.cursor
-         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq + 1)
-       ORDER BY m.seq LIMIT 1)
-     WHERE thread_id = ?
-       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.cursor + 1)"""
-_DOWN = """
-    UPDATE thread SET floor = (
-      SELECT m.seq FROM message AS m WHERE m.thread_id = thread.thread_id AND m.seq < thread.floor
-         AND NOT EXISTS (SELECT * FROM message AS n WHERE n.thread_id = m.thread_id AND n.seq = m.seq - 1)
-       ORDER BY m.seq DESC LIMIT 1)
-     WHERE thread_id = ?
-       AND EXISTS (SELECT * FROM message AS n WHERE n.thread_id = thread.thread_id AND n.seq = thread.floor - 1)"""
-_PENDING = "SELECT unique_id, thread_id, receiver, content, deadline FROM outbox WHERE state = ? ORDER BY n LIMIT ?"
-_NEXT_DEADLINE = "SELECT MIN(deadline) FROM outbox WHERE state = ?"
-_NEWEST = f"""
-    SELECT m.seq, m.unique_id, m.sender, m.content, m.chat_time, {FILE}
-      FROM message AS m JOIN thread AS t ON t.thread_id = m.thread_id
-     WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC LIMIT ?"""
-_ENDLESS = 2**62
-_ON_THEIR_WAY = """
-    SELECT unique_id, content, state, 0, msg_type, size, sent FROM (
-      SELECT 0 AS kind, n, unique_id, content, state, 0 AS msg_type, 0 AS size, 0 AS sent, thread_id FROM outbox
-       UNION ALL
-      SELECT 1, n, unique_id, name, state, msg_type, size, sent, thread_id FROM upload)
-     WHERE thread_id = ? ORDER BY kind, n"""
-
 
 _NOTHING = range(0)
 _A_TEXT = (0, 0, 0)
@@ -159,7 +85,7 @@ class Cache:
         fresh, rows = await self._store.transaction(
             [
                 ("SELECT 1 FROM thread WHERE thread_id = ? AND listed >= roster", (thread_id,)),
-                (_MEMBERS, (thread_id,)),
+                (sql.MEMBERS, (thread_id,)),
             ]
         )
         if not fresh.rows:
@@ -191,20 +117,20 @@ class Cache:
 
     async def threads(self) -> list[LocalThread]:
         """All threads, by id, without the groups that the user has left."""
-        return _threads((await self._store.execute(f"{_THREAD} WHERE role >= 0 ORDER BY thread_id")).rows)
+        return _threads((await self._store.execute(f"{sql.THREAD} WHERE role >= 0 ORDER BY thread_id")).rows)
 
     async def thread(self, thread_id: int) -> LocalThread | None:
         """One thread, if it is known."""
-        found = _threads((await self._store.execute(f"{_THREAD} WHERE thread_id = ?", (thread_id,))).rows)
+        found = _threads((await self._store.execute(f"{sql.THREAD} WHERE thread_id = ?", (thread_id,))).rows)
         return found[0] if found else None
 
     async def behind(self) -> list[LocalThread]:
         """The threads with missing messages, the last changed one first."""
-        return _threads((await self._store.execute(_BEHIND)).rows)
+        return _threads((await self._store.execute(sql.BEHIND)).rows)
 
     async def note_start(self, count: int) -> None:
         """Note for each thread without stored messages that its catch-up begins with the newest ``count``."""
-        await self._store.execute(_NOTE_START, (count,))
+        await self._store.execute(sql.NOTE_START, (count,))
 
     async def version(self) -> int:
         """The version up to which this client knows all changes of threads."""
@@ -219,37 +145,83 @@ class Cache:
         rows = [
             (
                 *(each.thread_id, each.type, each.user1_id, each.user2_id, each.last_seq, each.read1, each.read2),
-                each.read1 if each.user1_id in (self.uid, 0) else each.read2,
+                each.read2 if self.uid == each.user2_id else each.read1,
                 each.version,
                 *(each.name, each.role, each.first, each.roster, each.muted_until, each.first, each.first - 1),
+                *(each.last_revision, each.delivered1, each.delivered2),
+                each.delivered2 if self.uid == each.user2_id else each.delivered1,
+                each.unread,
             )
             for each in states
         ]
         begun_anew = [(each.thread_id,) for each in states if each.first > 1]
-        await self._store.transaction([Many(_NOTE_THREAD, rows), *([Many(_UP, begun_anew)] if begun_anew else [])])
+        await self._store.transaction(
+            [Many(sql.NOTE_THREAD, rows), *([Many(sql.UP, begun_anew)] if begun_anew else [])]
+        )
 
     async def note_read(self, thread_id: int, uid: int, seq: int) -> None:
         """Store the read position of a user. In a group, only that of the user of this client is stored."""
+        await self._move("read", thread_id, uid, seq)
+
+    async def note_delivered(self, thread_id: int, uid: int, seq: int) -> None:
+        """Store how far a device of a user has a private chat."""
+        await self._move("delivered", thread_id, uid, seq)
+
+    async def _move(self, mark: str, thread_id: int, uid: int, seq: int) -> None:
         own = 0 if uid == self.uid else uid
         await self._store.transaction(
             [
-                (_NOTE_READ.format("read1", "user1_id"), (seq, thread_id, uid, own)),
-                (_NOTE_READ.format("read2", "user2_id"), (seq, thread_id, uid, uid)),
+                (sql.MOVE.format(f"{mark}1", "user1_id"), (seq, thread_id, uid, own)),
+                (sql.MOVE.format(f"{mark}2", "user2_id"), (seq, thread_id, uid, uid)),
             ]
         )
 
     async def unreported(self) -> list[tuple[int, int]]:
         """The read positions that have not been reported to the server: thread and number."""
-        rows = (await self._store.execute(_UNREPORTED, (self.uid,))).rows
+        rows = (await self._store.execute(sql.UNREPORTED, (self.uid,))).rows
         return [(int(str(thread_id)), int(str(seq))) for thread_id, seq in rows]
 
     async def note_reported(self, thread_id: int, seq: int) -> None:
         """Store that the read position has been reported to the server."""
         await self._store.execute("UPDATE thread SET reported = MAX(reported, ?) WHERE thread_id = ?", (seq, thread_id))
 
+    async def undelivered(self) -> list[tuple[int, int]]:
+        """Up to which number threads are stored here without a gap, where the server does not know it.
+
+        Only threads in which others have written since the last report, and that have not been read.
+        """
+        rows = (await self._store.execute(sql.UNDELIVERED, (self.uid,))).rows
+        found = [(int(str(thread_id)), int(str(cursor)), bool(others)) for thread_id, cursor, others in rows]
+        if own := [(thread_id, cursor) for thread_id, cursor, others in found if not others]:
+            await self.note_delivery_reported(own)  # nobody waits for a mark about texts of one's own
+        return [(thread_id, cursor) for thread_id, cursor, others in found if others]
+
+    async def note_delivery_reported(self, marks: Sequence[tuple[int, int]]) -> None:
+        """Store that the server knows up to which number threads are stored here."""
+        note = "UPDATE thread SET delivery_reported = MAX(delivery_reported, ?2) WHERE thread_id = ?1"
+        await self._store.transaction([Many(note, marks)])
+
+    async def outdated(self) -> list[LocalThread]:
+        """The threads of which messages have been changed, and the changes are not all here; the last changed first."""
+        return _threads((await self._store.execute(sql.OUTDATED)).rows)
+
     async def keep(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store texts in any order. Cursor and floor move as far as there is no gap."""
         await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False)
+
+    async def keep_pushed(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Like `keep`, for texts that were pushed when they were new: they may have been changed since."""
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, how=sql.KEEP_PUSHED)
+
+    async def keep_changed(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
+        """Store messages that have been recalled or edited, each by the change that it tells of."""
+        noted = Many(sql.NOTE_CHANGE, [(number, thread_id) for number in sorted(each.revision for each in texts)])
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, more=[noted])
+
+    async def keep_changes(self, thread_id: int, texts: Sequence[NumberedText], revision: int) -> None:
+        """Store changed messages. With them, all changes up to number ``revision`` are here."""
+        noted = (sql.NOTE_CHANGES, (revision, thread_id))
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, more=[noted])
 
     async def keep_newest(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
         """Store the newest texts of a thread. If nothing of it is stored yet, its floor is the first of them."""
@@ -259,14 +231,16 @@ class Cache:
         """Store a part of a catch-up in one transaction: like `keep_newest`, for several threads."""
         await self._keep(threads, begin=True)
 
-    async def _keep(self, threads: Sequence[ThreadTexts], *, begin: bool) -> None:
+    async def _keep(
+        self, threads: Sequence[ThreadTexts], *, begin: bool, how: str = sql.KEEP, more: Sequence[Statement] = ()
+    ) -> None:
         threads = [each for each in threads if each.texts]
-        if not threads:
+        if not threads and not more:
             return
         rows = [
             (
                 *(each.thread_id, text.seq, text.message_id, text.sender, text.unique_id, text.msg_type),
-                *(text.content, text.status, text.chat_time),
+                *(text.content, text.status, text.chat_time, text.revision),
             )
             for each in threads
             for text in each.texts
@@ -278,16 +252,17 @@ class Cache:
         ids = [each.thread_id for each in threads]
         await self._store.transaction(
             [
-                Many(_KEEP, rows),
-                Many(_ARRIVED, arrived),
+                Many(how, rows),
+                Many(sql.ARRIVED, arrived),
                 Many(NOTE_SIZE, [(text.message_id, text.size) for text in attached if text.size]),
                 *(Many(forget, sent) for forget in ARRIVED),
-                Many(_NOTE_LAST, [(max(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True)]),
+                Many(sql.NOTE_LAST, [(max(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True)]),
                 Many(
-                    _BEGIN,
+                    sql.BEGIN,
                     [(min(own), min(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True) if begin],
                 ),
-                *(Many(move, [(thread_id,) for thread_id in ids]) for move in (_UP, _DOWN)),
+                *(Many(move, [(thread_id,) for thread_id in ids]) for move in (sql.UP, sql.DOWN)),
+                *more,
             ]
         )
 
@@ -303,9 +278,9 @@ class Cache:
         """
         states, rows, own = await self._store.transaction(
             [
-                (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
-                (_NEWEST, (thread_id, _ENDLESS if before is None else before, count)),
-                (_ON_THEIR_WAY, (thread_id,)),
+                (f"{sql.THREAD} WHERE thread_id = ?", (thread_id,)),
+                (sql.NEWEST, (thread_id, sql.ENDLESS if before is None else before, count)),
+                (sql.ON_THEIR_WAY, (thread_id,)),
             ]
         )
         if not (threads := _threads(states.rows)):
@@ -316,19 +291,35 @@ class Cache:
     async def page_start(self, thread_id: int, count: int, before: int) -> int:
         """The smallest number of the last ``count`` messages below ``before``; 0 if fewer are stored."""
         rows = await self._store.execute(
-            f"SELECT seq {_SHOWN} AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            f"SELECT seq {sql.SHOWN} AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
             (thread_id, before, count - 1),
         )
         return rows.scalar() or 0
 
-    async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING) -> Excerpt | None:
-        """A thread's messages from number ``first`` on, without those in ``but``; None if the thread is unknown."""
-        found, below, above, sent = await self._store.transaction(
+    async def message_id(self, thread_id: int, seq: int) -> int:
+        """The id of a stored message. Raises `KeyError` if it is not stored."""
+        found = await self._store.execute(
+            "SELECT message_id FROM message WHERE thread_id = ? AND seq = ?", (thread_id, seq)
+        )
+        if (number := found.scalar()) is None:
+            raise KeyError(seq)
+        return number
+
+    async def excerpt(self, thread_id: int, first: int, but: range = _NOTHING, revision: int = 0) -> Excerpt | None:
+        """A thread's messages from number ``first`` on, without those in ``but``; None if the thread is unknown.
+
+        Of those in ``but``, the ones that have a change with a number above ``revision`` are read, too.
+        """
+        found, below, revised, above, sent = await self._store.transaction(
             [
-                (f"{_THREAD} WHERE thread_id = ?", (thread_id,)),
-                (f"{_TEXTS} AND seq >= ? AND seq < ? ORDER BY seq", (thread_id, first, but.start)),
-                (f"{_TEXTS} AND seq >= ? ORDER BY seq", (thread_id, max(first, but.stop))),
-                (_ON_THEIR_WAY, (thread_id,)),
+                (f"{sql.THREAD} WHERE thread_id = ?", (thread_id,)),
+                (f"{sql.TEXTS} AND seq >= ? AND seq < ? ORDER BY seq", (thread_id, first, but.start)),
+                (
+                    f"{sql.TEXTS} AND revision > 0 AND revision > ? AND seq >= ? AND seq < ? ORDER BY seq",
+                    (thread_id, revision, but.start, but.stop),
+                ),
+                (f"{sql.TEXTS} AND seq >= ? ORDER BY seq", (thread_id, max(first, but.stop))),
+                (sql.ON_THEIR_WAY, (thread_id,)),
             ]
         )
         if not (threads := _threads(found.rows)):
@@ -337,6 +328,7 @@ class Cache:
         return Excerpt(
             thread,
             [self._stored(thread, *row) for row in below.rows],
+            [self._stored(thread, *row) for row in revised.rows],
             [self._stored(thread, *row) for row in above.rows],
             self._unnumbered(thread_id, sent),
         )
@@ -352,23 +344,27 @@ class Cache:
         A group that the user has left has none.
         """
         only, which = ("", ()) if thread_id is None else (" AND t.thread_id = ?", (thread_id,))
-        rows = (await self._store.execute(_HEADS + only, (self.uid, self.uid, *which))).rows
+        rows = (await self._store.execute(sql.HEADS + only, (self.uid, self.uid, *which))).rows
         return [self._head(*row) for row in rows]
 
     def _head(self, *row: object) -> Head:
-        (thread,), row = _threads([row[: len(_COLUMNS)]]), row[len(_COLUMNS) :]
-        message_id, unsent, unsent_text, state, sent, here = row[5:]
+        of_thread, of_last = row[: len(sql.COLUMNS)], row[len(sql.COLUMNS) : -6]
+        (thread,), (message_id, unsent, unsent_text, state, sent, here) = _threads([of_thread]), row[-6:]
         last = None
         if unsent is not None:
             last = self._unsent(thread.thread_id, unsent, unsent_text, state, 0, *_A_TEXT)
         elif message_id is not None:
-            last = self._stored(thread, *row[:6], *_A_TEXT)
+            last = self._stored(thread, *of_last, message_id, *_A_TEXT)
         return Head(thread, last, (_number(sent), _number(message_id)), thread.unread(self.uid, _number(here)))
 
     def _stored(self, thread: LocalThread, *row: object) -> LocalText:
-        seq, name, sender, content, chat_time = cast("tuple[int, str, int, str, str]", row[:5])
-        state = thread.state(self.uid, sender, seq)
-        return LocalText(thread.thread_id, seq, name, sender, content, state, chat_time, file_of(*row[5:]))
+        seq, name, sender, content, chat_time, status, revision = cast(
+            "tuple[int, str, int, str, str, int, int]", row[:7]
+        )
+        if status == MessageStatus.RECALLED:
+            return LocalText(thread.thread_id, seq, name, sender, content, State.RECALLED, chat_time)
+        state, edited = thread.state(self.uid, sender, seq), revision > 0
+        return LocalText(thread.thread_id, seq, name, sender, content, state, chat_time, file_of(*row[7:]), edited)
 
     def _unsent(self, thread_id: int, *row: object) -> LocalText:
         name, content, state = map(str, row[:3])
@@ -378,7 +374,7 @@ class Cache:
         """How many messages of others the user has not read. Messages that are not stored here count as others'."""
         own = await self._store.execute(
             "SELECT COUNT(*) FROM message WHERE thread_id = ? AND seq > ? AND seq <= ? AND sender = ?",
-            (thread.thread_id, thread.read_by(self.uid), thread.last_seq, self.uid),
+            (thread.thread_id, thread.own_from(self.uid), thread.last_seq, self.uid),
         )
         return thread.unread(self.uid, own.scalar() or 0)
 
@@ -391,9 +387,9 @@ class Cache:
             (*(pending.unique_id, pending.thread_id, pending.receiver, pending.content, pending.deadline), "sending"),
         )
 
-    async def pending(self, count: int = _ENDLESS) -> list[Pending]:
+    async def pending(self, count: int = sql.ENDLESS) -> list[Pending]:
         """The first ``count`` texts that are to be sent, in order."""
-        rows = (await self._store.execute(_PENDING, (State.SENDING, count))).rows
+        rows = (await self._store.execute(sql.PENDING, (State.SENDING, count))).rows
         return [
             Pending(str(name), int(str(thread)), int(str(receiver)), str(content), float(str(deadline)))
             for name, thread, receiver, content, deadline in rows
@@ -401,12 +397,12 @@ class Cache:
 
     async def next_deadline(self) -> float | None:
         """The earliest deadline of the texts that are to be sent; None if there is none."""
-        ((first,),) = (await self._store.execute(_NEXT_DEADLINE, (State.SENDING,))).rows
+        ((first,),) = (await self._store.execute(sql.NEXT_DEADLINE, (State.SENDING,))).rows
         return None if first is None else float(str(first))
 
     async def on_their_way(self, thread_id: int) -> list[LocalText]:
         """A thread's own messages that have no number yet: texts, and then attachments, in the order of sending."""
-        return self._unnumbered(thread_id, await self._store.execute(_ON_THEIR_WAY, (thread_id,)))
+        return self._unnumbered(thread_id, await self._store.execute(sql.ON_THEIR_WAY, (thread_id,)))
 
     def _unnumbered(self, thread_id: int, rows: Rows) -> list[LocalText]:
         return [self._unsent(thread_id, *row) for row in rows.rows]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from chatsim.chat.client import sync
-from chatsim.chat.client.cache import Cache
-from chatsim.chat.client.connection import Client, RefusedError
+from chatsim.chat.client.acting import Acting
+from chatsim.chat.client.connection import RefusedError
 from chatsim.chat.client.event import Event
 from chatsim.chat.client.outbox import unique_id
 from chatsim.chat.protocol import (
@@ -38,18 +38,13 @@ __all__ = ["GroupActions"]
 R = TypeVar("R", bound=Message)
 
 
-class GroupActions:
+class GroupActions(Acting):
     """The methods of a messenger that are about groups. All of them raise `ClientError`.
 
     After an error that leaves open whether a change was carried out, it may be repeated: it changes nothing twice.
     """
 
-    cache: Cache
     _rng: np.random.Generator
-    _changed: Callable[[Event], None]
-
-    def _online(self) -> Client:
-        raise NotImplementedError
 
     def new_unique_id(self) -> str:
         """A unique id for `create_group`."""

@@ -14,13 +14,16 @@ class State(StrEnum):
     """The state of a message.
 
     ``SENDING``: the server has not acknowledged it yet. ``FAILED``: the server has refused it, or has not acknowledged
-    it in time. ``UNREAD``: it is stored, and the receiver has not read it. ``READ``: the receiver has read it.
+    it in time. ``UNREAD``: it is stored, and the receiver has not read it. ``DELIVERED``: one of the receiver's devices
+    has it, too. ``READ``: the receiver has read it. ``RECALLED``: it was taken back, and has no content.
     """
 
     SENDING = "sending"
     FAILED = "failed"
     UNREAD = "unread"
+    DELIVERED = "delivered"
     READ = "read"
+    RECALLED = "recalled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class LocalThread:
         first: the number of the first message that the user may read.
         roster: the number of changes of a group's members, as far as this client has heard.
         muted_until: the time until which the user may not write in a group; empty if there is none.
+        last_revision: the largest number of a change of a message that this client has heard of.
+        revision: all changes up to this number have been applied to the stored messages.
+        delivered1, delivered2: how far one of the devices of ``user1_id`` and ``user2_id`` has the thread.
+        counted_from, counted_to, counted: the server has counted the messages of others between these two numbers, the
+            first of which is the user's read position.
     """
 
     thread_id: int
@@ -55,11 +63,23 @@ class LocalThread:
     first: int = 1
     roster: int = 0
     muted_until: str = ""
+    last_revision: int = 0
+    revision: int = 0
+    delivered1: int = 0
+    delivered2: int = 0
+    counted_from: int = 0
+    counted_to: int = 0
+    counted: int = 0
 
     @property
     def left(self) -> bool:
         """Whether the user is no member of the group any more."""
         return self.role < 0
+
+    @property
+    def lacks_something(self) -> bool:
+        """Whether messages, or changes of messages, are known to be missing here."""
+        return self.cursor < self.last_seq or self.revision < self.last_revision
 
     def other(self, uid: int) -> int:
         """The other user of a private chat; 0 in a group."""
@@ -69,28 +89,49 @@ class LocalThread:
         """The read position of ``uid``. In a group only that of the user of this client is known."""
         return self.read1 if self.user1_id in (uid, 0) else self.read2
 
-    def state(self, uid: int, sender: int, seq: int) -> State:
+    def delivered_to(self, uid: int) -> int:
+        """How far a device of ``uid``, one of the two of a private chat, has the thread."""
+        return self.delivered1 if uid == self.user1_id else self.delivered2
+
+    def state(self, uid: int, sender: int, seq: int, *, recalled: bool = False) -> State:
         """The state of a stored message, as ``uid`` sees it, who is its sender or a receiver."""
+        if recalled:
+            return State.RECALLED
         if sender == uid and self.type == "group":
             return State.UNREAD  # how many have read it is asked for when somebody wants to know
         reader = self.other(uid) if sender == uid else uid
-        return State.READ if seq <= self.read_by(reader) else State.UNREAD
+        if seq <= self.read_by(reader):
+            return State.READ
+        return State.DELIVERED if sender == uid and seq <= self.delivered_to(reader) else State.UNREAD
+
+    def own_from(self, uid: int) -> int:
+        """The number after which the stored messages of ``uid`` are to be counted, for `unread`.
+
+        Where messages after the read position are not stored here, the server's count is used, as far as it goes.
+        """
+        return self.counted_to if self._uses_count(uid) else self.read_by(uid)
 
     def unread(self, uid: int, own: int) -> int:
-        """How many messages of others ``uid`` has not read. Messages that are not stored here count as others'.
+        """How many messages of others ``uid`` has not read. Those that nobody has counted count as others'.
 
         Args:
             uid: the user.
-            own: the number of stored messages after the read position that ``uid`` has sent.
+            own: the number of stored messages after `own_from` that ``uid`` has sent.
         """
+        if self._uses_count(uid):
+            return self.counted + max(0, self.last_seq - self.counted_to) - own
         return max(0, self.last_seq - self.read_by(uid)) - own
+
+    def _uses_count(self, uid: int) -> bool:
+        return self.read_by(uid) == self.counted_from and self.floor > self.counted_from + 1
 
 
 @dataclass(frozen=True, slots=True)
 class LocalText:
     """A message as it is shown. If the server has not stored it yet, it has no number: ``seq`` is None.
 
-    ``file`` is its attachment, if it has one; then the content is the file's name.
+    ``file`` is its attachment, if it has one; then the content is the file's name. ``edited`` says whether its author
+    has changed it.
     """
 
     thread_id: int
@@ -101,6 +142,7 @@ class LocalText:
     state: State
     chat_time: str
     file: LocalFile | None = None
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +169,14 @@ class Excerpt:
     Attributes:
         thread: the thread.
         below, above: its messages below and above the ones that were left out, in order.
+        revised: of those that were left out, the ones that may have been recalled or edited.
         on_their_way: the user's own messages that have no number yet: texts, and then attachments, in the order of
             sending.
     """
 
     thread: LocalThread
     below: list[LocalText]
+    revised: list[LocalText]
     above: list[LocalText]
     on_their_way: list[LocalText]
 

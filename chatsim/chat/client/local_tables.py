@@ -19,14 +19,20 @@ TABLES = (
         start INTEGER NOT NULL DEFAULT 4611686018427387904,
         name TEXT NOT NULL DEFAULT '', role INTEGER NOT NULL DEFAULT 0, first INTEGER NOT NULL DEFAULT 1,
         roster INTEGER NOT NULL DEFAULT 0, muted_until TEXT NOT NULL DEFAULT '',
-        listed INTEGER NOT NULL DEFAULT -1)""",
+        listed INTEGER NOT NULL DEFAULT -1,
+        last_revision INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0, noted INTEGER NOT NULL DEFAULT 0,
+        delivered1 INTEGER NOT NULL DEFAULT 0, delivered2 INTEGER NOT NULL DEFAULT 0,
+        delivery_reported INTEGER NOT NULL DEFAULT 0,
+        counted_from INTEGER NOT NULL DEFAULT 0, counted_to INTEGER NOT NULL DEFAULT 0,
+        counted INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS member (
         thread_id INTEGER NOT NULL, uid INTEGER NOT NULL, nick TEXT NOT NULL, role INTEGER NOT NULL,
         muted_until TEXT NOT NULL, PRIMARY KEY (thread_id, uid)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS message (
         thread_id INTEGER NOT NULL, seq INTEGER NOT NULL, message_id INTEGER NOT NULL UNIQUE, sender INTEGER NOT NULL,
         unique_id TEXT NOT NULL, msg_type INTEGER NOT NULL, content TEXT NOT NULL, status INTEGER NOT NULL,
-        chat_time TEXT NOT NULL, PRIMARY KEY (thread_id, seq)) WITHOUT ROWID""",
+        chat_time TEXT NOT NULL, revision INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (thread_id, seq)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS outbox (
         n INTEGER PRIMARY KEY AUTOINCREMENT, unique_id TEXT NOT NULL UNIQUE, thread_id INTEGER NOT NULL,
         receiver INTEGER NOT NULL, content TEXT NOT NULL, deadline REAL NOT NULL, state TEXT NOT NULL)""",
@@ -41,8 +47,21 @@ ADDED = {
     ("thread", "roster"): "INTEGER NOT NULL DEFAULT 0",
     ("thread", "muted_until"): "TEXT NOT NULL DEFAULT ''",
     ("thread", "listed"): "INTEGER NOT NULL DEFAULT -1",
+    ("message", "revision"): "INTEGER NOT NULL DEFAULT 0",
+} | {
+    ("thread", column): "INTEGER NOT NULL DEFAULT 0"
+    for column in (
+        *("last_revision", "revision", "noted", "delivered1", "delivered2", "delivery_reported"),
+        *("counted_from", "counted_to", "counted"),
+    )
 }
 """The columns that a database of an earlier version may lack: tables, names and definitions."""
+
+_INDEXES = (
+    """CREATE INDEX IF NOT EXISTS undelivered ON thread (thread_id)
+        WHERE cursor > delivery_reported AND cursor > reported""",
+    "CREATE INDEX IF NOT EXISTS changed ON message (thread_id, revision) WHERE revision > 0",
+)
 
 _COLUMNS = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
 
@@ -56,5 +75,4 @@ async def make_tables(store: LocalStore) -> None:
         for (table, column), definition in ADDED.items()
         if (table, column) not in there
     ]
-    if missing:
-        await store.transaction(missing)
+    await store.transaction([*missing, *((statement, ()) for statement in _INDEXES)])

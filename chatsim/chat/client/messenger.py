@@ -13,27 +13,24 @@ from chatsim.chat.client.attachments import AttachmentActions, Attachments
 from chatsim.chat.client.cache import Cache, LocalText, Pending, State
 from chatsim.chat.client.connection import Client, ClientError, DisconnectedError, RefusedError
 from chatsim.chat.client.event import Event
+from chatsim.chat.client.friends import FriendActions
 from chatsim.chat.client.groups import GroupActions
 from chatsim.chat.client.outbox import Outbox, unique_id
+from chatsim.chat.client.threads import ThreadActions
 from chatsim.chat.client.timing import Timing
 from chatsim.chat.ports import LocalStore, LocalStoreUnavailableError
 from chatsim.chat.protocol import (
     REQUEST_LIMIT,
     AddFriendNotice,
-    AddFriendReply,
-    AddFriendRequest,
     AuthFriendNotice,
-    AuthFriendReply,
-    AuthFriendRequest,
+    DeliveredNotice,
     ErrorCode,
-    FirstText,
     FriendApplication,
     FriendEntry,
     LoginReply,
     Message,
     ReadNotice,
-    SearchUserReply,
-    SearchUserRequest,
+    RevisedNotice,
     TextsNotice,
     ThreadNotice,
     ThreadTexts,
@@ -82,7 +79,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Messenger(AttachmentActions, GroupActions):
+class Messenger(AttachmentActions, GroupActions, ThreadActions, FriendActions):
     """One device of a user, with a local database.
 
     Args:
@@ -143,6 +140,7 @@ class Messenger(AttachmentActions, GroupActions):
         self._stale_threads: dict[int, bool] = {}  # threads to fetch, in order, and whether their states are stale
         self._to_fetch = asyncio.Event()
         self._to_send = asyncio.Event()
+        self._to_report = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
 
     # --- its life
@@ -178,7 +176,7 @@ class Messenger(AttachmentActions, GroupActions):
         """Run all loops until the messenger does not connect any more. Returns why. If one of them fails, all end."""
         try:
             async with asyncio.TaskGroup() as group:
-                loops = (self._listen, self._fetch, self._send, self._resync, self._attachments.run)
+                loops = (self._listen, self._fetch, self._send, self._resync, self._report, self._attachments.run)
                 tasks = [group.create_task(each(), name=f"{each.__name__} of {self.cache.uid}") for each in loops]
                 why = await self._connect()
                 for task in tasks:
@@ -243,63 +241,12 @@ class Messenger(AttachmentActions, GroupActions):
         if self._life is None or self._life.done():
             raise MessengerClosedError(self.trouble or "the messenger is not open")
 
-    async def read(self, thread_id: int) -> None:
-        """Mark all stored messages of a thread as read. After a `ClientError`, they are still marked locally."""
-        thread = await self.cache.thread(thread_id)
-        if thread is None or thread.cursor <= thread.read_by(self.cache.uid):
-            return
-        await self.cache.note_read(thread_id, self.cache.uid, thread.cursor)
-        self._changed(Event(thread_id))
-        await sync.report_read(self._online(), self.cache, thread_id, thread.cursor)
-
-    async def earlier(self, thread_id: int) -> bool:
-        """Load an older page of a thread. Returns whether there may be more. Raises `ClientError`."""
-        more = await sync.earlier(self._online(), self.cache, thread_id)
-        self._changed(Event(thread_id))
-        return more
-
-    async def search(self, typed: str) -> SearchUserReply:
-        """Search for a user by id or name. Raises `ClientError`."""
-        return await self._ask(SearchUserRequest(typed), SearchUserReply)
-
-    async def apply(self, uid: int, greeting: str = "", back: str = "") -> None:
-        """Apply for a friendship. ``back`` is the user's own name for the other user. Raises `ClientError`."""
-        await self._ask(AddFriendRequest(self.cache.uid, greeting, back, uid), AddFriendReply)
-        self._names[uid] = back
-
-    async def accept(self, uid: int, back: str = "") -> int:
-        """Accept an application. Returns the thread. Raises `ClientError`."""
-        connection = self._online()
-        reply = await connection.request(AuthFriendRequest(self.cache.uid, uid, back), AuthFriendReply)
-        friend = FriendEntry(reply.name, uid, reply.icon, reply.nick, reply.sex, "", back)
-        await self._note_friend(friend, reply.chat_datas)
-        if not reply.chat_datas:
-            return await self.chat_with(uid)
-        thread_id = reply.chat_datas[0].thread_id
-        if await self.cache.thread(thread_id) is None:  # what they do next may be in it
-            await sync.refresh(connection, self.cache)
-        return thread_id
-
-    async def chat_with(self, uid: int) -> int:
-        """The thread of the private chat with a user, which is created if there is none. Raises `ClientError`."""
-        for thread in await self.cache.threads():
-            if {thread.user1_id, thread.user2_id} == {self.cache.uid, uid}:
-                return thread.thread_id
-        connection = self._online()
-        thread_id = await connection.create_private_chat(uid)
-        await sync.fetch(connection, self.cache, thread_id)
-        self._changed(Event(thread_id))
-        return thread_id
-
     # --- connecting
 
     def _online(self) -> Client:
         if self._connection is None:
             raise DisconnectedError(self.trouble or "not connected yet")
         return self._connection
-
-    async def _ask(self, request: Message, reply: type[R]) -> R:
-        return await self._online().request(request, reply)
 
     async def _connect(self) -> str:
         """Connect, again and again. Returns the reason why the messenger does not connect any more."""
@@ -350,18 +297,18 @@ class Messenger(AttachmentActions, GroupActions):
 
     async def _handle(self, notice: Message) -> None:
         match notice:
-            case TextsNotice(thread_id=thread_id, texts=texts):
-                await self.cache.keep(thread_id, texts)
-                thread = await self.cache.thread(thread_id)
-                if thread is None or (thread.cursor < thread.last_seq and not thread.left):
-                    self._request_fetch(thread_id)
-                self._changed(Event(thread_id))
+            case TextsNotice() | RevisedNotice():
+                await self._keep(notice)
+                self._changed(Event(notice.thread_id))
+            case DeliveredNotice():
+                await self.cache.note_delivered(notice.thread_id, notice.uid, notice.seq)
+                self._changed(Event(notice.thread_id))
             case ThreadNotice():
                 self._request_fetch(notice.thread_id, state=True)
             case ReadNotice():
                 await self.cache.note_read(notice.thread_id, notice.uid, notice.seq)
                 if notice.uid == self.cache.uid:  # another device has told it
-                    await self.cache.note_reported(notice.thread_id, notice.seq)
+                    await self._note_read_elsewhere(notice.thread_id, notice.seq)
                 self._changed(Event(notice.thread_id))
             case AddFriendNotice():
                 self.applications[notice.applyuid] = FriendApplication(
@@ -375,13 +322,25 @@ class Messenger(AttachmentActions, GroupActions):
                 )
                 await self._note_friend(entry, notice.chat_datas)
 
-    async def _note_friend(self, friend: FriendEntry, opening: Sequence[FirstText]) -> None:
-        self.applications.pop(friend.uid, None)
-        if friend.back or friend.uid not in await self.cache.friends():
-            await self.cache.note_friends([friend])
-        for text in opening:
-            self._request_fetch(text.thread_id)
-        self._changed(Event())
+    async def _keep(self, notice: TextsNotice | RevisedNotice) -> None:
+        """Store messages that are new or have been changed. If something is missing before them, it is to be loaded."""
+        thread_id = notice.thread_id
+        if isinstance(notice, TextsNotice):
+            await self.cache.keep_pushed(thread_id, notice.texts)
+            if any(text.sender != self.cache.uid for text in notice.texts):
+                self._to_report.set()
+        else:
+            await self.cache.keep_changed(thread_id, notice.texts)
+        thread = await self.cache.thread(thread_id)
+        if thread is None or (thread.lacks_something and not thread.left):
+            self._request_fetch(thread_id)
+
+    async def _note_read_elsewhere(self, thread_id: int, seq: int) -> None:
+        await self.cache.note_reported(thread_id, seq)
+        thread = await self.cache.thread(thread_id)
+        if thread is not None and thread.floor > seq + 1 and self._loads:  # how many are left, the server has counted
+            self._list_is_stale = True
+            self._to_fetch.set()
 
     # --- catching up
 
@@ -399,6 +358,7 @@ class Messenger(AttachmentActions, GroupActions):
                 trouble = await self._fetch_from(connection)
             except ClientError as error:
                 trouble = str(error)
+            self._to_report.set()
             if self._connection is connection and connection.ended is None:
                 if trouble is not None:
                     self._set_status(Status.STALE, trouble)
@@ -442,6 +402,17 @@ class Messenger(AttachmentActions, GroupActions):
             if self._loads:
                 self._list_is_stale = True
             self._to_fetch.set()
+
+    async def _report(self) -> None:
+        """Report what has been delivered here, a while later: what has been read by then needs no other report."""
+        while True:
+            await self._to_report.wait()
+            await asyncio.sleep(self._timing.receipts)
+            self._to_report.clear()
+            if (connection := self._connection) is not None:
+                with suppress(ClientError):  # the next fetch reports it
+                    if await sync.report_delivered(connection, self.cache):
+                        self._to_report.set()
 
     # --- sending
 

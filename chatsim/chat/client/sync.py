@@ -15,17 +15,31 @@ from chatsim.chat.client.cache import Cache, LocalThread
 from chatsim.chat.client.connection import Client, ClientError, RefusedError
 from chatsim.chat.protocol import (
     CatchUpRequest,
+    DeliveredReply,
+    DeliveredRequest,
     ErrorCode,
     HistoryReply,
     HistoryRequest,
     ReadReply,
     ReadRequest,
+    RevisionsReply,
+    RevisionsRequest,
     ThreadStatesReply,
     ThreadStatesRequest,
     ThreadTexts,
 )
 
-__all__ = ["StuckError", "catch_up", "earlier", "fetch", "follow", "refresh", "report_read"]
+__all__ = [
+    "StuckError",
+    "catch_up",
+    "earlier",
+    "fetch",
+    "follow",
+    "reach",
+    "refresh",
+    "report_delivered",
+    "report_read",
+]
 
 
 _PAGE = 100
@@ -72,12 +86,39 @@ async def report_read(connection: Client, cache: Cache, thread_id: int, seq: int
     await cache.note_reported(thread_id, seq)
 
 
+async def report_delivered(connection: Client, cache: Cache) -> bool:
+    """Send how far threads are stored here, as many as fit into a request. Returns whether there are more.
+
+    Raises `ClientError`.
+    """
+    marks = await cache.undelivered()
+    part = marks[:_THREADS]
+    if part:
+        threads, seqs = zip(*part, strict=True)
+        try:
+            await connection.request(DeliveredRequest(threads, seqs), DeliveredReply)
+        except RefusedError as error:
+            if error.code != ErrorCode.NOT_A_MEMBER:
+                raise
+            await _report_each(connection, part)
+        await cache.note_delivery_reported(part)
+    return len(part) < len(marks)
+
+
+async def _report_each(connection: Client, marks: Sequence[tuple[int, int]]) -> None:
+    """Send marks one by one, since the user is no member of one of the threads any more."""
+    for thread_id, seq in marks:
+        with suppress(RefusedError):
+            await connection.request(DeliveredRequest((thread_id,), (seq,)), DeliveredReply)
+
+
 async def catch_up(
     connection: Client, cache: Cache, stored: Callable[[Sequence[ThreadTexts]], None] = lambda _: None
 ) -> None:
     """Load all missing messages of the known threads. Of a thread without stored messages, load the newest page only.
 
-    The newest messages of the most recent threads come first. Several requests are sent at the same time.
+    The newest messages of the most recent threads come first. Several requests are sent at the same time. Changes of
+    messages that are stored already are loaded beside them.
 
     Args:
         connection: the connection to the node.
@@ -104,20 +145,59 @@ async def catch_up(
                 refused.update(await _one_by_one(connection, cache, request.threads))
                 stored([ThreadTexts(thread_id, ()) for thread_id in request.threads])
 
+    async def load_changes(thread_id: int) -> None:
+        async with turns:
+            refused.update(await _changes_of_one(connection, cache, thread_id, stored))
+
     try:
         async with asyncio.TaskGroup() as group:
             for request in _requests(behind):
                 group.create_task(load(request))
+            for thread in await cache.outdated():
+                group.create_task(load_changes(thread.thread_id))
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
     for thread_id, error in refused.items():  # the first of them says enough
         raise ClientError(f"thread {thread_id}: {error}") from error
+    await _check_reached(cache, behind)
+
+
+async def _check_reached(cache: Cache, behind: Sequence[LocalThread]) -> None:
+    """Raise `StuckError` if something is still missing of what was missing before a catch-up."""
     reached = {thread.thread_id: thread.last_seq for thread in behind}
     for thread in await cache.behind():
         if thread.cursor < reached.get(thread.thread_id, 0):
             raise StuckError(f"the history of thread {thread.thread_id} does not go on after number {thread.cursor}")
         if thread.floor > thread.start:
             raise StuckError(f"the history of thread {thread.thread_id} does not go on before number {thread.floor}")
+
+
+async def _changes(
+    connection: Client, cache: Cache, thread_id: int, stored: Callable[[Sequence[ThreadTexts]], None] = lambda _: None
+) -> None:
+    """Load the messages of a thread that have been changed since the last change that is here. Raises `ClientError`."""
+    more = True
+    while more:
+        thread = await _known(cache, thread_id)
+        page = await connection.request(RevisionsRequest(thread_id, thread.revision), RevisionsReply)
+        more = page.load_more
+        reached = max((text.revision for text in page.texts), default=0)
+        if more and reached <= thread.revision:
+            raise StuckError(f"the changes of thread {thread_id} do not go on after number {thread.revision}")
+        # changes of messages that the user may not read are left out: on the last page, they are passed over
+        await cache.keep_changes(thread_id, page.texts, reached if more else max(reached, thread.last_revision))
+        stored([ThreadTexts(thread_id, page.texts)])
+
+
+async def _changes_of_one(
+    connection: Client, cache: Cache, thread_id: int, stored: Callable[[Sequence[ThreadTexts]], None]
+) -> dict[int, ClientError]:
+    """`_changes` of one of several threads. Returns its error, if there is one that does not concern the others."""
+    try:
+        await _changes(connection, cache, thread_id, stored)
+    except (RefusedError, StuckError) as error:
+        return {thread_id: error}
+    return {}
 
 
 async def _one_by_one(connection: Client, cache: Cache, threads: Sequence[int]) -> dict[int, ClientError]:
@@ -199,6 +279,23 @@ async def _fetch(connection: Client, cache: Cache, thread_id: int) -> None:
     while (thread := await _known(cache, thread_id)).floor > thread.start:
         if not await earlier(connection, cache, thread_id) and (await _known(cache, thread_id)).floor > thread.start:
             raise StuckError(f"the history of thread {thread_id} does not go on before number {thread.floor}")
+    if thread.revision < thread.last_revision:
+        await _changes(connection, cache, thread_id)
+
+
+async def reach(connection: Client, cache: Cache, thread_id: int, seq: int) -> None:
+    """Load a thread from message number ``seq`` up to the stored messages, as one stream. Raises `ClientError`."""
+    thread = await cache.thread(thread_id)
+    if thread is None or thread.cursor < thread.floor:
+        await fetch(connection, cache, thread_id)
+        thread = await _known(cache, thread_id)
+    if seq >= thread.floor:
+        return
+    async with aclosing(connection.catch_up(CatchUpRequest((thread_id,), (seq - 1,), (thread.floor,)))) as parts:
+        async for part in parts:
+            await cache.keep_part(part.threads)
+    if (await _known(cache, thread_id)).floor > seq:
+        raise StuckError(f"the history of thread {thread_id} does not go on before number {thread.floor}")
 
 
 async def earlier(connection: Client, cache: Cache, thread_id: int) -> bool:

@@ -22,12 +22,15 @@ class Timing:
         give_up: the time after which a text that could not be sent has failed. It begins anew whenever the messenger is
             opened: a clock that nobody sets tells nothing about the time before.
         resync: the time between two refreshes of all threads. It is the longest time for which a lost push is missed.
+        receipts: the time from the arrival of texts to the report that they have been delivered here. What arrives
+            meanwhile is reported with them, and what is read meanwhile is not.
     """
 
     shortest: float = 0.2
     longest: float = 30.0
     give_up: float = 300.0
     resync: float = 60.0
+    receipts: float = 1.0
 
     def pause(self, failures: int, rng: np.random.Generator) -> float:
         """Full jitter above the shortest pause (Marc Brooker, Exponential Backoff And Jitter, 2015)."""

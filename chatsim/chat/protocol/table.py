@@ -43,7 +43,25 @@ from chatsim.chat.protocol.groups import (
 )
 from chatsim.chat.protocol.login import HeartbeatReply, HeartbeatRequest, LoginReply, LoginRequest, OfflineNotice
 from chatsim.chat.protocol.parts import Message
+from chatsim.chat.protocol.receipts import (
+    DeliveredNotice,
+    DeliveredReply,
+    DeliveredRequest,
+    ReceiptsReply,
+    ReceiptsRequest,
+)
+from chatsim.chat.protocol.revisions import (
+    EditReply,
+    EditRequest,
+    RecallReply,
+    RecallRequest,
+    RevisedNotice,
+    RevisionsReply,
+    RevisionsRequest,
+)
 from chatsim.chat.protocol.texts import (
+    DateReply,
+    DateRequest,
     HistoryReply,
     HistoryRequest,
     LoadMessagesReply,
@@ -98,6 +116,12 @@ FROM_CLIENT = _by_id(
     ChunkRequest,
     AttachmentRequest,
     DownloadRequest,
+    RecallRequest,
+    EditRequest,
+    RevisionsRequest,
+    ReceiptsRequest,
+    DeliveredRequest,
+    DateRequest,
 )
 """What a client may send, by message id."""
 
@@ -134,6 +158,14 @@ FROM_SERVER = _by_id(
     ChunkReply,
     AttachmentReply,
     DownloadReply,
+    RecallReply,
+    EditReply,
+    RevisedNotice,
+    RevisionsReply,
+    ReceiptsReply,
+    DeliveredReply,
+    DeliveredNotice,
+    DateReply,
 )
 """What a server may send, by message id."""
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from chatsim.chat.protocol.parts import Id, Message, Part
 
 __all__ = [
     "AcknowledgedText",
+    "DateReply",
+    "DateRequest",
     "HistoryReply",
     "HistoryRequest",
     "HistoryText",
     "LoadMessagesReply",
     "LoadMessagesRequest",
+    "MessageStatus",
     "NumberedText",
     "OutgoingText",
     "TextNotice",
@@ -18,6 +23,21 @@ __all__ = [
     "TextRequest",
     "TextsNotice",
 ]
+
+
+class MessageStatus(IntEnum):
+    """The values of a message's ``status``: in the tables, on the wire, and in a client's local data.
+
+    The value 1, which is "read" in the source's comment and "failed" in its client, is not used: who has read a message
+    is known from read positions, and whether it could be sent is known to its author's client alone (docs/receipts.md).
+
+    Attributes:
+        SENT: the message has been stored, with the content that it has now.
+        RECALLED: it was taken back, and its content is empty.
+    """
+
+    SENT = 0
+    RECALLED = 2
 
 
 class OutgoingText(Part, frozen=True):
@@ -72,7 +92,9 @@ class TextNotice(Message, frozen=True):
 class NumberedText(Part, frozen=True, omit_defaults=True):
     """A message with its number in the thread: ``seq`` starts at 1 and has no gaps.
 
-    ``msg_type`` is 0 for a text, 1 for an image and 2 for a file. Of these two, ``content`` is the name.
+    ``msg_type`` is 0 for a text, 1 for an image and 2 for a file. Of these two, ``content`` is the name. ``revision``
+    is the number of the message's last change among all changes of the thread's messages. It is left out if the message
+    is as it was sent.
     """
 
     seq: Id
@@ -83,6 +105,7 @@ class NumberedText(Part, frozen=True, omit_defaults=True):
     content: str
     status: int
     chat_time: str
+    revision: Id = 0
     size: Id = 0
 
 
@@ -143,3 +166,21 @@ class HistoryReply(Message, frozen=True):
     thread_id: Id = 0
     load_more: bool = False
     texts: tuple[NumberedText, ...] = ()
+
+
+class DateRequest(Message, frozen=True):
+    """Ask for a thread's first message that was sent at ``time`` or later. ``time`` has the form of ``chat_time``."""
+
+    ID = 1145
+    thread_id: Id
+    time: str
+
+
+class DateReply(Message, frozen=True):
+    """The number and the id of the message. Both are 0 if there is none so late; without numbers, ``seq`` is 0."""
+
+    ID = 1146
+    error: int
+    thread_id: Id = 0
+    seq: Id = 0
+    message_id: Id = 0

@@ -76,6 +76,9 @@ class ThreadState(Part, frozen=True, omit_defaults=True):
     The other keys are those of a group, and are left out if they have no value: its name, the user's role in it (-1:
     the user is no member any more, and is told nothing else), the number of the first message that the user may read,
     the number of changes of members, roles and mutes, and the time until which the user may not write.
+
+    ``last_revision`` is the number of the last recall or edit of a message in the thread. ``delivered1`` and
+    ``delivered2`` say how far a device of ``user1_id`` and ``user2_id`` has a private chat.
     """
 
     thread_id: Id
@@ -92,6 +95,9 @@ class ThreadState(Part, frozen=True, omit_defaults=True):
     first: Id = 1
     roster: Id = 0
     muted_until: str = ""
+    last_revision: Id = 0
+    delivered1: Id = 0
+    delivered2: Id = 0
 
 
 class ThreadStatesRequest(Message, frozen=True):

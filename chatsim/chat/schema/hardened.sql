@@ -53,12 +53,14 @@ CREATE TABLE friend_apply (
 -- K1: engine and character set are said; K5: the last message is known without reading any
 -- P4: the row is locked by whoever writes into the thread, so that numbers and message ids become visible in their order
 -- roster counts the changes of a group's members, roles and mutes, so that a client sees whether its list is out of date
+-- S14: last_revision numbers the changes (recalls, edits) of the thread's messages
 CREATE TABLE chat_thread (
   id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   type ENUM('private','group') NOT NULL,
   created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   last_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
   last_message_id BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  last_revision BIGINT UNSIGNED NOT NULL DEFAULT 0,
   roster BIGINT UNSIGNED NOT NULL DEFAULT 0,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -110,6 +112,8 @@ CREATE TABLE group_chat_member (
 -- P4, P5: seq numbers a thread's messages without a hole, so that a reader sees what is missing
 -- SD1: unique_id is the sender's name for the message; a resend finds it (NULL: from before it was kept)
 -- K3: a group's message has no one receiver; K4: what kind of message it is
+-- S14: revision is the number of the message's last change, 0 if it is as it was sent; a recalled one has no content
+-- G1, G2: a status means one thing; who has read a message is known from user_thread
 CREATE TABLE chat_message (
   message_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   thread_id BIGINT UNSIGNED NOT NULL,
@@ -121,14 +125,17 @@ CREATE TABLE chat_message (
   content TEXT NOT NULL,
   created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
-  status TINYINT NOT NULL DEFAULT 0 COMMENT '0=unread 1=read 2=recalled',
+  status TINYINT NOT NULL DEFAULT 0 COMMENT '0=sent 2=recalled',
+  revision BIGINT UNSIGNED NOT NULL DEFAULT 0,
   PRIMARY KEY (message_id),
   UNIQUE KEY uniq_thread_seq (thread_id, seq),
   UNIQUE KEY uniq_sender_unique (sender_id, unique_id),
   KEY idx_thread_created (thread_id, created_at),
   KEY idx_thread_message (thread_id, message_id),
+  KEY idx_thread_revision (thread_id, revision),
   CONSTRAINT chat_message_thread FOREIGN KEY (thread_id) REFERENCES chat_thread (id),
-  CONSTRAINT chat_message_sender FOREIGN KEY (sender_id) REFERENCES user (uid)
+  CONSTRAINT chat_message_sender FOREIGN KEY (sender_id) REFERENCES user (uid),
+  CONSTRAINT chat_message_status CHECK (status IN (0, 2))
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- P3, P7, P8: what happens to a user's threads is numbered for that user, behind the lock of this row, so that the
@@ -142,7 +149,8 @@ CREATE TABLE user_version (
 
 -- a thread as one of its members has it: when something last happened to it (version), when somebody last wrote into it
 -- (activity: B10, K5), how far the member has read, a number that only moves forward, and how many of others' messages
--- they have not (G5, instead of a status on each message)
+-- they have not (G5, instead of a status on each message); how far one of the member's devices has it (S12, instead of a
+-- row for each message and member)
 CREATE TABLE user_thread (
   user_id BIGINT UNSIGNED NOT NULL,
   thread_id BIGINT UNSIGNED NOT NULL,
@@ -150,6 +158,7 @@ CREATE TABLE user_thread (
   activity BIGINT UNSIGNED NOT NULL DEFAULT 0,
   read_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
   unread INT UNSIGNED NOT NULL DEFAULT 0,
+  delivered_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
   PRIMARY KEY (user_id, thread_id),
   KEY idx_user_version (user_id, version),
   KEY idx_user_activity (user_id, activity),

@@ -10,8 +10,10 @@ from chatsim.chat.ports import Device, Peers, Presence, RegistryError
 from chatsim.chat.protocol import (
     AcknowledgedText,
     AuthFriendNotice,
+    DeliveredNotice,
     Message,
     ReadNotice,
+    RevisedNotice,
     TextNotice,
     TextsNotice,
     ThreadNotice,
@@ -98,7 +100,7 @@ def _in_dialect(notice: Message, uid: int, *, feed: bool) -> Message | None:
     if feed:
         return notice
     match notice:
-        case ReadNotice() | ThreadNotice():
+        case DeliveredNotice() | ReadNotice() | RevisedNotice() | ThreadNotice():
             return None
         case AuthFriendNotice(fromuid=accepter) if accepter == uid:
             return None  # the source's client would take the accepting user for the new friend

@@ -38,6 +38,8 @@ class Limits:
         lock_wait: the seconds that a statement of this node waits for a lock of another transaction.
         text_characters: the largest length of a text, in characters. The default is the source's (docs/source.md, C21).
         group_members: the largest number of members of a group.
+        recall_seconds: the time within which the author of a message may recall it.
+        edit_seconds: the time within which the author of a text may edit it.
         login: the seconds that a new connection has until its login request arrives.
         connections: the number of connections that the node may have, logged in or not.
         per_address: the number of connections from one address (of IPv6, from one /64 network). None is
@@ -70,6 +72,8 @@ class Limits:
     lock_wait: int = 5
     text_characters: int = 1_024
     group_members: int = 500
+    recall_seconds: float = 120.0
+    edit_seconds: float = 900.0
     login: float = 10.0
     connections: float = math.inf
     per_address: float | None = None
@@ -94,6 +98,8 @@ class Limits:
             ("lock_wait", 1, 1_073_741_824),
             ("text_characters", 1, 10_000),
             ("group_members", 1, 100_000),
+            ("recall_seconds", 0, math.inf),
+            ("edit_seconds", 0, math.inf),
             ("login", 0.001, math.inf),
             ("connections", 1, math.inf),
             ("per_address", 1, math.inf),

@@ -6,9 +6,11 @@ with the smaller id may commit last, and a reader whose cursor has passed this i
 what writer and reader pay.
 
 A kind writes a batch of texts in one transaction, and reads what is new to a user. The cursor is a number for each
-thread. For kinds that number the events of a user, it is one number for the user, under the key `USER`. Only these can
-report anything except new messages: a thread that is new to a user, whenever it was created, or a message that has
-changed (P3, P7). With the others a reader must read its whole thread list again, and never learns of a change.
+thread. For kinds that number the events of a user, it is one number for the user, under the key `USER`; `user_version`
+adds, for each thread with news, the number of its last message and, under the thread's negative id, that of the last
+change of a message. Only these kinds can report anything except new messages: a thread that is new to a user, whenever
+it was created, or a message that has changed (P3, P7). With the others a reader must read its whole thread list again,
+and never learns of a change.
 """
 
 from __future__ import annotations
@@ -225,8 +227,22 @@ async def _write_versioned(tx: Session, batch: Batch) -> Sequence[int]:
     return [text.message_id for text in appended.texts]
 
 
-async def _tell_by_version(tx: Session, thread: int, users: Sequence[int], _: int) -> None:
+async def _tell_by_version(tx: Session, thread: int, users: Sequence[int], message: int) -> None:
+    if message:  # as `store.revisions` does it
+        locked = await tx.execute("SELECT last_revision FROM chat_thread WHERE id = ? FOR UPDATE", (thread,))
+        revision = (locked.scalar() or 0) + 1
+        await tx.script(
+            "UPDATE chat_message SET revision = ? WHERE message_id = ?;"
+            " UPDATE chat_thread SET last_revision = ? WHERE id = ?",
+            (revision, message, revision, thread),
+        )
     await tx.script(*changed(thread, sorted(users)))
+
+
+_NEW_AND_CHANGED = """
+    SELECT seq, message_id FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq;
+    SELECT revision, message_id FROM chat_message FORCE INDEX (idx_thread_revision)
+     WHERE thread_id = ? AND revision > ? ORDER BY revision"""
 
 
 async def _read_by_version(tx: Session, uid: int, cursor: Cursor) -> Found:
@@ -238,8 +254,16 @@ async def _read_by_version(tx: Session, uid: int, cursor: Cursor) -> Found:
     if not news.rows:
         return Found((), cursor)
     threads = [int(str(thread)) for _, thread in news.rows]
-    found = await _read_by_number(tx, uid, {thread: cursor.get(thread, 0) for thread in threads})
-    return Found(found.messages, {**cursor, **found.cursor, USER: int(str(news.rows[-1][0]))}, threads)
+    args = [value for thread in threads for value in (thread, cursor.get(thread, 0), thread, cursor.get(-thread, 0))]
+    found = await tx.script("; ".join([_NEW_AND_CHANGED] * len(threads)), args)
+    messages: list[tuple[int, int]] = []
+    reached = {USER: int(str(news.rows[-1][0]))}
+    for thread, new, revised in zip(threads, found[::2], found[1::2], strict=True):
+        for key, rows in ((thread, new.rows), (-thread, revised.rows)):
+            messages += [(thread, int(str(number))) for _, number in rows]
+            if rows:
+                reached[key] = int(str(rows[-1][0]))
+    return Found([*dict.fromkeys(messages)], {**cursor, **reached}, threads)
 
 
 # --- only what is older than every open transaction
@@ -338,8 +362,8 @@ _KINDS = (
         """The default: a number for each message of a thread, and for each user a version of each thread's last change.
 
     Writers pay one changed row for each member, however many messages, and take turns by thread and by user. Readers
-    pay one range for all changed threads, and one for each of these. It reports that a thread has changed, but not
-    which of its messages.""",
+    pay one range for all changed threads, and two for each of these: new messages, and messages that have changed,
+    which have a number of their last change.""",
         "hardened",
         tell=_tell_by_version,
     ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatsim.chat.client.cache import LocalText, State
+from chatsim.chat.protocol import MessageStatus
 from chatsim.experiments.checks import Anomaly, disordered, missing, repeated, unexpected
 
 __all__ = ["SentText", "check_stored", "check_stores"]
@@ -13,15 +14,17 @@ __all__ = ["SentText", "check_stored", "check_stores"]
 
 @dataclass(frozen=True, slots=True)
 class SentText:
-    """A text: in the history, in the tables or in a local store."""
+    """A text: in the history, in the tables or in a local store. Its status is a `MessageStatus`."""
 
     thread_id: int
     sender: int
     unique_id: str
     content: str
+    status: int = 0
 
     def __str__(self) -> str:
-        return f"the text {self.content!r} of user {self.sender} in thread {self.thread_id} ({self.unique_id})"
+        content = "that was recalled" if self.status == MessageStatus.RECALLED else repr(self.content)
+        return f"the text {content} of user {self.sender} in thread {self.thread_id} ({self.unique_id})"
 
 
 def check_stored(sent: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:
@@ -66,9 +69,14 @@ def check_stores(
                     yield Anomaly("unsent", (uid, each.unique_id), f"user {uid}: {each.content!r} is {each.state}")
             yield from _of_thread(
                 f"user {uid} has not what is stored of thread {thread}",
-                [SentText(each.thread_id, each.sender, each.unique_id, each.content) for each in texts],
+                [_seen(each) for each in texts],
                 [each for each in stored if each.thread_id == thread][(first or {}).get((uid, thread), 1) - 1 :],
             )
+
+
+def _seen(text: LocalText) -> SentText:
+    status = MessageStatus.RECALLED if text.state is State.RECALLED else MessageStatus.SENT
+    return SentText(text.thread_id, text.sender, text.unique_id, text.content, int(status))
 
 
 def _of_thread(sentence: str, seen: Sequence[SentText], stored: Sequence[SentText]) -> Iterator[Anomaly]:

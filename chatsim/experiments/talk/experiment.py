@@ -34,6 +34,7 @@ from chatsim.experiments.demand import OPERATION, Demand, row
 from chatsim.experiments.history import Operation, Recorder
 from chatsim.experiments.parameters import BadParameterError, Choices, Flag, Number, When, Whole, parameter
 from chatsim.experiments.result import Result
+from chatsim.experiments.talk.changing import as_changed, change_one
 from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
 from chatsim.experiments.talk.groups import TalkedGroup, check_removed
 from chatsim.experiments.variant import Variant
@@ -75,6 +76,7 @@ class Talked:
 
     Attributes:
         sent: the sent texts, each as an operation that ends when the text is in its author's outbox.
+        changes: the recalls and edits of texts, each as an operation that ends with the server's answer.
         crashes: how often a server was killed.
         cut_off: the number of statements that were interrupted, or found no server, as far as the nodes have counted
             them. Whether an interrupted transaction took effect was unknown.
@@ -91,6 +93,7 @@ class Talked:
     """
 
     sent: list[Operation] = field(default_factory=list)
+    changes: list[Operation] = field(default_factory=list)
     crashes: int = 0
     cut_off: int = 0
     resent: int = 0
@@ -103,14 +106,17 @@ class Talked:
 
     @property
     def texts(self) -> list[SentText]:
-        """The sent texts."""
-        return [SentText(**each.asked, **each.value) for each in self.sent]
+        """The sent texts, as they were changed last."""
+        return as_changed((SentText(**each.asked, **each.value) for each in self.sent), self.changes)
 
     def verdict(self) -> Verdict:
-        """Safe if no text was lost, doubled, invented or out of order."""
+        """Safe if no text was lost, doubled, invented or out of order, and no recall or edit was lost."""
         whoever = "all who may read it have it" if self.groups else "both members have it"
         safe = f"each of {len(self.sent):,} texts is stored once, and {whoever}, in order"
-        return judge(self.sent, self.anomalies, safe=safe, refused="texts were not taken", asked=self.asked)
+        if self.changes:
+            safe += f", after {len(self.changes):,} recalls and edits"
+        history = [*self.sent, *self.changes]
+        return judge(history, self.anomalies, safe=safe, refused="texts were not taken or changed", asked=self.asked)
 
 
 class _Changes:
@@ -153,11 +159,12 @@ class Talk(Experiment):
 
     name = "talk"
     title = "Talking while servers are killed"
-    totals = ("sent", "crashes", "cut_off", "unanswered", "lost_commits", "resent", "anomalies")
+    totals = ("sent", "changes", "crashes", "cut_off", "unanswered", "lost_commits", "resent", "anomalies")
     shown: ClassVar[Mapping[str, str]] = {
         "faults": "faults",
         "verdict": "verdict",
         "sent": "sent",
+        "changes": "changes",
         "anomalies": "anomalies",
         "crashes": "crashes",
         "cut_off": "cut off",
@@ -175,6 +182,7 @@ class Talk(Experiment):
     pause: float = parameter(
         0.05, Number(0, "seconds", 3_600), "the longest pause between two texts of a person; each is drawn uniformly"
     )
+    changes: int = parameter(0, Whole(0), "how many recalls and edits of their own texts each person makes")
     crashes: int = parameter(1, Whole(0), "how often something is killed while they talk")
     faults: str | Iterable[str] = parameter("database", Choices(FAULTS), "what is killed, in turn", _WITH_CRASHES)
     down: float = parameter(0.0, Number(0, "seconds", 3_600), "how long it is down each time", _WITH_CRASHES)
@@ -234,6 +242,7 @@ class Talk(Experiment):
                 key={"faults": "/".join(self.faults) if self.crashes else "none"},
                 measures={
                     "sent": len(talked.sent),
+                    "changes": len(talked.changes),
                     "crashes": talked.crashes,
                     "cut_off": talked.cut_off,
                     "unanswered": talked.unanswered,
@@ -243,7 +252,7 @@ class Talk(Experiment):
                     "anomalies": len(talked.anomalies),
                 },
                 verdict=talked.verdict(),
-                operations=talked.sent,
+                operations=[*talked.sent, *talked.changes],
                 window_s=talked.seconds,
             )
         )
@@ -270,7 +279,8 @@ class Talk(Experiment):
         faults, *of_groups = chance[self.nodes + len(uids) :]
         before = copy(world.fates) or CommitFates()
         groups = [TalkedGroup.of(number, uids) for number in range(self.groups)]
-        talked, changes = Talked(asked=len(uids) * self.texts, groups=groups), _Changes()
+        asked = len(uids) * (self.texts + self.changes)
+        talked, changes = Talked(asked=asked, groups=groups), _Changes()
         async with AsyncExitStack() as stack:
             running = await stack.enter_async_context(nodes() if nodes else self._cluster(world, of_nodes))
             inside = await stack.enter_async_context(AsyncExitStack())
@@ -294,6 +304,8 @@ class Talk(Experiment):
                 for (uid, member), rng in zip(members.items(), people, strict=True):
                     recorder = Recorder(uid, begun)
                     tasks.create_task(self._talk(member, writable[uid], np.random.default_rng(rng), recorder, note))
+                    chance_of_changes = np.random.default_rng(rng.spawn(1)[0])
+                    tasks.create_task(self._change(member, chance_of_changes, recorder, talked.changes.append))
                 for group, rng in zip(groups, of_groups, strict=True):
                     change = group.change(
                         members,
@@ -308,7 +320,7 @@ class Talk(Experiment):
                 await changes.until(partial(_has_sent, member))
             try:
                 async with asyncio.timeout(self.patience):
-                    await changes.until(partial(_has_all, members, talked))
+                    await changes.until(partial(_has_all, members, talked, await _revisions(world)))
             except TimeoutError:
                 late = f"not everybody has everything {self.patience:g} s after the last text"
                 talked.anomalies.append(Anomaly("late", None, late))
@@ -398,6 +410,16 @@ class Talk(Experiment):
             asked = {"thread_id": thread_id, "sender": me.cache.uid, "content": content}
             sent(await recorder.record("send", asked, send, turn=number, refusable=()))
 
+    async def _change(
+        self, me: Messenger, rng: np.random.Generator, recorder: Recorder, changed: Callable[[Operation], None]
+    ) -> None:
+        (thread_id,) = [each.thread_id for each in await me.cache.threads() if each.type == "private"]
+        done: list[Operation] = []
+        for _ in range(self.changes):
+            await asyncio.sleep(rng.uniform(0, self.pause))
+            done.append(await change_one(me, thread_id, rng, recorder, done))
+            changed(done[-1])
+
     async def _break(self, world: World, nodes: Nodes, rng: np.random.Generator, talked: Talked) -> None:
         """Kill a server while a text is being stored: a moment after the next one was sent."""
         times = sorted(rng.uniform(0, self.texts * self.pause / 2, size=self.crashes))
@@ -443,21 +465,32 @@ async def _has_sent(member: Messenger) -> bool:
     return not await member.cache.pending()
 
 
-async def _has_all(members: Mapping[int, Messenger], talked: Talked) -> bool:
-    """Whether each member has as many texts, without a gap, as were sent in the thread, from the first readable one."""
+async def _revisions(world: World) -> dict[int, int]:
+    """The number of the last change of a message in each thread."""
+    rows = (await world.admin.execute("SELECT id, last_revision FROM chat_thread")).rows
+    return {int(str(thread)): int(str(number)) for thread, number in rows}
+
+
+async def _has_all(members: Mapping[int, Messenger], talked: Talked, revisions: Mapping[int, int]) -> bool:
+    """Whether each member has all texts of the thread, from the first readable one on, and all changes of them."""
     sizes = Counter(each.thread_id for each in talked.texts)
     threads = [thread for member in members.values() for thread in await member.cache.threads()]
     in_groups = len(talked.groups) * (len(members) - 1)  # one was removed
     return len(threads) == len(members) + in_groups and all(
-        thread.floor == thread.first and thread.cursor == sizes[thread.thread_id] for thread in threads
+        thread.floor == thread.first
+        and thread.cursor == sizes[thread.thread_id]
+        and thread.revision == revisions[thread.thread_id]
+        for thread in threads
     )
 
 
 async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Talked) -> list[Anomaly]:
     rows = await world.admin.execute(
-        "SELECT thread_id, seq, sender_id, unique_id, content FROM chat_message ORDER BY thread_id, seq"
+        "SELECT thread_id, seq, sender_id, unique_id, content, status FROM chat_message ORDER BY thread_id, seq"
     )
-    stored = [SentText(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4])) for row in rows.rows]
+    stored = [
+        SentText(int(str(row[0])), int(str(row[2])), str(row[3]), str(row[4]), int(str(row[5]))) for row in rows.rows
+    ]
     threads = {uid: await member.cache.threads() for uid, member in members.items()}
     first = {(uid, thread.thread_id): thread.first for uid, own in threads.items() for thread in own}
     stores = {

@@ -3,12 +3,13 @@
 import asyncio
 import functools
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scripted_server import FREE, ME, OTHER, TIME, PowerCutError, PowerCutStore
 
-from chatsim.chat.client.cache import Cache, LocalThread, Pending, State, WrongOwnerError
+from chatsim.chat.client.cache import Cache, Pending, State, WrongOwnerError
 from chatsim.chat.protocol import FriendEntry, Member, NumberedText, ThreadState
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.local_store import ModelStore
@@ -64,8 +65,14 @@ def texts(*seqs):
     return [text(seq) for seq in seqs]
 
 
-def state(last_seq=0, read1=0, read2=0, thread_id=THREAD):
-    return ThreadState(thread_id, "private", ME, OTHER, last_seq, read1, read2, 1, 0)
+def others(after, last):
+    """How many messages of the other there are above the first number, up to the second."""
+    return sum(sender(seq) != ME for seq in range(after + 1, last + 1))
+
+
+def state(last_seq=0, read1=0, read2=0, thread_id=THREAD, **more):
+    of_thread = (thread_id, "private", ME, OTHER, last_seq, read1, read2)
+    return ThreadState(*of_thread, more.pop("version", 1), others(read1, last_seq), **more)
 
 
 def pending(name, thread_id=THREAD, deadline=100.0, content="hello"):
@@ -129,7 +136,7 @@ async def test_what_came_long_before_the_newest_page_is_not_shown_as_if_it_were_
     await cache.note_threads([state(last_seq=50)])
     await cache.keep(THREAD, texts(50))  # a push; and the client goes away before it has fetched anything
     await cache.keep_newest(THREAD, texts(299, 300))
-    assert await here(cache) == ((299, 300), [299, 300], 299)
+    assert await here(cache) == ((299, 300), [299, 300], others(0, 50) + 250 - 1)
     await cache.keep(THREAD, texts(*range(51, 299)))
     assert (await here(cache))[0] == (50, 300)
 
@@ -194,7 +201,9 @@ async def test_what_is_said_of_a_thread_takes_nothing_back(device):
     await cache.note_read(THREAD, ME, 2)
     await cache.note_read(THREAD, OTHER, 7)
     await cache.note_read(THREAD, STRANGER, 9)
-    assert await cache.threads() == [LocalThread(THREAD, "private", ME, OTHER, 9, 4, 7, floor=1, cursor=0, start=2**62)]
+    (thread,) = await cache.threads()
+    known = (thread.last_seq, thread.read1, thread.read2, thread.floor, thread.cursor, thread.start)
+    assert known == (9, 4, 7, 1, 0, 2**62)
 
 
 @on_both_stores
@@ -348,6 +357,7 @@ class Naive:
         self.kept = set()
         self.floor, self.cursor, self.last = 1, 0, 0
         self.read = {ME: 0, OTHER: 0}
+        self.counted = (0, 0)  # the server has counted what is unread between these numbers
 
     def take(self, what, given):
         if what == "read":
@@ -357,6 +367,7 @@ class Naive:
             last, read1, read2 = given
             self.last = max(self.last, last)
             self.read = {ME: max(self.read[ME], read1), OTHER: max(self.read[OTHER], read2)}
+            self.counted = (read1, last)
         elif given:
             if what == "newest" and self.cursor < self.floor:
                 self.floor, self.cursor = min(given), min(given) - 1
@@ -368,7 +379,11 @@ class Naive:
             self.floor -= 1
 
     def unread(self):
-        return sum(seq not in self.kept or sender(seq) != ME for seq in range(self.read[ME] + 1, self.last + 1))
+        since, counted = self.read[ME], 0
+        if self.counted[0] == since and self.floor > since + 1:
+            counted = others(*self.counted)
+            since = self.counted[1]
+        return counted + sum(seq not in self.kept or sender(seq) != ME for seq in range(since + 1, self.last + 1))
 
 
 @given(_STEPS)
@@ -401,6 +416,270 @@ def test_pages_and_pushes_in_any_order_are_kept_once_and_leave_no_hole_behind_th
         await cache.close()
 
     run(main())
+
+
+# --- changes of texts
+
+
+def changed(seq, revision, content):
+    """Message number ``seq`` after the thread's change number ``revision``: an edit, or None for a recall."""
+    return msgspec.structs.replace(
+        text(seq), content=content or "", status=2 if content is None else 0, revision=revision
+    )
+
+
+async def contents(cache):
+    return [
+        (each.seq, each.content, each.state is State.RECALLED, each.edited) for each in await cache.newest(THREAD, 99)
+    ]
+
+
+async def revisions(cache):
+    thread = await cache.thread(THREAD)
+    return thread.revision, thread.last_revision
+
+
+@on_both_stores
+async def test_a_message_is_replaced_by_a_later_change_and_never_by_an_earlier_one(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.keep_changed(THREAD, [changed(1, 2, "two")])
+    await cache.keep_changed(THREAD, [changed(1, 1, "one")])
+    await cache.keep(THREAD, texts(1))
+    assert await contents(cache) == [(1, "two", False, True), (2, "text 2", False, False)]
+    await cache.keep(THREAD, [changed(1, 3, None)])
+    assert await contents(await device()) == [(1, "", True, False), (2, "text 2", False, False)]
+
+
+@on_both_stores
+async def test_changes_are_here_up_to_the_last_one_that_follows_without_a_hole(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.keep(THREAD, texts(1, 2, 3))
+    await cache.keep_changed(THREAD, [changed(1, 1, "a")])
+    assert (await revisions(cache), await cache.outdated()) == ((1, 1), [])
+    await cache.keep_changed(THREAD, [changed(3, 3, "c")])
+    assert await revisions(cache) == (1, 3)
+    assert [thread.thread_id for thread in await cache.outdated()] == [THREAD]
+    await cache.keep_changes(THREAD, [changed(2, 2, "b"), changed(3, 3, "c")], 3)
+    assert (await revisions(await device()), await cache.outdated()) == ((3, 3), [])
+    await cache.note_threads([state(last_revision=5)])
+    assert [thread.thread_id for thread in await cache.outdated()] == [THREAD]
+    await cache.keep_changes(THREAD, [], 5)  # of messages that the user may not read
+    assert (await revisions(cache), await cache.outdated()) == ((5, 5), [])
+
+
+@on_both_stores
+async def test_a_change_of_a_message_that_is_not_here_is_kept_for_when_it_comes(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=3)])
+    await cache.keep_changed(THREAD, [changed(2, 1, None)])
+    await cache.keep(THREAD, texts(1, 2, 3))  # a page that was read before the change
+    assert await contents(cache) == [
+        (1, "text 1", False, False),
+        (2, "", True, False),
+        (3, "text 3", False, False),
+    ]
+
+
+@on_both_stores
+async def test_of_a_thread_that_is_new_here_all_changes_so_far_are_in_what_is_loaded(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=300, last_revision=7)])
+    assert (await revisions(cache), await cache.outdated()) == ((7, 7), [])
+    await cache.keep_pushed(THREAD, texts(299))  # a push that was late: the message may have been changed since
+    assert await contents(cache) == []
+    await cache.keep_newest(THREAD, [*texts(298), changed(299, 6, "b"), *texts(300)])
+    await cache.keep_pushed(THREAD, texts(299, 301))
+    assert [content for _, content, *_ in await contents(cache)] == ["text 298", "b", "text 300", "text 301"]
+
+
+@on_both_stores
+async def test_of_a_thread_of_which_a_text_came_first_all_changes_are_asked_for(device):
+    cache = await device()
+    await cache.keep_pushed(THREAD, texts(5))
+    await cache.note_threads([state(last_seq=5, last_revision=2)])
+    assert await revisions(cache) == (0, 2)
+
+
+@on_both_stores
+async def test_a_changed_text_of_ones_own_that_was_on_its_way_is_so_no_longer(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.put(pending("u3"))
+    await cache.keep_changed(THREAD, [changed(3, 1, "edited")])
+    assert await cache.on_their_way(THREAD) == []
+
+
+class Servers:
+    """A thread as its server has it, and what is under way to a client: pushes, notices and pages, each read at a time.
+
+    What the client is given comes in any order; pages are replies, and so are read after what was asked before them.
+    """
+
+    def __init__(self):
+        self.texts, self.revision = [], 0
+        self.pushes, self.notices = [], []
+
+    def write(self):
+        self.texts.append(text(len(self.texts) + 1))
+        self.pushes.append(self.texts[-1])
+
+    def change(self, seq, content):
+        if seq <= len(self.texts) and self.texts[seq - 1].status == 0:
+            self.revision += 1
+            self.texts[seq - 1] = changed(seq, self.revision, content)
+            self.notices.append(self.texts[seq - 1])
+
+    def state(self):
+        return state(len(self.texts), version=1 + len(self.texts) + self.revision, last_revision=self.revision)
+
+
+_FEW = 3  # messages that are changed, so that several events are about the same one
+_WHICH = st.integers(0, 2)
+_EVENTS = st.lists(
+    st.one_of(
+        st.just(("write",)),
+        st.tuples(st.just("edit"), st.integers(1, _FEW)),
+        st.tuples(st.just("edit"), st.integers(1, _FEW)),
+        st.tuples(st.just("recall"), st.integers(1, _FEW)),
+        st.tuples(st.just("push"), _WHICH),  # one of those that are under way arrives
+        st.tuples(st.just("notice"), _WHICH),
+        st.tuples(st.just("notice"), st.just(0)),
+        st.just(("state",)),
+        st.tuples(st.just("ask"), st.integers(0, _FEW - 1), st.integers(1, _FEW)),  # a page is read at the server
+        st.tuples(st.just("page"), _WHICH),  # and arrives, maybe much later
+        st.just(("changes",)),
+        st.just(("cut",)),
+    ),
+    min_size=4,
+    max_size=24,
+)
+
+
+@settings(max_examples=500)
+@given(st.integers(0, _FEW), _EVENTS)
+@example(2, [("state",), ("ask", 0, 2), ("edit", 1), ("notice", 0), ("page", 0)])
+@example(0, [("write",), ("write",), ("edit", 1), ("state",), ("push", 0)])
+def test_whatever_arrives_in_whatever_order_after_one_whole_sync_every_message_is_the_latest(  # noqa: C901
+    there, events
+):
+    async def main():  # noqa: C901, PLR0912
+        store = ModelStore(":memory:", FREE)
+        cache, server, pages, known = Cache(store, ME), Servers(), [], False
+        await cache.open()
+        for _ in range(there):
+            server.write()
+        for number, (what, *given_) in enumerate(events):
+            match what:
+                case "write":
+                    server.write()
+                case "edit":
+                    server.change(*given_, f"edit {number}")
+                case "recall":
+                    server.change(*given_, None)
+                case "push" if server.pushes:
+                    await cache.keep_pushed(THREAD, [server.pushes.pop(given_[0] % len(server.pushes))])
+                case "notice" if server.notices:
+                    await cache.keep_changed(THREAD, [server.notices.pop(given_[0] % len(server.notices))])
+                case "state":
+                    await cache.note_threads([server.state()])
+                    known = True
+                case "ask" if known:
+                    after, count = given_
+                    pages.append(server.texts[after : after + count])
+                case "page" if pages:
+                    await cache.keep(THREAD, pages.pop(given_[0] % len(pages)))
+                case "changes" if known:
+                    await ask_for_changes(cache, server)
+                case "cut":
+                    pages.clear()  # the connection has broken, and with it what was under way
+                    server.pushes.clear()
+                    server.notices.clear()
+        await cache.note_threads([server.state()])
+        await cache.keep(THREAD, server.texts[(await cache.thread(THREAD)).cursor :])
+        for page in pages:  # and what still arrives afterwards changes nothing
+            await cache.keep(THREAD, page)
+        await ask_for_changes(cache, server)
+        for late in server.pushes:
+            await cache.keep_pushed(THREAD, [late])
+        rows = await store.execute("SELECT seq, content, status, revision FROM message ORDER BY seq")
+        latest = {text.seq: text for text in server.texts}
+        assert [*rows.rows] == [
+            (seq, latest[seq].content, latest[seq].status, latest[seq].revision) for seq, *_ in rows.rows
+        ]
+        assert (await revisions(cache))[0] == server.revision
+        await cache.close()
+
+    run(main())
+
+
+async def ask_for_changes(cache, server):
+    """What `sync` does: all changes after the last one that is here."""
+    thread = await cache.thread(THREAD)
+    if thread.revision < thread.last_revision:
+        found = sorted(
+            (text for text in server.texts if text.revision > thread.revision), key=lambda text: text.revision
+        )
+        await cache.keep_changes(THREAD, found, max([thread.last_revision, *(text.revision for text in found)]))
+
+
+# --- what has been delivered
+
+
+@on_both_stores
+async def test_what_has_come_without_a_hole_is_to_be_reported_if_others_wrote_it_and_it_was_not_read(device):
+    cache = await device()
+    await cache.note_threads([state()])
+    await cache.keep(THREAD, texts(1, 2, 4))
+    assert await cache.undelivered() == [(THREAD, 2)]
+    await cache.note_delivery_reported([(THREAD, 2)])
+    assert await (await device()).undelivered() == []
+    await cache.keep(THREAD, texts(3))  # the user's own
+    assert await cache.undelivered() == [(THREAD, 4)]
+    await cache.note_read(THREAD, ME, 4)
+    await cache.note_reported(THREAD, 4)
+    assert await cache.undelivered() == []
+    await cache.keep(THREAD, texts(6, 5))
+    await cache.note_delivery_reported([(THREAD, 5)])
+    assert await cache.undelivered() == [], "number 6 is the user's own"
+    assert (await cache.thread(THREAD)).cursor == 6
+
+
+@on_both_stores
+async def test_what_another_device_of_the_user_has_reported_is_not_reported_again(device):
+    cache = await device()
+    await cache.keep(THREAD, texts(1, 2))
+    await cache.note_threads([state(last_seq=2, delivered1=2, delivered2=1)])
+    await cache.keep(THREAD, [])
+    assert await cache.undelivered() == []
+
+
+@on_both_stores
+async def test_a_message_of_ones_own_is_stored_then_delivered_then_read(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=9)])
+    await cache.keep(THREAD, texts(*range(1, 10)))
+    await cache.note_delivered(THREAD, OTHER, 6)
+    await cache.note_delivered(THREAD, OTHER, 5)
+    await cache.note_read(THREAD, OTHER, 3)
+    states = {each.seq: each.state for each in await cache.newest(THREAD, 10) if each.sender == ME}
+    assert states == {3: State.READ, 6: State.DELIVERED, 9: State.UNREAD}
+    assert {each.state for each in await cache.newest(THREAD, 10) if each.sender == OTHER} == {State.UNREAD}
+
+
+@on_both_stores
+async def test_what_is_unread_above_a_gap_is_what_the_server_has_counted(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=300)])
+    await cache.keep_newest(THREAD, texts(*range(201, 301)))
+    assert (await here(cache))[2] == others(0, 300)
+    await cache.keep(THREAD, texts(301, 302, 303))
+    assert (await here(cache))[2] == others(0, 303)
+    assert [head.unread for head in await cache.heads()] == [others(0, 303)]
+    await cache.note_read(THREAD, ME, 250)
+    assert (await here(cache))[2] == others(250, 303)
 
 
 # --- what is to be sent

@@ -31,7 +31,7 @@ from scripted_server import (
 )
 
 from chatsim.chat.client.cache import State, WrongOwnerError
-from chatsim.chat.client.connection import DisconnectedError
+from chatsim.chat.client.connection import DisconnectedError, RefusedError
 from chatsim.chat.client.messenger import Event, Messenger, MessengerClosedError, Status, Timing
 from chatsim.chat.client.outbox import TextTooLongError
 from chatsim.chat.ports import LocalStoreError, LocalStoreUnavailableError, Many
@@ -41,6 +41,8 @@ from chatsim.chat.protocol import (
     CatchUpPart,
     CatchUpRequest,
     CreatePrivateChatRequest,
+    DeliveredRequest,
+    EditRequest,
     ErrorCode,
     FirstText,
     FriendApplication,
@@ -50,6 +52,8 @@ from chatsim.chat.protocol import (
     LoginRequest,
     ReadNotice,
     ReadRequest,
+    RecallRequest,
+    RevisionsRequest,
     TextRequest,
     TextsNotice,
     ThreadStatesRequest,
@@ -589,6 +593,145 @@ async def test_what_is_read_while_there_is_no_connection_is_told_with_the_next(h
     await harness.server.open()
     await asyncio.sleep(A_WHILE)
     assert harness.server.threads[THREAD].read[ME] == 2
+
+
+# --- recalls, edits, receipts
+
+
+@with_harness
+async def test_a_recall_and_an_edit_change_what_is_shown_when_the_server_says_so(harness):
+    harness.server.write(THREAD, "1", sender=ME)
+    harness.server.write(THREAD, "2")
+    harness.server.write(THREAD, "3", sender=ME)
+    made = await harness.ready()
+    await made.edit(THREAD, 1, "one")
+    await made.recall(THREAD, 3)
+    await asyncio.sleep(A_WHILE)
+    assert await contents(made, THREAD) == [(1, "one", UNREAD), (2, "2", UNREAD), (3, "", State.RECALLED)]
+    assert [text.edited for text in await made.cache.newest(THREAD, 9)] == [True, False, False]
+    assert harness.server.of(RevisionsRequest) == [], "each notice was the next one"
+
+
+@with_harness
+async def test_a_change_whose_push_is_lost_is_learnt_of_with_the_next_look(harness):
+    harness.server.write(THREAD, "1", sender=ME)
+    made = await harness.ready(timing=Timing(resync=60.0))
+    harness.server.mute = True
+    await made.edit(THREAD, 1, "one")
+    await asyncio.sleep(A_WHILE)
+    assert await shown(made) == ["1"]
+    await asyncio.sleep(60)
+    assert await shown(made) == ["one"]
+
+
+@with_harness
+async def test_a_push_of_a_change_with_one_missing_before_it_fetches_the_changes(harness):
+    harness.server.write(THREAD, "1", "2")
+    made = await harness.ready()
+    harness.server.revise(THREAD, 1, "one")
+    await harness.server.tell_revised(THREAD, harness.server.revise(THREAD, 2, "two"))
+    await asyncio.sleep(A_WHILE)
+    assert await shown(made) == ["one", "two"]
+    assert harness.server.of(RevisionsRequest) == [RevisionsRequest(THREAD, 0)]
+    assert made.status is Status.READY
+
+
+@with_harness
+async def test_a_push_of_a_change_in_a_thread_that_is_not_known_fetches_the_thread(harness):
+    made = await harness.ready()
+    harness.server.write(THREAD, "1", "2")
+    await harness.server.tell_revised(THREAD, harness.server.revise(THREAD, 2, None))
+    await asyncio.sleep(A_WHILE)
+    assert await contents(made, THREAD) == [(1, "1", UNREAD), (2, "", State.RECALLED)]
+
+
+@pytest.mark.parametrize("code", [ErrorCode.TOO_LATE, ErrorCode.NOT_ALLOWED])
+@with_harness
+async def test_a_change_that_is_refused_is_raised_and_changes_nothing(harness, code):
+    harness.server.write(THREAD, "1", sender=ME)
+    made = await harness.ready()
+    harness.server.script[RecallRequest].append(code)
+    with pytest.raises(RefusedError):
+        await made.recall(THREAD, 1)
+    assert await shown(made) == ["1"]
+
+
+@with_harness
+async def test_what_is_not_here_can_not_be_changed(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready()
+    for change in (made.recall(THREAD, 2), made.edit(THREAD + 1, 1, "x")):
+        with pytest.raises(KeyError):
+            await change
+    assert harness.server.of(RecallRequest) + harness.server.of(EditRequest) == []
+
+
+@with_harness
+async def test_what_has_come_is_reported_a_while_later_all_of_it_at_once(harness):
+    harness.server.write(THREAD, "1")
+    await harness.ready(timing=Timing(receipts=5.0))
+    await asyncio.sleep(5)
+    assert harness.server.of(DeliveredRequest) == [DeliveredRequest((THREAD,), (1,))]
+    for thread_id in (THREAD, THREAD + 1):
+        for text in harness.server.write(thread_id, "a", "b", "c"):
+            await harness.server.push(thread_id, text)
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(10)
+    assert harness.server.of(DeliveredRequest)[1:] == [DeliveredRequest((THREAD, THREAD + 1), (4, 3))]
+
+
+@with_harness
+async def test_what_is_read_soon_and_what_one_has_sent_is_not_reported_as_delivered(harness):
+    harness.server.write(THREAD, "1")
+    made = await harness.ready(timing=Timing(receipts=5.0))
+    await made.read(THREAD)
+    await made.send(THREAD, "2")
+    await asyncio.sleep(20)
+    assert harness.server.of(DeliveredRequest) == []
+
+
+@with_harness
+async def test_what_has_come_while_nobody_could_be_told_is_reported_with_the_next_connection(harness):
+    harness.server.write(THREAD, "1")
+    harness.server.script[DeliveredRequest] += [HANGS_UP]
+    await harness.ready()
+    await asyncio.sleep(20)
+    assert harness.server.of(DeliveredRequest) == [DeliveredRequest((THREAD,), (1,))] * 2
+
+
+@with_harness
+async def test_the_other_has_got_a_text_and_then_has_read_it(harness):
+    harness.server.write(THREAD, "1", "2", sender=ME)
+    made = await harness.ready()
+    await harness.server.tell_delivered(THREAD, OTHER, 2)
+    await harness.server.say(ReadNotice(THREAD, OTHER, 1))
+    await asyncio.sleep(A_WHILE)
+    assert [state for _, _, state in await contents(made, THREAD)] == [State.READ, State.DELIVERED]
+    receipts = await made.receipts(THREAD, 2)
+    assert (receipts.members, receipts.delivered, receipts.read) == (1, 1, 0)
+
+
+@with_harness
+async def test_a_thread_is_loaded_from_a_date_on(harness):
+    harness.server.write(THREAD, *numbers(1, 250))
+    made = await harness.ready()
+    assert await made.jump(THREAD, "2000-01-01 00:00:00") == 1
+    assert await shown(made) == numbers(1, 250)
+    assert await made.jump(THREAD, "2030-01-01 00:00:00") == 0
+
+
+@with_harness
+async def test_what_another_device_has_read_of_a_long_thread_leaves_the_number_that_the_server_has_counted(harness):
+    harness.server.write(THREAD, *numbers(1, 50), sender=ME)
+    harness.server.write(THREAD, *numbers(51, 250))
+    made = await harness.ready()
+    (head,) = await made.cache.heads()
+    assert (head.thread.floor > 51, head.unread) == (True, 200)
+    harness.server._changed(THREAD).read[ME] = 20
+    await harness.server.say(ReadNotice(THREAD, ME, 20))
+    await asyncio.sleep(A_WHILE)
+    (head,) = await made.cache.heads()
+    assert head.unread == 200, "none of the twenty was another's"
 
 
 # --- friends

@@ -1,10 +1,13 @@
 """Clients that remember, on real nodes in the model, over a network that fails: everybody has everything once."""
 
 import asyncio
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
+from chatsim.chat.client.cache import State
+from chatsim.chat.client.connection import ClientError
 from chatsim.chat.client.messenger import Messenger, Status, Timing
 from chatsim.chat.creation import named
 from chatsim.chat.retry import POLICIES
@@ -27,7 +30,7 @@ def running(world):
         pool=4,
         strategy=strategy,
         retry=POLICIES["retry"],
-        limits=Limits(strangers=True),
+        limits=Limits(strangers=True, recall_seconds=1e6, edit_seconds=1e6),
         schema="hardened",
         rngs=[np.random.default_rng(seed) for seed in range(NODES)],
     )
@@ -59,12 +62,29 @@ async def fail(world, device, rng):
 
 
 async def stored(world):
-    rows = await world.admin.execute("SELECT seq, sender_id, content FROM chat_message ORDER BY seq")
+    rows = await world.admin.execute("SELECT seq, sender_id, unique_id, content, status FROM chat_message ORDER BY seq")
     return [tuple(row) for row in rows.rows]
 
 
 async def remembered(made, thread):
-    return [(each.seq, each.sender, each.content) for each in await made.cache.newest(thread, 10_000)]
+    return [
+        (each.seq, each.sender, each.unique_id, each.content, 2 if each.state is State.RECALLED else 0)
+        for each in await made.cache.newest(thread, 10_000)
+    ]
+
+
+async def change(made, thread, rng, number):
+    """Recall or edit a text of one's own, or read the thread. If the network fails, it is left at that."""
+    own = [each for each in await made.cache.newest(thread, 10_000) if each.sender == made.cache.uid and each.seq]
+    with suppress(ClientError):
+        if rng.random() < 0.3:
+            await made.read(thread)
+        elif own:
+            text = own[rng.integers(len(own))]
+            if rng.random() < 0.2:
+                await made.recall(thread, text.seq)
+            else:
+                await made.edit(thread, text.seq, f"edit {number}")
 
 
 async def talk(world, harness, seed):
@@ -77,19 +97,22 @@ async def talk(world, harness, seed):
     thread = await made["phone of 1"].chat_with(2)
     await asyncio.sleep(1)
     sent = {device: [] for device in made}
-    async with asyncio.TaskGroup() as faults:
+    async with asyncio.TaskGroup() as tasks:
         for number in range(60 * MINUTES):
             device = str(rng.choice(list(made)))
             for part in range(rng.integers(3)):
                 text = f"{device}: {number}.{part}"
-                await made[device].send(thread, text)
-                sent[device].append(text)
+                sent[device].append((await made[device].send(thread, text)).unique_id)
+            if rng.random() < 0.5:
+                tasks.create_task(change(made[str(rng.choice(list(made)))], thread, rng, number))
             if rng.random() < 0.2:
-                faults.create_task(fail(world, str(rng.choice(list(made))), rng))
+                tasks.create_task(fail(world, str(rng.choice(list(made))), rng))
             await asyncio.sleep(rng.exponential(1.0))
     await asyncio.sleep(60)
     assert {(each.status, each.trouble) for each in made.values()} == {(Status.READY, None)}
     memories = [await remembered(each, thread) for each in made.values()]
+    unread = {device: [head.unread for head in await each.cache.heads()] for device, each in made.items()}
+    assert unread["phone of 1"] == unread["tablet of 1"]
     for each in made.values():
         await each.close()
     return sent, await stored(world), memories
@@ -107,7 +130,9 @@ def test_over_a_network_that_fails_everybody_has_everything_once_and_in_the_same
 
     sent, there, memories = run(main())
     assert len(there) > 100
-    assert [seq for seq, _, _ in there] == list(range(1, len(there) + 1))
+    assert [seq for seq, *_ in there] == list(range(1, len(there) + 1))
     assert memories == [there] * len(DEVICES)
-    for device, texts in sent.items():
-        assert [text for *_, text in there if text.startswith(device)] == texts
+    assert {status for *_, status in there} == {0, 2}
+    assert any(content.startswith("edit") for *_, content, _ in there)
+    for names in sent.values():
+        assert [name for _, _, name, _, _ in there if name in names] == names

@@ -27,14 +27,17 @@ from scripted_server import (
 )
 
 from chatsim.chat.client import sync
-from chatsim.chat.client.cache import Cache
+from chatsim.chat.client.cache import Cache, State
 from chatsim.chat.client.connection import ClientError, DisconnectedError, LateError, RefusedError
 from chatsim.chat.protocol import (
     CatchUpRequest,
+    DeliveredRequest,
     ErrorCode,
     HistoryReply,
     HistoryRequest,
     ReadRequest,
+    RevisionsReply,
+    RevisionsRequest,
     ThreadStatesReply,
     ThreadStatesRequest,
 )
@@ -527,6 +530,230 @@ def test_after_a_cut_anywhere_one_whole_sync_has_everything(sizes, page, left, p
             assert await harness.shown(thread_id) == numbers(floor, now)
 
     played()
+
+
+# --- which messages have changed
+
+
+async def content(harness, thread_id=THREAD):
+    return [
+        (text.seq, text.content, text.state is State.RECALLED) for text in await harness.cache.newest(thread_id, 99)
+    ]
+
+
+@with_harness
+async def test_who_was_away_learns_which_messages_have_changed_and_those_that_were_not_here_are_as_they_are(harness):
+    harness.server.write(THREAD, *numbers(1, 3))
+    await harness.catch_up()
+    harness.server.revise(THREAD, 1, "edited")
+    harness.server.revise(THREAD, 3, None)
+    harness.server.write(THREAD, *numbers(4, 5))
+    harness.server.revise(THREAD, 5, "edited, too")
+    await harness.catch_up()
+    assert await content(harness) == [
+        *((1, "edited", False), (2, "2", False), (3, "", True)),
+        *((4, "4", False), (5, "edited, too", False)),
+    ]
+    assert harness.server.of(RevisionsRequest) == [RevisionsRequest(THREAD, 0)]
+    assert await harness.cache.outdated() == []
+
+
+@with_harness
+async def test_changes_are_asked_for_beside_the_texts_and_not_where_nothing_has_changed(harness):
+    for thread_id in (4, 5, 6):
+        harness.server.write(thread_id, "1", "2")
+    await harness.catch_up()
+    harness.server.requests.clear()
+    harness.server.revise(5, 1, "edited")
+    harness.server.write(6, "3")
+    await harness.catch_up()
+    assert harness.server.of(RevisionsRequest) == [RevisionsRequest(5, 0)]
+    assert harness.server.times(RevisionsRequest) == harness.server.times(CatchUpRequest), "at the same time"
+    await harness.catch_up()
+    assert len(harness.server.of(RevisionsRequest)) == 1
+
+
+@with_harness
+async def test_a_new_client_asks_for_no_changes_however_many_there_were(harness):
+    harness.server.write(THREAD, *numbers(1, 150))
+    for seq in (1, 100, 150):
+        harness.server.revise(THREAD, seq, f"edited {seq}")
+    await harness.catch_up()
+    assert harness.server.of(RevisionsRequest) == []
+    assert (await content(harness))[-1] == (150, "edited 150", False)
+    while await harness.earlier():
+        pass
+    assert (await content(harness))[-1] == (150, "edited 150", False)
+    assert harness.server.of(RevisionsRequest) == []
+
+
+@with_harness
+async def test_many_changes_come_page_by_page_and_after_an_interruption_go_on(harness):
+    harness.server.write(THREAD, *numbers(1, 35))
+    await harness.catch_up()
+    for seq in range(1, 36):
+        harness.server.revise(THREAD, seq, f"edited {seq}")
+    harness.server.script[RevisionsRequest] += [lambda _, reply: [reply], HANGS_UP]
+    with pytest.raises(DisconnectedError):
+        await harness.catch_up()
+    assert (await harness.cache.thread(THREAD)).revision == 10
+    await harness.again()
+    await harness.catch_up()
+    assert await content(harness) == [(seq, f"edited {seq}", False) for seq in range(1, 36)]
+    assert [request.revision for request in harness.server.of(RevisionsRequest)] == [0, 10, 10, 20, 30]
+
+
+def no_changes(request, _):
+    return [RevisionsReply(0, request.thread_id, load_more=True)]
+
+
+@with_harness
+async def test_changes_that_do_not_go_on_are_not_asked_for_for_ever(harness):
+    harness.server.write(THREAD, "1")
+    await harness.catch_up()
+    harness.server.revise(THREAD, 1, "edited")
+    harness.server.script[RevisionsRequest].append(no_changes)
+    with harness.fails(ClientError, "the changes of thread 5 do not go on after number 0"):
+        await harness.catch_up()
+    await harness.catch_up()
+    assert await content(harness) == [(1, "edited", False)]
+
+
+@with_harness
+async def test_changes_that_are_refused_do_not_keep_the_other_threads_from_being_had(harness):
+    for thread_id in (4, 5):
+        harness.server.write(thread_id, "1")
+    await harness.catch_up()
+    for thread_id in (4, 5):
+        harness.server.revise(thread_id, 1, "edited")
+        harness.server.write(thread_id, "2")
+    harness.server.script[RevisionsRequest].append(ErrorCode.LOAD_CHAT_FAILED)
+    with pytest.raises(ClientError):
+        await harness.catch_up()
+    assert sorted([(await content(harness, each))[0][1] for each in (4, 5)]) == ["1", "edited"]
+    await harness.catch_up()
+    assert [(await content(harness, each))[0][1] for each in (4, 5)] == ["edited"] * 2
+
+
+@with_harness
+async def test_a_thread_that_is_fetched_has_its_changes_too(harness):
+    harness.server.write(THREAD, "1")
+    await harness.fetch()
+    harness.server.revise(THREAD, 1, "edited")
+    await harness.refresh()
+    await harness.fetch()
+    assert await content(harness) == [(1, "edited", False)]
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["write", "edit", "recall", "sync"]), st.integers(1, 6)), min_size=1, max_size=12
+    ),
+    page=st.integers(1, 3),
+    left=st.integers(1, 12),
+)
+def test_after_a_cut_anywhere_one_whole_sync_has_every_message_as_it_is(steps, page, left):
+    @with_harness
+    async def played(harness):
+        harness.server.page = page
+        harness.server.write(THREAD, *numbers(1, 3))
+        await harness.catch_up()
+        for number, (what, seq) in enumerate(steps):
+            texts = harness.server.threads[THREAD].texts
+            match what:
+                case "write":
+                    harness.server.write(THREAD, str(len(texts) + 1))
+                case "edit" if seq <= len(texts) and not texts[seq - 1].status:
+                    harness.server.revise(THREAD, seq, f"edit {number}")
+                case "recall" if seq <= len(texts) and not texts[seq - 1].status:
+                    harness.server.revise(THREAD, seq, None)
+                case "sync":
+                    device = PowerCutStore(harness.store)
+                    device.left = left
+                    with contextlib.suppress(PowerCutError):
+                        cut = Cache(device, ME)
+                        await sync.refresh(harness.client, cut)
+                        await sync.catch_up(harness.client, cut)
+                    await harness.again()
+        await harness.catch_up()
+        assert await content(harness) == [
+            (text.seq, text.content, text.status == 2) for text in harness.server.threads[THREAD].texts
+        ]
+
+    played()
+
+
+# --- what has been delivered
+
+
+@with_harness
+async def test_what_is_here_is_reported_in_requests_that_are_not_too_large(harness):
+    for thread_id in range(1, 36):
+        harness.server.write(thread_id, "1", "2")
+    await harness.catch_up()
+    assert await sync.report_delivered(harness.client, harness.cache)
+    assert not await sync.report_delivered(harness.client, harness.cache)
+    assert not await sync.report_delivered(harness.client, harness.cache)
+    one, two = harness.server.of(DeliveredRequest)
+    assert (one.threads, one.seqs) == (tuple(range(1, 31)), (2,) * 30)
+    assert (two.threads, two.seqs) == (tuple(range(31, 36)), (2,) * 5)
+
+
+@with_harness
+async def test_a_thread_that_one_has_left_does_not_keep_the_others_from_being_reported(harness):
+    for thread_id in (4, 5, 6):
+        harness.server.write(thread_id, "1")
+    await harness.catch_up()
+    refused = ErrorCode.NOT_A_MEMBER
+    harness.server.script[DeliveredRequest] += [refused, lambda _, reply: [reply], refused, lambda _, reply: [reply]]
+    assert not await sync.report_delivered(harness.client, harness.cache)
+    assert [request.threads for request in harness.server.of(DeliveredRequest)] == [(4, 5, 6), (4,), (5,), (6,)]
+    assert not await sync.report_delivered(harness.client, harness.cache)
+    assert len(harness.server.of(DeliveredRequest)) == 4
+
+
+@with_harness
+async def test_a_report_that_fails_is_made_again(harness):
+    harness.server.write(THREAD, "1")
+    await harness.catch_up()
+    harness.server.script[DeliveredRequest].append(ErrorCode.LOAD_CHAT_FAILED)
+    with pytest.raises(RefusedError):
+        await sync.report_delivered(harness.client, harness.cache)
+    await sync.report_delivered(harness.client, harness.cache)
+    assert len(harness.server.of(DeliveredRequest)) == 2
+
+
+# --- a date
+
+
+@with_harness
+async def test_a_thread_is_loaded_from_an_early_message_on_by_one_request(harness):
+    harness.server.write(THREAD, *numbers(1, 350))
+    await harness.catch_up()
+    harness.server.requests.clear()
+    await sync.reach(harness.client, harness.cache, THREAD, 40)
+    assert (await harness.here(), await harness.shown()) == ((40, 350), numbers(40, 350))
+    assert asked_for(harness) == [[(THREAD, 39, 251)]]
+    await sync.reach(harness.client, harness.cache, THREAD, 100)
+    assert len(harness.server.requests) == 1, "it is here"
+
+
+@with_harness
+async def test_a_thread_that_is_new_here_is_loaded_from_there_on(harness):
+    harness.server.write(THREAD, *numbers(1, 35))
+    await sync.reach(harness.client, harness.cache, THREAD, 3)
+    assert (await harness.here(), await harness.shown()) == ((3, 35), numbers(3, 35))
+
+
+@pytest.mark.parametrize("wrong", [all_but_the_last_part, no_part])
+@with_harness
+async def test_a_date_that_is_not_reached_is_an_error(harness, wrong):
+    harness.server.write(THREAD, *numbers(1, 35))
+    await harness.fetch()
+    harness.server.script[CatchUpRequest].append(wrong)
+    with harness.fails(sync.StuckError, "the history of thread 5 does not go on before number 26"):
+        await sync.reach(harness.client, harness.cache, THREAD, 3)
+    assert await harness.here() == (26, 35)
 
 
 # --- what came before

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,7 @@ class Server:
     def __init__(self, cache):
         self.cache = cache
         self.texts = {thread: [] for thread in MEMBERS}
+        self.changes = dict.fromkeys(MEMBERS, 0)
         self._ids = 0
 
     def write(self, thread, sender, content="hello", unique_id=None):
@@ -90,16 +92,33 @@ class Server:
         self.write(thread, sender, content)
         await self.cache.keep(thread, self.texts[thread][-1:])
 
+    def change(self, thread, seq, content):
+        """Edit a text, or recall it (None), and tell nobody."""
+        self.changes[thread] += 1
+        status = 2 if content is None else 0
+        changed = {"content": content or "", "status": status, "revision": self.changes[thread]}
+        self.texts[thread][seq - 1] = msgspec.structs.replace(self.texts[thread][seq - 1], **changed)
+        return self.texts[thread][seq - 1]
+
     async def say_what_there_is(self, *threads):
         """Tell the cache of the threads."""
-        await self.cache.note_threads(
-            [
-                ThreadState(
-                    each, "private" if each != GROUP else "group", *MEMBERS[each], len(self.texts[each]), 0, 0, 1, 0
-                )
-                for each in threads
-            ]
+        await self.cache.note_threads([self.state(each) for each in threads])
+
+    def state(self, thread):
+        texts = self.texts[thread]
+        kind = "private" if thread != GROUP else "group"
+        unread = sum(text.sender != ME for text in texts)
+        of_thread = (thread, kind, *MEMBERS[thread], len(texts), 0, 0, 1, unread)
+        return ThreadState(*of_thread, last_revision=self.changes[thread])
+
+    async def tell_changes(self, thread):
+        """Give the cache the changes of texts that it lacks, as `sync` does."""
+        await self.say_what_there_is(thread)
+        known = await self.cache.thread(thread)
+        found = sorted(
+            (each for each in self.texts[thread] if each.revision > known.revision), key=lambda each: each.revision
         )
+        await self.cache.keep_changes(thread, found, self.changes[thread])
 
     async def catch_up(self, thread):
         """Give the cache what it lacks of a thread, as `sync.fetch` does, two at a time."""
@@ -267,6 +286,32 @@ async def test_own_and_others_messages_have_their_states(server, cache, watched)
         (ME, "failed"),
         (ME, "sending"),
     ]
+
+
+async def test_a_text_is_delivered_then_read_and_whatever_it_was_it_may_be_edited_or_recalled(server, cache, watched):
+    for _ in range(3):
+        await server.push(WITH_ANN, ME)
+    await shown(watched, WITH_ANN)
+
+    async def states():
+        watched.view.note(Event(WITH_ANN))
+        await watched.look()
+        return [(row.content, str(row.state), row.edited) for row in watched.texts]
+
+    await cache.note_delivered(WITH_ANN, ANN, 2)
+    await cache.note_read(WITH_ANN, ANN, 1)
+    assert [state for _, state, _ in await states()] == ["read", "delivered", "unread"]
+    await cache.keep_changed(WITH_ANN, [server.change(WITH_ANN, 1, "edited")])
+    await cache.keep_changed(WITH_ANN, [server.change(WITH_ANN, 2, None)])
+    assert await states() == [("edited", "read", True), ("", "recalled", False), ("hello", "unread", False)]
+    await cache.note_read(WITH_ANN, ANN, 3)
+    assert await states() == [("edited", "read", True), ("", "recalled", False), ("hello", "read", False)]
+    server.change(WITH_ANN, 3, "late")
+    await cache.keep_changed(WITH_ANN, [server.change(WITH_ANN, 1, None)])  # the change before it has not come yet
+    assert [content for content, *_ in await states()] == ["", "", "hello"]
+    await server.tell_changes(WITH_ANN)
+    assert [content for content, *_ in await states()] == ["", "", "late"]
+    assert str(watched.view.threads[0].last.content) == "late"
 
 
 async def test_a_message_that_comes_twice_is_shown_once(server, cache, watched):
@@ -501,6 +546,10 @@ async def test_incremental_rows_tell_no_more_than_what_has_changed(server, cache
     assert await seen() == [Changed(3, watched.texts[3])], "numbered"
     await cache.note_read(WITH_ANN, ANN, 2)
     assert await seen() == [Changed(0, watched.texts[0]), Changed(1, watched.texts[1])]
+    await cache.keep_changed(WITH_ANN, [server.change(WITH_ANN, 2, "edited")])
+    assert await seen() == [Changed(1, watched.texts[1])], "edited"
+    await cache.note_delivered(WITH_ANN, ANN, 4)
+    assert await seen() == [Changed(2, watched.texts[2]), Changed(3, watched.texts[3])], "delivered"
     await put(cache, WITH_ANN, "{2}")
     await seen()
     await server.push(WITH_ANN)
@@ -517,7 +566,7 @@ class Counting(Cache):
     async def excerpt(self, *args, **more):
         self.reads += 1
         found = await super().excerpt(*args, **more)
-        self.texts += len(found.below) + len(found.above)
+        self.texts += len(found.below) + len(found.revised) + len(found.above)
         return found
 
 
@@ -563,6 +612,9 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("sent"), THREADS),
     st.tuples(st.sampled_from(["stored", "acknowledged", "failed", "sent_again"]), st.integers(1, 3)),
     st.tuples(st.just("read"), THREADS, st.sampled_from([ME, ANN, BEN]), NUMBERS),
+    st.tuples(st.just("delivered"), THREADS, st.sampled_from([ME, ANN, BEN]), NUMBERS),
+    st.tuples(st.just("changed"), THREADS, NUMBERS, st.sampled_from(["edited", None]), st.booleans()),
+    st.tuples(st.just("told_changes"), THREADS),
     st.tuples(st.just("opened"), THREADS),
     st.tuples(st.just("wanted_older")),
     st.tuples(st.just("befriended"), st.sampled_from([ANN, STRANGER])),
@@ -628,6 +680,21 @@ class Story:
 
     async def read(self, thread, uid, seq):
         await self.cache.note_read(thread, uid, seq)
+        self.note(thread)
+
+    async def delivered(self, thread, uid, seq):
+        await self.cache.note_delivered(thread, uid, seq)
+        self.note(thread)
+
+    async def changed(self, thread, seq, content, told):
+        if seq <= len(self.server.texts[thread]):
+            text = self.server.change(thread, seq, content)
+            if told:
+                await self.cache.keep_changed(thread, [text])
+                self.note(thread)
+
+    async def told_changes(self, thread):
+        await self.server.tell_changes(thread)
         self.note(thread)
 
     async def opened(self, thread):

@@ -18,6 +18,8 @@ from chatsim.chat.server.handlers.table import HANDLERS
 LONG = "好" * 256  # a character more than a name may have
 NOBODY = 4711
 THREAD = object()  # stands for the id of Ann's and Bob's thread
+MESSAGE = object()  # the id of Ann's message there
+BOBS_MESSAGE = object()  # and of Bob's
 GROUP = object()  # the id of Ann's group, in which Bob is an admin and Dan a member
 UPLOAD, WHOLE = object(), object()  # the ids of Ann's uploads: one that is half there, one that is whole
 PLAIN, ATTACHED = object(), object()  # the ids of Bob's messages to Ann: a text, one with an attachment
@@ -25,6 +27,7 @@ ENDS = object()  # the connection does: this is no message
 ANYBODY = object()  # is answered: it concerns nobody but who asks
 NO_GROUP = [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1, THREAD)]
 TEXT = {"content": "hello", "unique_id": "u1"}
+OTHER_TEXT = {"content": "hi", "unique_id": "u0"}
 
 
 def text(**other):
@@ -236,11 +239,64 @@ ROWS = {
         + [({"message_id": -1}, ENDS), ({"offset": -1}, ENDS), ({"offset": "0"}, ENDS)],
         numbered=True,
     ),
+    1131: Row(
+        {"thread_id": THREAD, "message_id": MESSAGE},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"thread_id": GROUP}, 1109), *(({"message_id": number}, 1109) for number in (BOBS_MESSAGE, NOBODY, 0))]
+        + [({"message_id": -1}, ENDS), ({"message_id": "1"}, ENDS), ({"thread_id": None}, ENDS)],
+    ),
+    1133: Row(
+        {"thread_id": THREAD, "message_id": MESSAGE, "content": "hello!"},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"thread_id": GROUP}, 1109), *(({"message_id": number}, 1109) for number in (BOBS_MESSAGE, NOBODY, 0))]
+        + [({"content": ""}, 1104), ({"content": "x" * 1_025}, 1104)]
+        + [({"message_id": -1}, ENDS), ({"content": 7}, ENDS), ({"content": None}, ENDS)],
+    ),
+    1137: Row(
+        {"thread_id": THREAD, "revision": 0},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"revision": -1}, ENDS), ({"revision": "0"}, ENDS), ({"thread_id": -1}, ENDS)],
+        numbered=True,
+    ),
+    1139: Row(
+        {"thread_id": THREAD, "seq": 1},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"seq": number}, 1109) for number in (0, NOBODY, 2**63 - 1)]
+        + [({"seq": -1}, ENDS), ({"seq": None}, ENDS)],
+        numbered=True,
+    ),
+    1141: Row(
+        {"threads": [THREAD], "seqs": [1]},
+        None,
+        1102,
+        [({"threads": [THREAD, thread], "seqs": [1, 1]}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"threads": [], "seqs": []}, 1104), ({"seqs": []}, 1104), ({"seqs": [1, 1]}, 1104)]
+        + [({"threads": [THREAD, THREAD], "seqs": [1, 1]}, 1104)]
+        + [({"threads": [*range(1, 102)], "seqs": [1] * 101}, 1104)]
+        + [({"seqs": [-1]}, ENDS), ({"threads": THREAD}, ENDS), ({"seqs": ["1"]}, ENDS)],
+        numbered=True,
+    ),
+    1145: Row(
+        {"thread_id": THREAD, "time": "2026-01-01 00:00:00"},
+        None,
+        1102,
+        [({"thread_id": thread}, 1102) for thread in (0, NOBODY, 2**63 - 1)]
+        + [({"time": time}, 1104) for time in ("", "2026-01-01", "2026-13-01 00:00:00", "2026-1-1 0:00:00", "now")]
+        + [({"time": 7}, ENDS), ({"time": None}, ENDS), ({"thread_id": True}, ENDS)],
+    ),
 }
 """All requests but the login, which has tests of its own (`test_node`): it is what makes somebody of nobody."""
 
 by_request = pytest.mark.parametrize("number", ROWS)
-changes_no_table = {1007, 1023, 1025, 1029, 1101, 1103, 1113, 1129, 1153, 1157}
+changes_no_table = {1007, 1023, 1025, 1029, 1101, 1103, 1113, 1129, 1137, 1139, 1145, 1153, 1157}
 
 
 def test_no_request_is_without_a_row():
@@ -277,12 +333,15 @@ class Refusals:
         for uid, number, body in (
             (5, 1009, {"uid": 5, "applyname": "hello", "bakname": "ann", "touid": ANN}),
             (BOB, 1017, {"fromuid": BOB, "touid": ANN, "thread_id": self.thread, "text_array": [TEXT]}),
+            (ANN, 1017, {"fromuid": ANN, "touid": BOB, "thread_id": self.thread, "text_array": [OTHER_TEXT]}),
         ):
             assert (await (await harness.log_in(uid)).ask(number, body))["error"] == 0
         ann = await harness.log_in(ANN)
         assert await ann.ask(1121, {"thread_id": self.group, "user_id": 7}) == {"error": 0}
         await ann.close()
-        self.real = {THREAD: self.thread, GROUP: self.group} | dict.fromkeys((UPLOAD, WHOLE, PLAIN, ATTACHED), 1)
+        sent = dict(await harness.rows("SELECT sender_id, message_id FROM chat_message"))
+        self.real = {THREAD: self.thread, GROUP: self.group, MESSAGE: sent[ANN], BOBS_MESSAGE: sent[BOB]}
+        self.real |= dict.fromkeys((UPLOAD, WHOLE, PLAIN, ATTACHED), 1)
         if harness.schema == "hardened":
             ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
             self.real[UPLOAD] = await upload(ann, b"hello", at_most=0, unique_id="{half}")
@@ -292,7 +351,7 @@ class Refusals:
             number = await upload(bob, b"bob's", unique_id="{bob's}")
             message = await bob.ask(*sending(self.thread, number, BOB, ANN, unique="{bob's}"))
             self.real[ATTACHED] = message["chat_datas"][0]["message_id"]
-            ((self.real[PLAIN],),) = await harness.rows("SELECT message_id FROM chat_message WHERE msg_type = 0")
+            self.real[PLAIN] = sent[BOB]
             await ann.close()
             await bob.close()
         await harness.settled()
@@ -404,8 +463,14 @@ MAY = {
     1101: ({"seq": 0, "backward": False}, "creator", "admin", "member", "muted"),
     1105: ({"seq": 0}, "creator", "admin", "member", "muted"),
     1113: ({"after": [0], "below": [0]}, "creator", "admin", "member", "muted"),
+    1131: ({"message_id": MESSAGE}, "creator", "admin", "member"),
+    1133: ({"message_id": MESSAGE, "content": "hello!"}, "member"),
+    1137: ({"revision": 0}, "creator", "admin", "member", "muted"),
+    1139: ({"seq": 1}, "creator", "admin", "member", "muted"),
+    1141: ({"seqs": [1]}, "creator", "admin", "member", "muted"),
+    1145: ({"time": "2020-01-01 00:00:00"}, "creator", "admin", "member", "muted"),
 }
-"""Requests about a group, and who may make them."""
+"""Requests about a group, and who may make them; a message in it is the member's."""
 
 PEOPLE = {"creator": ANN, "admin": BOB, "member": 8, "muted": 9, "removed": 7, "stranger": CAT}
 
@@ -422,10 +487,15 @@ async def test_each_role_may_do_what_it_may_and_nothing_else(harness, number, wh
     ann = await harness.log_in(ANN)
     assert await ann.ask(1127, {"thread_id": group, "user_id": 9, "seconds": 60}) == {"error": 0}
     assert await ann.ask(1121, {"thread_id": group, "user_id": 7}) == {"error": 0}
+    member = await harness.log_in(PEOPLE["member"])
+    sent = {"fromuid": member.uid, "touid": 0, "thread_id": group, "text_array": [OTHER_TEXT]}
+    ((message,),) = [(each["message_id"],) for each in (await member.ask(1017, sent))["chat_datas"]]
     uid, (body, *may) = PEOPLE[who], MAY[number]
     device = await harness.log_in(uid)
+    await harness.settled()
     before = await harness.tables()
-    thread = {"threads": [group]} if number == 1113 else {"thread_id": group}
+    thread = {"threads": [group]} if number in {1113, 1141} else {"thread_id": group}
+    body = {key: message if value is MESSAGE else value for key, value in body.items()}
     reply = await device.ask(number, body | thread | ({"fromuid": uid} if number == 1017 else {}))
     if who in may:
         assert reply["error"] == 0, reply

@@ -88,7 +88,7 @@ async def ask_for_anything(harness, seed, limit):
     thread = await harness.talking(ANN, BOB)
     values = Values(rng, thread)
     ann, answered = await harness.log_in(ANN, feed=True), set()
-    for number in map(int, rng.choice(list(REQUESTS), size=120)):
+    for number in map(int, rng.choice(list(REQUESTS), size=240)):
         body = values.body(REQUESTS[number])
         if len(json.dumps(body)) > LARGEST_BODY:
             continue

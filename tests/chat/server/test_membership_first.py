@@ -31,6 +31,12 @@ NAMES_A_THREAD = {
     1127: lambda thread, _: {"thread_id": thread, "user_id": BOB, "seconds": 60},
     1129: lambda thread, _: {"thread_id": thread, "after": 0},
     1155: lambda thread, uid: {"fromuid": uid, "touid": BOB, "thread_id": thread, "unique_id": "f", "attachment_id": 1},
+    1131: lambda thread, _: {"thread_id": thread, "message_id": 1},
+    1133: lambda thread, _: {"thread_id": thread, "message_id": 1, "content": "hello!"},
+    1137: lambda thread, _: {"thread_id": thread, "revision": 0},
+    1139: lambda thread, _: {"thread_id": thread, "seq": 1},
+    1141: lambda thread, _: {"threads": [thread], "seqs": [1]},
+    1145: lambda thread, _: {"thread_id": thread, "time": "2020-01-01 00:00:00"},
 }
 """What a user asks for about a thread, by the number of the request."""
 
@@ -49,7 +55,9 @@ NAMES_NO_THREAD = {
     1157: "a message: see below",
 }
 ABOUT_GROUPS = {1119, 1121, 1123, 1125, 1127, 1129}
-BOTH_TABLES = {1017, 1029} | ABOUT_GROUPS
+BOTH_TABLES = {1017, 1029, 1131, 1133, 1145} | ABOUT_GROUPS
+AUTHORS_ONLY = {1131, 1133}
+COST_LITTLE = {1137, 1141, 1145}  # for a member, too
 
 
 class Traced:
@@ -183,11 +191,11 @@ async def test_a_download_of_a_stranger_does_the_same_for_a_message_of_others_as
         assert locks == []
 
 
-@pytest.mark.parametrize("number", NAMES_A_THREAD)
+@pytest.mark.parametrize("number", sorted(NAMES_A_THREAD.keys() - COST_LITTLE))
 @in_both_worlds(pool=1)
 async def test_the_trace_shows_what_a_members_request_does(harness, number):
-    thread = await (grouped if number in ABOUT_GROUPS else furnished)(harness)
-    trace, error = await traced(harness, CAT, number, thread)
+    thread = await (grouped if number in ABOUT_GROUPS | {1139} else furnished)(harness)
+    trace, error = await traced(harness, BOB if number in AUTHORS_ONLY else CAT, number, thread)
     assert error == 0
     assert any(sum(costs.values()) > 20 or locks for _, _, costs, locks in trace), trace
 
@@ -210,7 +218,7 @@ async def test_a_read_position_counts_few_messages_however_many_there_are(harnes
         assert sum(costs.values()) < 2 * few + 40, costs
 
 
-@pytest.mark.parametrize("number", [1017, 1105, 1155])
+@pytest.mark.parametrize("number", [1017, 1105, 1131, 1133, 1155])
 @in_both_worlds(nodes=1, pool=1)
 async def test_who_is_removed_while_their_request_waits_for_the_thread_is_refused(harness, number):
     thread = await furnished(harness)
@@ -227,7 +235,7 @@ async def test_who_is_removed_while_their_request_waits_for_the_thread_is_refuse
     assert await harness.rows("SELECT COUNT(*) FROM chat_message WHERE thread_id = ?", thread) == [(LENGTH,)]
 
 
-@pytest.mark.parametrize("number", [1017, 1105, 1119, 1121, 1123, 1125, 1127])
+@pytest.mark.parametrize("number", [1017, 1105, 1119, 1121, 1123, 1125, 1127, 1131, 1133])
 @in_both_worlds(nodes=1, pool=1)
 async def test_who_is_removed_from_a_group_while_their_request_waits_for_it_is_refused(harness, number):
     group = await grouped(harness)

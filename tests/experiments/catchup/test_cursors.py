@@ -147,7 +147,7 @@ async def test_an_old_group_is_found_by_who_is_added_to_it_if_their_news_are_num
 
 
 @in_both_worlds
-async def test_that_a_message_has_changed_is_told_by_a_log_and_of_its_thread_by_a_version(world, kind):
+async def test_that_a_message_has_changed_is_told_by_those_that_number_a_users_news(world, kind):
     await tables(world, kind)
     async with world.database(1) as pool, pool.session(kind.isolation) as tx:
         (message,) = await kind.write(tx, said(1, ANN, "taken back"))
@@ -159,8 +159,40 @@ async def test_that_a_message_has_changed_is_told_by_a_log_and_of_its_thread_by_
             await kind.tell(tx, 1, [READER, ANN], message)
         await tx.commit()
         found = await kind.read(tx, READER, seen.cursor)
-        told = {"user_log": ([(1, message)], []), "user_version": ([], [1]), "overlap": ([(1, message)], [])}
+        told = {"user_log": ([(1, message)], []), "user_version": ([(1, message)], [1])}
+        told |= {"overlap": ([(1, message)], [])}
         assert (list(found.messages), list(found.threads)) == told.get(kind.name, ([], []))
+        if kind.name != "overlap":
+            again = await kind.read(tx, READER, found.cursor)
+            assert (list(again.messages), list(again.threads)) == ([], [])
+
+
+@in_both_worlds
+async def test_of_two_changes_at_once_neither_is_missed_by_those_that_number_a_users_news(world, kind):
+    if not kind.per_user:
+        return
+    await tables(world, kind)
+    async with world.database(3) as pool, pool.session(kind.isolation) as a, pool.session(kind.isolation) as b:
+        (first,) = await kind.write(a, said(1, ANN, "first"))
+        (second,) = await kind.write(a, said(1, ANN, "second"))
+
+        async def change(tx, message):
+            await tx.begin()
+            await kind.tell(tx, 1, [READER, ANN], message)
+            await tx.commit()
+
+        async with pool.session(kind.isolation) as reader:
+            seen = await kind.read(reader, READER, kind.begin([1, 2]))
+            slow = HeldBack(a, asyncio.Event(), asyncio.Event())
+            one = asyncio.create_task(change(slow, second))
+            await slow.there.wait()
+            other = asyncio.create_task(change(b, first))
+            await somebody_waits(world)
+            early = await kind.read(reader, READER, seen.cursor)
+            slow.go.set()
+            await asyncio.gather(one, other)
+            late = await kind.read(reader, READER, early.cursor)
+            assert [*early.messages, *late.messages] == [(1, second), (1, first)]
 
 
 @in_both_worlds

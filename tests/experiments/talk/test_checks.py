@@ -1,8 +1,13 @@
 """What must hold when people have talked: each way in which it can fail is found and named."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
 from chatsim.chat.client.cache import LocalText, State
+from chatsim.experiments.history import Outcome
+from chatsim.experiments.talk.changing import as_changed
 from chatsim.experiments.talk.checks import SentText, check_stored, check_stores
 
 FIRST, SECOND, THIRD = (SentText(1, 1 + at % 2, f"u{at}", f"text {at}") for at in range(3))
@@ -68,6 +73,32 @@ def stores(*texts):
 )
 def test_a_local_store_has_what_the_tables_have_once_and_in_order(texts, found):
     assert kinds(stores(*texts)) == found
+
+
+def test_a_text_that_was_changed_must_be_there_as_it_was_changed_last():
+    edited, recalled = replace(FIRST, content="edited"), replace(SECOND, content="", status=2)
+    changes = [
+        change("edit", FIRST, "first try"),
+        change("edit", FIRST, "edited"),
+        change("edit", SECOND, "edited, too"),
+        change("recall", SECOND, ""),
+        change("edit", SECOND, "too late", Outcome.FAIL),
+    ]
+    assert as_changed([FIRST, SECOND, THIRD], changes) == [edited, recalled, THIRD]
+    found = stores_of([edited, recalled], [edited, SECOND])
+    assert kinds(found) == [("missing", recalled), ("unknown", SECOND)]
+    assert found[0].sentence.endswith("the text that was recalled of user 2 in thread 1 (u1) is missing")
+    assert kinds(stores_of([edited, recalled], [edited, recalled])) == []
+
+
+def change(kind, text, content, outcome=Outcome.OK):
+    asked = {"thread_id": 1, "sender": text.sender, "unique_id": text.unique_id, "content": content}
+    return SimpleNamespace(kind=kind, asked=asked, outcome=outcome)
+
+
+def stores_of(stored, seen):
+    texts = [local(text, seq, State.RECALLED if text.status else State.READ) for seq, text in enumerate(seen, start=1)]
+    return [*check_stores({7: {1: texts}}, stored)]
 
 
 def test_another_threads_texts_are_not_missed():

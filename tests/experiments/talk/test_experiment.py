@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from collections import Counter
 from functools import partial
 
 import psutil
 import pytest
 
 from chatsim.experiments.checks import Word
+from chatsim.experiments.history import Outcome
 from chatsim.experiments.runner import run
 from chatsim.experiments.talk.experiment import Talk
 from chatsim.worlds.model.settings import Model
@@ -52,6 +54,20 @@ def test_so_it_is_in_the_model(seeds):
         assert (talked.crashes, len(talked.sent)) == (2, 16)
         cut_off += talked.cut_off
     assert cut_off > len(seeds) / 4  # they are killed in the middle of something, not in between
+
+
+@pytest.mark.timeout(3_600)
+@whatever_the_seed
+def test_nor_do_kills_cost_a_recall_or_an_edit_in_the_model(seeds):
+    kinds = Counter()
+    for seed in seeds:
+        talk = Talk(texts=8, changes=6, crashes=2, faults="database,node", down=0.3, seed=seed, patience=600)
+        talked = in_model(talk)
+        assert talked.anomalies == [], f"repeat with {talk}"
+        assert (talked.crashes, len(talked.sent), len(talked.changes)) == (2, 16, 12)
+        kinds.update(each.kind for each in talked.changes)
+        assert {each.outcome for each in talked.changes} == {Outcome.OK}
+    assert min(kinds["recall"], kinds["edit"]) > len(seeds)
 
 
 @pytest.mark.timeout(3_600)
@@ -159,7 +175,7 @@ def test_what_a_crash_costs_is_up_to_the_settings(fault, settings, loses):
 
 
 def test_one_seed_is_one_story():
-    talk = Talk(texts=5, crashes=2, down=0.3, seed=3)
+    talk = Talk(texts=5, changes=4, crashes=2, down=0.3, seed=3)
     assert in_model(talk) == in_model(talk)
 
 
@@ -183,8 +199,9 @@ def tampering(change):
         ("UPDATE chat_message SET seq = 11 WHERE seq = 4", "has not what is stored of thread"),
     ],
 )
-def test_what_is_wrong_is_found(change, finding):
-    talked = in_model(tampering(change)(texts=5, crashes=0, patience=5))
+@pytest.mark.parametrize("changes", [0, 3])
+def test_what_is_wrong_is_found(change, finding, changes):
+    talked = in_model(tampering(change)(texts=5, changes=changes, crashes=0, patience=5))
     assert any(finding in each.sentence for each in talked.anomalies)
     verdict = talked.verdict()
     assert (verdict.word, verdict.anomalies) == (Word.UNSAFE, tuple(talked.anomalies))
@@ -211,9 +228,9 @@ def test_its_result_is_a_row_with_what_was_sent_killed_and_found():
 @pytest.mark.needs("apt")
 def test_so_it_is_on_a_mysql_that_is_killed():
     there = Servers(mysql_via="unpacked", mysql_url=None, profile="quick")
-    result = asyncio.run(run(Talk(texts=5, crashes=1), there, progress=False))
+    result = asyncio.run(run(Talk(texts=5, changes=4, crashes=1), there, progress=False))
     (row,) = result.rows()
-    assert (row["world"], row["sent"], row["crashes"], row["verdict"]) == ("mysql", 10, 1, "safe")
+    assert (row["world"], row["sent"], row["changes"], row["crashes"], row["verdict"]) == ("mysql", 10, 8, 1, "safe")
 
 
 @pytest.mark.parametrize(
@@ -224,6 +241,7 @@ def test_so_it_is_on_a_mysql_that_is_killed():
         ({"pause": -1}, "pause is -1; it must be a number from 0 to 3,600 seconds"),
         ({"lapses": 1}, "lapses is 1; it must be True or False"),
         ({"crashes": -1}, "crashes is -1; it must be a whole number of at least 0"),
+        ({"changes": -1}, "changes is -1; it must be a whole number of at least 0"),
         ({"nodes": 0}, "nodes is 0; it must be a whole number of at least 1"),
     ],
 )

@@ -79,6 +79,8 @@ async def check(world):
         (3, 14, 1, 0, 0, 0),
         (3, 13, 2, 2, 0, 0),
     ]
+    delivered = "SELECT user_id, thread_id, delivered_seq FROM user_thread WHERE delivered_seq > 0"
+    assert await rows(world, delivered) == [(2, 11, 3)], "what was read has been delivered"
     assert await rows(world, "SELECT * FROM user_version ORDER BY user_id") == [(1, 3), (2, 1), (3, 2)]
     assert await rows(world, "SELECT thread_id, user1_id, user2_id FROM private_chat ORDER BY thread_id") == [
         (11, 1, 2),
@@ -90,7 +92,7 @@ async def check(world):
     ) == [
         (11, 1, 1, 1, "one", 0, None),
         (11, 2, 2, 2, "two", 0, None),
-        (11, 3, 4, 1, "three", 1, None),
+        (11, 3, 4, 1, "three", 0, None),
         (13, 1, 3, 3, "hi", 0, None),
     ]
     assert await rows(world, "SELECT id, last_seq, last_message_id FROM chat_thread ORDER BY id") == [

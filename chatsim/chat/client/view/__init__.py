@@ -102,6 +102,14 @@ class View:
             return True
         return await fetch(thread_id)
 
+    async def show_from(self, thread_id: int, seq: int) -> None:
+        """Show a thread at least from message number ``seq`` on, from the next update on."""
+        first = self._first.get(thread_id)
+        if first is None:
+            first = await self._cache.page_start(thread_id, self._page, _END)
+        self._first[thread_id] = min(first, seq)
+        self.note(Event(thread_id))
+
     async def run(self) -> None:
         """Follow the cache until cancelled. Raises `LocalStoreError`, but waits while the store is unavailable."""
         while True:

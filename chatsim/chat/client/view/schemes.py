@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
 
-from chatsim.chat.client.cache import Cache, Excerpt, LocalText, LocalThread
+from chatsim.chat.client.cache import Cache, Excerpt, LocalText, LocalThread, State
 from chatsim.chat.client.view.rows import RowList
 
 __all__ = ["SCHEMES", "Conversation", "Incremental", "Pool", "Scheme", "StartAfresh"]
@@ -114,7 +114,8 @@ class Incremental:
 
     It bets that conversations are long and active: a message costs the same after ten others as after ten thousand,
     and the interface keeps what it has drawn. It costs code: it must know that messages between a thread's floor and
-    its cursor never change, except that they are read, and attachments loaded.
+    its cursor change only in known ways. They are delivered and read, which is known from the marks of the thread, they
+    are recalled and edited, which is known from the numbers of these changes, and attachments are loaded.
     """
 
     def __init__(self, cache: Cache, conversation: Conversation) -> None:
@@ -130,10 +131,12 @@ class Incremental:
         if known is None or known.thread_id != thread_id:
             await self._open(thread_id, first)
             return
-        found = await self._cache.excerpt(thread_id, first, but=self._held)
+        found = await self._cache.excerpt(thread_id, first, but=self._held, revision=known.revision)
         assert found is not None  # no thread goes away
         start = bisect_left(rows, self._held.start, key=_number)
-        self._note_read(found.thread, known, start)
+        for text in found.revised:
+            rows.change(start + (text.seq or 0) - self._held.start, text)
+        self._note_marks(found.thread, known, start)
         await self._note_moved(thread_id, start)
         rows.replace(start + len(self._held), len(rows), found.above + found.on_their_way)
         rows.replace(0, start, found.below)
@@ -167,15 +170,18 @@ class Incremental:
         files = await self._cache.files(thread_id, min(held)) if held else {}
         for seq in held:
             at = start + seq - self._held.start
-            self._conversation.change(at, replace(self._conversation[at], file=files.get(seq)))
+            if self._conversation[at].state is not State.RECALLED:
+                self._conversation.change(at, replace(self._conversation[at], file=files.get(seq)))
 
-    def _note_read(self, thread: LocalThread, known: LocalThread, start: int) -> None:
-        """Change the rows that either user has read since ``known``."""
+    def _note_marks(self, thread: LocalThread, known: LocalThread, start: int) -> None:
+        """Change the rows that either user has got or read since ``known``."""
         rows, uid = self._conversation, self._cache.uid
-        for before, now in ((known.read1, thread.read1), (known.read2, thread.read2)):
+        for mark in ("delivered1", "delivered2", "read1", "read2"):
+            before, now = getattr(known, mark), getattr(thread, mark)
             for seq in range(max(before + 1, self._held.start), min(now + 1, self._held.stop)):
                 at = start + seq - self._held.start
-                rows.change(at, replace(rows[at], state=thread.state(uid, rows[at].sender, seq)))
+                recalled = rows[at].state is State.RECALLED
+                rows.change(at, replace(rows[at], state=thread.state(uid, rows[at].sender, seq, recalled=recalled)))
 
 
 async def _all(cache: Cache, thread_id: int, first: int) -> list[LocalText]:

@@ -18,7 +18,10 @@ from chatsim.chat.protocol import (
     ChunkRequest,
     CreateGroupRequest,
     CreatePrivateChatRequest,
+    DateRequest,
+    DeliveredRequest,
     DownloadRequest,
+    EditRequest,
     ErrorCode,
     HeartbeatRequest,
     HistoryRequest,
@@ -30,15 +33,28 @@ from chatsim.chat.protocol import (
     MuteRequest,
     ProtocolError,
     ReadRequest,
+    RecallRequest,
+    ReceiptsRequest,
     RemoveMemberRequest,
     RenameGroupRequest,
+    RevisionsRequest,
     SearchUserRequest,
     SetRoleRequest,
     TextRequest,
     ThreadStatesRequest,
     UploadRequest,
 )
-from chatsim.chat.server.handlers import attachments, catchup, friends, groups, login, texts, threads
+from chatsim.chat.server.handlers import (
+    attachments,
+    catchup,
+    friends,
+    groups,
+    login,
+    receipts,
+    revisions,
+    texts,
+    threads,
+)
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession, SessionEndedError
@@ -99,6 +115,12 @@ _TABLE: tuple[Handler[Any], ...] = (
     Handler(ChunkRequest, attachments.chunk, failed=ErrorCode.FILE_FAILED),
     Handler(AttachmentRequest, attachments.send, asker="fromuid", failed=ErrorCode.FILE_FAILED),
     Handler(DownloadRequest, attachments.download, failed=ErrorCode.FILE_FAILED),
+    Handler(RecallRequest, revisions.recall, failed=ErrorCode.SEND_FAILED),
+    Handler(EditRequest, revisions.edit, failed=ErrorCode.SEND_FAILED),
+    Handler(RevisionsRequest, revisions.load, failed=ErrorCode.LOAD_CHAT_FAILED),
+    Handler(ReceiptsRequest, receipts.count, failed=ErrorCode.LOAD_CHAT_FAILED),
+    Handler(DeliveredRequest, receipts.mark_delivered, failed=ErrorCode.LOAD_CHAT_FAILED),
+    Handler(DateRequest, texts.since, failed=ErrorCode.LOAD_CHAT_FAILED),
 )
 
 HANDLERS: Mapping[int, Handler[Any]] = {handler.request.ID: handler for handler in _TABLE}

@@ -10,6 +10,7 @@ from chatsim.chat.protocol import (
     LARGEST_BODY,
     LARGEST_ID,
     AcknowledgedText,
+    DateRequest,
     ErrorCode,
     HistoryRequest,
     LoadMessagesRequest,
@@ -22,12 +23,12 @@ from chatsim.chat.protocol import (
 from chatsim.chat.server.handlers.context import HandlerContext
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.session import ClientSession
-from chatsim.chat.server.store import friends
+from chatsim.chat.server.store import dates, friends
 from chatsim.chat.server.store.members import MembersOnly
 from chatsim.chat.server.store.texts import Appended, Batch
 from chatsim.db.session import Session
 
-__all__ = ["check_unique_ids", "history", "load", "post", "send"]
+__all__ = ["check_unique_ids", "history", "load", "post", "send", "since"]
 
 _LONGEST_NAME = 64
 _A_TIME = "2038-01-19 03:14:07"
@@ -50,8 +51,9 @@ async def post(context: HandlerContext, session: ClientSession, batch: Batch) ->
     stored, unsure = await context.store(session.uid, store_batch)
     context.stats.resent += len(stored.texts) - len(stored.fresh)
     sent = {text.unique_id: text.content for text in batch.texts}
-    # what was stored under the same unique ids before may be longer: it might not fit into a frame
-    maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id])
+    # what was stored under the same unique ids before may be longer: it might not fit into a frame; and a text that was
+    # changed meanwhile has been pushed
+    maybe_new = tuple(text for text in stored.texts if text.content == sent[text.unique_id] and not text.revision)
     if pushed := maybe_new if unsure else stored.fresh:
         notice = TextsNotice(batch.thread, batch.sender, batch.receiver, pushed)
         # a client that has set ``feed`` gets its own texts as notices, too, with their numbers
@@ -115,3 +117,12 @@ async def history(context: HandlerContext, session: ClientSession, request: Hist
     async with context.lease(session.uid) as tx:
         readable = MembersOnly(tx, request.thread_id, session.uid, numbered=True, by="seq")
         return await context.texts.next_to(readable, request.thread_id, request.seq, backward=request.backward)
+
+
+async def since(context: HandlerContext, session: ClientSession, request: DateRequest) -> Message:
+    """The first message of a thread that was sent at a time or later."""
+    time = dates.time_of(request.time)
+    async with context.lease(session.uid) as tx:
+        numbered = context.texts.numbered
+        readable = MembersOnly(tx, request.thread_id, session.uid, numbered=numbered, by="seq")
+        return await dates.first_since(readable, request.thread_id, time, numbered=numbered)

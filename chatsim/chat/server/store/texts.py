@@ -29,14 +29,16 @@ from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.threads import written, written_in_group
 from chatsim.db.session import Rows, Session
 
-__all__ = ["TEXTS", "Appended", "Attached", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
+__all__ = ["NUMBERED", "TEXTS", "TIME", "Appended", "Attached", "Batch", "HardenedTexts", "SourceTexts", "Texts"]
 
 _PAGE = 100
 _ENDLESS = 2**63
 
 _FRIENDS = "SELECT 1 FROM friend WHERE self_id = ? AND friend_id = ?"
 _GROUP = "SELECT user_id, COALESCE(muted_until > NOW(), 0) FROM group_chat_member WHERE thread_id = @thread"
-_TIME = "CAST(created_at AS CHAR)"
+TIME = "CAST(created_at AS CHAR)"
+"""The time at which a message was sent, as it is on the wire."""
+
 _CONTENT = "LEFT(content, 10000)"
 """The part of a message that always fits into a frame, with six bytes for a character. Clients can't send as much."""
 
@@ -168,7 +170,7 @@ class SourceTexts:
     async def _insert(tx: Session, batch: Batch, members: tuple[int, ...], then: str = "") -> Appended:
         insert = _insert("chat_message (thread_id, sender_id, recv_id, content)", len(batch.texts))
         # the ids of one statement are consecutive (manual: InnoDB AUTO_INCREMENT Lock Modes)
-        read = f"SELECT message_id, {_TIME} FROM chat_message WHERE message_id >= LAST_INSERT_ID()"
+        read = f"SELECT message_id, {TIME} FROM chat_message WHERE message_id >= LAST_INSERT_ID()"
         rows = ((batch.thread, batch.sender, batch.receiver, text.content) for text in batch.texts)
         stored = await tx.script(
             f"{insert}; {read} ORDER BY message_id LIMIT ?{then}", [*_flat(rows), len(batch.texts)]
@@ -205,7 +207,7 @@ class SourceTexts:
 _ATTACH = """
     UPDATE message_attachment SET message_id = LAST_INSERT_ID(), state = 2 WHERE attachment_id = ? AND state = 1"""
 
-_NUMBERED = f"SELECT seq, message_id, sender_id, COALESCE(unique_id, ''), msg_type, {_CONTENT}, status, {_TIME}"
+NUMBERED = f"SELECT seq, message_id, sender_id, COALESCE(unique_id, ''), msg_type, {_CONTENT}, status, {TIME}, revision"
 
 
 class HardenedTexts:
@@ -273,7 +275,7 @@ class HardenedTexts:
             (batch.thread, seq, batch.sender, batch.receiver or None, text.unique_id, kind, text.content)
             for seq, text in enumerate(new, start=last + 1)
         )
-        read = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
+        read = f"{NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? ORDER BY seq"
         note_members, of_members = self.noted(batch, len(new))
         store = f"{insert}; {note}; {read}"
         args = [*_flat(rows), last + len(new), len(new) - 1, batch.thread, batch.thread, last]
@@ -299,7 +301,7 @@ class HardenedTexts:
         """The messages with these unique ids."""
         either = " OR ".join(["(sender_id = ? AND unique_id = ?)"] * len(named))
         found = await tx.execute(
-            f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND ({either}) ORDER BY seq", [thread, *_flat(named)]
+            f"{NUMBERED} FROM chat_message WHERE thread_id = ? AND ({either}) ORDER BY seq", [thread, *_flat(named)]
         )
         return structs(NumberedText, found.rows)
 
@@ -311,7 +313,7 @@ class HardenedTexts:
         """A page of history above or below a number."""
         side = "seq < ? ORDER BY seq DESC" if backward else "seq > ? ORDER BY seq"
         found = await tx.execute(
-            f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND {side} LIMIT ?", (thread, seq, _PAGE + 1)
+            f"{NUMBERED} FROM chat_message WHERE thread_id = ? AND {side} LIMIT ?", (thread, seq, _PAGE + 1)
         )
         whole = await sized(tx, thread, structs(NumberedText, found.rows))
         page = fitting(HistoryReply(0, thread, load_more=True), whole[:_PAGE])
@@ -321,7 +323,7 @@ class HardenedTexts:
         self, tx: Session, places: Sequence[tuple[int, int, int]], limit: int
     ) -> list[Sequence[NumberedText]]:
         """Messages between numbers, of several threads."""
-        one = f"{_NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
+        one = f"{NUMBERED} FROM chat_message WHERE thread_id = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?"
         args = [value for thread, after, below in places for value in (thread, after, below or _ENDLESS, limit)]
         found = await tx.script("; ".join([one] * len(places)), args)
         read = [[NumberedText(*row) for row in rows.rows] for rows in found]  # type: ignore[arg-type]
@@ -342,7 +344,7 @@ def _named(batch: Batch) -> tuple[str, list[object]]:
     """The condition that finds the stored texts of a batch, thread id last. The lock keeps others from adding more."""
     places = ", ".join("?" * len(batch.texts))
     names = [batch.sender, *(text.unique_id for text in batch.texts)]
-    return f"{_NUMBERED}, thread_id FROM chat_message WHERE sender_id = ? AND unique_id IN ({places})", names
+    return f"{NUMBERED}, thread_id FROM chat_message WHERE sender_id = ? AND unique_id IN ({places})", names
 
 
 def _insert(into: str, count: int) -> str:

@@ -42,7 +42,9 @@ _STATES = f"""
            IF(t.type = 'group' AND m.user_id IS NULL, {_ZERO}, t.last_seq),
            COALESCE(u1.read_seq, {_ZERO}), COALESCE(u2.read_seq, {_ZERO}),
            COALESCE(g.name, ''), COALESCE(m.role, -1), COALESCE(m.first_seq, CAST(1 AS UNSIGNED)),
-           IF(m.user_id IS NULL, {_ZERO}, t.roster), IF(m.muted_until > NOW(), CAST(m.muted_until AS CHAR), '')
+           IF(m.user_id IS NULL, {_ZERO}, t.roster), IF(m.muted_until > NOW(), CAST(m.muted_until AS CHAR), ''),
+           IF(t.type = 'group' AND m.user_id IS NULL, {_ZERO}, t.last_revision),
+           COALESCE(u1.delivered_seq, {_ZERO}), COALESCE(u2.delivered_seq, {_ZERO})
       FROM chat_thread t
       LEFT JOIN private_chat p ON p.thread_id = t.id
       LEFT JOIN user_thread u1 ON u1.user_id = p.user1_id AND u1.thread_id = t.id
@@ -92,7 +94,8 @@ _LOOK = f"""
 
 # another device of the user may have read further; assignments take effect from left to right
 _READ = """
-    UPDATE user_thread SET unread = IF(read_seq < ?, ?, unread), read_seq = GREATEST(read_seq, ?)
+    UPDATE user_thread SET unread = IF(read_seq < ?, ?, unread), read_seq = GREATEST(read_seq, ?),
+           delivered_seq = GREATEST(delivered_seq, read_seq)
      WHERE user_id = ? AND thread_id = ?;
     SELECT read_seq FROM user_thread WHERE user_id = ? AND thread_id = ?"""
 
@@ -120,10 +123,14 @@ async def states(tx: Session, uid: int, since: int, before: int) -> tuple[tuple[
 
 
 def _state(row: Sequence[Any], version: Any, unread: Any, own_read: Any) -> ThreadState:
-    thread, kind, user1, user2, last, read1, read2, *of_group = row
+    thread, kind, user1, user2, last, read1, read2, *rest = row
+    name, role, first, roster, muted_until, revision, *delivered = rest
     if kind == "private":
-        return ThreadState(thread, kind, user1, user2, last, read1, read2, version, unread)
-    return ThreadState(thread, kind, 0, 0, last, own_read, 0, version, unread, *of_group)
+        no_group = ("", 0, 1, 0, "")
+        both = (thread, kind, user1, user2, last, read1, read2, version, unread)
+        return ThreadState(*both, *no_group, revision, *delivered)
+    own = (thread, kind, 0, 0, last, own_read, 0, version, unread)
+    return ThreadState(*own, name, role, first, roster, muted_until, revision)
 
 
 async def mark_read(tx: Session, thread: int, uid: int, seq: int) -> tuple[list[int], int, bool]:

@@ -119,6 +119,7 @@ async def test_states_say_what_has_happened_to_which_thread_the_newest_first(har
     states = [
         {"type": "private", "thread_id": thread, "user1_id": ANN, "user2_id": other}
         | {"last_seq": last, "read1": read, "read2": 0, "version": version, "unread": unread}
+        | ({"delivered1": read} if read else {})
         for thread, other, last, read, version, unread in ((busy, CAT, 3, 2, 6, 1), (quiet, BOB, 0, 0, 1, 0))
     ]
     assert whole == {"error": 0, "load_more": False, "threads": states}
