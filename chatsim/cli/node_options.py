@@ -19,7 +19,7 @@ from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.admission import PER_ADDRESS
 from chatsim.chat.server.config import NodeConfig
-from chatsim.chat.server.limits import Limits
+from chatsim.chat.server.limits import MOST_GROUP_MEMBERS, Limits
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.cli.bounded_log import Bounded
 from chatsim.cli.interruption import is_late
@@ -78,6 +78,13 @@ _OPTIONS = (
         default="friends",
         show_default=True,
         help="With whom a user may open a chat.",
+    ),
+    click.option(
+        "--group-members",
+        type=click.IntRange(1, MOST_GROUP_MEMBERS),
+        default=Limits.group_members,
+        show_default=True,
+        help="How many members a group may have.",
     ),
     click.option(
         "--pool",
@@ -208,6 +215,7 @@ def limits(options: dict[str, Any]) -> Limits:
         devices=options["sessions"] == "many",
         request_bytes=options["request_bytes"],
         strangers=options["chats"] == "anybody",
+        group_members=options["group_members"],
         recall_seconds=options["recall_seconds"],
         edit_seconds=options["edit_seconds"],
         login=options["login_seconds"],

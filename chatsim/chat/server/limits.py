@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID, REQUEST_LIMIT
 
-__all__ = ["BadLimitError", "Bucket", "Limits"]
+__all__ = ["MOST_GROUP_MEMBERS", "BadLimitError", "Bucket", "Limits"]
+
+MOST_GROUP_MEMBERS = 100_000
+"""The largest number of members that a group may be allowed to have: each text writes two rows for each of them."""
 
 
 class BadLimitError(ValueError):
@@ -97,7 +100,7 @@ class Limits:
             ("idle_transaction", 1, 31_536_000),
             ("lock_wait", 1, 1_073_741_824),
             ("text_characters", 1, 10_000),
-            ("group_members", 1, 100_000),
+            ("group_members", 1, MOST_GROUP_MEMBERS),
             ("recall_seconds", 0, math.inf),
             ("edit_seconds", 0, math.inf),
             ("login", 0.001, math.inf),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatsim.chat.protocol import LARGEST_BODY, LARGEST_ID, REQUEST_LIMIT
-from chatsim.chat.server.limits import BadLimitError, Bucket, Limits
+from chatsim.chat.server.limits import MOST_GROUP_MEMBERS, BadLimitError, Bucket, Limits
 
 LEAST = {
     "expiry": 0.001,
@@ -21,6 +21,7 @@ LEAST = {
     "idle_transaction": 1,
     "lock_wait": 1,
     "text_characters": 1,
+    "group_members": 1,
     "login": 0.001,
     "connections": 1,
     "per_address": 1,
@@ -36,6 +37,7 @@ MOST = {
     "idle_transaction": 31_536_000,
     "lock_wait": 1_073_741_824,
     "text_characters": 10_000,
+    "group_members": MOST_GROUP_MEMBERS,
     "file_bytes": LARGEST_ID,
     "user_file_bytes": LARGEST_ID,
     "upload_seconds": 31_536_000,

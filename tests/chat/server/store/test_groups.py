@@ -165,6 +165,45 @@ async def crossed_everywhere(harness, first, second):
     assert at > 1
 
 
+async def another_group(harness):
+    return await harness.group(EVE, CAT, BOB, ANN)
+
+
+async def private_chat(harness):
+    return await harness.thread(BOB, CAT)
+
+
+def writing_to(harness, thread, receiver):
+    batch = Batch(thread, CAT, receiver, [OutgoingText("hello", f"{thread} elsewhere")])
+    return partial(TEXTS[harness.schema].send, batch=batch, friends=False)
+
+
+ELSEWHERE = {
+    "a text in another group": (another_group, lambda harness, thread: writing_to(harness, thread, 0)),
+    "a text in a private chat": (private_chat, lambda harness, thread: writing_to(harness, thread, BOB)),
+    "a new member of another group": (another_group, lambda harness, thread: adding(harness, thread, by=EVE)),
+    "a member less in another group": (another_group, lambda harness, thread: removing(harness, thread, by=EVE)),
+}
+
+
+@pytest.mark.parametrize("reversed_", [False, True])
+@pytest.mark.parametrize("what", ELSEWHERE)
+@in_both_worlds()
+async def test_what_happens_in_two_threads_of_the_same_people_does_not_deadlock(harness, what, reversed_):
+    await harness.befriend(EVE, DAN)
+    await harness.befriend(BOB, CAT)
+    make, change = ELSEWHERE[what]
+    at, overtaken = 0, True
+    while overtaken:
+        works = [writing(harness, await furnished(harness), by=ANN), change(harness, await make(harness))]
+        first, second = works[::-1] if reversed_ else works
+        results, overtaken = await harness.crossed(first, second, at)
+        assert [each for each in results if isinstance(each, BaseException)] == [], at
+        await harness.world.admin.execute("DELETE FROM private_chat")
+        at += 1
+    assert at > 1
+
+
 @in_both_worlds(("hardened", "source"))
 async def test_when_the_creator_and_the_last_admin_leave_at_once_a_member_becomes_the_creator(harness):
     at, overtaken = 0, True
