@@ -38,5 +38,10 @@ refused() { # WORDS of a command that needs an extra, then the extra's name
 refused chatsim schedule --generate 1 --check generate
 refused chatsim delivery --peers grpc --texts 1 grpc
 
-pip install --quiet --no-compile --constraint "$checkout/constraints.txt" mypy
+pip install --quiet --no-compile --constraint "$checkout/constraints.txt" mypy pytest
 mypy --strict user.py
+
+# the plugin for pytest, which is loaded by its entry point
+cp -r "$checkout/examples/seat-booking" "$home/example"
+cd "$home/example"
+pytest --quiet
