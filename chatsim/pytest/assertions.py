@@ -40,7 +40,8 @@ def assert_no_deadlock(
         tables: the tables with their rows: DDL text, a file of SQL, a folder of migrations, or several of these.
         copies: how many callers run each transaction at the same time.
         may_raise: the errors of the functions' own with which they may end, such as the one for a seat that is taken.
-        how: further fields of `chatsim.explore`: ``isolation``, ``retries``, ``states``, ``seconds``, ``inside``.
+        how: further fields of `chatsim.explore`: ``isolation``, ``retries``, ``inside``, ``states`` (20,000 if it is not
+            given; beyond that, the search is inconclusive).
 
     Returns:
         What was explored.
@@ -152,7 +153,7 @@ def assert_cost(result: Measured[T] | Result, **expected: Expected) -> None:
         result: what `OwnSchema.run` has returned; or the result of an experiment, whose rows are all checked, for one
             operation each.
         expected: ``round_trips``, ``statements``, ``rows_examined``, ``lock_waits``: a number, for exactly so many, or
-            a range: ``rows_examined=range(1, 101)``.
+            a range: ``rows_examined=range(1, 101)``. A real server counts lock waits of all who use it.
 
     Raises:
         AssertionError: a cost is another one; or it was not counted, or nothing was done.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chatsim.chat.creation import CreationStrategy
 from chatsim.db.session import Isolation
@@ -22,8 +23,9 @@ from chatsim.worlds.world import BadParameterError, WorldError
 
 __all__ = ["explored_cursor", "explored_transactions", "what_is_wrong"]
 
-_STATES = 100_000
-_SECONDS = 60.0
+_STATES = 20_000
+"""About a minute's work. A bound in states is the same on every machine; one in seconds would not be."""
+
 _FEW = 3
 """With more callers, orders are left out that differ only in when statements run that concern nobody else."""
 
@@ -64,6 +66,7 @@ def explored_transactions(
     level = exploring.level or Isolation.REPEATABLE_READ
     made = callers(transactions, copies=copies, isolation=level, may_raise=may_raise)
     _require_two(len(made))
+    exploring = replace(exploring, prune=bool(how.get("prune", len(made) > _FEW)))
     problem = Problem(Setup(tuple(each.sql for each in script)), made, exploring.switches)
     try_each_alone(problem, script)
     try:
@@ -85,7 +88,7 @@ def _whole(explored: Explored) -> Explored:
 
 
 def _exploring(ask: Sequence[str], callers: int, how: dict[str, object]) -> Exploring:
-    given = {"states": _STATES, "seconds": _SECONDS, "prune": callers > _FEW, "callers": callers} | how
+    given = {"states": _STATES, "prune": callers > _FEW, "callers": callers} | how
     known = sorted(set(Exploring.__dataclass_fields__) - {"ask", "copies", "tables"})
     if unknown := [each for each in given if each not in known]:
         raise BadParameterError(f"there is no parameter {unknown[0]!r}; an exploration has: {', '.join(known)}")
@@ -113,7 +116,7 @@ def what_is_wrong(explored: Explored) -> str | None:
     seen = [name for name, proof in explored.found.verdicts.items() if proof is Proof.INCONCLUSIVE]
     return (
         f"inconclusive: nothing was found against {', '.join(seen)}, but not all states were seen, so nothing is proved"
-        f" ({explored.summary}). Give fewer transactions or copies, or larger states= and seconds="
+        f" ({explored.summary}). Give fewer transactions or copies, or larger states="
     )
 
 
