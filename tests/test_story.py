@@ -207,8 +207,12 @@ async def test_as_our_own_client_plays_it(users, tmp_path):
             for each in (ann, bob):
                 await each.has(thread, *said)
 
-        # one is away, and misses more than a page; others are written to for the first time
+        # one is away, and misses more than a page, an edit and a recall; others are written to for the first time
         await bob.log_out()
+        await ann.messenger.edit(thread, 3, "hello!")
+        await ann.messenger.recall(thread, 5)
+        said[2], said[4] = "hello!", ""
+        await ann.has(thread, *said)
         for content in MISSED:
             await ann.messenger.send(thread, content)
         said += MISSED

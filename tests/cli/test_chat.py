@@ -140,6 +140,29 @@ async def test_two_find_each_other_become_friends_and_see_that_they_are_read(sit
     await ben.sees(f"user{ann.uid}: /quit is a text here")
 
 
+async def test_a_text_is_edited_and_recalled_on_both_screens_and_its_author_sees_how_far_it_has_come(sit_down):
+    ann, ben, carl = [await sit_down() for _ in range(3)]
+    await befriend(ann, ben)
+    ann.types("helo")
+    await ann.sees("me: helo ✓✓")
+    ann.types("/edit hello!")
+    await ann.sees("me: hello! (edited) ✓✓")
+    await ben.sees(f"user{ann.uid}: hello! (edited)")
+    ann.types("/receipts")
+    await ann.sees("read by 1 of 1, delivered to 1")
+    ann.types("/recall")
+    await ann.sees("me: recalled")
+    await ben.sees(f"user{ann.uid}: recalled")
+    assert "hello!" not in ben.screen()
+    await befriend(carl, ben)
+    ben.types(f"/open user{carl.uid}")
+    await ben.sees("me: We are friends now!")
+    ann.types("are you there?")
+    await ann.sees("me: are you there? ✓·")
+    ann.types("/date 2000-01-01")
+    await ann.sees("me: hello")
+
+
 async def test_a_conversation_that_is_not_open_says_how_much_of_it_is_unread_and_moves_up(sit_down):
     ann, ben, carl = [await sit_down() for _ in range(3)]
     await befriend(ann, ben)

@@ -17,6 +17,7 @@ from chatsim.cli.chat_commands import COMMANDS, Commands, described, help_text, 
 class Display:
     said: list = field(default_factory=list)
     chosen: list = field(default_factory=list)
+    looked_at: list = field(default_factory=list)
     followed: int = 0
     left: bool = False
 
@@ -25,6 +26,9 @@ class Display:
 
     def choose(self, thread_id):
         self.chosen.append(thread_id)
+
+    def look_at(self, seq):
+        self.looked_at.append(seq)
 
     def follow(self):
         self.followed += 1
@@ -314,3 +318,117 @@ async def test_members_are_shown_with_their_roles_and_mutes(in_group):
 )
 async def test_what_can_not_be_done_in_a_group_is_a_sentence(in_group, line, thread_id, sentence):
     assert await in_group(line, thread_id) == ([], [sentence])
+
+
+# --- recalls, edits, receipts, dates
+
+
+@pytest.fixture
+def talked(display):
+    """A function that types a line in a conversation: Bob's text, two of the user's, of which the last was recalled."""
+    rows = [
+        LocalText(100, 4, "a", 7, "hello", State.UNREAD, ""),
+        LocalText(100, 5, "b", 1, "mine", State.READ, ""),
+        LocalText(100, 6, "c", 1, "", State.RECALLED, ""),
+        LocalText(100, None, "d", 1, "on its way", State.SENDING, ""),
+    ]
+
+    async def typed(line, messenger):
+        view = Conversation(rows)
+        action = Commands(messenger, view, display).typed(line)
+        await action
+        return view.shown
+
+    return typed
+
+
+class Conversation:
+    def __init__(self, rows):
+        self.names = {}
+        self.shown = []
+        self.conversation = Rows(rows)
+
+    async def show_from(self, thread_id, seq):
+        self.shown.append((thread_id, seq))
+
+
+class Rows(list):
+    thread_id = 100
+
+
+class Changing:
+    """A messenger that remembers what it was asked to change."""
+
+    def __init__(self, first=3):
+        self.cache = SimpleNamespace(uid=1)
+        self.applications = {}
+        self.asked = []
+        self.first = first
+
+    async def recall(self, *asked):
+        self.asked.append(("recall", *asked))
+
+    async def edit(self, *asked):
+        self.asked.append(("edit", *asked))
+
+    async def receipts(self, *asked):
+        self.asked.append(("receipts", *asked))
+        return SimpleNamespace(members=5, delivered=4, read=3)
+
+    async def jump(self, *asked):
+        self.asked.append(("jump", *asked))
+        return self.first
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("/recall", ("recall", 100, 5)),
+        ("/recall 1", ("recall", 100, 6)),
+        ("/recall 3", ("recall", 100, 4)),
+        ("/edit not mine", ("edit", 100, 5, "not mine")),
+        ("/receipts", ("receipts", 100, 5)),
+        ("/receipts 3", ("receipts", 100, 4)),
+        ("/date 2026-11-29", ("jump", 100, "2026-11-29 00:00:00")),
+        ("/date 2026-11-29 18:30", ("jump", 100, "2026-11-29 18:30:00")),
+    ],
+)
+async def test_a_message_is_named_by_its_place_from_the_end_and_a_date_as_people_write_it(talked, line, asked):
+    messenger = Changing()
+    await talked(line, messenger)
+    assert messenger.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("/recall 0", "there is no such message here"),
+        ("/recall 4", "there is no such message here"),
+        ("/receipts x", "there is no such message here"),
+        ("/edit", "/edit TEXT: replace your last text"),
+        ("/date", "/date DATE [TIME]: go to the first message since then: 2026-11-29 18:30"),
+        ("/date yesterday", "give a date, or a date and a time: 2026-11-29 18:30"),
+        ("/date 2026-02-30", "give a date, or a date and a time: 2026-11-29 18:30"),
+    ],
+)
+async def test_what_is_no_message_and_no_date_is_said(talked, display, line, sentence):
+    messenger = Changing()
+    await talked(line, messenger)
+    assert (display.said, messenger.asked) == ([sentence], [])
+
+
+async def test_who_has_read_a_message_is_said_in_words(talked, display):
+    await talked("/receipts", Changing())
+    assert display.said == ["read by 3 of 5, delivered to 4"]
+
+
+async def test_a_date_shows_the_conversation_from_there_on(talked, display):
+    assert await talked("/date 2026-11-29", Changing()) == [(100, 3)]
+    assert display.looked_at == [3]
+    assert await talked("/date 2026-11-29", Changing(first=0)) == []
+    assert display.said == ["nothing has been written here since then"]
+
+
+def test_a_recalled_message_is_described_as_such():
+    recalled = LocalText(1, 1, "u", 1, "", State.RECALLED, "")
+    assert described(recalled) == "recalled"
