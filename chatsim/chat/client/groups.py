@@ -93,7 +93,10 @@ class GroupActions(Acting):
         await self._change(thread_id, MuteRequest(thread_id, uid, seconds), MuteReply)
 
     async def members(self, thread_id: int) -> list[Member]:
-        """The members of a group, by id. They are loaded if they have changed since they were last loaded."""
+        """The members of a group, by id. They are loaded if they have changed since they were last loaded.
+
+        How far they have the group, and have read it, is known only when they are loaded, and 0 otherwise.
+        """
         if (known := await self.cache.members(thread_id)) is not None:
             return known
         found, roster = list[Member](), 0

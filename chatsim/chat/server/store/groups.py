@@ -39,11 +39,19 @@ _WAS_MEMBER = """
      WHERE t.user_id = ? AND t.thread_id = ?"""
 _MEMBERS = """
     SELECT m.user_id, COALESCE(IF(u.nick = '', u.name, u.nick), ''), m.role,
-           IF(m.muted_until > NOW(), CAST(m.muted_until AS CHAR), ''), 0, 0, {}
-      FROM group_chat_member m
+           IF(m.muted_until > NOW(), CAST(m.muted_until AS CHAR), ''), {}
+      FROM group_chat_member m {}
       LEFT JOIN chat_thread t ON t.id = m.thread_id
       LEFT JOIN user u ON u.uid = m.user_id
      WHERE m.thread_id = ? AND m.user_id > ? ORDER BY m.user_id LIMIT ?"""
+_MARKS = {
+    True: (
+        "COALESCE(r.delivered_seq, CAST(0 AS UNSIGNED)), COALESCE(r.read_seq, CAST(0 AS UNSIGNED)), t.roster",
+        "LEFT JOIN user_thread r ON r.user_id = m.user_id AND r.thread_id = m.thread_id",
+    ),
+    False: ("0, 0, CAST(0 AS UNSIGNED)", ""),
+}
+"""What each schema has besides: columns, and where they are from."""
 
 
 class Role(IntEnum):
@@ -174,7 +182,9 @@ class GroupStore:
             return await self._finish(tx, thread, (added, [value for user in new for value in (thread, user)]))
         rows, places = ", ".join(["(?, ?, ?)"] * len(new)), ", ".join("?" * len(new))
         added = f"INSERT INTO group_chat_member (thread_id, user_id, first_seq) VALUES {rows}"
-        read = f"UPDATE user_thread SET read_seq = ?, unread = 0 WHERE thread_id = ? AND user_id IN ({places})"
+        read = f"""
+            UPDATE user_thread SET read_seq = ?, delivered_seq = read_seq, unread = 0
+             WHERE thread_id = ? AND user_id IN ({places})"""
         values = [value for user in new for value in (thread, user, group.last + 1)]
         return await self._finish(tx, thread, (added, values), (read, [group.last, thread, *new]))
 
@@ -249,8 +259,7 @@ class GroupStore:
     async def members(self, tx: Session, uid: int, thread: int, after: int) -> MembersReply:
         """At most 100 members with an id above ``after``, ordered by id. Raises `RefusalError` if ``uid`` is none."""
         readable = MembersOnly(tx, thread, uid, numbered=self._numbered, by=None)
-        roster = "t.roster" if self._numbered else "CAST(0 AS UNSIGNED)"
-        found = await readable.execute(_MEMBERS.format(roster), (thread, after, _PAGE + 1))
+        found = await readable.execute(_MEMBERS.format(*_MARKS[self._numbered]), (thread, after, _PAGE + 1))
         whole = [Member(*row[:-1]) for row in found.rows]  # type: ignore[arg-type]
         number = int(str(found.rows[0][-1])) if found.rows else 0
         page = fitting(MembersReply(0, thread, load_more=True, roster=number), whole[:_PAGE])

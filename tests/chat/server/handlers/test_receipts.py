@@ -257,6 +257,20 @@ async def test_in_a_group_those_are_counted_who_may_read_it_without_its_author(h
     assert await counts(1, devices[CAT]) == (ErrorCode.NOT_A_MEMBER, 0, 0, 0)
 
 
+@in_both_worlds()
+async def test_the_list_of_members_says_how_far_each_has_the_group_and_has_read_it(harness):
+    group = await harness.group(ANN, BOB)
+    await harness.befriend(ANN, CAT)
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    await said(ann, group, 0, *"abcd")
+    await bob.ask(*delivered((group, 3)))
+    await bob.ask(1105, {"thread_id": group, "seq": 2})
+    await ann.ask(1119, {"thread_id": group, "members": [CAT]})
+    reply = await bob.ask(1129, {"thread_id": group, "after": 0})
+    marks = {each["uid"]: (each["delivered"], each["read"]) for each in reply["members"]}
+    assert marks == {ANN: (0, 0), BOB: (3, 2), CAT: (4, 4)}
+
+
 # --- read in a group
 
 
