@@ -40,8 +40,8 @@ def assert_no_deadlock(
         tables: the tables with their rows: DDL text, a file of SQL, a folder of migrations, or several of these.
         copies: how many callers run each transaction at the same time.
         may_raise: the errors of the functions' own with which they may end, such as the one for a seat that is taken.
-        how: further fields of `chatsim.explore`: ``isolation``, ``retries``, ``inside``, ``states`` (20,000 if it is not
-            given; beyond that, the search is inconclusive).
+        how: further fields of `chatsim.explore`: ``isolation``, ``retries``, ``inside``; ``states``, beyond which the
+            search is inconclusive, is 20,000 if it is not given.
 
     Returns:
         What was explored.
