@@ -22,7 +22,7 @@ from typing import cast
 
 from chatsim.chat.client import local_statements as sql
 from chatsim.chat.client.local_data import Excerpt, Head, LocalText, LocalThread, Pending, State
-from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, LocalFile, file_of
+from chatsim.chat.client.local_files import ARRIVED, FILES_OF, NOTE_SIZE, RECALLED, LocalFile, file_of
 from chatsim.chat.client.local_tables import make_tables
 from chatsim.chat.ports import LocalStore, Many, Statement
 from chatsim.chat.protocol import FriendEntry, Member, MessageStatus, NumberedText, ThreadState, ThreadTexts
@@ -248,6 +248,7 @@ class Cache:
         arrived = [(text.unique_id,) for each in threads for text in each.texts if text.sender == self.uid]
         attached = [text for each in threads for text in each.texts if text.msg_type]
         sent = [(text.unique_id,) for text in attached if text.sender == self.uid]
+        recalled = [(text.message_id,) for text in attached if text.status == MessageStatus.RECALLED]
         numbers = [[text.seq for text in each.texts] for each in threads]
         ids = [each.thread_id for each in threads]
         await self._store.transaction(
@@ -256,6 +257,7 @@ class Cache:
                 Many(sql.ARRIVED, arrived),
                 Many(NOTE_SIZE, [(text.message_id, text.size) for text in attached if text.size]),
                 *(Many(forget, sent) for forget in ARRIVED),
+                *(Many(forget, recalled) for forget in RECALLED),
                 Many(sql.NOTE_LAST, [(max(own), thread_id) for own, thread_id in zip(numbers, ids, strict=True)]),
                 Many(
                     sql.BEGIN,

@@ -12,7 +12,18 @@ from chatsim.chat.ports import LocalStore, Many
 from chatsim.chat.protocol import CHUNK
 from chatsim.db.session import Rows
 
-__all__ = ["ARRIVED", "FILE", "FILES_OF", "NOTE_SIZE", "TABLES", "LocalFile", "LocalFiles", "Upload", "file_of"]
+__all__ = [
+    "ARRIVED",
+    "FILE",
+    "FILES_OF",
+    "NOTE_SIZE",
+    "RECALLED",
+    "TABLES",
+    "LocalFile",
+    "LocalFiles",
+    "Upload",
+    "file_of",
+]
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS attachment (message_id INTEGER PRIMARY KEY, size INTEGER NOT NULL)",
@@ -29,6 +40,7 @@ TABLES = (
 """The tables of this module. The index finds the few messages with attachments in a long thread."""
 
 NOTE_SIZE = "INSERT OR IGNORE INTO attachment VALUES (?, ?)"
+RECALLED = ("DELETE FROM attachment WHERE message_id = ?", "DELETE FROM download_part WHERE message_id = ?")
 ARRIVED = ("DELETE FROM upload WHERE unique_id = ?", "DELETE FROM upload_part WHERE unique_id = ?")
 
 FILE = """m.message_id, m.msg_type,
@@ -37,7 +49,9 @@ FILE = """m.message_id, m.msg_type,
         (SELECT SUM(LENGTH(data)) FROM download_part d WHERE d.message_id = m.message_id) END"""
 """The columns of a message ``m`` for `file_of`. For a text nothing else is read."""
 
-FILES_OF = f"SELECT m.seq, {FILE} FROM message m WHERE m.thread_id = ? AND m.seq >= ? AND m.msg_type <> 0"  # noqa: S608
+FILES_OF = f"""
+    SELECT m.seq, {FILE} FROM message m
+     WHERE m.thread_id = ? AND m.seq >= ? AND m.msg_type <> 0 AND m.status <> 2"""  # noqa: S608
 
 _UPLOAD = "SELECT unique_id, thread_id, receiver, name, msg_type, size, sha256 FROM upload"
 

@@ -424,6 +424,26 @@ async def test_what_has_no_attachment_can_not_be_fetched(devices):
         await ann.fetch_file(devices.thread, 1)
 
 
+@with_devices
+async def test_what_is_recalled_can_not_be_fetched_and_nothing_of_it_is_kept(devices):
+    cuts = Cuts(DownloadRequest, WINDOW)
+    ann, bob = await devices.open(ANN), await devices.open(BOB, cuts=cuts)
+    await ann.send_file(devices.thread, "a.bin", DATA)
+    await arrived(bob, devices.thread)
+    with pytest.raises(ClientError, match="cut"):
+        await bob.fetch_file(devices.thread, 1)
+    assert (await newest(bob, devices.thread)).file.done == WINDOW * CHUNK
+    await ann.recall(devices.thread, 1)
+    await until(lambda: is_in(bob, devices.thread, State.RECALLED))
+    for messenger in (ann, bob):
+        text = await newest(messenger, devices.thread)
+        assert (text.content, text.file) == ("", None)
+        with pytest.raises(NoAttachmentError):
+            await messenger.fetch_file(devices.thread, 1)
+    left = "SELECT (SELECT COUNT(*) FROM attachment), (SELECT COUNT(*) FROM download_part)"
+    assert (await bob.cache._store.execute(left)).rows == [(0, 0)]
+
+
 # --- shown
 
 

@@ -11,6 +11,7 @@ from chatsim.chat.ports import FilesError
 from chatsim.chat.protocol import CHUNK, ErrorCode, OutgoingText
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import attachments as store
+from chatsim.chat.server.store import revisions
 from chatsim.chat.server.store.texts import TEXTS, Attached, Batch
 
 DAY = 86_400
@@ -47,12 +48,21 @@ async def test_what_was_sent_and_what_is_under_way_stays(harness):
     assert (await ann.ask(*chunk(number, DATA, CHUNK)))["offset"] == 2 * CHUNK
 
 
-@in_both_worlds(worlds=["model"])
+@in_both_worlds()
 async def test_a_recalled_attachment_is_removed_with_what_it_took_of_the_quota(harness):
     thread = await harness.talking(ANN, BOB)
-    ann = await harness.log_in(ANN)
-    await sent(ann, thread)
-    await harness.world.admin.execute("UPDATE message_attachment SET state = 3")
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB, feed=True)
+    message = await sent(ann, thread)
+    await harness.settled()
+    await bob.notices()
+    assert await ann.ask(1131, {"thread_id": thread, "message_id": message}) == {"error": 0}
+    await harness.settled()
+    ((_, notice),) = await bob.notices()
+    assert [(each["content"], each["status"], each.get("size")) for each in notice["texts"]] == [("", 2, None)]
+    for device in (ann, bob):
+        assert (await device.ask(1157, {"message_id": message, "offset": 0}))["error"] == ErrorCode.FILE_REFUSED
+    page = await bob.ask(1101, {"thread_id": thread, "seq": 0, "backward": False})
+    assert [(each["msg_type"], each.get("size")) for each in page["texts"]] == [(1, None)]
     assert (await ann.ask(1151, wanted()))["error"] == ErrorCode.FILE_REFUSED, "it does not come back by itself"
     await collect(harness)
     assert await files_there(harness) == []
@@ -144,6 +154,23 @@ async def test_an_upload_that_is_sent_while_it_lapses_is_either_sent_or_removed(
             outcomes.add(removed)
             at += 1
     assert outcomes == {True, False}
+
+
+@in_both_worlds()
+async def test_a_recall_and_the_removal_of_other_uploads_do_not_wait_for_each_other_for_ever(harness):
+    thread = await harness.talking(ANN, BOB)
+    ann = await harness.log_in(ANN)
+    at, overtaken = 0, True
+    while overtaken:
+        message = await sent(ann, thread, b"x", unique_id=f"sent {at}")
+        number = await upload(ann, b"x", unique_id=f"lapsed {at}")
+        await harness.world.admin.execute(f"{AGE} WHERE attachment_id = ?", (number,))
+        recall = partial(revisions.recall, uid=ANN, thread=thread, message=message, numbered=True, seconds=DAY)
+        remove = partial(store.remove, each=store.Garbage(number, ANN, "f"), seconds=DAY)
+        done, overtaken = await harness.crossed(recall, remove, at)
+        assert [each for each in done if isinstance(each, Exception)] == [], at
+        assert await harness.rows("SELECT state FROM message_attachment WHERE message_id = ?", message) == [(3,)]
+        at += 1
 
 
 @in_both_worlds(worlds=["model"])

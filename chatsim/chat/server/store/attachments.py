@@ -18,6 +18,7 @@ from chatsim.chat.server.store.members import MembersOnly
 from chatsim.db.session import Rows, Session
 
 __all__ = [
+    "RECALLED",
     "Garbage",
     "State",
     "Upload",
@@ -30,6 +31,9 @@ __all__ = [
     "remove",
     "sized",
 ]
+
+RECALLED = "UPDATE message_attachment SET state = 3 WHERE message_id = ?"
+"""Gives the bytes of a recalled message up: nobody can load them any more, and they are removed soon."""
 
 _LEAST = 4_096
 """What a small file counts in the quota, in bytes: file systems store whole blocks."""

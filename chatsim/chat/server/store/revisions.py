@@ -14,6 +14,7 @@ from typing import cast
 
 from chatsim.chat.protocol import ErrorCode, MessageStatus, NumberedText, RevisionsReply
 from chatsim.chat.server.refusal import RefusalError
+from chatsim.chat.server.store.attachments import RECALLED
 from chatsim.chat.server.store.members import no_member, thread_of
 from chatsim.chat.server.store.rows import fitting, structs
 from chatsim.chat.server.store.texts import NUMBERED, TIME
@@ -186,10 +187,12 @@ async def _change(
         return _revised(found, done[1])
     revision = found.revision + 1
     note, of_members = changed(thread, found.users) if found.private else changed_in_group(thread)
+    # only a recall changes an attachment
+    drop, attached = ("", ()) if found.text.msg_type == _TEXT else (f"{RECALLED}; ", (message,))
     done = await tx.script(
         f"{_HARDENED.change}; UPDATE chat_thread SET last_revision = ? WHERE id = ?;"
-        f" {NUMBERED} FROM chat_message WHERE message_id = ?; {note}; COMMIT",
-        (int(status), content, revision, message, revision, thread, message, *of_members),
+        f" {NUMBERED} FROM chat_message WHERE message_id = ?; {drop}{note}; COMMIT",
+        (int(status), content, revision, message, revision, thread, message, *attached, *of_members),
     )
     return _revised(found, done[2])
 
