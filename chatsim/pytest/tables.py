@@ -41,8 +41,8 @@ def read_tables(tables: Tables) -> tuple[Source, ...]:
     """The statements that make tables and their rows, in order.
 
     The files of a folder are read in the order of their names, in which a number counts as one: ``V2`` is before
-    ``V10``. The way back is left out: files that end in ``.down.sql``, and what stands behind ``-- migrate:down`` or
-    ``-- +goose Down``.
+    ``V10``. If it has none, those of the folders in it are read: some tools give each migration a folder. The way back
+    is left out: files that end in ``.down.sql``, and what stands behind ``-- migrate:down`` or ``-- +goose Down``.
 
     Raises:
         BadParameterError: there is no such file or folder, it can't be read, or there is no statement in it.
@@ -62,7 +62,7 @@ def _read(tables: str | Path) -> Iterator[Source]:
         return
     path = Path(tables)
     if path.is_dir():
-        files = sorted((each for each in path.glob("*.sql") if not each.name.endswith(_WAY_BACK)), key=_order)
+        files = _migrations(path, "*.sql") or _migrations(path, "*/*.sql")
         if not files:
             raise BadParameterError(f"tables: the folder {path} has no file that ends in .sql")
     elif path.is_file():
@@ -71,7 +71,7 @@ def _read(tables: str | Path) -> Iterator[Source]:
         raise BadParameterError(f"tables: there is no file or folder {str(path)!r}")
     for file in files:
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise BadParameterError(f"tables: {file} can't be read: {error}") from None
         yield from _sources(_DOWN.sub("", text), str(file))
@@ -84,6 +84,11 @@ def _sources(text: str, where: str) -> list[Source]:
     return found
 
 
-def _order(file: Path) -> list[tuple[int, str]]:
-    """The name, with numbers as numbers."""
-    return [(int(part) if part.isdigit() else -1, part) for part in _DIGITS.split(file.name)]
+def _migrations(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder, in the order of their names, with numbers as numbers."""
+
+    def order(file: Path) -> list[tuple[int, str]]:
+        name = file.relative_to(folder).as_posix()
+        return [(int(part) if part.isdigit() else -1, part) for part in _DIGITS.split(name)]
+
+    return sorted((each for each in folder.glob(pattern) if not each.name.endswith(_WAY_BACK)), key=order)

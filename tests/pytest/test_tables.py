@@ -37,6 +37,18 @@ def test_the_files_of_a_folder_come_in_the_order_of_their_names(folder):
     assert [Path(each.where).name for each in read_tables(there)] == ["V1__a.sql", "V2__b.sql", "V10__c.sql"]
 
 
+def test_each_migration_may_have_a_folder_of_its_own(tmp_path):
+    for name in ("10_c", "2_b", "1_a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "migration.sql").write_text(f"SELECT {name.partition('_')[0]}")
+    assert statements(tmp_path) == ["SELECT 1", "SELECT 2", "SELECT 10"]
+
+
+def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path):
+    (tmp_path / "1.sql").write_bytes(b"\xef\xbb\xbfSELECT 1")
+    assert statements(tmp_path) == ["SELECT 1"]
+
+
 def test_other_files_of_a_folder_are_not_read(folder):
     there = folder(a="SELECT 1")
     (there / "README.md").write_text("no SQL")
