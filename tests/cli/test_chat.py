@@ -22,7 +22,7 @@ from chatsim.cli.chat import Login, chatting
 from chatsim.worlds.world import WorldError
 
 PATIENCE = 60.0  # seconds that nothing here should take
-USERS = 20
+USERS = 22
 UP, DOWN, PAGE_UP, PAGE_DOWN = "\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~"
 
 
@@ -138,6 +138,23 @@ async def test_two_find_each_other_become_friends_and_see_that_they_are_read(sit
     ann.types("//quit is a text here")
     await ann.sees("me: /quit is a text here ✓✓")
     await ben.sees(f"user{ann.uid}: /quit is a text here")
+
+
+async def test_a_photo_is_sent_seen_and_saved_and_is_gone_when_it_is_recalled(sit_down, tmp_path):
+    ann, ben = await sit_down(), await sit_down()
+    await befriend(ann, ben)
+    photo = bytes(range(256)) * 400
+    (tmp_path / "cat.jpg").write_bytes(photo)
+    ann.types(f"/send {tmp_path}/cat.jpg")
+    await ann.sees("me: [image 3] cat.jpg (102.4 kB) ✓✓")
+    await ben.sees(f"user{ann.uid}: [image 3] cat.jpg (102.4 kB)")
+    ben.types(f"/save 3 {tmp_path}/copy.jpg")
+    await ben.sees("saved as")
+    assert (tmp_path / "copy.jpg").read_bytes() == photo
+    ann.types("/recall")
+    await ben.sees(f"user{ann.uid}: recalled")
+    ben.types(f"/save 3 {tmp_path}/again.jpg")
+    await ben.sees("message 3 has no attachment")
 
 
 async def test_a_text_is_edited_and_recalled_on_both_screens_and_its_author_sees_how_far_it_has_come(sit_down):
