@@ -19,7 +19,17 @@ from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.session_wrapper import SessionWrapper
 from chatsim.db.session import Rows, Session
 
-__all__ = ["IN_GROUP", "PAIR", "MembersOnly", "no_member", "require", "require_still", "thread_of"]
+__all__ = [
+    "IN_GROUP",
+    "PAIR",
+    "MembersOnly",
+    "check_still",
+    "no_member",
+    "require",
+    "require_still",
+    "still_member",
+    "thread_of",
+]
 
 PAIR = "SELECT user1_id, user2_id FROM private_chat WHERE thread_id = @thread"
 """The pair of the private chat ``@thread``."""
@@ -90,12 +100,25 @@ class MembersOnly(SessionWrapper):
         readable = sql.replace("?", "@thread", 1)
         if self._by:
             readable = readable.replace("thread_id = @thread", f"thread_id = @thread AND {_OWN_PART[self._by]}", 1)
-        still = _STILL.format(_FIRST[self._numbered])
+        still = still_member(numbered=self._numbered)
         *_, found, member = await super().script(f"{check}; {before}{readable}; {still}", (*who, *args[1:], self._uid))
-        ((there, first, first_now),) = member.rows
-        if there is None or (first and first != first_now):
-            raise no_member(self._uid, self._thread)
+        check_still(member, self._uid, self._thread)
         return [found]
+
+
+def still_member(*, numbered: bool = True) -> str:
+    """The statement, after what was read, that tells `check_still` whether the user has been a member all the time.
+
+    Its argument is the user.
+    """
+    return _STILL.format(_FIRST[numbered])
+
+
+def check_still(member: Rows, uid: int, thread: int) -> None:
+    """Raise `RefusalError` if the user is no member, or was removed while the rows before were read."""
+    ((there, first, first_now),) = member.rows
+    if there is None or (first and first != first_now):
+        raise no_member(uid, thread)
 
 
 async def require(tx: Session, uid: int, threads: Sequence[int]) -> dict[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from chatsim.chat.protocol import ErrorCode, ReceiptsReply
 from chatsim.chat.server.refusal import RefusalError
 from chatsim.chat.server.store import members
-from chatsim.chat.server.store.members import no_member, thread_of
+from chatsim.chat.server.store.members import check_still, still_member, thread_of
 from chatsim.db.session import Session
 
 __all__ = ["Delivered", "count", "mark_delivered"]
@@ -100,14 +100,12 @@ async def count(tx: Session, thread: int, uid: int, seq: int) -> ReceiptsReply:
         RefusalError: the user is no member, or sees no such message.
     """
     check, who = thread_of(uid, thread)
-    *_, pair, group, known = await tx.script(
-        f"{check}; {_AUTHOR}; {_COUNT_PAIR}; {_COUNT_GROUP}; SELECT @thread, @author",
-        (*who, seq, seq, seq, seq, seq, seq),
+    *_, pair, group, known, member = await tx.script(
+        f"{check}; {_AUTHOR}; {_COUNT_PAIR}; {_COUNT_GROUP}; SELECT @author; {still_member()}",
+        (*who, seq, seq, seq, seq, seq, seq, uid),
     )
-    there, author = known.rows[0]
-    if there is None:
-        raise no_member(uid, thread)
-    if author is None:
+    check_still(member, uid, thread)
+    if known.scalar() is None:
         raise RefusalError(ErrorCode.NOT_ALLOWED, f"user {uid} sees no message number {seq} in thread {thread}")
     counts = [sum(int(str(value)) for value in both) for both in zip(pair.rows[0], group.rows[0], strict=True)]
     return ReceiptsReply(ErrorCode.SUCCESS, *counts)

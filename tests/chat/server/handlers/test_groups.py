@@ -400,6 +400,19 @@ async def test_members_are_listed_page_by_page_with_the_names_to_show(harness):
 
 
 @in_both_worlds()
+async def test_members_are_listed_with_what_they_have_got_and_read(harness):
+    ann, bob = await harness.log_in(ANN), await harness.log_in(BOB)
+    group = await made(harness, ann, BOB)
+    for name in "abc":
+        await say(ann, group, name)
+    await bob.ask(1105, {"thread_id": group, "seq": 2})
+    await harness.befriend(ANN, CAT)
+    await ann.ask(1119, {"thread_id": group, "members": [CAT]})
+    found = (await ann.ask(1129, {"thread_id": group, "after": 0}))["members"]
+    assert [(each["uid"], each["delivered"], each["read"]) for each in found] == [(ANN, 0, 0), (BOB, 2, 2), (CAT, 3, 3)]
+
+
+@in_both_worlds()
 async def test_names_of_any_length_fit_into_a_page_of_states(harness):
     groups = [await harness.group(ANN, BOB, name="\x01" * 255) for _ in range(100)]
     ann = await harness.log_in(ANN)

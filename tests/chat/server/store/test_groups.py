@@ -7,7 +7,7 @@ from harness import ANN, BOB, CAT, DAN, in_both_worlds
 
 from chatsim.chat.protocol import ErrorCode, OutgoingText
 from chatsim.chat.server.refusal import RefusalError
-from chatsim.chat.server.store import members, threads
+from chatsim.chat.server.store import members, receipts, threads
 from chatsim.chat.server.store.groups import GroupStore, Role
 from chatsim.chat.server.store.members import MembersOnly
 from chatsim.chat.server.store.texts import TEXTS, Batch
@@ -308,6 +308,14 @@ def listing(harness, group):
     return read
 
 
+def counting(harness, group):
+    async def read(tx):
+        reply = await receipts.count(tx, group, CAT, 2)
+        return [None] * 2 if reply.members else []
+
+    return read
+
+
 def states(harness, group):
     async def read(tx):
         found, _ = await threads.states(tx, CAT, 0, 0)
@@ -317,7 +325,7 @@ def states(harness, group):
 
 
 @pytest.mark.parametrize("back", [False, True])
-@pytest.mark.parametrize("reading", [by_number, by_id, catching_up, listing, states])
+@pytest.mark.parametrize("reading", [by_number, by_id, catching_up, listing, counting, states])
 @in_both_worlds(("hardened", "source"))
 async def test_who_is_removed_while_they_read_learns_nothing_of_what_is_written_then(harness, reading, back):
     if harness.schema == "source" and (reading not in (by_id, listing) or back):
