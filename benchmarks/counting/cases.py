@@ -13,6 +13,9 @@ __all__ = ["Case", "Counts", "counted", "plain"]
 
 T = TypeVar("T")
 
+_NOTHING = "ROLLBACK"
+"""A statement that reads no row. A SELECT or DO without a table counts as one row on MySQL."""
+
 Counts = Mapping[str, int | None]
 """Costs by name; None for what the world does not count."""
 
@@ -58,12 +61,12 @@ async def counted(world: World, tx: Session, work: Callable[[], Awaitable[T]]) -
     """Do some work on a session, and say what it costs.
 
     A server counts what a statement has read after it has answered. Only when the same session is answered again has it
-    surely been counted, so an empty statement is sent before the work and after it, and is left out.
+    surely been counted, so a statement that reads nothing is sent before the work and after it, and is left out.
     """
-    await tx.execute("DO 0")
+    await tx.execute(_NOTHING)
     before = await world.costs()
     value = await work()
-    await tx.execute("DO 0")
+    await tx.execute(_NOTHING)
     spent = await world.costs() - before
     one = Costs(1, 1, spent.rows_examined and 0, spent.lock_waits and 0, spent.lock_requests and 0)
     return value, spent - one

@@ -94,6 +94,13 @@ def test_a_page_costs_at_most_four_times_what_it_shows_wherever_it_is(results, w
 
 
 @both_worlds
+@pytest.mark.parametrize("depth", ["first", "middle"])
+def test_the_rows_examined_are_those_of_the_page_alone(results, world, depth):
+    found = cell(results[world, "history"], "rows_examined", strategy="keyset", existing=400, depth=depth)
+    assert found == PAGE + 1
+
+
+@both_worlds
 def test_the_sources_query_reads_all_that_is_left(results, world):
     first, middle, last = (
         cell(results[world, "threads"], "index_reads", strategy="source_cte", existing=400, depth=depth, writers="none")
