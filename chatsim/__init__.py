@@ -32,6 +32,8 @@ Where it runs:
 - `Model`: how the model is set up: what things cost in it
 - `calibrate`: measures what things cost on a MySQL of this machine, for the model
 - `Calibration`: what that returns
+- `fidelity`: what the calibrated model predicts, beside what a MySQL of this machine does
+- `Fidelity`: what that returns
 
 Scripts of several sessions:
 
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from chatsim.experiments.calibration.calibrate import Calibration, calibrate
     from chatsim.experiments.comparison import Comparison, compare
     from chatsim.experiments.exploring.exploring import explore
+    from chatsim.experiments.fidelity.fidelity import Fidelity, fidelity
     from chatsim.experiments.functions import (
         catchup,
         delivery,
@@ -120,6 +123,7 @@ __all__ = [
     "DeadlockError",
     "DivergenceError",
     "DuplicateKeyError",
+    "Fidelity",
     "LockNotAvailableError",
     "LockWaitTimeoutError",
     "Model",
@@ -141,6 +145,7 @@ __all__ = [
     "deadlocks",
     "delivery",
     "explore",
+    "fidelity",
     "figures",
     "load",
     "mix",
@@ -167,6 +172,7 @@ _HOMES = {
     "DeadlockError": "chatsim.db.errors:DeadlockError",
     "DivergenceError": "chatsim.simulation.determinism:DivergenceError",
     "DuplicateKeyError": "chatsim.db.errors:DuplicateKeyError",
+    "Fidelity": "chatsim.experiments.fidelity.fidelity:Fidelity",
     "LockNotAvailableError": "chatsim.db.errors:LockNotAvailableError",
     "LockWaitTimeoutError": "chatsim.db.errors:LockWaitTimeoutError",
     "Model": "chatsim.worlds.model.settings:Model",
@@ -188,6 +194,7 @@ _HOMES = {
     "deadlocks": "chatsim.db.deadlock_report.reader:deadlocks",
     "delivery": "chatsim.experiments.functions:delivery",
     "explore": "chatsim.experiments.exploring.exploring:explore",
+    "fidelity": "chatsim.experiments.fidelity.fidelity:fidelity",
     "figures": "chatsim.figures",
     "load": "chatsim.experiments.saved:load",
     "mix": "chatsim.experiments.functions:mix",

@@ -19,6 +19,7 @@ _COMMANDS = {
     "deadlock": ("chatsim.cli.deadlock", "Explain the deadlocks of a pasted report or a log."),
     "delivery": ("chatsim.cli.delivery", "Measure how fast texts are acknowledged, pushed and read."),
     "explore": ("chatsim.cli.explore", "Run callers in every order: a proof, or a counterexample."),
+    "fidelity": ("chatsim.cli.fidelity", "Compare the calibrated model with a MySQL of this machine."),
     "mix": ("chatsim.cli.mix", "Run a mixed load: create chats, write, page, catch up."),
     "mysql": ("chatsim.cli.mysql", "Show which MySQL is used; start, stop or clean one."),
     "node": ("chatsim.cli.node", "Run one chat server, as a process of its own."),

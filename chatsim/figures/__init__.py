@@ -10,6 +10,7 @@ A notebook shows the figure that is the last expression of a cell; ``figure.save
 - `mix`: goodput and latency of the operations of a mixed load
 - `pages`: what a page of a list costs, over the length of the list
 - `per_second`: how the operations of a run went in time
+- `predictions`: what a model has predicted, against what was measured
 - `talk`: how many texts were sent while servers were killed, and how much is wrong
 - `lock_steps`: the locks on an index after each step of a schedule
 - `wait_for_graph`: who waits for whom in a deadlock
@@ -21,6 +22,7 @@ from chatsim.figures.deadlocks import deadlock_kinds, wait_for_graph
 from chatsim.figures.hops import delivery
 from chatsim.figures.locks import lock_steps
 from chatsim.figures.page_costs import pages
+from chatsim.figures.predictions import predictions
 from chatsim.figures.sweeps import curves
 from chatsim.figures.talks import talk
 from chatsim.figures.timeline import per_second
@@ -34,6 +36,7 @@ __all__ = [
     "mix",
     "pages",
     "per_second",
+    "predictions",
     "strategies",
     "talk",
     "wait_for_graph",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chatsim.experiments.calibration.fit import Fit, fit
+from chatsim.experiments.calibration.fit import Fit, Fitted, fit
 from chatsim.experiments.calibration.micro import MICROS, Measurement, measure, prepare
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from chatsim.worlds.mysql.settings import Servers
     from chatsim.worlds.world import World
 
-__all__ = ["Calibration", "calibrate"]
+__all__ = ["Calibration", "calibrate", "calibrated"]
 
 CALLERS = (1, 4, 16)
+SECONDS = 0.4
+ROUNDS = 5
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,14 +56,21 @@ class Calibration:
     @property
     def costs(self) -> dict[str, object]:
         """The costs, for ``chatsim.Model(costs=…)``: everything shares this machine."""
-        found = {name: _short(value) for name, value in self.fit.costs.items()}
+        return self._of(self.fit.best)
+
+    def drawn(self, number: int) -> dict[str, object]:
+        """Costs that could be the true ones, too, as far as the measurements tell: a number from 0 up for each."""
+        return self._of(self.fit.drawn[number % len(self.fit.drawn)])
+
+    def _of(self, fitted: Fitted) -> dict[str, object]:
+        found = {name: _short(value) for name, value in fitted.costs.items()}
         database = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("database.")}
         return {
             "machine": {"cores": self.cores},
             "client": {"request": found["client.request"], "statement": found["client.statement"]},
             "database": {
                 **database,
-                "flush": {"kind": "empirical", "seconds": [*map(_short, self.fit.flush)]},
+                "flush": {"kind": "empirical", "seconds": [*map(_short, fitted.flush)]},
                 "commit": 0.0,
             },
             "network": {"link": {"latency": {"kind": "constant", "seconds": found["network.link.latency"]}}},
@@ -104,8 +113,8 @@ class Calibration:
         for name, value in settings.items() if isinstance(settings, Mapping) else ():
             yield f"  {name} = {value}"
         yield "In microseconds, with intervals of 90 %:"
-        for name, value in self.fit.costs.items():
-            low, high = self.fit.low[name] * 1e6, self.fit.high[name] * 1e6
+        for name, value in self.fit.best.costs.items():
+            low, high = (end * 1e6 for end in self.fit.interval(name))
             yield f"  {name} = {value * 1e6:.3g} ({low:.3g} to {high:.3g})"
 
     def save(self, path: Path | str) -> Path:
@@ -125,7 +134,7 @@ def _short(seconds: float) -> float:
 
 @starts_when_awaited
 async def calibrate(
-    *, world: str | Servers | Model = "mysql", seconds: float = 0.4, rounds: int = 5, progress: bool = True
+    *, world: str | Servers | Model = "mysql", seconds: float = SECONDS, rounds: int = ROUNDS, progress: bool = True
 ) -> Calibration:
     """Measure what things cost on a MySQL of this machine, and fit the costs of the model to that.
 
@@ -150,14 +159,17 @@ async def calibrate(
     found: list[Calibration] = []
 
     async def main(there: World) -> None:
-        found.append(await _calibrated(there, seconds, rounds, Progress(shown=progress)))
+        found.append(await calibrated(there, Progress(shown=progress), seconds=seconds, rounds=rounds))
 
     with in_one_message():
         await settings.run_beside(main, seed=1)
     return found[-1]
 
 
-async def _calibrated(world: World, seconds: float, rounds: int, progress: Progress) -> Calibration:
+async def calibrated(
+    world: World, progress: Progress, *, seconds: float = SECONDS, rounds: int = ROUNDS
+) -> Calibration:
+    """The calibration of a world; see `calibrate`."""
     await prepare(world)
     load = OtherLoad()
     measured: list[list[Measurement]] = []

@@ -15,7 +15,7 @@ import numpy as np
 
 from chatsim.experiments.calibration.micro import Measurement
 
-__all__ = ["Fit", "fit", "fitted"]
+__all__ = ["Fit", "Fitted", "fit", "fitted"]
 
 _QUANTILES = 40
 """Values that stand for the distribution of a flush."""
@@ -24,37 +24,51 @@ _RESAMPLED = 200
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Costs of the model, by their place in a file of costs, with the ends of intervals of 90 %.
+class Fitted:
+    """Costs of the model, by their place in a file of costs.
 
     Attributes:
         costs: seconds, by place, such as ``database.statement``.
-        low, high: the ends of each interval.
         flush: seconds of a flush of the logs: values that are equally probable.
     """
 
     costs: Mapping[str, float]
-    low: Mapping[str, float]
-    high: Mapping[str, float]
     flush: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Costs of the model, with their uncertainty.
+
+    Attributes:
+        best: the costs, fitted to everything.
+        drawn: costs that could be the true ones: each fitted to rounds that were drawn from all rounds. With one round
+            only the best ones.
+    """
+
+    best: Fitted
+    drawn: Sequence[Fitted]
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """The interval of 90 % of a cost."""
+        low, high = np.quantile([each.costs[name] for each in self.drawn], (0.05, 0.95))
+        return float(low), float(high)
 
 
 def fit(rounds: Sequence[Sequence[Measurement]], rng: np.random.Generator) -> Fit:
     """Fit the costs to all rounds, each of which has all micro-measurements."""
-    costs, flush = fitted([each for one in rounds for each in one])
+    best = fitted([each for one in rounds for each in one])
+    if len(rounds) == 1:
+        return Fit(best, [best])
     drawn = []
-    for _ in range(_RESAMPLED if len(rounds) > 1 else 0):
+    for _ in range(_RESAMPLED):
         chosen = rng.integers(len(rounds), size=len(rounds))
-        drawn.append(fitted([each for number in chosen for each in rounds[number]])[0])
-    low, high = (
-        {name: float(np.percentile([one[name] for one in drawn], q)) for name in costs} if drawn else dict(costs)
-        for q in (5, 95)
-    )
-    return Fit(costs, low, high, flush)
+        drawn.append(fitted([each for number in chosen for each in rounds[number]]))
+    return Fit(best, drawn)
 
 
-def fitted(measured: Sequence[Measurement]) -> tuple[dict[str, float], list[float]]:
-    """The costs, and the distribution of a flush."""
+def fitted(measured: Sequence[Measurement]) -> Fitted:
+    """The costs that fit to some measurements."""
     server = _least_squares(
         measured,
         lambda each: each.server_cpu,
@@ -78,7 +92,7 @@ def fitted(measured: Sequence[Measurement]) -> tuple[dict[str, float], list[floa
     ]
     flush = [float(value) for value in np.quantile(left, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)]
     costs = {**server, **client, "network.link.latency": link, "database.flush": float(np.mean(flush))}
-    return costs, flush
+    return Fitted(costs, flush)
 
 
 def _cpu(measured: Measurement) -> float:

@@ -30,7 +30,7 @@ def found():
 
 
 def test_the_costs_of_a_model_are_found_again(found):
-    assert found.fit.costs == pytest.approx(
+    assert found.fit.best.costs == pytest.approx(
         {
             "client.request": 80e-6,
             "client.statement": 10e-6,
@@ -46,14 +46,20 @@ def test_the_costs_of_a_model_are_found_again(found):
 
 
 def test_the_distribution_of_a_flush_is_found_again(found):
-    assert min(found.fit.flush) == pytest.approx(500e-6, rel=0.02)
-    assert max(found.fit.flush) == pytest.approx(900e-6, rel=0.02)
+    assert min(found.fit.best.flush) == pytest.approx(500e-6, rel=0.02)
+    assert max(found.fit.best.flush) == pytest.approx(900e-6, rel=0.02)
 
 
 def test_a_cost_is_within_its_interval(found):
-    for name, value in found.fit.costs.items():
-        assert found.fit.low[name] <= value * 1.001
-        assert value <= found.fit.high[name] * 1.001
+    for name, value in found.fit.best.costs.items():
+        low, high = found.fit.interval(name)
+        assert low <= value * 1.001
+        assert value <= high * 1.001
+
+
+def test_costs_that_could_be_the_true_ones_can_be_drawn(found):
+    drawn = [ModelCosts.read(found.drawn(number)) for number in (0, 1, 10_000)]
+    assert [each.database.statement for each in drawn] == pytest.approx([40e-6] * 3, rel=0.05)
 
 
 def test_the_costs_are_those_of_a_machine_that_everything_shares_and_can_be_read(found, tmp_path):
@@ -102,16 +108,18 @@ def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-
 
 def test_no_cost_is_negative_however_odd_the_measurements():
     odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
-    costs, flush = fitted(odd)
-    assert min(costs.values()) >= 0
-    assert min(flush) >= 0
+    found = fitted(odd)
+    assert min(found.costs.values()) >= 0
+    assert min(found.flush) >= 0
 
 
 def test_one_round_has_no_interval_but_the_value_itself():
     import numpy as np
 
     found = fit([[measurement(micro) for micro in MICROS]], np.random.default_rng(1))
-    assert found.low == found.high == found.costs
+    assert [found.interval(name) for name in found.best.costs] == [
+        (value, value) for value in found.best.costs.values()
+    ]
 
 
 def test_a_server_whose_processor_time_can_not_be_seen_is_refused(monkeypatch):

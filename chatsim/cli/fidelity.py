@@ -1,0 +1,114 @@
+"""``chatsim fidelity``."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatsim.cli.common import one_sentence, quiet_option, server_options, shows_progress
+from chatsim.worlds.mysql.settings import Servers
+from chatsim.worlds.world import BadParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    import pandas as pd
+
+    from chatsim.experiments.fidelity.fidelity import Fidelity
+
+__all__ = ["fidelity"]
+
+
+@click.command()
+@click.option("--strategies", help="Creation strategies, separated by commas.  [default: six of them]")
+@click.option("--patterns", default="same_pair,strangers", show_default=True, help="Who asks for which pair.")
+@click.option("--clients", default="3,12,48", show_default=True, help="Numbers of callers, which are predicted.")
+@click.option(
+    "--fitted-clients",
+    default="",
+    help="Other numbers of callers, measured for other ways to predict, such as 1,2,4,8,16,32,64.",
+)
+@click.option(
+    "--operations", type=int, default=600, show_default=True, help="About how many of each strategy in a run."
+)
+@click.option("--repeats", type=int, default=3, show_default=True, help="How often everything is measured, in turns.")
+@click.option("--predictions", type=int, default=10, show_default=True, help="How often everything is predicted.")
+@click.option("--busy", is_flag=True, help="Judge also when other programs keep the machine busy.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Write tables and figure into this folder."
+)
+@quiet_option
+@server_options
+def fidelity(
+    strategies: str | None,
+    patterns: str,
+    clients: str,
+    fitted_clients: str,
+    *,
+    out: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Compare what the calibrated model predicts of races with what a MySQL of this machine does.
+
+    The model is calibrated first. The races are none that its costs are fitted to.
+
+    Exit status: 0, whether predictions are good or not; 2 when it could not be run, or the machine is busy.
+    """
+    with one_sentence():
+        from chatsim.experiments.fidelity.fidelity import STRATEGIES
+        from chatsim.experiments.fidelity.fidelity import fidelity as run
+
+        servers = Servers(**{name: options.pop(name) for name in Servers.__dataclass_fields__ if name in options})
+        running = run(
+            world=servers,
+            strategies=_words(strategies) if strategies else STRATEGIES,
+            patterns=_words(patterns),
+            clients=_numbers("--clients", clients),
+            fitted_clients=_numbers("--fitted-clients", fitted_clients),
+            progress=shows_progress(quiet=quiet),
+            **options,
+        )
+        found = asyncio.run(_awaited(running))
+        if out is not None:
+            found.save(out)
+    _print(found)
+
+
+def _words(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    words = _words(text)
+    if wrong := [each for each in words if not each.isdecimal()]:
+        raise BadParameterError(f"{option} has {wrong[0]!r}; it must have whole numbers, separated by commas")
+    return [int(each) for each in words]
+
+
+async def _awaited(running: Awaitable[Fidelity]) -> Fidelity:
+    return await running
+
+
+def _print(found: Fidelity) -> None:
+    from chatsim.cli.result_tables import print_rows
+
+    def show(table: pd.DataFrame, exact: Sequence[str] = ()) -> None:
+        known = table.astype(object).where(table.notna(), None)
+        rows = known.to_dict("records")
+        print_rows(
+            [{str(name): str(row[name]) if name in exact else row[name] for name in row} for row in rows], wide=True
+        )
+
+    show(found.summary(), exact=["met"])
+    if found.beside:
+        click.echo("\nMedian relative error of the throughput:")
+        show(found.baselines())
+    click.echo("\nKendall's tau of the order of strategies by throughput:")
+    print_rows(
+        [{"case": case, "pattern": pattern, "tau": tau} for (case, pattern), tau in found.ranking.items()], wide=True
+    )
+    click.echo(found.conditions())

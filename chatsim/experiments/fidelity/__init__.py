@@ -1,0 +1,1 @@
+"""Fidelity: what the calibrated model predicts, beside what a real MySQL does."""

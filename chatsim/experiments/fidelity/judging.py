@@ -1,0 +1,161 @@
+"""How near predictions are to what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chatsim.experiments.fidelity.cases import MEASURES, Point, Values
+
+__all__ = ["TARGETS", "Comparison", "Judgement", "compared", "judged"]
+
+STEADY = 0.15
+"""A point whose measurements vary more than this is not judged: their standard deviation, divided by their mean."""
+
+_SELDOM = 0.01
+"""A count for each operation below this has no relative error."""
+
+TARGETS: Mapping[str, float] = {"goodput_per_s": 0.05, "p50_ms": 0.05, "p99_ms": 0.10, "deadlocks_per_op": 0.10}
+"""The median relative error that a measure should have at most."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One measure of one point: its measurements, and predictions.
+
+    Attributes:
+        point: the case and the variant.
+        measure: the measure's name.
+        measurements: one value of each run on the server.
+        predictions: one value of each run in the model, each with costs drawn from their uncertainty.
+    """
+
+    point: Point
+    measure: str
+    measurements: Sequence[float] = field(repr=False)
+    predictions: Sequence[float] = field(repr=False)
+
+    @property
+    def measured(self) -> float:
+        """The median of the measurements."""
+        return float(np.median(self.measurements))
+
+    @property
+    def predicted(self) -> float:
+        """The median of the predictions."""
+        return float(np.median(self.predictions))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of 90 % of the predictions."""
+        low, high = np.quantile(self.predictions, (0.05, 0.95))
+        return float(low), float(high)
+
+    @property
+    def within(self) -> bool:
+        """Whether the interval has the measured value."""
+        low, high = self.interval
+        return low <= self.measured <= high
+
+    @property
+    def error(self) -> float:
+        """The relative error of the prediction."""
+        return abs(self.predicted - self.measured) / self.measured
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the measurements, divided by their mean; 0 of a single one."""
+        mean = float(np.mean(self.measurements))
+        return float(np.std(self.measurements, ddof=1)) / mean if len(self.measurements) > 1 and mean else 0.0
+
+    @property
+    def why_not(self) -> str:
+        """Why it is not judged; empty if it is."""
+        if self.measured == 0 or (self.measure.endswith("_per_op") and self.measured < _SELDOM):
+            return "too seldom"
+        return "the server varies" if self.spread > STEADY else ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of all comparisons of one measure.
+
+    Attributes:
+        measure: its name.
+        judged: how many points were judged.
+        left_out: how many were not, because the server itself varies too much.
+        error: the median relative error; None if nothing was judged.
+        coverage: the share of points whose interval has the measured value; None if nothing was judged.
+        spread: the median spread of the measurements.
+    """
+
+    measure: str
+    judged: int
+    left_out: int
+    error: float | None
+    coverage: float | None
+    spread: float | None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the error is within its target; None if it has none, or nothing was judged."""
+        target = TARGETS.get(self.measure)
+        return None if target is None or self.error is None else self.error <= target
+
+
+def compared(measured: Sequence[Values], predicted: Sequence[Values]) -> list[Comparison]:
+    """A comparison for each point and measure that both have, in the order of the measurements."""
+    points = dict.fromkeys(point for run in measured for point in run)
+    found = []
+    for point in points:
+        for name in MEASURES:
+            one, other = _all(measured, point, name), _all(predicted, point, name)
+            if one and other:
+                found.append(Comparison(point, name, one, other))
+    return found
+
+
+def judged(comparisons: Iterable[Comparison]) -> list[Judgement]:
+    """What is said of each measure."""
+    all_of_them = list(comparisons)
+    found = []
+    for name in MEASURES:
+        mine = [each for each in all_of_them if each.measure == name]
+        good = [each for each in mine if not each.why_not]
+        if mine:
+            found.append(
+                Judgement(
+                    name,
+                    len(good),
+                    sum(each.why_not == "the server varies" for each in mine),
+                    float(np.median([each.error for each in good])) if good else None,
+                    float(np.mean([each.within for each in good])) if good else None,
+                    float(np.median([each.spread for each in mine])),
+                )
+            )
+    return found
+
+
+def ranking(comparisons: Iterable[Comparison]) -> dict[tuple[str, str], float]:
+    """Kendall's tau between the predicted and the measured throughput of strategies, by case and pattern.
+
+    1 is the same order, 0 no relation (M. Kendall, "A New Measure of Rank Correlation", Biometrika 30, 1938).
+    """
+    from scipy.stats import kendalltau
+
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for each in comparisons:
+        if each.measure == MEASURES[0]:
+            case, (_, *rest) = each.point
+            groups.setdefault((case, ", ".join(rest)), []).append(each)
+    return {
+        group: float(kendalltau([each.measured for each in own], [each.predicted for each in own]).statistic)
+        for group, own in groups.items()
+        if len(own) > 1
+    }
+
+
+def _all(runs: Sequence[Values], point: Point, name: str) -> list[float]:
+    return [run[point][name] for run in runs if name in run.get(point, {})]

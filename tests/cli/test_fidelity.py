@@ -1,0 +1,36 @@
+"""``chatsim fidelity``, as it is typed."""
+
+import pytest
+from click.testing import CliRunner
+
+from chatsim.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--clients 3,many", "--clients has 'many'; it must have whole numbers, separated by commas"),
+        ("--clients 0", "clients is 0; it must be a whole number of at least 1"),
+        ("--patterns rain", "unknown pattern 'rain'"),
+        ("--strategies magic", "magic"),
+    ],
+)
+def test_wrong_words_are_one_sentence(words, says):
+    done = CliRunner().invoke(main, ["fidelity", *words.split()])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: ")
+    assert says in done.stderr
+
+
+@pytest.mark.slow
+def test_predictions_are_printed_beside_measurements(tmp_path):
+    words = (
+        "fidelity --mysql-via unpacked --strategies one_round_trip,insert_first --patterns strangers --clients 3"
+        " --fitted-clients 1,2,4 --operations 60 --repeats 2 --predictions 2 --busy --out"
+    )
+    done = CliRunner().invoke(main, [*words.split(), str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "goodput_per_s" in done.stdout
+    assert "Median relative error of the throughput:" in done.stdout
+    assert "Kendall's tau" in done.stdout
+    assert (tmp_path / "fidelity.png").stat().st_size > 10_000
