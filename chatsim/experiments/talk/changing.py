@@ -31,23 +31,23 @@ _MORE_THAN_ALL = 1_000_000
 
 
 async def change_one(
-    me: Messenger, thread_id: int, rng: np.random.Generator, recorder: Recorder, before: Sequence[Operation]
+    me: Messenger, threads: Sequence[int], rng: np.random.Generator, recorder: Recorder, before: Sequence[Operation]
 ) -> Operation:
-    """Recall or edit a random text of the person's own, as soon as there is one that can be changed.
+    """Recall or edit a random text of the person's own in one of the threads, as soon as one can be changed.
 
     The person waits for the answer, and asks again if there is none. So the last change of a text that was answered is
     the one that must be there in the end. ``before`` has the person's earlier changes.
     """
     recalled = {each.asked["unique_id"] for each in before if each.kind == RECALL}
     # a text that has just been sent has no number yet
-    while not (own := await _changeable(me, thread_id, recalled)):  # noqa: ASYNC110
+    while not (own := await _changeable(me, threads, recalled)):  # noqa: ASYNC110
         await asyncio.sleep(_PAUSE)
     turn = len(before)
     text = own[int(rng.integers(len(own)))]
     kind = RECALL if rng.uniform() < _RECALLED and len(own) > 1 else EDIT  # the last one stays, for later changes
     content = "" if kind == RECALL else f"change {turn} of {me.cache.uid}"
     assert text.seq is not None
-    seq = text.seq
+    thread_id, seq = text.thread_id, text.seq
 
     async def change(_: object) -> dict[str, object]:
         while True:
@@ -64,8 +64,8 @@ async def change_one(
     return await recorder.record(kind, asked, change, turn=turn, refusable=(RefusedError,))
 
 
-async def _changeable(me: Messenger, thread_id: int, recalled: Container[str]) -> list[LocalText]:
-    texts = await me.cache.newest(thread_id, _MORE_THAN_ALL)
+async def _changeable(me: Messenger, threads: Sequence[int], recalled: Container[str]) -> list[LocalText]:
+    texts = [text for thread_id in threads for text in await me.cache.newest(thread_id, _MORE_THAN_ALL)]
     own = [text for text in texts if text.sender == me.cache.uid and text.seq is not None]
     return [text for text in own if text.unique_id not in recalled]
 

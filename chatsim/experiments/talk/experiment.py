@@ -305,7 +305,8 @@ class Talk(Experiment):
                     recorder = Recorder(uid, begun)
                     tasks.create_task(self._talk(member, writable[uid], np.random.default_rng(rng), recorder, note))
                     chance_of_changes = np.random.default_rng(rng.spawn(1)[0])
-                    tasks.create_task(self._change(member, chance_of_changes, recorder, talked.changes.append))
+                    changing = self._change(member, writable[uid], chance_of_changes, recorder, talked.changes.append)
+                    tasks.create_task(changing)
                 for group, rng in zip(groups, of_groups, strict=True):
                     change = group.change(
                         members,
@@ -411,13 +412,17 @@ class Talk(Experiment):
             sent(await recorder.record("send", asked, send, turn=number, refusable=()))
 
     async def _change(
-        self, me: Messenger, rng: np.random.Generator, recorder: Recorder, changed: Callable[[Operation], None]
+        self,
+        me: Messenger,
+        writable: Sequence[int],
+        rng: np.random.Generator,
+        recorder: Recorder,
+        changed: Callable[[Operation], None],
     ) -> None:
-        (thread_id,) = [each.thread_id for each in await me.cache.threads() if each.type == "private"]
         done: list[Operation] = []
         for _ in range(self.changes):
             await asyncio.sleep(rng.uniform(0, self.pause))
-            done.append(await change_one(me, thread_id, rng, recorder, done))
+            done.append(await change_one(me, writable, rng, recorder, done))
             changed(done[-1])
 
     async def _break(self, world: World, nodes: Nodes, rng: np.random.Generator, talked: Talked) -> None:
@@ -500,5 +505,5 @@ async def _anomalies(world: World, members: Mapping[int, Messenger], talked: Tal
     found = [*check_stored(talked.texts, stored), *check_stores(stores, stored, first)]
     for group in talked.groups:
         of_group = [each for each in stored if each.thread_id == group.thread_id]
-        found += check_removed(group, await group.read(members[group.reader]), talked.sent, of_group)
+        found += check_removed(group, await group.read(members[group.reader]), talked.sent, of_group, talked.changes)
     return found

@@ -15,6 +15,7 @@ from chatsim.chat.client.messenger import Messenger
 from chatsim.chat.protocol import ErrorCode
 from chatsim.experiments.checks import Anomaly, disordered, repeated, unexpected
 from chatsim.experiments.history import Operation
+from chatsim.experiments.talk.changing import EDIT
 from chatsim.experiments.talk.checks import SentText
 
 if TYPE_CHECKING:
@@ -117,21 +118,29 @@ async def _insist(action: Callable[[], Awaitable[T]]) -> T:
 
 
 def check_removed(
-    group: TalkedGroup, texts: Sequence[LocalText], sent: Sequence[Operation], stored: Sequence[SentText]
+    group: TalkedGroup,
+    texts: Sequence[LocalText],
+    sent: Sequence[Operation],
+    stored: Sequence[SentText],
+    changes: Sequence[Operation] = (),
 ) -> Iterator[Anomaly]:
-    """Check that who was removed has what they had, in order, and nothing that was written afterwards.
+    """Check that who was removed has what they had, in order, and nothing that was written or edited afterwards.
 
     Args:
         group: the group.
         texts: what the client of the removed user has of it in the end.
         sent: the texts that were sent.
         stored: the texts of the group in the tables, in order.
+        changes: the recalls and edits of texts.
     """
-    uid, seen = group.reader, [SentText(each.thread_id, each.sender, each.unique_id, each.content) for each in texts]
+    uid, seen = group.reader, _as_stored(texts, sent, stored, changes)
     later = {each.value["unique_id"] for each in sent if each.start > group.removed_at}
+    contents = {(each.unique_id, each.content) for each in texts}
+    since = [each.asked for each in changes if each.start > group.removed_at and each.kind == EDIT]
+    later |= {each["unique_id"] for each in since if (each["unique_id"], each["content"]) in contents}
     here = {each.unique_id for each in seen}
     wrong = [
-        ("leaked", [each for each in seen if each.unique_id in later], "was sent after they had been removed"),
+        ("leaked", [each for each in seen if each.unique_id in later], "was written after they had been removed"),
         ("forgotten", [each for each in stored if each.unique_id in {*group.kept} - here], "is not there any more"),
         ("repeated", repeated(seen), "is there more than once"),
         ("unknown", unexpected(stored, seen), "is in no table"),
@@ -142,3 +151,19 @@ def check_removed(
             yield Anomaly(
                 kind, found[0], f"user {uid}, who was removed from thread {group.thread_id}: {found[0]} {words}"
             )
+
+
+def _as_stored(
+    texts: Sequence[LocalText], sent: Sequence[Operation], stored: Sequence[SentText], changes: Sequence[Operation]
+) -> list[SentText]:
+    """The texts as they are stored now, where they are here as their author has written them at some time."""
+    now = {each.unique_id: each for each in stored}
+    written = {(each.unique_id, each.content) for each in stored}
+    written |= {(each.value["unique_id"], str(each.asked.get("content"))) for each in sent}
+    written |= {(each.asked["unique_id"], each.asked["content"]) for each in changes}
+    return [
+        now[each.unique_id]
+        if each.unique_id in now and (each.unique_id, each.content) in written
+        else SentText(each.thread_id, each.sender, each.unique_id, each.content)
+        for each in texts
+    ]

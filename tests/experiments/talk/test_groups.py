@@ -1,6 +1,7 @@
 """People talk in groups whose members come and go while servers are killed: who may read a text has it once."""
 
 import os
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,17 @@ async def test_so_it_is_on_a_mysql_that_is_killed(tmp_path):
     assert (talked.crashes, len(talked.sent)) == (2, 32)
 
 
+def test_nor_are_recalls_and_edits_in_groups():
+    kinds = Counter()
+    for seed in range(1, FEW + 1):
+        talked = in_model(replace(GROUPS, changes=6, seed=seed))
+        assert talked.anomalies == [], f"repeat with seed {seed}"
+        assert talked.verdict().word is Word.SAFE
+        groups = {group.thread_id for group in talked.groups}
+        kinds.update(each.kind for each in talked.changes if each.asked["thread_id"] in groups)
+    assert min(kinds["recall"], kinds["edit"]) > FEW
+
+
 def test_a_text_that_is_pushed_to_who_was_removed_is_found(monkeypatch):
     check = store._check_group
 
@@ -102,6 +114,30 @@ def test_who_was_removed_has_what_they_had_and_nothing_that_was_sent_afterwards(
     history = [sent(ONE, 1.0), sent(TWO, 4.0), sent(THREE, 6.0)]
     anomalies = check_removed(group, [local(each) for each in seen], history, [ONE, TWO, THREE])
     assert [(each.kind, each.subject) for each in anomalies] == found
+
+
+def changed(kind, text, content, start):
+    asked = {"unique_id": text.unique_id, "content": content}
+    return Operation(1, 0, kind, asked, start, start, start)
+
+
+@pytest.mark.parametrize(
+    ("seen", "kinds"),
+    [
+        ([ONE, TWO], []),
+        ([replace(ONE, content="before"), TWO], []),
+        ([replace(ONE, content="since"), TWO], ["leaked"]),
+        ([ONE, replace(TWO, content="")], []),
+        ([replace(ONE, content="never"), TWO], ["unknown"]),
+    ],
+)
+def test_who_was_removed_knows_texts_as_they_were_until_then(seen, kinds):
+    group = TalkedGroup(1, 2, 3, 5, REMOVED_AT, ())
+    history = [replace(sent(each, 1.0), asked={"content": each.content}) for each in (ONE, TWO)]
+    stored = [replace(ONE, content="since"), replace(TWO, content="", status=2)]
+    changes = [changed("edit", ONE, "before", 2.0), changed("edit", ONE, "since", 6.0), changed("recall", TWO, "", 3.0)]
+    anomalies = check_removed(group, [local(each) for each in seen], history, stored, changes)
+    assert [each.kind for each in anomalies] == kinds
 
 
 @pytest.mark.parametrize(
