@@ -12,6 +12,8 @@ import pytest
 from chatsim.simulation.cpu import CPU
 from chatsim.simulation.loop import run
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 40_000
 
 

@@ -9,6 +9,8 @@ from chatsim.experiments.calibration.micro import MICROS, Measurement
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.world import BadParameterError, WorldError
 
+pytestmark = pytest.mark.slow
+
 TRUTH = {
     "machine": {"cores": 2},
     "client": {"request": 80e-6, "statement": 10e-6},

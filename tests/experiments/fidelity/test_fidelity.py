@@ -6,6 +6,8 @@ import chatsim
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.worlds.world import WorldError
 
+pytestmark = pytest.mark.slow
+
 TRUTH = chatsim.Model(
     costs={
         "machine": {"cores": 2},

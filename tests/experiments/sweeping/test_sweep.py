@@ -15,6 +15,8 @@ from chatsim.experiments.sweeping.measuring import measure
 from chatsim.experiments.sweeping.sweep import Sweep
 from chatsim.worlds.world import WorldError
 
+pytestmark = pytest.mark.slow
+
 FIXED = {"strategies": "for_update,one_round_trip", "pattern": "strangers", "rounds": 3}
 
 
@@ -66,7 +68,6 @@ def test_a_row_is_what_the_experiment_measures():
         assert [*rows[measure_]] == [*alone[measure_]]
 
 
-@pytest.mark.slow
 def test_processes_give_the_same_rows():
     here = swept(Here())
     assert swept(workers=2).measured == here.measured
@@ -218,7 +219,6 @@ def test_a_dask_scheduler_that_is_not_there_is_named():
         swept(dask="tcp://127.0.0.1:1")
 
 
-@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_rows_and_a_worker_that_is_killed_loses_none():
     from distributed import LocalCluster
 
