@@ -111,8 +111,11 @@ class Execution:
         """One of `choices` whose statement concerns nobody else: if it lets nobody go on, it alone suffices."""
         if self._deaths or self._losses:  # which may happen at each statement
             return None
-        going = (each for each in self.choices if each.kind == "go")
-        return next((each for each in going if self._clients[each.caller].concerns_nobody(self.engine)), None)
+        going = [each for each in self.choices if each.kind == "go"]
+        found = [each for each in going if self._clients[each.caller].concerns_nobody(self.engine)]
+        if len(found) < 2:
+            return found[0] if found else None
+        return min(found, key=lambda each: repr(self._clients[each.caller].form()))  # whoever is in whose place
 
     @property
     def stuck(self) -> list[str]:

@@ -10,10 +10,12 @@ from chatsim.conformance.replay import NotReplayableError, replays, schedule_of
 from chatsim.conformance.schedule import KILL
 from chatsim.conformance.transactions import parse
 from chatsim.db.errors import DatabaseError
+from chatsim.experiments.exploring.explored import Explored
 from chatsim.experiments.exploring.exploring import Exploring
 from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
 from chatsim.exploration.callers import Caller
-from chatsim.exploration.verdict import Interleaving
+from chatsim.exploration.questions import Question
+from chatsim.exploration.verdict import Exploration, Finding, Interleaving
 from chatsim.worlds.mysql.settings import Servers
 
 BOOKS = {name: text for name, text in vars(books).items() if isinstance(text, str) and "-- transaction" in text}
@@ -88,6 +90,31 @@ def test_who_of_several_waiters_goes_on_first_is_a_race_of_the_server():
     schedule = scheduled(problem(readers), *["write", "read", "look", "write", "read", "look", "write"], "look first")
     assert len(schedule.steps) == 7
     assert schedule.concurrent_wakeups == [7]
+
+
+PAGES = """
+CREATE TABLE page (
+  id INT AUTO_INCREMENT PRIMARY KEY, url VARCHAR(9), slug VARCHAR(9), hits INT NOT NULL DEFAULT 1,
+  UNIQUE KEY url (url), UNIQUE KEY slug (slug)
+);
+-- transaction put(url, slug)
+INSERT INTO page (url, slug) VALUES (:url, :slug) ON DUPLICATE KEY UPDATE hits = hits + 1;
+-- call put('a', 'y')
+-- call put('b', 'y')
+-- call put('a', 'x')
+"""
+
+
+@pytest.mark.parametrize(("first", "has_one"), [("put3", True), ("put2", False)])
+def test_what_happens_only_if_the_server_lets_another_waiter_go_on_first_has_no_schedule(first, has_one):
+    """The first commit lets both others go; whoever goes on first locks what the other one needs."""
+    what = problem(PAGES, "READ COMMITTED")
+    with walking(what, *["put1", "put2", "put3"] * 2, "put1", f"{first} first", first) as execution:
+        found = Interleaving([each.name for each in what.callers], list(execution.steps))
+    explored = Explored.of("t", Exploration(what, ["x"], findings=[Finding("x", found)]), [Question("x", "x")])
+    example = explored.counterexamples["x"]
+    assert (example.schedule is not None) is has_one
+    assert ("the server's choice" in example.why) is not has_one
 
 
 def test_a_wait_that_takes_too_long_can_not_be_forced():

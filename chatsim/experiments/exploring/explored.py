@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Counterexample", "Explored"]
 
 
+_ANOTHER_FIRST = "somebody who was let go with others goes on before those that waited longer, which is the server's choice"
+
+
 @dataclass(frozen=True)
 class Counterexample:
     """The shortest interleaving in which something does not hold.
@@ -173,7 +176,21 @@ def _example(name: str, finding: Finding, found: Exploration, questions: Sequenc
         )
     except NotReplayableError as error:
         return Counterexample(question, finding.interleaving, inside, None, str(error))
+    if schedule.concurrent_wakeups and not _is_played(schedule):
+        return Counterexample(question, finding.interleaving, inside, None, _ANOTHER_FIRST)
     return Counterexample(question, finding.interleaving, inside, schedule)
+
+
+def _is_played(schedule: Schedule) -> bool:
+    """Whether each step can be taken, although those who are let go at once go on in the order in which they waited."""
+    from chatsim.conformance import model_player
+    from chatsim.conformance.schedule import NotPlayedError
+
+    try:
+        model_player.play(schedule)
+    except NotPlayedError:
+        return False
+    return True
 
 
 def _forced_example(
