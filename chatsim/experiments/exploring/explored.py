@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Counterexample", "Explored"]
 
 
-_ANOTHER_FIRST = "somebody who was let go with others goes on before those that waited longer, which is the server's choice"
+_ANOTHER_FIRST = (
+    "somebody who was let go with others goes on before those that waited longer, which is the server's choice"
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+import chatsim
 from chatsim import BadParameterError
 from chatsim.chat.creation import creation_strategy, named
 from chatsim.experiments.exploring.creations import creations
@@ -81,6 +82,15 @@ async def two_transactions(tx, low, high):
 
 def test_in_no_order_does_anything_go_wrong_so_that_no_race_can_find_it():
     assert not_proved(Exploring().strategy(two_transactions).found) == set()
+
+
+@pytest.mark.slow
+async def test_ten_thousand_tries_of_a_race_do_not_find_it():
+    result = await chatsim.race(
+        strategies=[two_transactions], world="model", clients=2, rounds=5_000, seed=1, progress=False
+    )
+    (row,) = result.rows
+    assert (row["verdict"], row["orphans"], row["duplicates"]) == ("safe", 0, 0)
 
 
 def test_a_caller_that_dies_between_its_two_statements_leaves_an_orphan():
