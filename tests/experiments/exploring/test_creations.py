@@ -89,8 +89,8 @@ async def test_ten_thousand_tries_of_a_race_do_not_find_it():
     result = await chatsim.race(
         strategies=[two_transactions], world="model", clients=2, rounds=5_000, seed=1, progress=False
     )
-    (row,) = result.rows
-    assert (row["verdict"], row["orphans"], row["duplicates"]) == ("safe", 0, 0)
+    (row,) = result.rows()
+    assert (row["verdict"], row["orphan_threads"], row["duplicate_pairs"]) == ("safe", 0, 0)
 
 
 def test_a_caller_that_dies_between_its_two_statements_leaves_an_orphan():
