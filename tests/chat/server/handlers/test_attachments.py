@@ -545,6 +545,29 @@ async def test_who_is_removed_from_a_group_can_load_nothing_more_and_who_is_adde
     assert (await bob.ask(*sending(group, number, BOB, receiver=0)))["error"] == 1102
 
 
+@pytest.mark.parametrize(
+    ("uid", "sends", "loads"),
+    [
+        *((uid, 0, 0) for uid in (ANN, BOB, 8)),  # the creator, an admin, a member
+        (9, 1110, 0),  # a muted member
+        *((uid, 1102, 1102) for uid in (7, CAT)),  # a removed member, and a stranger
+    ],
+)
+@in_both_worlds()
+async def test_each_role_may_do_what_it_may_and_a_refusal_leaves_the_message_unsent(harness, uid, sends, loads):
+    group = await harness.group(ANN, DAN, 8, 9, 7, roles={BOB: 1})
+    ann, dan = await harness.log_in(ANN), await harness.log_in(DAN)
+    message = await sent(dan, group, receiver=0)
+    assert await ann.ask(1127, {"thread_id": group, "user_id": 9, "seconds": 60}) == {"error": 0}
+    assert await ann.ask(1121, {"thread_id": group, "user_id": 7}) == {"error": 0}
+    device = await harness.log_in(uid)
+    number = await upload(device)
+    assert (await device.ask(*sending(group, number, uid, receiver=0)))["error"] == sends
+    assert await harness.rows("SELECT COUNT(*) FROM chat_message") == [(1 if sends else 2,)]
+    reply = await device.ask(1157, {"message_id": message, "offset": 0})
+    assert (reply["error"], bool(reply["data"]), reply["size"]) == (loads, not loads, 0 if loads else len(DATA))
+
+
 @in_both_worlds(worlds=["model"])
 async def test_who_is_muted_sends_no_attachment_until_it_is_over(harness):
     group = await harness.group(ANN, BOB)
