@@ -22,6 +22,8 @@ LEAST = {
     "lock_wait": 1,
     "text_characters": 1,
     "group_members": 1,
+    "recall_seconds": 0,
+    "edit_seconds": 0,
     "login": 0.001,
     "connections": 1,
     "per_address": 1,
