@@ -11,12 +11,15 @@ CREATE TABLE and mysqldump print it; if it is for a later version it is a commen
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
-__all__ = ["Part", "check_arguments", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
+__all__ = ["Part", "arguments", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
 
 _VERSION = 90700
 """The server's version, as comments name it: comments for a later one are not executed."""
@@ -116,8 +119,10 @@ def placeholders(sql: str) -> int:
     return len(_pieces(sql)) - 1
 
 
-def check_arguments(sql: str, args: Sequence[object]) -> None:
-    """Check the arguments of a text, so that every database refuses the same ones in the same words.
+def arguments(sql: str, args: Sequence[object]) -> Sequence[object]:
+    """The arguments of a text as SQL has them: None, numbers, texts and bytes. Dates and times become texts.
+
+    Every database refuses the same ones in the same words.
 
     Raises:
         ValueError: the numbers of arguments and of places for them differ.
@@ -126,9 +131,37 @@ def check_arguments(sql: str, args: Sequence[object]) -> None:
     places = placeholders(sql) if args or "?" in sql else 0  # a text without them may be long, and is not examined
     if places != len(args):
         raise _wrong_number(sql, len(args), places)
-    for value in args:
-        if value is not None and not isinstance(value, int | float | str | bytes):
-            raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+    if all(value is None or isinstance(value, int | str | bytes) for value in args):
+        return args
+    return [_plain(value) for value in args]
+
+
+def _plain(value: object) -> object:
+    """A value as SQL has it; see `arguments`."""
+    match value:
+        case None | int() | str() | bytes():
+            return value
+        case float() | Decimal() if math.isfinite(value):
+            return value
+        case datetime() if value.tzinfo is None:
+            return value.isoformat(" ")
+        case date() if not isinstance(value, datetime):
+            return value.isoformat()
+        case time() if value.tzinfo is None:
+            return value.isoformat()
+        case timedelta():
+            return _clock(value)
+        case datetime() | time():
+            raise TypeError(f"no SQL literal for a {type(value).__name__} with a time zone: {value!r}")
+    raise TypeError(f"no SQL literal for {type(value).__name__}: {value!r}")
+
+
+def _clock(value: timedelta) -> str:
+    """A TIME, which may be negative and longer than a day (manual, "The TIME Type")."""
+    sign, left = ("-", -value) if value < timedelta(0) else ("", value)
+    minutes, seconds = divmod(left.days * 86_400 + left.seconds, 60)
+    fraction = f".{left.microseconds:06}" if left.microseconds else ""
+    return f"{sign}{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{fraction}"
 
 
 def _wrong_number(sql: str, args: int, places: int) -> ValueError:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows, Session
-from chatsim.db.text import check_arguments, placeholders, statements
+from chatsim.db.text import arguments, placeholders, statements
 from chatsim.exploration.callers import RETRIED, Caller, Ended, Status
 from chatsim.exploration.independence import concerns_nobody
 from chatsim.exploration.state import Form, session_form
@@ -197,7 +197,7 @@ class Client:
 
     async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
         """Execute statements, each when it is the caller's turn: others may go between them. Raises `DatabaseError`."""
-        check_arguments(sql, args)
+        args = arguments(sql, args)
         left, found = list(args), []
         for each in statements(sql):
             own = placeholders(each)
@@ -247,7 +247,7 @@ class _Alone:
         return self.session.under_way
 
     async def ask(self, sql: str, args: Sequence[object]) -> list[Rows]:
-        check_arguments(sql, args)
+        args = arguments(sql, args)
         return [_rows(each) for each in await self.session.run(sql, args)]
 
 

@@ -1,5 +1,8 @@
 """SQL text: where statements end and arguments go, whatever quotes and comments have in them."""
 
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -7,7 +10,7 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from chatsim.db.text import check_arguments, fill, placeholders, statements
+from chatsim.db.text import arguments, fill, placeholders, statements
 
 # --- statements
 
@@ -94,13 +97,47 @@ def test_literals_are_put_where_the_arguments_go():
 )
 def test_arguments_that_do_not_fit_are_refused(sql, args, error, said):
     with pytest.raises(error) as raised:
-        check_arguments(sql, args)
+        arguments(sql, args)
     assert str(raised.value) == said
 
 
 def test_arguments_are_numbers_texts_bytes_and_nothing():
-    check_arguments("SELECT ?, ?, ?, ?, ?, '?'", (1, 1.5, "?", b"?", None))
-    check_arguments("SELECT '?'", ())
+    given = (1, 1.5, "?", b"?", None, Decimal("1.50"))
+    assert [*arguments("SELECT ?, ?, ?, ?, ?, ?, '?'", given)] == [*given]
+    assert arguments("SELECT '?'", ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime.fromisoformat("2026-01-02T03:04:05"), "2026-01-02 03:04:05"),
+        (datetime.fromisoformat("2026-01-02T03:04:05.0006"), "2026-01-02 03:04:05.000600"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (time(3, 4, 5), "03:04:05"),
+        (timedelta(hours=3, minutes=4, seconds=5), "03:04:05"),
+        (timedelta(days=5, microseconds=7), "120:00:00.000007"),
+        (-timedelta(hours=1, seconds=1), "-01:00:01"),
+        (timedelta(0), "00:00:00"),
+    ],
+)
+def test_dates_and_times_become_texts(value, text):
+    assert arguments("SELECT ?", (value,)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (datetime(2026, 1, 2, tzinfo=UTC), "no SQL literal for a datetime with a time zone"),
+        (time(3, tzinfo=UTC), "no SQL literal for a time with a time zone"),
+        (float("nan"), "no SQL literal for float: nan"),
+        (Decimal("Infinity"), "no SQL literal for Decimal: Decimal('Infinity')"),
+        ({1: 2}, "no SQL literal for dict"),
+    ],
+)
+def test_what_has_no_literal_is_refused(value, said):
+    with pytest.raises(TypeError) as raised:
+        arguments("SELECT ?", (value,))
+    assert str(raised.value).startswith(said)
 
 
 @pytest.mark.parametrize("literals", [[], ["1"], ["1", "2", "3"]])

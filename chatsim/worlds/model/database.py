@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
-from chatsim.db.text import check_arguments
+from chatsim.db.text import arguments
 from chatsim.innodb.server.session import EngineSession
 from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.model.connection import Connection
@@ -147,7 +147,7 @@ class ModelSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements in one round trip."""
-        check_arguments(sql, args)
+        args = arguments(sql, args)
         if self.busy:
             raise database_error(2006, "the statement before was cancelled, and its answer has not been read")
         self.busy = True

@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -19,7 +20,7 @@ from chatsim.chat.ports import Address
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation, Rows
-from chatsim.db.text import check_arguments, fill
+from chatsim.db.text import arguments, fill
 from chatsim.worlds.common.pool import Pool
 from chatsim.worlds.mysql.servers.urls import BadUrlError, without_password
 from chatsim.worlds.world import SessionTimeouts
@@ -97,7 +98,7 @@ class MySQLSession:
 
     async def script(self, sql: str, args: Sequence[object] = ()) -> list[Rows]:
         """Run several statements in one round trip."""
-        check_arguments(sql, args)
+        args = arguments(sql, args)
         return await self._query(mogrify(sql, args) if args else sql, sql)
 
     async def run(self, sql: str) -> StatementResult:
@@ -309,12 +310,10 @@ def literal(value: object) -> str:
     match value:
         case None:
             return "NULL"
-        case bool():
-            return "1" if value else "0"
         case int():
-            return int.__repr__(value)  # of a member of an enumeration, too
-        case float():
-            return repr(value)
+            return str(int(value))  # of a bool and of a member of an enumeration, too
+        case float() | Decimal():
+            return repr(value) if isinstance(value, float) else format(value, "f")
         case str():
             return "'" + value.translate(_ESCAPES) + "'"
         case bytes():
