@@ -20,6 +20,7 @@ _LOGIN, _SEARCH, _APPLY, _ACCEPT, _TEXT = 1005, 1007, 1009, 1013, 1017
 _HEARTBEAT, _THREADS, _CREATE, _LOAD = 1023, 1025, 1027, 1029
 _HISTORY, _STATES, _READ, _CATCH_UP = 1101, 1103, 1105, 1113
 _GROUP, _ADD, _REMOVE, _RENAME, _ROLE, _MUTE, _MEMBERS = 1117, 1119, 1121, 1123, 1125, 1127, 1129
+_RECALL, _EDIT, _REVISIONS, _RECEIPTS, _DELIVERED, _DATE = 1131, 1133, 1137, 1139, 1141, 1145
 _UPLOAD, _CHUNK, _ATTACH, _DOWNLOAD = 1151, 1153, 1155, 1157
 
 _WRONG_TYPES: tuple[object, ...] = (None, True, 1.5, "1", [], {}, [{}], -1, {"a": [1]})
@@ -75,6 +76,12 @@ def bodies(uid: int, other: int, thread: int) -> Mapping[int, dict[str, Any]]:
         _ROLE: {"thread_id": thread, "user_id": other, "role": 1},
         _MUTE: {"thread_id": thread, "user_id": other, "seconds": 60},
         _MEMBERS: {"thread_id": thread, "after": 0},
+        _RECALL: {"thread_id": thread, "message_id": 1},
+        _EDIT: {"thread_id": thread, "message_id": 1, "content": "again"},
+        _REVISIONS: {"thread_id": thread, "revision": 0},
+        _RECEIPTS: {"thread_id": thread, "seq": 1},
+        _DELIVERED: {"threads": [thread], "seqs": [1]},
+        _DATE: {"thread_id": thread, "time": "2024-01-01 12:00:00"},
         _UPLOAD: {"unique_id": "{f}", "name": "a.jpg", "msg_type": 1, "size": 5, "sha256": "0" * 64},
         _CHUNK: {"attachment_id": 1, "offset": 0, "data": "aGVsbG8="},
         _ATTACH: {"fromuid": uid, "touid": other, "thread_id": thread, "unique_id": "{f}", "attachment_id": 1},
