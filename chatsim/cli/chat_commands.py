@@ -219,7 +219,7 @@ class Commands:
         try:
             await self._messenger.send(thread_id, text)
         except KeyError:
-            raise _ComplaintError("this conversation has not been loaded yet") from None
+            raise _ComplaintError("this conversation is not loaded yet, or you have left it") from None
 
     def _opened(self, thread_id: int | None) -> int:
         if thread_id is None:
@@ -294,8 +294,10 @@ class Commands:
         who, _, seconds = rest.partition(" ")
         if seconds and not (seconds.isascii() and seconds.isdigit()):
             raise _ComplaintError(f"{visible(seconds)} is no number of seconds")
-        group = self._group_here()
-        await self._messenger.mute(group, await self._member(group, who), int(seconds or _MUTE_S))
+        group, count = self._group_here(), int(seconds or _MUTE_S)
+        uid = await self._member(group, who)
+        await self._messenger.mute(group, uid, count)
+        self._display.say(f"user {uid} may write nothing for {count:,} s" if count else f"user {uid} may write again")
 
     @_command("", "show who is in this group")
     async def _members(self, _: str) -> None:
@@ -329,7 +331,7 @@ class Commands:
             name = file.name.encode("utf-8", "replace").decode()
             await self._messenger.send_file(thread_id, name, data, kind)
         except KeyError:
-            raise _ComplaintError("this conversation has not been loaded yet") from None
+            raise _ComplaintError("this conversation is not loaded yet, or you have left it") from None
 
     @_command("N PATH", "save attachment N of this conversation to a new file")
     async def _save(self, rest: str) -> None:

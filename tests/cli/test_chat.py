@@ -180,6 +180,37 @@ async def test_a_text_is_edited_and_recalled_on_both_screens_and_its_author_sees
     await ann.sees("me: hello")
 
 
+async def test_a_group_is_made_named_talked_in_and_left_and_its_members_have_names(sit_down):
+    ann, ben, carl = [await sit_down() for _ in range(3)]
+    await befriend(ann, ben)
+    await befriend(carl, ann)
+    ann.types(f"/group Everybody {ben.uid} {carl.uid}")
+    await ann.sees("│ Everybody")
+    ann.types("hello everybody")
+    await ann.sees("me: hello everybody ✓")
+    for each in (ben, carl):
+        await each.sees("   hello everybody")
+        each.presses(UP)
+        await each.sees(f"user{ann.uid}: hello everybody")
+    ben.types("hello carl")
+    await carl.sees(f"user{ben.uid}: hello carl")  # whom Carl knows from the group alone
+    ann.types("/rename All of us")
+    await carl.sees("│ All of us")
+    ann.types(f"/mute {ben.uid}")
+    await ann.sees(f"user {ben.uid} may write nothing for 3,600 s")
+    ann.types("/members")
+    await ann.sees(f"3: user{ann.uid} ({ann.uid}), creator", "muted until")
+    ben.types("may I?")
+    await ben.sees("me: may I? ✗ failed")
+    carl.types("/leave")
+    await ann.sees("hello carl")
+    ann.types(f"/kick {ben.uid}")
+    for each in (ben, carl):
+        await each.sees("no conversation is open")
+        each.types("anybody here?")
+        await each.sees("this conversation is not loaded yet, or you have left it")
+
+
 async def test_a_conversation_that_is_not_open_says_how_much_of_it_is_unread_and_moves_up(sit_down):
     ann, ben, carl = [await sit_down() for _ in range(3)]
     await befriend(ann, ben)

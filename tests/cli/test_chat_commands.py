@@ -111,7 +111,7 @@ async def test_what_is_no_command_is_sent_and_the_conversation_follows(typed, me
     ("line", "thread_id", "sentence"),
     [
         ("hello", None, "no conversation is open; /open WHO opens one"),
-        ("hello", 200, "this conversation has not been loaded yet"),
+        ("hello", 200, "this conversation is not loaded yet, or you have left it"),
         ("/nope", 100, "there is no command /nope; /help shows all commands"),
         ("/\x1b[2J", 100, r"there is no command /\x1b[2J; /help shows all commands"),
         ("/find", 100, "/find WHO: look for a user, by id or name"),
@@ -169,7 +169,7 @@ async def test_a_file_is_sent_by_its_path_and_shown_by_its_name(typed, messenger
         ("nothing", 100, "{path} can't be read: No such file or directory"),
         ("", 100, "{path} can't be read: Is a directory"),
         ("there", None, "no conversation is open; /open WHO opens one"),
-        ("there", 200, "this conversation has not been loaded yet"),
+        ("there", 200, "this conversation is not loaded yet, or you have left it"),
     ],
 )
 async def test_a_file_that_can_not_be_sent_is_told(typed, tmp_path, path, thread_id, sentence):
@@ -285,13 +285,22 @@ def in_group(display):
         ("/rename all of us", ("rename", GROUP, "all of us")),
         ("/role bob admin", ("set_role", GROUP, 6, 1)),
         ("/role 5 creator", ("set_role", GROUP, 5, 2)),
-        ("/mute bob", ("mute", GROUP, 6, 3_600)),
-        ("/mute bob 60", ("mute", GROUP, 6, 60)),
-        ("/mute bob 0", ("mute", GROUP, 6, 0)),
     ],
 )
 async def test_each_command_for_groups_does_what_it_says(in_group, line, done):
     assert await in_group(line) == ([done], [])
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds", "sentence"),
+    [
+        ("/mute bob", 3_600, "user 6 may write nothing for 3,600 s"),
+        ("/mute bob 60", 60, "user 6 may write nothing for 60 s"),
+        ("/mute bob 0", 0, "user 6 may write again"),
+    ],
+)
+async def test_who_is_muted_and_for_how_long_is_said(in_group, line, seconds, sentence):
+    assert await in_group(line) == ([("mute", GROUP, 6, seconds)], [sentence])
 
 
 async def test_a_new_group_is_opened(in_group, display):
