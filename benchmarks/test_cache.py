@@ -39,9 +39,11 @@ def cache(runner, sized):
         )
         await kept.keep_part([ThreadTexts(each, texts(each, 1, messages)) for each in threads])
 
-    runner.run(fill())
-    yield kept
-    runner.run(kept.close())
+    try:
+        runner.run(fill())
+        yield kept
+    finally:
+        runner.run(kept.close())
 
 
 @pytest.mark.parametrize("count", [1, 100, 1_000])

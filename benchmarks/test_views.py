@@ -23,6 +23,7 @@ ROUNDS = 20
 # Row by row it would take longer than what is measured.
 FILL = """
     INSERT INTO message
+      (thread_id, seq, message_id, sender, unique_id, msg_type, content, status, chat_time)
     WITH RECURSIVE number (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM number WHERE seq < ?)
     SELECT thread_id, seq, thread_id * 1000000 + seq, CASE WHEN seq % 2 THEN user1_id ELSE user2_id END,
       thread_id || ':' || seq, 0, 'message number ' || seq, 0, '2025-01-01 12:00:00'
@@ -61,12 +62,15 @@ class Bench:
         self.cache = Cache(store, ME)
         self.messages = messages
         self.threads = range(1, threads + 1)
+        self._store, self._scheme = store, SCHEMES[scheme]
+
+    def fill(self):
+        """Make the rows, and a view."""
         self.do(self.cache.open())
-        states = [ThreadState(each, "private", ME, OTHER + each, messages, 0, 0, 1, 0) for each in self.threads]
+        states = [ThreadState(each, "private", ME, OTHER + each, self.messages, 0, 0, 1, 0) for each in self.threads]
         self.do(self.cache.note_threads(states))
-        self.do(store.execute(FILL, (messages,)))
-        self.do(store.execute("UPDATE thread SET cursor = last_seq"))
-        self._scheme = SCHEMES[scheme]
+        self.do(self._store.execute(FILL, (self.messages,)))
+        self.do(self._store.execute("UPDATE thread SET cursor = last_seq"))
         self.renew()
 
     def do(self, coroutine):
@@ -121,6 +125,7 @@ def bench(runner, rounds):
 
     def bench(*args, **more):
         made.append(Bench(runner, rounds, *args, **more))
+        made[-1].fill()  # it is closed also if this fails: the thread of its store would live on
         return made[-1]
 
     yield bench
