@@ -227,6 +227,8 @@ class Screen:
         ids = [row.thread_id for row in self._view.threads]
         if self._chosen in ids:
             self.choose(ids[max(0, min(len(ids) - 1, ids.index(self._chosen) + step))])
+        elif ids:  # the open group has been left
+            self.choose(ids[0])
 
     def choose(self, thread_id: int) -> None:
         """Open the conversation of a thread."""

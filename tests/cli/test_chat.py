@@ -209,6 +209,8 @@ async def test_a_group_is_made_named_talked_in_and_left_and_its_members_have_nam
         await each.sees("no conversation is open")
         each.types("anybody here?")
         await each.sees("this conversation is not loaded yet, or you have left it")
+        each.presses(UP)
+        await each.sees(f"│ user{ann.uid} ({ann.uid})")
 
 
 async def test_a_conversation_that_is_not_open_says_how_much_of_it_is_unread_and_moves_up(sit_down):
