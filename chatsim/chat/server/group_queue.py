@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class GroupQueue:
-    """Notices for the members of groups. Each group has a task while notices of it wait; groups take turns.
+    """Notices for the members of groups. Groups take turns, portion by portion.
 
     A notice goes to all members before the next notice of the group does, so that a member gets them in their order. A
     notice that is one too many is dropped: the members get what it tells with their next catch-up.
@@ -40,6 +40,7 @@ class GroupQueue:
         self._push = push
         self._spawn = spawn
         self._waiting: dict[int, deque[tuple[Sequence[int], Message, ClientSession | None]]] = {}
+        self._turn = asyncio.Lock()  # however many groups there are, only one portion is pushed at a time
         self._warning = RepeatedWarning(_log)
 
     def push(self, thread: int, uids: Sequence[int], notice: Message, but: ClientSession | None) -> None:
@@ -58,7 +59,8 @@ class GroupQueue:
             while waiting:
                 uids, notice, but = waiting.popleft()
                 for at in range(0, len(uids), PORTION):
-                    await asyncio.gather(*(self._push(uid, notice, but) for uid in uids[at : at + PORTION]))
-                    await asyncio.sleep(0)
+                    async with self._turn:
+                        await asyncio.gather(*(self._push(uid, notice, but) for uid in uids[at : at + PORTION]))
+                        await asyncio.sleep(0)
         finally:
             del self._waiting[thread]

@@ -56,9 +56,10 @@ async def test_each_member_is_pushed_to_in_order_however_long_another_one_takes(
 @in_virtual_time
 async def test_other_work_has_its_turn_after_each_portion():
     told = Told()
-    told.queue.push(5, range(500), ThreadNotice(1), None)
+    for group in range(20):
+        told.queue.push(group, range(100), ThreadNotice(1), None)
     done = 0
-    while done < 500:
+    while done < 20 * 100:
         await asyncio.sleep(0)
         assert len(told.pushes) - done <= PORTION
         done = len(told.pushes)
