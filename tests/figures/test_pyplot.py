@@ -69,7 +69,34 @@ def deadlock_kinds():
     return figures.deadlock_kinds(deadlocks(mysql_8_0()))
 
 
-DRAWN = [strategies, deadlock_kinds, mix, catch_up, delivery, pages, talk, lock_steps, per_second, wait_for_graph]
+def curves():
+    row = {"strategy": "upsert", "verdict": "safe", "goodput_per_s_low": 9.0, "goodput_per_s_high": 11.0}
+    table = pd.DataFrame([row | {"clients": clients, "goodput_per_s": 10.0} for clients in (1, 100)])
+    return figures.curves(table, along="clients", of="goodput_per_s", lines=["strategy"])
+
+
+def predictions():
+    row = {"case": "race", "measured": 10.0, "predicted": 11.0, "low": 9.0, "high": 12.0}
+    words = {"goodput_per_s": "", "p50_ms": "the server varies"}
+    return figures.predictions(
+        pd.DataFrame([row | {"measure": name, "not judged": why} for name, why in words.items()])
+    )
+
+
+DRAWN = [
+    strategies,
+    deadlock_kinds,
+    mix,
+    catch_up,
+    curves,
+    delivery,
+    pages,
+    predictions,
+    talk,
+    lock_steps,
+    per_second,
+    wait_for_graph,
+]
 
 
 def test_the_warm_up_is_shaded_and_the_end_of_the_ramp_is_marked():
