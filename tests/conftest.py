@@ -113,6 +113,10 @@ def _folders_in_memory() -> Iterator[None]:
         tempfile.tempdir = before
 
 
+# each test has a schema of its own, and the server counts the rows examined for each schema and text of a statement
+_SETTINGS = (("innodb_flush_method", "nosync"), ("performance_schema_digests_size", "50000"))
+
+
 @pytest.fixture(scope="session")
 def mysql_url():
     """A real MySQL for the whole session, one for each worker: the one that is named, else one of our own.
@@ -120,7 +124,7 @@ def mysql_url():
     Ours has its files in memory and never waits for a disk, so it is a private instance wherever one can be had, and
     no container.
     """
-    servers = Servers(profile="quick", settings=(("innodb_flush_method", "nosync"),))
+    servers = Servers(profile="quick", settings=_SETTINGS)
     if not os.environ.get("CHATSIM_MYSQL_URL") and debian.obstacle() is None:
         servers = dataclasses.replace(servers, mysql_via="unpacked")
     with _folders_in_memory():

@@ -22,7 +22,7 @@ from chatsim.cli.chat import Login, chatting
 from chatsim.worlds.world import WorldError
 
 PATIENCE = 60.0  # seconds that nothing here should take
-USERS = 22
+USERS = 40
 UP, DOWN, PAGE_UP, PAGE_DOWN = "\x1b[A", "\x1b[B", "\x1b[5~", "\x1b[6~"
 
 
