@@ -54,7 +54,9 @@ class Benchmarks:
     def __init__(self, tree: Path, where: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._tree = tree
         path = os.pathsep.join(filter(None, [str(tree), os.environ.get("PYTHONPATH", "")]))
-        self._environment = {**os.environ, **environment, "PYTHONPATH": path}
+        # a worker of pytest-xdist runs no benchmarks, but this is another run
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+        self._environment = {**own, **environment, "PYTHONPATH": path}
         self._command = [
             *(sys.executable, "-m", "pytest", where, "-q", "-p", "no:cacheprovider", "--benchmark-disable-gc"),
             *self._without_plugin(),
