@@ -26,6 +26,7 @@ from chatsim.chat.server.limits import Limits
 from chatsim.chat.server.node import Node, Services
 from chatsim.chat.server.store.texts import TEXTS
 from chatsim.innodb.server.engine import Engine
+from chatsim.innodb.sql.parsed_statement import parsed
 from chatsim.simulation.loop import run
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import SignedTokens
@@ -75,6 +76,11 @@ class Tables:
             await insert(admin, "chat_thread (id, type)", [(1_000 + other, "private") for other in range(2, 102)])
             await admin.execute("INSERT INTO private_chat (thread_id, user1_id, user2_id) VALUES (1002, 1, 2)")
 
+    def forget_texts(self):
+        """Forget the statements that the engine has prepared: it keeps so many of them, and no more."""
+        self.engine.prepared._texts.clear()
+        parsed.cache_clear()
+
     @asynccontextmanager
     async def session(self, _isolation=None):
         session = AdminSession(self.engine)
@@ -92,6 +98,7 @@ class Place:
     network: model_network.network
     presence: MemoryPresence
     tokens: SignedTokens
+    tables: Tables
 
     @property
     def connections(self):
@@ -133,7 +140,7 @@ async def place(**limits):
     node = Node("node1", services, config)
     peers.nodes[node.name] = node
     await node.open(ADDRESS)
-    yield Place(node, network, presence, tokens)
+    yield Place(node, network, presence, tokens, tables)
     await node.close()
 
 
@@ -384,6 +391,7 @@ async def test_many_hostile_frames_hurt_nobody_and_leave_nothing_behind(caplog, 
         async def things_after(sent):
             await attack.go_on(sent)
             await asyncio.sleep(1)
+            here.tables.forget_texts()
             gc.collect()
             return len(gc.get_objects())
 
