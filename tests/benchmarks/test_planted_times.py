@@ -26,10 +26,10 @@ PLANTED = {
         "    body = msgspec.json.encode(message)\n    msgspec.json.encode(message)\n",
         "test_codec.py::test_a_message_is_encoded[frames-a page of 100 texts]",
     ),
-    "a lost index in the local store": (
-        "chatsim/chat/client/local_tables.py",
-        "PRIMARY KEY (thread_id, seq)) WITHOUT ROWID",
-        "CHECK (seq >= 0))",
+    "an index of the local store that is not used": (
+        "chatsim/chat/client/local_statements.py",
+        "     WHERE m.thread_id = ? AND m.seq >= t.floor AND m.seq < ? ORDER BY m.seq DESC",
+        "     WHERE +m.thread_id = ? AND +m.seq >= t.floor AND m.seq < ? ORDER BY +m.seq DESC",
         "test_cache.py::test_something_is_read[the newest 50 messages]",
     ),
     "a search for each lock that is requested": (
