@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from chatsim.cli.common import one_sentence, quiet_option, server_options, shows_progress
 from chatsim.worlds.mysql.settings import Servers
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from chatsim.experiments.calibration.calibrate import Calibration
 
 __all__ = ["calibrate"]
 
@@ -43,7 +38,7 @@ def calibrate(seconds: float, rounds: int, out: Path | None, *, quiet: bool, **s
         from chatsim.experiments.calibration.calibrate import calibrate as run
 
         running = run(world=Servers(**servers), seconds=seconds, rounds=rounds, progress=shows_progress(quiet=quiet))
-        found = asyncio.run(_awaited(running))
+        found = asyncio.run(running)
         if out is None:
             click.echo(found.text())
             return
@@ -51,7 +46,3 @@ def calibrate(seconds: float, rounds: int, out: Path | None, *, quiet: bool, **s
     click.echo(found.text().partition("\n\n")[0])
     if not quiet:
         click.echo(f"saved in {out}", err=True)
-
-
-async def _awaited(running: Awaitable[Calibration]) -> Calibration:
-    return await running

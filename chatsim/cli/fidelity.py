@@ -13,7 +13,7 @@ from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import BadParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -72,7 +72,7 @@ def fidelity(
             progress=shows_progress(quiet=quiet),
             **options,
         )
-        found = asyncio.run(_awaited(running))
+        found = asyncio.run(running)
         if out is not None:
             found.save(out)
     _print(found)
@@ -87,10 +87,6 @@ def _numbers(option: str, text: str) -> list[int]:
     if wrong := [each for each in words if not each.isdecimal()]:
         raise BadParameterError(f"{option} has {wrong[0]!r}; it must have whole numbers, separated by commas")
     return [int(each) for each in words]
-
-
-async def _awaited(running: Awaitable[Fidelity]) -> Fidelity:
-    return await running
 
 
 def _print(found: Fidelity) -> None:

@@ -8,7 +8,7 @@ import re
 import sys
 import tomllib
 from collections import deque
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,16 +101,14 @@ def sweep(
         try:
             with done.shown(shows_progress(quiet=quiet)):
                 found = asyncio.run(
-                    _awaited(
-                        run(
-                            experiment,
-                            vary=values,
-                            world=Model(costs=costs),
-                            out=out,
-                            progress=False,
-                            on_finished=done.add,
-                            **(options | others),
-                        )
+                    run(
+                        experiment,
+                        vary=values,
+                        world=Model(costs=costs),
+                        out=out,
+                        progress=False,
+                        on_finished=done.add,
+                        **(options | others),
                     )
                 )
         except KeyboardInterrupt:
@@ -121,10 +119,6 @@ def sweep(
         click.echo(f"Error: {dict(setting.varied)}, seed {setting.seed}: {why}", err=True)
     if found.failed:
         sys.exit(UNSAFE if found.measured else FAILED)
-
-
-async def _awaited(running: Awaitable[Sweep]) -> Sweep:
-    return await running
 
 
 # --- what varies
