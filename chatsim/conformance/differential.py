@@ -26,7 +26,7 @@ class DifferentialReport:
         unstable: how many had several, and so say nothing.
         not_modelled: the reasons why the model could not play a schedule, and how often.
         differing: for each of `LEVELS`, how many schedules differ at it.
-        disagreements: the shrunk ones, without duplicates.
+        disagreements: those found, without duplicates.
     """
 
     played: int = 0
@@ -47,13 +47,13 @@ class DifferentialReport:
             self.differing[level] += difference is not None or found.model_error is not None
 
     def add(self, found: Disagreement) -> None:
-        """Add a shrunk disagreement, unless its schedule is there already."""
+        """Add a disagreement, unless its schedule is there already."""
         if all(content(found.schedule) != content(each.schedule) for each in self.disagreements):
             self.disagreements.append(found)
 
 
 class DifferentialTest:
-    """Draws schedules, plays each in both worlds, and shrinks those on which the worlds differ.
+    """Draws schedules, plays each in both worlds, and makes those on which the worlds differ as small as it can.
 
     Args:
         server: plays a schedule on the server, which is right.
@@ -62,6 +62,7 @@ class DifferentialTest:
         sessions: how many sessions a schedule has, at least and at most.
         foreign_keys: whether the tables are a parent and its child.
         budget: how many schedules are played on the server to shrink one.
+        shrinks: whether they are shrunk at all.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class DifferentialTest:
         sessions: tuple[int, int] = (2, 4),
         foreign_keys: bool = False,
         budget: int = 150,
+        shrinks: bool = True,
     ) -> None:
         self._source = NumberedSchedules(seed=seed, sessions=sessions, foreign_keys=foreign_keys)
         self._oracle = Oracle(server, model)
         self._budget = budget
+        self._shrinks = shrinks
 
     def run(self, count: int, report: DifferentialReport, *, progress: bool = True) -> None:
         """Play the schedules 1 to ``count``, and add the result of each to ``report``.
@@ -91,7 +94,8 @@ class DifferentialTest:
                 if found is not None:
                     bar.set_description(f"shrinks number {number}")
                     try:
-                        found = shrink(number, found, self._source, self._oracle, self._budget)
+                        if self._shrinks:
+                            found = shrink(number, found, self._source, self._oracle, self._budget)
                     finally:  # also after Ctrl-C
                         report.add(found.named(f"generated-{self._source.seed}-{number}"))
                     bar.set_description()

@@ -1,10 +1,12 @@
 """The smallest schedule on which the server and the model still differ in the same way.
 
-Hypothesis shrinks what it has drawn, as far as the budget of plays on the server goes. After that, single steps are
-left out one by one (delta debugging), which also removes a BEGIN: Hypothesis can't, since it did not draw it.
+Hypothesis shrinks what it has drawn, until the budget of plays is spent. After that, single steps are left out one by
+one (delta debugging), which also removes a BEGIN: Hypothesis can't, since it did not draw it.
 """
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 import msgspec
 from hypothesis.errors import Flaky
@@ -22,9 +24,9 @@ _DRAWS_PER_PLAY = 5
 class _StillDiffersError(Exception):
     """Tells Hypothesis that a smaller schedule differs in the same way."""
 
-    def __init__(self, found: Disagreement) -> None:
-        super().__init__(str(found))
-        self.found = found
+
+class _BudgetSpent(BaseException):  # no Exception, which Hypothesis would take for a failure
+    """Ends the search of Hypothesis, which would go on for minutes without learning anything more."""
 
 
 def shrink(number: int, found: Disagreement, source: NumberedSchedules, oracle: Oracle, budget: int) -> Disagreement:
@@ -44,19 +46,22 @@ def shrink(number: int, found: Disagreement, source: NumberedSchedules, oracle: 
 
     def still_differs(drawn: Schedule) -> None:
         key = content(drawn)
-        if key not in tried and len(tried) < budget * _DRAWS_PER_PLAY:
+        if key not in tried:
+            if len(tried) >= budget * _DRAWS_PER_PLAY:
+                raise _BudgetSpent
             tried[key] = _similar(found, drawn, oracle, budget)
-        if smaller := tried.get(key):
-            raise _StillDiffersError(smaller)
+        if smaller := tried[key]:
+            raise _StillDiffersError(str(smaller))
 
-    smallest = found
-    try:
+    with suppress(_StillDiffersError, _BudgetSpent, Flaky):
         source.shrink(number, still_differs, _StillDiffersError)
-    except _StillDiffersError as error:
-        smallest = error.found
-    except Flaky:
-        pass
+    smallest = min(filter(None, [found, *tried.values()]), key=_size)
     return _without_needless_steps(smallest, oracle, oracle.plays + budget)
+
+
+def _size(found: Disagreement) -> tuple[int, int]:
+    """The number of steps, and how much there is to read."""
+    return len(found.schedule.steps), len(content(found.schedule))
 
 
 def _similar(found: Disagreement, drawn: Schedule, oracle: Oracle, budget: int) -> Disagreement | None:

@@ -24,7 +24,7 @@ def play(schedule):
     return _played(msgspec.json.encode(schedule))
 
 
-def searched(server, model, count=MANY, budget=40):
+def searched(server, model, count=MANY, budget=10):
     report = DifferentialReport()
     DifferentialTest(server, model, seed=1, budget=budget).run(count, report, progress=False)
     return report
@@ -57,6 +57,36 @@ def test_a_disagreement_is_made_small_and_can_be_replayed():
         assert each.schedule.title.startswith(f"step {len(each.schedule.steps)}: missing ")
         assert each.schedule.expected == without_row_ids(play(each.schedule))
     assert min(len(each.schedule.steps) for each in report.disagreements) <= 2
+
+
+@pytest.mark.parametrize("budget", [1, 3])
+def test_a_search_ends_when_its_budget_is_spent(budget):
+    """Hypothesis alone would go on for five minutes, whether anything may be played or not."""
+    plays = []
+
+    def server(schedule):
+        plays.append(schedule)
+        return play(schedule)
+
+    drawn = []
+
+    def model(schedule):
+        drawn.append(schedule)
+        return deaf(schedule)
+
+    report = DifferentialReport()
+    DifferentialTest(server, model, seed=1, budget=budget).run(1, report, progress=False)
+    assert len(report.disagreements) == 1
+    assert len({msgspec.json.encode(each) for each in plays}) <= 1 + 2 * budget
+    assert len(drawn) <= 300
+
+
+def test_disagreements_are_left_as_they_were_drawn_if_they_are_not_to_be_shrunk():
+    report = DifferentialReport()
+    DifferentialTest(play, deaf, seed=1, shrinks=False).run(1, report, progress=False)
+    (found,) = report.disagreements
+    assert len(found.schedule.steps) > 2
+    assert found.level == 2
 
 
 def test_the_same_search_finds_the_same():
@@ -146,6 +176,6 @@ def test_a_session_that_waits_only_on_the_server_is_a_disagreement():
                 steps.append(after)
         return ScheduleOutcome(steps, {})
 
-    report = searched(slow, play, count=10)
+    report = searched(slow, play, count=4)
     assert report.differing[0] >= 1
     assert any("expected to end: none" in str(each) for each in report.disagreements)
