@@ -144,7 +144,6 @@ class StatementContext(SessionTransaction):
 
     def found_rows(self) -> int:
         """FOUND_ROWS(): how many rows the latest SELECT has given."""
-        self.note(1287, "FOUND_ROWS() is deprecated and will be removed in a future release.")
         return self.rows_found
 
     def system_variable(self, name: str) -> Value:

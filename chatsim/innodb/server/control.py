@@ -204,7 +204,7 @@ async def _prepare(node: Prepare, session: StatementContext, args: Sequence[Any]
         raise database_error(1064, f"You have an error in your SQL syntax: several statements in: {text!r}")
     found[0].bind()
     session.statements[node.this.lower()] = found[0]
-    return Answer()
+    return Answer(warnings=list(found[0].parsed.warnings))
 
 
 @execute.register

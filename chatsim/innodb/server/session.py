@@ -80,6 +80,7 @@ class EngineSession(StatementContext):
             raise database_error(2006, "MySQL server has gone away")
         prepared.check(args)
         self.forget_notes()
+        self.noted += prepared.parsed.warnings
         try:
             if isinstance(prepared.node, Execute):
                 prepared, args = control.prepared_statement(prepared.node, self)
@@ -126,7 +127,7 @@ class EngineSession(StatementContext):
                 answer = await self.execute_on_rows(statement, args)
         else:
             answer = await self.execute_on_rows(statement, args)
-        answer.warnings += self.noted
+        answer.warnings = [*self.noted, *answer.warnings]
         self._remember(answer, prepared.node)
         self.engine.statements += 1
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from sqlglot import exp
@@ -25,10 +26,11 @@ class ParsedStatement:
         locks_to_change: whether it has FOR UPDATE.
         has_hints: whether it has optimizer hints about itself.
         has_queries: whether it has joins or queries within, so that its names have to be resolved.
+        warnings: those of its text: what is deprecated in it.
         refusal: what is in it that no statement about rows may have; "" if there is nothing.
     """
 
-    __slots__ = ("has_hints", "has_queries", "locks_to_change", "node", "refusal", "schemas", "tables")
+    __slots__ = ("has_hints", "has_queries", "locks_to_change", "node", "refusal", "schemas", "tables", "warnings")
 
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
@@ -45,14 +47,29 @@ class ParsedStatement:
                 self.locks_to_change = self.locks_to_change or bool(each.args.get("update"))
             elif isinstance(each, exp.Join | exp.Subquery | exp.Exists):
                 self.has_queries = True
+            elif isinstance(each, exp.PropertyEQ):
+                _mark_assigned(each, parts)
         self.tables = frozenset(tables)
         self.schemas = frozenset(schemas)
         self.has_hints = node.args.get("hint") is not None
+        self.warnings: tuple[tuple[int, str], ...] = node.meta.get("warnings", ())
         self.refusal = ""
         try:
             refuse_unknown(parts)
         except NotImplementedError as error:
             self.refusal = str(error)
+
+
+def _mark_assigned(assignment: exp.PropertyEQ, parts: Iterable[exp.Expr]) -> None:
+    """Mark where a variable is read that the statement itself sets."""
+    name = assignment.this.name.lower()
+    for each in parts:
+        if (
+            isinstance(each, exp.Parameter)
+            and each.name.lower() == name
+            and not isinstance(each.parent, exp.PropertyEQ)
+        ):
+            each.meta["assigned"] = True
 
 
 @lru_cache(maxsize=4096)

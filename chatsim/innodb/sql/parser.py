@@ -17,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
+from chatsim.innodb.sql.deprecated_syntax import deprecated_syntax
 from chatsim.innodb.sql.session_parser import SessionParser
 from chatsim.innodb.sql.session_syntax import UnlockTables
 from chatsim.innodb.sql.trigger_parser import create_trigger, signalled
@@ -140,7 +141,11 @@ class _Parser(SessionParser):
                 while first and raw_tokens[first - 1].text.upper() in self.OPERATION_MODIFIERS:
                     first -= 1
                 raw_tokens.insert(first, raw_tokens.pop(at))
-        return super().parse(raw_tokens, sql)
+        warnings = deprecated_syntax(raw_tokens, sql)
+        found = super().parse(raw_tokens, sql)
+        if warnings and (statement := found[0]) is not None:
+            statement.meta["warnings"] = warnings
+        return found
 
     def _parse_statement(self) -> exp.Expr | None:
         ahead = tuple(token.text.upper() for token in self._tokens[self._index : self._index + _MOST_WORDS])

@@ -86,7 +86,6 @@ class Insert:
         renamed = self._names_of_values(source)
         self.updates: Assignments | None = None
         self.selected: list[tuple[int, int]] = []
-        self._deprecated = False
         if (conflict := node.args.get("conflict")) is not None:
             self._prepare_updates(conflict, renamed, find, source.alias if isinstance(source, exp.Values) else "")
         if any(table in each.query.direct_tables for each in self.subqueries):
@@ -106,7 +105,6 @@ class Insert:
         self.selected = sorted((at, column) for at, column in scope.read if at)
         if isinstance(self.source, Select):
             self.source.add_outputs((at - 1, column) for at, column in self.selected)
-        self._deprecated = any(_is_values(each) for each in conflict.find_all(exp.Anonymous))
 
     def _refuse_generated(self) -> None:
         """Refuse values for generated columns, but DEFAULT. Raises a `DatabaseError`."""
@@ -175,8 +173,6 @@ class Insert:
         writer.finish()
         if self.delayed:
             run.warn(3005, f"{self._word} DELAYED is no longer supported. The statement was converted to {self._word}.")
-        if self._deprecated:
-            run.warn(1287, "'VALUES function' is deprecated and will be removed in a future release.")
         return run.answer
 
     @property
@@ -206,11 +202,6 @@ class Insert:
 
 
 _DEFAULT = object()
-
-
-def _is_values(node: exp.Anonymous) -> bool:
-    """Whether it is the function ``VALUES(column)``, which the server has deprecated in favour of an alias."""
-    return node.name.upper() == "VALUES"
 
 
 class _RowWriter:

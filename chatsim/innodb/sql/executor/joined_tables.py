@@ -13,6 +13,7 @@ from chatsim.innodb.sql.executor.fixed_values import FixedValues
 from chatsim.innodb.sql.expressions import Function, Scope
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions, Equality
+from chatsim.innodb.sql.optimizer.constants import is_random
 from chatsim.innodb.sql.optimizer.equalities import implied
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.join_order import SemijoinNest
@@ -33,16 +34,19 @@ class Filter:
         node: its syntax tree.
         scope: names the tables.
         holds: its value.
+        level: the tables that have to meet it, or whose match it decides.
     """
 
     node: exp.Expr
     scope: Scope
     holds: Function
+    level: Collection[int] = ()
 
     @cached_property
     def tables(self) -> frozenset[int]:
-        """The tables that it is about."""
-        return self.scope.tables_of(self.node)
+        """The tables that it is about: all of its level, if it may have another value with each of their rows."""
+        named = self.scope.tables_of(self.node)
+        return named.union(self.level) if is_random(self.node) else named
 
 
 class JoinedTables:
@@ -78,10 +82,12 @@ class JoinedTables:
         self._implied = implied(scope, self.wanted) if several else []
         self._pull_out()
         self._implied_in = {each: implied(scope, each.on, self.wanted) for each in self.nests}
-        self.filters: dict[Nest | None, list[Filter]] = {None: self._compiled([*self.wanted, *self._implied])}
+        self.filters: dict[Nest | None, list[Filter]] = {
+            None: self._compiled([*self.wanted, *self._implied], range(len(scope.tables)))
+        }
         for nest in self.nests:
             if nest.kind != "semi":
-                self.filters[nest] = self._compiled([*nest.on, *self._implied_in[nest]])
+                self.filters[nest] = self._compiled([*nest.on, *self._implied_in[nest]], nest.tables)
         self.after = self._order_of_tables(clause)
         self._sides: dict[tuple[int, int | None, int | None], Function | None] = {}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
@@ -177,8 +183,8 @@ class JoinedTables:
             return None
         return self.scope.compile((inner if outside is None else outer)[0])
 
-    def _compiled(self, nodes: Sequence[exp.Expr]) -> list[Filter]:
-        return [Filter(each, self.scope, self.scope.compile(each)) for each in nodes]
+    def _compiled(self, nodes: Sequence[exp.Expr], level: Collection[int]) -> list[Filter]:
+        return [Filter(each, self.scope, self.scope.compile(each), level) for each in nodes]
 
     def _simplify(self) -> None:
         """Make inner joins of outer joins whose rows without a match are excluded anyway."""

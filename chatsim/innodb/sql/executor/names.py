@@ -19,6 +19,7 @@ from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
+from chatsim.innodb.sql.optimizer.constants import is_random
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery, Query
@@ -200,7 +201,7 @@ class Names:
     ) -> SubqueryValue:
         matters, materializes = null_matters(query), self.materializes and is_condition(query)
         left = None if left is None else self.resolve(left, aliases)
-        subquery = Subquery(quantifier, operator, materializes=materializes)
+        subquery = Subquery(quantifier, operator, materializes=materializes, random=is_random(query))
         variant = exists_variant(_inner(query)) if quantifier == "any" and operator is exp.EQ else None
         subquery.query = self._prepared(_inner(query), subquery)
         if variant is not None and left is not None and len(subquery.query.names) == len(_parts(left)):
@@ -214,6 +215,7 @@ class Names:
             this=left,
             number=len(self._scope.subqueries) - 1,
             references=[each.copy() for each in subquery.references],
+            random=subquery.random,
         )
 
     def _prepared(self, node: exp.Expr, subquery: Subquery) -> Query:

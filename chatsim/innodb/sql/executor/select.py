@@ -237,7 +237,6 @@ class Select:
         """SQL_CALC_FOUND_ROWS: all rows are read and counted, as if there was no LIMIT."""
         env = run.env(len(self.scope.tables))
         limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
-        run.warn(1287, "SQL_CALC_FOUND_ROWS is deprecated and will be removed in a future release.")
         rows = await self._finished(run, *await self._started(run, None, None, None, limited=False))
         run.answer.found = len(rows)
         return rows[offset : None if limit is None else offset + limit]

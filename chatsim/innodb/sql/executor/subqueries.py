@@ -54,6 +54,7 @@ class Subquery:
         quantifier: what it is asked for.
         operator: how its rows are compared with the value on the left.
         materializes: whether its rows may be kept.
+        random: whether it may have other rows each time.
 
     Attributes:
         query: the query.
@@ -67,8 +68,16 @@ class Subquery:
 
     query: Query
 
-    def __init__(self, quantifier: Quantifier, operator: type[exp.Expr] | None, *, materializes: bool = True) -> None:
+    def __init__(
+        self,
+        quantifier: Quantifier,
+        operator: type[exp.Expr] | None,
+        *,
+        materializes: bool = True,
+        random: bool = False,
+    ) -> None:
         self.quantifier = quantifier
+        self.random = random
         self.operator = operator
         self.outer: list[Function] = []
         self.references: list[exp.Expr] = []
@@ -182,7 +191,7 @@ def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
                 raise SubqueryNeeded(subquery, env, None)
             looks = not keeps
         key = (*subquery.key(env), *(values if looks else ()))
-        found: list[tuple[Value, ...]] | None = env.found.get(key)
+        found: list[tuple[Value, ...]] | None = env.found.pop(key, None) if subquery.random else env.found.get(key)
         if found is None:
             raise SubqueryNeeded(subquery, env, key, looks=looks)
         return found

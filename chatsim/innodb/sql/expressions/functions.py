@@ -14,6 +14,7 @@ from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
 from chatsim.innodb.sql.expressions.json_functions import Truth
 from chatsim.innodb.sql.expressions.native import NATIVE, Native
+from chatsim.innodb.sql.expressions.number_functions import random_series
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.sql.expressions.text_functions import parted, trimmed
 from chatsim.innodb.storage.column_types import Text
@@ -166,11 +167,9 @@ def _assigned(node: exp.PropertyEQ, scope: Scope) -> Function:
     if not isinstance(node.this, exp.Parameter):
         raise unsupported(node)
     inner, name = scope.compile(node.expression), node.this.name.lower()
-    scope.assigned.add(name)
 
     def value(env: Env) -> Value:
         env.session.variables[name] = found = inner(env)
-        env.session.note_once(1287, "Setting user variables within expressions is deprecated", node)
         return found  # type: ignore[no-any-return]
 
     return value
@@ -313,6 +312,21 @@ def _default(node: exp.Anonymous, scope: Scope) -> Function:
     return lambda env: column.default(env.session) if callable(column.default) else column.default
 
 
+def _random_series(node: exp.Anonymous, scope: Scope) -> Function:
+    """RAND(n): a series of numbers, which begins anew with each statement, or if ``n`` varies, with each row."""
+    NATIVE["RAND"].check(len(node.expressions))
+    seed, again = scope.compile(node.expressions[0]), node.find(exp.Column) is not None
+    key = "series", id(node)
+
+    def value(env: Env) -> Value:
+        series = env.found.get(key)
+        if series is None or again:
+            series = env.found[key] = random_series(0 if (first := seed(env)) is None else to_integer(first))
+        return next(series)
+
+    return value
+
+
 _SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
     **dict.fromkeys(("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"), _moved),
     **dict.fromkeys(("TIMESTAMPADD", "TIMESTAMPDIFF"), _timestamp),
@@ -321,6 +335,7 @@ _SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
     "DEFAULT": _default,
     "ISNULL": _is_null,
     "LAST_INSERT_ID": _remembered,
+    "RAND": _random_series,
     "VALUES": _values,
 }
 """Functions with arguments that are no plain values."""
@@ -328,8 +343,6 @@ _SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
 
 def _native(node: exp.Anonymous, native: Native, scope: Scope) -> Function:
     native.check(len(node.expressions))
-    if native.name == "RAND" and node.expressions and scope.tables:
-        raise unsupported(node, "a series of its own over the rows of a table")
     if native.name.startswith("REGEXP") and any(
         isinstance(each, Text) and each.collation.binary for each in map(scope.kind, node.expressions[:2])
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ from chatsim.innodb.sql.expressions.environment import Env
 from chatsim.innodb.sql.expressions.native import native
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
-__all__: list[str] = []
+__all__ = ["random_series"]
 
 Number: TypeAlias = int | float | Decimal
 
@@ -170,13 +170,18 @@ def _interval(_: Env, number: Number | None, *bounds: Number | None) -> Value:
     return next((at for at, each in enumerate(bounds) if each is not None and number < each), len(bounds))
 
 
-@native("RAND", signature="|i", result="number", takes_nulls=True)
-def _rand(env: Env, seed: int | None = None) -> Value:
-    if seed is None:
-        return env.session.random()
-    first = (seed * 0x10001 + 55555555) % 2**32 % _PERIOD
-    second = (seed * 0x10000001) % 2**32 % _PERIOD
-    return ((first * 3 + second) % _PERIOD) / _PERIOD
+@native("RAND", signature="|i", result="number")
+def _rand(env: Env) -> Value:
+    return env.session.random()
+
+
+def random_series(seed: int) -> Iterator[float]:
+    """The numbers of RAND(seed), one for each time that it is asked for (``my_rnd``)."""
+    first, second = (seed * 0x10001 + 55555555) % 2**32 % _PERIOD, (seed * 0x10000001) % 2**32 % _PERIOD
+    while True:
+        first = (first * 3 + second) % _PERIOD
+        second = (first + second + 33) % _PERIOD
+        yield first / _PERIOD
 
 
 # -- new values

@@ -29,9 +29,12 @@ class OuterValue(exp.Expression):
 
 
 class SubqueryValue(exp.Expression):
-    """The value of a subquery: its number in `Scope.subqueries`, what it is compared with, and the columns it uses."""
+    """The value of a subquery: its number in `Scope.subqueries`, what it is compared with, and the columns it uses.
 
-    arg_types: ClassVar = {"this": False, "number": True, "references": False}
+    It is ``random`` if it may have another value each time.
+    """
+
+    arg_types: ClassVar = {"this": False, "number": True, "references": False, "random": False}
 
     def sql(self, *_: Any, **__: Any) -> str:
         """How messages name it."""

@@ -63,7 +63,6 @@ class Scope:
         windows: the window functions that there are.
         subqueries: the subqueries in expressions.
         outer_values: the values of queries around this one that expressions use, with their types.
-        assigned: the user variables that expressions set.
     """
 
     tables: Sequence[tuple[str, Table]] = ()
@@ -75,7 +74,6 @@ class Scope:
     windows: list[exp.Expr] = field(default_factory=list)
     subqueries: list[Any] = field(default_factory=list)
     outer_values: list[tuple[Function, ColumnType | None]] = field(default_factory=list)
-    assigned: set[str] = field(default_factory=set)
 
     def column(self, node: exp.Column) -> tuple[int, int]:
         """Which table's which column a name means. Raises a `DatabaseError`."""

@@ -14,7 +14,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
-from chatsim.innodb.sql.optimizer.constants import compiled_constant, is_constant
+from chatsim.innodb.sql.optimizer.constants import is_constant, is_random
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.column_types import Text
@@ -83,6 +83,11 @@ class _Term:
     def outer(self) -> bool:
         """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
         return any(each.find(OuterValue) for each in self.nodes if not isinstance(each, _PLAIN))
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether a value may be another one for each row: nothing is looked up by it, but it counts as a condition."""
+        return any(is_random(each) for each in self.nodes if not isinstance(each, _PLAIN))
 
     @cached_property
     def is_subquery(self) -> bool:
@@ -187,10 +192,10 @@ class Conditions:
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
         terms_of = [list(self._term(each)) for each in self.conjuncts]
-        terms = [term for found in terms_of for term in found]
+        terms = [term for found in terms_of for term in found if not term.random]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
-        self._constant = [compiled_constant(scope, each) for each in self.conjuncts if _is_constant(each)]
+        self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = _And(
             [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
         )
@@ -215,7 +220,7 @@ class Conditions:
                 column, low, high = between.this, between.args["low"], between.args["high"]
                 below = [*self._compared(column, "<", [low], also=high)]
                 return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
-        return [compiled_constant(self._scope, node)] if _is_constant(node) else [*self._not_in(node), *terms]
+        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
     def _not_in(self, node: Conjunct) -> Iterable[_Term]:
         """The term of ``<>`` and NOT IN."""
@@ -309,7 +314,9 @@ class Conditions:
     def is_simple(self) -> bool:
         """Whether all conditions compare a column with one value, or with two (BETWEEN)."""
         kinds = (*_OPERATORS, exp.Between, exp.Is)
-        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts)
+        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts) and not any(
+            map(is_random, self.conjuncts)
+        )
 
     @property
     def has_outer(self) -> bool:
@@ -379,10 +386,11 @@ class Conditions:
                 return type(node)(this=exp.paren(known[0]), expression=exp.paren(known[1]))
             return known[0] if known and isinstance(node, exp.And) else None
         columns = [self._scope.column(column) for column in node.find_all(exp.Column)]
-        if not columns or not all(at == self.at and column in place for at, column in columns):
-            return None
-        if node.find(exp.Tuple, SubqueryValue):
+        elsewhere = any(at != self.at or column not in place for at, column in columns)
+        if elsewhere or node.find(exp.Tuple, SubqueryValue):
             return None  # row comparisons and subqueries are checked on the row
+        if not columns:
+            return node if is_random(node) else None
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
         return node if is_null or not all(column in searched for _, column in columns) else None
 
@@ -441,7 +449,7 @@ class Conditions:
             case _Or(parts):
                 return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
             case _Term(column):
-                if tree.outer or (tree.is_subquery and not _has_column(indexes, column)):
+                if tree.outer or tree.random or (tree.is_subquery and not _has_column(indexes, column)):
                     return RangeTree()
                 values = tree.known(env)
                 if values is None:
