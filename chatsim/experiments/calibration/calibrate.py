@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chatsim.experiments.calibration.fit import Fit, Fitted, fit
-from chatsim.experiments.calibration.micro import MICROS, Measurement, measure, prepare
+from chatsim.experiments.calibration.fit import Fit, Fitted, Round, fit
+from chatsim.experiments.calibration.messages import KINDS, SCHEMA, ChatMicros
+from chatsim.experiments.calibration.micro import MICROS, measure, prepare
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad
 from chatsim.progress import Progress
@@ -39,7 +41,7 @@ class Calibration:
 
     Attributes:
         fit: the costs.
-        rounds: the measurements, all of them once in each round.
+        rounds: the measurements.
         environment: the server's engine, version, profile and settings.
         cores: of this machine.
         date: when it was measured.
@@ -47,7 +49,7 @@ class Calibration:
     """
 
     fit: Fit
-    rounds: Sequence[Sequence[Measurement]]
+    rounds: Sequence[Round]
     environment: Mapping[str, object]
     cores: int
     date: str
@@ -64,12 +66,12 @@ class Calibration:
 
     def _of(self, fitted: Fitted) -> dict[str, object]:
         found = {name: _short(value) for name, value in fitted.costs.items()}
-        database = {name.partition(".")[2]: value for name, value in found.items() if name.startswith("database.")}
         return {
             "machine": {"cores": self.cores},
-            "client": {"request": found["client.request"], "statement": found["client.statement"]},
+            "client": _within("client.", found),
+            "node": {"write": found["node.write"], "service": _within("node.service.", found)},
             "database": {
-                **database,
+                **_within("database.", found),
                 "flush": {"kind": "empirical", "seconds": [*map(_short, fitted.flush)]},
                 "commit": 0.0,
             },
@@ -78,9 +80,22 @@ class Calibration:
 
     @property
     def measurements(self) -> pd.DataFrame:
-        """A table with a row for each measurement: processor time and median latency in µs, for one run of a script."""
+        """A table with a row for each measurement: processor time and median latency in µs, for one run of a script.
+
+        Of messages it has only the processor time of this process.
+        """
         import pandas as pd
 
+        messages = [
+            {
+                "round": number,
+                "what": each.kind.name + (f", {each.kind.devices} devices are told" if each.kind.devices else ""),
+                "callers": 1,
+                "client_cpu_us": each.client_cpu * 1e6,
+            }
+            for number, one in enumerate(self.rounds, start=1)
+            for each in one.messages
+        ]
         return pd.DataFrame(
             [
                 {
@@ -93,8 +108,9 @@ class Calibration:
                     "p50_us": float(np.median(each.latencies)) * 1e6,
                 }
                 for number, one in enumerate(self.rounds, start=1)
-                for each in one
+                for each in one.scripts
             ]
+            + messages
         )
 
     def text(self) -> str:
@@ -127,6 +143,11 @@ class Calibration:
         return self.text()
 
 
+def _within(table: str, found: Mapping[str, float]) -> dict[str, float]:
+    """The costs of one table of the file."""
+    return {name.removeprefix(table): value for name, value in found.items() if name.startswith(table)}
+
+
 def _short(seconds: float) -> float:
     """With the three digits that count."""
     return float(f"{seconds:.3g}")
@@ -138,7 +159,8 @@ async def calibrate(
 ) -> Calibration:
     """Measure what things cost on a MySQL of this machine, and fit the costs of the model to that.
 
-    Each of some scripts is repeated by 1, 4 and 16 callers. Everything is measured once in each round, so that a
+    Each of some scripts is repeated by 1, 4 and 16 callers straight on the database, and each of some messages by one
+    client of a chat server. Everything is measured once in each round, so that a
     machine that becomes slower is no disadvantage for what comes last.
 
     Args:
@@ -170,17 +192,23 @@ async def calibrated(
     world: World, progress: Progress, *, seconds: float = SECONDS, rounds: int = ROUNDS
 ) -> Calibration:
     """The calibration of a world; see `calibrate`."""
-    await prepare(world)
+    await prepare(world, SCHEMA)
+    chat = ChatMicros(world)
+    await chat.prepare()
     load = OtherLoad()
-    measured: list[list[Measurement]] = []
-    with progress.bar(rounds * len(MICROS) * len(CALLERS), "measurement") as bar:
+    measured: list[Round] = []
+    with progress.bar(rounds * (len(MICROS) * len(CALLERS) + len(KINDS)), "measurement") as bar:
         for _ in range(rounds):
-            measured.append([])
-            for callers in CALLERS:
-                for micro in MICROS:
-                    bar.set_description(f"{micro.name}, callers: {callers}")
-                    measured[-1].append(await measure(world, micro, callers, seconds))
-                    bar.update()
+            scripts, messages = [], []
+            for callers, micro in itertools.product(CALLERS, MICROS):
+                bar.set_description(f"{micro.name}, callers: {callers}")
+                scripts.append(await measure(world, micro, callers, seconds))
+                bar.update()
+            for kind in KINDS:
+                bar.set_description(kind.name)
+                messages.append(await chat.measure(kind, seconds))
+                bar.update()
+            measured.append(Round(scripts, messages))
     return Calibration(
         fit(measured, np.random.default_rng(1)),
         measured,

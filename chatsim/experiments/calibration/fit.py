@@ -13,14 +13,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chatsim.experiments.calibration.messages import Handled, Kind
 from chatsim.experiments.calibration.micro import Measurement
 
-__all__ = ["Fit", "Fitted", "fit", "fitted"]
+__all__ = ["Fit", "Fitted", "Round", "fit", "fitted"]
 
 _QUANTILES = 40
 """Values that stand for the distribution of a flush."""
 
 _RESAMPLED = 200
+
+
+@dataclass(frozen=True)
+class Round:
+    """Everything, measured once.
+
+    Attributes:
+        scripts: of callers straight on the database.
+        messages: of a client on a node.
+    """
+
+    scripts: Sequence[Measurement]
+    messages: Sequence[Handled]
 
 
 @dataclass(frozen=True)
@@ -55,20 +69,21 @@ class Fit:
         return float(low), float(high)
 
 
-def fit(rounds: Sequence[Sequence[Measurement]], rng: np.random.Generator) -> Fit:
-    """Fit the costs to all rounds, each of which has all micro-measurements."""
-    best = fitted([each for one in rounds for each in one])
+def fit(rounds: Sequence[Round], rng: np.random.Generator) -> Fit:
+    """Fit the costs to all rounds, each of which has all measurements."""
+    best = fitted(rounds)
     if len(rounds) == 1:
         return Fit(best, [best])
     drawn = []
     for _ in range(_RESAMPLED):
         chosen = rng.integers(len(rounds), size=len(rounds))
-        drawn.append(fitted([each for number in chosen for each in rounds[number]]))
+        drawn.append(fitted([rounds[number] for number in chosen]))
     return Fit(best, drawn)
 
 
-def fitted(measured: Sequence[Measurement]) -> Fitted:
-    """The costs that fit to some measurements."""
+def fitted(rounds: Sequence[Round]) -> Fitted:
+    """The costs that fit to the measurements of some rounds."""
+    measured = [each for one in rounds for each in one.scripts]
     server = _least_squares(
         measured,
         lambda each: each.server_cpu,
@@ -92,7 +107,28 @@ def fitted(measured: Sequence[Measurement]) -> Fitted:
     ]
     flush = [float(value) for value in np.quantile(left, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)]
     costs = {**server, **client, "network.link.latency": link, "database.flush": float(np.mean(flush))}
-    return Fitted(costs, flush)
+    return Fitted({**costs, **_node([each for one in rounds for each in one.messages], client)}, flush)
+
+
+def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, float]:
+    """The costs of messages: what is left of this process's work without that of the driver.
+
+    A write is what a text costs more for each device that is told of it.
+    """
+    work: dict[Kind, list[float]] = {}
+    for each in handled:
+        driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
+        work.setdefault(each.kind, []).append(each.client_cpu - driver)
+    medians = {kind: float(np.median(values)) for kind, values in work.items()}
+    alone = {kind.name: seconds for kind, seconds in medians.items() if not kind.devices}
+    told = [(kind.devices, max(0.0, seconds - alone[kind.name])) for kind, seconds in medians.items() if kind.devices]
+    write = float(np.mean([more / devices for devices, more in told]))
+    service = {
+        f"node.service.{kind.name}": max(0.0, seconds - kind.writes * write)
+        for kind, seconds in medians.items()
+        if not kind.devices
+    }
+    return {"node.write": write, **service}
 
 
 def _cpu(measured: Measurement) -> float:

@@ -18,14 +18,15 @@ from chatsim.worlds.world import Costs, World, WorldError
 if TYPE_CHECKING:
     from chatsim.db.session import Session
 
-__all__ = ["MICROS", "Measurement", "Micro", "measure", "prepare"]
+__all__ = ["INTERPRETER", "MICROS", "Measurement", "Micro", "measure", "prepare"]
 
 ROWS = 1_000
 _READ = 100
 _OWN = 4
 """Rows that each caller changes: nobody else's."""
 
-_INTERPRETER, _DATABASE = "interpreter", "CPU of database"
+INTERPRETER = "interpreter"
+_DATABASE = "CPU of database"
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class Measurement:
     latencies: Sequence[float] = field(repr=False)
 
 
-async def prepare(world: World) -> None:
-    """Make the table, and check that the world knows what its processors do.
+async def prepare(world: World, schema: str) -> None:
+    """Make the table, beside those of a schema, and check that the world knows what its processors do.
 
     Raises:
         WorldError: the server is on another machine or in a container, so that nobody sees its processor time.
@@ -117,7 +118,7 @@ async def prepare(world: World) -> None:
             "the server's processor time can't be seen from here: a calibration needs a MySQL on this machine, not in a"
             " container (--mysql-via path, or unpacked)"
         )
-    await world.install("source")
+    await world.install(schema)
     await world.admin.script(
         "DROP TABLE IF EXISTS calibration; CREATE TABLE calibration (id INT PRIMARY KEY, v INT NOT NULL)"
     )
@@ -165,7 +166,7 @@ def _measured(micro: Micro, callers: int, took: float, spent: Costs, latencies: 
         took,
         spent.statements / count,
         (spent.rows_examined or 0) / count,
-        spent.busy[_INTERPRETER].seconds / count,
+        spent.busy[INTERPRETER].seconds / count,
         spent.busy[_DATABASE].seconds / count,
         latencies,
     )

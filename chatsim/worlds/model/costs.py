@@ -50,7 +50,7 @@ class MachineCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A caller straight on the database.
+    """A caller straight on the database, and, if everything shares one machine, also the database's driver in a node.
 
     Attributes:
         request: seconds of a core for each request to the database, half of it before, and half of it behind.

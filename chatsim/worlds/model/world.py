@@ -64,8 +64,8 @@ class ModelWorld(ModelPlatform):
     def _pool(
         self, connections: int, machine: str, timeouts: SessionTimeouts | None
     ) -> AbstractAsyncContextManager[Database]:
-        # the work of a node is in its service times
-        caller = self._caller if machine == CALLERS else None
+        # on a machine of its own, a node's work is all in its service times
+        caller = self._caller if machine == CALLERS or self.interpreter else None
         return self.server.pool(connections, machine, timeouts, caller)
 
     @property

@@ -4,16 +4,30 @@ import pytest
 
 import chatsim
 from chatsim.experiments.calibration import calibrate as module
-from chatsim.experiments.calibration.fit import fit, fitted
+from chatsim.experiments.calibration.fit import Round, fit, fitted
+from chatsim.experiments.calibration.messages import KINDS, Handled
 from chatsim.experiments.calibration.micro import MICROS, Measurement
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.world import BadParameterError, WorldError
 
 pytestmark = pytest.mark.slow
 
+SERVICE = {
+    "HeartbeatRequest": 30e-6,
+    "LoginRequest": 600e-6,
+    "CreatePrivateChatRequest": 100e-6,
+    "LoadThreadsRequest": 200e-6,
+    "ThreadStatesRequest": 150e-6,
+    "HistoryRequest": 400e-6,
+    "CatchUpRequest": 500e-6,
+    "ReadRequest": 110e-6,
+    "TextRequest": 120e-6,
+}
+
 TRUTH = {
     "machine": {"cores": 2},
     "client": {"request": 80e-6, "statement": 10e-6},
+    "node": {"write": 20e-6, "service": SERVICE},
     "database": {
         "statement": 40e-6,
         "record": 2e-6,
@@ -28,7 +42,7 @@ TRUTH = {
 
 @pytest.fixture(scope="module")
 def found():
-    return chatsim.run(chatsim.calibrate(world=chatsim.Model(costs=TRUTH), seconds=0.05, rounds=2, progress=False))
+    return chatsim.run(chatsim.calibrate(world=chatsim.Model(costs=TRUTH), seconds=0.03, rounds=2, progress=False))
 
 
 def test_the_costs_of_a_model_are_found_again(found):
@@ -42,6 +56,8 @@ def test_the_costs_of_a_model_are_found_again(found):
             "database.transaction": 60e-6,
             "network.link.latency": 30e-6,
             "database.flush": 700e-6,
+            "node.write": 20e-6,
+            **{f"node.service.{name}": seconds for name, seconds in SERVICE.items()},
         },
         rel=0.05,
     )
@@ -97,20 +113,32 @@ def test_the_text_says_what_was_measured_and_with_which_intervals(found):
 
 def test_the_measurements_are_a_table(found):
     table = found.measurements
-    assert len(table) == 2 * 3 * len(MICROS)
+    assert len(table) == 2 * (3 * len(MICROS) + len(KINDS))
     row = table[(table.what == "nothing") & (table.callers == 1) & (table["round"] == 1)].iloc[0]
     assert row.client_cpu_us == pytest.approx(90)
     assert row.server_cpu_us == pytest.approx(40)
     assert row.p50_us == pytest.approx(90 + 40 + 2 * 30)
 
 
+def test_a_message_is_in_the_table_with_what_it_costs_this_process(found):
+    table = found.measurements.set_index(["what", "round"])
+    told = table.loc[("TextRequest, 8 devices are told", 1)]
+    alone = table.loc[("TextRequest", 1)]
+    assert told.client_cpu_us - alone.client_cpu_us == pytest.approx(8 * 20)
+    assert table.loc[("HeartbeatRequest", 2)].client_cpu_us == pytest.approx(30 + 20)
+
+
 def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-3,)):
     return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, client, server, latencies)
 
 
+def messages(client=300e-6):
+    return [Handled(kind, 10, client, 1.0, 1.0) for kind in KINDS]
+
+
 def test_no_cost_is_negative_however_odd_the_measurements():
     odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
-    found = fitted(odd)
+    found = fitted([Round(odd, messages())])
     assert min(found.costs.values()) >= 0
     assert min(found.flush) >= 0
 
@@ -118,7 +146,7 @@ def test_no_cost_is_negative_however_odd_the_measurements():
 def test_one_round_has_no_interval_but_the_value_itself():
     import numpy as np
 
-    found = fit([[measurement(micro) for micro in MICROS]], np.random.default_rng(1))
+    found = fit([Round([measurement(micro) for micro in MICROS], messages())], np.random.default_rng(1))
     assert [found.interval(name) for name in found.best.costs] == [
         (value, value) for value in found.best.costs.values()
     ]
@@ -132,7 +160,7 @@ def test_a_server_whose_processor_time_can_not_be_seen_is_refused(monkeypatch):
             return Costs(0, 0, 0, 0)
 
     with pytest.raises(WorldError, match="a calibration needs a MySQL on this machine, not in a container"):
-        chatsim.run(module.prepare(Blind()))
+        chatsim.run(module.prepare(Blind(), "hardened"))
 
 
 @pytest.mark.parametrize(
