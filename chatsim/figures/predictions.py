@@ -17,25 +17,32 @@ __all__ = ["predictions"]
 
 _TENTH = 0.1
 _MARKERS = "osv^D<>PX*"
+_COLUMNS = 3
+_DECADE = 10
+"""Axes that are longer have labels at powers of ten only."""
 
 
 def predictions(table: pd.DataFrame, caption: str = "") -> Figure:
     """Draw predicted against measured, a panel for each measure, with intervals of 90 %.
 
-    The line is where they are equal, and the band a tenth on either side. What is not judged is hollow.
+    The line is where they are equal, and the band a tenth on either side. What is not judged is hollow. What is 0 is
+    not drawn.
 
     Args:
         table: rows with ``case``, ``measure``, ``measured``, ``predicted``, ``low``, ``high`` and ``not judged``.
         caption: the conditions, printed beneath.
     """
-    measures = [
-        name for name in dict.fromkeys(table["measure"]) if (table[table["measure"] == name]["measured"] > 0).any()
-    ]
-    figure = new_figure(4 * min(3, len(measures)), 3.6 * -(-len(measures) // 3), layout="constrained")
-    axes = figure.subplots(-(-len(measures) // 3), min(3, len(measures)), squeeze=False).flat
+    table = table[(table["measured"] > 0) & (table["predicted"] > 0)]
+    measures = dict.fromkeys(table["measure"])
+    columns = max(1, min(_COLUMNS, len(measures)))
+    rows = max(1, -(-len(measures) // columns))
+    figure = new_figure(4 * columns, 3.6 * rows, layout="constrained")
+    axes = [*figure.subplots(rows, columns, squeeze=False).flat]
+    for ax in axes[len(measures) :]:
+        ax.set_visible(False)
     cases = dict.fromkeys(table["case"])
     for name, ax in zip(measures, axes, strict=False):
-        part = table[(table["measure"] == name) & (table["measured"] > 0) & (table["predicted"] > 0)]
+        part = table[table["measure"] == name]
         ends = np.array([part[["measured", "low"]].to_numpy().min(), part[["measured", "high"]].to_numpy().max()])
         ends = np.maximum(ends, part["measured"].min() / 10) * (0.8, 1.25)
         ax.fill_between(ends, ends * (1 - _TENTH), ends * (1 + _TENTH), color="0.9", linewidth=0)
@@ -47,8 +54,9 @@ def predictions(table: pd.DataFrame, caption: str = "") -> Figure:
             for which, fill in ((~hollow, "black"), (hollow, "white")):
                 ax.plot(own["measured"][which], own["predicted"][which], marker, color="black", markersize=4, mfc=fill)
         ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
+        subs = (1, 2, 5) if ends[1] < _DECADE * ends[0] else (1,)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+            axis.set_major_locator(LogLocator(subs=subs, numticks=6))
             axis.set_major_formatter("{x:,g}")
             axis.set_minor_formatter(NullFormatter())
         ax.tick_params(labelsize=POINTS)

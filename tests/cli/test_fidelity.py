@@ -13,6 +13,10 @@ from chatsim.cli import main
         ("--clients 0", "clients is 0; it must be a whole number of at least 1"),
         ("--patterns rain", "unknown pattern 'rain'"),
         ("--strategies magic", "magic"),
+        ("--experiments talk", "unknown experiment 'talk'; there are: race, pages, catchup, delivery"),
+        ("--layer moon", "unknown layer 'moon'"),
+        ("--experiments delivery", "delivery is measured through the stack; add the layer stack"),
+        ("--layer stack --pool 0", "pool is 0"),
     ],
 )
 def test_wrong_words_are_one_sentence(words, says):
@@ -24,13 +28,16 @@ def test_wrong_words_are_one_sentence(words, says):
 
 @pytest.mark.slow
 def test_predictions_are_printed_beside_measurements(tmp_path):
+    page = tmp_path / "predictions.md"
     words = (
         "fidelity --mysql-via unpacked --strategies one_round_trip,insert_first --patterns strangers --clients 3"
-        " --fitted-clients 1,2,4 --operations 60 --repeats 2 --predictions 2 --busy --out"
+        " --fitted-clients 1,2,4 --operations 60 --repeats 2 --predictions 2 --busy"
     )
-    done = CliRunner().invoke(main, [*words.split(), str(tmp_path)])
+    done = CliRunner().invoke(main, [*words.split(), "--out", str(tmp_path), "--page", str(page)])
     assert done.exit_code == 0, done.output
     assert "goodput_per_s" in done.stdout
     assert "Median relative error of the throughput:" in done.stdout
     assert "Kendall's tau" in done.stdout
     assert (tmp_path / "fidelity.png").stat().st_size > 10_000
+    assert "server | MySQL" in page.read_text()
+    assert page.with_suffix(".png").stat().st_size > 10_000

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from chatsim.chat.creation import named
 from chatsim.experiments.calibration.calibrate import Calibration, calibrated
 from chatsim.experiments.creation import workload
-from chatsim.experiments.fidelity.baselines import (
-    Demands,
-    interpolation,
-    mean_value_analysis,
-    universal_scalability_law,
-)
-from chatsim.experiments.fidelity.cases import COUNTS, MEASURES, Case, Values, measured, predicted, race_cases
+from chatsim.experiments.fidelity.beside import beside
+from chatsim.experiments.fidelity.cases import Case, Selection, Values, measured, predicted
 from chatsim.experiments.fidelity.judging import Comparison, Judgement, compared, judged, ranking
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad, describe_machine
@@ -59,15 +52,17 @@ class Fidelity:
     Attributes:
         calibration: the costs that the model had.
         comparisons: one for each measure of each point.
+        families: by name of a case, what it is, whatever the number of clients.
         environment: the server, the machine and the software.
         runs: how often everything was measured, and predicted.
         other_load: the cores that other programs took while it was measured; None if that is not known.
         beside: what else was predicted from the same measurements: rows with ``case``, ``variant``, and the relative
-            error of the throughput by the model and by each other way.
+            error of the throughput by the model and by each other way; None where a way can't predict it.
     """
 
     calibration: Calibration
     comparisons: Sequence[Comparison]
+    families: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, object] = field(default_factory=dict)
     runs: tuple[int, int] = (1, 1)
     other_load: float | None = None
@@ -79,8 +74,21 @@ class Fidelity:
         return judged(self.comparisons)
 
     @property
+    def by_family(self) -> dict[str, list[Comparison]]:
+        """The comparisons of each experiment and layer, whatever the number of clients."""
+        found: dict[str, list[Comparison]] = {}
+        for each in self.comparisons:
+            found.setdefault(self.families[each.point[0]], []).append(each)
+        return found
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether other programs have kept the machine so busy that the measurements say little about the server."""
+        return self.other_load is not None and self.other_load > BUSY
+
+    @property
     def ranking(self) -> dict[tuple[str, str], float]:
-        """Kendall's tau between the predicted and the measured order of the strategies, by case and pattern."""
+        """Kendall's tau between the predicted and the measured order of strategies, by case and rest of the key."""
         return ranking(self.comparisons)
 
     @property
@@ -91,12 +99,13 @@ class Fidelity:
         return pd.DataFrame([_row(each) for each in self.comparisons])
 
     def summary(self) -> pd.DataFrame:
-        """A row for each measure: how many points were judged, the median error, the coverage of the intervals."""
+        """A row for each measure of each experiment: how many points were judged, the median error, the coverage."""
         import pandas as pd
 
         return pd.DataFrame(
             [
                 {
+                    "experiment": family,
                     "measure": each.measure,
                     "judged": each.judged,
                     "not judged": each.left_out,
@@ -105,7 +114,8 @@ class Fidelity:
                     "spread": each.spread,
                     "met": each.met,
                 }
-                for each in self.judgements
+                for family, comparisons in self.by_family.items()
+                for each in judged(comparisons)
             ]
         )
 
@@ -117,7 +127,8 @@ class Fidelity:
         """
         import pandas as pd
 
-        return pd.DataFrame(self.beside).drop(columns=["case", "variant"], errors="ignore").median().to_frame("error").T
+        errors = pd.DataFrame(self.beside).drop(columns=["case", "variant"], errors="ignore").astype(float)
+        return errors.median().to_frame("error").T
 
     def plot(self) -> Figure:
         """Draw predicted against measured, with the line on which they are equal, and a tenth on either side."""
@@ -147,11 +158,10 @@ class Fidelity:
 
 
 def _row(each: Comparison) -> dict[str, object]:
-    case, key = each.point
     low, high = each.interval
     return {
-        "case": case,
-        "variant": ", ".join(key),
+        "case": each.point[0],
+        "variant": each.variant,
         "measure": each.measure,
         "measured": each.measured,
         "spread": each.spread,
@@ -168,30 +178,39 @@ def _row(each: Comparison) -> dict[str, object]:
 async def fidelity(
     *,
     world: str | Servers | Model = "mysql",
+    experiments: Sequence[str] = ("race",),
+    layers: Sequence[str] = ("store",),
     strategies: Sequence[str] = STRATEGIES,
     patterns: Sequence[str] = ("same_pair", "strangers"),
     clients: Sequence[int] = CLIENTS,
     fitted_clients: Sequence[int] = (),
     operations: int = 600,
+    nodes: int = 2,
+    pool: int | None = None,
     repeats: int = 3,
     predictions: int = 10,
     calibration: Calibration | None = None,
     busy: bool = False,
     progress: bool = True,
 ) -> Fidelity:
-    """Calibrate the model on a MySQL of this machine, and compare what it predicts of races with what the server does.
+    """Calibrate the model on a MySQL of this machine, and compare what it predicts with what the server does.
 
-    The races are not those that the costs are fitted to. Each is measured several times, in turns with the others, and
-    predicted several times, with costs drawn from their uncertainty.
+    What is compared is not what the costs are fitted to. Each setting is measured several times, in turns with the
+    others, and predicted several times, with costs drawn from their uncertainty.
 
     Args:
         world: which MySQL; or a `Model`, to see what it would be if the model were true.
-        strategies: the creation strategies, by name.
-        patterns: who asks for which pair.
-        clients: the numbers of callers. They are straight on the database: the work of chat servers is not calibrated.
-        fitted_clients: other numbers of callers, which are measured for the other ways to predict; without them there
-            are none.
-        operations: about how many there are of each strategy in a run.
+        experiments: what is compared: ``race``, ``pages``, ``catchup``, ``delivery``.
+        layers: ``store``, straight on the database; ``stack``, with clients, wire and chat servers before it. Delivery
+            has only the latter.
+        strategies: the creation strategies of races, by name.
+        patterns: who asks for which pair, in races.
+        clients: the numbers of callers of a race, of writers of a catch-up, and of pairs of a delivery. A page is read
+            by one reader.
+        fitted_clients: other numbers, which are measured for the other ways to predict; without them there are none.
+        operations: about how many there are of each variant in a run; for a p99 it takes 500.
+        nodes: the chat servers of a race or a delivery through the stack.
+        pool: the connections of each of these; what the experiment takes by itself, if it is not given.
         repeats: how often everything is measured.
         predictions: how often everything is predicted.
         calibration: costs that were measured before; they are measured now if it is not given.
@@ -210,10 +229,9 @@ async def fidelity(
         raise BadParameterError(f"unknown pattern {unknown[0]!r}; there are: {', '.join(workload.PATTERNS)}")
     if both := {*clients} & {*fitted_clients}:
         raise BadParameterError(f"fitted_clients has {min(both)}, which is to be predicted")
-    cases, others = (
-        race_cases(strategies=strategies, patterns=patterns, clients=numbers, operations=operations)
-        for numbers in (clients, fitted_clients)
-    )
+    selection = Selection(experiments, layers, strategies, patterns, operations, nodes, pool)
+    cases = selection.cases(clients)
+    others = [case for case in selection.cases(fitted_clients) if case.clients]
     for case in (*cases, *others):
         case.made(1)
     bars = Progress(shown=progress)
@@ -238,10 +256,11 @@ async def fidelity(
     return Fidelity(
         costs,
         comparisons,
+        {case.name: case.family for case in cases},
         describe_machine() | dict(environment),
         (repeats, predictions),
         load,
-        [*_beside(costs, cases, others, runs, comparisons)] if len(others) > 1 else (),
+        [*beside(costs, cases, others, runs, comparisons)],
     )
 
 
@@ -269,35 +288,3 @@ def _predicted(calibration: Calibration, cases: Sequence[Case], count: int, prog
                 bar.update()
             runs.append(values)
     return runs
-
-
-def _beside(
-    calibration: Calibration,
-    cases: Sequence[Case],
-    others: Sequence[Case],
-    runs: Sequence[Values],
-    comparisons: Sequence[Comparison],
-) -> Iterator[dict[str, object]]:
-    """For each throughput that was predicted, the errors of the model and of the other ways to predict it."""
-    clients = {case.name: case.clients for case in cases}
-    known = sorted(others, key=lambda case: case.clients)
-
-    def middle(case: Case, key: tuple[str, ...], name: str) -> float:
-        return float(np.median([run[case.name, key][name] for run in runs]))
-
-    for each in comparisons:
-        case, key = each.point
-        if each.measure != MEASURES[0]:
-            continue
-        at, numbers = clients[case], [other.clients for other in known]
-        throughput = [middle(other, key, MEASURES[0]) for other in known]
-        counts = {name: middle(known[0], key, name) for name in COUNTS}
-        demands = Demands.of(calibration.fit.best.costs, counts, calibration.cores)
-        said = {
-            "the model": each.predicted,
-            "Universal Scalability Law": universal_scalability_law(numbers, throughput, at),
-            "straight lines": interpolation(numbers, throughput, at),
-            "mean value analysis": mean_value_analysis(demands, at),
-        }
-        errors = {way: abs(value - each.measured) / each.measured for way, value in said.items()}
-        yield {"case": case, "variant": ", ".join(key), **errors}

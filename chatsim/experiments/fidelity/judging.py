@@ -9,7 +9,7 @@ import numpy as np
 
 from chatsim.experiments.fidelity.cases import MEASURES, Point, Values
 
-__all__ = ["TARGETS", "Comparison", "Judgement", "compared", "judged"]
+__all__ = ["STEADY", "TARGETS", "Comparison", "Judgement", "compared", "judged", "ranking"]
 
 STEADY = 0.15
 """A point whose measurements vary more than this is not judged: their standard deviation, divided by their mean."""
@@ -19,6 +19,12 @@ _SELDOM = 0.01
 
 TARGETS: Mapping[str, float] = {"goodput_per_s": 0.05, "p50_ms": 0.05, "p99_ms": 0.10, "deadlocks_per_op": 0.10}
 """The median relative error that a measure should have at most."""
+
+_ROUNDING = 1e-9
+"""What two times may differ in that are the same: they are differences of readings of a clock."""
+
+_ORDERED_BY = ("goodput_per_s", "caught_up_ms")
+"""The measures by which strategies are ordered: each case has one of them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ class Comparison:
     measure: str
     measurements: Sequence[float] = field(repr=False)
     predictions: Sequence[float] = field(repr=False)
+
+    @property
+    def variant(self) -> str:
+        """The variant of the point, in words."""
+        return ", ".join(filter(None, self.point[1]))
 
     @property
     def measured(self) -> float:
@@ -57,7 +68,7 @@ class Comparison:
     def within(self) -> bool:
         """Whether the interval has the measured value."""
         low, high = self.interval
-        return low <= self.measured <= high
+        return low * (1 - _ROUNDING) <= self.measured <= high * (1 + _ROUNDING)
 
     @property
     def error(self) -> float:
@@ -139,7 +150,9 @@ def judged(comparisons: Iterable[Comparison]) -> list[Judgement]:
 
 
 def ranking(comparisons: Iterable[Comparison]) -> dict[tuple[str, str], float]:
-    """Kendall's tau between the predicted and the measured throughput of strategies, by case and pattern.
+    """Kendall's tau between the predicted and the measured order of what is compared, by case and rest of the key.
+
+    Races are ordered by throughput, protocols of a catch-up by their time.
 
     1 is the same order, 0 no relation (M. Kendall, "A New Measure of Rank Correlation", Biometrika 30, 1938).
     """
@@ -147,8 +160,8 @@ def ranking(comparisons: Iterable[Comparison]) -> dict[tuple[str, str], float]:
 
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for each in comparisons:
-        if each.measure == MEASURES[0]:
-            case, (_, *rest) = each.point
+        case, (ranked, *rest) = each.point
+        if ranked and each.measure in _ORDERED_BY:
             groups.setdefault((case, ", ".join(rest)), []).append(each)
     return {
         group: float(kendalltau([each.measured for each in own], [each.predicted for each in own]).statistic)

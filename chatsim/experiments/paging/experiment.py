@@ -319,7 +319,7 @@ class _Measured:
         return sorted(self.costs.reads.by_index or ())
 
     def measures(self) -> dict[str, object]:
-        times = np.array([(each.end - each.start) * 1e3 for each in self.history])
+        times, through = _times_ms(self.history), _times_ms(self.history_through)
         return {
             "index_reads": self.costs.reads.total,
             "indexes": self.indexes,
@@ -327,11 +327,15 @@ class _Measured:
             "rows_examined": self.costs.rows_examined,
             "round_trips": self.costs.round_trips,
             "bytes": len(msgspec.json.encode(self.costs.page.rows)),
-            "p50_ms": percentile(times, 50),
-            "p99_ms": percentile(times, 99),
+            **{f"p{q}_ms": percentile(times, q) for q in (50, 95, 99)},
             "messages_per_s": _per_second(self.history),
             "stack_per_s": _per_second(self.history_through),
+            **{f"stack_p{q}_ms": percentile(through, q) for q in (50, 95, 99)},
         }
+
+
+def _times_ms(history: Iterable[Operation]) -> np.ndarray:
+    return np.array([(each.end - each.start) * 1e3 for each in history])
 
 
 def _seconds(history: Iterable[Operation]) -> float:

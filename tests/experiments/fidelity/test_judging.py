@@ -80,3 +80,20 @@ def test_the_order_of_strategies_is_compared_by_case_and_pattern():
 
 def test_a_single_strategy_has_no_order():
     assert ranking([comparison([1.0], [1.0])]) == {}
+
+
+def test_what_has_nothing_to_be_ranked_by_has_no_order():
+    texts = [comparison([one], [one], point=("delivery, 3 pairs", ("", path))) for one, path in ((1, "a"), (2, "b"))]
+    assert ranking(texts) == {}
+
+
+def test_protocols_of_a_catch_up_are_ordered_by_their_time():
+    times = [
+        comparison([one], [other], "caught_up_ms", point=("catch-up", (name,)))
+        for name, one, other in (("source", 30.0, 3.0), ("bulk", 10.0, 1.0), ("pipelined", 20.0, 2.0))
+    ]
+    assert ranking(times) == {("catch-up", ""): pytest.approx(1.0)}
+
+
+def test_the_same_time_is_within_its_interval_however_a_clock_rounds():
+    assert comparison([1.0 + 1e-13], [1.0, 1.0], "p50_ms").within
