@@ -341,10 +341,9 @@ class DeclarationParser(MySQLParser):
         """PARTITION BY, if it comes next."""
         if not self._say("PARTITION", "BY"):
             return None
-        if self._say("LINEAR"):
-            raise NotImplementedError("the model's SQL has no PARTITION BY LINEAR")
-        kind = self._one_of("HASH", "KEY", "RANGE", "LIST")
-        found = syntax.PartitioningSyntax(kind)
+        linear = self._say("LINEAR")
+        kind = self._one_of("HASH", "KEY") if linear else self._one_of("HASH", "KEY", "RANGE", "LIST")
+        found = syntax.PartitioningSyntax(kind, linear=linear)
         if kind == "KEY":
             if self._say("ALGORITHM"):
                 self._say("=")

@@ -180,6 +180,7 @@ class PartitioningSyntax:
         count: the number of partitions, if it is given.
         partitions: the partitions that are given.
         algorithm: of KEY.
+        linear: of HASH and KEY, whether a power of two takes the place of the number of partitions.
     """
 
     kind: str
@@ -188,6 +189,7 @@ class PartitioningSyntax:
     count: int = 0
     partitions: tuple[PartitionSyntax, ...] = ()
     algorithm: int = 2
+    linear: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,15 @@ from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
 from chatsim.innodb.storage.values import Key, Value
 
-__all__ = ["Partition", "PartitionedIndex", "Partitioning"]
+__all__ = ["MAXVALUE", "Partition", "PartitionedIndex", "Partitioning", "column_place"]
+
+MAXVALUE = (2,)
+"""The place of MAXVALUE among the values of a column."""
+
+
+def column_place(key: object) -> tuple[Any, ...]:
+    """The place of a value of a column among the bounds of partitions of several columns, by its sort key or None."""
+    return (0,) if key is None else (1, key)
 
 
 @dataclass(eq=False)
@@ -54,8 +62,9 @@ class Partitioning:
         strictly: whether the partitions follow the order of the only column, which is an integer or a date (RANGE), so
             that neighbours of a value are in the same one or the next.
         monotonic: whether they follow the order of an expression that grows with the column.
-        listed: the values of each partition of LIST.
-        bounds: the sort keys of the upper bounds of RANGE, if it goes by the column itself.
+        listed: the values of each partition of LIST; of several columns the places of rows, with its number.
+        bounds: the sort keys of the upper bounds of RANGE, if it goes by the column itself; of several columns the
+            places of rows.
         partitions: the partitions.
     """
 
@@ -64,7 +73,7 @@ class Partitioning:
     number_of: Callable[[Sequence[Value]], int]
     strictly: bool = False
     monotonic: bool = False
-    listed: Sequence[Value] = ()
+    listed: Sequence[Any] = ()
     bounds: Sequence[Any] = ()
     partitions: list[Partition] = field(default_factory=list)
 

@@ -225,7 +225,7 @@ def test_what_is_no_definition_is_refused_with_its_text(sql):
     [
         ("CREATE TABLE s.t (a INT)", "schemas"),
         ("CREATE TABLE t (a NATIONAL CHAR(3))", "NATIONAL"),
-        ("CREATE TABLE t (a INT) PARTITION BY LINEAR KEY (a)", "LINEAR"),
+        ("CREATE TABLE t (a INT) PARTITION BY LINEAR RANGE (a) (PARTITION x VALUES LESS THAN (2))", "CREATE"),
         ("CREATE TABLE t (a INT) PARTITION BY HASH (a) SUBPARTITION BY KEY (a)", "SUBPARTITION"),
         ("ALTER TABLE t ADD PARTITION PARTITIONS 2", "ADD PARTITION"),
         ("ALTER TABLE t COALESCE PARTITION 2", "COALESCE"),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
 from typing import Any, cast
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
+from chatsim.innodb.sql.ddl.partition_columns import constant, lists_of_columns, no_partition, ranges_of_columns
+from chatsim.innodb.sql.ddl.partition_hash import key_hash, linear_number
+from chatsim.innodb.sql.expressions import Context, Env, Scope
 from chatsim.innodb.sql.syntax import PartitioningSyntax, PartitionSyntax
-from chatsim.innodb.storage.column_types import Binary, ColumnType, Integer, Moment, Text
+from chatsim.innodb.storage.column_types import ColumnType, Integer
 from chatsim.innodb.storage.partitions import Partitioning
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Value, as_text
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["partition"]
 
@@ -38,8 +39,6 @@ def partition(table: Table, said: PartitioningSyntax, context: Context) -> None:
         NotImplementedError: the model does not have it.
         DatabaseError: it is not valid.
     """
-    if said.kind in ("RANGE", "LIST") and len(said.columns) > 1:
-        raise unsupported(f"PARTITION BY {said.kind} COLUMNS of several columns")
     columns, compute = _source(table, said, context)
     _check_keys(table, columns)
     kinds = [table.columns[at].type for at in columns]
@@ -48,13 +47,22 @@ def partition(table: Table, said: PartitioningSyntax, context: Context) -> None:
     if said.count and said.partitions and said.count != len(said.partitions):
         raise database_error(1064, "Wrong number of partitions defined, mismatch with previous setting")
     number_of: _NumberOf
-    listed: list[Value] = []
+    listed: list[Any] = []
     bounds: list[Any] = []
     match said.kind:
+        case "HASH" if said.linear:
+            linear = linear_number(len(names))
+            number_of = lambda values: linear(int(cast("int", compute(values) or 0)))  # noqa: E731
         case "HASH":
             number_of = lambda values: abs(int(cast("int", compute(values) or 0))) % len(names)  # noqa: E731
         case "KEY":
-            number_of = _by_key(kinds, len(names))
+            of_hash = linear_number(len(names)) if said.linear else lambda number: number % len(names)
+            hashed = key_hash(kinds)
+            number_of = lambda values: of_hash(hashed(values))  # noqa: E731
+        case "RANGE" if len(columns) > 1:
+            bounds, number_of = ranges_of_columns(said.partitions, kinds, context)
+        case "LIST" if len(columns) > 1:
+            listed, number_of = lists_of_columns(said.partitions, kinds, context)
         case "RANGE":
             bounds, number_of = _by_range(said.partitions, compute, context, kinds[0] if said.columns else None)
         case _:
@@ -125,7 +133,7 @@ def _by_range(
         (bound,) = each.less_than
         if bound is None:
             break
-        value = _constant(bound, context, kind)
+        value = constant(bound, context, kind)
         if bounds and value <= bounds[-1]:
             message = "VALUES LESS THAN value must be strictly increasing for each partition"
             raise database_error(1493, message)
@@ -138,7 +146,7 @@ def _by_range(
             return 0
         number: int = bisect_right(bounds, kind.order(value) if kind is not None else value)
         if number == len(bounds) and not unlimited:
-            raise _no_partition(value)
+            raise no_partition(value)
         return number
 
     return bounds, number_of
@@ -153,7 +161,7 @@ def _by_list(
     numbers: dict[object, int] = {}
     for at, each in enumerate(partitions):
         for (node,) in each.values:
-            value = None if isinstance(node, exp.Null) else _constant(node, context, kind)
+            value = None if isinstance(node, exp.Null) else constant(node, context, kind)
             if value in numbers:
                 raise database_error(1495, "Multiple definition of same constant in list partitioning")
             numbers[value] = at
@@ -162,75 +170,7 @@ def _by_list(
         value = compute(values)
         number = numbers.get(kind.order(value) if kind is not None and value is not None else value)
         if number is None:
-            raise _no_partition(value)
+            raise no_partition(value)
         return number
 
     return [cast("Value", each) for each in numbers], number_of
-
-
-def _constant(node: exp.Expr, context: Context, kind: ColumnType | None) -> Any:
-    value = cast("Value", Scope().compile(node)(Env(context, ())))
-    if kind is None:
-        return value
-    return kind.order(kind.store(value))
-
-
-def _no_partition(value: Value) -> Exception:
-    shown = "NULL" if value is None else as_text(value)
-    return database_error(1526, f"Table has no partition for value {shown}")
-
-
-# -- KEY
-
-
-def _by_key(kinds: Sequence[ColumnType], count: int) -> _NumberOf:
-    """The partition by a hash of the values, as the server computes it."""
-    for kind in kinds:
-        fixed = isinstance(kind, Integer | Moment | Binary)
-        if not fixed and not (isinstance(kind, Text) and kind.collation.binary):
-            raise unsupported(f"PARTITION BY KEY of a column of type {type(kind).__name__} with its collation")
-
-    def number_of(values: Sequence[Value]) -> int:
-        first, second = 1, 4
-        for kind, value in zip(kinds, values, strict=True):
-            if value is None:
-                first = (first ^ (first << 1 | 1)) & _MASK
-                continue
-            for byte in _bytes(kind, value):
-                first ^= ((((first & 63) + second) * byte) + (first << 8)) & _MASK
-                second = (second + 3) & _MASK
-        return (first & 0xFFFFFFFF) % count
-
-    return number_of
-
-
-_MASK = (1 << 64) - 1
-
-
-_ACCENTED = b"AAAA\\[\\CEEEEIIIIDNOOOO]\xd7\xd8UUUYY\xde"
-_LATIN1 = bytes.maketrans(
-    bytes(range(97, 123)) + bytes(range(192, 223)) + bytes(range(224, 255)),
-    bytes(range(65, 91)) + _ACCENTED + _ACCENTED.replace(b"\xd7", b"\xf7"),
-)
-"""The order of latin1_swedish_ci, which the server has for the bytes of numbers and times."""
-
-
-def _sorted(data: bytes) -> bytes:
-    """The bytes of a number or a time as texts in latin1 are sorted: without spaces at the end."""
-    return data.rstrip(b" ").translate(_LATIN1)
-
-
-def _bytes(kind: ColumnType, value: Value) -> bytes:
-    """A value as it is in the server's row buffer."""
-    match kind, value:
-        case Integer(), int():
-            return _sorted((value % (1 << 8 * kind.size)).to_bytes(kind.size, "little"))
-        case Moment(digits=None), date():
-            return _sorted((value.year << 9 | value.month << 5 | value.day).to_bytes(3, "little"))
-        case Moment(), datetime():
-            return _sorted(bytes.fromhex(kind.shown(value)[2:]))
-        case Text(), str():
-            return (value.rstrip(" ") if kind.collation.padded else value).encode()
-        case Binary(), bytes():
-            return value
-    raise unsupported(f"PARTITION BY KEY of {value!r}")

@@ -203,7 +203,7 @@ def _partitions(declared: syntax.TableSyntax) -> str:
     if said is None:
         return ""
     columns = said.kind != "KEY" and bool(said.columns)
-    kind = f"{said.kind}  COLUMNS" if columns else f"{said.kind} "
+    kind = f"{said.kind}  COLUMNS" if columns else f"{'LINEAR ' * said.linear}{said.kind} "
     by = printed_expression(said.expression) if said.expression is not None else ",".join(said.columns)
     head = f"\n/*!{50500 if columns else 50100} PARTITION BY {kind}({by})"
     if not said.partitions:
@@ -218,7 +218,8 @@ def _partitions(declared: syntax.TableSyntax) -> str:
 
 def _range(part: syntax.PartitionSyntax, columns: bool) -> str:  # noqa: FBT001
     if part.values:
-        values = [_bound(each) for row in part.values for each in row]
+        rows = [[_bound(each) for each in row] for row in part.values]
+        values = [row[0] if len(row) == 1 else f"({','.join(row)})" for row in rows]
         return f"IN ({','.join(sorted(values, key=lambda each: each != 'NULL'))})"
     bounds = ",".join("MAXVALUE" if each is None else _bound(each) for each in part.less_than)
     return f"LESS THAN {bounds}" if bounds == "MAXVALUE" and not columns else f"LESS THAN ({bounds})"

@@ -28,6 +28,7 @@ from chatsim.innodb.sql.optimizer.explain import explain_access, explain_lookup
 from chatsim.innodb.sql.optimizer.join_access import Lookup
 from chatsim.innodb.sql.optimizer.key_length import key_length
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, Plan, PlanRow
+from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
 
 if TYPE_CHECKING:
@@ -306,8 +307,9 @@ class _SelectExplainer:
 def _record(path: AccessPath) -> Record | None:
     """The record that a unique key finds, if it is there."""
     key = path.ranges[0].low or ()
-    record = path.index.first_at(key)
-    return None if record.key[: len(key)] != key or record.deleted else record
+    parts = path.index.parts if isinstance(path.index, PartitionedIndex) else [path.index]
+    found = (each.first_at(key) for each in parts)
+    return next((each for each in found if each.key[: len(key)] == key and not each.deleted), None)
 
 
 def _table_steps(steps: Sequence[Step]) -> Iterator[TableStep]:

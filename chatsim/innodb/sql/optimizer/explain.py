@@ -55,6 +55,7 @@ def explain_access(
         id=select_id,
         select_type=select_type,
         table=conditions.name,
+        partitions=_partitions(request),
         type=kind,
         possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
         key=",".join(name for name, _ in keys) or None,
@@ -93,6 +94,7 @@ def explain_lookup(
         id=select_id,
         select_type=select_type,
         table=conditions.name,
+        partitions=_partitions(request),
         type=lookup.access,
         possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
         key=index.definition.name,
@@ -102,6 +104,12 @@ def explain_lookup(
         filtered=round(min(100 * position.filter, 100.0), 2),
         extra=tuple(extra),
     )
+
+
+def _partitions(request: AccessRequest) -> tuple[str, ...]:
+    """The names of the partitions in which there may be rows."""
+    divided = request.table.partitioning
+    return () if divided is None else tuple(divided.partitions[at].name for at in sorted(request.used or ()))
 
 
 def _type(path: AccessPath | Merge, request: AccessRequest, ref: Sequence[str]) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import product
-from typing import cast
+from itertools import product, takewhile
+from typing import Any, cast
 
 from chatsim.db.errors import DatabaseError
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, before
-from chatsim.innodb.storage.partitions import Partitioning
+from chatsim.innodb.storage.partitions import Partitioning, column_place
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL, Value
 
@@ -41,12 +41,78 @@ def used_partitions(
 def _within_ranges(partitioning: Partitioning, ranges: Mapping[int, ColumnRange]) -> frozenset[int]:
     every = frozenset(range(len(partitioning.partitions)))
     own = [ranges.get(at) for at in partitioning.columns]
+    if len(own) > 1 and (partitioning.bounds or partitioning.listed):
+        return _of_rows(partitioning, own)
     if all(each is not None and each.points is not None for each in own):
         points = product(*(each.points or () for each in own if each is not None))
         return frozenset(_numbers(partitioning, points))
     if len(own) > 1 or own[0] is None:
         return every
     return _of_interval(partitioning, own[0], every)
+
+
+# -- RANGE COLUMNS and LIST COLUMNS of several columns
+
+_Place = tuple[Any, ...]
+_BELOW, _LAST, _ABOVE = (-1,), (1.5,), (3,)
+"""The places before all values of a column, behind all but before MAXVALUE, and behind that."""
+
+
+def _of_rows(partitioning: Partitioning, own: Sequence[ColumnRange | None]) -> frozenset[int]:
+    """The partitions with rows between two rows of values, or beginnings of such: one pair for each of some points."""
+    known = list(takewhile(bool, (each.points if each is not None else None for each in own)))
+    found = set[int]()
+    for points in product(*(each for each in known if each is not None)):
+        prefix = [_place(each) for each in points]
+        low, above = _end([*prefix, *_firsts(own[len(prefix) :])], len(own), _BELOW, _ABOVE)
+        high, below = _end([*prefix, *_lasts(own[len(prefix) :])], len(own), _LAST, _BELOW)
+        if partitioning.kind == "RANGE":
+            start = bisect_right(partitioning.bounds, low)
+            stop = (bisect_left if below else bisect_right)(partitioning.bounds, high)
+            found |= {*range(start, min(stop + 1, len(partitioning.partitions)))}
+        else:
+            within = ((row, number) for row, number in partitioning.listed if low <= row <= high)
+            found |= {number for row, number in within if not (above and row == low) and not (below and row == high)}
+    return frozenset(found)
+
+
+def _firsts(own: Iterable[ColumnRange | None]) -> Iterator[_Place | None]:
+    """The least values of columns, as far as they matter; None behind one that is not included."""
+    for each in own:
+        cut = START if each is None else each.first
+        if cut == START:
+            return
+        yield _place(cut[0])
+        if cut[1] == 1:
+            yield None
+            return
+
+
+def _lasts(own: Iterable[ColumnRange | None]) -> Iterator[_Place | None]:
+    """The greatest values of columns, as `_firsts`."""
+    for each in own:
+        cut = END if each is None else each.last
+        if cut == END:
+            return
+        yield _place(cut[0])
+        if cut[1] == 0:
+            yield None
+            return
+
+
+def _end(places: list[_Place | None], width: int, included: _Place, excluded: _Place) -> tuple[_Place, bool]:
+    """The place of an end of a range of rows, and whether it is that of a row which is not included."""
+    known = [each for each in places if each is not None]
+    excludes = len(known) < len(places)
+    fill = excluded if excludes else included
+    return (*known, *[fill] * (width - len(known))), excludes
+
+
+def _place(key: object) -> _Place:
+    return column_place(None if key is NULL else key)
+
+
+# -- one column
 
 
 def _numbers(partitioning: Partitioning, rows: Iterable[tuple[object, ...]]) -> Iterable[int]:

@@ -35,6 +35,7 @@ class PlanRow:
         id: the number of the SELECT in the statement.
         select_type: SIMPLE, PRIMARY, UNION, DERIVED, UPDATE …
         table: its name in the statement; ``<derived2>``, ``<union1,2>``.
+        partitions: those that are read.
         type: how the table is accessed: const, eq_ref, ref, ref_or_null, range, index_merge, index, ALL.
         possible_keys: the indexes that the conditions could use.
         key: the index that is used; several for an index merge.
@@ -48,6 +49,7 @@ class PlanRow:
     id: int | None = 1
     select_type: str
     table: str | None = None
+    partitions: tuple[str, ...] = ()
     type: str | None = None
     possible_keys: tuple[str, ...] = ()
     key: str | None = None
@@ -60,7 +62,7 @@ class PlanRow:
     def values(self) -> tuple[PlanValue, ...]:
         """The values of the row, in the order of `COLUMNS`."""
         return (
-            *(self.id, self.select_type, self.table, None, self.type),
+            *(self.id, self.select_type, self.table, ",".join(self.partitions) or None, self.type),
             *(",".join(self.possible_keys) or None, self.key, self.key_len, ",".join(self.ref) or None),
             *(self.rows, self.filtered, "; ".join(self.extra) or None),
         )

@@ -30,6 +30,7 @@ def homes(declaration, *rows, columns="a INT"):
         ),
         ("LIST (a) (PARTITION x VALUES IN (1, 3), PARTITION y VALUES IN (2, -4))", {"x": [1, 3], "y": [2, -4]}),
         ("HASH (a)", {"p0": [1, 2, 3, -4]}),
+        ("LINEAR HASH (a) PARTITIONS 3", {"p0": [-4], "p1": [1, 3], "p2": [2]}),
     ],
 )
 def test_a_row_is_in_the_partition_of_its_values(declaration, found):
@@ -45,6 +46,19 @@ def test_null_is_in_the_first_partition_or_in_the_one_that_lists_it():
 
 
 @pytest.mark.parametrize(
+    ("row", "partition"),
+    [("4, 9", "x"), ("5, NULL", "x"), ("5, 2", "x"), ("5, 3", "y"), ("5, 99", "y"), ("6, 0", "z"), ("NULL, 9", "x")],
+)
+def test_rows_are_compared_column_by_column(row, partition):
+    declared = (
+        "RANGE COLUMNS (a, b) (PARTITION x VALUES LESS THAN (5, 3), PARTITION y VALUES LESS THAN (5, MAXVALUE),"
+        " PARTITION z VALUES LESS THAN (MAXVALUE, MAXVALUE))"
+    )
+    found = homes(declared, row, columns="a INT, b INT")
+    assert [name for name, rows in found.items() if rows] == [partition]
+
+
+@pytest.mark.parametrize(
     ("sql", "errno"),
     [
         ("(a INT PRIMARY KEY, b INT) PARTITION BY HASH (b)", 1503),
@@ -54,6 +68,12 @@ def test_null_is_in_the_first_partition_or_in_the_one_that_lists_it():
         ("(a INT) PARTITION BY LIST (a) (PARTITION x VALUES IN (1), PARTITION y VALUES IN (1))", 1495),
         ("(id INT, KEY (id), FOREIGN KEY (id) REFERENCES t (id)) PARTITION BY HASH (id)", 1506),
         ("(a INT) PARTITION BY HASH (b)", 1054),
+        ("(a INT, b INT) PARTITION BY RANGE COLUMNS (a, b) (PARTITION x VALUES LESS THAN (2))", 1064),
+        (
+            "(a INT, b INT) PARTITION BY LIST COLUMNS (a, b) (PARTITION x VALUES IN ((1)), PARTITION y VALUES IN (2))",
+            1064,
+        ),
+        ("(a INT, b INT) PARTITION BY LIST COLUMNS (a, b) (PARTITION x VALUES IN ((1, 2), (1, 2)))", 1495),
     ],
 )
 def test_a_declaration_that_can_not_be_is_refused(sql, errno):
@@ -65,7 +85,7 @@ def test_a_declaration_that_can_not_be_is_refused(sql, errno):
     ("columns", "declaration", "named"),
     [
         ("a VARCHAR(5)", "KEY (a)", "KEY of a column of type Text"),
-        ("a INT, b INT", "RANGE COLUMNS (a, b) (PARTITION x VALUES LESS THAN (1, 2))", "COLUMNS of several columns"),
+        ("a INT", "HASH (a) SUBPARTITION BY KEY (a)", "SUBPARTITION"),
     ],
 )
 def test_what_the_model_has_not_is_refused_by_name(columns, declaration, named):

@@ -65,3 +65,38 @@ def test_a_key_of_two_columns_is_pruned_if_both_are_known():
     columns = "a INT, b INT"
     assert len(partitions("KEY (a, b) PARTITIONS 4", "a = 1 AND b = 2", columns)) == 1
     assert len(partitions("KEY (a, b) PARTITIONS 4", "a = 1", columns)) == 4
+
+
+ROWS = (
+    "RANGE COLUMNS (a, b) (PARTITION p0 VALUES LESS THAN (5, 10), PARTITION p1 VALUES LESS THAN (5, MAXVALUE),"
+    " PARTITION p2 VALUES LESS THAN (10, 0), PARTITION p3 VALUES LESS THAN (MAXVALUE, MAXVALUE))"
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "used"),
+    [
+        ("a = 5", [0, 1]),
+        ("a < 5", [0]),
+        ("a <= 5", [0, 1]),
+        ("a > 5", [2, 3]),
+        ("a >= 5 AND b = 20", [1, 2, 3]),
+        ("a = 5 AND b < 10", [0]),
+        ("a = 10 AND b BETWEEN 0 AND 3", [3]),
+        ("a IN (1, 10)", [0, 2, 3]),
+        ("b = 3", [0, 1, 2, 3]),
+    ],
+)
+def test_ranges_of_rows_are_pruned_by_their_beginnings(condition, used):
+    assert partitions(ROWS, condition, columns="a INT, b INT") == used
+
+
+@pytest.mark.parametrize(
+    ("condition", "used"), [("a = 1", [0, 2]), ("a = 1 AND b > 2", [2]), ("a > 1", [1]), ("b = 1", [0, 1, 2])]
+)
+def test_lists_of_rows_are_pruned_by_their_beginnings(condition, used):
+    lists = (
+        "LIST COLUMNS (a, b) (PARTITION x VALUES IN ((1, 1), (1, 2)), PARTITION y VALUES IN ((2, 1)),"
+        " PARTITION z VALUES IN ((1, 3)))"
+    )
+    assert partitions(lists, condition, columns="a INT, b INT") == used
