@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.joined_tables import JoinedTables
     from chatsim.innodb.sql.expressions import Env
     from chatsim.innodb.sql.optimizer.access_request import AccessRequest
+    from chatsim.innodb.sql.optimizer.conditions import Equality
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["constant_path", "missing_row", "row_path"]
@@ -59,19 +60,24 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
     table, conditions = joined.table(at), joined.conditions(at, constants)
     if table.partitioning is not None or conditions.column_ranges(env, ()) is None:
         return None
-    keys: dict[int, object] = {}
+    equal: dict[int, Equality] = {}
     for each in conditions.equalities():
-        value = None if each.null_safe or each.outer else each.value(env)
-        try:
-            key = None if value is None else table.columns[each.column].type.sought(value, "=")
-        except UnusableError:
-            continue
-        if key is not None:
-            keys.setdefault(each.column, key)
+        if not (each.null_safe or each.outer):
+            equal.setdefault(each.column, each)
     for index in table.indexes:
         definition = index.definition
-        if definition.unique and set(definition.columns) <= keys.keys() and joined.hints[at].permits(index):
-            values = tuple(index.own_part(part, keys[column]) for part, column in enumerate(definition.columns))
+        if definition.unique and set(definition.columns) <= equal.keys() and joined.hints[at].permits(index):
+            found = [equal[column].value(env) for column in definition.columns]
+            if None in found:
+                return None  # the server takes the first key, though it finds nothing by it
+            kinds = [table.columns[column].type for column in definition.columns]
+            try:
+                sought = [kind.sought(value, "=") for kind, value in zip(kinds, found, strict=True)]
+            except UnusableError:
+                continue
+            if None in sought:
+                continue
+            values = tuple(index.own_part(part, key) for part, key in enumerate(sought))
             touched = joined.touched(at)
             whole = at in joined.changed or not (touched <= set(definition.place) and definition.has(touched))
             covering = definition.clustered or not whole

@@ -172,6 +172,10 @@ class Query(Protocol):
         """Plan it, for which constant tables are read; returns what reads its rows. Raises a `DatabaseError`."""
         ...
 
+    async def read_ahead(self, run: Execution, outer: Env) -> None:
+        """Read the constant tables only, which the plan of the query around it needs. Raises a `DatabaseError`."""
+        ...
+
     def has_one_row(self, run: Execution) -> bool:
         """Whether it is known before that it has no more than one row."""
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -20,6 +21,7 @@ from chatsim.innodb.storage.column_types import BadValueError, Decimals, Enumera
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution
+    from chatsim.innodb.sql.executor.subqueries import Subquery
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.values import Value
 
@@ -43,6 +45,7 @@ class FixedValues:
         self._equal: list[tuple[int, int, Function]] = []
         self._computed: set[tuple[int, int]] = set()  # by a subquery, and never NULL: only NULL is put for these
         self._conditions: list[Function] = []
+        self._subqueries: list[Subquery] = []
         if len(conditions) > 1:  # one alone can't contradict another one
             self._compare(tables, conditions)
 
@@ -61,11 +64,14 @@ class FixedValues:
         fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
         self._twice = {source for source, count in times.items() if count > 1}
         twice = {number for number, source in sources.items() if times[source] > 1}
-        found = (each for each in conditions if self._named(each) <= fixed and _is_constant(each))
-        self._conditions = [
-            *(scope.compile(each) for each in conditions if id(each) in twice),
-            *(scope.compile(each) for each in found if id(each) not in sources),
+        found = [each for each in conditions if self._named(each) <= fixed and _is_constant(each)]
+        nodes = [
+            *(each for each in conditions if id(each) in twice),
+            *(each for each in found if id(each) not in sources),
         ]
+        self._conditions = [scope.compile(each) for each in nodes]
+        asked = (part for each in nodes for part in each.find_all(SubqueryValue))
+        self._subqueries = [each for part in asked if (each := scope.subqueries[part.args["number"]]).variant]
 
     def _named(self, node: exp.Expr) -> set[tuple[int, int]]:
         return {self._scope.column(each) for each in node.find_all(exp.Column)}
@@ -89,6 +95,8 @@ class FixedValues:
                     return True  # they are compared as numbers, so the column may have other values
                 value = self._stored(kind, value)
                 env.rows[at] = (*env.rows[at][:column], value, *env.rows[at][column + 1 :])
+            for subquery in self._subqueries:  # it is asked once, so that its rows are seldom worth keeping
+                env.found[subquery] = await evaluated(run, partial(subquery.keeps_rows, run, env, once=True))
             return await all_hold(run, self._conditions, env)
         finally:
             env.rows[:] = before

@@ -164,9 +164,10 @@ class Insert:
                 await writer.row(given, number)
         else:
 
-            async def write(row: tuple[Value, ...]) -> None:
+            async def write(row: tuple[Value, ...]) -> bool:
                 writer.selected = row[len(self.columns) :]
                 await writer.row(list(zip(self.columns, row, strict=False)), run.answer.affected + 1)
+                return False
 
             for row in await self._read(run, None if self.table in self.source.tables else write):
                 await write(row)

@@ -9,7 +9,7 @@ Sources: manual, "Nested-Loop Join Algorithms", "Hash Join Optimization".
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -77,7 +77,7 @@ class Join:
         joined: the joined tables.
         run: the run of the statement.
         env: where the rows at hand are put.
-        readings: how each table is read.
+        readings: how each table is read; the read view of consistent reads is opened when the first row is read.
         view: the read view of the transaction.
 
     Attributes:
@@ -87,7 +87,7 @@ class Join:
     """
 
     def __init__(
-        self, joined: JoinedTables, run: Execution, env: Env, readings: Sequence[Reading], view: ReadView | None
+        self, joined: JoinedTables, run: Execution, env: Env, readings: list[Reading], view: ReadView | None
     ) -> None:
         self._joined = joined
         self._run = run
@@ -106,7 +106,15 @@ class Join:
 
     async def plan(self, order: Order, *, early: bool = False) -> JoinPlan:
         """The plan; constant tables have been read then, with ``early`` also if there is only one table."""
-        return await self.planner.plan(order, early=early)
+        plan = await self.planner.plan(order, early=early)
+        if not plan.none:
+            await self.read_ahead()
+        return plan
+
+    async def read_ahead(self) -> None:
+        """Read the constant tables of subqueries, as the server does when it plans them, though no row may ask."""
+        for each in self._joined.scope.subqueries:
+            await each.read_ahead(self._run, self._env)
 
     async def read(self, plan: JoinPlan, found: Found) -> None:
         """Call ``found`` for each row, until it wants no more."""
@@ -467,6 +475,8 @@ class Join:
     async def open(self, at: int, path: AccessPath | Merge) -> RowIterator | PartitionedScan:
         """An iterator of the rows of a path, its table locked for it. Raises as `Scan` does, before that."""
         reading = self._readings[at]
+        if reading.mode is None and reading.view is None:  # a statement that reads no row opens no read view
+            reading = self._readings[at] = replace(reading, view=self._run.session.view())
         scan = path.open(self._run.rows, reading)
         if (mode := reading.mode) is not None:
             await self._run.rows.lock_table(path.table, "IX" if mode == "X" else "IS")

@@ -97,6 +97,13 @@ class JoinPlanner:
         plan.steps = self._level(steps, None, None, set(self._constants))
         return plan
 
+    async def read_constants(self) -> bool:
+        """Read the constant tables only; whether there may be rows."""
+        if not await self._joined.fixed.allow(self._run, self._env):
+            return False
+        await self._read_constants()
+        return not self._plan.none
+
     def estimate(self, order: Order) -> tuple[float, float]:
         """What the optimizer expects that the join costs, and how many rows it has."""
         if not self._joined.count or not self._estimate():
@@ -274,16 +281,14 @@ class JoinPlanner:
     def _accesses(self, positions: Sequence[Position], order: Order) -> list[TableStep]:
         joined = self._joined
         steps = []
-        buffers = False
-        for number, position in enumerate(positions):
-            if number and position.buffered and joined.buffers and not self._is_dynamic(position):
-                buffers = True
+        may_buffer = joined.buffers and not self._is_forced_order(positions, order)
+        buffers = any(each.buffered and may_buffer and not self._is_dynamic(each) for each in positions[1:])
         for number, position in enumerate(positions):
             access: AccessPlan | Lookup | None = position.lookup
             buffered = False
             if position.table.request is None:
                 access = position.lookup
-                buffered = bool(number) and position.buffered and joined.buffers
+                buffered = bool(number) and position.buffered and may_buffer
             elif number == 0 and (position.lookup is None or not position.lookup.outer):
                 access = self._first(positions, order, sorted_later=buffers)
             elif position.lookup is None and self._is_dynamic(position):
@@ -291,7 +296,7 @@ class JoinPlanner:
             elif position.lookup is None:
                 assert position.table.scan is not None
                 access = access_by(position.table.request, position.table.scan)
-                buffered = joined.buffers
+                buffered = may_buffer
             known = frozenset(self._constants | {each.at for each in positions[:number]})
             steps.append(TableStep(position.at, access, buffered=buffered, position=position, known=known))
         self._reject_null(steps)
@@ -299,6 +304,11 @@ class JoinPlanner:
             steps[0].sorted_by = self._sorts_first(positions[0].at, order)
             self._plan.ordered = bool(steps[0].sorted_by)
         return steps
+
+    def _is_forced_order(self, positions: Sequence[Position], order: Order) -> bool:
+        """Whether FORCE INDEX of the first table asks for the order of its index, so that no rows are kept after it."""
+        request = positions[0].table.request if positions else None
+        return request is not None and request.forced and (order.grouped or bool(order.tables - self._constants))
 
     def _first(self, positions: Sequence[Position], order: Order, *, sorted_later: bool) -> AccessPlan:
         """The access to the first table, in the wanted order where that is cheaper."""
@@ -441,17 +451,18 @@ class JoinPlanner:
         assert compared is not None
         assert step.position is not None
         table = step.position.table
-        index = table.loose_index(compared)
-        assert index is not None
+        loose = table.loose_scan(compared, leads=not self._semijoins[nest].start)
+        assert loose is not None
         assert table.request is not None
-        ranges = [each for each in table.ranges if each.path.index is index and table.is_range]
-        access = access_by(table.request, next(iter(ranges), index_scan(table.request, index)))
+        ranges = [each for each in table.ranges if each.path.index is loose.index and table.is_range]
+        scan = loose.ranges or next(iter(ranges), index_scan(table.request, loose.index))
+        access = access_by(table.request, scan)
         if isinstance(access.path, AccessPath) and table.request.used is not None:
             access = replace(access, path=replace(access.path, in_order=True))  # so that equal values come together
         step.access = access
         known.add(step.at)
         step.filters = [*self._now(source, set(self._constants) | {step.at}), *step.filters]
-        distinct = [(step.at, column) for column in index.definition.columns[: len(compared)]]
+        distinct = [(step.at, column) for column in loose.index.definition.columns[: len(compared)]]
         return NestStep(nest, [step], kept=Strategy.LOOSE_SCAN, distinct=distinct)
 
     def _columns_within(self, filters: Iterable[Filter], nest: Nest) -> list[tuple[int, int]]:

@@ -118,11 +118,10 @@ class _MultiTable:
         """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
         run.pushes = False
         run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
-        view = run.session.view() if not run.shares else None
         found = []
         for at, (own, policy) in enumerate(zip(self.locking.modes, self.locking.policies, strict=True)):
             mode: Mode | None = "X" if at in self.joined.changed else own or run.mode
-            found.append(Reading(mode, None if mode else view, policy))
+            found.append(Reading(mode, None, policy))
         return found
 
     def is_read_once(self, at: int) -> bool:

@@ -8,7 +8,7 @@ compiled and searched for conditions as if there were no other query.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
 
@@ -23,6 +23,7 @@ from chatsim.innodb.sql.optimizer.constants import is_random
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery, Query
+    from chatsim.innodb.sql.executor.select import Select
     from chatsim.innodb.storage.column_types import ColumnType
 
 __all__ = ["Names"]
@@ -230,7 +231,8 @@ class Names:
         parts = _parts(left)
         may_be_null = matters and any(subquery.query.nullable)
         self._compared = [(self._scope.compile(each), self._scope.kind(each)) for each in parts]
-        subquery.variant = self._prepared(compared_variant(variant, may_be_null=may_be_null), Subquery("exists", None))
+        node = compared_variant(variant, may_be_null=may_be_null)
+        subquery.variant = cast("Select", self._prepared(node, Subquery("exists", None)))
         subquery.null_matters = may_be_null
         subquery.nulls_count = matters
         named = {self._scope.column(each)[0] for part in parts for each in part.find_all(exp.Column)}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
 from sqlglot import exp
 
 from chatsim.innodb.sql.executor.derived import with_queries
@@ -9,7 +13,7 @@ from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.select import Select
-from chatsim.innodb.sql.executor.union import UnionQuery
+from chatsim.innodb.sql.executor.union import UnionQuery, result_nullable
 from chatsim.innodb.sql.executor.values_query import ValuesQuery
 from chatsim.innodb.sql.expressions import unsupported
 
@@ -25,9 +29,38 @@ def query(
     if isinstance(node, exp.Subquery) and not node.alias:
         return query(node.this, find, strict=strict, outer=outer)
     if isinstance(node, exp.SetOperation):
-        return UnionQuery(node, find, query, strict=strict, outer=outer)
+        side = partial(query, find=find, strict=strict, outer=outer)
+        first, second = side(node.left), side(node.right)
+        if not isinstance(node, exp.Union):
+            nullable = result_nullable(node, first, second)
+            first, second = (_without_nulls(each, nullable, side) for each in (first, second))
+        return UnionQuery(node, first, second)
     if isinstance(node, exp.Select):
         return Select(node, find, query, strict=strict, outer=outer)
     if isinstance(node, exp.Values):
         return ValuesQuery(node)
     raise unsupported(node)
+
+
+_AnyQuery: TypeAlias = Select | UnionQuery | ValuesQuery
+
+
+def _without_nulls(side: _AnyQuery, nullable: Sequence[bool], prepare: Callable[[exp.Expr], _AnyQuery]) -> _AnyQuery:
+    """A side of INTERSECT or EXCEPT without rows that are NULL in a column that is not in the result: none counts.
+
+    In the server a condition is added for each such column (``Query_term_set_op``), so that the rows are not locked.
+    """
+    if not isinstance(side, Select) or side.limit is not None or side.windows:
+        return side
+    listed = side.stars_expanded()
+    columns = [each.unalias() for at, each in enumerate(listed) if side.nullable[at] and not nullable[at]]
+    if not columns:
+        return side
+    node = side.node.copy()
+    for each in columns:
+        value = each if isinstance(each, exp.Column) else exp.paren(each)
+        condition = exp.Not(this=exp.Is(this=value, expression=exp.Null()))
+        clause, kind = ("having", exp.Having) if side.grouped else ("where", exp.Where)
+        before = node.args.get(clause)
+        node.set(clause, kind(this=exp.and_(before.this, condition) if before else condition))
+    return prepare(node)

@@ -100,6 +100,10 @@ class RecursiveQuery:
         """Its first query is planned when it is read; see `Query`."""
         return lambda: self.read(run, outer=outer)
 
+    async def read_ahead(self, run: Execution, outer: Env) -> None:
+        """Read the constant tables of the first query; see `Query`."""
+        await self._first.read_ahead(run, outer)
+
     def has_one_row(self, run: Execution) -> bool:  # noqa: ARG002 - as in other queries
         """Never: how many rows there are, is found out."""
         return False

@@ -41,8 +41,8 @@ __all__ = ["Each", "Select"]
 _NO_TABLE = -1
 _MODIFIERS = ("HIGH_PRIORITY", "SQL_SMALL_RESULT", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_NO_CACHE")
 
-Each = Callable[[tuple[Value, ...]], Awaitable[None]]
-"""A function that is called with each row that is read."""
+Each = Callable[[tuple[Value, ...]], Awaitable[bool]]
+"""A function that is called with each row that is read; returns whether no more are wanted."""
 
 
 class Select:
@@ -261,6 +261,16 @@ class Select:
             raise _not_available(error) from error
         return lambda: self._finished(run, rows, join)
 
+    async def read_ahead(self, run: Execution, outer: Env) -> None:
+        """Read the constant tables only; see `Query`."""
+        if self.waits or not self.joined.count:
+            return
+        rows, _ = await self._started(run, None, outer, None)
+        try:
+            await rows.read_ahead()
+        except NotGrantedError as error:
+            raise _not_available(error) from error
+
     async def _started(
         self, run: Execution, each: Each | None, outer: Env | None, most: int | None, *, limited: bool = True
     ) -> tuple[SelectRun, Join]:
@@ -288,13 +298,10 @@ class Select:
     def _readings(self, run: Execution) -> list[Reading]:
         """How each table is read."""
         modes = [mode or run.mode for mode in self.locking.modes]
-        view = run.session.view() if None in modes else None
+        view = run.rows.trx.view if None in modes else None
         if view is not None and not all(view.sees(table.altered) for table in self.tables):
             raise database_error(1412, "Table definition has changed, please retry transaction")
-        return [
-            Reading(mode, None if mode else view, policy)
-            for mode, policy in zip(modes, self.locking.policies, strict=True)
-        ]
+        return [Reading(mode, None, policy) for mode, policy in zip(modes, self.locking.policies, strict=True)]
 
     def has_one_row(self, run: Execution) -> bool:
         """Whether it is known before that it has no more than one row."""
@@ -307,7 +314,7 @@ class Select:
     def estimate(self, run: Execution, outer: Env | None = None) -> tuple[float, float]:
         """What it costs, and how many rows it has; see `Query`."""
         env = run.env(len(self.scope.tables), outer)
-        cost, rows = Join(self.joined, run, env, (), run.rows.trx.view).planner.estimate(self.order_wanted(None))
+        cost, rows = Join(self.joined, run, env, [], run.rows.trx.view).planner.estimate(self.order_wanted(None))
         limit = limit_value(self.limit, env)
         if self.has_one_row(run):
             rows = 1.0

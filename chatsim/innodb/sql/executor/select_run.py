@@ -34,7 +34,7 @@ class SelectRun:
         join: reads the rows.
         limit: how many rows are wanted; None is all.
         offset: how many rows are left out before.
-        each: is called with each row that need not be sorted or grouped.
+        each: is called with each row that need not be sorted or grouped; returns whether no more are wanted.
     """
 
     def __init__(
@@ -71,6 +71,14 @@ class SelectRun:
         self._has_min_max = await self._read_min_max()
         if not self._has_min_max and self._select.joined.count:
             self._plan = await self._join.plan(self._select.order_wanted(self._rows_wanted), early=early)
+
+    async def read_ahead(self) -> None:
+        """Read the constant tables, and the ends of indexes, where no row of a query around this one is needed."""
+        joined = self._select.joined
+        correlated = any(joined.conditions(at, ()).has_outer for at in range(joined.count))
+        has_min_max = not correlated and await self._read_min_max()
+        if not has_min_max and await self._join.planner.read_constants():
+            await self._join.read_ahead()
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
@@ -150,11 +158,12 @@ class SelectRun:
         self._count += 1
         streams = not select.distinct and (self._ordered or not select.order)
         self._join.rejected = streams and self._count <= self._offset
+        enough = False
         if self._each is None or select.distinct or (select.order and not self._ordered):
             await self._keep()
         elif self._count > self._offset:
-            await self._each(await self._evaluated(select.outputs))
-        return self._has_enough()
+            enough = await self._each(await self._evaluated(select.outputs))
+        return enough or self._has_enough()
 
     def _with_super_groups(self, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """The group of a row, and with ROLLUP those that it is a part of."""

@@ -24,6 +24,7 @@ from chatsim.innodb.sql.optimizer.cost_model import ROW
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution, Query
+    from chatsim.innodb.sql.executor.select import Select
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
@@ -81,7 +82,7 @@ class Subquery:
         self.operator = operator
         self.outer: list[Function] = []
         self.references: list[exp.Expr] = []
-        self.variant: Query | None = None
+        self.variant: Select | None = None
         self.null_matters = False
         self.nulls_count = True
         self.beside: list[Table] = []
@@ -91,29 +92,46 @@ class Subquery:
         """What its rows depend on."""
         return (id(self), *[value(env) for value in self.outer])
 
-    def keeps_rows(self, run: Execution, env: Env) -> bool:
+    def keeps_rows(self, run: Execution, env: Env, *, once: bool = False) -> bool:
         """Whether all its rows are read and kept, since that costs less than to look for each value that is asked for.
 
-        Source: manual, "Optimizing Subqueries with Materialization".
+        With ``once``, for one value. Source: manual, "Optimizing Subqueries with Materialization".
         """
         if self.variant is None:
             return True
         if self.outer or not self._materializes:
             return False
-        times = prod(max(table.statistics.rows, 1) for table in self.beside)
+        times = 1 if once else prod(max(table.statistics.rows, 1) for table in self.beside)
         looked, _ = self.variant.estimate(run, env)
         whole, rows = self.query.estimate(run, env)
         return whole + _CREATE + rows * ROW + times * ROW < times * looked
+
+    async def read_ahead(self, run: Execution, env: Env) -> None:
+        """Read what the server reads when it plans the query around this one."""
+        asked = self in env.found or (not self.outer and self.key(env) in env.found)
+        if not asked:
+            await (self.variant or self.query).read_ahead(run, env)
 
     async def read(self, run: Execution, env: Env, *, looks: bool, most: int | None = None) -> list[tuple[Value, ...]]:
         """Its rows, as many as are needed; with ``looks`` those that equal the value that is asked for."""
         if looks:
             assert self.variant is not None
-            return await self.variant.read(run, outer=env, most=None if self.null_matters else 1)
+            return await self._look(self.variant, run, env)
         rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
         if self.quantifier in ("scalar", "row") and len(rows) > 1:
             raise database_error(1242, "Subquery returns more than 1 row")
         return rows
+
+    async def _look(self, variant: Select, run: Execution, env: Env) -> list[tuple[Value, ...]]:
+        """The rows of the variant up to the first one without NULL, which answers the question."""
+        rows: list[tuple[Value, ...]] = []
+
+        async def is_enough(row: tuple[Value, ...]) -> bool:
+            rows.append(row)
+            return None not in row
+
+        kept = await variant.read(run, is_enough, outer=env)
+        return [*rows, *kept]
 
 
 class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong

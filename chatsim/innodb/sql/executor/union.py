@@ -10,42 +10,38 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, shown_rows, sorted_rows
-from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
+from chatsim.innodb.sql.executor.execution import Answer, Execution, Query, ReadRest
 from chatsim.innodb.sql.expressions import Scope, unsupported
 from chatsim.innodb.storage.column_types import ColumnType, place
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
-    from chatsim.innodb.sql.executor.names import Names
     from chatsim.innodb.sql.expressions import Env
     from chatsim.innodb.storage.tables import Table
 
-__all__ = ["UnionQuery", "distinct_rows"]
+__all__ = ["UnionQuery", "distinct_rows", "result_nullable"]
 
 
 class UnionQuery:
-    """UNION, INTERSECT or EXCEPT of two queries, sorted and limited as a whole."""
+    """UNION, INTERSECT or EXCEPT of two queries, sorted and limited as a whole.
+
+    Args:
+        node: the syntax tree.
+        first: the first query.
+        second: the second one.
+    """
 
     duplicates: Mode = "S"
 
-    def __init__(
-        self,
-        node: exp.SetOperation,
-        find: Find,
-        query: PrepareQuery,
-        *,
-        strict: bool = False,
-        outer: Names | None = None,
-    ) -> None:
+    def __init__(self, node: exp.SetOperation, first: Query, second: Query) -> None:
         refuse(node, "locks")
-        self.parts = [query(each, find, strict=strict, outer=outer) for each in (node.left, node.right)]
-        first, second = self.parts
+        self.parts = [first, second]
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")
         self.names: list[str] = first.names
         self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
-        self.nullable = [a or b for a, b in zip(first.nullable, second.nullable, strict=True)]
+        self.nullable = result_nullable(node, first, second)
         self._operation = type(node)
         self.distinct = bool(node.args.get("distinct"))
         scope = Scope()
@@ -97,6 +93,11 @@ class UnionQuery:
         begun = [await part.begin(run, outer=outer) for part in self.parts]
         return lambda: self._read(run, begun, most)
 
+    async def read_ahead(self, run: Execution, outer: Env) -> None:
+        """Read the constant tables of both queries; see `Query`."""
+        for part in self.parts:
+            await part.read_ahead(run, outer)
+
     async def _read(self, run: Execution, begun: Sequence[ReadRest], most: int | None) -> list[tuple[Value, ...]]:
         first = await begun[0]()
         needless = self._operation is not exp.Union and not first
@@ -140,6 +141,17 @@ class UnionQuery:
         costs, rows = zip(*[part.estimate(run, outer) for part in self.parts], strict=True)
         limit = limit_value(self._limit, run.env())
         return sum(costs), sum(rows) if limit is None else min(sum(rows), float(limit))
+
+
+def result_nullable(node: exp.SetOperation, first: Query, second: Query) -> list[bool]:
+    """Whether the columns of a UNION, INTERSECT or EXCEPT of two queries may be NULL."""
+    pairs = zip(first.nullable, second.nullable, strict=False)
+    match node:
+        case exp.Except():
+            return list(first.nullable)
+        case exp.Intersect():
+            return [a and b for a, b in pairs]
+    return [a or b for a, b in pairs]
 
 
 def distinct_rows(rows: Iterable[tuple[Value, ...]], kinds: Sequence[ColumnType | None]) -> list[tuple[Value, ...]]:

@@ -62,6 +62,9 @@ class ValuesQuery:
         """There is nothing to be planned; see `Query`."""
         return lambda: self.read(run, outer=outer)
 
+    async def read_ahead(self, run: Execution, outer: Env) -> None:
+        """Nothing is read; see `Query`."""
+
     def has_one_row(self, run: Execution) -> bool:  # noqa: ARG002 - as in other queries
         """Whether it has no more than one row."""
         return len(self._rows) == 1

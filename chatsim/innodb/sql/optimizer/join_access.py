@@ -27,7 +27,7 @@ from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL
 
-__all__ = ["Lookup", "LookupCost", "TableEstimate"]
+__all__ = ["Lookup", "LookupCost", "LooseScan", "TableEstimate"]
 
 _DERIVED_SCAN = 2.5  # reading a temporary table
 _DERIVED_MATCHES = 10  # the rows of a temporary table for one value of a column that is looked up
@@ -123,6 +123,23 @@ class LookupCost:
     once: float
 
 
+@dataclass(frozen=True)
+class LooseScan:
+    """A scan of an index that goes on with one row for each value of its first columns.
+
+    Attributes:
+        index: the index.
+        rows: the estimated number of values.
+        cost: the estimated cost of reading the entries.
+        ranges: the range that is read; None for the whole index.
+    """
+
+    index: Index
+    rows: float
+    cost: float
+    ranges: Candidate[AccessPath | Merge] | None
+
+
 class TableEstimate:
     """What the optimizer expects of a table of a join.
 
@@ -212,20 +229,31 @@ class TableEstimate:
             return False
         return any(self._reading.covers(each, entry=True) for each in self.request.indexes)
 
-    def loose_index(self, columns: frozenset[int]) -> Index | None:
-        """A covering index that begins with some columns."""
+    def loose_scan(self, columns: frozenset[int], *, leads: bool) -> LooseScan | None:
+        """How one row is read for each value of some columns, by an index that begins with these; None if none does.
+
+        Args:
+            columns: the columns.
+            leads: whether the table is the first of the join, so that a range may be read, too.
+        """
         if self.request is None:
             return None
         width = len(columns)
-        found = [each for each in self.request.searchable if set(each.definition.columns[:width]) == columns]
-        return next((each for each in found if self.request.covers(each, entry=True)), None)
-
-    def loose_scan_cost(self, columns: frozenset[int]) -> float | None:
-        """The cost of reading a covering index that begins with some columns; None if there is none."""
-        index = self.loose_index(columns)
-        if index is None or self.request is None:
-            return None
-        return self.request.page_reads.entries(index, self.rows)
+        best: LooseScan | None = None
+        for index in self.request.searchable:
+            if set(index.definition.columns[:width]) != columns or any(index.definition.lengths[:width]):
+                continue
+            if self.request.covers(index, entry=True):
+                rows = self.rows / self.table.statistics.rows_per_key(index, width)
+                cost = self.request.page_reads.entries(index, self.rows)
+                if best is None or cost < best.cost:
+                    best = LooseScan(index, rows, cost, None)
+        found = self.scan
+        if leads and self.is_range and found is not None and isinstance(found.path, AccessPath):
+            applies = set(found.path.index.definition.columns[:width]) == columns
+            if applies and (best is None or self.scan_cost < best.cost):
+                best = LooseScan(found.path.index, float(found.rows), self.scan_cost, found)
+        return best
 
     def lookups(self, known: frozenset[int]) -> list[LookupCost]:
         """The lookups that are possible when some tables' rows are known."""

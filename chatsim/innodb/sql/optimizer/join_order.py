@@ -157,8 +157,9 @@ class JoinSearch:
         """Try each of the tables that are left as the next one."""
         placed = self.constants | {each.at for each in prefix}
         best_rows = best_cost = inf
+        extended = frozenset[int]()
         for table in rest:
-            if not self._allowed(table, placed, rest):
+            if table.at in extended or not self._allowed(table, placed, rest):
                 continue
             position = self._removing(prefix, self._position(table, prefix, placed))
             if position.cost >= self._best_cost:
@@ -171,10 +172,38 @@ class JoinSearch:
                 best_rows, best_cost = position.rows, position.cost
             order = (*prefix, position)
             left = [each for each in rest if each is not table]
-            if left:
-                self._extend(order, left)
-            else:
+            if not left:
                 self._consider(order)
+            elif position.lookup is None or position.fetched > 1:
+                self._extend(order, left)
+            elif not extended:  # the first table with one row at most stands for all of them
+                extended = self._extend_alike(order, left) | {table.at}
+                if len(extended) == len(rest):
+                    return
+
+    def _extend_alike(self, prefix: tuple[Position, ...], rest: Sequence[TableEstimate]) -> frozenset[int]:
+        """Go on with tables that are looked up at the cost of the last one, in the first order that is found.
+
+        In the server: ``eq_ref_extension_by_limited_search``. Returns the numbers of these tables.
+        """
+        placed, last = self.constants | {each.at for each in prefix}, prefix[-1]
+        for table in rest:
+            if not self._depends[table.at] & (placed - self.constants) or not self._allowed(table, placed, rest):
+                continue
+            position = self._position(table, prefix, placed)
+            alike = _alike(position.read_cost, last.read_cost) and _alike(position.fetched, last.fetched)
+            if position.lookup is None or not alike:
+                continue
+            position = self._removing(prefix, position)
+            left = [each for each in rest if each is not table]
+            if position.cost >= self._best_cost:
+                return frozenset((table.at,))
+            if left:
+                return self._extend_alike((*prefix, position), left) | {table.at}
+            self._consider((*prefix, position))
+            return frozenset((table.at,))
+        self._extend(prefix, rest)
+        return frozenset()
 
     def _allowed(self, table: TableEstimate, placed: frozenset[int], rest: Sequence[TableEstimate]) -> bool:
         if not self.after.get(table.at, frozenset()) <= placed:
@@ -295,14 +324,26 @@ class JoinSearch:
         self, order: tuple[Position, ...], number: int, nest: SemijoinNest, first: int
     ) -> Iterator[tuple[float, float, Semijoin]]:
         """The table of a subquery is read in the order of an index, one row for each value."""
-        position = order[first]
-        read = None if nest.compared is None else position.table.loose_scan_cost(nest.compared)
-        if read is None or position.lookup is not None:
+        loose = None if nest.compared is None else order[first].table.loose_scan(nest.compared, leads=not first)
+        if loose is None:
             return
-        rows = order[first - 1].rows if first else 1.0
+        placed = self.constants | {each.at for each in order[:first]}
+        cost, rows = (order[first - 1].cost, order[first - 1].rows) if first else (0.0, 1.0)
+        table = order[first].table
+        joined = rows * loose.rows
+        left = joined * table.filter(self.conditions(table.at, placed), None)
+        cost += loose.cost + joined * ROW
+        prefix = (*order[:first], replace(order[first], lookup=None, fetched=loose.rows, cost=cost, rows=left))
         for each in order[first + 1 :]:
-            rows *= each.fetched * each.filter
-        yield order[-1].cost - position.read_cost + read, rows, Semijoin(Strategy.LOOSE_SCAN, number, first)
+            position = each
+            if each.buffered:
+                placed = self.constants | {one.at for one in prefix}
+                position = self._position(each.table, prefix, placed)
+            joined = prefix[-1].rows * position.fetched
+            cost += position.read_cost + joined * ROW
+            rows *= position.fetched * position.filter
+            prefix = (*prefix, replace(position, cost=cost, rows=joined * position.filter))
+        yield cost, rows, Semijoin(Strategy.LOOSE_SCAN, number, first)
 
     def _weeded(self, order: tuple[Position, ...], number: int, first: int) -> tuple[float, float, Semijoin]:
         """The rows that come up again are dropped."""
@@ -354,6 +395,11 @@ def _scan_cost(table: TableEstimate, rows: float, *, buffers: bool) -> tuple[flo
         return rows * (table.scan_cost + (table.found - left) * ROW), left
     once = table.whole_cost + (table.rows - left) * ROW
     return (once if buffers else rows * once), left
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two estimates differ by no more than a tenth."""
+    return other * 0.9 <= one <= other * 1.1
 
 
 def _distinct(prefix: tuple[Position, ...], needs: frozenset[int]) -> float:

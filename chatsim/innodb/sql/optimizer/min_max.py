@@ -54,7 +54,7 @@ def min_max_paths(
             ranges = [Range(None, high or None, high_included=high_included)]
         else:
             ranges = [Range(low or None, None, low_included=low_included)]
-            ranges += [Range(low, low, exact=True)] if skips_nulls and points and column not in left else []
+            ranges += [Range(low, low, exact=True)] if skips_nulls and column not in left else []
         covering = definition.clustered or read <= set(definition.place)
         made = AccessPath(conditions.table, index, [], descending=greatest, covering=covering, access="range")
         path = replace(made, in_order=True)
