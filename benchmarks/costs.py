@@ -17,9 +17,8 @@ from pathlib import Path
 
 from counting.cases import Case
 from counting.creation import CLIENTS, crowd
-from counting.gate import MODEL, RECORDED, BadRecordError, Record, all_cases, in_model, on_mysql
+from counting.gate import MODEL, RECORDED, SERVERS, BadRecordError, Record, all_cases, in_model, on_mysql
 
-from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
 
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _on_a_server(cases: Sequence[Case], *, show: bool) -> tuple[str, dict[str, int]]:
-    async with MySQLWorld(Servers(background=False)) as world:
+    async with MySQLWorld(SERVERS) as world:
         costs = await on_mysql(world, cases)
         if show:
             await _show_crowds(world)

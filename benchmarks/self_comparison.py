@@ -3,27 +3,30 @@
     python benchmarks/self_comparison.py counts --times 1000     # the count gates, in the model and on MySQL
     python benchmarks/self_comparison.py times --times 100       # time comparisons of short benchmarks
     python benchmarks/self_comparison.py times --times 100 -- -k loop
+    python benchmarks/self_comparison.py counts --times 1000 --out counts.jsonl     # goes on where it was stopped
 
-Each alarm is printed. The exit status is 1 if there are more than may be: none of counts; of times one in a hundred.
+Each alarm is printed, and at the end a sentence about all. The exit status is 1 if there are more alarms than may be:
+none of counts; of times one in a hundred.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
-from counting.gate import MODEL, Record, all_cases, in_model, on_mysql
+from counting.gate import MODEL, SERVERS, Record, all_cases, in_model, on_mysql
+from kept_comparisons import KeptComparisons, OtherComparisonsError
 from random_load import loaded
 from tqdm.auto import tqdm
 
 from chatsim.experiments.timing.comparison import compare_times
 from chatsim.experiments.timing.runs import Benchmarks
 from chatsim.experiments.timing.thresholds import Thresholds
-from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +43,8 @@ def main() -> int:
     """Compare, print what came of it, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("counts", "times"))
-    parser.add_argument("--times", type=int, default=10, help="how many comparisons")
+    parser.add_argument("--times", type=int, default=10, help="how many comparisons, with those that are in the file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="append each comparison to it, and go on with it")
     parser.add_argument("--world", choices=("model", "mysql"), help="of counts: only there")
     parser.add_argument("--pairs", type=int, default=10, help="of times: the pairs of each comparison")
     parser.add_argument("--processes", type=int, help="how many load the machine; one more than cores if not given")
@@ -49,19 +53,36 @@ def main() -> int:
     if "--" in words:  # argparse gives nothing to a second positional argument that comes after options
         words, arguments = words[: words.index("--")], words[words.index("--") + 1 :]
     options = parser.parse_args(words, argparse.Namespace(arguments=arguments))
-    begun = time.monotonic()
-    alarms = asyncio.run(counts(options)) if options.what == "counts" else times(options)
-    allowed = 0 if options.what == "counts" else max(1, options.times // 100)
-    took = time.monotonic() - begun
-    day = datetime.now(UTC).strftime("%d %B %Y")
-    print(f"{day}: {options.times:,} comparisons of {options.what}, {alarms:,} with an alarm, in {took:,.0f} s")
-    return 1 if alarms > allowed else 0
+    try:
+        kept = KeptComparisons(options.out, options.what, _commit())
+    except OtherComparisonsError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    try:
+        if len(kept) < options.times:
+            asyncio.run(counts(options, kept)) if options.what == "counts" else times(options, kept)
+    finally:  # also if it is interrupted
+        print(kept)
+    return 1 if kept.alarms > (0 if options.what == "counts" else max(1, len(kept) // 100)) else 0
 
 
-async def counts(options: argparse.Namespace) -> int:
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def _numbers(options: argparse.Namespace, kept: KeptComparisons) -> Iterator[int]:
+    numbers = range(len(kept), options.times)
+    bar = tqdm(numbers, unit="comparison", initial=len(kept), total=options.times, disable=not sys.stderr.isatty())
+    yield from bar
+
+
+async def counts(options: argparse.Namespace, kept: KeptComparisons) -> None:
     """The count gates, compared with a first measurement on the machine without this load."""
-    cases, alarms = all_cases(), 0
-    async with MySQLWorld(Servers(background=False)) as world:
+    cases = all_cases()
+    async with MySQLWorld(SERVERS) as world:
 
         async def measured() -> dict[str, dict[str, int]]:
             found = {}
@@ -71,33 +92,36 @@ async def counts(options: argparse.Namespace) -> int:
                 found["MySQL"] = await on_mysql(world, cases)
             return found
 
-        first = Record(await measured())
+        kept.begin(kept.first or await measured())
+        first = Record(kept.first)
         with loaded(options.processes):
-            for _ in tqdm(range(options.times), unit="comparison", disable=not sys.stderr.isatty()):
-                of_world = {
-                    server: first.differences(server, costs, cases) for server, costs in (await measured()).items()
-                }
-                alarms += any(of_world.values())
-                for server, found in of_world.items():
-                    for each in found:
-                        print(f"{server}: {each}", flush=True)
-    return alarms
+            for _ in _numbers(options, kept):
+                begun = time.monotonic()
+                found = [
+                    f"{server}: {each}"
+                    for server, costs in (await measured()).items()
+                    for each in first.differences(server, costs, cases)
+                ]
+                _note(kept, begun, found)
 
 
-def times(options: argparse.Namespace) -> int:
+def times(options: argparse.Namespace, kept: KeptComparisons) -> None:
     """Time comparisons of this tree with itself."""
-    alarms = 0
     where, *others = ["benchmarks", *options.arguments] if options.arguments else SHORT
     tree = Benchmarks(ROOT, where, [*others, *QUICK], NO_OTHER_PLUGINS)
     limits = Thresholds.read(ROOT / "benchmarks" / "thresholds.toml")
+    kept.begin()
     with loaded(options.processes):
-        for _ in tqdm(range(options.times), unit="comparison", disable=not sys.stderr.isatty()):
+        for _ in _numbers(options, kept):
+            begun = time.monotonic()
             found = compare_times(tree, tree, pairs=options.pairs, thresholds=limits)
-            alarms += bool(found.slower)
-            for row in found.rows:
-                if row.benchmark in found.slower:
-                    print(f"{row.benchmark}: {row.ratio}", flush=True)
-    return alarms
+            _note(kept, begun, [f"{row.benchmark}: {row.ratio}" for row in found.rows if row.benchmark in found.slower])
+
+
+def _note(kept: KeptComparisons, begun: float, alarms: list[str]) -> None:
+    kept.add(time.monotonic() - begun, alarms)
+    for each in alarms:
+        print(each, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from chatsim.worlds.model.settings import Model
+from chatsim.worlds.mysql.servers.mysqld import Profile
+from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.mysql.world import MySQLWorld
 from counting import clients, creation, reading, texts
 from counting.cases import Case
 
-__all__ = ["MODEL", "RECORDED", "BadRecordError", "Difference", "Record", "all_cases", "in_model", "on_mysql"]
+__all__ = [
+    "MODEL",
+    "RECORDED",
+    "SERVERS",
+    "BadRecordError",
+    "Difference",
+    "Record",
+    "all_cases",
+    "in_model",
+    "on_mysql",
+]
+
+SERVERS = Servers(
+    profile=Profile.QUICK.value,
+    settings=(("innodb_flush_method", "nosync"), ("innodb_log_writer_threads", "OFF")),
+    background=False,
+)
+"""A MySQL that waits for no disk. Its counts are those of a durable one, in a fraction of the time."""
 
 RECORDED = Path(__file__).parent.parent / "costs.json"
 """The recorded costs."""
@@ -35,9 +56,22 @@ def all_cases(only: str = "") -> list[Case]:
 def in_model(cases: Iterable[Case]) -> dict[str, int]:
     """The costs of cases in the model, each in a world of its own."""
     found: dict[str, int] = {}
-    for case in cases:
-        found |= Model().run(case.measure, seed=1)
+    with _garbage_left():
+        for case in cases:
+            found |= Model().run(case.measure, seed=1)
     return found
+
+
+@contextmanager
+def _garbage_left() -> Iterator[None]:
+    """No garbage collection: all cases leave 100 MB behind, and to collect them took a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 async def on_mysql(world: MySQLWorld, cases: Iterable[Case]) -> dict[str, int]:

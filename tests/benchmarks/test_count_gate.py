@@ -1,5 +1,6 @@
 """The count gate: costs are measured, recorded with a line each, and what differs is named."""
 
+import gc
 import json
 import sys
 
@@ -90,6 +91,14 @@ def test_the_command_records_compares_and_fails(monkeypatch, capsys, tmp_path):
 def test_a_name_that_no_case_has_is_an_error(monkeypatch, capsys):
     status, _, complaint = run(monkeypatch, capsys, "--only", "nonsense")
     assert (status, complaint) == (2, "Error: no case has 'nonsense' in its name\n")
+
+
+def test_no_garbage_is_collected_while_the_model_is_measured():
+    async def run(_):
+        return {"collector": gc.isenabled()}
+
+    assert gate.in_model([Case("a case", run)]) == {"a case: collector": False}
+    assert gc.isenabled()
 
 
 def test_the_costs_of_one_caller_are_recorded_for_a_server_too():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Never
 
@@ -29,6 +30,20 @@ if TYPE_CHECKING:
     from tqdm.auto import tqdm
 
 __all__ = ["Heat"]
+
+
+@contextmanager
+def _idle_sessions_passed_over() -> Iterator[None]:
+    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @dataclass
@@ -73,17 +88,14 @@ class Heat:
 
         An operation that takes longer than its deadline ends the heat: nobody makes another call then.
         """
-        # otherwise the garbage collector would examine thousands of idle sessions again and again
-        gc.collect()
-        gc.freeze()
         watching = asyncio.create_task(self._note()) if self.shape.warm_up else None
         try:
-            took = await self._drive(bar)
+            with _idle_sessions_passed_over():
+                took = await self._drive(bar)
         finally:
             if watching is not None:
                 watching.cancel()
                 await asyncio.wait([watching])
-            gc.unfreeze()
         return max(0.0, min(self.shape.end, took if self.ran_out is None else self.ran_out) - self.shape.warm_up)
 
     @property
