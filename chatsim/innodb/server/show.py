@@ -11,6 +11,7 @@ from sqlglot import exp
 from chatsim.innodb.server import control
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.innodb_status import innodb_status
+from chatsim.innodb.server.status import status_variables
 from chatsim.innodb.server.variables import system_variables
 from chatsim.innodb.sql.ddl.column_printing import printed_default, printed_type
 from chatsim.innodb.sql.ddl.table_printing import printed_table
@@ -38,13 +39,22 @@ async def _show(node: Show, session: StatementContext, _: Sequence[Any]) -> Answ
         pattern = _pattern(like.name)
         rows = [row for row in rows if re.fullmatch(pattern, as_text(row[0]).lower(), re.DOTALL)]
     if where is not None:
-        name = where.right.name if isinstance(where, exp.EQ) and isinstance(where.right, exp.Literal) else None
-        if name is None or where.left.name.lower() not in ("variable_name", "field", "key_name"):
+        named = (
+            [where.expression] if isinstance(where, exp.EQ) else where.expressions if isinstance(where, exp.In) else []
+        )
+        of = where.this.name.lower()
+        if not named or not all(isinstance(each, exp.Literal) for each in named) or of not in _NAMED:
             raise unsupported(where, "in SHOW")
-        at = 2 if where.left.name.lower() == "key_name" else 0
-        rows = [row for row in rows if as_text(row[at]).lower() == name.lower()]
+        at = 2 if of == "key_name" else 0
+        names = {each.name.lower() for each in named}
+        rows = [row for row in rows if as_text(row[at]).lower() in names]
+    if node.this == "STATUS" and (unknown := next((name for name, value in rows if value is None), None)) is not None:
+        raise unsupported(f"SHOW STATUS of {as_text(unknown)}, which it does not count")
     return Answer(rows=rows, warnings=[(1287, _OLD_LIST)] if node.this == "PROCESSLIST" else [])
 
+
+_NAMED = ("variable_name", "field", "key_name")
+"""The columns by which WHERE may choose rows."""
 
 _OLD_LIST = (
     "'INFORMATION_SCHEMA.PROCESSLIST' is deprecated and will be removed in a future release."
@@ -170,8 +180,12 @@ def _create_table(session: StatementContext, node: Show) -> list[Row]:
     return [(name, printed_table(session.table(name)))]
 
 
-def _status(session: StatementContext, _: Show) -> list[Row]:
+def _engine_status(session: StatementContext, _: Show) -> list[Row]:
     return [("InnoDB", "", innodb_status(session.engine, session.database))]
+
+
+def _status(session: StatementContext, _: Show) -> list[Row]:
+    return [(name, value if value is None else str(value)) for name, value in status_variables(session.engine)]
 
 
 _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
@@ -184,7 +198,8 @@ _SHOWN: Mapping[str, Callable[[StatementContext, Show], list[Row]]] = {
     "COLUMNS": _columns,
     "INDEX": _indexes,
     "CREATE TABLE": _create_table,
-    "ENGINE INNODB STATUS": _status,
+    "ENGINE INNODB STATUS": _engine_status,
+    "STATUS": _status,
     "PROCESSLIST": _sessions,
     "TRIGGERS": _triggers,
 }

@@ -14,6 +14,7 @@ __all__ = ["SessionParser"]
 _SHOWN = {
     "TABLES": "TABLES",
     "VARIABLES": "VARIABLES",
+    "STATUS": "STATUS",
     "WARNINGS": "WARNINGS",
     "ERRORS": "ERRORS",
     **dict.fromkeys(("COLUMNS", "FIELDS"), "COLUMNS"),

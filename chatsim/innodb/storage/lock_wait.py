@@ -29,6 +29,7 @@ class LockWaits:
         started: the number of requests that had to wait.
         deadlocks: the number of deadlocks that were resolved.
         seconds: how long transactions have waited for row locks in all, in waits that have ended.
+        longest: the longest of these waits, in seconds.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class LockWaits:
         self.started = 0
         self.deadlocks = 0
         self.seconds = 0.0
+        self.longest = 0.0
 
     def start(self, lock: RecordLock | TableLock, blocking: Transaction) -> None:
         """Begin the wait of a request for a transaction."""

@@ -143,7 +143,9 @@ class RowOperations:
             if not await self.trx.locks.wait(lock, self._lock_wait_timeout):
                 raise database_error(1205, "Lock wait timeout exceeded; try restarting transaction")
         finally:
-            self.locks.waits.seconds += clock() - begun
+            waited = clock() - begun
+            self.locks.waits.seconds += waited
+            self.locks.waits.longest = max(self.locks.waits.longest, waited)
             if self.trx.locks.wait_lock is lock:
                 self.locks.cancel(lock)
 
