@@ -9,6 +9,8 @@ Experiments:
 - `mix`: what a mixed load of creations, texts, pages and catch-ups costs, and whether anything is lost
 - `sweep`: an experiment in the model with many settings: where each strategy reaches its limit
 - `Sweep`: what that returns
+- `sensitivity`: which cost of the model matters for which figure
+- `Sensitivity`: what that returns
 - `run`: runs an experiment where no event loop is running, in a script
 - `talk`: whether anything is lost while people talk and servers are killed
 - `Result`: what an experiment returns
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
     )
     from chatsim.experiments.result import Result
     from chatsim.experiments.saved import load
+    from chatsim.experiments.sweeping.sensitivity import Sensitivity, sensitivity
     from chatsim.experiments.sweeping.sweep import Sweep, sweep
     from chatsim.simulation.determinism import DivergenceError
     from chatsim.worlds.model.settings import Model
@@ -132,6 +135,7 @@ __all__ = [
     "Page",
     "Result",
     "Schedule",
+    "Sensitivity",
     "Session",
     "StrategyError",
     "Sweep",
@@ -155,6 +159,7 @@ __all__ = [
     "play",
     "race",
     "run",
+    "sensitivity",
     "strategies",
     "sweep",
     "talk",
@@ -181,6 +186,7 @@ _HOMES = {
     "Page": "chatsim.chat.paging.strategy:Page",
     "Result": "chatsim.experiments.result:Result",
     "Schedule": "chatsim.conformance.schedule:Schedule",
+    "Sensitivity": "chatsim.experiments.sweeping.sensitivity:Sensitivity",
     "Session": "chatsim.db.session:Session",
     "StrategyError": "chatsim.chat.strategies:StrategyError",
     "Sweep": "chatsim.experiments.sweeping.sweep:Sweep",
@@ -204,6 +210,7 @@ _HOMES = {
     "play": "chatsim.conformance.play:play",
     "race": "chatsim.experiments.functions:race",
     "run": "chatsim.experiments.functions:run",
+    "sensitivity": "chatsim.experiments.sweeping.sensitivity:sensitivity",
     "strategies": "chatsim.experiments.functions:strategies",
     "sweep": "chatsim.experiments.sweeping.sweep:sweep",
     "talk": "chatsim.experiments.functions:talk",

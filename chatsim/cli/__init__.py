@@ -27,6 +27,7 @@ _COMMANDS = {
     "protocol": ("chatsim.cli.protocol", "Print the messages between clients and servers."),
     "race": ("chatsim.cli.race", "Compare strategies that create private chats."),
     "schedule": ("chatsim.cli.schedule", "Run scripts of several sessions, and show the locks."),
+    "sensitivity": ("chatsim.cli.sensitivity", "Say which cost of the model matters for which figure."),
     "serve": ("chatsim.cli.serve", "Run chat servers for clients of your own."),
     "strategies": ("chatsim.cli.strategies", "List the strategies that create private chats."),
     "sweep": ("chatsim.cli.sweep", "Run an experiment in the model with many settings."),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
-import tomllib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ import click
 
 from chatsim.cli.common import FAILED, UNSAFE, one_sentence, quiet_option, shows_progress
 from chatsim.cli.interruption import INTERRUPTED
-from chatsim.worlds.world import BadParameterError
+from chatsim.cli.named_values import pairs, value_of, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,8 +93,8 @@ def sweep(
         from chatsim.experiments.sweeping.sweep import sweep as run
         from chatsim.worlds.model.settings import Model
 
-        values = {name: _values(experiment, name, text) for name, text in _pairs("--vary", vary)}
-        others: dict[str, Any] = {name: _value(experiment, name, text) for name, text in _pairs("--set", fixed)}
+        values = {name: values_of(experiment, name, text) for name, text in pairs("--vary", vary)}
+        others: dict[str, Any] = {name: value_of(experiment, name, text) for name, text in pairs("--set", fixed)}
         done = _Done(out)
         try:
             with done.shown(shows_progress(quiet=quiet)):
@@ -119,39 +117,6 @@ def sweep(
         click.echo(f"Error: {dict(setting.varied)}, seed {setting.seed}: {why}", err=True)
     if found.failed:
         sys.exit(UNSAFE if found.measured else FAILED)
-
-
-# --- what varies
-
-
-def _pairs(option: str, given: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for each in given:
-        name, equals, text = each.partition("=")
-        if not (name.strip() and equals and text.strip()):
-            raise BadParameterError(f"{option} {each}: write NAME=VALUE")
-        yield name.strip(), text.strip()
-
-
-def _values(experiment: str, name: str, text: str) -> list[object]:
-    """The values of what varies: between commas that are in no brackets."""
-    parts = re.split(r",(?![^{\[]*[}\]])", text)
-    return [_value(experiment, name, each.strip()) for each in parts if each.strip()]
-
-
-def _value(experiment: str, name: str, text: str) -> object:
-    """A value as it stands on the command line: of a parameter by its declaration, of a cost as in a TOML file."""
-    from chatsim.experiments.parameters import parameters
-    from chatsim.experiments.sweeping.setting import experiment_class
-
-    if "." in name:
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            raise BadParameterError(f"{name} is {text!r}; it must be a value as in a file of costs") from None
-    declared = {each.name: each for each in parameters(experiment_class(experiment))}
-    if name not in declared:
-        return text  # which is refused, with the names that there are
-    return declared[name].domain.parse(text)
 
 
 # --- what is printed

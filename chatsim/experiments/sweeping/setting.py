@@ -21,7 +21,7 @@ from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.settings import Model
 from chatsim.worlds.world import WorldError
 
-__all__ = ["Setting", "experiment_class", "settings"]
+__all__ = ["Setting", "experiment_class", "settings", "with_cost"]
 
 _NOT_SWEPT = ("seed", "repeats")
 
@@ -121,7 +121,7 @@ def _all(
         costs = base
         for name, value in {**fixed, **varied}.items():
             if "." in name:
-                costs = _with(costs, name.split("."), value)
+                costs = with_cost(costs, name.split("."), value)
         for seed in seeds:
             yield Setting(experiment, own, costs, world.settings, seed, varied)
 
@@ -158,10 +158,10 @@ def _costs(world: Model) -> dict[str, Any]:
     return tomllib.loads(Path(world.costs).read_text(encoding="utf-8"))
 
 
-def _with(costs: Mapping[str, Any], path: Sequence[str], value: object) -> dict[str, Any]:
+def with_cost(costs: Mapping[str, Any], path: Sequence[str], value: object) -> dict[str, Any]:
     """The costs with another value at a place."""
     name, *rest = path
     if not rest:
         return {**costs, name: value}
     inner = costs.get(name, {})
-    return {**costs, name: _with(inner if isinstance(inner, Mapping) else {}, rest, value)}
+    return {**costs, name: with_cost(inner if isinstance(inner, Mapping) else {}, rest, value)}
