@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlglot import exp
 
 from chatsim.innodb.sql.executor.grammar import refuse_unknown
+from chatsim.innodb.sql.optimizer.optimizer_hints import place_hints
 from chatsim.innodb.sql.parser import parse
 
 __all__ = ["ParsedStatement", "parsed"]
@@ -34,6 +35,8 @@ class ParsedStatement:
 
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
+        if "/*+" in (text := node.meta.get("text", "")) and "@" in text:
+            place_hints(node)
         parts = list(node.walk())
         tables: set[str] = set()
         schemas: set[str] = set()

@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
-from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 from chatsim.innodb.storage.column_types import ColumnType
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.tables import Table
@@ -112,7 +111,6 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery, recursive: Rec
     for each in node.expressions:
         if each.alias in known:
             raise database_error(1066, f"Not unique table/alias: '{each.alias}'")
-        refuse_hints(each.this, "in a WITH")
         own = recursive(each, found, query) if node.args.get("recursive") else None
         known[each.alias] = own or Derived(each.alias, query(each.this.copy(), found), _names(each), (each.this, found))
     return found
@@ -120,7 +118,6 @@ def with_queries(node: exp.With, find: Find, query: PrepareQuery, recursive: Rec
 
 def derived_table(node: exp.Subquery, find: Find, query: PrepareQuery) -> Derived:
     """The derived table of a query in FROM. Raises as `with_queries` does."""
-    refuse_hints(node.this, "in a derived table")
     if not node.alias:
         raise database_error(1248, "Every derived table must have its own alias")
     return Derived(node.alias, query(node.this.copy(), find), _names(node), (node.this, find))

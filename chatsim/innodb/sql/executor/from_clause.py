@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,6 +13,8 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.derived import Derived, derived_table
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.join_order import Strategy
+from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
@@ -36,12 +38,14 @@ class Nest:
         tables: their numbers, with those of nests within.
         on: the conditions on which they match.
         within: the nest that it is in.
+        strategies: the strategies that may join those of a subquery.
     """
 
     kind: NestKind
     tables: set[int]
     on: list[exp.Expr]
     within: Nest | None = None
+    strategies: frozenset[Strategy] = frozenset(Strategy)
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ class FromClause:
         find: finds a table by its name.
         query: prepares the query of a derived table.
         merges: whether derived tables may be merged.
+        kept: the names of derived tables that are not merged.
 
     Raises:
         NotImplementedError, DatabaseError: as `chatsim.innodb.sql.executor.statements.prepare`.
@@ -160,6 +165,7 @@ class FromClause:
         query: PrepareQuery,
         *,
         merges: bool = True,
+        kept: Collection[str] = (),
     ) -> None:
         self.tables: list[tuple[str, Table]] = []
         self.nodes: list[exp.Expr] = []
@@ -171,6 +177,7 @@ class FromClause:
         self._find = find
         self._query = query
         self._merges = merges
+        self._kept = kept
         whole = Operand([], [], []) if first is None or _is_dual(first) else self._joined(first, joins)
         self.wanted = whole.wanted
         self.nests = whole.nests
@@ -264,7 +271,8 @@ class FromClause:
 
     def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> Operand:
         """A table with its name; a derived table is merged if it can be."""
-        if isinstance(table, Derived) and (self._merges or table.is_view) and table.is_merged(plain=plain):
+        merges = (self._merges or (isinstance(table, Derived) and table.is_view)) and called not in self._kept
+        if merges and isinstance(table, Derived) and table.is_merged(plain=plain):
             return self._merge(called, table)
         at = len(self.tables)
         known = {name for name, _ in self.tables}
@@ -279,6 +287,7 @@ class FromClause:
         """The tables of a derived table, in its place."""
         assert derived.source is not None
         select = derived.source[0].copy()
+        refuse_hints(select, "in a derived table that is merged")
         self.merged = True
         inner = self._inline(select, derived.source[1])
         if derived.is_view:

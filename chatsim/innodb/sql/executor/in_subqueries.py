@@ -13,7 +13,7 @@ from chatsim.innodb.sql.expressions.queries import ComparedValue
 
 __all__ = ["compared_variant", "exists_variant", "is_condition", "null_matters"]
 
-_KEEPS = ("group", "having", "limit", "offset", "with_", "windows", "into", "qualify", "hint")
+_KEEPS = ("group", "having", "limit", "offset", "with_", "windows", "into", "qualify")
 """The clauses of a subquery to which no condition can be added."""
 
 

@@ -235,7 +235,7 @@ class JoinedTables:
         materializes = all(self._compares_inside_with_outside(each, tables) for each in joining)
         materializes = materializes and not self._has_inner_nest(nest)
         compared = self._compared_columns(joining, tables) if materializes and len(tables) == 1 else None
-        return SemijoinNest(tables, depends, nest.kind == "anti", materializes, compared)
+        return SemijoinNest(tables, depends, nest.kind == "anti", materializes, compared, nest.strategies)
 
     def _compared_columns(self, joining: Sequence[exp.Expr], tables: frozenset[int]) -> frozenset[int] | None:
         """The columns of a table that are compared with others, if these are all that is compared."""

@@ -34,7 +34,7 @@ from chatsim.innodb.sql.executor.triggers import fires
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
-from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hints
+from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.scan import AccessPath, Reading
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ class _MultiTable:
                 shown = {"order": "ORDER BY", "limit": "LIMIT"}[part]
                 raise database_error(1221, f"Incorrect usage of {word} and {shown}")
         refuse(node, "from_", "returning", "cluster")
-        refuse_hints(node, "in a change of several tables", but=OF_SESSION)
         if node.args.get("with_"):
             find = with_queries(node.args["with_"], find, query, recursive_table)
         self._alone = alone
-        self.clause = FromClause(first, first.args.get("joins") or (), find, query)
+        self.clause = FromClause(first, first.args.get("joins") or (), find, query, kept=kept_tables(node))
+        apply_hints(node, self.clause)
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
         self.names = Names(self.clause, self.scope, find, query, merges_within=False)
         self.names.resolve_joins()

@@ -20,6 +20,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
 from chatsim.innodb.sql.optimizer.constants import is_random
+from chatsim.innodb.sql.optimizer.subquery_hints import subquery_hints
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery, Query
@@ -202,11 +203,14 @@ class Names:
     ) -> SubqueryValue:
         matters, materializes = null_matters(query), self.materializes and is_condition(query)
         left = None if left is None else self.resolve(left, aliases)
+        strategy = subquery_hints(_inner(query)).strategy
+        materializes = materializes and strategy != "INTOEXISTS"
         subquery = Subquery(quantifier, operator, materializes=materializes, random=is_random(query))
         variant = exists_variant(_inner(query)) if quantifier == "any" and operator is exp.EQ else None
         subquery.query = self._prepared(_inner(query), subquery)
         if variant is not None and left is not None and len(subquery.query.names) == len(_parts(left)):
             self._prepare_variant(subquery, variant, left, matters=matters)
+            subquery.always_kept = strategy == "MATERIALIZATION"
         if quantifier != "exists":
             wanted = len(left.unnest().expressions) if left is not None and isinstance(left.unnest(), exp.Tuple) else 1
             if len(subquery.query.names) != wanted:

@@ -27,7 +27,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
-from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, refuse_hints
+from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.locks import NotGrantedError
 from chatsim.innodb.storage.scan import AccessPath, Reading
 from chatsim.innodb.storage.values import Value
@@ -56,13 +56,11 @@ class Select:
         refuse(node, "qualify", "kind")
         if not node.expressions:
             raise database_error(1064, "You have an error in your SQL syntax near ''")
-        if outer is not None:
-            refuse_hints(node, "in a subquery")
         if node.args.get("windows"):
             node = with_named_windows(node)
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
-        clause = FromClause(first, node.args.get("joins") or (), find, query, merges=merges)
+        clause = FromClause(first, node.args.get("joins") or (), find, query, merges=merges, kept=kept_tables(node))
         if clause.rewrites:
             node = node.copy()  # its tree is shared, and names are going to be resolved in it
         self._counts_all = _obey_modifiers(node, clause)

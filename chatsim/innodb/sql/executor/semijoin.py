@@ -17,13 +17,14 @@ from sqlglot import exp
 from chatsim.innodb.sql.executor.from_clause import FromClause, Nest
 from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.subquery_hints import refuse_hints_of_joined, subquery_hints
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
 
 __all__ = ["SubqueryJoiner"]
 
-_KEEPS = ("group", "having", "limit", "offset", "with_", "windows", "into", "qualify", "operation_modifiers", "hint")
+_KEEPS = ("group", "having", "limit", "offset", "with_", "windows", "into", "qualify", "operation_modifiers")
 """The clauses of a subquery that is not joined."""
 
 
@@ -82,6 +83,8 @@ class SubqueryJoiner:
             return False
         if left is not None and not _are_values(parts, outputs):
             return False
+        if not subquery_hints(select).joins:
+            return False
         inner = FromClause(
             select.args["from_"].this.copy(),
             [each.copy() for each in select.args.get("joins") or ()],
@@ -101,9 +104,10 @@ class SubqueryJoiner:
 
     def _add(self, select: exp.Select, left: exp.Expr | None, around: Names, find: Find, *, anti: bool) -> None:
         """Add the tables of a subquery, and its conditions."""
+        refuse_hints_of_joined(select)
         inner = self._clause.add_query(select, find, merges=self._merges)
         names = around.beside(inner, find)
-        nest = Nest("anti" if anti else "semi", set(inner.tables), [])
+        nest = Nest("anti" if anti else "semi", set(inner.tables), [], strategies=subquery_hints(select).strategies)
         on = [names.resolve(each) for each in [*inner.wanted, *conjuncts(select.args.get("where"))]]
         if left is not None:
             for value, output in zip(_parts(left), select.expressions, strict=True):

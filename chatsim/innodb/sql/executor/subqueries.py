@@ -64,6 +64,7 @@ class Subquery:
         variant: the query of its rows that equal one value, if IN can ask for them.
         null_matters: whether rows that are NULL are needed, too.
         nulls_count: whether it makes a difference if IN is NULL and not false.
+        always_kept: whether a hint says that all its rows are kept, if they can be.
         beside: the tables of the query around it whose columns it is compared with.
     """
 
@@ -86,6 +87,7 @@ class Subquery:
         self.null_matters = False
         self.nulls_count = True
         self.beside: list[Table] = []
+        self.always_kept = False
         self._materializes = materializes
 
     def key(self, env: Env) -> tuple[object, ...]:
@@ -101,6 +103,8 @@ class Subquery:
             return True
         if self.outer or not self._materializes:
             return False
+        if self.always_kept:
+            return True
         times = 1 if once else prod(max(table.statistics.rows, 1) for table in self.beside)
         looked, _ = self.variant.estimate(run, env)
         whole, rows = self.query.estimate(run, env)

@@ -123,7 +123,8 @@ def request_access(
         if not used:
             return AccessPlan(conditions, why_none="no matching row after partition pruning")
         indexes = [each.among(used) for each in indexes if isinstance(each, PartitionedIndex)]
-    range_tree = conditions.range_tree(env, indexes)
+    ranged = [each for each in indexes if each.definition.name not in hints.without_ranges]
+    range_tree = conditions.range_tree(env, ranged)
     if range_tree.impossible:
         return AccessPlan(conditions, why_none=_NO_ROW if is_select else "Impossible WHERE")
     return AccessRequest(

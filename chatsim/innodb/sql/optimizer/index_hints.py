@@ -24,6 +24,7 @@ class IndexHints:
         partitions: the numbers of the partitions that may be used.
         merges: whether several indexes may be searched together.
         pushes: whether conditions may be pushed to an index.
+        without_ranges: the names of the indexes whose ranges may not be searched.
     """
 
     allowed: frozenset[str] | None = None
@@ -32,6 +33,7 @@ class IndexHints:
     partitions: frozenset[int] | None = None
     merges: bool = True
     pushes: bool = True
+    without_ranges: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, table: Table, node: exp.Expr) -> IndexHints:
@@ -43,6 +45,7 @@ class IndexHints:
         }
         allowed: frozenset[str] | None = None
         ignored: frozenset[str] = frozenset()
+        without_ranges: frozenset[str] = frozenset()
         forced = False
         words = set[str]()
         for hint in node.args.get("hints") or ():
@@ -56,11 +59,13 @@ class IndexHints:
             found = frozenset(known[name.lower()] for name in names)
             if word == "IGNORE":
                 ignored |= found
+            elif word == "NO_RANGE":
+                without_ranges |= found
             else:
                 allowed = found | (allowed or frozenset())
                 forced = forced or word == "FORCE"
         merges, pushes = "NO_INDEX_MERGE" not in words, "NO_ICP" not in words
-        return cls(allowed, ignored, forced, _partitions(table, node), merges=merges, pushes=pushes)
+        return cls(allowed, ignored, forced, _partitions(table, node), merges, pushes, without_ranges)
 
     def permits(self, index: Index) -> bool:
         """Whether an index may be used."""

@@ -94,6 +94,7 @@ class SemijoinNest:
         anti: only rows without a match are wanted.
         materializes: whether its rows may be kept: the others are only compared with them for equality.
         compared: the columns of its only table that are compared with the others; None if there is more to compare.
+        strategies: those that hints permit; duplicate weedout is used where none of them can be.
     """
 
     tables: frozenset[int]
@@ -101,6 +102,7 @@ class SemijoinNest:
     anti: bool
     materializes: bool
     compared: frozenset[int] | None = None
+    strategies: frozenset[Strategy] = frozenset(Strategy)
 
 
 @dataclass
@@ -264,7 +266,9 @@ class JoinSearch:
             nest = self.semijoins[number]
             if not nest.tables <= placed or not nest.depends <= placed:
                 continue
-            for cost, rows, found in self._ways(order, number, nest):
+            ways = list(self._ways(order, number, nest))
+            permitted = [each for each in ways if each[2].strategy in nest.strategies]
+            for cost, rows, found in permitted or ways[-1:]:
                 if best is None or cost < best[0]:
                     best = cost, rows, found
         if best is None:

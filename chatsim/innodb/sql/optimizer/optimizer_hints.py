@@ -14,11 +14,23 @@ from chatsim.innodb.sql.expressions import unsupported
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.from_clause import FromClause
 
-__all__ = ["OF_SESSION", "OptimizerHint", "apply_hints", "hints_of", "refuse_hints"]
+__all__ = [
+    "OF_SESSION",
+    "OF_SUBQUERIES",
+    "OptimizerHint",
+    "apply_hints",
+    "hints_of",
+    "kept_tables",
+    "place_hints",
+    "refuse_hints",
+]
+
+OF_SUBQUERIES = ("SEMIJOIN", "NO_SEMIJOIN", "SUBQUERY")
+"""Hints about how a subquery is joined or looked up, which say nothing of the query around it."""
 
 _WITHOUT_EFFECT = (
     *("QB_NAME", "NO_MRR", "NO_BKA", "NO_SKIP_SCAN", "HASH_JOIN", "NO_HASH_JOIN", "BNL", "MERGE"),
-    *("NO_DERIVED_CONDITION_PUSHDOWN", "RESOURCE_GROUP"),
+    *("NO_DERIVED_CONDITION_PUSHDOWN", "RESOURCE_GROUP", *OF_SUBQUERIES),
 )
 """Hints for what the model and the server do anyway, and that say nothing about plans."""
 
@@ -30,6 +42,7 @@ _OF_INDEXES = {
     "NO_INDEX": "IGNORE",
     "NO_INDEX_MERGE": "NO_INDEX_MERGE",
     "NO_ICP": "NO_ICP",
+    "NO_RANGE_OPTIMIZATION": "NO_RANGE",
 }
 """The hints about the indexes of a table, and the index hints (`index_hints`) that say the same."""
 
@@ -68,6 +81,29 @@ def hints_of(node: exp.Expr) -> list[OptimizerHint]:
     return found
 
 
+_BLOCK = re.compile(r"@\s*`?([\w#]+)`?")
+
+
+def place_hints(statement: exp.Expr) -> None:
+    """Put each hint that names a query block, ``HINT(@block …)`` or ``HINT(table@block …)``, into that block."""
+    queries = list(statement.find_all(exp.Select, bfs=False))
+    blocks = {f"select#{number}": each for number, each in enumerate(queries, start=1)}
+    blocks |= {hint.inner.strip(" `"): each for each in queries for hint in hints_of(each) if hint.name == "QB_NAME"}
+    for node in [statement, *queries]:
+        stay = []
+        for hint in (found := hints_of(node)):
+            named = set(_BLOCK.findall(hint.inner)) if hint.name not in OF_SESSION else set()
+            target = blocks.get(named.pop()) if len(named) == 1 else None
+            if target is None or target is node:
+                stay.append(hint)
+            else:
+                said = target.args.get("hint") or exp.Hint(expressions=[])
+                said.append("expressions", f"{hint.name}({_BLOCK.sub('', hint.inner)})")
+                target.set("hint", said)
+        if len(stay) < len(found):
+            node.args["hint"].set("expressions", [f"{each.name}({each.inner})" for each in stay])
+
+
 def refuse_hints(node: exp.Expr, where: str, *, but: Container[str] = (), only: Container[str] | None = None) -> None:
     """Refuse hints in a place where they would change more than the model knows: all, all but some, or only some."""
     names = [each.name for each in hints_of(node)]
@@ -96,12 +132,21 @@ def apply_hints(node: exp.Expr, clause: FromClause) -> bool:
             _hint_indexes(hint, clause)
         elif hint.name in _OF_ORDER:
             _hint_order(hint, clause)
+        elif hint.name == "NO_MERGE" and hint.words:
+            _numbers(hint, hint.words, clause)  # `kept_tables`
         elif hint.name == "NO_BNL" and (not hint.words or len(set(hint.words)) == len(clause.tables)):
             _numbers(hint, hint.words, clause)
             buffers = False
         elif hint.name not in (*_WITHOUT_EFFECT, *OF_SESSION):
             raise unsupported(f"hint {hint.name}({hint.inner})")
     return buffers
+
+
+def kept_tables(node: exp.Expr) -> frozenset[str]:
+    """The derived tables that hints forbid to merge."""
+    if node.args.get("hint") is None:
+        return frozenset()
+    return frozenset(word for each in hints_of(node) if each.name == "NO_MERGE" for word in each.words)
 
 
 def _numbers(hint: OptimizerHint, names: Iterable[str], clause: FromClause) -> list[int]:
@@ -124,7 +169,7 @@ def _hint_indexes(hint: OptimizerHint, clause: FromClause) -> None:
     known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
     if missing := next((each for each in indexes if each.lower() not in known), None):
         raise unsupported(f"hint {hint.name} of index {missing}, which is not there")
-    if word not in ("FORCE", "IGNORE") and indexes:
+    if word not in ("FORCE", "IGNORE", "NO_RANGE") and indexes:
         raise unsupported(f"hint {hint.name} of single indexes")
     if clause.nodes[at].args.get("hints") and not clause.nodes[at].meta.get("hinted"):
         raise unsupported(f"hint {hint.name} beside {clause.nodes[at].sql('mysql')}")
