@@ -70,9 +70,9 @@ _OWN_SYNTAX = frozenset(
 # _parse_insert, _parse_update, _parse_delete, _parse_window, _parse_into and _warn_unsupported, which are overridden,
 # and _index, _tokens, _tokens_size, _curr, _next, _advance, _retreat, _match, _match_text_seq, _parse_id_var,
 # _parse_csv, _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables
-# TRANSACTION_CHARACTERISTICS, QUERY_MODIFIER_PARSERS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS and
-# NO_PAREN_FUNCTION_PARSERS. Of the tokenizer: its COMMANDS. And the modules parsers.mysql and tokenizer_core
-# themselves.
+# TRANSACTION_CHARACTERISTICS, QUERY_MODIFIER_PARSERS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS,
+# NO_PAREN_FUNCTION_PARSERS, UPDATE_ALIAS_TOKENS and TABLE_INDEX_HINT_TOKENS. Of the tokenizer: its COMMANDS. And the
+# modules parsers.mysql and tokenizer_core themselves.
 def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
     """Parses a function that may stand without parentheses."""
 
@@ -105,6 +105,9 @@ class _Parser(SessionParser):
         **MySQLParser.TRANSACTION_CHARACTERISTICS,
         "ISOLATION": tuple(("LEVEL", *each.value.split()) for each in Isolation),
     }
+
+    UPDATE_ALIAS_TOKENS: ClassVar = MySQLParser.UPDATE_ALIAS_TOKENS - MySQLParser.TABLE_INDEX_HINT_TOKENS
+    """What may name a table of an UPDATE: not USE, which begins an index hint."""
 
     FUNC_TOKENS: ClassVar = MySQLParser.FUNC_TOKENS | {TokenType.DEFAULT}
 

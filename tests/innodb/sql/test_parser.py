@@ -189,3 +189,17 @@ def test_a_compiled_sqlglot_is_refused_by_the_name_of_the_package_that_has_to_go
     monkeypatch.setattr(parser, "MySQLParser", Compiled)
     with pytest.raises(RuntimeError, match=r"compiled sqlglot .* pip uninstall sqlglotc$"):
         parse("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("sql", "word", "purpose"),
+    [
+        ("UPDATE t USE INDEX (a) SET a = 1", "USE", None),
+        ("UPDATE t AS x USE INDEX FOR ORDER BY (a) SET a = 1 ORDER BY a LIMIT 1", "USE", "ORDER BY"),
+        ("UPDATE t FORCE KEY FOR JOIN (a) SET a = 1", "FORCE", "JOIN"),
+    ],
+)
+def test_an_update_may_have_index_hints(sql, word, purpose):
+    (node,) = parse(sql)
+    (hint,) = node.find_all(exp.IndexTableHint)
+    assert (hint.this, hint.args.get("target")) == (word, purpose)

@@ -66,7 +66,7 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
             equal.setdefault(each.column, each)
     for index in table.indexes:
         definition = index.definition
-        if definition.unique and set(definition.columns) <= equal.keys() and joined.hints[at].permits(index):
+        if definition.unique and set(definition.columns) <= equal.keys() and joined.hints[at].search.permits(index):
             found = [equal[column].value(env) for column in definition.columns]
             if None in found:
                 return None  # the server takes the first key, though it finds nothing by it

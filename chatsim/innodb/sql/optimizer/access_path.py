@@ -51,7 +51,7 @@ from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
-from chatsim.innodb.storage.structures import ReadView
+from chatsim.innodb.storage.structures import Index, ReadView
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["access_by", "choose_access", "plan_access", "pushed_conditions", "request_access"]
@@ -113,7 +113,8 @@ def request_access(
 
     For the arguments see `plan_access` and `AccessRequest`.
     """
-    indexes = [each for each in conditions.table.indexes if hints.permits(each)]
+    every: Sequence[Index] = conditions.table.indexes
+    indexes = [each for each in conditions.table.indexes if hints.search.permits(each)]
     column_ranges = conditions.column_ranges(env, indexes)
     if column_ranges is None or any(each.equal and each.points == () for each in column_ranges.values()):
         false = not is_select or not conditions.constants_hold(env)
@@ -123,13 +124,14 @@ def request_access(
         if not used:
             return AccessPlan(conditions, why_none="no matching row after partition pruning")
         indexes = [each.among(used) for each in indexes if isinstance(each, PartitionedIndex)]
+        every = [each.among(used) for each in every if isinstance(each, PartitionedIndex)]
     ranged = [each for each in indexes if each.definition.name not in hints.without_ranges]
     range_tree = conditions.range_tree(env, ranged)
     if range_tree.impossible:
         return AccessPlan(conditions, why_none=_NO_ROW if is_select else "Impossible WHERE")
     return AccessRequest(
         *(conditions, env, indexes),
-        searchable=[each for each in indexes if hints.forced or view is None or view.sees(each.made)],
+        searchable=[each for each in indexes if hints.search.forced or view is None or view.sees(each.made)],
         column_ranges=column_ranges,
         range_tree=range_tree,
         touched=touched,
@@ -138,7 +140,9 @@ def request_access(
         limit=None,
         grouped=False,
         intersects=intersects,
-        forced=hints.forced,
+        forced=hints.search.forced,
+        hints=hints,
+        every=every,
         whole_rows=whole_rows,
         deletes=deletes,
         alone=alone,

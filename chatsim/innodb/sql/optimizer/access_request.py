@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -11,6 +11,7 @@ from chatsim.innodb.sql.expressions import Env
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, PageReads
+from chatsim.innodb.sql.optimizer.index_hints import IndexChoice, IndexHints
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.partitions import PartitionedIndex
@@ -47,6 +48,8 @@ class AccessRequest:
         grouped: whether the order is for GROUP BY.
         intersects: whether an index merge intersection is allowed.
         forced: whether a scan of the table must be avoided at any cost (FORCE INDEX).
+        hints: the index hints of the statement.
+        every: all indexes of the table.
         whole_rows: whether the statement needs the whole row, so that no index is enough.
         alone: whether it is the only table of the statement, which has no subquery.
         deletes: whether the row is needed only to be deleted.
@@ -68,6 +71,8 @@ class AccessRequest:
     grouped: bool
     intersects: bool
     forced: bool
+    hints: IndexHints
+    every: Sequence[Index]
     whole_rows: bool = False
     deletes: bool = False
     alone: bool = True
@@ -103,6 +108,15 @@ class AccessRequest:
         """The rows of each partition that may have some of those that are wanted."""
         return [len(self._partitions.parts[at]) for at in sorted(self.used or ())]
 
+    @property
+    def ordering_choice(self) -> IndexChoice:
+        """The indexes that may give the wanted order."""
+        return self.hints.group if self.grouped else self.hints.order
+
+    @property
+    def _may_order(self) -> Callable[[Index], bool]:
+        return self.ordering_choice.permits
+
     @cached_property
     def page_reads(self) -> PageReads:
         """The costs of reading its pages."""
@@ -136,7 +150,7 @@ class AccessRequest:
         path = candidate.path
         if not self.order or path.access == "const":
             return Direction.FORWARD
-        if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path):
+        if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path) or not self._may_order(path.index):
             return None
         definition = path.index.definition
         place = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -10,7 +10,36 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 
-__all__ = ["IndexHints"]
+__all__ = ["IndexChoice", "IndexHints"]
+
+
+@dataclass(frozen=True)
+class IndexChoice:
+    """The indexes that may be used for one purpose.
+
+    Attributes:
+        allowed: the names of the indexes that may be used; None is all.
+        ignored: the names of those that may not.
+        forced: whether a scan of the table must be avoided at any cost.
+    """
+
+    allowed: frozenset[str] | None = None
+    ignored: frozenset[str] = frozenset()
+    forced: bool = False
+
+    def permits(self, index: Index) -> bool:
+        """Whether an index may be used."""
+        name = index.definition.name
+        return index.definition.visible and name not in self.ignored and (self.allowed is None or name in self.allowed)
+
+    def with_hint(self, word: str, names: frozenset[str]) -> IndexChoice:
+        """The choice with one more hint, USE, FORCE or IGNORE."""
+        if word == "IGNORE":
+            return replace(self, ignored=self.ignored | names)
+        return replace(self, allowed=names | (self.allowed or frozenset()), forced=self.forced or word == "FORCE")
+
+
+_EVERY = IndexChoice()
 
 
 @dataclass(frozen=True)
@@ -18,18 +47,18 @@ class IndexHints:
     """The indexes and the partitions that may be used; None is all.
 
     Attributes:
-        allowed: the names of the indexes that may be used.
-        ignored: the names of those that may not.
-        forced: whether a scan of the table must be avoided at any cost.
+        search: the indexes by which rows may be found (FOR JOIN).
+        order: the indexes that may give the order of ORDER BY.
+        group: the indexes that may give the order of GROUP BY.
         partitions: the numbers of the partitions that may be used.
         merges: whether several indexes may be searched together.
         pushes: whether conditions may be pushed to an index.
         without_ranges: the names of the indexes whose ranges may not be searched.
     """
 
-    allowed: frozenset[str] | None = None
-    ignored: frozenset[str] = frozenset()
-    forced: bool = False
+    search: IndexChoice = _EVERY
+    order: IndexChoice = _EVERY
+    group: IndexChoice = _EVERY
     partitions: frozenset[int] | None = None
     merges: bool = True
     pushes: bool = True
@@ -43,10 +72,8 @@ class IndexHints:
         known = {
             each.definition.name.lower(): each.definition.name for each in table.indexes if each.definition.visible
         }
-        allowed: frozenset[str] | None = None
-        ignored: frozenset[str] = frozenset()
+        choices = dict.fromkeys(_PURPOSES, _EVERY)
         without_ranges: frozenset[str] = frozenset()
-        forced = False
         words = set[str]()
         for hint in node.args.get("hints") or ():
             words.add(word := str(hint.this).upper())
@@ -57,21 +84,18 @@ class IndexHints:
                 if name.lower() not in known:
                     raise database_error(1176, f"Key '{name}' doesn't exist in table '{table.name}'")
             found = frozenset(known[name.lower()] for name in names)
-            if word == "IGNORE":
-                ignored |= found
-            elif word == "NO_RANGE":
+            if word == "NO_RANGE":
                 without_ranges |= found
-            else:
-                allowed = found | (allowed or frozenset())
-                forced = forced or word == "FORCE"
+                continue
+            for purpose in [hint.args["target"]] if hint.args.get("target") else _PURPOSES:
+                choices[purpose] = choices[purpose].with_hint(word, found)
         merges, pushes = "NO_INDEX_MERGE" not in words, "NO_ICP" not in words
-        return cls(allowed, ignored, forced, _partitions(table, node), merges, pushes, without_ranges)
+        search, order, group = choices.values()
+        return cls(search, order, group, _partitions(table, node), merges, pushes, without_ranges)
 
-    def permits(self, index: Index) -> bool:
-        """Whether an index may be used."""
-        name = index.definition.name
-        return index.definition.visible and name not in self.ignored and (self.allowed is None or name in self.allowed)
 
+_PURPOSES = ("JOIN", "ORDER BY", "GROUP BY")
+"""What an index hint may be for."""
 
 _NONE = IndexHints()
 

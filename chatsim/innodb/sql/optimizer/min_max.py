@@ -36,7 +36,7 @@ def min_max_paths(
     left = conditions.column_ranges(env) if conditions.is_simple and hints.partitions is None else None
     if left is None or any(own.points == () for own in left.values()):
         return []
-    for index in filter(hints.permits, conditions.table.indexes):
+    for index in filter(hints.search.permits, conditions.table.indexes):
         definition = index.definition
         if definition.lengths or definition.descending:
             continue

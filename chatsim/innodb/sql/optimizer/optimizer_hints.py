@@ -43,6 +43,12 @@ _OF_INDEXES = {
     "NO_INDEX_MERGE": "NO_INDEX_MERGE",
     "NO_ICP": "NO_ICP",
     "NO_RANGE_OPTIMIZATION": "NO_RANGE",
+    "JOIN_INDEX": "FORCE FOR JOIN",
+    "NO_JOIN_INDEX": "IGNORE FOR JOIN",
+    "ORDER_INDEX": "FORCE FOR ORDER BY",
+    "NO_ORDER_INDEX": "IGNORE FOR ORDER BY",
+    "GROUP_INDEX": "FORCE FOR GROUP BY",
+    "NO_GROUP_INDEX": "IGNORE FOR GROUP BY",
 }
 """The hints about the indexes of a table, and the index hints (`index_hints`) that say the same."""
 
@@ -165,7 +171,8 @@ def _hint_indexes(hint: OptimizerHint, clause: FromClause) -> None:
         raise unsupported(f"hint {hint.name} without a table")
     name, *indexes = hint.words
     (at, *_) = _numbers(hint, [name], clause)
-    table, word = clause.tables[at][1], _OF_INDEXES[hint.name]
+    table = clause.tables[at][1]
+    word, _, purpose = _OF_INDEXES[hint.name].partition(" FOR ")
     known = {each.definition.name.lower(): each.definition.name for each in table.indexes}
     if missing := next((each for each in indexes if each.lower() not in known), None):
         raise unsupported(f"hint {hint.name} of index {missing}, which is not there")
@@ -177,7 +184,7 @@ def _hint_indexes(hint: OptimizerHint, clause: FromClause) -> None:
     changed = clause.nodes[at].copy()
     changed.meta["hinted"] = True
     names = [exp.to_identifier(each, quoted=True) for each in wanted]
-    changed.append("hints", exp.IndexTableHint(this=word, expressions=names))
+    changed.append("hints", exp.IndexTableHint(this=word, expressions=names, target=purpose))
     clause.nodes[at] = changed
 
 

@@ -88,7 +88,11 @@ def for_order(
     knows = {column for column, _ in request.order} <= path.columns | {*request.table.clustered.definition.columns}
     if not knows and (other := _same_prefix(request, ranges, path, candidate)) is not None:
         return other
-    found = [each for index in request.indexes if (each := _in_order(request, ranges, index, candidate)) is not None]
+    found = [
+        each
+        for index in filter(request.ordering_choice.permits, request.every)
+        if (each := _in_order(request, ranges, index, candidate)) is not None
+    ]
     if not found:
         return candidate
     return min(found, key=lambda each: (not each.path.covering, len(each.path.index.definition.columns)))
@@ -138,7 +142,7 @@ def _in_order(
     covering = request.covers(index)
     other = index_scan(request, index)
     scans = not instead.parts
-    welcome = scans and (covering or request.forced or request.grouped)
+    welcome = scans and (covering or request.ordering_choice.forced or request.grouped)
     wanted = welcome or covering or request.limit is not None
     if not request.order or request.direction(other) is None or not wanted:
         return None
