@@ -10,6 +10,7 @@ from sqlglot import exp
 from chatsim.innodb.sql.executor.grammar import refuse_unknown
 from chatsim.innodb.sql.optimizer.optimizer_hints import place_hints
 from chatsim.innodb.sql.parser import parse
+from chatsim.innodb.sql.subquery_rewriting import rewrite_subqueries
 
 __all__ = ["ParsedStatement", "parsed"]
 
@@ -35,8 +36,11 @@ class ParsedStatement:
 
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
-        if "/*+" in (text := node.meta.get("text", "")) and "@" in text:
+        text = node.meta.get("text", "")
+        if "/*+" in text and "@" in text:
             place_hints(node)
+        if text.upper().count("SELECT") > isinstance(node, exp.Select):
+            rewrite_subqueries(node)
         parts = list(node.walk())
         tables: set[str] = set()
         schemas: set[str] = set()

@@ -370,10 +370,19 @@ def parse(sql: str) -> tuple[exp.Expr, ...]:
             for node in sorted(holders, key=lambda each: each.meta["place"]):
                 node.meta["number"] = number
                 number += 1
+            if isinstance(statement, Explain):
+                _number(statement.this)
             found.append(statement)
     except (ParseError, TokenError) as error:
         raise _no_sql(sql, _where(error)) from None
     return tuple(found)
+
+
+def _number(statement: exp.Expr) -> None:
+    """Number the SELECTs of a statement in the order of its text; an UPDATE or DELETE has the first number itself."""
+    first = 2 if isinstance(statement, exp.Update | exp.Delete) else 1
+    for number, each in enumerate(statement.find_all(exp.Select, bfs=False), start=first):
+        each.meta["number"] = number
 
 
 def _no_sql(text: str, where: str) -> Exception:

@@ -6,41 +6,34 @@ plan for a table that depends on the rows of another is the one for some row of 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING
-
-from sqlglot import exp
 
 from chatsim.innodb.sql.executor.clauses import all_true, limit_value
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.execution import Answer, Execution
+from chatsim.innodb.sql.executor.explain_join import JoinExplainer, record_of
 from chatsim.innodb.sql.executor.insert import Insert
-from chatsim.innodb.sql.executor.join_plan import JoinPlanner
-from chatsim.innodb.sql.executor.join_steps import NestStep, Step, TableStep, WeedoutStep
+from chatsim.innodb.sql.executor.join_steps import Order
+from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.select import Select
+from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.update import Delete, Update
-from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.sql.optimizer.access_path import plan_access
-from chatsim.innodb.sql.optimizer.explain import explain_access, explain_lookup
-from chatsim.innodb.sql.optimizer.join_access import Lookup
+from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.optimizer.explain import explain_access
 from chatsim.innodb.sql.optimizer.key_length import key_length
-from chatsim.innodb.sql.optimizer.plan import AccessPlan, Plan, PlanRow
-from chatsim.innodb.storage.partitions import PartitionedIndex
-from chatsim.innodb.storage.scan import AccessPath
+from chatsim.innodb.sql.optimizer.plan import Plan, PlanRow
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
     from chatsim.innodb.sql.executor.execution import Query
-    from chatsim.innodb.storage.structures import Record
     from chatsim.innodb.storage.tables import Table
-    from chatsim.innodb.storage.values import Value
 
 __all__ = ["ExplainStatement", "Explained"]
 
-Explained = Select | UnionQuery | Insert | Update | Delete
+Explained = Select | UnionQuery | Insert | Update | Delete | MultiTableUpdate | MultiTableDelete
 """What can be explained."""
 
 
@@ -66,12 +59,12 @@ class ExplainStatement:
 
 
 class _Explainer:
-    """Explains one statement: its SELECTs are numbered."""
+    """Explains one statement: its SELECTs are numbered in the order of its text."""
 
     def __init__(self, run: Execution) -> None:
         self._run = run
-        self._numbers = count(1)
         self._derived: dict[Table, int] = {}
+        self._last = 1
 
     async def statement(self, statement: Explained) -> AsyncIterator[PlanRow]:
         """The rows of a statement."""
@@ -82,6 +75,8 @@ class _Explainer:
                 rows = self._change(statement, "UPDATE", statement.written)
             case Delete():
                 rows = self._change(statement, "DELETE", None)
+            case MultiTableUpdate() | MultiTableDelete():
+                rows = self._change_of_several(statement)
             case _:
                 rows = self._query(statement)
         async for row in rows:
@@ -93,12 +88,15 @@ class _Explainer:
             kept = insert.table in insert.source.tables  # all rows are read before the first is written
             async for row in self._query(insert.source, extra=("Using temporary",) if kept else ()):
                 yield row
+        elif insert.subqueries:
+            raise unsupported("EXPLAIN of an INSERT of values of subqueries")
 
     async def _change(
         self, statement: Update | Delete, select_type: str, written: set[int] | None
     ) -> AsyncIterator[PlanRow]:
-        target, env = statement.target, self._run.env(1)
-        plan = target.access_plan(env, written, limit_value(target.limit, env), self._run.rows.trx.view)
+        target, env, run = statement.target, self._run.env(1), self._run
+        limit, view = limit_value(target.limit, env), run.rows.trx.view
+        plan = await evaluated(run, lambda: target.access_plan(env, written, limit, view))
         if plan.path is None:
             yield explain_access(plan, (), select_type=select_type)
             return
@@ -114,172 +112,178 @@ class _Explainer:
         elif written is None and target.is_everything:
             row = replace(row, extra=("Deleting all rows",))
         yield row
+        for each in await self._inner(target.scope, env):
+            yield each
+
+    async def _change_of_several(self, statement: MultiTableUpdate | MultiTableDelete) -> AsyncIterator[PlanRow]:
+        """The tables of an UPDATE or DELETE of several tables, in the order that they are read."""
+        joined, word = statement.joined, "UPDATE" if isinstance(statement, MultiTableUpdate) else "DELETE"
+        self._number_derived(statement.scope)
+        env = self._run.env(joined.count)
+        other = "PRIMARY" if statement.scope.subqueries or self._derived else "SIMPLE"
+        self._run.pushes = False
+        join = JoinExplainer(
+            *(joined, self._run, env),
+            number=1,
+            type_of=lambda at: word if at in joined.changed else other,
+            derived=self._derived,
+        )
+        plan = await join.plan(Order())
+        if plan.none:
+            yield PlanRow(select_type=word, extra=(plan.none,))
+        for row in [] if plan.none else [*join.rows(plan), *join.kept]:
+            yield row
+        for row in await self._inner(statement.scope, env):
+            yield row
 
     async def _query(
-        self, query: Query, select_type: str = "SIMPLE", number: int | None = None, extra: Sequence[str] = ()
+        self, query: Query, select_type: str = "SIMPLE", extra: Sequence[str] = (), outer: Env | None = None
     ) -> AsyncIterator[PlanRow]:
-        """The rows of a query: of its ``number``-th SELECT, if that is known."""
+        """The rows of a query."""
         if isinstance(query, UnionQuery):
-            rows = self._union(query, "PRIMARY" if select_type == "SIMPLE" else select_type, number)
+            rows = self._union(query, "PRIMARY" if select_type == "SIMPLE" else select_type, outer)
         else:
             assert isinstance(query, Select)
-            rows = self._select(query, select_type, number or next(self._numbers), extra)
+            rows = self._select(query, select_type, extra, outer)
         async for row in rows:
             yield row
 
-    async def _union(self, union: UnionQuery, first: str, number: int | None) -> AsyncIterator[PlanRow]:
+    async def _union(self, union: UnionQuery, first: str, outer: Env | None) -> AsyncIterator[PlanRow]:
         """The queries, and what puts their rows together, where that is more than one behind the other."""
+        if outer is not None:
+            raise unsupported("EXPLAIN of a UNION in a subquery")
         known = []
         for at, part in enumerate(union.parts):
-            rows = [row async for row in self._query(part, "UNION" if at else first, None if at else number)]
+            rows = [row async for row in self._query(part, "UNION" if at else first)]
             known.append(rows[0].id)
             for row in rows:
                 yield row
         if union.distinct or union.order:
             extra = ("Using temporary", *(("Using filesort",) if union.order else ()))
             name = f"<union{','.join(map(str, known))}>"
-            yield PlanRow(
-                id=next(self._numbers), select_type="UNION RESULT", table=name, type="ALL", key=None, extra=extra
-            )
+            yield PlanRow(id=self._last + 1, select_type="UNION RESULT", table=name, type="ALL", key=None, extra=extra)
 
     async def _select(
-        self, select: Select, select_type: str, number: int, extra: Sequence[str]
+        self, select: Select, select_type: str, extra: Sequence[str], outer: Env | None
     ) -> AsyncIterator[PlanRow]:
         """The tables of a SELECT, in the order that they are read, and the queries whose rows it reads."""
-        if select.scope.subqueries:
-            raise unsupported("EXPLAIN of subqueries")
-        tables = [table for _, table in select.scope.tables]
-        derived = [each for each in dict.fromkeys(tables) if isinstance(each, Derived) and each not in self._derived]
-        self._derived |= {each: next(self._numbers) for each in derived}
-        if select_type == "SIMPLE" and any(isinstance(each, Derived) for each in tables):
+        derived = self._number_derived(select.scope)
+        if select_type == "SIMPLE" and (derived or any(map(_has_tables, select.scope.subqueries))):
             select_type = "PRIMARY"
-        for row in await _SelectExplainer(select, self._run, select_type, number, self._derived).rows(extra):
+        number = self._number(select)
+        explainer = _SelectExplainer(select, self._run, select_type, number, derived=self._derived, outer=outer)
+        for row in await explainer.rows(extra):
             yield row
-        for each in derived:
-            async for row in self._query(each.query, "DERIVED", self._derived[each]):
-                yield row
+        for row in await self._inner(select.scope, explainer.env, derived):
+            yield row
+
+    def _number(self, query: Query) -> int:
+        """The number of a query: of the first SELECT in it."""
+        while isinstance(query, UnionQuery):
+            query = query.parts[0]
+        node = query.node if isinstance(query, Select) else None
+        number: int = self._last if node is None else node.meta.get("number", self._last)
+        self._last = max(self._last, number)
+        return number
+
+    def _number_derived(self, scope: Scope) -> list[Derived]:
+        """Number the derived tables among some that have no number yet."""
+        found = [each for _, each in scope.tables if isinstance(each, Derived) and each not in self._derived]
+        self._derived |= {each: self._number(each.query) for each in found}
+        return list(dict.fromkeys(found))
+
+    async def _inner(self, scope: Scope, env: Env, derived: Iterable[Derived] = ()) -> list[PlanRow]:
+        """The rows of subqueries and derived tables: those that stand last in the text come first."""
+        for at, (_, table) in enumerate(scope.tables):
+            env.rows[at] = env.rows[at] or (None,) * len(table.columns)
+        found = [(self._derived[each], [row async for row in self._query(each.query, "DERIVED")]) for each in derived]
+        found += [(self._number(each.query), await self._subquery(each, env)) for each in scope.subqueries]
+        return [row for _, rows in sorted(found, key=lambda each: -each[0]) for row in rows]
+
+    async def _subquery(self, subquery: Subquery, env: Env) -> list[PlanRow]:
+        looks = subquery.variant is not None and not await evaluated(
+            self._run, lambda: subquery.keeps_rows(self._run, env)
+        )
+        query = subquery.variant if looks else subquery.query
+        assert query is not None
+        depends = looks or bool(subquery.outer)
+        kind = "UNCACHEABLE SUBQUERY" if subquery.random else "DEPENDENT SUBQUERY" if depends else "SUBQUERY"
+        if not _has_tables(subquery):
+            return []  # it is a value
+        rows = [row async for row in self._query(query, kind, outer=env if depends else None)]
+        if looks and len(rows) == 1 and rows[0].type in _LOOKUPS and subquery.quantifier == "any":
+            rows = [replace(rows[0], type=_LOOKUPS[rows[0].type])]
+        return rows
+
+
+def _has_tables(subquery: Subquery) -> bool:
+    """Whether a subquery reads tables; one that does not is a value."""
+    return not isinstance(subquery.query, Select) or bool(subquery.query.scope.tables)
+
+
+_LOOKUPS = {"ref": "index_subquery", "eq_ref": "unique_subquery", "const": "unique_subquery"}
+"""The types of access of a subquery that looks rows of its only table up by the value that IN compares."""
 
 
 class _SelectExplainer:
     """Explains the tables of one SELECT."""
 
     def __init__(
-        self, select: Select, run: Execution, select_type: str, number: int, derived: Mapping[Table, int]
+        self,
+        select: Select,
+        run: Execution,
+        select_type: str,
+        number: int,
+        *,
+        derived: Mapping[Table, int],
+        outer: Env | None,
     ) -> None:
         self._select = select
-        self._run = run
         self._type = select_type
         self._number = number
-        self._derived = derived
-        self._env = run.env(len(select.scope.tables))
-        self._paths: dict[int, AccessPath | None] = {}  # of the tables whose one row is known
+        self._outer = outer
+        self.env = run.env(len(select.scope.tables), outer)
+        self._join = JoinExplainer(
+            select.joined, run, self.env, number=number, type_of=lambda _: select_type, derived=derived
+        )
 
     async def rows(self, extra: Sequence[str]) -> list[PlanRow]:
         """A row for each table, ``extra`` in that of the first; only one, where no table is read."""
-        select, env = self._select, self._env
+        select, env = self._select, self.env
         if not select.scope.tables:
             return [self._nothing("No tables used")]
-        if (paths := select.min_max_paths(env)) and all(paths):
+        if self._outer is None and (paths := select.min_max_paths(env)) and all(paths):
             return [self._nothing("Select tables optimized away")]
         limit = limit_value(select.limit, env)
         wanted = None if limit is None else limit + (limit_value(select.offset, env) or 0)
-        planner = JoinPlanner(select.joined, self._run, env, self._run.rows.trx.view, self._look_at)
-        plan = await planner.plan(select.order_wanted(wanted))
+        plan = await self._join.plan(select.order_wanted(wanted))
+        if plan.none and self._outer is not None:
+            raise unsupported("EXPLAIN of a subquery of whose conditions some need a row of the query around it")
         if plan.none:
             return [self._nothing(plan.none)]
-        found = [self._constant(at) for at in plan.constants]
-        found += [self._row(step) for step in _table_steps(plan.steps)]
+        found = self._join.rows(plan)
         if len(found) == 1 and found[0].type == "const" and found[0].table is not None:
             found = [self._checked(found[0])]
         if found[-1].table is None:
             return found[-1:]
-        return self._with_sorting(found, extra, ordered=plan.ordered)
+        return [*self._with_sorting(found, extra, ordered=plan.ordered), *self._join.kept]
 
     def _nothing(self, why: str) -> PlanRow:
         return PlanRow(id=self._number, select_type=self._type, extra=(why,))
 
-    async def _look_at(self, at: int, path: AccessPath | None) -> Sequence[Value] | None:
-        """The one row of a table, of which the server says the plan with its values known."""
-        table = self._select.joined.table(at)
-        if isinstance(table, Derived) or path is None:
-            raise unsupported("EXPLAIN of a derived table with one row")
-        self._paths[at] = path
-        record = _record(path)
-        return None if record is None else table.row_of(record).row
-
     def _checked(self, row: PlanRow) -> PlanRow:
         """The row of the only table, which has one row: that is looked at."""
         joined = self._select.joined
-        path = self._paths.get(0)
+        path = self._join.paths.get(0)
         if path is None:
             return row
-        record = _record(path)
+        record = record_of(path)
         if record is None:
             return self._nothing("no matching row in const table")
-        self._env.rows[0] = joined.table(0).row_of(record).row
-        if not all_true([each.holds for each in joined.filters[None]], self._env):
+        self.env.rows[0] = joined.table(0).row_of(record).row
+        if not all_true([each.holds for each in joined.filters[None]], self.env):
             return self._nothing("Impossible WHERE noticed after reading const tables")
         return row
-
-    def _constant(self, at: int) -> PlanRow:
-        """The row for a table whose one row has been read."""
-        joined = self._select.joined
-        conditions = joined.conditions(at, [each for each in self._paths if each != at])
-        plan = plan_access(conditions, self._env, joined.hints[at], touched=joined.touched(at))
-        return self._access(at, plan, ())
-
-    def _row(self, step: TableStep) -> PlanRow:
-        """The row for a table of the join."""
-        joined, attached = self._select.joined, [each.node for each in step.filters]
-        buffered = ("Using join buffer (hash join)",) if step.buffered else ()
-        if isinstance(joined.table(step.at), Derived):
-            return self._of_derived(step, attached, buffered)
-        if isinstance(step.access, Lookup):
-            row = explain_lookup(
-                step.access,
-                step.position,
-                attached,
-                select_id=self._number,
-                select_type=self._type,
-                constants=set(self._paths),
-                joined_by=self._joined_by(step.at),
-            )
-            return replace(row, extra=(*row.extra, *buffered))
-        if step.access is None:
-            raise unsupported("EXPLAIN of a range that is checked for each record")
-        if joined.count == 1 and isinstance(step.access.path, AccessPath) and step.access.path.access == "const":
-            self._paths[step.at] = step.access.path
-        row = self._access(step.at, step.access, attached)
-        if step.position is not None and joined.count > 1:
-            filtered = round(100 * step.position.filter, 2) if step.position.filter < 1 else 100.0
-            row = replace(row, filtered=filtered)
-        return replace(row, extra=(*row.extra, *buffered))
-
-    def _access(self, at: int, plan: AccessPlan, attached: Sequence[exp.Expr]) -> PlanRow:
-        return explain_access(
-            *(plan, attached),
-            select_id=self._number,
-            select_type=self._type,
-            constants=set(self._paths),
-            joined_by=self._joined_by(at),
-        )
-
-    def _joined_by(self, at: int) -> Collection[int]:
-        """The columns of a table that are compared with others, also with those of later tables."""
-        joined = self._select.joined
-        others = set(range(joined.count)) - {at}
-        return joined.conditions(at, others).columns if others else ()
-
-    def _of_derived(self, step: TableStep, attached: Sequence[exp.Expr], extra: Sequence[str]) -> PlanRow:
-        if isinstance(step.access, Lookup):
-            raise unsupported("EXPLAIN of a lookup in a derived table")
-        return PlanRow(
-            id=self._number,
-            select_type=self._type,
-            table=f"<derived{self._derived[self._select.joined.table(step.at)]}>",
-            type="ALL",
-            extra=(*(("Using where",) if attached else ()), *extra),
-        )
 
     def _with_sorting(self, found: list[PlanRow], extra: Sequence[str], *, ordered: bool) -> list[PlanRow]:
         """Add what is done with all rows (sorting, a temporary table) to the first table that is read row by row."""
@@ -302,22 +306,3 @@ class _SelectExplainer:
         tables = {select.scope.tables[at][0] for at, _, _ in select.ordering or ()}
         buffered = any("join buffer" in extra for row in found for extra in row.extra)
         return select.ordering is not None and tables == {found[first].table} and not buffered
-
-
-def _record(path: AccessPath) -> Record | None:
-    """The record that a unique key finds, if it is there."""
-    key = path.ranges[0].low or ()
-    parts = path.index.parts if isinstance(path.index, PartitionedIndex) else [path.index]
-    found = (each.first_at(key) for each in parts)
-    return next((each for each in found if each.key[: len(key)] == key and not each.deleted), None)
-
-
-def _table_steps(steps: Sequence[Step]) -> Iterator[TableStep]:
-    """The tables of a plan in the order in which they are read."""
-    for step in steps:
-        if isinstance(step, WeedoutStep) or (isinstance(step, NestStep) and step.nest.kind != "outer"):
-            raise unsupported("EXPLAIN of subqueries")
-        if isinstance(step, NestStep):
-            yield from _table_steps(step.steps)
-        else:
-            yield step

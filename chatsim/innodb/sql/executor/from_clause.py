@@ -39,6 +39,7 @@ class Nest:
         on: the conditions on which they match.
         within: the nest that it is in.
         strategies: the strategies that may join those of a subquery.
+        number: that of the subquery, if the statement is explained.
     """
 
     kind: NestKind
@@ -46,6 +47,7 @@ class Nest:
     on: list[exp.Expr]
     within: Nest | None = None
     strategies: frozenset[Strategy] = frozenset(Strategy)
+    number: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from chatsim.innodb.sql.executor.from_clause import RESOLVED, FromClause, Operan
 from chatsim.innodb.sql.executor.in_subqueries import compared_variant, exists_variant, is_condition, null_matters
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
-from chatsim.innodb.sql.expressions.queries import ComparedValue, OuterValue, SubqueryValue
+from chatsim.innodb.sql.expressions.queries import COMPARED, ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
 from chatsim.innodb.sql.optimizer.constants import is_random
 from chatsim.innodb.sql.optimizer.subquery_hints import subquery_hints
@@ -100,7 +100,7 @@ class Names:
 
         def changed(part: exp.Expr) -> exp.Expr:
             if isinstance(part, ComparedValue) and self._outer is not None:
-                return self._outer_value(self._outer.compared(part.args["number"]), "<cache>")
+                return self._outer_value(self._outer.compared(part.args["number"]), COMPARED)
             if isinstance(part, exp.Column) and not isinstance(part.this, exp.Star):
                 if not part.table and part.name.lower() in aliases:
                     return part
@@ -141,11 +141,19 @@ class Names:
         value = self._outer.value_of(node)
         if value is None:
             return node
-        return self._outer_value(value, node.sql("mysql"))
+        return self._outer_value(value, self._outer.shown(node))
 
     def _outer_value(self, value: tuple[Function, ColumnType | None], name: str) -> OuterValue:
         self._scope.outer_values.append(value)
         return OuterValue(number=len(self._scope.outer_values) - 1, name=name)
+
+    def shown(self, node: exp.Column) -> str:
+        """The name of a column of this query, or of one around it, with that of its table."""
+        found = self._clause.meanings(node)
+        if len(found) == 1 and isinstance(found[0].node, exp.Column):
+            return f"{found[0].node.table}.{found[0].node.name}"
+        above = self._outer if self._beside is None else self._beside
+        return node.sql("mysql") if found or above is None else above.shown(node)
 
     def value_of(self, node: exp.Column) -> tuple[Function, ColumnType | None] | None:
         """A column of this query for one within it, as a function of the environment of that; and its type."""
@@ -201,6 +209,8 @@ class Names:
         operator: type[exp.Expr] | None,
         aliases: Collection[str],
     ) -> SubqueryValue:
+        if quantifier in ("any", "all") and _inner(query).args.get("limit"):
+            raise database_error(1235, "This version of MySQL doesn't yet support 'LIMIT & IN/ALL/ANY/SOME subquery'")
         matters, materializes = null_matters(query), self.materializes and is_condition(query)
         left = None if left is None else self.resolve(left, aliases)
         strategy = subquery_hints(_inner(query)).strategy

@@ -107,7 +107,8 @@ class SubqueryJoiner:
         refuse_hints_of_joined(select)
         inner = self._clause.add_query(select, find, merges=self._merges)
         names = around.beside(inner, find)
-        nest = Nest("anti" if anti else "semi", set(inner.tables), [], strategies=subquery_hints(select).strategies)
+        nest = Nest("anti" if anti else "semi", set(inner.tables), [], number=select.meta.get("number", 0))
+        nest.strategies = subquery_hints(select).strategies
         on = [names.resolve(each) for each in [*inner.wanted, *conjuncts(select.args.get("where"))]]
         if left is not None:
             for value, output in zip(_parts(left), select.expressions, strict=True):

@@ -9,7 +9,10 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-__all__ = ["ComparedValue", "OuterValue", "SubqueryValue"]
+__all__ = ["COMPARED", "ComparedValue", "OuterValue", "SubqueryValue"]
+
+COMPARED = "<cache>"
+"""The name of an `OuterValue` that is not a column, but what IN compares."""
 
 
 class ComparedValue(exp.Expression):

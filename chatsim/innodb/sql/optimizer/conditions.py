@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
-from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
+from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.constants import is_constant, is_random
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
@@ -368,12 +368,23 @@ class Conditions:
     def source(self, node: exp.Expr, constants: Collection[int]) -> str:
         """Where a value comes from, as EXPLAIN names it: a column of a table, ``const``, or ``func``."""
         tables = self._scope.tables_of(node) - set(constants)
+        if isinstance(node, OuterValue):
+            return "func" if node.args["name"] == COMPARED else str(node.args["name"])
         if not tables:
-            return "const"
+            return "func" if node.find(OuterValue) else "const"
         if isinstance(node, exp.Column):
             at, column = self._scope.column(node)
             return f"{self._scope.tables[at][0]}.{self._scope.tables[at][1].columns[column].name}"
         return "func"
+
+    def settles(self, column: int, node: exp.Expr) -> bool:
+        """Whether a lookup of a column by a value makes the equality true, which then need not be checked.
+
+        A column of another type, or an expression, is checked again.
+        """
+        if isinstance(node, exp.Column | OuterValue):
+            return self._scope.kind(node) == self.table.columns[column].type
+        return not self._scope.tables_of(node)
 
     def _index_condition(self, node: exp.Expr, place: Sequence[int], searched: Sequence[int]) -> exp.Expr | None:
         """The part of a condition that uses only columns of an index. For an OR, each side must have such a part."""

@@ -76,17 +76,24 @@ def explain_lookup(
     select_type: str,
     constants: Collection[int],
     joined_by: Collection[int],
+    pushes: bool,
 ) -> PlanRow:
-    """The row of EXPLAIN for a table that is looked up by rows of others; for the arguments see `explain_access`."""
+    """The row of EXPLAIN for a table that is looked up by rows of others.
+
+    For the arguments see `explain_access`; ``pushes`` is whether conditions may be pushed to an index.
+    """
     index, request, conditions = lookup.index, lookup.request, lookup.conditions
     assert index is not None
     assert request is not None
     assert position is not None
     ref = tuple(conditions.source(each.node, constants) for each in lookup.equalities)
     extra = []
-    if lookup.pushes:
+    stays = any(not conditions.settles(each.column, each.node) for each in lookup.equalities)
+    may_push = pushes and request.pushes and not index.definition.clustered and not request.covers(index, entry=True)
+    pushed = lookup.pushes or (stays and may_push)
+    if pushed:
         extra.append("Using index condition")
-    if any(not conditions.is_about(each, lookup.columns) for each in attached):
+    if (stays and not pushed) or any(not conditions.is_about(each, lookup.columns) for each in attached):
         extra.append("Using where")
     if request.covers(index, entry=True):
         extra.append("Using index")
