@@ -86,6 +86,15 @@ def _moment_of_now(name: str) -> Callable[[Any], exp.Expr]:
     return parsed
 
 
+def _assign_to_columns(tokens: list[Token]) -> None:
+    """Write ``=`` for the ``:=`` that assigns to a column."""
+    if tokens[0].text.upper() not in ("INSERT", "REPLACE", "UPDATE"):
+        return
+    for at, token in enumerate(tokens):
+        if token.token_type is TokenType.COLON_EQ and tokens[at - 2].token_type is not TokenType.PARAMETER:
+            token.token_type, token.text = TokenType.EQ, "="
+
+
 def _ifnull(arguments: list[exp.Expr]) -> exp.Expr:
     """IFNULL, which is COALESCE, but by its name where it is printed."""
     node = exp.Coalesce(this=arguments[0] if arguments else None, expressions=arguments[1:])
@@ -144,6 +153,8 @@ class _Parser(SessionParser):
                 while first and raw_tokens[first - 1].text.upper() in self.OPERATION_MODIFIERS:
                     first -= 1
                 raw_tokens.insert(first, raw_tokens.pop(at))
+        if ":=" in sql:
+            _assign_to_columns(raw_tokens)
         warnings = deprecated_syntax(raw_tokens, sql)
         found = super().parse(raw_tokens, sql)
         if warnings and (statement := found[0]) is not None:

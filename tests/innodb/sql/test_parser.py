@@ -203,3 +203,12 @@ def test_an_update_may_have_index_hints(sql, word, purpose):
     (node,) = parse(sql)
     (hint,) = node.find_all(exp.IndexTableHint)
     assert (hint.this, hint.args.get("target")) == (word, purpose)
+
+
+@pytest.mark.parametrize(
+    "sql", ["UPDATE t SET a := 1, b = (@v := 2)", "INSERT INTO t SET a := 1, b = (@v := 2)", "REPLACE t SET a := 1"]
+)
+def test_a_column_may_be_assigned_with_a_colon(sql):
+    (node,) = parse(sql)
+    assert ":= 1" not in node.sql("mysql")
+    assert len(list(node.find_all(exp.PropertyEQ))) == sql.count("@v")
