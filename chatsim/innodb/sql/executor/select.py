@@ -92,6 +92,7 @@ class Select:
         self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
         scope.grouping = False
         self.aggregates = [(id(each), group_function(each, scope)) for each in scope.aggregates]
+        self._leave_out_groups()
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
@@ -107,11 +108,11 @@ class Select:
         if group:
             refuse(group, "cube", "grouping_sets", "totals", "all")
         grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
-        self.groups = [scope.place(each) for each in grouped_by] if group else None
+        self.groups: list[Function] | None = [scope.place(each) for each in grouped_by] if group else None
         self.rolls_up = bool(group and group.args.get("rollup"))
         self.group_columns = [[scope.column(part) for part in each.find_all(exp.Column)] for each in grouped_by]
         ascending = [False] * len(grouped_by)
-        self.grouping = ordering_columns(scope, grouped_by, ascending) or []
+        self.grouping: Sequence[tuple[int, int, bool]] = ordering_columns(scope, grouped_by, ascending) or []
         scope.grouping = True
         by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
@@ -120,6 +121,14 @@ class Select:
         having = node.args.get("having")
         self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
         self.ordering = ordering_columns(scope, by, self.directions)
+
+    def _leave_out_groups(self) -> None:
+        """Leave GROUP BY out if each group has one row, since it has a key that is unique."""
+        if self.groups is None or self.rolls_up or self.aggregates or self.windows or self.joined.count != 1:
+            return
+        if _has_key(self.joined.table(0), [column for _, column, _ in self.grouping]):
+            self.groups = None
+            self.grouping = []
 
     def stars_expanded(self) -> list[exp.Expr]:
         """The select list as it is written, with columns in the place of each star."""
@@ -207,10 +216,8 @@ class Select:
         columns = [each for each in outputs if isinstance(each, exp.Column)]
         if not plain or len(columns) < len(outputs):
             return None
-        numbers, table = [self.scope.column(each)[1] for each in columns], self.joined.table(0)
-        unique = (set(each.definition.columns) for each in table.indexes if each.definition.unique)
-        keyed = any(key <= set(numbers) and not any(table.columns[at].nullable for at in key) for key in unique)
-        return None if keyed else numbers
+        numbers = [self.scope.column(each)[1] for each in columns]
+        return None if _has_key(self.joined.table(0), numbers) else numbers
 
     def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
         """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""
@@ -393,6 +400,12 @@ def _named(node: exp.Expr, scope: Scope) -> frozenset[int]:
     if node.find(exp.AggFunc, SubqueryValue):
         return frozenset()
     return scope.tables_of(node)
+
+
+def _has_key(table: Table, columns: Sequence[int]) -> bool:
+    """Whether some columns of a table have a unique key that is never NULL: no two rows are alike in them."""
+    keys = (each.definition.columns for each in table.indexes if each.definition.unique)
+    return any(set(key) <= set(columns) and not any(table.columns[at].nullable for at in key) for key in keys)
 
 
 def _column(table: int, at: int) -> Function:
