@@ -124,11 +124,13 @@ class Select:
 
     def _leave_out_groups(self) -> None:
         """Leave GROUP BY out if each group has one row, since it has a key that is unique."""
+        self._left_out = False
         if self.groups is None or self.rolls_up or self.aggregates or self.windows or self.joined.count != 1:
             return
         if _has_key(self.joined.table(0), [column for _, column, _ in self.grouping]):
             self.groups = None
             self.grouping = []
+            self._left_out = True
 
     def stars_expanded(self) -> list[exp.Expr]:
         """The select list as it is written, with columns in the place of each star."""
@@ -199,7 +201,8 @@ class Select:
             return Order(self.grouping, tables=tables, grouped=bool(self.grouping))
         if (columns := self._distinct_columns) is not None and rows_wanted is None:
             return Order([(0, column, False) for column in columns], tables=frozenset((0,)), grouped=True)
-        limit = None if self.distinct or self.having or self.windows else rows_wanted
+        hides = bool(self.having) and not self._left_out  # HAVING hides the limit from the optimizer
+        limit = None if self.distinct or hides or self.windows else rows_wanted
         if not self.order:
             return Order(limit=limit)
         by = list(zip(self.order, self.directions, strict=True))
