@@ -314,6 +314,10 @@ class World(Platform, Protocol):
         """A session outside all pools, for loading and checking tables. Its work is not counted."""
         ...
 
+    async def own_work(self) -> None:
+        """Take the time of what an experiment itself does for an operation, where that takes none by itself."""
+        ...
+
     async def install(self, schema: str) -> None:
         """Create the tables of a schema of ``chat/schema``, empty."""
         ...

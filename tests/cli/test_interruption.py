@@ -16,7 +16,7 @@ from foreign import CHATSIM
 
 from chatsim.worlds.mysql import driver
 from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.mysql.stale_schemas import drop_stale_schemas
+from chatsim.worlds.mysql.stale_schemas import PREFIX, drop_stale_schemas
 
 pytestmark = pytest.mark.needs("apt")
 
@@ -54,6 +54,18 @@ class Mysqld:
         self.port = driver.address(server.url).port
         (self._process,) = psutil.Process(server.instance.pid).children()
 
+    def schemas(self):
+        """The schemas of chatsim that are there."""
+
+        async def listed():
+            session = await driver.connect(self.url)
+            try:
+                return {name for (name,) in (await session.execute(f"SHOW DATABASES LIKE '{PREFIX}%'")).rows}
+            finally:
+                await session.close()
+
+        return asyncio.run(listed())
+
     @contextmanager
     def stopped(self):
         self._process.suspend()
@@ -74,6 +86,7 @@ class Command:
     """A command in a session of its own."""
 
     def __init__(self, mysqld, words):
+        self._mysqld = mysqld
         self._port = mysqld.port
         self.process = subprocess.Popen(
             [*CHATSIM, *words],
@@ -100,6 +113,14 @@ class Command:
             assert time.monotonic() < until
             time.sleep(0.02)
 
+    def makes_a_schema(self, before):
+        """Wait until there is a schema beside those of before: from now on it can't end without the server."""
+        until = time.monotonic() + PATIENCE
+        while not self._mysqld.schemas() - before:
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
     def family(self):
         own = psutil.Process(self.process.pid)
         return [own, *own.children(recursive=True)]
@@ -110,12 +131,19 @@ class Command:
         except psutil.Error:
             return 0
 
-    def end(self, *numbers):
-        """Send signals, and wait for the end of everything that it has started; the exit status, and what it says."""
+    def end(self, number, again=None):
+        """Send a signal, and wait for the end of everything that it has started; the exit status, and what it says.
+
+        With ``again``, send that until it ends: two signals may arrive as one.
+        """
         family = self.family()
-        for number in numbers:
-            self.process.send_signal(number)
-            time.sleep(0.2)  # two signals at once may arrive as one
+        self.process.send_signal(number)
+        while again is not None:
+            try:
+                self.process.wait(0.2)
+                break
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(again)
         _, said = self.process.communicate(timeout=PATIENCE)
         _, alive = psutil.wait_procs(family, timeout=PATIENCE)
         assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
@@ -152,8 +180,12 @@ def test_sigterm_ends_it_as_ctrl_c_does_and_what_is_left_behind_is_said(mysqld):
 
 @pytest.mark.parametrize("what", some_now("serve in processes", "race through the stack", "schedule"))
 def test_the_second_signal_ends_it_at_once(mysqld, what):
+    before = mysqld.schemas()
     with command(mysqld, RUNS[what]) as running:
-        running.connects()
+        if what == "node":
+            running.connects()
+        else:
+            running.makes_a_schema(before)
         with mysqld.stopped():
             status, said = running.end(signal.SIGTERM, signal.SIGINT)
     if what != "node":

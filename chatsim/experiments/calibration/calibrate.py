@@ -14,7 +14,7 @@ import numpy as np
 
 from chatsim.experiments.calibration.fit import Fit, Fitted, Round, fit
 from chatsim.experiments.calibration.messages import KINDS, SCHEMA, ChatMicros
-from chatsim.experiments.calibration.micro import MICROS, measure, prepare
+from chatsim.experiments.calibration.micro import MICROS, measure, own_works, prepare
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad
 from chatsim.progress import Progress
@@ -192,13 +192,14 @@ async def calibrated(
     world: World, progress: Progress, *, seconds: float = SECONDS, rounds: int = ROUNDS
 ) -> Calibration:
     """The calibration of a world; see `calibrate`."""
+    raced = [await own_works(world) for _ in range(rounds)]
     await prepare(world, SCHEMA)
     chat = ChatMicros(world)
     await chat.prepare()
     load = OtherLoad()
     measured: list[Round] = []
     with progress.bar(rounds * (len(MICROS) * len(CALLERS) + len(KINDS)), "measurement") as bar:
-        for _ in range(rounds):
+        for own in raced:
             scripts, messages = [], []
             for callers, micro in itertools.product(CALLERS, MICROS):
                 bar.set_description(f"{micro.name}, callers: {callers}")
@@ -208,7 +209,7 @@ async def calibrated(
                 bar.set_description(kind.name)
                 messages.append(await chat.measure(kind, seconds))
                 bar.update()
-            measured.append(Round(scripts, messages))
+            measured.append(Round(scripts, messages, own))
     return Calibration(
         fit(measured, np.random.default_rng(1)),
         measured,

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from chatsim.experiments.calibration.messages import Handled, Kind
-from chatsim.experiments.calibration.micro import Measurement
+from chatsim.experiments.calibration.micro import Measurement, OwnWork
+
+T = TypeVar("T")
 
 __all__ = ["Fit", "Fitted", "Round", "fit", "fitted"]
 
@@ -31,10 +34,12 @@ class Round:
     Attributes:
         scripts: of callers straight on the database.
         messages: of a client on a node.
+        races: of a race whose operations ask for nothing.
     """
 
     scripts: Sequence[Measurement]
     messages: Sequence[Handled]
+    races: Sequence[OwnWork]
 
 
 @dataclass(frozen=True)
@@ -91,13 +96,19 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
             "database.statement": lambda each: each.statements,
             "database.record": lambda each: each.examined,
             "database.write": lambda each: each.micro.written,
+            "database.undo": lambda each: each.micro.undone,
+            "database.wait": lambda each: each.waits,
             "database.transaction": lambda each: each.micro.commits,
         },
     )
     client = _least_squares(
-        measured,
-        lambda each: each.client_cpu,
-        {"client.request": lambda _: 1.0, "client.statement": lambda each: each.statements},
+        [each for one in rounds for each in one.races],
+        lambda each: each.cpu,
+        {
+            "client.operation": lambda _: 1.0,
+            "client.request": lambda each: each.requests,
+            "client.statement": lambda each: each.statements,
+        },
     )
     alone = [each for each in measured if each.callers == 1]
     reads = [each for each in alone if not each.micro.commits]
@@ -136,9 +147,9 @@ def _cpu(measured: Measurement) -> float:
 
 
 def _least_squares(
-    measured: Sequence[Measurement],
-    value: Callable[[Measurement], float],
-    counts: Mapping[str, Callable[[Measurement], float]],
+    measured: Sequence[T],
+    value: Callable[[T], float],
+    counts: Mapping[str, Callable[[T], float]],
 ) -> dict[str, float]:
     """The costs, none of them negative, whose sums by counts are nearest to the values, relative to these."""
     from scipy.optimize import nnls

@@ -11,17 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chatsim.chat.creation import NOOP, creation_strategy
+from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.together import side_by_side
+from chatsim.experiments.variant import Variant
 from chatsim.worlds.loading import insert
 from chatsim.worlds.world import Costs, World, WorldError
 
 if TYPE_CHECKING:
     from chatsim.db.session import Session
 
-__all__ = ["INTERPRETER", "MICROS", "Measurement", "Micro", "measure", "prepare"]
+__all__ = ["INTERPRETER", "MICROS", "Measurement", "Micro", "OwnWork", "measure", "own_works", "prepare"]
 
 ROWS = 1_000
 _READ = 100
+_CALLERS, _TURNS = 8, 100
 _OWN = 4
 """Rows that each caller changes: nobody else's."""
 
@@ -38,6 +42,7 @@ class Micro:
         sql: its statements, in one round trip.
         args: its arguments, of a caller with a number from 0 up.
         written: how many rows it inserts, changes or deletes.
+        undone: how many of these are undone.
         commits: how many commits with changes it has.
     """
 
@@ -45,6 +50,7 @@ class Micro:
     sql: str
     args: Callable[[int], Sequence[object]] = lambda _: ()
     written: int = 0
+    undone: int = 0
     commits: int = 0
 
 
@@ -69,6 +75,14 @@ MICROS = (
         f"BEGIN; {_CHANGE}; {_CHANGE}; {_CHANGE}; {_CHANGE}; ROLLBACK",
         _own,
         written=_OWN,
+        undone=_OWN,
+    ),
+    Micro(
+        "all change the same row and roll back",
+        f"BEGIN; {_CHANGE}; ROLLBACK",
+        lambda _: (ROWS,),
+        written=1,
+        undone=1,
     ),
     Micro("a row is changed", _CHANGE, lambda caller: _own(caller)[:1], written=1, commits=1),
     Micro(
@@ -79,7 +93,7 @@ MICROS = (
         commits=1,
     ),
 )
-"""All of them. The callers never wait for each other's locks."""
+"""All of them. In one of them callers wait for each other's locks."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,8 @@ class Measurement:
         callers: how many.
         operations: how often it was run.
         seconds: how long that took.
-        statements, examined: how many statements were run, and how many records were read, for one run of the script.
+        statements, examined, waits: how many statements were run, how many records were read, and how often it waited
+            for a lock, for one run of the script.
         client_cpu, server_cpu: seconds of a core for one run of it, of this process, and of the server.
         latencies: how long each run took, in seconds.
     """
@@ -102,9 +117,56 @@ class Measurement:
     seconds: float
     statements: float
     examined: float
+    waits: float
     client_cpu: float
     server_cpu: float
     latencies: Sequence[float] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class OwnWork:
+    """What this process does for an operation of a race.
+
+    Attributes:
+        requests, statements: how many the operation has.
+        cpu: seconds of a core.
+    """
+
+    requests: float
+    statements: float
+    cpu: float
+
+
+@creation_strategy()
+async def four_requests(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - it asks for nothing
+    """Four round trips that do nothing."""
+    for _ in range(_OWN):
+        await tx.execute("DO 0")
+    return 0
+
+
+@creation_strategy()
+async def four_statements(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - it asks for nothing
+    """One round trip with four statements that do nothing."""
+    await tx.script("; ".join(["DO 0"] * _OWN))
+    return 0
+
+
+async def own_works(world: World) -> list[OwnWork]:
+    """What this process does for operations of a race that ask the database for nothing, in three ways."""
+    strategies = (NOOP, four_requests, four_statements)
+    race = Race(strategies=strategies, pattern=["same_pair", "strangers"], clients=_CALLERS, rounds=_TURNS)
+    result = race.result(world.name)
+    await race.run(world, result)
+    return [_own_work(each) for each in result.variants]
+
+
+def _own_work(each: Variant) -> OwnWork:
+    shares, trips, statements = (each[name] for name in ("utilisation", "round_trips_per_op", "statements_per_op"))
+    assert isinstance(shares, dict)
+    assert isinstance(trips, float)
+    assert isinstance(statements, float)
+    return OwnWork(trips, statements, float(shares[INTERPRETER]) * each.window_s / len(each.operations))
 
 
 async def prepare(world: World, schema: str) -> None:
@@ -166,6 +228,7 @@ def _measured(micro: Micro, callers: int, took: float, spent: Costs, latencies: 
         took,
         spent.statements / count,
         (spent.rows_examined or 0) / count,
+        (spent.lock_waits or 0) / count,
         spent.busy[INTERPRETER].seconds / count,
         spent.busy[_DATABASE].seconds / count,
         latencies,

@@ -153,6 +153,7 @@ class Heat:
 
     async def _one(self, number: int, turn: int, call: Pair, bar: tqdm[Never], intended: float | None = None) -> None:
         caller = self.callers[number]
+        await self.world.own_work()
         self.history.append(await caller.create(*call, turn=turn, begun=self._begun, intended=intended))
         self.overdue = self.overdue or caller.overdue
         bar.update()

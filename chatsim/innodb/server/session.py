@@ -209,6 +209,7 @@ class EngineSession(StatementContext):
     def close(self) -> None:
         """The connection has gone: roll back, and release everything."""
         self.abort()
+        history = self.engine.history
         if self.branch is not None:
             self.engine.branches.pop(self.branch.xid, None)
             self.branch = None
@@ -218,6 +219,8 @@ class EngineSession(StatementContext):
         self.temporary.clear()
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)
+        for counts in (history.changes, history.undone, self.engine.locks.waits.of_session):
+            counts.pop(self.connection_id, None)
 
 
 def _written(statement: Statement) -> Sequence[Table]:

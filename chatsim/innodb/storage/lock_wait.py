@@ -26,7 +26,10 @@ class LockWaits:
 
     Attributes:
         waiting: the waiting transactions, in the order in which their waits began.
+        detector: called when there may be a deadlock; it resolves them at once, unless it is replaced by what does so
+            later.
         started: the number of requests that had to wait.
+        of_session: the same for each session, by its number.
         deadlocks: the number of deadlocks that were resolved.
         seconds: how long transactions have waited for row locks in all, in waits that have ended.
         longest: the longest of these waits, in seconds.
@@ -41,7 +44,9 @@ class LockWaits:
         self._on_deadlock = on_deadlock
         self._unchecked: list[Transaction] = []  # those with a new blocking transaction since the last check
         self.waiting: dict[Transaction, None] = {}
+        self.detector = self.resolve_deadlocks
         self.started = 0
+        self.of_session: Counter[int] = Counter()
         self.deadlocks = 0
         self.seconds = 0.0
         self.longest = 0.0
@@ -49,6 +54,7 @@ class LockWaits:
     def start(self, lock: RecordLock | TableLock, blocking: Transaction) -> None:
         """Begin the wait of a request for a transaction."""
         self.started += 1
+        self.of_session[lock.trx.session] += 1
         state = lock.trx.locks
         state.wait_lock, state.blocking_trx, state.reservation_no = lock, blocking, self.started
         self.waiting[lock.trx] = None
@@ -76,6 +82,11 @@ class LockWaits:
     # -- deadlocks
 
     def detect_deadlocks(self) -> None:
+        """Have those deadlocks resolved that changed waits may have closed."""
+        if self._unchecked:
+            self.detector()
+
+    def resolve_deadlocks(self) -> None:
         """Detect and resolve every deadlock that the waits changed since the last call have closed."""
         while self._unchecked:
             path = [self._unchecked.pop()]

@@ -5,7 +5,7 @@ They are removed when no read view needs them any more.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from chatsim.innodb.storage.locks import LockSystem
@@ -24,6 +24,8 @@ class History:
         committed: the number of the last commit.
         purged: commits up to this number have been purged.
         views: the open read views.
+        changes: how many changes each session has logged for undo so far, by its number.
+        undone: how many of them were undone.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,8 @@ class History:
         self.views: dict[ReadView, None] = {}
         self.committed = 0
         self.purged = 0
+        self.changes: Counter[int] = Counter()
+        self.undone: Counter[int] = Counter()
 
     def open_view(self, owner: Transaction) -> ReadView:
         """Open a read view of the present state."""

@@ -243,17 +243,22 @@ class RowOperations:
 
     def undo(self, since: int) -> None:
         """Undo what the transaction did after its first ``since`` changes; its locks stay."""
-        roll_back(self.trx, since, self.locks, self._history.purged, partial=True)
+        self._roll_back(since, partial=True)
 
     def roll_back(self) -> None:
         """Undo all that the transaction did: it has ended."""
-        roll_back(self.trx, 0, self.locks, self._history.purged, partial=False)
+        self._roll_back(0, partial=False)
 
     # -- within
+
+    def _roll_back(self, since: int, *, partial: bool) -> None:
+        self._history.undone[self.trx.session] += len(self.trx.undo_log) - since
+        roll_back(self.trx, since, self.locks, self._history.purged, partial=partial)
 
     def _log(self, table: Table, record: Record, before: Version | None) -> UndoRecord:
         undo = UndoRecord((record.index.home or table).indexes, record, before)
         self.trx.undo_log.append(undo)
+        self._history.changes[self.trx.session] += 1
         return undo
 
     def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> UndoRecord:

@@ -55,13 +55,15 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         request: seconds of a core for each request to the database, half of it before, and half of it behind.
         statement: seconds of a core for each statement in it, when the answers have come.
+        operation: seconds of a core for what an experiment does for an operation, such as recording it.
     """
 
     request: float
     statement: float
+    operation: float
 
     def __post_init__(self) -> None:
-        for name in ("request", "statement"):
+        for name in ("request", "statement", "operation"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
@@ -148,6 +150,9 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         statement: seconds of a core for a statement, whatever it finds.
         record: seconds of a core for each record looked at.
         write: seconds of a core for each row that a statement inserts, changes or deletes.
+        undo: seconds of a core for each of them that is undone.
+        wait: seconds of a core for each wait for a lock: the thread is suspended, and woken up.
+        detection: seconds of a core until a deadlock is seen, in a thread that looks at all waits once more after each.
         transaction: seconds of a core for each commit of changes.
         flush: seconds until both logs are on disk, half of it for each, or a distribution of them; commits that come
             meanwhile share the next.
@@ -161,6 +166,9 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     statement: float
     record: float
     write: float
+    undo: float
+    wait: float
+    detection: float
     transaction: float
     flush: float | Latency
     commit: float
@@ -177,7 +185,7 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if isinstance(self.flush, float | int) and not self.flush >= 0:
             raise ValueError(f"flush is {self.flush}; it must be at least 0")
-        for name in ("statement", "record", "write", "transaction", "commit", "read"):
+        for name in ("statement", "record", "write", "undo", "wait", "detection", "transaction", "commit", "read"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if not 0 <= self.misses <= 1:

@@ -39,6 +39,11 @@ class Caller:
     costs: ClientCosts
     work: Callable[[float], Awaitable[None]]
 
+    async def operate(self) -> None:
+        """Do the work for an operation, without that for its requests."""
+        if self.costs.operation:
+            await self.work(self.costs.operation)
+
     async def before(self) -> None:
         """Do the work before a request."""
         if self.costs.request:

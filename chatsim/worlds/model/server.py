@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
     from chatsim.worlds.world import SessionTimeouts
 
 __all__ = ["ModelServer"]
+
+
+class _Performed(NamedTuple):
+    """What a session has done: changes, undone changes, waits for locks, commits of changes."""
+
+    changes: int
+    undone: int
+    waits: int
+    commits: int
 
 
 class ModelServer:
@@ -73,6 +83,23 @@ class ModelServer:
         if costs.flush or costs.commit:
             self.engine.log.take_time(partial(costs.draw_flush, rng), costs.commit)
         self.round_trips = 0
+        self._waits_changed = False
+        self._detector: asyncio.Task[None] | None = None
+        if costs.detection:
+            self.engine.locks.waits.detector = self._look_for_deadlocks
+
+    def _look_for_deadlocks(self) -> None:
+        """Have the thread that detects deadlocks look at the waits, once more if it looks already."""
+        self._waits_changed = True
+        if self._detector is None:
+            self._detector = asyncio.create_task(self._detect(), name="detector of deadlocks")
+
+    async def _detect(self) -> None:
+        while self._waits_changed:
+            self._waits_changed = False
+            await self.cpu.work(self._costs.detection)
+            self.engine.locks.waits.resolve_deadlocks()
+        self._detector = None
 
     @asynccontextmanager
     async def pool(
@@ -127,10 +154,13 @@ class ModelServer:
             for statement in self.engine.prepared.prepare(sql):
                 if not session.closed:
                     await self.cpu.work(self._costs.statement)
-                commits = len(session.unanswered)
-                answers.append(await session.work_on(statement, args))
-                written = answers[-1].affected if statement.writes else 0
-                await self._work_for(answers[-1].examined, written, len(session.unanswered) - commits)
+                before = self._performed(session)
+                try:
+                    answers.append(await session.work_on(statement, args))
+                except DatabaseError:
+                    await self._work_for(0, before, self._performed(session))
+                    raise
+                await self._work_for(answers[-1].examined, before, self._performed(session))
             return answers
 
     async def connect(self, host: str) -> Connection:
@@ -140,10 +170,24 @@ class ModelServer:
             await self.network.transit(HOST, host)
         return Connection(self, self.network, EngineSession(self.engine, waits=True), host)
 
-    async def _work_for(self, examined: int, written: int, commits: int) -> None:
-        """Take the time of a statement that has examined and written so many records, and committed changes."""
+    def _performed(self, session: EngineSession) -> _Performed:
+        """What a session has done so far."""
+        history, waits, number = self.engine.history, self.engine.locks.waits, session.connection_id
+        return _Performed(
+            history.changes[number], history.undone[number], waits.of_session[number], len(session.unanswered)
+        )
+
+    async def _work_for(self, examined: int, before: _Performed, after: _Performed) -> None:
+        """Take the time of a statement that has examined so many records, and done what is between before and after."""
         costs = self._costs
-        if seconds := examined * costs.record + written * costs.write + commits * costs.transaction:
+        seconds = (
+            examined * costs.record
+            + (after.changes - before.changes) * costs.write
+            + (after.undone - before.undone) * costs.undo
+            + (after.waits - before.waits) * costs.wait
+            + (after.commits - before.commits) * costs.transaction
+        )
+        if seconds:
             await self.cpu.work(seconds)
         if examined and (misses := int(self._rng.binomial(examined, costs.misses))):
             await asyncio.sleep(misses * costs.read)

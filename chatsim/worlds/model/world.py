@@ -90,6 +90,10 @@ class ModelWorld(ModelPlatform):
             "costs": msgspec.json.decode(msgspec.json.encode(self._of_everything)),
         }
 
+    async def own_work(self) -> None:
+        """The cost ``client.operation``."""
+        await self._caller.operate()
+
     async def install(self, schema: str) -> None:
         """Create the tables of a schema of ``chat/schema``, empty."""
         if views := ", ".join(f"`{name}`" for name in self.server.engine.views):

@@ -242,6 +242,9 @@ class MySQLWorld:
         """Drop the schema, and create it without tables."""
         await self.admin.script(f"DROP DATABASE {self.schema}; CREATE DATABASE {self.schema}; USE {self.schema}")
 
+    async def own_work(self) -> None:
+        """Nothing: it takes its time."""
+
     async def install(self, schema: str) -> None:
         """Create the tables of a schema of ``chat/schema``, empty."""
         await self.empty()

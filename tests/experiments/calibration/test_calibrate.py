@@ -6,7 +6,7 @@ import chatsim
 from chatsim.experiments.calibration import calibrate as module
 from chatsim.experiments.calibration.fit import Round, fit, fitted
 from chatsim.experiments.calibration.messages import KINDS, Handled
-from chatsim.experiments.calibration.micro import MICROS, Measurement
+from chatsim.experiments.calibration.micro import MICROS, Measurement, OwnWork
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.world import BadParameterError, WorldError
 
@@ -26,12 +26,14 @@ SERVICE = {
 
 TRUTH = {
     "machine": {"cores": 2},
-    "client": {"request": 80e-6, "statement": 10e-6},
+    "client": {"request": 80e-6, "statement": 10e-6, "operation": 150e-6},
     "node": {"write": 20e-6, "service": SERVICE},
     "database": {
         "statement": 40e-6,
         "record": 2e-6,
         "write": 15e-6,
+        "undo": 25e-6,
+        "wait": 300e-6,
         "transaction": 60e-6,
         "flush": {"kind": "empirical", "seconds": [500e-6, 700e-6, 900e-6]},
         "commit": 0.0,
@@ -50,9 +52,12 @@ def test_the_costs_of_a_model_are_found_again(found):
         {
             "client.request": 80e-6,
             "client.statement": 10e-6,
+            "client.operation": 150e-6,
             "database.statement": 40e-6,
             "database.record": 2e-6,
             "database.write": 15e-6,
+            "database.undo": 25e-6,
+            "database.wait": 300e-6,
             "database.transaction": 60e-6,
             "network.link.latency": 30e-6,
             "database.flush": 700e-6,
@@ -129,7 +134,7 @@ def test_a_message_is_in_the_table_with_what_it_costs_this_process(found):
 
 
 def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-3,)):
-    return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, client, server, latencies)
+    return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, 0.5, client, server, latencies)
 
 
 def messages(client=300e-6):
@@ -138,7 +143,7 @@ def messages(client=300e-6):
 
 def test_no_cost_is_negative_however_odd_the_measurements():
     odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
-    found = fitted([Round(odd, messages())])
+    found = fitted([Round(odd, messages(), [OwnWork(0, 0, 1e-6), OwnWork(4, 4, 0.0)])])
     assert min(found.costs.values()) >= 0
     assert min(found.flush) >= 0
 
@@ -146,7 +151,9 @@ def test_no_cost_is_negative_however_odd_the_measurements():
 def test_one_round_has_no_interval_but_the_value_itself():
     import numpy as np
 
-    found = fit([Round([measurement(micro) for micro in MICROS], messages())], np.random.default_rng(1))
+    found = fit(
+        [Round([measurement(micro) for micro in MICROS], messages(), [OwnWork(4, 4, 1e-4)])], np.random.default_rng(1)
+    )
     assert [found.interval(name) for name in found.best.costs] == [
         (value, value) for value in found.best.costs.values()
     ]

@@ -39,6 +39,51 @@ def test_a_row_that_is_written_and_a_commit_of_changes_take_a_core_too():
     there(body, statement=1.0, write=0.25, transaction=8.0)
 
 
+def test_a_change_that_is_undone_takes_a_core_again_by_a_rollback_and_by_a_statement_that_fails():
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            await session.script("BEGIN; UPDATE t SET v = v + 1 WHERE id <= 3; ROLLBACK")
+            assert now() == 3 * 1.0 + 3 * 0.25 + 3 * 0.5
+            begun = now()
+            with pytest.raises(DuplicateKeyError):
+                await session.execute("INSERT INTO t VALUES (8, 0), (9, 0), (1, 0)")
+            assert now() - begun == 1.0 + 2 * 0.25 + 2 * 0.5
+
+    there(body, statement=1.0, write=0.25, undo=0.5)
+
+
+def test_a_wait_for_a_lock_takes_a_core_too_and_nobody_elses_work_is_charged():
+    async def body(server, _):
+        async with sessions(server, 2) as (holder, waiter):
+            await holder.script("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1")
+            waiting = asyncio.create_task(waiter.execute("UPDATE t SET v = v + 1 WHERE id = 1"))
+            await asyncio.sleep(10.0)
+            begun = now()
+            await holder.script("UPDATE t SET v = v + 1 WHERE id = 2; COMMIT")
+            assert now() - begun == 2 * 1.0 + 0.25
+            await waiting
+            assert now() - begun == 2 * 1.0 + 0.25 + 4.0 + 0.25  # its wait, and its own change
+
+    there(body, statement=1.0, write=0.25, wait=4.0, cores=2)
+
+
+def test_a_deadlock_is_seen_when_the_detector_has_looked():
+    async def body(server, _):
+        async with sessions(server, 2) as (one, other):
+            await one.script("BEGIN; UPDATE t SET v = v + 1 WHERE id = 1")
+            await other.script("BEGIN; UPDATE t SET v = v + 1 WHERE id = 2")
+            first = asyncio.create_task(one.execute("UPDATE t SET v = v + 1 WHERE id = 2"))
+            await asyncio.sleep(5.0)
+            begun = now()
+            with pytest.raises(DeadlockError):
+                await other.execute("UPDATE t SET v = v + 1 WHERE id = 1")
+            assert now() - begun == 3.0
+            await first
+            assert server.engine.locks.waits.deadlocks == 1
+
+    there(body, detection=3.0, cores=2)
+
+
 def test_a_flush_takes_a_time_that_is_drawn_for_each_group_of_commits():
     async def body(server, _):
         async with sessions(server, 3) as three:
