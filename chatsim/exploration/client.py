@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chatsim.db.errors import ConnectionLostError, DatabaseError
@@ -20,7 +22,7 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.executor.execution import Answer
 
-__all__ = ["Client", "Served", "alone"]
+__all__ = ["Client", "Past", "Served", "alone"]
 
 
 class Served(Protocol):
@@ -37,6 +39,29 @@ class Served(Protocol):
     def note(self, caller: int, answer: Sequence[Rows] | DatabaseError) -> None:
         """Note that a caller's statement has ended."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    answer: list[Rows] | DatabaseError
+    under_way: bool  # whether a transaction was open then
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a caller has been through whose statement is not under way: with the program, it tells where it is.
+
+    Attributes:
+        answers: what it was answered, in all its tries.
+        session: the number of its connection, if it has one.
+        died: whether its connection is gone, and so is it.
+        unknown: whether a reply of a try that could have taken effect was lost.
+    """
+
+    answers: Sequence[_Answered]
+    session: int | None
+    died: bool
+    unknown: bool
 
 
 class Client:
@@ -73,6 +98,9 @@ class Client:
         self._unknown = False
         self._refused = False
         self._value: object = None
+        self._answers: list[_Answered] = []  # to all tries
+        self._again: deque[_Answered] = deque()  # what the program is answered at once, since it was already
+        self._was_under_way = False
         self._session: EngineSession | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -102,9 +130,28 @@ class Client:
             self._session = None
 
     @property
+    def past(self) -> Past | None:
+        """What it has been through; None if its statement is under way."""
+        if self.status in (Status.WAITS, Status.PAUSES):
+            return None
+        number = None if self._session is None else self._session.connection_id
+        return Past([*self._answers], number, died=self.status is Status.DIED, unknown=self._unknown)
+
+    def resume(self, loop: SteppedLoop, past: Past, session: EngineSession | None) -> None:
+        """Begin the program, up to where it was, with its connection."""
+        self._again.extend(past.answers)
+        self.start(loop)
+        loop.run(self.number)
+        assert not self._again, "the program does something else when it is answered the same"
+        self._session, self._was_under_way, self._unknown = session, False, past.unknown
+        if past.died:
+            self.die()
+            loop.run(self.number)
+
+    @property
     def under_way(self) -> bool:
         """Whether a transaction is open."""
-        return self._session is not None and self._session.under_way
+        return self._was_under_way if self._session is None else self._session.under_way
 
     @property
     def sleeps(self) -> bool:
@@ -164,9 +211,7 @@ class Client:
                         self._refused = True
                         break
                     left -= 1
-                    if self._session is not None and (
-                        isinstance(error, ConnectionLostError) or self._session.under_way
-                    ):
+                    if isinstance(error, ConnectionLostError) or self.under_way:
                         self._disconnect()
                 except Exception as error:  # noqa: BLE001 - the program is broken: whoever explores raises it
                     asyncio.get_running_loop().call_exception_handler({"exception": error})
@@ -176,6 +221,7 @@ class Client:
             self._disconnect()
 
     def _disconnect(self) -> None:
+        self._was_under_way = False  # of the connection that a program had which is run again
         if self._session is not None:
             self._execution.disconnect(self.number, self._session)
             self._session = None
@@ -208,6 +254,11 @@ class Client:
     async def _ask_one(self, sql: str, args: Sequence[object]) -> list[Rows]:
         self.request = (sql, args)
         self.status = Status.ASKS
+        if self._again:
+            self.asked += 1
+            answered = self._again.popleft()
+            self._was_under_way = answered.under_way
+            return self._reply(answered.answer)
         self._turn = asyncio.get_running_loop().create_future()
         await self._turn
         self._turn = None
@@ -228,12 +279,17 @@ class Client:
             self._disconnect()
             answer = database_error(2013, "Lost connection to MySQL server during query")
         self._seen = []
+        self._execution.note(self.number, answer)
+        return self._reply(answer)
+
+    def _reply(self, answer: list[Rows] | DatabaseError) -> list[Rows]:
+        """Give the program an answer. Raises `DatabaseError`."""
+        self._answers.append(_Answered(answer, self.under_way))
         self.request = None
         self._known.append(_known(answer))
-        self._execution.note(self.number, answer)
         if isinstance(answer, DatabaseError):
-            raise answer
-        return answer
+            raise answer.with_traceback(None)
+        return [*answer]
 
 
 class _Alone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import marshal
-from collections.abc import Awaitable, Container, Sequence
+from collections.abc import Awaitable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,16 @@ from chatsim.db.deadlock import Deadlock
 from chatsim.db.errors import DatabaseError, DeadlockError
 from chatsim.db.session import Isolation, Rows
 from chatsim.exploration.callers import Caller, Ended, Program, Status
+from chatsim.exploration.checkpoint import ServerCheckpoint
 from chatsim.exploration.choices import Choice
-from chatsim.exploration.client import Client, alone
+from chatsim.exploration.client import Client, Past, alone
 from chatsim.exploration.independence import is_at_rest
 from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.state import Form
+from chatsim.exploration.suspended import UnknownPartError
 from chatsim.innodb.server.session import EngineSession
 
-__all__ = ["Execution", "Happened"]
+__all__ = ["Checkpoint", "Execution", "Happened"]
 
 
 @dataclass(frozen=True)
@@ -46,24 +48,45 @@ class Happened:
     released: Sequence[int] = ()
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """An execution between two steps, in which no statement is under way.
+
+    Attributes:
+        server: what the server has.
+        callers: what each caller has been through.
+        counts: how many callers may still die, replies be lost, and waits take too long; and how many victims of
+            deadlocks have not been told yet.
+        steps: what has happened so far.
+        served: the connections, by their numbers, and whose they are.
+    """
+
+    server: ServerCheckpoint
+    callers: Sequence[Past]
+    counts: tuple[int, int, int, int]
+    steps: Sequence[Happened]
+    served: Mapping[int, int]
+
+
 class Execution:
     """Callers on a server of their own, between two steps.
 
     Args:
         problem: what is run.
         server: where; a new one if it is not given.
+        checkpoint: one of another execution on this server, from which it goes on; None: it begins.
 
     Attributes:
         engine: the server.
         steps: what has happened so far.
     """
 
-    def __init__(self, problem: Problem, server: Server | None = None) -> None:
+    def __init__(self, problem: Problem, server: Server | None = None, checkpoint: Checkpoint | None = None) -> None:
         self._problem = problem
         self._switches = problem.switches
         self._server = server or Server(problem)
         self._loop = self._server.loop
-        self.engine = self._server.start()
+        self.engine = self._server.start() if checkpoint is None else checkpoint.server.restore()
         self._deaths, self._losses, self._timeouts = (
             *(self._switches.deaths, self._switches.losses),
             self._switches.timeouts,
@@ -80,9 +103,34 @@ class Execution:
         ]
         self.engine.on_deadlock = self._note_deadlock
         self.engine.after_record = self._pause if problem.switches.inside else None
+        if checkpoint is not None:
+            self._resume(checkpoint)
+            return
         for client in self._clients:
             client.start(self._loop)
             self._loop.run(client.number)  # up to its first statement, which concerns nobody else
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        self._deaths, self._losses, self._timeouts, self._victims = checkpoint.counts
+        self.steps = [*checkpoint.steps]
+        self._served = dict(checkpoint.served)
+        sessions = self.engine.sessions
+        for client, past in zip(self._clients, checkpoint.callers, strict=True):
+            session = None if past.session is None else sessions[past.session]
+            assert session is None or isinstance(session, EngineSession)
+            client.resume(self._loop, past, session)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """What others may go on from; None while a statement is under way, or if the server can't be copied."""
+        callers = [past for each in self._clients if (past := each.past) is not None]
+        if len(callers) < len(self._clients) or self._server.redefined:
+            return None
+        try:
+            server = ServerCheckpoint(self.engine)
+        except UnknownPartError:
+            return None
+        counts = (self._deaths, self._losses, self._timeouts, self._victims)
+        return Checkpoint(server, callers, counts, [*self.steps], dict(self._served))
 
     # -- what may happen next
 

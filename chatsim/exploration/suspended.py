@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -120,6 +120,11 @@ def _attributes(value: object) -> list[tuple[str, object]]:
     names = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
     slots = [(name, getattr(value, name)) for name in names if hasattr(value, name)]
     return [*slots, *getattr(value, "__dict__", {}).items()]
+
+
+@cache
+def _is_looked_at(filename: str) -> bool:
+    return any(each in filename for each in (*_CODE, *_CODE_AROUND))
 
 
 def _closed_over(function: FunctionType) -> list[object]:
@@ -243,7 +248,7 @@ class _Walk:
     def _frame(self, whose: object, code: CodeType, frame: FrameType | None) -> Any:
         if frame is None:
             return code.co_qualname
-        if not any(each in code.co_filename for each in (*_CODE, *_CODE_AROUND)):
+        if not _is_looked_at(code.co_filename):
             raise UnknownPartError(code.co_qualname)
         shown = frame.f_locals  # a copy, which may be kept by the frame
         values = [
@@ -251,7 +256,7 @@ class _Walk:
             for each in gc.get_referents(whose)  # the local variables, and behind them what is on the stack
             if each is not shown
             and type(each) not in (CodeType, FrameType)
-            and getattr(each, "__code__", None) is not code
+            and not (type(each) is FunctionType and each.__code__ is code)
         ]
         return (code.co_qualname, code.co_firstlineno, frame.f_lasti, tuple(shown), tuple(values))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chatsim.exploration.choices import Choice
 from chatsim.exploration.cycles import cycles
-from chatsim.exploration.execution import Execution, Happened
+from chatsim.exploration.execution import Checkpoint, Execution, Happened
 from chatsim.exploration.problem import Problem, Server
 from chatsim.exploration.questions import Question, faults_at_end
 
@@ -73,6 +73,8 @@ class Walker:
         self._prunes = prunes
         self._server = Server(problem)
         self._count = 0
+        self._latest: Path = ()  # the way of the latest walk
+        self._checkpoints: list[tuple[int, Checkpoint]] = []  # on it, each with the number of steps before it
 
     def walk(self, path: Path, known: Container[bytes]) -> Iterator[Met]:
         """The state that a path leads to, and those after it, up to the first known one or an end.
@@ -84,10 +86,14 @@ class Walker:
             NotImplementedError: the model does not know a statement.
             Exception: a caller's program is broken.
         """
-        execution = Execution(self._problem, self._server)
+        same = _shared(path, self._latest)
+        self._latest = path
+        execution = self._resumed(min(same, len(path) - 1))
         happened = None
         try:
-            for choice, server in path:
+            for choice, server in path[len(execution.steps) :]:
+                if len(execution.steps) > same:
+                    self._keep(execution)
                 happened = execution.take(choice, server)
             while True:
                 met = self._met(execution, happened, known)
@@ -95,13 +101,33 @@ class Walker:
                     yield met
                     return
                 own = execution.own if self._prunes else None
-                happened = execution.take(own or met.choices[0], met.server)
+                if own is None and len(met.choices) > 1:
+                    self._keep(execution)
+                choice = own or met.choices[0]
+                self._latest = (*self._latest, (choice, met.server))
+                happened = execution.take(choice, met.server)
                 if own is not None:
                     others = [each for each in met.choices if each != own] if happened.released else []
                     met = replace(met, choices=[own, *others])
                 yield met
         finally:
             execution.close()
+
+    def _resumed(self, most: int) -> Execution:
+        """An execution at the last checkpoint of the latest walk that has at most so many steps before it."""
+        if self._server.redefined:
+            self._checkpoints.clear()
+        while self._checkpoints and self._checkpoints[-1][0] > most:
+            self._checkpoints.pop()
+        return Execution(self._problem, self._server, self._checkpoints[-1][1] if self._checkpoints else None)
+
+    def _keep(self, execution: Execution) -> None:
+        """Keep a checkpoint, for the walks that go another way from here. Unmerged states are reached without."""
+        at = len(execution.steps)
+        if self._merges and not (self._checkpoints and self._checkpoints[-1][0] == at):
+            checkpoint = execution.checkpoint()
+            if checkpoint is not None:
+                self._checkpoints.append((at, checkpoint))
 
     def start(self, path: Sequence[tuple[Choice, bytes]] = ()) -> Execution:
         """An execution that has taken a path."""
@@ -131,3 +157,13 @@ class Walker:
             ", ".join(sorted(each.outcome for each in ended)),
             max(len(each.refusals) - each.refused for each in ended),
         )
+
+
+def _shared(one: Path, other: Path) -> int:
+    """How many steps two paths have in common from the beginning."""
+    shared = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        shared += 1
+    return shared
