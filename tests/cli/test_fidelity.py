@@ -1,9 +1,12 @@
 """``chatsim fidelity``, as it is typed."""
 
+from functools import partial
+
 import pytest
 from click.testing import CliRunner
 
 from chatsim.cli import main
+from chatsim.experiments.fidelity import fidelity
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,8 @@ def test_wrong_words_are_one_sentence(words, says):
 
 
 @pytest.mark.slow
-def test_predictions_are_printed_beside_measurements(tmp_path):
+def test_predictions_are_printed_beside_measurements(tmp_path, monkeypatch):
+    monkeypatch.setattr(fidelity, "calibrated", partial(fidelity.calibrated, seconds=0.05, rounds=2))
     page = tmp_path / "predictions.md"
     words = (
         "fidelity --mysql-via unpacked --strategies one_round_trip,insert_first --patterns strangers --clients 3"
