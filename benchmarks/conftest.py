@@ -1,7 +1,7 @@
 """What the benchmarks share: their sizes, one durable MySQL for the whole run, and MySQL's programs in C beside it.
 
 The garbage collector is off while something is measured. ``--short`` makes everything small, to see whether it works:
-its figures mean nothing.
+its figures mean nothing. What is needed for MySQL only is imported where it is used: other benchmarks start soon.
 """
 
 from __future__ import annotations
@@ -13,12 +13,6 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import pytest
-
-from chatsim.worlds.mysql.servers import debian
-from chatsim.worlds.mysql.servers.mysqld import MySQL
-from chatsim.worlds.mysql.servers.private import Program
-from chatsim.worlds.mysql.settings import Servers
-from chatsim.worlds.mysql.world import MySQLWorld
 
 
 def pytest_addoption(parser):
@@ -48,9 +42,13 @@ def rounds(sized):
 
 
 @pytest.fixture(scope="session")
-def server():
-    """A MySQL with the server's defaults, binary log on."""
-    with Servers(profile="durable", background=False).mysql() as server:
+def server(sized):
+    """A MySQL with the server's defaults, binary log on. With ``--short`` it waits for no disk."""
+    from counting.gate import SERVERS
+
+    from chatsim.worlds.mysql.settings import Servers
+
+    with sized(Servers(profile="durable", background=False), SERVERS).mysql() as server:
         yield server
 
 
@@ -64,14 +62,27 @@ def runner():
 @pytest.fixture(scope="session")
 def world(runner, server):
     """A world on that server."""
+    from chatsim.worlds.mysql.settings import Servers
+    from chatsim.worlds.mysql.world import MySQLWorld
+
     world = MySQLWorld(Servers(mysql_url=server.url))
     runner.run(world.__aenter__())
     yield world
     runner.run(world.__aexit__())
 
 
+def program(name):
+    """One of MySQL's programs, from the PATH, else unpacked."""
+    from chatsim.worlds.mysql.servers import debian
+    from chatsim.worlds.mysql.servers.mysqld import MySQL
+    from chatsim.worlds.mysql.servers.private import Program
+
+    path = shutil.which(name)
+    return Program((path,)) if path else debian.unpack(MySQL().packages).program(name)
+
+
 class MySQLClient:
-    """The server's own client, in C, that prints what a statement reads; from the PATH, else unpacked.
+    """The server's own client, in C, that prints what a statement reads.
 
     Args:
         url: the server.
@@ -79,8 +90,7 @@ class MySQLClient:
     """
 
     def __init__(self, url, schema):
-        path = shutil.which("mysql")
-        self._program = Program((path,)) if path else debian.unpack(MySQL().packages).program("mysql")
+        self._program = program("mysql")
         at = urlsplit(url)
         self._options = (
             "--no-defaults",
@@ -151,7 +161,5 @@ class MySQLSlap:
 
 @pytest.fixture(scope="session")
 def mysqlslap(server, world):
-    """Mysqlslap from the PATH, else from the unpacked packages."""
-    path = shutil.which("mysqlslap")
-    program = Program((path,)) if path else debian.unpack(MySQL().packages).program("mysqlslap")
-    return MySQLSlap(program, server.url, world)
+    """MySQL's load generator."""
+    return MySQLSlap(program("mysqlslap"), server.url, world)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from counting.cases import Case
 from counting.creation import CLIENTS, crowd
-from counting.gate import MODEL, RECORDED, SERVERS, BadRecordError, Record, all_cases, in_model, on_mysql
+from counting.gate import MODEL, RECORDED, SERVERS, BadRecordError, Record, all_cases, in_model, model_process, on_mysql
 
 from chatsim.worlds.mysql.world import MySQLWorld
 from chatsim.worlds.world import WorldError
@@ -36,13 +36,7 @@ def main() -> int:
         return 2
     try:
         record = Record.read(options.file)
-        measured: dict[str, Mapping[str, int]] = {}
-        worlds = options.world or WORLDS
-        if "model" in worlds:
-            measured[MODEL] = in_model(cases)
-        if "mysql" in worlds and any(case.one_caller for case in cases):
-            server, costs = asyncio.run(_on_a_server(cases, show=not options.only))
-            measured[server] = costs
+        measured = _measured(cases, set(options.world or WORLDS), show=not options.only)
         if options.write:
             return _recorded(record, measured, cases, options.file)
         return _judged(record, measured, cases)
@@ -58,6 +52,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write", action="store_true", help="record what is measured")
     parser.add_argument("--file", type=Path, default=RECORDED, metavar="FILE", help="where costs are recorded")
     return parser
+
+
+def _measured(cases: Sequence[Case], worlds: Collection[str], *, show: bool) -> dict[str, dict[str, int]]:
+    """The costs by server. The model is measured in a process of its own while the real server is."""
+    if "mysql" not in worlds or not any(case.one_caller for case in cases):
+        return {MODEL: in_model(cases)} if "model" in worlds else {}
+    with model_process() as process:
+        modelled = process.submit(in_model, cases) if "model" in worlds else None
+        server, costs = asyncio.run(_on_a_server(cases, show=show))
+        return ({MODEL: modelled.result()} if modelled else {}) | {server: costs}
 
 
 async def _on_a_server(cases: Sequence[Case], *, show: bool) -> tuple[str, dict[str, int]]:

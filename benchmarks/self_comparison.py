@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from counting.gate import MODEL, SERVERS, Record, all_cases, in_model, on_mysql
+from counting.gate import MODEL, SERVERS, Record, all_cases, in_model, model_process, on_mysql
 from kept_comparisons import KeptComparisons, OtherComparisonsError
 from random_load import loaded
 from tqdm.auto import tqdm
@@ -82,27 +82,21 @@ def _numbers(options: argparse.Namespace, kept: KeptComparisons) -> Iterator[int
 async def counts(options: argparse.Namespace, kept: KeptComparisons) -> None:
     """The count gates, compared with a first measurement on the machine without this load."""
     cases = all_cases()
-    async with MySQLWorld(SERVERS) as world:
+    with model_process() as process:
+        async with MySQLWorld(SERVERS) as world:
 
-        async def measured() -> dict[str, dict[str, int]]:
-            found = {}
-            if options.world != "mysql":
-                found[MODEL] = await asyncio.to_thread(in_model, cases)
-            if options.world != "model":
-                found["MySQL"] = await on_mysql(world, cases)
-            return found
+            async def measured() -> dict[str, dict[str, int]]:
+                modelled = None if options.world == "mysql" else process.submit(in_model, cases)
+                found = {} if options.world == "model" else {"MySQL": await on_mysql(world, cases)}
+                return found | ({MODEL: await asyncio.wrap_future(modelled)} if modelled else {})
 
-        kept.begin(kept.first or await measured())
-        first = Record(kept.first)
-        with loaded(options.processes):
-            for _ in _numbers(options, kept):
-                begun = time.monotonic()
-                found = [
-                    f"{server}: {each}"
-                    for server, costs in (await measured()).items()
-                    for each in first.differences(server, costs, cases)
-                ]
-                _note(kept, begun, found)
+            kept.begin(kept.first or await measured())
+            first = Record(kept.first)
+            with loaded(options.processes):
+                for _ in _numbers(options, kept):
+                    begun, found = time.monotonic(), await measured()
+                    differing = ((server, first.differences(server, costs, cases)) for server, costs in found.items())
+                    _note(kept, begun, [f"{server}: {each}" for server, those in differing for each in those])
 
 
 def times(options: argparse.Namespace, kept: KeptComparisons) -> None:

@@ -82,7 +82,7 @@ def test_16_clients_create_640_chats(  # noqa: PLR0917 - fixtures
     benchmark, runner, world, sized, rounds, strategy, pattern
 ):
     """640 requests by 16 clients at the store layer; per heat, not per creation. The limit: a durable commit."""
-    heats = Heats(runner, world, strategy, pattern, rounds=sized(40, 2))
+    heats = Heats(runner, world, strategy, pattern, rounds=sized(40, 1))
     benchmark.group = f"creation, {pattern}"
     benchmark.extra_info["reference"] = strategy == "noop"
     benchmark.pedantic(heats.drive, setup=heats.setup, teardown=heats.teardown, **rounds(ROUNDS))
@@ -99,7 +99,7 @@ def test_one_round_trip_creates_beside_mysqlslap(  # noqa: PLR0917 - fixtures
     mysqlslap's own time, which has its 16 logins in it: some milliseconds of about a second. In the layer ``stack``
     each creation is another user's, logged in on one of four nodes before the measured time. The limit: a commit.
     """
-    each = sized(250, 5)
+    each = sized(250, 2)
     heats = Heats(runner, world, "one_round_trip", "strangers", rounds=each, **LAYERS[layer])
     theirs = []
 
@@ -125,7 +125,7 @@ def test_a_noop_passes_the_stack_beside_a_creation(  # noqa: PLR0917 - fixtures
     The ratio is that of the medians of their latencies: at one client, what the stack adds to a creation; at
     sixteen, where requests wait for each other, no more than a bound of that. The limit: two messages over loopback.
     """
-    size = {"clients": clients, "rounds": sized(1_600, 64) // clients}
+    size = {"clients": clients, "rounds": sized(1_600, 16) // clients}
     through = Heats(runner, world, "noop", "strangers", layer="stack", nodes=min(4, clients), **size)
     without = Heats(runner, world, "one_round_trip", "strangers", **size)
 

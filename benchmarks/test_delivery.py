@@ -15,7 +15,7 @@ import pytest
 from stopwatch import STOPWATCH
 from tqdm.auto import tqdm
 
-from chatsim.experiments.delivery.experiment import HOPS, Delivery, converse
+from chatsim.experiments.delivery.experiment import HOPS, PATHS, Delivery, converse
 from chatsim.experiments.statistics import percentile
 from chatsim.worlds.cluster import MISSED_REPORTS
 from chatsim.worlds.loading import add_users
@@ -23,7 +23,7 @@ from chatsim.worlds.mysql.nodes import node_processes
 from chatsim.worlds.mysql.redis_presence import RedisDirectory, RedisRegistry
 from chatsim.worlds.world import Sharing
 
-ROUNDS = 3
+ROUNDS, PAIRS = 3, 8
 SILENT = tqdm(disable=True)
 WORDS = ("--tables", "hardened", "--chats", "anybody")
 
@@ -56,21 +56,30 @@ async def in_process(world, parameters):
 WHERE = {"in process": in_process, "as processes": as_processes}
 
 
+NODES = {f"{where}-{nodes}": (where, nodes) for where in WHERE for nodes in (1, 2, 4)}
+
+
+@pytest.fixture(scope="module", params=NODES.values(), ids=NODES.keys())
+def running(request, runner, world):
+    """So many nodes, for both paths: where they are, how many, and the doors to them."""
+    where, nodes = request.param
+    context = WHERE[where](world, Delivery(nodes=nodes, pairs=PAIRS, paths="same"))
+    yield where, nodes, runner.run(context.__aenter__())
+    runner.run(context.__aexit__(None, None, None))
+
+
 @pytest.mark.benchmark(timer=STOPWATCH)
-@pytest.mark.parametrize("path", ["same", "across"])
-@pytest.mark.parametrize("nodes", [1, 2, 4])
-@pytest.mark.parametrize("where", WHERE)
-def test_8_authors_send_400_texts(benchmark, runner, world, sized, rounds, where, nodes, path):  # noqa: PLR0917
+@pytest.mark.parametrize("path", PATHS)
+def test_8_authors_send_400_texts(benchmark, runner, world, sized, rounds, running, path):  # noqa: PLR0917 - fixtures
     """400 texts, each acknowledged, pushed and read; per 400 texts, logins and a few texts to warm up aside.
 
     The limit: a durable commit for each text, and six messages over loopback.
     """
+    where, nodes, door = running
     if nodes == 1 and path == "across":
         pytest.skip("one node has no across")
-    parameters = Delivery(nodes=nodes, pairs=8, texts=sized(50, 2), paths=path)
-    context = WHERE[where](world, parameters)
-    door = runner.run(context.__aenter__())
-    rates, texts, spent, rng = [], [], [], np.random.default_rng(1)
+    parameters = Delivery(nodes=nodes, pairs=PAIRS, texts=sized(50, 2), paths=path)
+    rates, texts, spent, rng = [], [], [], np.random.default_rng(PATHS.index(path))
 
     def talk():
         before = runner.run(world.costs())
@@ -81,10 +90,7 @@ def test_8_authors_send_400_texts(benchmark, runner, world, sized, rounds, where
         texts.extend(sent)
 
     benchmark.group = f"delivery, {nodes} nodes"
-    try:
-        benchmark.pedantic(talk, **rounds(ROUNDS))
-    finally:
-        runner.run(context.__aexit__(None, None, None))
+    benchmark.pedantic(talk, **rounds(ROUNDS))
     benchmark.extra_info["texts_per_s"] = median(rates[-sized(ROUNDS, 1) :])
     if where == "in process":  # what processes ask is not counted here
         benchmark.extra_info["statements"] = spent[-1].statements

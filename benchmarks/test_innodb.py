@@ -16,13 +16,13 @@ ROWS, TRANSACTIONS = 1_000, 20
 CORPUS = Path(__file__).parent.parent / "tests" / "conformance" / "schedules"
 
 
-def test_20_transactions_lock_1000_records(benchmark):
+def test_20_transactions_lock_1000_records(benchmark, sized):
     """Next-key locks in S by twenty transactions on a thousand records each, then all released: 20,000 requests.
 
     Per 20,000 requests. The limit: a lookup in a dict, and a new object for each lock.
     """
     index = Index(IndexDefinition("PRIMARY", (0,), unique=True, clustered=True, place=(0,)))
-    records = [index.insert((number,), (number,), None) for number in range(ROWS)]
+    records = [index.insert((number,), (number,), None) for number in range(sized(ROWS, 100))]
 
     def lock_and_release():
         locks = LockSystem(lambda *_: None)

@@ -57,7 +57,10 @@ def session(runner, world):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize(
-    ("listed", "name"), [(what, name) for what, shipped in STRATEGIES.items() for name in shipped], indirect=["listed"]
+    ("listed", "name"),
+    [(what, name) for what, shipped in STRATEGIES.items() for name in shipped],
+    indirect=["listed"],
+    scope="module",  # else the list is loaded again for each test
 )
 def test_a_page_is_read(  # noqa: PLR0917 - fixtures
     benchmark, runner, world, listed, session, rounds, name, depth
@@ -113,7 +116,7 @@ def by_client(client, thread):
     return client.lines(f"SELECT {columns} FROM {where}")
 
 
-@pytest.mark.parametrize("listed", ["history"], indirect=True)
+@pytest.mark.parametrize("listed", ["history"], indirect=True, scope="module")
 def test_a_whole_history_is_read_beside_a_pipeline(  # noqa: PLR0917 - fixtures
     benchmark, runner, world, listed, client, sized, rounds
 ):

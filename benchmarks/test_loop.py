@@ -15,7 +15,7 @@ TRIPS = 200
 ROUNDS = 5
 
 
-async def on_the_loop():
+async def on_the_loop(pairs):
     """Pairs of tasks that play ping-pong over queues, with a sleep each."""
 
     async def ping(out, back):
@@ -31,13 +31,13 @@ async def on_the_loop():
             await back.put(None)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(PAIRS):
+        for _ in range(pairs):
             queues = asyncio.Queue(), asyncio.Queue()
             group.create_task(ping(*queues))
             group.create_task(pong(*queues))
 
 
-def in_simpy():
+def in_simpy(pairs):
     """The same as SimPy processes over stores."""
     env = simpy.Environment()
 
@@ -53,7 +53,7 @@ def in_simpy():
             yield env.timeout(0.001)
             yield back.put(None)
 
-    for _ in range(PAIRS):
+    for _ in range(pairs):
         stores = simpy.Store(env), simpy.Store(env)
         env.process(ping(*stores))
         env.process(pong(*stores))
@@ -71,19 +71,19 @@ def test_tasks_play_ping_pong_beside_simpy_processes(benchmark, sized, rounds):
 
     The limit: what SimPy's own heap of events takes.
     """
-    theirs, ours = [], []
+    theirs, ours, pairs = [], [], sized(PAIRS, 5)
 
     def setup():
-        theirs.append(taken(in_simpy))
+        theirs.append(taken(lambda: in_simpy(pairs)))
 
     def play():
-        ours.append(taken(lambda: run(on_the_loop())))
+        ours.append(taken(lambda: run(on_the_loop(pairs))))
 
     benchmark.group = "the simulation's loop"
     benchmark.pedantic(play, setup=setup, **rounds(ROUNDS))
     count = sized(ROUNDS, 1)  # the first is the warm-up's
-    pairs = zip(theirs[-count:], ours[-count:], strict=True)
-    benchmark.extra_info["ratio_to_simpy"] = median(simpys / loops for simpys, loops in pairs)
+    both = zip(theirs[-count:], ours[-count:], strict=True)
+    benchmark.extra_info["ratio_to_simpy"] = median(simpys / loops for simpys, loops in both)
 
 
 def test_1000_tasks_sleep_at_once(benchmark, sized, rounds):

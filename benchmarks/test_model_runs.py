@@ -57,7 +57,7 @@ def test_clients_race_in_the_model(benchmark, sized, clients):
     The limit: some 20 messages and 4 statements for each client. ``ratio_per_client_to_a_tenth`` is the processor's
     time of a client beside that in a race of a tenth of the clients: 1 if it only depends on their number.
     """
-    clients = sized(clients, clients // 50)
+    clients = sized(clients, max(2, clients // 200))
     few = processor(lambda: race(max(2, clients // 10)))
     spent, done = [], []
     benchmark.group = "a race in the model"
@@ -71,7 +71,7 @@ def test_clients_race_in_the_model(benchmark, sized, clients):
 
 def test_a_crowd_of_10000_stays_on_100_nodes(benchmark, sized):
     """Each connects, logs in and sends heartbeats for 60 virtual seconds; per crowd. The limit: 600,000 frames."""
-    clients = sized(10_000, 100)
+    clients = sized(10_000, 20)
     benchmark.group = "a crowd in the model"
     benchmark.pedantic(lambda: crowd(clients), rounds=1)
     note_memory(benchmark)
@@ -79,7 +79,7 @@ def test_a_crowd_of_10000_stays_on_100_nodes(benchmark, sized):
 
 def test_a_crowd_of_ten_times_as_many_takes_ten_times_as_long(benchmark, sized):
     """100,000 clients, after 10,000 of them: the processor's time of each beside that in the smaller crowd."""
-    clients = sized(10_000, 100)
+    clients = sized(10_000, 20)
     few, many = processor(lambda: crowd(clients)), []
     benchmark.group = "a crowd in the model"
     benchmark.pedantic(lambda: many.append(processor(lambda: crowd(10 * clients))), rounds=1)

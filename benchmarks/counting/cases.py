@@ -27,17 +27,27 @@ class Case:
     Attributes:
         name: says what is done. No name begins with another one and a colon.
         run: does it on a world without tables, and returns the costs by name.
+        tables: makes the tables that it needs, and leaves as they were: so a server keeps them for the next case that
+            needs them. None if it makes its own.
         one_caller: whether only one caller is at work, so that the costs are the same in each run on a real server.
         timed: of one caller, the ends of the names of the costs that vary on a real server all the same.
     """
 
     name: str
     run: Callable[[Any], Awaitable[Counts]]
+    tables: Callable[[Any], Awaitable[None]] | None = None
     one_caller: bool = False
     timed: Collection[str] = ()
 
-    async def measure(self, world: World) -> dict[str, int]:
-        """The costs that are the same in each run, by the name of the case and of the cost."""
+    async def measure(self, world: World, *, after: Case | None = None) -> dict[str, int]:
+        """The costs that are the same in each run, by the name of the case and of the cost.
+
+        Args:
+            world: the world.
+            after: the case before it on this world.
+        """
+        if self.tables is not None and not (after and after.tables is self.tables):
+            await self.tables(world)
         timed = tuple(self.timed) if world.warms_up else ()
         found = await self.run(world)
         return {

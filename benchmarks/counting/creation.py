@@ -26,15 +26,14 @@ _SILENT = tqdm(disable=True)
 def cases() -> Iterator[Case]:
     """Each strategy, alone and in a crowd; and a crowd through the stack, with `noop` beside it."""
     for name in creation.STRATEGIES:
-        yield Case(f"one caller creates by {name}", partial(alone, name), one_caller=True)
+        yield Case(f"one caller creates by {name}", partial(alone, name), tables=chats, one_caller=True)
         yield Case(f"{CLIENTS} callers create by {name}", partial(crowd, name))
     for name in ("look_first", "noop"):
         yield Case(f"{CLIENTS} clients of two servers create by {name}", partial(crowd, name, layer="stack", nodes=2))
 
 
-async def alone(name: str, world: World) -> Counts:
-    """A chat that is new, and once more the same one; in a table that has others."""
-    (strategy,) = named(name)
+async def chats(world: World) -> None:
+    """Fifty chats, and two users who have none."""
     await world.install("source")
     first, last = 1_000, 1_000 + 2 * _EXISTING
     await add_users(world.admin, [1, 2, *range(first, last)])
@@ -42,12 +41,19 @@ async def alone(name: str, world: World) -> Counts:
     pairs = [(thread, first + 2 * thread - 2, first + 2 * thread - 1) for thread in range(1, _EXISTING + 1)]
     await insert(world.admin, "private_chat (thread_id, user1_id, user2_id)", pairs)
     await world.admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
+
+
+async def alone(name: str, world: World) -> Counts:
+    """A chat that is new, and once more the same one; in a table that has others."""
+    (strategy,) = named(name)
     locks = await world.locks(1) if strategy.uses_locks else None
     found: dict[str, int | None] = {}
     async with world.database(1) as database, database.session(strategy.isolation) as tx:
         for what in ("new chat, ", "existing chat, "):
             _, costs = await counted(world, tx, lambda: strategy(tx, 1, 2, locks))
             found |= plain(costs, about=what)
+    for table, thread in (("private_chat", "thread_id"), ("chat_thread", "id")):
+        await world.admin.execute(f"DELETE FROM {table} WHERE {thread} > ?", (_EXISTING,))
     return found
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
 from chatsim.worlds.model.settings import Model
@@ -26,6 +28,7 @@ __all__ = [
     "Record",
     "all_cases",
     "in_model",
+    "model_process",
     "on_mysql",
 ]
 
@@ -74,13 +77,20 @@ def _garbage_left() -> Iterator[None]:
             gc.enable()
 
 
+def model_process() -> ProcessPoolExecutor:
+    """A process for `in_model`: another core measures a real server meanwhile."""
+    return ProcessPoolExecutor(1, get_context("spawn"))
+
+
 async def on_mysql(world: MySQLWorld, cases: Iterable[Case]) -> dict[str, int]:
     """The costs of those cases that have one caller, on a real server."""
     await world.steady()
     found: dict[str, int] = {}
+    before: Case | None = None
     for case in cases:
         if case.one_caller:
-            found |= await case.measure(world)
+            found |= await case.measure(world, after=before)
+            before = case
     return found
 
 

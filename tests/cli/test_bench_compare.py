@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from chatsim.cli import main
+from chatsim.experiments.timing.runs import Benchmarks, Run
 
 BENCHMARKS = """
 import time
@@ -84,13 +85,20 @@ def test_a_slower_head_fails_and_what_is_not_in_both_is_named(repository):
     assert worktrees(repository) == 1
 
 
-@pytest.mark.slow
-def test_a_threshold_in_a_file_lets_it_pass_and_pytest_is_given_its_arguments(repository):
+def test_a_threshold_in_a_file_lets_it_pass_and_pytest_is_given_its_arguments(repository, monkeypatch):
     (repository / "benchmarks" / "thresholds.toml").write_text("default = 3.0")
+    commands = []
+
+    def run(self):
+        commands.append(self._command)
+        return Run({"benchmarks/test_toy.py::test_work": 1.0 if self._tree.name == "base" else 2.0})
+
+    monkeypatch.setattr(Benchmarks, "run", run)
     result = chatsim("base", "--no-mysql", "--pairs", 5, "--wide", "--", "-k", "work")
     assert result.exit_code == 0, result.output
     assert "no difference shown" in result.stdout
     assert "only in" not in result.output
+    assert [command[-2:] for command in commands] == 10 * [["-k", "work"]]
 
 
 @pytest.mark.parametrize(
