@@ -9,13 +9,13 @@ from chatsim.experiments.timing.comparison import compare_times
 from chatsim.experiments.timing.runs import Benchmarks
 from chatsim.experiments.timing.thresholds import Thresholds
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # ten runs, each a process
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # fourteen runs, each a process
 
 ROOT = Path(__file__).parent.parent.parent
-PAIRS = 5
+PAIRS = 7  # of 5, one pair that something has disturbed would widen the interval to its own ratio
 QUICK = (
     *("-p", "pytest_benchmark.plugin", "-p", "pytest_asyncio.plugin", "-p", "pytest_timeout"),
-    *("--benchmark-max-time=0.02", "--benchmark-min-rounds=3", "--benchmark-warmup=off"),
+    *("--benchmark-max-time=0.05", "--benchmark-min-rounds=3", "--benchmark-warmup=off"),
     "--benchmark-timer=time.process_time",  # so that it does not matter what else the machine does
 )
 NO_OTHER_PLUGINS = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -36,13 +36,13 @@ PLANTED = {
     "a search for each lock that is requested": (
         "chatsim/innodb/storage/locks.py",
         "        supremum = record.is_supremum\n",
-        "        supremum = record.is_supremum\n        sum(each is record for each in range(400))\n",
+        "        supremum = record.is_supremum\n        sum(each is record for each in range(200))\n",
         "test_innodb.py::test_20_transactions_lock_1000_records",
     ),
     "more work for each callback of the loop": (
         "chatsim/simulation/loop.py",
         "                handle = ready.popleft()\n",
-        "                handle = ready.popleft()\n                sum(range(600))\n",
+        "                handle = ready.popleft()\n                sum(range(300))\n",
         "test_loop.py::test_1000_tasks_sleep_at_once",
     ),
 }
