@@ -45,8 +45,9 @@ def cases() -> Iterator[Case]:
         yield Case(f"a page of {list_of}", partial(pages, what), one_caller=True)
         yield Case(f"a client's page of {list_of}", partial(page_of_client, what))
     for protocol in PROTOCOLS.values():
-        several = protocol.at_once != 1  # requests under way together: which connection each gets depends on time
-        timed = ("round trips", "statements", "rows examined") if several else ("rows examined",)
+        # the server of the chats has several connections, and each needs a statement before its first use: how many are
+        # used depends on how soon the last one is free again, and, of requests under way together, on much more
+        timed = ("round trips" if protocol.at_once != 1 else "database round trips", "statements", "rows examined")
         for cursor in protocol.cursors:
             name = f"a catch-up by {protocol.name} and {cursor}"
             yield Case(name, partial(catch_up, protocol.name, cursor), one_caller=True, timed=timed)

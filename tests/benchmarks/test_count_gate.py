@@ -101,6 +101,15 @@ def test_no_garbage_is_collected_while_the_model_is_measured():
     assert gc.isenabled()
 
 
+def test_what_depends_on_which_connection_is_free_is_not_compared_on_a_server():
+    varying = ("database round trips", "statements", "rows examined")
+    for server, recorded in gate.Record.read(gate.RECORDED).by_server.items():
+        found = [cost for cost in recorded if cost.startswith("a catch-up") and cost.endswith(varying)]
+        assert bool(found) == (server == gate.MODEL)
+    catching_up = [case for case in gate.all_cases("a catch-up") if case.one_caller]
+    assert all(name.endswith(tuple(case.timed)) for case in catching_up for name in varying)
+
+
 def test_the_costs_of_one_caller_are_recorded_for_a_server_too():
     servers = gate.Record.read(gate.RECORDED).by_server
     assert gate.MODEL in servers
