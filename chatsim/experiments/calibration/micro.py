@@ -162,11 +162,12 @@ async def own_works(world: World) -> list[OwnWork]:
 
 
 def _own_work(each: Variant) -> OwnWork:
-    shares, trips, statements = (each[name] for name in ("utilisation", "round_trips_per_op", "statements_per_op"))
+    trips, statements = each["round_trips_per_op"], each["statements_per_op"]
+    shares = each["utilisation"] or {}  # none where an operation takes no time at all
     assert isinstance(shares, dict)
     assert isinstance(trips, float)
     assert isinstance(statements, float)
-    return OwnWork(trips, statements, float(shares[INTERPRETER]) * each.window_s / len(each.operations))
+    return OwnWork(trips, statements, float(shares.get(INTERPRETER, 0.0)) * each.window_s / len(each.operations))
 
 
 async def prepare(world: World, schema: str) -> None:

@@ -181,3 +181,9 @@ def test_a_server_whose_processor_time_can_not_be_seen_is_refused(monkeypatch):
 def test_wrong_parameters_are_refused(wrong, says):
     with pytest.raises(BadParameterError, match=says):
         chatsim.run(chatsim.calibrate(**wrong))
+
+
+def test_a_model_in_which_an_operation_takes_no_time_is_calibrated():
+    free = chatsim.Model(costs={"machine": {"cores": 2}, "client": {"request": 0.0}, "database": {"commit": 0.0}})
+    found = chatsim.run(chatsim.calibrate(world=free, seconds=0.01, rounds=1, progress=False))
+    assert found.costs["client"]["operation"] == pytest.approx(0.0, abs=1e-6)
