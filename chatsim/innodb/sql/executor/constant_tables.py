@@ -58,7 +58,7 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
     None if there is no such key, or if a column is compared with NULL: then the server reads nothing.
     """
     table, conditions = joined.table(at), joined.conditions(at, constants)
-    if table.partitioning is not None or conditions.column_ranges(env, ()) is None:
+    if table.partitioning is not None or joined.conditions(at, ()).column_ranges(env, ()) is None:
         return None
     equal: dict[int, Equality] = {}
     for each in conditions.equalities():

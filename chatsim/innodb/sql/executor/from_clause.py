@@ -12,7 +12,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.derived import Derived, derived_table
 from chatsim.innodb.sql.expressions import unsupported
-from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.join_order import Strategy
 from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 

@@ -7,7 +7,7 @@ wanted order, and others once, into a join buffer (manual, "Hash Join Optimizati
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -20,9 +20,12 @@ from chatsim.innodb.sql.executor.join_order_by import deciding_columns
 from chatsim.innodb.sql.executor.join_steps import JoinPlan, NestStep, Order, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.joined_tables import Filter
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, request_access
+from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.join_access import Lookup, TableEstimate
 from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position, Semijoin, Strategy
+from chatsim.innodb.sql.optimizer.order_and_limit import expected_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.sql.optimizer.scan_access import index_scan
 from chatsim.innodb.storage.scan import AccessPath
@@ -66,6 +69,7 @@ class JoinPlanner:
         self._missing: set[int] = set()  # tables of outer joins that can't have a row
         self._estimates: dict[int, TableEstimate] = {}
         self._attached: set[int] = set()
+        self._checked: set[int] = set()  # the conditions that are checked, for whichever of the equal columns
         self._semijoins: dict[Nest, Semijoin] = {}
         self._ranges: dict[int, tuple[int, ...]] = {}  # of a table, those up to which duplicates are weeded out
 
@@ -76,6 +80,9 @@ class JoinPlanner:
             plan.none = "Impossible WHERE"
             return plan
         alone = self._joined.count == 1 and not self._joined.changed
+        if not await all_hold(self._run, self._without_tables(), self._env):
+            plan.none = "Impossible WHERE"
+            return plan
         if alone and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
             plan = await evaluated(self._run, lambda: self._plan_alone(order))
             if not (early and _is_constant(plan)):
@@ -95,7 +102,20 @@ class JoinPlanner:
         self._choose_semijoins(positions)
         steps = await evaluated(self._run, lambda: self._accesses(positions, order))
         plan.steps = self._level(steps, None, None, set(self._constants))
+        before = [1.0, *(each.rows for each in positions)]
+        self._note_times(
+            plan.steps, {each.at: each.fetched * rows for each, rows in zip(positions, before, strict=False)}
+        )
         return plan
+
+    def _note_times(self, steps: Iterable[Step], times: Mapping[int, float]) -> float:
+        """Note how often the subqueries of conditions are expected to be asked; returns that of the last table."""
+        latest = 1.0
+        for step in steps:
+            latest = times.get(step.at, 1.0) if isinstance(step, TableStep) else self._note_times(step.steps, times)
+            for node in (part for each in step.filters for part in each.node.find_all(SubqueryValue)):
+                self._env.found[self._joined.scope.subqueries[node.args["number"]], "times"] = latest
+        return latest
 
     async def read_constants(self) -> bool:
         """Read the constant tables only; whether there may be rows."""
@@ -129,9 +149,16 @@ class JoinPlanner:
             )
             if step.access.path is None and (path := row_path(joined, 0, self._constants, self._env)) is not None:
                 step.access = AccessPlan(joined.conditions(0, ()), path)
+            if step.access.candidate is not None and step.access.request is not None:
+                self._note_times([step], {0: expected_rows(step.access.request, step.access.candidate)})
             plan.none = step.access.why_none
             plan.ordered = step.access.ordered and order.columns is not None
         return plan
+
+    def _without_tables(self) -> list[Function]:
+        """The conditions with subqueries that are about no table, and the same for all rows."""
+        filters = self._joined.filters[None]
+        return [each.holds for each in filters if not each.tables and each.node.find(SubqueryValue)]
 
     def _ready(self, nest: Nest | None) -> list[Function]:
         """The conditions of a nest that only constant tables are needed for, and that have not been given before."""
@@ -429,7 +456,9 @@ class JoinPlanner:
             return step
         if semijoin.strategy is Strategy.LOOSE_SCAN:
             return self._loose_step(steps[0], nest, own, known)
+        checked, self._checked = self._checked, set()
         inside = self._level(self._accesses(semijoin.inner, Order()), nest, own, set(self._constants))
+        self._checked = checked
         known |= nest.tables
         joining = self._now(own, set(range(self._joined.count))) if own is nest else []
         compared = [
@@ -476,7 +505,10 @@ class JoinPlanner:
         for each in self._joined.filters[nest]:
             if each.tables <= known and id(each) not in self._attached:
                 self._attached.add(id(each))
-                found.append(each)
+                said = each.node.meta.get(IMPLIED, id(each.node))
+                if said not in self._checked:
+                    self._checked.add(said)
+                    found.append(each)
         return found
 
     def _not_exists(self, nest: Nest) -> bool:

@@ -120,7 +120,8 @@ class JoinedTables:
         """The conditions on a table, when the rows of others are known."""
         key = at, frozenset(known)
         if key not in self._conditions:
-            self._conditions[key] = Conditions(self.scope, at, known, self.conjuncts(at))
+            found = self._conditions[key] = Conditions(self.scope, at, known, self.conjuncts(at))
+            found.optional = self.nest_of(at) is not None
         return self._conditions[key]
 
     @cached_property

@@ -32,7 +32,7 @@ from chatsim.innodb.sql.executor.semijoin import SubqueryJoiner
 from chatsim.innodb.sql.executor.subqueries import evaluated
 from chatsim.innodb.sql.executor.triggers import fires
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
-from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.scan import AccessPath, Reading

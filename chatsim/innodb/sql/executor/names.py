@@ -8,6 +8,7 @@ compiled and searched for conditions as if there were no other query.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlglot import exp
@@ -20,6 +21,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import COMPARED, ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
 from chatsim.innodb.sql.optimizer.constants import is_random
+from chatsim.innodb.sql.optimizer.index_hints import IndexChoice
 from chatsim.innodb.sql.optimizer.subquery_hints import subquery_hints
 
 if TYPE_CHECKING:
@@ -245,12 +247,13 @@ class Names:
         parts = _parts(left)
         may_be_null = matters and any(subquery.query.nullable)
         self._compared = [(self._scope.compile(each), self._scope.kind(each)) for each in parts]
+        whole = variant.copy()
         node = compared_variant(variant, may_be_null=may_be_null)
         subquery.variant = cast("Select", self._prepared(node, Subquery("exists", None)))
+        if matters:
+            subquery.scanned = _scanned(cast("Select", self._prepared(whole, Subquery("exists", None))))
         subquery.null_matters = may_be_null
         subquery.nulls_count = matters
-        named = {self._scope.column(each)[0] for part in parts for each in part.find_all(exp.Column)}
-        subquery.beside = [self._scope.tables[at][1] for at in named]
 
     def compared(self, number: int) -> tuple[Function, ColumnType | None]:
         """A part of what a subquery is compared with, as a function of the subquery's environment; and its type."""
@@ -261,6 +264,23 @@ class Names:
             return own(env.outer)
 
         return value, kind
+
+
+def _scanned(select: Select) -> Select | None:
+    """A query of IN that reads its only table whole, if it is looked up by an index ("Full scan on NULL key")."""
+    output = select.select_list[0].unalias()
+    if select.joined.count != 1 or len(select.select_list) != 1 or not isinstance(output, exp.Column):
+        return None
+    _, column = select.scope.column(output)
+    table, hints = select.joined.table(0), select.joined.hints
+    searched = [
+        each for each in table.indexes if each.definition.columns[0] == column and hints[0].search.permits(each)
+    ]
+    if not searched:
+        return None
+    whole = IndexChoice(allowed=frozenset((table.clustered.definition.name,)))
+    hints[0] = replace(hints[0], search=whole, order=whole, group=whole)
+    return select
 
 
 def _parts(left: exp.Expr) -> list[exp.Expr]:

@@ -25,7 +25,7 @@ from chatsim.innodb.sql.executor.window_names import with_named_windows
 from chatsim.innodb.sql.executor.windows import WindowFunction, check_having
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
-from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import min_max_paths
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.locks import NotGrantedError

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.executor.from_clause import FromClause, Nest
 from chatsim.innodb.sql.executor.names import Names
-from chatsim.innodb.sql.optimizer.conditions import conjuncts
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.subquery_hints import refuse_hints_of_joined, subquery_hints
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ only once for the same values of the query around it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sqlglot import exp
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution, Query
     from chatsim.innodb.sql.executor.select import Select
     from chatsim.innodb.storage.column_types import ColumnType
-    from chatsim.innodb.storage.tables import Table
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Quantifier", "Subquery", "SubqueryNeeded", "all_hold", "evaluated"]
@@ -62,10 +60,10 @@ class Subquery:
         outer: the values of the queries around it that it uses, as functions of the environment of the next one.
         references: the columns of that one that it uses.
         variant: the query of its rows that equal one value, if IN can ask for them.
+        scanned: the query, which reads the table whole, for a value that is NULL, if the variant searches an index.
         null_matters: whether rows that are NULL are needed, too.
         nulls_count: whether it makes a difference if IN is NULL and not false.
         always_kept: whether a hint says that all its rows are kept, if they can be.
-        beside: the tables of the query around it whose columns it is compared with.
     """
 
     query: Query
@@ -84,9 +82,9 @@ class Subquery:
         self.outer: list[Function] = []
         self.references: list[exp.Expr] = []
         self.variant: Select | None = None
+        self.scanned: Select | None = None
         self.null_matters = False
         self.nulls_count = True
-        self.beside: list[Table] = []
         self.always_kept = False
         self._materializes = materializes
 
@@ -97,7 +95,9 @@ class Subquery:
     def keeps_rows(self, run: Execution, env: Env, *, once: bool = False) -> bool:
         """Whether all its rows are read and kept, since that costs less than to look for each value that is asked for.
 
-        With ``once``, for one value. Source: manual, "Optimizing Subqueries with Materialization".
+        With ``once``, for one value; else for as many as the plan expects.
+
+        Source: manual, "Optimizing Subqueries with Materialization".
         """
         if self.variant is None:
             return True
@@ -105,7 +105,7 @@ class Subquery:
             return False
         if self.always_kept:
             return True
-        times = 1 if once else prod(max(table.statistics.rows, 1) for table in self.beside)
+        times = 1.0 if once else env.found.get((self, "times"), 1.0)
         looked, _ = self.variant.estimate(run, env)
         whole, rows = self.query.estimate(run, env)
         return whole + _CREATE + rows * ROW + times * ROW < times * looked
@@ -121,7 +121,8 @@ class Subquery:
         if looks:
             assert self.variant is not None
             return await self._look(self.variant, run, env)
-        rows = await self.query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
+        query = self.query if most is None else self.scanned or self.query
+        rows = await query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
         if self.quantifier in ("scalar", "row") and len(rows) > 1:
             raise database_error(1242, "Subquery returns more than 1 row")
         return rows
@@ -205,13 +206,13 @@ def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
 
     def rows(env: Env, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         looks = False
-        if subquery.variant is not None and list(values) == [None]:
-            return any_row(env)
-        if subquery.variant is not None and None not in values:
+        if subquery.variant is not None and (None not in values or list(values) == [None]):
             keeps = env.found.get(subquery)
             if keeps is None:
                 raise SubqueryNeeded(subquery, env, None)
             looks = not keeps
+        if looks and None in values:
+            return any_row(env)
         key = (*subquery.key(env), *(values if looks else ()))
         found: list[tuple[Value, ...]] | None = env.found.pop(key, None) if subquery.random else env.found.get(key)
         if found is None:

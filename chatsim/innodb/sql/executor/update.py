@@ -21,8 +21,10 @@ from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.executor.triggers import fire, fires
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.access_path import plan_access
-from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
@@ -55,6 +57,8 @@ class _Target:
         self.hints = IndexHints.of(self.table, clause.nodes[0])
         wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
         self.filters = [self.scope.compile(each) for each in wanted]
+        asked = (each for each in wanted if each.find(SubqueryValue) and not self.scope.tables_of(each))
+        self._without_rows = [self.scope.compile(each) for each in asked]  # they are evaluated before a row is read
         self.conditions = Conditions(self.scope, 0, (), wanted)
         self.fixed = FixedValues(self.scope, [self.conditions], wanted)
         order = node.args.get("order")
@@ -87,7 +91,7 @@ class _Target:
         env = run.env(1)
         limit = limit_value(self.limit, env)
         view = run.rows.trx.view
-        if not await self.fixed.allow(run, env):
+        if not await self.fixed.allow(run, env) or not await all_hold(run, self._without_rows, env):
             return
         plan = await evaluated(run, lambda: self.access_plan(env, written, limit, view))
         path = plan.path

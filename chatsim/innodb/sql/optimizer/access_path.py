@@ -181,7 +181,8 @@ def access_by(
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         searches = request.is_select and candidate.parts and path.access != "const"
-        if searches and request.pushes and not request.covers(path.index):
+        needless = conditions.optional and path.access == "range"  # as in the server, within an outer join
+        if searches and request.pushes and not needless and not request.covers(path.index):
             path = _pushed(conditions, path, request.env)
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import prod
@@ -14,57 +14,16 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
+from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
 from chatsim.innodb.sql.optimizer.constants import is_constant, is_random
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
+from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["Conditions", "Equality", "conjuncts"]
-
-Conjunct: TypeAlias = exp.Expr
-
-
-def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
-    """The parts of an AND."""
-    if node is None:
-        return []
-    if isinstance(node, exp.Where | exp.Paren):
-        return conjuncts(node.this)
-    if isinstance(node, exp.And):
-        return [*conjuncts(node.left), *conjuncts(node.right)]
-    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
-        pairs = zip(node.left.expressions, node.right.expressions, strict=True)
-        return [exp.EQ(this=left, expression=right) for left, right in pairs]
-    if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
-        return conjuncts(other)
-    return [node]
-
-
-def _negated(node: exp.Expr) -> exp.Expr | None:
-    """The negation of a condition without NOT; None if only NOT can express it."""
-    match node:
-        case exp.Or():
-            return exp.And(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
-        case exp.And():
-            return exp.Or(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
-        case exp.Not(this=exp.Expr() as inner):
-            return inner
-        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() if not isinstance(node.left, exp.Tuple):
-            return _OPPOSITES[type(node)](this=node.left, expression=node.right)
-    return None
-
-
-_OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
-    exp.EQ: exp.NEQ,
-    exp.NEQ: exp.EQ,
-    exp.LT: exp.GTE,
-    exp.GTE: exp.LT,
-    exp.GT: exp.LTE,
-    exp.LTE: exp.GT,
-}
-
+__all__ = ["Conditions", "Equality"]
 
 _PLAIN = (exp.Literal, exp.Placeholder)
 """The most frequent values: there is nothing in them."""
@@ -128,6 +87,7 @@ class Equality:
         null_safe: NULL equals NULL.
         node: the expression of the value.
         outer: whether it comes from a query around this one.
+        or_null: whether the column may be NULL instead.
     """
 
     column: int
@@ -136,6 +96,7 @@ class Equality:
     null_safe: bool
     node: exp.Expr
     outer: bool = False
+    or_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,12 +144,14 @@ class Conditions:
         name: its name in the statement.
         table: the table.
         conjuncts: the conditions.
+        optional: whether the table is the inner side of an outer join: only an index shows that it has no row.
     """
 
     def __init__(self, scope: Scope, at: int, known: Iterable[int], conditions: Iterable[Conjunct]) -> None:
         self._scope = scope
         self.at = at
         self._known = set(known)
+        self.optional = False
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
         terms_of = [list(self._term(each)) for each in self.conjuncts]
@@ -212,7 +175,7 @@ class Conditions:
             case exp.Paren():
                 return self._parts(node.this, self._term(node.this))
             case exp.Or():
-                return [_Or([self._all(conjuncts(side)) for side in _sides(node)])]
+                return [_Or([self._all(conjuncts(side)) for side in sides(node)])]
             case exp.In(this=exp.Tuple()):
                 pairs = [conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions]
                 return [_Or([self._all(pair) for pair in pairs])]
@@ -252,12 +215,12 @@ class Conditions:
 
     def _or_terms(self, node: exp.Or) -> Iterable[_Term]:
         """The terms of an OR, if all sides name values of the same column, or a value and NULL."""
-        nodes = _sides(node)
-        sides = [term for each in nodes for term in self._term(each)]
-        one_each = len(sides) == len(nodes)
-        if one_each and len({side.column for side in sides}) == 1 and {side.operator for side in sides} <= {"=", "in"}:
-            values = [value for side in sides for value in side.values]
-            yield _Term(sides[0].column, "in", values, [node for side in sides for node in side.nodes])
+        nodes = sides(node)
+        found = [term for each in nodes for term in self._term(each)]
+        one_each = len(found) == len(nodes)
+        if one_each and len({side.column for side in found}) == 1 and {side.operator for side in found} <= {"=", "in"}:
+            values = [value for side in found for value in side.values]
+            yield _Term(found[0].column, "in", values, [node for side in found for node in side.nodes])
         elif len(nodes) == 2:
             one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
             yield from self._or_null_terms(one, other)
@@ -295,12 +258,13 @@ class Conditions:
         """The columns that have to equal a value, by which a row can be looked up."""
         found = []
         for term in (*self._terms, *self._outer_terms):
-            if term.operator not in ("=", "<=>", IS_NULL):
+            or_null = term.outer and term.operator == "or null"
+            if term.operator not in ("=", "<=>", IS_NULL) and not or_null:
                 continue
             (value,), (node,) = term.values, term.nodes
             if term.operator == IS_NULL or self._is_sorted_alike(term.column, node):
                 needs = self._scope.tables_of(node)
-                found.append(Equality(term.column, value, needs, term.operator != "=", node, term.outer))
+                found.append(Equality(term.column, value, needs, term.operator != "=", node, term.outer, or_null))
         return found
 
     def _is_sorted_alike(self, column: int, node: exp.Expr) -> bool:
@@ -310,13 +274,14 @@ class Conditions:
             return True
         return isinstance(other, Text) and own.collation == other.collation
 
-    @property
-    def is_simple(self) -> bool:
-        """Whether all conditions compare a column with one value, or with two (BETWEEN)."""
+    def is_simple(self, fixed: Collection[int]) -> bool:
+        """Whether all conditions compare a column with one value, or with two, or are about columns of one value."""
         kinds = (*_OPERATORS, exp.Between, exp.Is)
-        return all(isinstance(each, kinds) and list(self._term(each)) for each in self.conjuncts) and not any(
-            map(is_random, self.conjuncts)
+        compared = (
+            (isinstance(each, kinds) and list(self._term(each))) or self.is_about(each, fixed)
+            for each in self.conjuncts
         )
+        return all(compared) and not any(map(is_random, self.conjuncts))
 
     @property
     def has_outer(self) -> bool:
@@ -421,8 +386,19 @@ class Conditions:
             case _Or(parts):
                 return 1 - prod(1 - self._selectivity(each, rows, known) for each in parts)
             case _Term(column):
-                return 1 if column in known else tree.selectivity(rows)
+                return 1 if column in known else self._part(tree, rows)
         return 1
+
+    def _part(self, term: _Term, rows: int) -> float:
+        """The estimated part of the rows for which a term is true, by the statistics of an index if it is an equality.
+
+        In the server: ``Item_equal::get_filtering_effect``. It also looks at indexes that hints exclude.
+        """
+        if term.operator == "=" and isinstance(term.nodes[0], (exp.Column, *_PLAIN)):
+            for index in self.table.indexes:
+                if index.definition.columns[0] == term.column:
+                    return min(self.table.statistics.rows_per_key(index, 1) / rows, 1.0)
+        return term.selectivity(rows)
 
     # -- with values
 
@@ -443,6 +419,8 @@ class Conditions:
             if indexes is not None and term.is_subquery and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
+            if values is None and self.optional and not _has_column(indexes or (), term.column):
+                continue
             if values is None:
                 return None
             span = found.get(term.column, ColumnRange())
@@ -451,35 +429,50 @@ class Conditions:
 
     def range_tree(self, env: Env, indexes: Sequence[Index]) -> RangeTree:
         """The ranges of indexes that the conditions allow, with the values that are known now."""
-        return self._range_tree(self._tree, env, indexes)
+        return self._range_tree(self._tree, env, indexes, {})
 
-    def _range_tree(self, tree: _ConditionTree, env: Env, indexes: Sequence[Index]) -> RangeTree:
+    def _range_tree(
+        self, tree: _ConditionTree, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
+    ) -> RangeTree:
+        """The ranges that a condition allows; a side of an OR also has to allow the values of ``fixed`` columns."""
         match tree:
             case _And(parts):
-                return reduce(and_, [self._range_tree(each, env, indexes) for each in parts], RangeTree())
+                return reduce(and_, [self._range_tree(each, env, indexes, fixed) for each in parts], RangeTree())
             case _Or(parts):
-                return reduce(or_, [self._range_tree(each, env, indexes) for each in parts])
-            case _Term(column):
-                if tree.outer or tree.random or (tree.is_subquery and not _has_column(indexes, column)):
-                    return RangeTree()
-                values = tree.known(env)
-                if values is None:
-                    return NOTHING
-                left = intervals_of(self.table.columns[column], tree.operator, values)
-                return RangeTree() if left is None else RangeTree.of(column, left, indexes)
+                fixed = fixed or self._fixed(env)
+                return reduce(or_, [self._range_tree(each, env, indexes, fixed) for each in parts])
+            case _Term():
+                return self._ranges_of(tree, env, indexes, fixed)
         return RangeTree() if is_true(tree(env)) else NOTHING
+
+    def _ranges_of(
+        self, term: _Term, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
+    ) -> RangeTree:
+        """The ranges that a term allows."""
+        if term.outer or term.random or (term.is_subquery and not _has_column(indexes, term.column)):
+            return RangeTree()
+        values = term.known(env)
+        if values is None:
+            return RangeTree() if self.optional and not _has_column(indexes, term.column) else NOTHING
+        left = intervals_of(self.table.columns[term.column], term.operator, values)
+        if left is not None and term.column in fixed and not overlap(left, fixed[term.column]):
+            return NOTHING
+        return RangeTree() if left is None else RangeTree.of(term.column, left, indexes)
+
+    def _fixed(self, env: Env) -> dict[int, Sequence[Interval]]:
+        """The values of columns that have to equal a literal: the server puts it in their place in other conditions."""
+        found: dict[int, Sequence[Interval]] = {}
+        for term in self._terms:
+            if term.operator == "=" and isinstance(term.nodes[0], _PLAIN):
+                left = intervals_of(self.table.columns[term.column], "=", [value(env) for value in term.values])
+                if left:
+                    found[term.column] = left
+        return found
 
 
 def _has_column(indexes: Sequence[Index], column: int) -> bool:
     """Whether one of some indexes has a column."""
     return any(column in each.definition.place for each in indexes)
-
-
-def _sides(node: exp.Expr) -> list[exp.Expr]:
-    """The sides of an OR, and of ORs within it."""
-    if isinstance(node, exp.Paren):
-        return _sides(node.this)
-    return [*_sides(node.left), *_sides(node.right)] if isinstance(node, exp.Or) else [node]
 
 
 def _is_constant(node: Conjunct) -> bool:

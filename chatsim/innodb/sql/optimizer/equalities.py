@@ -18,7 +18,9 @@ __all__ = ["IMPLIED", "implied"]
 
 _COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not, exp.Is)
 IMPLIED = "implied"
-"""Marks a condition that follows from others, in its ``meta``: ranges are made of it, and no fewer rows expected."""
+"""In the ``meta`` of a condition that follows from others: the ``id`` of the one that it says of another column.
+
+Ranges are made of it, but no fewer rows are expected. Of both, that one is checked whose table is read first."""
 
 
 def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Expr] = ()) -> list[exp.Expr]:
@@ -65,7 +67,7 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
         for other in columns:
             if _key(scope, other) not in named:
                 found = each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
-                found.meta[IMPLIED] = True
+                found.meta[IMPLIED] = id(each)
                 yield found
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from chatsim.innodb.storage.values import HIGHEST
 
-__all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "intersect", "unite"]
+__all__ = ["END", "START", "Cut", "Interval", "Intervals", "after", "before", "intersect", "overlap", "unite"]
 
 Cut: TypeAlias = tuple[object, ...]
 """A position between the values of a column: before one or after it."""
@@ -81,6 +81,11 @@ def intersect(one: Intervals | None, other: Intervals | None) -> Intervals | Non
     else:
         intervals = _cut(one.intervals, other.intervals)
     return Intervals(min(one.part, other.part), tuple(each for each in intervals if not _is_nothing(each.next_part)))
+
+
+def overlap(ones: Sequence[Interval], others: Sequence[Interval]) -> bool:
+    """Whether some intervals of one column have a value in common with others."""
+    return any(max(one.start, other.start) < min(one.stop, other.stop) for one in ones for other in others)
 
 
 def _is_nothing(left: Intervals | None) -> bool:

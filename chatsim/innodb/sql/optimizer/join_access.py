@@ -25,7 +25,7 @@ from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import NULL
+from chatsim.innodb.storage.values import NULL, Key
 
 __all__ = ["Lookup", "LookupCost", "LooseScan", "TableEstimate"]
 
@@ -103,9 +103,16 @@ class Lookup:
             if key is None:
                 return None
             values.append(index.own_part(part, key))
-        span = Range(tuple(values), tuple(values), exact=True)
-        path = AccessPath(*(self.conditions.table, index, [span]), covering=request.covers(index), access=self.access)
+        spans = [Range(each, each, exact=True) for each in self._keys(values)]
+        path = AccessPath(*(self.conditions.table, index, spans), covering=request.covers(index), access=self.access)
         return pushed_conditions(path, self._pushed, self.conditions.at, env)
+
+    def _keys(self, values: Sequence[object]) -> list[Key]:
+        """The keys that are looked up: those with NULL come last."""
+        keys = [tuple(values)]
+        for part, each in enumerate(self.equalities):
+            keys += [(*key[:part], NULL, *key[part + 1 :]) for key in keys if each.or_null]
+        return keys
 
 
 @dataclass(frozen=True)
@@ -290,7 +297,7 @@ class TableEstimate:
             return None
         if not lookup.needs and not outer and (counted := counted_ref(self._reading, self.ranges, index)) is not None:
             return LookupCost(lookup, float(counted.rows), counted.read_cost)
-        rows = self.table.statistics.rows_per_key(index, len(parts))
+        rows = self.table.statistics.rows_per_key(index, len(parts)) * (2 if any(each.or_null for each in parts) else 1)
         return LookupCost(lookup, rows, ref_cost(self._reading, index, rows))
 
     def _range_uses_more(self, index: Index, parts: int) -> bool:

@@ -358,9 +358,10 @@ class JoinSearch:
                 inner *= each.fetched * each.filter
             else:
                 outer *= each.fetched * each.filter
-                most *= each.table.rows
+                most *= each.table.rows * each.filter
         rows = order[first - 1].rows if first else 1.0
-        outer, inner = (most, inner * outer / most) if most < inner * outer else (inner * outer, 1.0)
+        if most < outer:
+            outer, inner = most, inner * (outer / most if most else 1.0)
         cost = order[-1].cost + _CREATE + rows * outer * ROW + rows * inner * outer * ROW
         return cost, rows * outer, Semijoin(Strategy.WEEDOUT, number, first)
 

@@ -33,8 +33,9 @@ def min_max_paths(
         read: the columns that the statement reads.
     """
     column, greatest = of
-    left = conditions.column_ranges(env) if conditions.is_simple and hints.partitions is None else None
-    if left is None or any(own.points == () for own in left.values()):
+    left = conditions.column_ranges(env) if hints.partitions is None else None
+    fixed = [each for each, own in (left or {}).items() if own.point is not None]
+    if left is None or not conditions.is_simple(fixed) or any(own.points == () for own in left.values()):
         return []
     for index in filter(hints.search.permits, conditions.table.indexes):
         definition = index.definition

@@ -10,13 +10,13 @@ from dataclasses import replace
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, columns_length
-from chatsim.innodb.sql.optimizer.range_access import cheapest_below
+from chatsim.innodb.sql.optimizer.range_access import cheapest_below, range_candidates
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
 
-__all__ = ["filtered_rows", "for_limit", "for_order"]
+__all__ = ["expected_rows", "filtered_rows", "for_limit", "for_order"]
 
 _LEAST_FILTERED = 0.05  # the smallest estimate of rows that conditions leave
 
@@ -39,6 +39,12 @@ def filtered_rows(
             known |= columns
     selectivity = max(selectivity * request.conditions.selectivity(request.rows, known), 1 / request.rows)
     return max(candidate.rows * selectivity, _LEAST_FILTERED)
+
+
+def expected_rows(request: AccessRequest, candidate: Candidate[AccessPath | Merge]) -> float:
+    """The estimated number of rows that a path gives: those of a range or scan that meet the conditions."""
+    searched = candidate.path.access in ("ref", "const")
+    return float(candidate.rows) if searched else filtered_rows(request, range_candidates(request), candidate)
 
 
 # -- LIMIT

@@ -21,6 +21,8 @@ def rejects_null(scope: Scope, at: int, node: exp.Expr) -> bool:
             rejects = rejects_null(scope, at, node.left) and rejects_null(scope, at, node.right)
         case exp.Not(this=exp.Is(expression=exp.Null()) as is_null):
             rejects = _is_null(scope, at, is_null.this)
+        case exp.Not(this=(exp.In() | exp.Between() | exp.Like()) as inner):
+            rejects = _is_null(scope, at, inner.this)
         case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
             rejects = _is_null(scope, at, node.left) or _is_null(scope, at, node.right)
         case exp.In() | exp.Between() | exp.Like():

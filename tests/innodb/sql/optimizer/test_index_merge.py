@@ -8,7 +8,8 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.expressions import Env, Scope
 from chatsim.innodb.sql.optimizer.access_path import plan_access
-from chatsim.innodb.sql.optimizer.conditions import Conditions, conjuncts
+from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.explain import explain_access
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan

@@ -1,0 +1,66 @@
+"""Conditions taken apart: those that must all hold, and those of which one has to."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sqlglot import exp
+
+__all__ = ["Conjunct", "conjuncts", "sides"]
+
+Conjunct: TypeAlias = exp.Expr
+"""A condition that must hold, as others must."""
+
+
+def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
+    """The parts of an AND."""
+    if node is None:
+        return []
+    if isinstance(node, exp.Where | exp.Paren):
+        return conjuncts(node.this)
+    if isinstance(node, exp.And):
+        return [*conjuncts(node.left), *conjuncts(node.right)]
+    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
+        pairs = zip(node.left.expressions, node.right.expressions, strict=True)
+        return [exp.EQ(this=left, expression=right) for left, right in pairs]
+    if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
+        return conjuncts(other)
+    return [_one_value(node)]
+
+
+def _one_value(node: exp.Expr) -> exp.Expr:
+    """BETWEEN with one literal as both bounds is an equality."""
+    low = node.args.get("low")
+    between = isinstance(node, exp.Between) and isinstance(low, exp.Literal) and low == node.args["high"]
+    return exp.EQ(this=node.this, expression=low) if between else node
+
+
+def _negated(node: exp.Expr) -> exp.Expr | None:
+    """The negation of a condition without NOT; None if only NOT can express it."""
+    match node:
+        case exp.Or():
+            return exp.And(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.And():
+            return exp.Or(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
+        case exp.Not(this=exp.Expr() as inner):
+            return inner
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() if not isinstance(node.left, exp.Tuple):
+            return _OPPOSITES[type(node)](this=node.left, expression=node.right)
+    return None
+
+
+_OPPOSITES: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.EQ: exp.NEQ,
+    exp.NEQ: exp.EQ,
+    exp.LT: exp.GTE,
+    exp.GTE: exp.LT,
+    exp.GT: exp.LTE,
+    exp.LTE: exp.GT,
+}
+
+
+def sides(node: exp.Expr) -> list[exp.Expr]:
+    """The sides of an OR, and of ORs within it."""
+    if isinstance(node, exp.Paren):
+        return sides(node.this)
+    return [*sides(node.left), *sides(node.right)] if isinstance(node, exp.Or) else [node]
