@@ -152,7 +152,8 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         write: seconds of a core for each row that a statement inserts, changes or deletes.
         undo: seconds of a core for each of them that is undone.
         wait: seconds of a core for each wait for a lock: the thread is suspended, and woken up.
-        detection: seconds of a core until a deadlock is seen, in a thread that looks at all waits once more after each.
+        detection: seconds that the thread takes which looks at all waits, once more if they have changed meanwhile,
+            until it sees a deadlock. Its work is in that of the waits.
         transaction: seconds of a core for each commit of changes.
         flush: seconds until both logs are on disk, half of it for each, or a distribution of them; commits that come
             meanwhile share the next.

@@ -97,7 +97,7 @@ class ModelServer:
     async def _detect(self) -> None:
         while self._waits_changed:
             self._waits_changed = False
-            await self.cpu.work(self._costs.detection)
+            await asyncio.sleep(self._costs.detection)
             self.engine.locks.waits.resolve_deadlocks()
         self._detector = None
 
