@@ -351,17 +351,18 @@ class JoinSearch:
 
     def _weeded(self, order: tuple[Position, ...], number: int, first: int) -> tuple[float, float, Semijoin]:
         """The rows that come up again are dropped."""
-        inner = outer = most = 1.0
+        inner = outer = 1.0
         tables = frozenset[int]().union(*(each.tables for each in self.semijoins))
         for each in order[first:]:
+            kept = each.fetched * each.filter
             if each.at in tables:
-                inner *= each.fetched * each.filter
-            else:
-                outer *= each.fetched * each.filter
-                most *= each.table.rows * each.filter
+                inner *= kept
+                continue
+            if inner > 1:  # rows of the subquery stand for rows of the table, as many as it has
+                most = each.table.rows * each.filter
+                kept, inner = min(inner * kept, most), max(1.0, inner * kept / most) if most else inner
+            outer *= kept
         rows = order[first - 1].rows if first else 1.0
-        if most < outer:
-            outer, inner = most, inner * (outer / most if most else 1.0)
         cost = order[-1].cost + _CREATE + rows * outer * ROW + rows * inner * outer * ROW
         return cost, rows * outer, Semijoin(Strategy.WEEDOUT, number, first)
 

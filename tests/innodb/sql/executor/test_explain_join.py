@@ -235,7 +235,10 @@ PLANS = [
 DIFFERENCES = [
     (
         "SELECT * FROM t WHERE k NOT IN (SELECT a FROM m)",
-        ["PRIMARY | t | ALL | Using where", "SUBQUERY | m | index | by_a(5) | Using index"],
+        [
+            "PRIMARY | t | ALL | Using where",
+            "DEPENDENT SUBQUERY | m | index_subquery | by_a(5) | func | Using where; Using index",
+        ],
         [
             "PRIMARY | t | ALL | Using where",
             "DEPENDENT SUBQUERY | m | index_subquery | by_a(5) | func | Using where; Using index; Full scan on NULL key",  # noqa: E501
