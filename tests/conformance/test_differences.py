@@ -22,4 +22,4 @@ def test_the_document_names_each_and_no_other():
     told = FIDELITY.read_text(encoding="utf-8")
     assert DIFFERENCES
     assert all(f"`{path.stem}`" in told for path in DIFFERENCES)
-    assert told.count("| `") == len(DIFFERENCES)
+    assert told.count("\n| `") == len(DIFFERENCES)
