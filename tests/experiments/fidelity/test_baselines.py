@@ -41,6 +41,7 @@ def test_many_customers_have_the_throughput_of_the_slowest_station():
 
 def test_the_demands_of_a_creation_are_its_counts_times_the_costs():
     costs = {
+        "client.operation": 7.0,
         "client.request": 1.0,
         "client.statement": 10.0,
         "database.statement": 100.0,
@@ -51,4 +52,4 @@ def test_the_demands_of_a_creation_are_its_counts_times_the_costs():
         "network.link.latency": 0.25,
     }
     counts = {"round_trips_per_op": 3.0, "statements_per_op": 5.0, "rows_examined_per_op": 2.0}
-    assert Demands.of(costs, counts, 4) == Demands(53.0, 500.0 + 2_000.0 + 20_000.0 + 100_000.0, 0.5, 1.5, 4)
+    assert Demands.of(costs, counts, 4) == Demands(60.0, 500.0 + 2_000.0 + 20_000.0 + 100_000.0, 0.5, 1.5, 4)
