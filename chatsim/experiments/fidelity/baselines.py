@@ -62,9 +62,7 @@ class Demands:
         """
         trips, statements, rows = (counts[f"{name}_per_op"] for name in ("round_trips", "statements", "rows_examined"))
         return cls(
-            costs["client.operation"]
-            + costs["client.request"] * trips
-            + costs["client.statement"] * statements,
+            costs["client.operation"] + costs["client.request"] * trips + costs["client.statement"] * statements,
             costs["database.statement"] * statements
             + costs["database.record"] * rows
             + costs["database.write"] * _WRITTEN
