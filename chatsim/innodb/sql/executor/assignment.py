@@ -22,6 +22,7 @@ __all__ = [
     "apply_assignments",
     "check_constraints",
     "compile_assignments",
+    "completed",
     "default_of",
     "generate",
     "is_default",
@@ -86,6 +87,18 @@ def check_constraints(table: Table, row: Sequence[Value]) -> None:
     for name, holds in table.checks.items():
         if not holds(row):
             raise database_error(3819, f"Check constraint '{name}' is violated.")
+
+
+def completed(table: Table, row: Iterable[Value], number: int, warn: Warn, *, strict: bool = True) -> tuple[Value, ...]:
+    """A row that triggers have changed, with its generated columns. See `stored_value` for the arguments.
+
+    Raises:
+        DatabaseError: a generated column can't store its value, or a CHECK constraint is violated.
+    """
+    made = list(row)
+    generate(table, made, number, warn, strict=strict)
+    check_constraints(table, made)
+    return tuple(made)
 
 
 def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -> Assignments:

@@ -15,6 +15,7 @@ from chatsim.innodb.sql.executor.assignment import (
     apply_assignments,
     check_constraints,
     compile_assignments,
+    completed,
     generate,
     is_default,
     refuse_generated,
@@ -25,7 +26,7 @@ from chatsim.innodb.sql.executor.clauses import refuse, value_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.names import Names
-from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.query import outermost_query, query
 from chatsim.innodb.sql.executor.select import Each, Select
 from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
 from chatsim.innodb.sql.executor.triggers import fire, fires
@@ -79,7 +80,7 @@ class Insert:
                 self.values.append([None if is_default(part) else scope.compile(own.resolve(part)) for part in each])
             self.subqueries += scope.subqueries
         else:
-            self.source = query(source, find, strict=not self.ignore)
+            self.source = outermost_query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
                 raise database_error(1136, "Column count doesn't match value count at row 1")
         self._refuse_generated()
@@ -256,11 +257,7 @@ class _RowWriter:
                 return 1 + replaced
 
     def _completed(self, row: tuple[Value, ...], number: int) -> tuple[Value, ...]:
-        """A row that triggers have changed, with its generated columns."""
-        made = list(row)
-        generate(self._table, made, number, self._run.warn, strict=self._strict)
-        check_constraints(self._table, made)
-        return tuple(made)
+        return completed(self._table, row, number, self._run.warn, strict=self._strict)
 
     async def _resolve_duplicate(
         self, duplicate: DuplicateError, row: tuple[Value, ...], number: int, generated: int

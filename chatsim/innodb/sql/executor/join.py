@@ -187,15 +187,16 @@ class Join:
         kept: list[tuple[Sequence[Value], Hit | None]] | None = None
         _, joining = self._split(step)
         where = [each.holds for each in nest.filters]
+        one = nest.nest.kind != "outer" and not joining  # any row of the subquery is as good as all
         if nest.nest.kind == "semi":
-            kept = await self._kept(step)
+            kept = await self._kept(step, one=one)
             sides = self._joined.sides(step.filters, within=at)
             if not any(self._has_key(row, at, sides) for row, _ in kept):
                 return False
 
         async def probe() -> bool:
             nonlocal kept
-            kept = await self._kept(step) if kept is None else kept
+            kept = await self._kept(step, one=one) if kept is None else kept
             matched = False
             for env.rows[at], hits[at] in reversed(kept):
                 if not await self._hold(joining):
@@ -212,14 +213,14 @@ class Join:
 
         return await self._read(before, probe)
 
-    async def _kept(self, step: TableStep) -> list[tuple[Sequence[Value], Hit | None]]:
-        """The rows of a table that meet the conditions on this table alone."""
+    async def _kept(self, step: TableStep, *, one: bool) -> list[tuple[Sequence[Value], Hit | None]]:
+        """The rows of a table that meet the conditions on this table alone; with ``one``, only the first."""
         env, hits, at = self._env, self.hits, step.at
         kept: list[tuple[Sequence[Value], Hit | None]] = []
 
         async def keep() -> bool:
             kept.append((env.rows[at], hits[at]))
-            return False
+            return one
 
         await self._table(step, self._split(step)[0], keep)
         return kept

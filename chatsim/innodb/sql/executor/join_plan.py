@@ -229,7 +229,7 @@ class JoinPlanner:
             view=self._view,
             whole_rows=at in joined.changed,
             deletes=joined.changed.get(at) == set(),
-            alone=joined.count == 1 and not joined.scope.subqueries,
+            alone=joined.count == 1 and not joined.counts and not joined.scope.subqueries,
             pushes=self._run.pushes,
         )
 
@@ -242,15 +242,14 @@ class JoinPlanner:
             if at in self._constants:
                 continue
             conditions, table = joined.conditions(at, self._constants), joined.table(at)
+            filters = joined.filtering(at, self._constants)
             if isinstance(table, Derived):
                 rows = 1.0 if table.query.has_one_row(self._run) else max(table.query.estimate(self._run)[1], 2.0)
-                filters = (nest := joined.nest_of(at)) is None or nest.kind == "outer"
-                self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), rows, filters=filters)
+                self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), filters, rows)
                 continue
             request = self._request(at)
             if not isinstance(request, AccessPlan):
-                filters = (nest := joined.nest_of(at)) is None or nest.kind == "outer"
-                self._estimates[at] = TableEstimate(conditions, request, joined.equalities(at), filters=filters)
+                self._estimates[at] = TableEstimate(conditions, request, joined.equalities(at), filters)
                 continue
             outer = joined.nests_of(at)
             if not outer:
@@ -268,7 +267,7 @@ class JoinPlanner:
         search = JoinSearch(
             *(tables, frozenset(self._constants), joined.after),
             together=[frozenset(each.tables) for each in joined.nests if each.kind != "semi"],
-            conditions=joined.conditions,
+            filters=joined.filtering,
             sorts_by=self._sorts_by(order),
             limit=order.limit,
             semijoins=[joined.semijoin(each, self._constants) for each in self._joined_subqueries],

@@ -66,6 +66,7 @@ class JoinedTables:
         changed: the tables whose rows are going to be changed, so that no index is enough for them, and the columns
             that are.
         buffers: whether rows may be kept in a join buffer.
+        counts: whether the rows of a range are counted, though its index is forced.
     """
 
     def __init__(self, scope: Scope, clause: FromClause, wanted: Iterable[exp.Expr]) -> None:
@@ -75,6 +76,7 @@ class JoinedTables:
         self.hints = [IndexHints.of(table, node) for (_, table), node in zip(scope.tables, clause.nodes, strict=True)]
         self.changed: dict[int, set[int]] = {}
         self.buffers = True
+        self.counts = True
         for nest in self.nests:
             self.wanted += nest.on if nest.kind == "semi" else ()
         self._simplify()
@@ -91,6 +93,7 @@ class JoinedTables:
         self.after = self._order_of_tables(clause)
         self._sides: dict[tuple[int, int | None, int | None], Function | None] = {}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
+        self._filtering: dict[tuple[int, frozenset[int]], Conditions | None] = {}
 
     @property
     def count(self) -> int:
@@ -123,6 +126,20 @@ class JoinedTables:
             found = self._conditions[key] = Conditions(self.scope, at, known, self.conjuncts(at))
             found.optional = self.nest_of(at) is not None
         return self._conditions[key]
+
+    def filtering(self, at: int, known: Collection[int]) -> Conditions | None:
+        """The conditions by which fewer rows of a table are expected: those of WHERE. None if it names no column of it.
+
+        In the server: ``TABLE::cond_set``. What an outer join matches by leaves no row of the others out.
+        """
+        if self.nest_of(at) is None:
+            return self.conditions(at, known)
+        key = at, frozenset(known)
+        if key not in self._filtering:
+            where = [*self.wanted, *self._implied]
+            named = any(at in self.named(each) for each in where)
+            self._filtering[key] = Conditions(self.scope, at, known, where) if named else None
+        return self._filtering[key]
 
     @cached_property
     def fixed(self) -> FixedValues:

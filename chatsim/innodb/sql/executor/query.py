@@ -17,7 +17,7 @@ from chatsim.innodb.sql.executor.union import UnionQuery, result_nullable
 from chatsim.innodb.sql.executor.values_query import ValuesQuery
 from chatsim.innodb.sql.expressions import unsupported
 
-__all__ = ["query"]
+__all__ = ["outermost_query", "query"]
 
 
 def query(
@@ -43,6 +43,14 @@ def query(
 
 
 _AnyQuery: TypeAlias = Select | UnionQuery | ValuesQuery
+
+
+def outermost_query(node: exp.Expr, find: Find, *, strict: bool = False) -> _AnyQuery:
+    """Prepare the query of a statement, around which there is no other; see `query`."""
+    found = query(node, find, strict=strict)
+    if isinstance(found, Select):
+        found.be_outermost()
+    return found
 
 
 def _without_nulls(side: _AnyQuery, nullable: Sequence[bool], prepare: Callable[[exp.Expr], _AnyQuery]) -> _AnyQuery:

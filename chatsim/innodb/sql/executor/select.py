@@ -181,6 +181,11 @@ class Select:
         """An expression about its tables, with the names resolved."""
         return self._names.resolve(node.copy())
 
+    def be_outermost(self) -> None:
+        """Note that there is no query around it, which decides whether the rows of a forced range are counted."""
+        sorts_otherwise = bool(self.order) and self.ordering is None
+        self.joined.counts = self.grouped or self.distinct or sorts_otherwise
+
     @property
     def grouped(self) -> bool:
         """Whether it groups rows."""

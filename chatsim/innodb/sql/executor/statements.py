@@ -19,7 +19,7 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.explain import Explained, ExplainStatement
 from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
-from chatsim.innodb.sql.executor.query import query
+from chatsim.innodb.sql.executor.query import outermost_query
 from chatsim.innodb.sql.executor.update import Delete, Update
 from chatsim.innodb.sql.executor.view_changes import through_views
 from chatsim.innodb.sql.executor.views import View
@@ -79,7 +79,7 @@ def prepare(statement: ParsedStatement, find: Find) -> Statement | None:
     if statement.has_queries:
         node = node.copy()  # names are resolved in it, and it may have to be prepared again
     if isinstance(node, exp.Query | exp.Values):
-        return query(node, find)
+        return outermost_query(node, find)
     if isinstance(node, exp.Insert | exp.Update | exp.Delete):
         return _change(node, find, has_queries=statement.has_queries)
     return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.executor.assignment import apply_assignments, compile_assignments
+from chatsim.innodb.sql.executor.assignment import apply_assignments, compile_assignments, completed
 from chatsim.innodb.sql.executor.changes import RowChanges
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, sorted_rows
 from chatsim.innodb.sql.executor.derived import Derived, with_queries
@@ -210,7 +210,8 @@ class Update:
             env.rows[0] = hit.row
             row = await evaluated(run, changed)
             if table.triggers:
-                row = await fire(run, table, "BEFORE", "UPDATE", old=hit.row, new=row)
+                fired = await fire(run, table, "BEFORE", "UPDATE", old=hit.row, new=row)
+                row = completed(table, fired, run.answer.affected + 1, run.warn, strict=run.session.strict)
             if row != hit.row or not (self._comparable or run.session.reads_whole_rows):
                 await changes.update(table, hit.record, hit.row, row, self.written)
             if table.triggers:

@@ -51,7 +51,7 @@ class AccessRequest:
         hints: the index hints of the statement.
         every: all indexes of the table.
         whole_rows: whether the statement needs the whole row, so that no index is enough.
-        alone: whether it is the only table of the statement, which has no subquery.
+        alone: whether it is the only table of the statement, which has no subquery, and neither groups nor DISTINCT.
         deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
         merges: whether several indexes may be searched together.

@@ -49,6 +49,11 @@ class _Term:
         return any(is_random(each) for each in self.nodes if not isinstance(each, _PLAIN))
 
     @cached_property
+    def from_row(self) -> bool:
+        """Whether a value is one of another table's row: only an index shows that no row has it, if it is NULL."""
+        return any(each.find(exp.Column) for each in self.nodes if not isinstance(each, _PLAIN))
+
+    @cached_property
     def is_subquery(self) -> bool:
         """Whether the column is compared with the value of a subquery."""
         return any(isinstance(each.unnest(), SubqueryValue) for each in self.nodes)
@@ -416,7 +421,7 @@ class Conditions:
             return None
         found: dict[int, ColumnRange] = {}
         for term in self._terms:
-            if indexes is not None and term.is_subquery and not _has_column(indexes, term.column):
+            if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
             if values is None and self.optional and not _has_column(indexes or (), term.column):
@@ -453,7 +458,8 @@ class Conditions:
             return RangeTree()
         values = term.known(env)
         if values is None:
-            return RangeTree() if self.optional and not _has_column(indexes, term.column) else NOTHING
+            shown = not (self.optional or term.from_row) or _has_column(indexes, term.column)
+            return NOTHING if shown else RangeTree()
         left = intervals_of(self.table.columns[term.column], term.operator, values)
         if left is not None and term.column in fixed and not overlap(left, fixed[term.column]):
             return NOTHING

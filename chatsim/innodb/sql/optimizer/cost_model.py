@@ -83,7 +83,11 @@ class PageReads:
         return self._count * PAGE
 
     def clustered(self, ranges: int, rows: float) -> float:
-        """The cost of rows in ranges of the clustered index: a page for each range, and those that the rows fill."""
+        """The cost of rows in ranges of the clustered index: a page for each range, and those that the rows fill.
+
+        Only whole rows count, as in ``ha_innobase::read_time``.
+        """
+        rows = int(rows)
         return PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
 
     def entries(self, index: Index, rows: float) -> float:

@@ -155,7 +155,7 @@ class TableEstimate:
         request: the request for its access path; None for a derived table.
         equalities: what its columns are compared with for equality, in other tables too.
         derived: the estimated rows of a derived table; None if it is a table of the schema.
-        filters: whether the optimizer expects that conditions leave fewer rows: not of the inner side of a join.
+        filters: the conditions by which fewer rows are expected; None if all are.
 
     Attributes:
         at: the number of the table.
@@ -173,9 +173,8 @@ class TableEstimate:
         conditions: Conditions,
         request: AccessRequest | None,
         equalities: Sequence[Equality],
+        filters: Conditions | None,
         derived: float | None = None,
-        *,
-        filters: bool = True,
     ) -> None:
         self.at = conditions.at
         self.table: Table = conditions.table
@@ -208,12 +207,15 @@ class TableEstimate:
     @cached_property
     def const_filter(self) -> float:
         """The estimated part of the found rows that meet the conditions on constants."""
-        if not self._filters:
+        if self._filters is None:
             return 1.0
         if self.request is None:
-            return self.conditions.selectivity(int(self.rows), ())
+            return self._filters.selectivity(int(self.rows), ())
         assert self.scan is not None
-        return _single(min(filtered_rows(self.request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0))
+        request = self.request
+        if request.conditions is not self._filters:
+            request = replace(request, conditions=self._filters)
+        return _single(min(filtered_rows(request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0))
 
     @cached_property
     def _reading(self) -> AccessRequest:
@@ -309,16 +311,16 @@ class TableEstimate:
         """The columns whose conditions the ranges of indexes answer."""
         return {column for each in self.ranges for column in each.path.index.definition.place[: each.parts]}
 
-    def filter(self, conditions: Conditions, lookup: Lookup | None) -> float:
+    def filter(self, conditions: Conditions | None, lookup: Lookup | None) -> float:
         """The estimated part of the rows that meet all conditions, if the rows of the tables before are known."""
-        if not self._filters:
+        if conditions is None or self._filters is None:
             return 1.0
         if lookup is not None or self.request is None:
             used = lookup.columns if lookup is not None else frozenset[int]()
             return conditions.selectivity(int(self.rows), used)
         known = self._range_columns
         whole = conditions.selectivity(int(self.rows), known)
-        constant = self.conditions.selectivity(int(self.rows), known)
+        constant = self._filters.selectivity(int(self.rows), known)
         return self.const_filter * (whole / constant if constant else 1.0)
 
 

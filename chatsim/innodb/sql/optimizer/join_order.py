@@ -114,7 +114,8 @@ class JoinSearch:
         constants: the numbers of those.
         after: of each table, those that have to be read before it.
         together: sets of tables that are read one directly after the other.
-        conditions: gives the conditions on a table when the rows of others are known.
+        filters: gives the conditions by which fewer rows of a table are expected, when the rows of others are known;
+            None if all are.
         sorts_by: the table whose columns alone ORDER BY or GROUP BY names, if there is one.
         limit: the number of wanted rows, if it is limited.
         semijoins: the subqueries that are joined.
@@ -124,7 +125,7 @@ class JoinSearch:
     constants: frozenset[int]
     after: dict[int, frozenset[int]]
     together: Sequence[frozenset[int]]
-    conditions: Callable[[int, frozenset[int]], Conditions]
+    filters: Callable[[int, frozenset[int]], Conditions | None]
     sorts_by: int | None = None
     limit: int | None = None
     semijoins: Sequence[SemijoinNest] = ()
@@ -230,7 +231,7 @@ class JoinSearch:
             read, left = _scan_cost(table, rows, buffers=bool(prefix))
             if best is None or read + rows * left * ROW < best[1] + rows * best[0].rows * ROW:
                 scan = read, left
-        conditions = self.conditions(table.at, placed)
+        conditions = self.filters(table.at, placed)
         if scan is not None:
             read, fetched = scan
             lookup = None
@@ -304,7 +305,7 @@ class JoinSearch:
         if number not in self._kept:
             tables = [each for each in self.tables if each.at in nest.tables]
             after = {at: others & nest.tables for at, others in self.after.items()}
-            inner = JoinSearch(tables, self.constants, after, (), self.conditions).best()
+            inner = JoinSearch(tables, self.constants, after, (), self.filters).best()
             self._kept[number] = inner, inner[-1].rows if inner else 1.0
         return self._kept[number]
 
@@ -335,7 +336,7 @@ class JoinSearch:
         cost, rows = (order[first - 1].cost, order[first - 1].rows) if first else (0.0, 1.0)
         table = order[first].table
         joined = rows * loose.rows
-        left = joined * table.filter(self.conditions(table.at, placed), None)
+        left = joined * table.filter(self.filters(table.at, placed), None)
         cost += loose.cost + joined * ROW
         prefix = (*order[:first], replace(order[first], lookup=None, fetched=loose.rows, cost=cost, rows=left))
         for each in order[first + 1 :]:

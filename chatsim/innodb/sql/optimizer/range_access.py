@@ -8,6 +8,7 @@ from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, estimated_rows, is_unique_key
 from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
+from chatsim.innodb.sql.optimizer.scan_access import index_scan
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
@@ -60,11 +61,20 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
 
 
 def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
-    """The estimated number of rows of a range. The server counts them, unless the only index of one table is forced."""
-    skips = request.forced and len(request.indexes) == 1 and request.is_select and request.alone
+    """The estimated number of rows of a range.
+
+    The server counts them, unless the only index of one table is forced, and no rows have to be sorted or grouped. In
+    the server: ``check_skip_records_in_range_qualification``.
+    """
+    skips = request.forced and len(request.indexes) == 1 and request.is_select and request.alone and _in_order(request)
     looks = not skips or has_null(span.high or ())
     if looks or is_unique_key(index, span):
         return estimated_rows(index, span)
     if not span.exact:
         return 1
     return max(int(request.table.statistics.rows_per_key(index, len(span.low or ()))), 1)
+
+
+def _in_order(request: AccessRequest) -> bool:
+    """Whether the only index gives the wanted order, if there is one."""
+    return not request.order or request.direction(index_scan(request, request.indexes[0])) is not None

@@ -241,3 +241,17 @@ def test_after_any_changes_every_index_has_the_same_rows_before_and_after_the_pu
 
     first, *others = run(main())
     assert others == [first] * 5
+
+
+def test_a_row_that_a_trigger_has_changed_has_new_generated_columns_and_is_checked():
+    setup = (
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT, twice INT AS (v * 2), KEY by_twice (twice), CHECK (v < 9))",
+        "INSERT INTO t (id, v) VALUES (1, 1), (2, 2)",
+        "CREATE TRIGGER raised BEFORE UPDATE ON t FOR EACH ROW SET NEW.v = NEW.v + 5",
+    )
+    assert play(
+        "UPDATE t SET id = id WHERE id = 1",
+        "SELECT id FROM t WHERE twice = 12",
+        "UPDATE t SET v = v + 2 WHERE id = 2",
+        setup=setup,
+    ) == [1, [(1,)], "3819: Check constraint 't_chk_1' is violated."]
