@@ -280,8 +280,10 @@ def plain(rows: Iterable[Iterable[object]]) -> list[list[Value]]:
 
 def _plain(value: object) -> Value:
     match value:
-        case None | int() | float() | str():
+        case None | int() | float():
             return value
+        case str():
+            return str(value)  # a JSON document of the model is a subclass, which can't be encoded
         case Decimal() if value == value.to_integral_value():
             return int(value)
         case bytes():

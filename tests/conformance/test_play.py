@@ -56,3 +56,10 @@ async def test_an_unknown_world_is_named_with_those_there_are(world):
     with pytest.raises(chatsim.BadParameterError) as raised:
         await chatsim.play(WAITS, world=world)
     assert str(raised.value) == f"unknown world {world!r}; there are: mysql, model"
+
+
+async def test_a_json_document_is_a_text_of_the_outcome_which_can_be_saved():
+    schedule = chatsim.Schedule.of("a: SELECT '[1]' AS t, CAST('[1]' AS JSON) AS j", setup=[])
+    outcome = await chatsim.play(schedule, world="model")
+    (answer,) = outcome.steps[0].completed
+    assert [type(each) for each in answer.rows[0]] == [str, str]

@@ -62,6 +62,11 @@ class SessionSettings:
         return "NO_AUTO_VALUE_ON_ZERO" in self.sql_mode
 
     @property
+    def groups_fully(self) -> bool:
+        """Whether a query may name only what its groups determine."""
+        return "ONLY_FULL_GROUP_BY" in self.sql_mode
+
+    @property
     def warns_of_zero_divisors(self) -> bool:
         """Whether a division by 0 is a warning, and in a strict mode an error."""
         return "ERROR_FOR_DIVISION_BY_ZERO" in self.sql_mode

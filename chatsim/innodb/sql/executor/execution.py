@@ -60,6 +60,11 @@ class SessionContext(Context, Protocol):
         ...
 
     @property
+    def groups_fully(self) -> bool:
+        """Whether a query may name only what its groups determine (``sql_mode``)."""
+        ...
+
+    @property
     def reads_lock(self) -> bool:
         """Whether plain reads lock (SERIALIZABLE in a transaction)."""
         ...

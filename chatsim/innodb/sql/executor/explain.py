@@ -167,6 +167,7 @@ class _Explainer:
         self, select: Select, select_type: str, extra: Sequence[str], outer: Env | None
     ) -> AsyncIterator[PlanRow]:
         """The tables of a SELECT, in the order that they are read, and the queries whose rows it reads."""
+        select.check_groups(self._run)
         derived = self._number_derived(select.scope)
         if select_type == "SIMPLE" and (derived or any(map(_has_tables, select.scope.subqueries))):
             select_type = "PRIMARY"

@@ -14,6 +14,7 @@ from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, orde
 from chatsim.innodb.sql.executor.derived import Derived, base_tables
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
 from chatsim.innodb.sql.executor.from_clause import FromClause
+from chatsim.innodb.sql.executor.full_group_by import check_groups, check_having_names
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
@@ -92,6 +93,7 @@ class Select:
         self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
         scope.grouping = False
         self.aggregates = [(id(each), group_function(each, scope)) for each in scope.aggregates]
+        self._group_problem = check_groups(self) if self.grouped or self.distinct else None
         self._leave_out_groups()
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
@@ -107,19 +109,20 @@ class Select:
         group, order = node.args.get("group"), node.args.get("order")
         if group:
             refuse(group, "cube", "grouping_sets", "totals", "all")
-        grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
+        self.grouped_by = grouped_by = [self._grouped_by(each) for each in group.expressions] if group else []
         self.groups: list[Function] | None = [scope.place(each) for each in grouped_by] if group else None
         self.rolls_up = bool(group and group.args.get("rollup"))
         self.group_columns = [[scope.column(part) for part in each.find_all(exp.Column)] for each in grouped_by]
         ascending = [False] * len(grouped_by)
         self.grouping: Sequence[tuple[int, int, bool]] = ordering_columns(scope, grouped_by, ascending) or []
         scope.grouping = True
-        by = [self._ordered_by(each.this) for each in order.expressions] if order else []
+        self.ordered_by = by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
         self.ordered_tables = frozenset[int]().union(*(_named(each, scope) or frozenset((_NO_TABLE,)) for each in by))
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
-        self.having = [scope.compile(self._having_condition(each)) for each in conjuncts(having and having.this)]
+        self.having_nodes = [self._having_condition(each) for each in conjuncts(having and having.this)]
+        self.having = [scope.compile(each) for each in self.having_nodes]
         self.ordering = ordering_columns(scope, by, self.directions)
 
     def _leave_out_groups(self) -> None:
@@ -284,9 +287,15 @@ class Select:
         except NotGrantedError as error:
             raise _not_available(error) from error
 
+    def check_groups(self, run: Execution) -> None:
+        """Raise a `DatabaseError` (1055, 1140, 3065) if it names what its groups do not determine."""
+        if self._group_problem is not None and run.session.groups_fully:
+            raise database_error(*self._group_problem)
+
     async def _started(
         self, run: Execution, each: Each | None, outer: Env | None, most: int | None, *, limited: bool = True
     ) -> tuple[SelectRun, Join]:
+        self.check_groups(run)
         env = run.env(len(self.scope.tables), outer)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
             values = [function(env) for function in arguments]
@@ -371,6 +380,7 @@ class Select:
     def _having_condition(self, node: exp.Expr) -> exp.Expr:
         """A condition of HAVING, with what its aliases stand for."""
         resolved = self._names.resolve(node, self._aliases)
+        check_having_names(self, resolved, self._aliases)
         named = {each.name.lower() for each in resolved.find_all(exp.Column) if not each.table}
         check_having(resolved, [(name, self._aliases[name]) for name in named & self._aliases.keys()])
         return resolved.transform(lambda part: self._by_alias(part) or part)

@@ -83,6 +83,11 @@ def _system(node: exp.SessionParameter, _: Scope) -> Function:
     return lambda env: env.session.system_variable(name)
 
 
+@_of(exp.AnyValue)
+def _any_value(node: exp.AnyValue, scope: Scope) -> Function:
+    return scope.compile(node.this)
+
+
 @_of(exp.Count)
 @_of(exp.Min)
 @_of(exp.Max)

@@ -101,7 +101,7 @@ class Scope:
                 node = exp.column(node.this, table=self.tables[0][0])
             table, at = self.column(node)
             return self.tables[table][1].columns[at].type
-        if isinstance(node, exp.Paren | exp.Alias):
+        if isinstance(node, exp.Paren | exp.Alias | exp.AnyValue):
             return self.kind(node.this)
         if isinstance(node, OuterValue):
             outer: ColumnType | None = self.outer_values[node.args["number"]][1]

@@ -14,7 +14,7 @@ from chatsim.innodb.sql.expressions import Scope
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import Text
 
-__all__ = ["IMPLIED", "implied"]
+__all__ = ["IMPLIED", "implied", "is_compared_alike"]
 
 _COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not, exp.Is)
 IMPLIED = "implied"
@@ -36,7 +36,7 @@ def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Ex
     groups: list[dict[object, exp.Expr]] = []
     for pair in (*own, *known):
         keys = {_key(scope, each): each for each in pair}
-        if not _alike(scope, pair):
+        if not is_compared_alike(scope, pair):
             continue
         same = [each for each in groups if any(key in each and isinstance(key, tuple) for key in keys)]
         joined = keys if not same else {key: node for each in (*same, keys) for key, node in each.items()}
@@ -94,7 +94,7 @@ def _key(scope: Scope, node: exp.Expr) -> object:
     return f"?{node.meta['number']}" if isinstance(node, exp.Placeholder) else node.sql("mysql")
 
 
-def _alike(scope: Scope, pair: tuple[exp.Expr, exp.Expr]) -> bool:
+def is_compared_alike(scope: Scope, pair: tuple[exp.Expr, exp.Expr]) -> bool:
     """Whether both sides are compared as the column's type compares, so that one can stand for the other."""
     left, right = scope.kind(pair[0]), scope.kind(pair[1])
     if right is None:
