@@ -55,7 +55,8 @@ def constant_path(
 def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env) -> AccessPath | None:
     """The path to the row of a unique key whose values are given, though other conditions exclude this row.
 
-    None if there is no such key, or if a column is compared with NULL: then the server reads nothing.
+    None if there is no such key. Without a range if a column of it equals NULL, by a row or a subquery: then the server
+    reads nothing, but takes the table for one that has been read.
     """
     table, conditions = joined.table(at), joined.conditions(at, constants)
     if table.partitioning is not None or joined.conditions(at, ()).column_ranges(env, ()) is None:
@@ -68,8 +69,8 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
         definition = index.definition
         if definition.unique and set(definition.columns) <= equal.keys() and joined.hints[at].search.permits(index):
             found = [equal[column].value(env) for column in definition.columns]
-            if None in found:
-                return None  # the server takes the first key, though it finds nothing by it
+            if None in found:  # the server takes the first key, though it finds nothing by it
+                return AccessPath(table, index, (), access="const")
             kinds = [table.columns[column].type for column in definition.columns]
             try:
                 sought = [kind.sought(value, "=") for kind, value in zip(kinds, found, strict=True)]

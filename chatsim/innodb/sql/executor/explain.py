@@ -121,7 +121,7 @@ class _Explainer:
         self._number_derived(statement.scope)
         env = self._run.env(joined.count)
         other = "PRIMARY" if statement.scope.subqueries or self._derived else "SIMPLE"
-        self._run.pushes = False
+        self._run.pushes = statement.alone
         join = JoinExplainer(
             *(joined, self._run, env),
             number=1,

@@ -64,7 +64,7 @@ class FixedValues:
         fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
         self._twice = {source for source, count in times.items() if count > 1}
         twice = {number for number, source in sources.items() if times[source] > 1}
-        found = [each for each in conditions if self._named(each) <= fixed and _is_constant(each)]
+        found = [each for each in conditions if self._named(each) <= fixed and _is_constant(each) and self._put(each)]
         nodes = [
             *(each for each in conditions if id(each) in twice),
             *(each for each in found if id(each) not in sources),
@@ -75,6 +75,12 @@ class FixedValues:
 
     def _named(self, node: exp.Expr) -> set[tuple[int, int]]:
         return {self._scope.column(each) for each in node.find_all(exp.Column)}
+
+    def _put(self, node: exp.Expr) -> bool:
+        """Whether constants are put in place of the columns of a condition: of a CHAR not in IN, BETWEEN and LIKE."""
+        kinds = [self._scope.tables[at][1].columns[column].type for at, column in self._named(node)]
+        trimmed = any(isinstance(each, Text) and each.trimmed for each in kinds)
+        return not (trimmed and node.find(exp.In, exp.Between, exp.Like))
 
     async def allow(self, run: Execution, env: Env) -> bool:
         """Whether no condition is false with these values. Raises a `DatabaseError`."""

@@ -147,7 +147,7 @@ class JoinPlanner:
                 if isinstance(request, AccessPlan)
                 else choose_access(request, ordering=ordering, limit=order.limit, grouped=order.grouped)
             )
-            if step.access.path is None and (path := row_path(joined, 0, self._constants, self._env)) is not None:
+            if step.access.path is None and (path := row_path(joined, 0, self._constants, self._env)) and path.ranges:
                 step.access = AccessPlan(joined.conditions(0, ()), path)
             if step.access.candidate is not None and step.access.request is not None:
                 self._note_times([step], {0: expected_rows(step.access.request, step.access.candidate)})
@@ -208,7 +208,7 @@ class JoinPlanner:
             if path is None:
                 return False
         nest = joined.nest_of(at)
-        row = await self._read_one(at, path)
+        row = await self._read_one(at, path) if path is None or path.ranges else None
         self._constants.add(at)
         self._plan.constants.append(at)
         if row is not None:
@@ -230,7 +230,7 @@ class JoinPlanner:
             whole_rows=at in joined.changed,
             deletes=joined.changed.get(at) == set(),
             alone=joined.count == 1 and not joined.counts and not joined.scope.subqueries,
-            pushes=self._run.pushes,
+            pushes=self._run.pushes and at not in joined.changed,
         )
 
     # -- the order

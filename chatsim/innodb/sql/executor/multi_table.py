@@ -68,7 +68,7 @@ class _MultiTable:
         refuse(node, "from_", "returning", "cluster")
         if node.args.get("with_"):
             find = with_queries(node.args["with_"], find, query, recursive_table)
-        self._alone = alone
+        self.alone = alone
         self.clause = FromClause(first, first.args.get("joins") or (), find, query, kept=kept_tables(node))
         apply_hints(node, self.clause)
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
@@ -107,7 +107,7 @@ class _MultiTable:
         """Raise a `DatabaseError` if a subquery reads a table that is to be changed."""
         called, table = self.scope.tables[at]
         inner = [*self._inner, *(other for each in self.scope.subqueries for other in each.query.direct_tables)]
-        if table in inner or (self._alone and table in self._direct):
+        if table in inner or (self.alone and table in self._direct):
             raise database_error(1093, f"You can't specify target table '{called}' for update in FROM clause")
 
     @property
@@ -116,7 +116,7 @@ class _MultiTable:
 
     def readings(self, run: Execution) -> list[Reading]:
         """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
-        run.pushes = False
+        run.pushes = self.alone
         run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
         found = []
         for at, (own, policy) in enumerate(zip(self.locking.modes, self.locking.policies, strict=True)):

@@ -276,8 +276,8 @@ def _scanned(select: Select) -> Select | None:
     searched = [
         each for each in table.indexes if each.definition.columns[0] == column and hints[0].search.permits(each)
     ]
-    if not searched:
-        return None
+    if not searched or any(each.column == column and not each.outer for each in select.joined.equalities(0)):
+        return None  # it is looked up by another value, which does not depend on the one that is asked for
     whole = IndexChoice(allowed=frozenset((table.clustered.definition.name,)))
     hints[0] = replace(hints[0], search=whole, order=whole, group=whole)
     return select

@@ -54,6 +54,11 @@ class ColumnRange:
         return after(self.points[-1]) if self.points else self.stop
 
     @property
+    def ends_before_it_starts(self) -> bool:
+        """Whether it has no value, because it begins behind its end."""
+        return self.start >= self.stop
+
+    @property
     def is_open_below(self) -> bool:
         """Whether no value but NULL is too small."""
         return self.first <= _BEHIND_NULL
@@ -101,7 +106,7 @@ class ColumnRange:
             return replace(self, points=tuple(each for each in self.points if start <= before(each) < stop))
         left = Interval(max(self.start, start), min(self.stop, stop))
         if left.start >= left.stop:
-            return replace(self, points=())
+            return replace(self, points=(), start=left.start, stop=left.stop)
         return replace(self, points=left.point, equal=left.point is not None, start=left.start, stop=left.stop)
 
     def contains(self, key: object) -> bool:

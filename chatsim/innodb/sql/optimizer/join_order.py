@@ -373,6 +373,9 @@ class JoinSearch:
         """The cheapest lookup, and what all its lookups cost."""
         best: tuple[LookupCost, float] | None = None
         for each in table.lookups(placed):
+            index = each.lookup.index
+            if index is not None and index.definition.clustered and each.lookup.unique:
+                return each, min(_distinct(prefix, each.lookup.needs), rows) * PAGE  # no other is looked at
             times = min(_distinct(prefix, each.lookup.needs), rows) if each.lookup.unique else rows
             read = times * (PAGE if each.lookup.unique else each.once)
             if best is None or read + rows * each.rows * ROW < best[1] + rows * best[0].rows * ROW:

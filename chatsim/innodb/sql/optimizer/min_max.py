@@ -35,7 +35,7 @@ def min_max_paths(
     column, greatest = of
     left = conditions.column_ranges(env) if hints.partitions is None else None
     fixed = [each for each, own in (left or {}).items() if own.point is not None]
-    if left is None or not conditions.is_simple(fixed) or any(own.points == () for own in left.values()):
+    if left is None or not conditions.is_simple(fixed) or any(_is_nothing(own) for own in left.values()):
         return []
     for index in filter(hints.search.permits, conditions.table.indexes):
         definition = index.definition
@@ -61,3 +61,8 @@ def min_max_paths(
         path = replace(made, in_order=True)
         return [replace(path, ranges=[each]) for each in ranges]
     return []
+
+
+def _is_nothing(span: ColumnRange) -> bool:
+    """Whether a column can have no value; the server reads from one end of a range without seeing that it has none."""
+    return span.points == () and not span.ends_before_it_starts
