@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -40,7 +40,7 @@ _CHANGED: Mapping[type, tuple[str, ...]] = {
     ),
     Table: ("next_number", "logged_number", "next_row_id"),
     Index: ("_records", "reads", "made", "pages", "lows", "supremum"),
-    Statistics: ("rows", "rows_when_opened", "open"),
+    Statistics: ("rows", "rows_when_opened", "open", "distinct"),
     TableLocks: ("granted", "auto_inc"),
 }
 """What statements change of the objects that prepared statements refer to, so that these objects stay."""
@@ -65,7 +65,11 @@ _COPIED = (
 )
 """The modules whose objects are copied, with their attributes."""
 
-_ROWS: Mapping[type, tuple[str, ...]] = {Record: ("row", "key", "index"), Version: ("row",)}
+_REPLACED: Mapping[type, tuple[str, ...]] = {
+    Record: ("row", "key", "index"),
+    Version: ("row",),
+    Statistics: ("distinct",),
+}
 """The attributes that are replaced, and never changed themselves."""
 
 
@@ -83,15 +87,16 @@ class ServerCheckpoint:
         self._engine = engine
         places = [engine, *_places(engine)]
         copying = _Copying(places)
-        self._kept = [(each, copying.attributes(each, _CHANGED[type(each)])) for each in places]
+        changed = ((each, [(name, getattr(each, name)) for name in _CHANGED[type(each)]]) for each in places)
+        self._kept = [(each, copying.attributes(each, attributes)) for each, attributes in changed]
         copying.finish()
 
     def restore(self) -> Engine:
         """Take the server back to it. Sessions that were opened meanwhile are forgotten."""
         copying = _Copying([each for each, _ in self._kept])
         for place, attributes in self._kept:
-            for name, value in attributes:
-                setattr(place, name, copying.of(value))
+            for name, value in copying.attributes(place, attributes):
+                setattr(place, name, value)
         copying.finish()
         return self._engine
 
@@ -126,16 +131,17 @@ class _Copying:
             self._copies[id(value)] = found
         return found
 
-    def attributes(self, value: object, names: Sequence[str]) -> list[tuple[str, Any]]:
+    def attributes(self, owner: object, attributes: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
         """Copies of some attributes of an object, with their names."""
-        return [(name, self.of(getattr(value, name))) for name in names]
+        replaced = _REPLACED.get(type(owner), ())
+        return [(name, value if name in replaced else self.of(value)) for name, value in attributes]
 
     def finish(self) -> None:
         """Copy the attributes of all objects that were met."""
         while self._left:
             value, made = self._left.pop()
             kind: Any = type(value)
-            shared = _ROWS.get(kind, ())
+            shared = _REPLACED.get(kind, ())
             for name in _slots(kind):
                 if hasattr(value, name):
                     each = getattr(value, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import marshal
+import re
 from collections.abc import Awaitable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from chatsim.exploration.checkpoint import ServerCheckpoint
 from chatsim.exploration.choices import Choice
 from chatsim.exploration.client import Client, Past, alone
 from chatsim.exploration.independence import is_at_rest
-from chatsim.exploration.problem import Problem, Server
+from chatsim.exploration.problem import FIRST_ID, Problem, Server
 from chatsim.exploration.state import Form
 from chatsim.exploration.suspended import UnknownPartError
 from chatsim.innodb.server.session import EngineSession
@@ -66,6 +67,10 @@ class Checkpoint:
     counts: tuple[int, int, int, int]
     steps: Sequence[Happened]
     served: Mapping[int, int]
+
+
+_ID = re.compile(rf"(?<!\d){FIRST_ID // 1_000_000}\d{{6}}(?!\d)")
+"""An opaque id. All have as many digits, so that texts with other ids in their places are in the same order."""
 
 
 class Execution:
@@ -276,7 +281,8 @@ class Execution:
             tuple(place[caller] for caller in self._loop.ready),
             (self._deaths, self._losses, self._timeouts),
         )
-        return _hashed((server, clients)), _hashed(server)
+        renames = self._problem.opaque_ids and form.suffices
+        return _hashed((server, clients), renames=renames), _hashed(server)
 
     @property
     def ended(self) -> list[Ended]:
@@ -331,8 +337,15 @@ async def _result(work: Awaitable[object]) -> object:
     return await work
 
 
-def _hashed(whole: Any) -> bytes:
-    return hashlib.blake2b(marshal.dumps(whole, 2), digest_size=16).digest()
+def _hashed(whole: Any, *, renames: bool = False) -> bytes:
+    return hashlib.blake2b(_renamed(whole) if renames else marshal.dumps(whole, 2), digest_size=16).digest()
+
+
+def _renamed(whole: Any) -> bytes:
+    """A form as text, with the rank of each opaque id in its place."""
+    text = repr(whole)
+    ranks = {each: str(rank) for rank, each in enumerate(sorted({*_ID.findall(text)}))}
+    return _ID.sub(lambda found: f"id {ranks[found.group()]}", text).encode()
 
 
 def _groups(callers: Sequence[Caller], forms: Sequence[Any]) -> list[list[int]]:

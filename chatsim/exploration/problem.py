@@ -12,10 +12,13 @@ from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.rewinding import Rewinding
 from chatsim.innodb.server.session import EngineSession
 
-__all__ = ["EPOCH", "Problem", "Server", "Setup"]
+__all__ = ["EPOCH", "FIRST_ID", "Problem", "Server", "Setup"]
 
 EPOCH = 1_700_000_000
 """The time of the server's clock, in seconds: it stands still."""
+
+FIRST_ID = 1_000_000_000
+"""Where AUTO_INCREMENT values begin that are opaque: there are few numbers of ten digits that are something else."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,15 @@ class Problem:
         setup: what is there before.
         callers: who goes through it.
         switches: what may happen besides.
+        opaque_ids: whether AUTO_INCREMENT values, which then begin at `FIRST_ID`, are only passed on and compared with
+            each other, by all statements and programs. Then states are equal that differ only in what these values are,
+            and not in their order.
     """
 
     setup: Setup
     callers: tuple[Caller, ...]
     switches: Switches = field(default_factory=Switches)
+    opaque_ids: bool = False
 
 
 class Server:

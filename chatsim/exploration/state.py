@@ -77,6 +77,10 @@ class Form:
         plans: what the server's statements have been prepared to.
         callers: how many sessions there will be at the same time.
         redefined: whether tables, views or triggers have been created, dropped or changed since the beginning.
+
+    Attributes:
+        suffices: whether what every statement under way knows could be told so far. Of others it is only known what
+            the server was like before.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Form:
         self._patience = 2 * callers + 1  # LockWaits.schedule_weights: who has waited for longer is as patient as that
         self._redefined = redefined
         self._label = label
+        self.suffices = True
         views = {view.committed for view in engine.history.views}
         self._moments = sorted({0, *views, *(trx.serial for trx in engine.history.unpurged)})
         self._records: dict[Record, tuple[int, int]] = {}
@@ -95,7 +100,11 @@ class Form:
 
     def knowledge(self, statement: object, sql: str) -> object:
         """What a statement under way knows, by its coroutine and its text. Raises `UnknownPartError`."""
-        return knowledge(statement, self._plans.parts(sql), self._name)
+        try:
+            return knowledge(statement, self._plans.parts(sql), self._name)
+        except UnknownPartError:
+            self.suffices = False
+            raise
 
     def _name(self, value: object) -> object:
         """The name of an object of the server; None if it has none. Raises `UnknownPartError`."""
@@ -158,6 +167,8 @@ class Form:
             tuple(self._purgeable(trx) for trx in engine.history.unpurged),
             self._users(engine.metadata_locks.users()),
             self._definitions() if self._redefined else (),
+            engine.schema,
+            hash(engine.chance.getstate()[1]),
             tuple(
                 (
                     name,
@@ -203,7 +214,7 @@ class Form:
         queue = table.locks
         return (
             *(table.name, table.next_number, table.logged_number, table.next_row_id),
-            *(statistics.rows, statistics.rows_when_opened, opened),
+            *(statistics.rows, statistics.rows_when_opened, opened, tuple(statistics.distinct.values())),
             tuple(self._structures.get(lock) for lock in queue.auto_inc),
         )
 

@@ -189,6 +189,22 @@ def test_what_a_session_has_set(sql):
         assert state.session_form(session) != before
 
 
+def test_what_was_analyzed():
+    add = "INSERT INTO u (v) VALUES (5)"
+    text = two("ANALYZE TABLE u", add)
+    assert server(text, *"aaa", *"bbb") != server(text, *"bbb", *"aaa")
+
+
+def test_the_name_of_the_schema():
+    assert server(two("USE mine", "SELECT 1"), *"aaa") != server(two("USE yours", "SELECT 1"), *"aaa")
+
+
+def test_how_many_numbers_were_drawn():
+    draw = "SELECT 1 FROM t WHERE RAND() > 2 AND v >= 20"
+    text = two(draw, "DELETE FROM t WHERE id = 3")
+    assert server(text, *"aaabbb") != server(text, *"bbbaaa")
+
+
 def test_a_user_variable_that_two_orders_set_differently():
     text = two("SELECT v INTO @v FROM t WHERE id = 1; SELECT 1", "UPDATE t SET v = 11 WHERE id = 1")
     assert digest(text, *"aabbb") != digest(text, *"abbba")

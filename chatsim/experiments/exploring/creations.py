@@ -14,7 +14,7 @@ from chatsim.experiments.exploring.patterns import Pattern, Present
 from chatsim.exploration.callers import Caller, Program
 from chatsim.exploration.choices import Switches
 from chatsim.exploration.execution import Execution
-from chatsim.exploration.problem import Problem, Setup
+from chatsim.exploration.problem import FIRST_ID, Problem, Setup
 from chatsim.exploration.questions import ANSWERED, ENDS, NO_DEADLOCK, Question, empty
 from chatsim.worlds.world import BadParameterError
 
@@ -25,6 +25,7 @@ _FIRST = 10
 _PATIENCE_SECONDS = 5
 _TABLES = ("user", "chat_thread", "private_chat")
 
+_FIRST_THREAD = f"ALTER TABLE chat_thread AUTO_INCREMENT = {FIRST_ID}"
 _THREADS = "SELECT user1_id, user2_id, thread_id FROM private_chat"
 _ORPHANS = "SELECT id FROM chat_thread WHERE id NOT IN (SELECT thread_id FROM private_chat)"
 
@@ -38,6 +39,7 @@ def creations(
     tables: str = "hardened",
     isolation: Isolation | None = None,
     switches: Switches | None = None,
+    opaque_ids: bool = False,
 ) -> Problem:
     """Callers that each ask once for a thread.
 
@@ -49,11 +51,12 @@ def creations(
         tables: the name of the schema.
         isolation: the isolation level; None is the strategy's.
         switches: what may happen besides.
+        opaque_ids: whether the strategy only passes ids of threads on, and compares them (`Problem`).
     """
     pairs = [_pair(pattern, number) for number in range(callers)]
     names = [f"caller{number + 1}" for number in range(callers)]
     return Problem(
-        Setup((*_script(tables), *_rows(pairs, present))),
+        Setup((*_script(tables), *_rows(pairs, present), *([_FIRST_THREAD] if opaque_ids else []))),
         tuple(
             Caller(
                 *(name, _program(strategy, *pair), isolation or strategy.isolation),
@@ -62,6 +65,7 @@ def creations(
             for name, pair in zip(names, pairs, strict=True)
         ),
         switches or Switches(),
+        opaque_ids,
     )
 
 

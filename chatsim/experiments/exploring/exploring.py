@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from chatsim.chat.creation import CreationStrategy, named
+from chatsim.chat.creation import STRATEGIES, CreationStrategy, named
 from chatsim.conformance.gates import gates
 from chatsim.conformance.transactions import BadTransactionsError, Transaction, TransactionFile, parse
 from chatsim.db.session import Isolation
@@ -58,8 +58,8 @@ class Exploring:
         timeouts: how many waits for locks may take too long.
         inside: whether a statement may be overtaken at each record that it meets, as on a server. What is found
             only so is marked.
-        prune: whether orders are left out that differ only in when statements run that concern nobody else. Verdicts
-            stay, and interleavings are not counted.
+        prune: whether orders are left out that differ only in when statements run that concern nobody else, and the ids
+            that shipped strategies are given are opaque (`Problem`). Verdicts stay, and interleavings are not counted.
         ask: the names of the questions; empty: all.
         states: the greatest number of states.
         seconds: the longest time.
@@ -126,6 +126,7 @@ class Exploring:
             tables=self.tables,
             isolation=self.level,
             switches=self.switches,
+            opaque_ids=self.prune and strategy in STRATEGIES.values(),
         )
         return self._explored(strategy.name, problem, partial(self._asked, questions=QUESTIONS), progress)
 

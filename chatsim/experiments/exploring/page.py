@@ -42,11 +42,12 @@ shorter ones.
 
 *States* are told apart by everything that decides about what happens next; callers that ask for the same pair may stand
 for each other. *Interleavings* are counted, not carried out, where all states were seen. With four callers they are not
-counted, for orders are left out that differ only in when statements run that concern nobody else (`--prune`); this
-changes no verdict. *Outcomes* are the different ends, by what became of the callers. *Rows before*: no chat, the chat
-of the pair that is asked for, or those of the pairs on either side of it. `unordered` has the source's tables, for the
-hardened ones refuse a larger id before a smaller one; all others have the hardened tables. `redis_lock` has its lock
-from the server, which gives it to waiters in their order.
+counted, for orders are left out that differ only in when statements run that concern nobody else (`--prune`), and
+states count as one that differ only in the ids of new threads, and not in the order of these
+([why](explore.md#why-merged-states-are-exact)); this changes no verdict. *Outcomes* are the different ends, by what
+became of the callers. *Rows before*: no chat, the chat of the pair that is asked for, or those of the pairs on either
+side of it. `unordered` has the source's tables, for the hardened ones refuse a larger id before a smaller one; all
+others have the hardened tables. `redis_lock` has its lock from the server, which gives it to waiters in their order.
 
 A strategy is shown at an isolation level even where it is made for another one; its own is in bold. `serializable` is
 nothing else than its level.

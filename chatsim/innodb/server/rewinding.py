@@ -28,6 +28,7 @@ class Rewinding:
         self._engine = engine
         self._generation = engine.prepared.generation
         self._history = engine.history.committed
+        self._schema = engine.schema
         self._tables = [_Kept(table) for table in engine.tables.values()]
 
     @property
@@ -40,6 +41,7 @@ class Rewinding:
         engine = self._engine
         assert self.possible, "tables have been changed"
         engine.forget()
+        engine.schema = self._schema
         engine.history.committed = engine.history.purged = self._history
         for kept in self._tables:
             kept.restore()
@@ -51,15 +53,18 @@ class _Kept:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._numbers = (table.next_number, table.logged_number, table.next_row_id)
-        self._rows = table.statistics.rows
+        self._rows, self._distinct = table.statistics.rows, table.statistics.distinct
+        partitions = [] if table.partitioning is None else table.partitioning.partitions
+        self._locks = [table.locks, *(each.locks for each in partitions)]
         self._indexes = [_KeptIndex(index) for index in table.stored]
 
     def restore(self) -> None:
         table = self._table
         table.next_number, table.logged_number, table.next_row_id = self._numbers
-        table.statistics.reopen(self._rows)
-        table.locks.granted.clear()
-        table.locks.auto_inc.clear()
+        table.statistics.reopen(self._rows, self._distinct)
+        for locks in self._locks:
+            locks.granted.clear()
+            locks.auto_inc.clear()
         for index in self._indexes:
             index.restore()
 
@@ -69,6 +74,7 @@ class _KeptIndex:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._reads = index.reads
         records = list(index)
         self._records: Sequence[tuple[Key, Sequence[Value], int, int]] = [
             (record.key, record.row, index.size_of(record.row), record.heap) for record in records
@@ -83,6 +89,7 @@ class _KeptIndex:
     def restore(self) -> None:
         index = self._index
         index.empty()
+        index.reads = self._reads
         records = [index.insert_before(index.supremum, key, row, None, size) for key, row, size, _ in self._records]
         distribute(index, self._pages)
         for record, (*_, heap) in zip(records, self._records, strict=True):

@@ -7,9 +7,8 @@ computes the rows per key when a session first opens the table, and not for each
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Final
 
 from chatsim.innodb.storage.structures import Index
 
@@ -25,28 +24,32 @@ class Statistics:
         rows: the estimated number of rows. Inserts and deletes count, rollbacks do not.
         rows_when_opened: what it was when a session last opened the table.
         open: of each session, how many instances of the table it has open.
+        distinct: of each index that was analyzed, the numbers of distinct values of its first columns.
     """
 
     def __init__(self) -> None:
         self.rows = 0
         self.rows_when_opened = 0
-        self._distinct: Final[dict[Index, list[int]]] = {}
         self.open: Counter[int] = Counter()
+        self.distinct: Mapping[Index, Sequence[int]] = {}  # replaced, and never changed itself
 
     def analyze(self, indexes: Iterable[Index]) -> None:
         """Count the rows, and the distinct values of the first columns of each index. Every session opens it again."""
         self.open.clear()
+        found: dict[Index, Sequence[int]] = {}
         for index in indexes:
             entries = [record.key for record in index if not record.deleted]
-            self._distinct[index] = [
+            found[index] = tuple(
                 len({key[:width] for key in entries}) for width in range(1, len(index.definition.place) + 1)
-            ]
+            )
             if index.definition.clustered:
                 self.rows = len(entries)
+        self.distinct = {**self.distinct, **found}
 
-    def reopen(self, rows: int) -> None:
-        """Estimate this number of rows, as if no session had opened the table yet."""
+    def reopen(self, rows: int, distinct: Mapping[Index, Sequence[int]]) -> None:
+        """Estimate these numbers of rows and distinct values, as if no session had opened the table yet."""
         self.rows = rows
+        self.distinct = distinct
         self.rows_when_opened = 0
         self.open.clear()
 
@@ -64,8 +67,8 @@ class Statistics:
     def rows_per_key(self, index: Index, width: int) -> float:
         """The estimated number of rows for one value of the first ``width`` columns of an index."""
         index = index.original
-        if index not in self._distinct:
+        if index not in self.distinct:
             keys = [record.key[:width] for record in islice(index, _SAMPLE)]
             return len(keys) / len(set(keys)) if keys else 1.0
-        distinct = self._distinct[index][width - 1] if width else 1
+        distinct = self.distinct[index][width - 1] if width else 1
         return max(self.rows_when_opened / max(distinct, 1), 1.0)

@@ -5,11 +5,14 @@ import pytest
 import chatsim
 from chatsim import BadParameterError
 from chatsim.chat.creation import creation_strategy, named
-from chatsim.experiments.exploring.creations import creations
+from chatsim.experiments.exploring.creations import QUESTIONS, creations
 from chatsim.experiments.exploring.exploring import Exploring
 from chatsim.experiments.exploring.patterns import PATTERNS, PRESENT
-from chatsim.exploration.questions import ENDS
+from chatsim.exploration.choices import Switches
+from chatsim.exploration.problem import FIRST_ID
+from chatsim.exploration.questions import ENDS, Question
 from chatsim.exploration.search import explore
+from chatsim.exploration.serial_orders import serializable
 
 SCHEMAS = ("hardened", "source")
 DEADLOCK, REFUSAL, THREADS = {"deadlock"}, {"refusal"}, {"threads"}
@@ -106,6 +109,83 @@ def test_a_reply_that_is_lost_leaves_an_orphan_when_the_caller_tries_again():
     explored = Exploring(losses=1).strategy(two_transactions)
     assert "orphans" in not_proved(explored.found)
     assert not_proved(Exploring(losses=1, ask=("deadlock", "refusal")).strategy(two_transactions).found) == set()
+
+
+# --- ids that are only passed on and compared
+
+
+def ends_of(strategy, *, opaque_ids, retries=3, merges=True, prunes=False, **more):
+    """What is found, and all ends: what became of the callers, and the rows, with the ranks of ids for the ids."""
+    problem = creations(strategy, opaque_ids=opaque_ids, switches=Switches(retries), **more)
+    ends = set()
+
+    def note(execution):
+        threads = [thread for (thread,) in execution.query("SELECT id FROM chat_thread ORDER BY id")]
+        ranks = {thread: rank for rank, thread in enumerate(threads)}
+        chats = execution.query("SELECT user1_id, user2_id, thread_id FROM private_chat ORDER BY thread_id")
+        became = sorted((each.outcome, ranks.get(each.value, -1)) for each in execution.ended)
+        ends.add((tuple(became), tuple((*pair, ranks[thread]) for *pair, thread in chats), len(ranks)))
+        return False
+
+    asked = [*QUESTIONS, serializable(problem), Question("noted", "the end is noted", at_end=note)]
+    return explore(problem, asked, merges=merges, prunes=prunes), ends
+
+
+def comparable(found):
+    steps = {each.question: len(each.interleaving.steps) for each in found.findings}
+    return found.verdicts, set(found.outcomes), set(found.deadlocks), found.retries, found.longest, steps
+
+
+def assert_only_states_are_fewer(strategy, **how):
+    how["tables"] = "source" if strategy.name == "unordered" else "hardened"
+    plain, ends = ends_of(strategy, opaque_ids=False, **how)
+    opaque, ends_of_opaque = ends_of(strategy, opaque_ids=True, **how)
+    pruned, ends_of_pruned = ends_of(strategy, opaque_ids=True, prunes=True, **how)
+    assert comparable(opaque) == comparable(plain)
+    assert opaque.interleavings == plain.interleavings
+    assert (pruned.verdicts, set(pruned.outcomes)) == (plain.verdicts, set(plain.outcomes))
+    assert ends_of_opaque == ends_of_pruned == ends
+    return plain.states, opaque.states
+
+
+@pytest.mark.parametrize("strategy", EXPLORED, ids=lambda each: each.name)
+def test_merging_states_that_differ_in_ids_only_changes_nothing_else(strategy):
+    plain, opaque = assert_only_states_are_fewer(strategy, callers=2)
+    assert opaque < plain if strategy.name == "unordered" else opaque == plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", named("for_update,unordered"), ids=lambda each: each.name)
+def test_merging_states_that_differ_in_ids_only_changes_nothing_else_with_three_callers(strategy):
+    plain, opaque = assert_only_states_are_fewer(strategy, callers=3, retries=1)
+    assert opaque < 0.9 * plain
+
+
+def test_merging_states_that_differ_in_ids_only_gives_the_ends_of_each_interleaving_by_itself():
+    (strategy,) = named("for_update")
+    alone, ends = ends_of(strategy, opaque_ids=False, callers=2, merges=False)
+    opaque, ends_of_opaque = ends_of(strategy, opaque_ids=True, callers=2)
+    assert (opaque.interleavings, ends_of_opaque) == (alone.ends, ends)
+
+
+@creation_strategy()
+async def looks_at_its_id(tx, low, high):
+    """Bets that threads with an odd id are the good ones."""
+    await tx.begin()
+    thread = (await tx.execute("INSERT INTO chat_thread (type, created_at) VALUES ('private', NOW())")).last_id
+    await (tx.commit() if thread % 2 else tx.rollback())
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("strategy", "prune", "opaque"),
+    [(*named("for_update"), True, True), (*named("for_update"), False, False), (looks_at_its_id, True, False)],
+    ids=["shipped", "with nothing left out", "of the reader's"],
+)
+def test_only_ids_of_shipped_strategies_are_known_to_be_opaque(strategy, prune, opaque):
+    problem = Exploring(prune=prune, callers=1).strategy(strategy).found.problem
+    assert problem.opaque_ids == opaque
+    assert (str(FIRST_ID) in "".join(problem.setup.script)) == opaque
 
 
 # --- callers

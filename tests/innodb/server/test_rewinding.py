@@ -1,7 +1,13 @@
 """A server that is taken back to an earlier state goes on as one that has just come to it."""
 
 import asyncio
+from collections import deque
+from collections.abc import Mapping
+from enum import Enum
+from functools import cached_property
 from pathlib import Path
+from random import Random
+from types import BuiltinFunctionType, FunctionType, MethodType
 
 import pytest
 
@@ -161,6 +167,114 @@ def test_changed_definitions_can_not_be_taken_back(sql):
     assert not rewinding.possible
     with pytest.raises(AssertionError, match="tables have been changed"):
         rewinding.rewind()
+
+
+# --- everything that a server has, after statements of all kinds
+
+EVERYTHING = [
+    "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT, w VARCHAR(9), UNIQUE KEY v (v), KEY w (w))",
+    "CREATE TABLE c (id INT PRIMARY KEY, t INT, FOREIGN KEY (t) REFERENCES t (id) ON DELETE CASCADE)",
+    "CREATE TABLE n (v INT)",
+    "CREATE TABLE p (id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 3",
+    "INSERT INTO t (v, w) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (5, 'c')",
+    "INSERT INTO c VALUES (1, 1), (2, 3)",
+    "INSERT INTO n VALUES (1), (2)",
+    "INSERT INTO p VALUES (1, 1), (2, 2), (3, 3)",
+]
+STATEMENTS = [
+    "SELECT * FROM t WHERE w = 'c' FOR UPDATE",
+    "SELECT * FROM p FOR SHARE",
+    "SELECT RAND(), UUID(), LAST_INSERT_ID(7)",
+    "SELECT v INTO @v FROM t WHERE id = 1",
+    "SELECT GET_LOCK('a', 1)",
+    "SELECT * FROM performance_schema.data_locks",
+    "SHOW ENGINE INNODB STATUS",
+    "EXPLAIN SELECT * FROM t WHERE v > 2",
+    "INSERT INTO t (v) VALUES (9)",
+    "INSERT INTO t VALUES (50, 51, 'z')",
+    "INSERT IGNORE INTO t (v) VALUES (1), (11)",
+    "INSERT INTO t (v) VALUES (1) ON DUPLICATE KEY UPDATE v = 20",
+    "INSERT INTO n SELECT v FROM t",
+    "INSERT INTO p VALUES (7, 7)",
+    "REPLACE INTO t (v) VALUES (5)",
+    "UPDATE t SET v = v + 100, w = NULL",
+    "UPDATE p SET id = id + 10 ORDER BY id DESC",
+    "DELETE FROM t WHERE id = 1",
+    "DELETE t, c FROM t JOIN c ON c.t = t.id",
+    "LOCK TABLES p WRITE",
+    "FLUSH TABLES WITH READ LOCK",
+    "ANALYZE TABLE t, n, p",
+    "USE elsewhere",
+    "SET SESSION sql_mode = ''",
+    "SET autocommit = 0",
+    "SAVEPOINT s",
+    "PREPARE q FROM 'SELECT 1'",
+    "CREATE TEMPORARY TABLE u (id INT AUTO_INCREMENT PRIMARY KEY)",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+    "ROLLBACK; XA START 'x'",
+    "COMMIT",
+    "ROLLBACK",
+]
+
+
+def whole(engine):
+    """All that can be reached from a server, each object once; the statements and tables that it has prepared stay."""
+    found, left, kept = [], [engine], {}
+    while left:
+        value = left.pop()
+        number = len(kept)
+        if isinstance(value, int | float | str | bytes | Enum | type | None):
+            found.append(value)
+        elif isinstance(value, FunctionType | BuiltinFunctionType):
+            found.append(value.__qualname__)
+        elif kept.setdefault(id(value), (number, value))[0] != number:  # it is kept, so that no other has its id
+            found.append(("again", kept[id(value)][0]))
+        else:
+            parts = parts_of(value)
+            found.append((type(value).__name__, len(parts)))
+            left += parts
+    return found
+
+
+def parts_of(value):
+    if isinstance(value, Random):
+        return [value.getstate()]
+    if isinstance(value, MethodType):
+        return [value.__func__, value.__self__]
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return [*value]
+    names = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ()) if hasattr(value, name)]
+    names += [each for each in getattr(value, "__dict__", ()) if not is_cached(type(value), each)]
+    return [part for name in names if name not in ("prepared", "find") for part in (name, getattr(value, name))]
+
+
+def is_cached(cls, name):
+    return isinstance(getattr(cls, name, None), cached_property)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [["BEGIN"], ["INSERT INTO t (v) VALUES (77)", "INSERT INTO n VALUES (4)", "INSERT INTO p VALUES (12, 2)"]],
+    ids=["in a transaction", "behind changes"],
+)
+def test_after_statements_of_all_kinds_everything_is_as_it_was(before):
+    engine, rewinding = engine_of(EVERYTHING)
+    rewinding.rewind()
+    first = whole(engine)
+
+    async def execute(sql):
+        session = EngineSession(engine)
+        for each in (*before, sql):
+            await session.run(each)
+
+    for sql in STATEMENTS:
+        run(execute(sql))
+        rewinding.rewind()
+        assert whole(engine) == first, sql
+    run(execute("INSERT INTO n VALUES (5)"))
+    assert whole(engine) != first
 
 
 @pytest.mark.parametrize("path", SAMPLE, ids=lambda path: f"{path.parent.name}/{path.stem}")
