@@ -15,6 +15,7 @@ from chatsim.innodb.server import definitions
 from chatsim.innodb.server.context import StatementContext
 from chatsim.innodb.server.prepared import PreparedStatement
 from chatsim.innodb.server.variables import set_global_variable, set_system_variable
+from chatsim.innodb.sql.ddl.deprecations import of_characters
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.parser import Analyze, Do, Release, Savepoint
@@ -86,7 +87,10 @@ async def _commit(node: exp.Commit, session: StatementContext, _: Sequence[Any])
 async def _rollback(node: exp.Rollback, session: StatementContext, _: Sequence[Any]) -> Answer:
     savepoint, warnings = node.args.get("savepoint"), session.not_undone()
     if savepoint is None:
+        level = session.trx.isolation if session.trx else None
         session.rollback()
+        if node.args.get("chain"):
+            await session.begin(level)
     else:
         session.rollback_to(savepoint.name)
     return Answer(warnings=warnings)
@@ -174,6 +178,8 @@ async def _set_names(item: exp.SetItem, session: StatementContext) -> None:
     wanted, collation = item.this.name, item.args.get("collate")
     for name in ("character_set_client", "character_set_results", "character_set_connection"):
         await set_system_variable(session, name, wanted, once=False)
+    for errno, message in of_characters(wanted, "" if collation is None else collation.name):
+        session.note(errno, message)
     if collation is not None:
         await set_system_variable(session, "collation_connection", collation.name, once=False)
 

@@ -108,11 +108,11 @@ async def _create_table(node: syntax.CreateTable, session: StatementContext) -> 
     if said.temporary:
         ddl.create_table(node, session.temporary, session.tables, session)()
         session.note_temporary(made=True)
-        return Answer(warnings=ddl.deprecations(said.items))
+        return Answer(warnings=ddl.deprecations(said.items, said.options))
     await change_definitions(
         session, lambda: _new_table(session, name, ddl.create_table(node, engine.tables, session.tables, session))
     )
-    return Answer(warnings=ddl.deprecations(said.items))
+    return Answer(warnings=ddl.deprecations(said.items, said.options))
 
 
 def _exists(name: str) -> DatabaseError:

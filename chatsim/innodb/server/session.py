@@ -147,7 +147,7 @@ class EngineSession(StatementContext):
             await self.use_table(name, writes=False)
         statement = prepare(parsed, self.find)
         assert statement is not None
-        return (await self.execute_on_rows(statement, args)).rows or []
+        return (await self.execute_on_rows(statement, args, shares=True)).rows or []
 
     def _of_this_moment(self, prepared: PreparedStatement) -> PreparedStatement:
         """A query of the server's state, with what it is now. Raises `NotImplementedError`."""
@@ -158,8 +158,11 @@ class EngineSession(StatementContext):
         """Whether a statement names a temporary table of the session: then it is bound for this session alone."""
         return not prepared.parsed.tables.isdisjoint(self.temporary)
 
-    async def execute_on_rows(self, statement: Statement, args: Sequence[Any]) -> Answer:
-        """Execute a statement about rows, whose tables the session uses already. In autocommit it commits."""
+    async def execute_on_rows(self, statement: Statement, args: Sequence[Any], *, shares: bool = False) -> Answer:
+        """Execute a statement about rows, whose tables the session uses already. In autocommit it commits.
+
+        With ``shares`` its plain reads take shared locks, since it is a part of a statement that is no SELECT.
+        """
         if self.only_reads and statement.writes and any(not table.temporary for table in _written(statement)):
             raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         tables = statement.tables
@@ -167,7 +170,7 @@ class EngineSession(StatementContext):
             table.opened(self.connection_id, tables.count(table))
         trx = self.transaction()
         rows = self.rows(statement.duplicates)
-        execution = Execution(self, rows, args, used=statement.tables)
+        execution = Execution(self, rows, args, shares=shares, used=statement.tables)
         changes = len(trx.undo_log)
         try:
             answer = await statement.run(execution)

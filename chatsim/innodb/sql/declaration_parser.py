@@ -250,19 +250,23 @@ class DeclarationParser(MySQLParser):
         name = ""
         if self._curr and self._curr.text != "(" and not self._is_using():
             name = self._named()
-        self._using()
-        return self._key_options(syntax.KeySyntax(kind, name, self._list(self._part)))
+        using = self._using()
+        return self._key_options(syntax.KeySyntax(kind, name, self._list(self._part), using=using))
 
     def _is_using(self) -> bool:
         return bool(self._curr and self._curr.token_type not in _QUOTED and self._curr.text.upper() == "USING")
 
-    def _using(self) -> None:
-        if self._say("USING") and not self._one_of("BTREE", "HASH", "RTREE"):  # InnoDB makes a B-tree of it anyway
+    def _using(self) -> str:
+        """The kind of index that is asked for. InnoDB makes a B-tree of it anyway."""
+        if not self._say("USING"):
+            return ""
+        if not (word := self._one_of("BTREE", "HASH", "RTREE")):
             self.raise_error("Expecting BTREE or HASH")
+        return word
 
     def _key_options(self, key: syntax.KeySyntax) -> syntax.KeySyntax:
         while True:
-            self._using()
+            key = replace(key, using=self._using() or key.using)
             if self._one_of("KEY_BLOCK_SIZE", "WITH PARSER", *_WITHOUT_EFFECT):
                 self._say("=")
                 self._text()

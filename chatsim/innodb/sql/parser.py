@@ -102,6 +102,13 @@ def _ifnull(arguments: list[exp.Expr]) -> exp.Expr:
     return node
 
 
+def _row(arguments: list[exp.Expr]) -> exp.Expr:
+    """A row with the word ROW: one of several values is what parentheses make."""
+    if len(arguments) == 1:
+        return exp.Anonymous(this="ROW", expressions=arguments)
+    return exp.Tuple(expressions=arguments)
+
+
 class _Parser(SessionParser):
     """The MySQL parser, with the statements of transactions, and those about tables."""
 
@@ -115,14 +122,17 @@ class _Parser(SessionParser):
         "ISOLATION": tuple(("LEVEL", *each.value.split()) for each in Isolation),
     }
 
-    UPDATE_ALIAS_TOKENS: ClassVar = MySQLParser.UPDATE_ALIAS_TOKENS - MySQLParser.TABLE_INDEX_HINT_TOKENS
-    """What may name a table of an UPDATE: not USE, which begins an index hint."""
+    UPDATE_ALIAS_TOKENS: ClassVar = (
+        MySQLParser.TABLE_ALIAS_TOKENS - {TokenType.SET} - MySQLParser.TABLE_INDEX_HINT_TOKENS
+    )
+    """What may name a table of an UPDATE: not USE, which begins an index hint, nor STRAIGHT_JOIN."""
 
     FUNC_TOKENS: ClassVar = MySQLParser.FUNC_TOKENS | {TokenType.DEFAULT}
 
     FUNCTIONS: ClassVar = {
         **{name: made for name, made in MySQLParser.FUNCTIONS.items() if name in _OWN_SYNTAX},
         "IFNULL": _ifnull,
+        "ROW": _row,
     }
     """The functions that have a kind of expression of their own. All others keep the names that they are given by."""
 
@@ -303,9 +313,9 @@ _STATEMENTS: dict[tuple[str, ...], Callable[[_Parser], exp.Expr]] = {
     ("XA",): lambda parser: parser.xa(),
     ("ALTER", "TABLE"): lambda parser: parser.alter_table(),
     ("RENAME", "TABLE"): lambda parser: parser.rename_tables(),
-    ("START", "TRANSACTION", "WITH", "CONSISTENT", "SNAPSHOT"): lambda _: exp.Transaction(
-        modes=["WITH CONSISTENT SNAPSHOT"]
-    ),
+    ("START", "TRANSACTION"): lambda parser: parser.start_transaction(),
+    ("COMMIT",): lambda parser: parser.end_transaction(exp.Commit()),
+    ("ROLLBACK",): lambda parser: parser.end_transaction(exp.Rollback()),
 }
 """From the first words of a statement to the method that parses the rest."""
 

@@ -112,6 +112,38 @@ class SessionParser(DefinitionParser):
         """USE, from the name on."""
         return syntax.Use(this=self._named())
 
+    def start_transaction(self) -> exp.Expr:
+        """``START TRANSACTION``, with its characteristics."""
+        modes: list[str] = []
+        while self._curr:
+            if modes and not self._say(","):
+                self.raise_error("Expecting ,")
+            words = ("WITH", "CONSISTENT", "SNAPSHOT") if self._say("WITH") else ("READ",) if self._say("READ") else ()
+            if not words or (words[1:] and not self._say(*words[1:])):
+                self.raise_error("Expecting WITH CONSISTENT SNAPSHOT, READ ONLY or READ WRITE")
+            modes.append(" ".join(words) if words[1:] else f"READ {self._one_of('ONLY', 'WRITE')}")
+        if "READ " in modes or {"READ ONLY", "READ WRITE"} <= set(modes):
+            self.raise_error("Expecting READ ONLY or READ WRITE")
+        return exp.Transaction(modes=modes)
+
+    def end_transaction(self, node: exp.Commit | exp.Rollback) -> exp.Expr:
+        """The rest of COMMIT or ROLLBACK."""
+        self._one_of("WORK")
+        if isinstance(node, exp.Rollback) and self._say("TO"):
+            self._one_of("SAVEPOINT")
+            node.set("savepoint", self._parse_id_var())
+            return node
+        if self._say("AND"):
+            chains = not self._say("NO")
+            if not self._say("CHAIN"):
+                self.raise_error("Expecting CHAIN")
+            node.set("chain", chains)
+        if self._say("RELEASE"):
+            raise NotImplementedError(f"the model's SQL has no {type(node).__name__.upper()} RELEASE")
+        if self._say("NO") and not self._say("RELEASE"):
+            self.raise_error("Expecting RELEASE")
+        return node
+
     def xa(self) -> exp.Expr:
         """XA, from the second word on."""
         word = self._one_of("START", "BEGIN", "END", "PREPARE", "COMMIT", "ROLLBACK", "RECOVER")

@@ -10,7 +10,7 @@ _KEEPS_GROUPS = ("having", "windows", "limit")
 
 
 def rewrite_subqueries(statement: exp.Expr) -> None:
-    """Make IN of ``= ANY``, NOT IN of ``<> ALL``, and take GROUP BY away where it changes nothing."""
+    """Make IN of ``= ANY``, NOT IN of ``<> ALL``, and = of IN a value; take GROUP BY away where it changes nothing."""
     for each in list(statement.find_all(exp.Any, exp.All)):
         comparison, query = each.parent, each.this
         if not isinstance(query, exp.Query) or comparison is None or comparison.args.get("expression") is not each:
@@ -25,6 +25,17 @@ def rewrite_subqueries(statement: exp.Expr) -> None:
         query = condition.args.get("query") if isinstance(condition, exp.In) else condition.this
         if isinstance(query, exp.Expr) and isinstance(select := query.unnest(), exp.Select):
             _simplify(select)
+            if isinstance(condition, exp.In) and _is_value(select):
+                value = select.expressions[0].unalias()
+                condition.replace(exp.paren(exp.EQ(this=condition.this, expression=exp.paren(value)), copy=False))
+
+
+def _is_value(select: exp.Select) -> bool:
+    """Whether a query is nothing but one value, of no table."""
+    if any(value and name not in ("expressions", "kind") for name, value in select.args.items()):
+        return False
+    (first, *more) = select.expressions
+    return not more and not isinstance(first, exp.Star) and not first.find(exp.AggFunc, exp.Window, exp.Query)
 
 
 def _simplify(select: exp.Select) -> None:

@@ -87,6 +87,7 @@ class KeySyntax:
         parts: its parts.
         visible: whether the optimizer may use it.
         comment: its comment.
+        using: BTREE if that is said, else "".
     """
 
     kind: str
@@ -94,6 +95,7 @@ class KeySyntax:
     parts: tuple[KeyPart, ...]
     visible: bool = True
     comment: str = ""
+    using: str = ""
 
 
 @dataclass(frozen=True)

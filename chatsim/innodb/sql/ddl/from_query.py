@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import type_syntax
 from chatsim.innodb.sql.ddl.expression_types import expression_type
 from chatsim.innodb.sql.executor.query import query
@@ -28,6 +29,9 @@ def with_columns_of_query(node: CreateTable, find: Callable[[str], Table]) -> Cr
     """
     said = node.args["declared"]
     selected = query(node.expression, find)
+    if selected.writes and selected.direct_tables:
+        message = f"Can't update table '{selected.direct_tables[0].name}' while '{node.this.name}' is being created."
+        raise database_error(1746, message)
     declared = {each.name.lower(): each for each in said.items if isinstance(each, ColumnSyntax)}
     columns: list[ColumnSyntax] = []
     for at, name in enumerate(selected.names):

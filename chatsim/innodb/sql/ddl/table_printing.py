@@ -140,7 +140,8 @@ def _key(key: syntax.KeySyntax) -> str:
     called = "" if key.kind == "PRIMARY" else f"{_name(key.name)} "
     comment = f" COMMENT {_quoted(key.comment)}" if key.comment else ""
     hidden = "" if key.visible else " /*!80000 INVISIBLE */"
-    return f"{words.get(key.kind, 'KEY')} {called}({','.join(map(_part, key.parts))}){comment}{hidden}"
+    using = " USING BTREE" if key.using == "BTREE" else ""
+    return f"{words.get(key.kind, 'KEY')} {called}({','.join(map(_part, key.parts))}){using}{comment}{hidden}"
 
 
 def _part(part: syntax.KeyPart) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -130,8 +130,10 @@ def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], co
 
 
 def _check_columns(table: Table, name: str, check: CheckSyntax) -> None:
-    """Refuse a CHECK of a column that a foreign key may change. Raises a `DatabaseError` (3823)."""
+    """Refuse a CHECK of a column that gets its number, or that a foreign key may change. Raises (3818, 3823)."""
     named = {each.name.lower() for each in check.condition.find_all(exp.Column)}
+    if any(each.auto_increment and each.name.lower() in named for each in table.columns):
+        raise database_error(3818, f"Check constraint '{name}' cannot refer to an auto-increment column.")
     keys: list[ForeignKey | OrphanedKey] = [*table.parents, *table.orphaned]
     for key in keys:
         changed = [*key.columns] if "SET NULL" in (key.on_delete, key.on_update) or key.on_update == "CASCADE" else []
@@ -301,7 +303,7 @@ def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
     )
     table = Table(name, columns, [])
     for at, node in declared.generated.items():
-        _generate(table, at, node, context)
+        _generate(table, at, node, context, later={each for each in declared.generated if each >= at})
     for key in keys:
         for part in key.parts:
             if part.expression is not None:
@@ -318,16 +320,29 @@ def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
     return table
 
 
-def _generate(table: Table, at: int, node: exp.Expr, context: Context) -> None:
-    """Give a column the function of its values."""
+def _generate(table: Table, at: int, node: exp.Expr, context: Context, later: Collection[int] = ()) -> None:
+    """Give a column the function of its values; ``later`` are the generated columns from itself on."""
     scope = Scope([(table.name, table)])
     compiled = scope.compile(node)
     sources = frozenset(column for _, column in scope.read)
-    table.columns[at] = replace(
-        table.columns[at], generated=lambda row: compiled(Env(context, (), [row])), sources=sources
-    )
+    column = table.columns[at]
+    _check_sources(table, at, sources, later)
+    table.columns[at] = replace(column, generated=lambda row: compiled(Env(context, (), [row])), sources=sources)
     table.generated.append(at)
     table.expressions.setdefault(expression_key(node), at)
+
+
+def _check_sources(table: Table, at: int, sources: Iterable[int], later: Collection[int]) -> None:
+    """Refuse an expression of columns that have no values yet when it is computed. Raises a `DatabaseError`."""
+    column = table.columns[at]
+    for source in sources:
+        if table.columns[source].auto_increment and column.hidden:
+            message = "Functional index 'functional_index' cannot refer to an auto-increment column."
+            raise database_error(3754, message)
+        if table.columns[source].auto_increment:
+            raise database_error(3109, f"Generated column '{column.name}' cannot refer to auto-increment column.")
+        if source in later:
+            raise database_error(3107, "Generated column can refer only to generated columns defined prior to it.")
 
 
 def _add_functional_column(table: Table, node: exp.Expr, context: Context) -> None:

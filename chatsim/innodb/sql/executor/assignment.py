@@ -111,8 +111,10 @@ def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -
         if name.lower() not in table.numbers:
             raise database_error(1054, f"Unknown column '{name}' in 'field list'")
         at = table.numbers[name.lower()]
-        refuse_generated(table, at)
         default = is_default(node.expression)
+        if default and table.columns[at].generated is not None:
+            continue  # it is made anew anyway
+        refuse_generated(table, at)
         found.append((at, partial(_default, table, at) if default else scope.compile(node.expression)))
     return found
 

@@ -68,7 +68,7 @@ def value_rows(node: exp.Values) -> list[list[exp.Expr]]:
     for each in node.expressions:
         parts = each.expressions if isinstance(each, exp.Tuple) else [each]
         inner = parts[0] if len(parts) == 1 else None
-        is_row = isinstance(inner, exp.Anonymous) and inner.name.upper() == "ROW"
+        is_row = isinstance(inner, exp.Tuple) or (isinstance(inner, exp.Anonymous) and inner.name.upper() == "ROW")
         rows.append(list(inner.expressions) if is_row and inner is not None else list(parts))
     return rows
 

@@ -16,6 +16,7 @@ from chatsim.innodb.sql.executor.assignment import (
     check_constraints,
     compile_assignments,
     completed,
+    default_of,
     generate,
     is_default,
     refuse_generated,
@@ -69,16 +70,19 @@ class Insert:
         self.source: Select | UnionQuery | ValuesQuery | None = None
         self.values: list[list[Function | None]] = []
         self.subqueries: list[Subquery] = []
+        self._names_columns = False
         self.delayed = bool(node.args.get("delayed"))
         source = node.expression
         if isinstance(source, exp.Values):
-            scope = Scope(strict=not self.ignore)
-            own = Names(FromClause(None, (), find, query), scope, find, query, merges_within=False)
+            clause = FromClause(exp.Table(this=exp.to_identifier(table.name, quoted=True)), (), lambda _: table, query)
+            scope = Scope(clause.tables, strict=not self.ignore)
+            own = Names(clause, scope, find, query, merges_within=False)
             for number, each in enumerate(value_rows(source), start=1):
                 if len(each) != len(self.columns) and each:
                     raise database_error(1136, f"Column count doesn't match value count at row {number}")
                 self.values.append([None if is_default(part) else scope.compile(own.resolve(part)) for part in each])
             self.subqueries += scope.subqueries
+            self._names_columns = bool(scope.read)
         else:
             self.source = outermost_query(source, find, strict=not self.ignore)
             if len(self.source.names) != len(self.columns):
@@ -157,7 +161,7 @@ class Insert:
         writer = _RowWriter(self, run, numbers)
         run.shares = True
         if self.source is None:
-            env = run.env()
+            env = run.env(1)
             for number, functions in enumerate(self.values, start=1):
                 if number > 1 and run.rows.after_record is not None:
                     await run.rows.after_record()
@@ -182,8 +186,24 @@ class Insert:
         return "REPLACE" if self.replace else "INSERT"
 
     def _given(self, functions: Sequence[Function | None], env: Env) -> list[tuple[int, Any]]:
-        """The values of a row of VALUES, each with its column."""
-        return [(at, each(env) if each else _DEFAULT) for at, each in zip(self.columns, functions, strict=False)]
+        """The values of a row of VALUES, each with its column. An expression sees those before it, and defaults."""
+        if not self._names_columns:
+            return [(at, each(env) if each else _DEFAULT) for at, each in zip(self.columns, functions, strict=False)]
+        table, columns = self.table, self.table.columns
+        row: list[Value] = [
+            default_of(table, at, env.session) if each.has_default else each.type.zero
+            for at, each in enumerate(columns)
+        ]
+        env.rows[0] = row
+        found: list[tuple[int, Any]] = []
+        for at, each in zip(self.columns, functions, strict=False):
+            value: Any = each(env) if each else _DEFAULT
+            found.append((at, value))
+            if value is not _DEFAULT and value is not None:
+                row[at] = stored_value(self.table, at, value, 1, lambda *_: None, strict=False)
+            elif value is None:
+                row[at] = None
+        return found
 
     def selected_rows(self, values: Sequence[Value]) -> list[list[Value]]:
         """Rows of the tables that it reads, as far as ON DUPLICATE KEY UPDATE names their columns."""

@@ -60,6 +60,8 @@ class Locking:
 
 def _policy(lock: exp.Expr) -> WaitPolicy:
     wait = lock.args.get("wait")
+    if isinstance(wait, exp.Expr):
+        raise database_error(1064, "You have an error in your SQL syntax near 'WAIT'")
     return WaitPolicy.WAIT if wait is None else WaitPolicy.NOWAIT if wait is True else WaitPolicy.SKIP_LOCKED
 
 

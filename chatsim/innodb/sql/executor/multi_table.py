@@ -64,6 +64,8 @@ class _MultiTable:
         for part in ("order", "limit"):
             if node.args.get(part):
                 shown = {"order": "ORDER BY", "limit": "LIMIT"}[part]
+                if word == "DELETE":
+                    raise database_error(1064, f"You have an error in your SQL syntax near '{shown}'")
                 raise database_error(1221, f"Incorrect usage of {word} and {shown}")
         refuse(node, "from_", "returning", "cluster")
         if node.args.get("with_"):

@@ -17,7 +17,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.from_clause import RESOLVED, FromClause, Operand
 from chatsim.innodb.sql.executor.in_subqueries import compared_variant, exists_variant, is_condition, null_matters
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
-from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.expressions import Env, Function, Scope
 from chatsim.innodb.sql.expressions.queries import COMPARED, ComparedValue, OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
 from chatsim.innodb.sql.optimizer.constants import is_random
@@ -39,6 +39,8 @@ def _outer_value(node: OuterValue, scope: Scope) -> Function:
     function: Function = scope.outer_values[node.args["number"]][0]
     return function
 
+
+_MIRRORED = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
 
 _NAMELESS = (exp.Literal, exp.Placeholder, exp.Null, exp.Boolean)
 """The expressions without a name in them."""
@@ -192,15 +194,18 @@ class Names:
                 return self._value(node.args["query"], node.this, "any", exp.EQ, aliases)
             case exp.Subquery() | exp.Select() | exp.SetOperation():
                 return self._value(node, None, "scalar", None, aliases)
-        if isinstance(node, _OPERATORS):
-            left, right = node.left, node.right
-            if isinstance(right, exp.Any | exp.All) and _is_query(right.this):
-                quantifier: Quantifier = "any" if isinstance(right, exp.Any) else "all"
-                return self._value(right.this, left, quantifier, type(node), aliases)
-            if isinstance(left.unnest(), exp.Tuple) and _is_query(right):
-                return self._value(right, left, "row", type(node), aliases)
-            if isinstance(right.unnest(), exp.Tuple) and _is_query(left):
-                raise unsupported(node, "a row behind a subquery")
+        return self._compared_subquery(node, aliases) if isinstance(node, _OPERATORS) else None
+
+    def _compared_subquery(self, node: exp.Binary, aliases: Collection[str]) -> exp.Expr | None:
+        """The comparison of a row with a subquery, or of a value with any or all of its rows; None if it is neither."""
+        left, right = node.left, node.right
+        if isinstance(right, exp.Any | exp.All) and _is_query(right.this):
+            quantifier: Quantifier = "any" if isinstance(right, exp.Any) else "all"
+            return self._value(right.this, left, quantifier, type(node), aliases)
+        if isinstance(left.unnest(), exp.Tuple) and _is_query(right):
+            return self._value(right, left, "row", type(node), aliases)
+        if isinstance(right.unnest(), exp.Tuple) and _is_query(left):
+            return self._value(left, right, "row", _MIRRORED.get(type(node), type(node)), aliases)
         return None
 
     def _value(

@@ -9,7 +9,7 @@ only once for the same values of the query around it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from sqlglot import exp
 
@@ -122,8 +122,23 @@ class Subquery:
             assert self.variant is not None
             return await self._look(self.variant, run, env)
         query = self.query if most is None else self.scanned or self.query
-        rows = await query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
-        if self.quantifier in ("scalar", "row") and len(rows) > 1:
+        if self.quantifier in ("scalar", "row"):
+            return await self._single(run, env)
+        return await query.read(run, outer=env, most=1 if self.quantifier == "exists" else most)
+
+    async def _single(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:
+        """The only row, or none. Raises a `DatabaseError` (1242) as soon as there is another one."""
+        rows: list[tuple[Value, ...]] = []
+
+        async def is_enough(row: tuple[Value, ...]) -> bool:
+            rows.append(row)
+            return len(rows) > 1
+
+        if hasattr(self.query, "joined"):  # a SELECT, which says of each row that there is one
+            rows += await cast("Select", self.query).read(run, is_enough, outer=env)
+        else:
+            rows += await self.query.read(run, outer=env)
+        if len(rows) > 1:
             raise database_error(1242, "Subquery returns more than 1 row")
         return rows
 

@@ -137,6 +137,7 @@ def _to_decimal(to: exp.DataType) -> Convert:
 _MADE: Mapping[Any, Callable[[exp.DataType], Convert]] = {
     _Type.DATE: _to_date,
     _Type.DATETIME: lambda to: _by("datetime", Moment(5, next(iter(_numbers(to)), 0))),
+    _Type.TIMESTAMPTZ: lambda _: _by("datetime", Moment(5, 6)),  # what sqlglot makes of TIMESTAMP '…'
     _Type.TIMESTAMP: lambda to: _by("datetime", Moment(5, next(iter(_numbers(to)), 6))),
     _Type.TIME: lambda to: _by("time", TimeOfDay(3, next(iter(_numbers(to)), 0))),
     _Type.YEAR: lambda _: _by("year", Year(1)),

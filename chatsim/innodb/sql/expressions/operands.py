@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.environment import Function, unsupported
+from chatsim.innodb.sql.expressions.queries import OuterValue
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.storage.values import BytesLiteral, Value
 
@@ -103,6 +104,8 @@ def _any_value(node: exp.AnyValue, scope: Scope) -> Function:
 @_of(exp.Variance)
 def _aggregate(node: exp.AggFunc, scope: Scope) -> Function:
     if not scope.grouping:
+        if node.find(OuterValue):
+            raise unsupported(node, "an aggregate of the query around this one")
         raise database_error(1111, "Invalid use of group function")
     if all(each is not node for each in scope.aggregates):
         scope.aggregates.append(node)

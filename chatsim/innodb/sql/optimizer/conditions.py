@@ -204,7 +204,9 @@ class Conditions:
         match node:
             case exp.Between():
                 yield from self._compared(node.this, "between", [node.args["low"], node.args["high"]])
-            case exp.Like(expression=exp.Literal() | exp.Placeholder()) if not node.args.get("negate"):
+            case exp.Like(this=exp.Column(), expression=exp.Literal() | exp.Placeholder()) if not node.args.get(
+                "negate"
+            ):
                 yield from self._compared(node.this, "like", [node.expression])
             case exp.In() if node.expressions:
                 yield from self._compared(node.this, "in", node.expressions)
@@ -373,7 +375,8 @@ class Conditions:
         if not columns:
             return node if is_random(node) else None
         is_null = isinstance(node, exp.Is) and isinstance(node.expression, exp.Null)
-        return node if is_null or not all(column in searched for _, column in columns) else None
+        stays = is_null or (len(columns) == 1 and self.table.columns[columns[0][1]].type.checked_again)
+        return node if stays or not all(column in searched for _, column in columns) else None
 
     def selectivity(self, rows: int, known: Collection[int]) -> float:
         """The estimated part of the rows for which the conditions are true (MySQL manual, "Condition Filtering").
@@ -426,11 +429,14 @@ class Conditions:
             values = term.known(env)
             if values is None and self.optional and not _has_column(indexes or (), term.column):
                 continue
-            if values is None:
+            if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
                 return None
             span = found.get(term.column, ColumnRange())
             found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
         return found
+
+    def _may_be_null(self, column: int) -> bool:
+        return self.optional or self.table.columns[column].nullable
 
     def range_tree(self, env: Env, indexes: Sequence[Index]) -> RangeTree:
         """The ranges of indexes that the conditions allow, with the values that are known now."""

@@ -93,7 +93,7 @@ class Lookup:
         values: list[object] = []
         for part, each in enumerate(self.equalities):
             value = each.value(env)
-            if value is None and not each.null_safe:
+            if value is None and not (each.null_safe and self.conditions.table.columns[each.column].nullable):
                 return None
             try:
                 column = self.conditions.table.columns[each.column]

@@ -104,6 +104,14 @@ class ColumnType:
                 return None
             raise UnusableError from error
 
+    @property
+    def checked_again(self) -> bool:
+        """Whether a row that is looked up by a constant may have another value, so that the equality is checked again.
+
+        In the server: ``ref_lookup_subsumes_comparison``.
+        """
+        return False
+
     def stored(self, value: Value) -> int | None:
         """The size of a value in a record, in bytes; None for NULL."""
         return None if value is None else self.size

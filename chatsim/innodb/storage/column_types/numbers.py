@@ -181,6 +181,11 @@ class Doubles(ColumnType):
         return self._nearest(float(number)) if number is not None else super().sought(value, operator)
 
     @property
+    def checked_again(self) -> bool:
+        """A FLOAT is compared as a DOUBLE."""
+        return self._single
+
+    @property
     def _single(self) -> bool:
         return self.size == self.SINGLE
 

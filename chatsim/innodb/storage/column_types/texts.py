@@ -36,6 +36,11 @@ class Text(ColumnType):
     trimmed: bool = False
     long: bool = False
 
+    @property
+    def checked_again(self) -> bool:
+        """Spaces at the end of what a CHAR is compared with are no part of a key, but they count."""
+        return self.trimmed
+
     def store(self, value: Value) -> Value:
         """The text."""
         text = as_text(value)
@@ -117,6 +122,11 @@ class Binary(ColumnType):
     length: int
     long: bool = False
     fixed: bool = False
+
+    @property
+    def checked_again(self) -> bool:
+        """What bytes are compared with is filled up in a key."""
+        return True
 
     def store(self, value: Value) -> Value:
         """The bytes."""
