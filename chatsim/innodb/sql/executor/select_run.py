@@ -68,12 +68,16 @@ class SelectRun:
 
     async def begin(self, *, early: bool = False) -> None:
         """Read what is read before the plan is made: constant tables, and the ends of indexes for MIN() and MAX()."""
+        if self._limit == 0:  # nothing is read, and nothing is locked
+            return
         self._has_min_max = await self._read_min_max()
         if not self._has_min_max and self._select.joined.count:
             self._plan = await self._join.plan(self._select.order_wanted(self._rows_wanted), early=early)
 
     async def read_ahead(self) -> None:
         """Read the constant tables, and the ends of indexes, where no row of a query around this one is needed."""
+        if self._limit == 0:
+            return
         joined = self._select.joined
         correlated = any(joined.conditions(at, ()).has_outer for at in range(joined.count))
         has_min_max = not correlated and await self._read_min_max()
@@ -82,6 +86,8 @@ class SelectRun:
 
     async def read(self) -> list[tuple[Value, ...]]:
         """Its rows."""
+        if self._limit == 0:
+            return []
         if self._plan is None and not self._has_min_max:
             await self.begin()
         if not self._has_min_max:
@@ -161,7 +167,7 @@ class SelectRun:
         enough = False
         if self._each is None or select.distinct or (select.order and not self._ordered):
             await self._keep()
-        elif self._count > self._offset:
+        elif self._count > self._offset and self._limit != 0:
             enough = await self._each(await self._evaluated(select.outputs))
         return enough or self._has_enough()
 

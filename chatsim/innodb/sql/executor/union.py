@@ -90,8 +90,13 @@ class UnionQuery:
 
     async def begin(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> ReadRest:
         """Plan both queries, before one is read; see `Query`."""
+        if limit_value(self._limit, run.env()) == 0:  # nothing is read, and nothing is locked
+            return self._nothing
         begun = [await part.begin(run, outer=outer) for part in self.parts]
         return lambda: self._read(run, begun, most)
+
+    async def _nothing(self) -> list[tuple[Value, ...]]:
+        return []
 
     async def read_ahead(self, run: Execution, outer: Env) -> None:
         """Read the constant tables of both queries; see `Query`."""
