@@ -16,6 +16,8 @@ from chatsim.innodb.storage.values import Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from chatsim.innodb.sql.expressions import Env
+
 __all__ = ["Derived", "base_tables", "derived_table", "with_queries"]
 
 Recursive: TypeAlias = "Callable[[exp.CTE, Find, PrepareQuery], Derived | None]"
@@ -42,9 +44,11 @@ class Derived(Table):
 
     Attributes:
         is_view: whether it is a view.
+        needs: the numbers of the tables before it that its query names (LATERAL).
     """
 
     is_view: ClassVar[bool] = False
+    needs: frozenset[int] = frozenset()
 
     def __init__(self, name: str, query: Query, names: Sequence[str], source: tuple[exp.Expr, Find]) -> None:
         if names and len(names) != len(query.names):
@@ -84,8 +88,14 @@ class Derived(Table):
         in_where = kept if plain else (exp.Window, exp.Parameter, exp.Anonymous)
         return not any(node.find(*kept) for node in inner) and (where is None or not where.find(*in_where))
 
-    async def read(self, run: Execution) -> list[tuple[Value, ...]]:
-        """Its rows. The first call runs the query."""
+    def estimated_rows(self, run: Execution) -> float:
+        """How many rows the optimizer expects."""
+        if self.query.has_one_row(run):
+            return 1.0
+        return 2.0 if self.needs else max(self.query.estimate(run)[1], 2.0)
+
+    async def read(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:  # noqa: ARG002 - for LATERAL
+        """Its rows for those of the tables before it. The first call runs the query."""
         if self not in run.derived:
             run.derived[self] = await self.query.read(run)
         return run.derived[self]

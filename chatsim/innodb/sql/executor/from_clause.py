@@ -18,6 +18,7 @@ from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
+    from chatsim.innodb.sql.executor.names import Names
     from chatsim.innodb.storage.tables import Table
 
 __all__ = ["RESOLVED", "FromClause", "Nest", "NestKind", "Operand", "VisibleColumn"]
@@ -141,6 +142,7 @@ class FromClause:
         query: prepares the query of a derived table.
         merges: whether derived tables may be merged.
         kept: the names of derived tables that are not merged.
+        outer: the names of the query around it.
 
     Raises:
         NotImplementedError, DatabaseError: as `chatsim.innodb.sql.executor.statements.prepare`.
@@ -155,6 +157,7 @@ class FromClause:
         columns: the columns that a star gives and that a name without a table can mean.
         after: of a table, those that have to be read before it (STRAIGHT_JOIN).
         merged: whether a derived table has been merged.
+        read_by_lateral: the columns that LATERAL names, each with the number of its table.
         pending: conditions of merged queries that have subqueries, with the tables that they are about, and what finds
             those of the subqueries.
     """
@@ -168,7 +171,10 @@ class FromClause:
         *,
         merges: bool = True,
         kept: Collection[str] = (),
+        outer: Names | None = None,
     ) -> None:
+        self.read_by_lateral: set[tuple[int, int]] = set()
+        self._outer = outer
         self.tables: list[tuple[str, Table]] = []
         self.nodes: list[exp.Expr] = []
         self.called: list[str | None] = []
@@ -248,7 +254,7 @@ class FromClause:
                 raise unsupported(join)
             if kind not in ("", "INNER", "CROSS", "OUTER", "STRAIGHT_JOIN", "STRAIGHT"):
                 raise unsupported(join)
-            right = self._operand(join.this, plain=side == "LEFT")
+            right = self._operand(join.this, plain=side == "LEFT", left=None if side == "RIGHT" else left)
             if side == "RIGHT" and bare:
                 raise unsupported(join, "behind tables that are joined without a condition")
             left = self._join(left, right, join, side, natural=bool(method))
@@ -258,8 +264,16 @@ class FromClause:
             bare = bare or not (join.args.get("on") or join.args.get("using") or method)
         return left
 
-    def _operand(self, node: exp.Expr, *, plain: bool) -> Operand:
-        """A table, a derived table, or a join in parentheses; ``plain``: its columns may become NULL."""
+    def _operand(self, node: exp.Expr, *, plain: bool, left: Operand | None = None) -> Operand:
+        """A table, a derived table, or a join in parentheses.
+
+        Args:
+            node: its syntax tree.
+            plain: whether its columns may become NULL.
+            left: what is joined before it, if LATERAL may name it.
+        """
+        if isinstance(node, exp.Lateral):
+            return self._lateral(node, left or Operand([], [], []), plain=plain)
         joins = node.args.get("joins") or ()
         if isinstance(node, exp.Subquery | exp.Paren) and isinstance(node.this, exp.Table | exp.Subquery | exp.Paren):
             if node.args.get("alias") or joins:
@@ -271,11 +285,25 @@ class FromClause:
             raise unsupported(node, "in FROM")
         return self._add(node, node.alias_or_name, self._find(node.name), plain=plain)
 
-    def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool) -> Operand:
-        """A table with its name; a derived table is merged if it can be."""
+    def _lateral(self, node: exp.Lateral, left: Operand, *, plain: bool) -> Operand:
+        """A derived table that may name the tables before it."""
+        from chatsim.innodb.sql.executor.lateral import Lateral, lateral_table
+
+        if not isinstance(node.this, exp.Subquery):
+            raise unsupported(node, "in FROM")
+        table = lateral_table(node, left, self.tables, self._find, self._query, outer=self._outer)
+        count = len(self.tables)
+        added = self._add(node, node.alias, table, plain=plain, left=left)
+        if isinstance(table, Lateral) and added.tables == [count] and self.tables[count][1] is table:
+            self.after.setdefault(count, set()).update(table.needs)
+            self.read_by_lateral |= table.read_columns
+        return added
+
+    def _add(self, node: exp.Expr, called: str, table: Table, *, plain: bool, left: Operand | None = None) -> Operand:
+        """A table with its name; a derived table is merged if it can be, and then may name what is on its ``left``."""
         merges = (self._merges or (isinstance(table, Derived) and table.is_view)) and called not in self._kept
         if merges and isinstance(table, Derived) and table.is_merged(plain=plain):
-            return self._merge(called, table)
+            return self._merge(called, table, left)
         at = len(self.tables)
         known = {name for name, _ in self.tables}
         name = called if called not in known else f"{called}#{at}"
@@ -285,7 +313,7 @@ class FromClause:
         columns = _ColumnsOfTable(table, called, name)
         return Operand([at], columns, columns)
 
-    def _merge(self, called: str, derived: Derived) -> Operand:
+    def _merge(self, called: str, derived: Derived, left: Operand | None) -> Operand:
         """The tables of a derived table, in its place."""
         assert derived.source is not None
         select = derived.source[0].copy()
@@ -299,7 +327,7 @@ class FromClause:
         def meant(node: exp.Expr) -> exp.Expr:
             if not isinstance(node, exp.Column) or node.meta.get(RESOLVED):
                 return node
-            found = inner.meanings(node)
+            found = inner.meanings(node) or (left.meanings(node) if left is not None else [])
             return found[0].node.copy() if len(found) == 1 else node
 
         nodes: list[exp.Expr] = []

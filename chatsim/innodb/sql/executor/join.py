@@ -465,7 +465,7 @@ class Join:
 
     async def _derived(self, at: int, table: Derived, functions: Sequence[Function], found: Found) -> bool:
         env = self._env
-        for row in await table.read(self._run):
+        for row in await table.read(self._run, env):
             self.examined += 1
             env.rows[at] = row
             if await self._hold(functions) and await found():
@@ -487,7 +487,7 @@ class Join:
         """The one row of a table or of a derived table."""
         table = self._joined.table(at)
         if isinstance(table, Derived):
-            rows = await table.read(self._run)
+            rows = await table.read(self._run, self._env)
             self.examined += len(rows)
             return rows[0] if rows else None
         assert path is not None

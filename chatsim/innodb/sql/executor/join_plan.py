@@ -173,8 +173,8 @@ class JoinPlanner:
 
     async def _read_constants(self) -> None:
         for _, table in self._joined.scope.tables:
-            if isinstance(table, Derived) and await self._has_one_row(table):
-                await table.read(self._run)  # as the server does before it plans, wherever it stands
+            if isinstance(table, Derived) and not table.needs and await self._has_one_row(table):
+                await table.read(self._run, self._env)  # as the server does before it plans, wherever it stands
         again = True
         while again:
             again = False
@@ -185,7 +185,9 @@ class JoinPlanner:
     async def _has_one_row(self, table: Derived) -> bool:
         """Whether it is known of a derived table that it has one row at most, or none: its conditions exclude all."""
         query, run = table.query, self._run
-        return query.has_one_row(run) or not await evaluated(run, lambda: query.estimate(run)[1])
+        if table.needs or query.has_one_row(run):
+            return query.has_one_row(run)
+        return not await evaluated(run, lambda: query.estimate(run)[1])
 
     def _may_be_constant(self, at: int) -> bool:
         joined = self._joined
@@ -244,7 +246,7 @@ class JoinPlanner:
             conditions, table = joined.conditions(at, self._constants), joined.table(at)
             filters = joined.filtering(at, self._constants)
             if isinstance(table, Derived):
-                rows = 1.0 if table.query.has_one_row(self._run) else max(table.query.estimate(self._run)[1], 2.0)
+                rows = table.estimated_rows(self._run)
                 self._estimates[at] = TableEstimate(conditions, None, joined.equalities(at), filters, rows)
                 continue
             request = self._request(at)
@@ -314,7 +316,7 @@ class JoinPlanner:
             buffered = False
             if position.table.request is None:
                 access = position.lookup
-                buffered = bool(number) and position.buffered and may_buffer
+                buffered = bool(number) and position.buffered and may_buffer and not self._is_dynamic(position)
             elif number == 0 and (position.lookup is None or not position.lookup.outer):
                 access = self._first(positions, order, sorted_later=buffers)
             elif position.lookup is None and self._is_dynamic(position):
@@ -386,8 +388,11 @@ class JoinPlanner:
         return order.by
 
     def _is_dynamic(self, position: Position) -> bool:
-        """Whether a range is looked for with each row of the tables before it ("Range checked for each record")."""
+        """Whether it is read anew for each row of those before it ("Range checked for each record", or LATERAL)."""
         table = position.table
+        derived = self._joined.table(table.at)
+        if isinstance(derived, Derived) and derived.needs:
+            return True
         if position.lookup is not None or table.request is None or table.is_range:
             return False
         others = frozenset(range(self._joined.count)) - {table.at}

@@ -74,6 +74,7 @@ class _MultiTable:
         self.clause = FromClause(first, first.args.get("joins") or (), find, query, kept=kept_tables(node))
         apply_hints(node, self.clause)
         self.scope = Scope(self.clause.tables, strict=not node.args.get("ignore"))
+        self.scope.read |= self.clause.read_by_lateral
         self.names = Names(self.clause, self.scope, find, query, merges_within=False)
         self.names.resolve_joins()
         own = len(self.clause.tables)

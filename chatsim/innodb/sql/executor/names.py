@@ -240,6 +240,12 @@ class Names:
             random=subquery.random,
         )
 
+    def prepared(self, node: exp.Expr) -> Subquery:
+        """A query within this one whose rows are wanted: LATERAL."""
+        subquery = Subquery("exists", None)
+        subquery.query = self._prepared(_inner(node), subquery)
+        return subquery
+
     def _prepared(self, node: exp.Expr, subquery: Subquery) -> Query:
         self._preparing.append(subquery)
         try:

@@ -61,7 +61,9 @@ class Select:
             node = with_named_windows(node)
         first = node.args["from_"].this if node.args.get("from_") else None
         merges = outer is None or outer.merges_within
-        clause = FromClause(first, node.args.get("joins") or (), find, query, merges=merges, kept=kept_tables(node))
+        clause = FromClause(
+            first, node.args.get("joins") or (), find, query, merges=merges, kept=kept_tables(node), outer=outer
+        )
         if clause.rewrites:
             node = node.copy()  # its tree is shared, and names are going to be resolved in it
         self._counts_all = _obey_modifiers(node, clause)
@@ -71,6 +73,7 @@ class Select:
         self.node = node
         self.distinct = bool(node.args.get("distinct"))
         self.scope = scope = Scope(clause.tables, strict=strict, grouping=True)
+        scope.read |= clause.read_by_lateral
         self._clause = clause
         self._names = Names(clause, scope, find, query, outer, merges_within=merges)
         self._names.resolve_joins()
@@ -235,6 +238,8 @@ class Select:
         if not self.min_max_columns:
             return []
         joined = self.joined
+        if joined.conditions(0, ()).has_outer:
+            return [[]]
         return [
             min_max_paths(joined.conditions(0, ()), env, joined.hints[0], each, joined.touched(0))
             for each in self.min_max_columns

@@ -79,7 +79,11 @@ class SubqueryJoiner:
         parts = _parts(left)
         if left is None and (select.args.get("distinct") or any(each.find(exp.AggFunc) for each in outputs)):
             return False
-        if select.args.get("from_") is None or any(select.args.get(part) for part in _KEEPS):
+        if (
+            select.find(exp.Lateral)
+            or select.args.get("from_") is None
+            or any(select.args.get(part) for part in _KEEPS)
+        ):
             return False
         if left is not None and not _are_values(parts, outputs):
             return False
