@@ -19,7 +19,7 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.blocking import watched
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, StoreCaller, devices
-from chatsim.experiments.creation.heat import Heat
+from chatsim.experiments.creation.heat import Heat, idle_sessions_passed_over
 from chatsim.experiments.creation.workload import Workload
 from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.load_shape import (
@@ -292,7 +292,8 @@ class Race(Experiment):
             stack.push_async_callback(disconnect)
             await side_by_side(caller.__aenter__() for caller in people)
             states, pauses = await world.session_states(), others[-self.clients :]
-            yield Heat(world, strategy, pattern, calls, people, nodes, before, states, self.shape, pauses)
+            with idle_sessions_passed_over():
+                yield Heat(world, strategy, pattern, calls, people, nodes, before, states, self.shape, pauses)
 
     @asynccontextmanager
     async def _store(

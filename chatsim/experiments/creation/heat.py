@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     import numpy as np
     from tqdm.auto import tqdm
 
-__all__ = ["Heat"]
+__all__ = ["Heat", "idle_sessions_passed_over"]
 
 
 @contextmanager
-def _idle_sessions_passed_over() -> Iterator[None]:
-    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off."""
+def idle_sessions_passed_over() -> Iterator[None]:
+    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off.
+
+    It begins with a collection, which does not belong to what is measured.
+    """
     if not gc.isenabled():
         yield
         return
@@ -90,8 +93,7 @@ class Heat:
         """
         watching = asyncio.create_task(self._note()) if self.shape.warm_up else None
         try:
-            with _idle_sessions_passed_over():
-                took = await self._drive(bar)
+            took = await self._drive(bar)
         finally:
             if watching is not None:
                 watching.cancel()
