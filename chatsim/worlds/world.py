@@ -73,6 +73,7 @@ class Costs:
         lock_waits: how often a statement has waited for a row lock; None if the server does not report it.
         lock_requests: how many record locks were requested, also those that were held already; None if the server does
             not report it, as MySQL.
+        flushes: how often the redo log was flushed; None if the server does not report it.
         busy: how much each resource of the world has worked, by its name; empty if the world does not know.
     """
 
@@ -81,6 +82,7 @@ class Costs:
     rows_examined: int | None
     lock_waits: int | None
     lock_requests: int | None = None
+    flushes: int | None = field(default=None, compare=False)  # also what others do, and the server by itself
     busy: Mapping[str, Busy] = field(default_factory=dict, compare=False)
 
     def __sub__(self, before: Costs) -> Costs:
@@ -90,6 +92,7 @@ class Costs:
             _difference(self.rows_examined, before.rows_examined),
             _difference(self.lock_waits, before.lock_waits),
             _difference(self.lock_requests, before.lock_requests),
+            _difference(self.flushes, before.flushes),
             {
                 name: Busy(now.seconds - (before.busy[name].seconds if name in before.busy else 0.0), now.units)
                 for name, now in self.busy.items()

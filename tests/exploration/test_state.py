@@ -36,6 +36,7 @@ OF_NO_SESSION = {
     *("engine", "connection_id", "works", "sleeps"),  # who it is
     *("_metadata_locks", "trx", "branch", "temporary", "statements"),  # looked at elsewhere
     *("noted", "_causes", "_current", "_auto_inc_locked", "_statement_view"),  # of the statement under way
+    "tables_opened",  # a count
     *("unanswered", "_waits", "interruption"),  # of commits that take time, and of KILL from other sessions
 }
 """The attributes of a session that are not in its form."""

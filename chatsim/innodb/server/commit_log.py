@@ -8,6 +8,10 @@ With a binary log, which is the default, a commit has four steps (MySQL manual, 
 3. InnoDB commits: others see the changes, and the locks are released.
 4. The client is answered.
 
+One group is written after the other. The work for it is that of one thread, which writes for all of them.
+A transaction with changes that was rolled back releases its locks at once, and its client is answered when the redo log
+is flushed (`trx_flush_log_if_needed`): it waits with a group, for which the binary log need not be synced.
+
 Recovery commits a prepared transaction that is in the binary log, and rolls back one that is not.
 
 Without a binary log, the commit takes effect first. Then the redo log is flushed, and then the client is answered
@@ -23,7 +27,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatsim.db.commits import CommitFates
@@ -102,14 +106,17 @@ class CommitLog:
         durability: as given.
         fates: what crashes and lost connections have done to commits so far.
         busy_seconds: how long it has written and flushed so far.
+        flushes: how often the redo log was flushed so far.
     """
 
     def __init__(self, durability: Durability, numbers: Callable[[], Mapping[str, int]]) -> None:
         self.durability = durability
         self.fates = CommitFates()
         self.busy_seconds = 0.0
+        self.flushes = 0
         self._safe = durability.flushes and durability.syncs  # nothing that has taken effect is ever lost
         self._flush: Callable[[], float] = lambda: 0.0
+        self._work: Callable[[], Awaitable[None]] | None = None
         self._step = 0.0
         self._takes_time = False
         self._numbers = numbers
@@ -121,15 +128,18 @@ class CommitLog:
         self._second = 0  # the last one at whose beginning everything was flushed
         self._logged: deque[tuple[int, Mapping[str, int]]] = deque()  # AUTO_INCREMENT values, by position
 
-    def take_time(self, flush: Callable[[], float], step: float) -> None:
+    def take_time(
+        self, flush: Callable[[], float], step: float, work: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         """Let commits take time.
 
         Args:
             flush: draws how long a group of commits waits for both logs at the default settings, in seconds: half of
                 it for the flush of the redo log, half for the binary log's.
             step: how long a commit that is on disk takes to take effect, and again to be answered.
+            work: does the work for a group, before it waits; None if there is none.
         """
-        self._flush, self._step, self._takes_time = flush, step, True
+        self._flush, self._step, self._work, self._takes_time = flush, step, work, True
 
     # -- a commit
 
@@ -153,14 +163,15 @@ class CommitLog:
             self._flushed_by(group)
             self._let_take_effect(group)
             return commit
-        if self._next is None:
-            self._next = _Group()
-            self._next.writing = asyncio.create_task(self._write(self._next, self._writing))
-        commit.group = group = self._next
+        commit.group = group = self._next_group()
         group.commits.append(commit)
-        assert group.writing is not None
-        await asyncio.shield(group.writing)
+        await self._written_with(group)
         return commit
+
+    async def rolled_back(self) -> None:
+        """Wait until it is on disk that a transaction with changes was rolled back."""
+        if self._takes_time and self.durability.flushes:
+            await self._written_with(self._next_group())
 
     def answered(self, commits: Iterable[Commit]) -> None:
         """Note that the answer to these has left the server."""
@@ -220,11 +231,24 @@ class CommitLog:
 
     # -- groups
 
+    def _next_group(self) -> _Group:
+        """The group that is written next."""
+        if self._next is None:
+            self._next = _Group()
+            self._next.writing = asyncio.create_task(self._write(self._next, self._writing))
+        return self._next
+
+    async def _written_with(self, group: _Group) -> None:
+        assert group.writing is not None
+        await asyncio.shield(group.writing)
+
     async def _write(self, group: _Group, before: _Group | None) -> None:
         """Write a group of commits, and let them take effect, in their order."""
         if before is not None and before.writing is not None:
             await before.writing
         self._writing, self._next = group, None
+        if self._work is not None:
+            await self._work()
         self._begin(group)
         await asyncio.sleep(group.redo_seconds + group.sync_seconds + self._step)
         self.busy_seconds += asyncio.get_running_loop().time() - group.begun
@@ -239,13 +263,14 @@ class CommitLog:
         group.begun = asyncio.get_running_loop().time()
         seconds = self._flush()
         group.redo_seconds = seconds / 2 if self.durability.flushes else 0.0
-        group.sync_seconds = seconds / 2 if self.durability.syncs else 0.0
+        group.sync_seconds = seconds / 2 if self.durability.syncs and group.commits else 0.0
         group.redo = self._end
         if self.durability.flush_log_at_trx_commit:
             self._written = max(self._written, group.redo)
 
     def _flushed_by(self, group: _Group) -> None:
         if self.durability.flushes:
+            self.flushes += 1
             self._flushed = max(self._flushed, group.redo)
             self._forget_safe()
 

@@ -50,6 +50,7 @@ class EngineSession(StatementContext):
             raise database_error(2013, "Can't connect to MySQL server")
         engine.opened += 1
         super().__init__(engine, engine.opened, waits=waits)
+        self.tables_opened = 0
         engine.sessions[self.connection_id] = self
         self._current: tuple[PreparedStatement, Sequence[Any]] | None = None
 
@@ -166,6 +167,7 @@ class EngineSession(StatementContext):
         if self.only_reads and statement.writes and any(not table.temporary for table in _written(statement)):
             raise database_error(1792, "Cannot execute statement in a READ ONLY transaction.")
         tables = statement.tables
+        self.tables_opened += len(tables)
         for table in set(tables):
             table.opened(self.connection_id, tables.count(table))
         trx = self.transaction()
@@ -222,7 +224,8 @@ class EngineSession(StatementContext):
         self.temporary.clear()
         self.engine.user_locks.release_all(self.connection_id)
         self.engine.sessions.pop(self.connection_id, None)
-        for counts in (history.changes, history.undone, self.engine.locks.waits.of_session):
+        waits = self.engine.locks.waits.of_session
+        for counts in (history.changes, history.undone, history.rolled_back, waits):
             counts.pop(self.connection_id, None)
 
 

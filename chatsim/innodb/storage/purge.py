@@ -24,8 +24,9 @@ class History:
         committed: the number of the last commit.
         purged: commits up to this number have been purged.
         views: the open read views.
-        changes: how many changes each session has logged for undo so far, by its number.
-        undone: how many of them were undone.
+        changes: how many index entries each session has changed so far, by its number.
+        undone: how many of these changes were undone.
+        rolled_back: how many transactions with changes each session has rolled back.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class History:
         self.purged = 0
         self.changes: Counter[int] = Counter()
         self.undone: Counter[int] = Counter()
+        self.rolled_back: Counter[int] = Counter()
 
     def open_view(self, owner: Transaction) -> ReadView:
         """Open a read view of the present state."""

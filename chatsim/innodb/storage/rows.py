@@ -247,12 +247,13 @@ class RowOperations:
 
     def roll_back(self) -> None:
         """Undo all that the transaction did: it has ended."""
+        self._history.rolled_back[self.trx.session] += bool(self.trx.undo_log)
         self._roll_back(0, partial=False)
 
     # -- within
 
     def _roll_back(self, since: int, *, partial: bool) -> None:
-        self._history.undone[self.trx.session] += len(self.trx.undo_log) - since
+        self._history.undone[self.trx.session] += sum(1 + len(undo.entries) for undo in self.trx.undo_log[since:])
         roll_back(self.trx, since, self.locks, self._history.purged, partial=partial)
 
     def _log(self, table: Table, record: Record, before: Version | None) -> UndoRecord:
@@ -260,6 +261,10 @@ class RowOperations:
         self.trx.undo_log.append(undo)
         self._history.changes[self.trx.session] += 1
         return undo
+
+    def _log_entry(self, undo: UndoRecord, entry: Record, change: EntryChange, writer: Transaction | None) -> None:
+        undo.entries.append((entry, change, writer))
+        self._history.changes[self.trx.session] += 1
 
     def _write(self, table: Table, record: Record, row: Sequence[Value], *, deleted: bool) -> UndoRecord:
         before = write(record, self.trx, self.locks, row, deleted=deleted)
@@ -299,10 +304,10 @@ class RowOperations:
                     await self._wait(waits)
                     continue
                 entry = insert_record(successor, key, index.entry_of(row), self.trx, self.locks)
-                undo.entries.append((entry, EntryChange.INSERTED, None))
+                self._log_entry(undo, entry, EntryChange.INSERTED, None)
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
-                undo.entries.append((found, EntryChange.INSERTED, found.writer))
+                self._log_entry(undo, found, EntryChange.INSERTED, found.writer)
                 found.row, found.deleted, found.writer = index.entry_of(row), False, self.trx
                 return
 
@@ -332,7 +337,7 @@ class RowOperations:
                 return
             if await self.lock(entry, "X", LockKind.RECORD, implicit=True) is not None:
                 break
-        undo.entries.append((entry, EntryChange.DELETE_MARKED, entry.writer))
+        self._log_entry(undo, entry, EntryChange.DELETE_MARKED, entry.writer)
         entry.deleted, entry.writer = True, self.trx
 
 

@@ -55,15 +55,20 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         request: seconds of a core for each request to the database, half of it before, and half of it behind.
         statement: seconds of a core for each statement in it, when the answers have come.
+        failure: seconds of a core more for each request that fails.
         operation: seconds of a core for what an experiment does for an operation, such as recording it.
+        wake: how many seconds of a core more a piece of work takes if nothing was running on the one machine that
+            everything shares.
     """
 
     request: float
     statement: float
+    failure: float
     operation: float
+    wake: float
 
     def __post_init__(self) -> None:
-        for name in ("request", "statement", "operation"):
+        for name in ("request", "statement", "failure", "operation", "wake"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
@@ -147,14 +152,19 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         cores: how many.
         connections: the most that it takes.
+        request: seconds of a core for a request, however many statements it has.
         statement: seconds of a core for a statement, whatever it finds.
+        table: seconds of a core for each table that a statement opens.
         record: seconds of a core for each record looked at.
-        write: seconds of a core for each row that a statement inserts, changes or deletes.
+        write: seconds of a core for each index entry that a statement inserts, changes or deletes.
         undo: seconds of a core for each of them that is undone.
         wait: seconds of a core for each wait for a lock: the thread is suspended, and woken up.
         detection: seconds that the thread takes which looks at all waits, once more if they have changed meanwhile,
             until it sees a deadlock. Its work is in that of the waits.
         transaction: seconds of a core for each commit of changes.
+        group: seconds of a core for each group of commits: one thread writes the logs for all of them.
+        wake: how many seconds of a core more a statement takes if nothing was running on the one machine that
+            everything shares.
         flush: seconds until both logs are on disk, half of it for each, or a distribution of them; commits that come
             meanwhile share the next.
         commit: seconds until a commit that is on disk takes effect, and again until it is answered.
@@ -164,13 +174,17 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cores: int
     connections: int
+    request: float
     statement: float
+    table: float
     record: float
     write: float
     undo: float
     wait: float
     detection: float
     transaction: float
+    group: float
+    wake: float
     flush: float | Latency
     commit: float
     misses: float
@@ -186,7 +200,19 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if isinstance(self.flush, float | int) and not self.flush >= 0:
             raise ValueError(f"flush is {self.flush}; it must be at least 0")
-        for name in ("statement", "record", "write", "undo", "wait", "detection", "transaction", "commit", "read"):
+        work = (
+            "request",
+            "statement",
+            "table",
+            "record",
+            "write",
+            "undo",
+            "wait",
+            "transaction",
+            "group",
+            "wake",
+        )
+        for name in (*work, "detection", "commit", "read"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
         if not 0 <= self.misses <= 1:

@@ -54,6 +54,11 @@ class Caller:
         if seconds := self.costs.request / 2 + statements * self.costs.statement:
             await self.work(seconds)
 
+    async def refused(self) -> None:
+        """Do the work when an error has come."""
+        if seconds := self.costs.request / 2 + self.costs.failure:
+            await self.work(seconds)
+
 
 class ModelDatabase:
     """The `Database` port: a pool of connections from one host.
@@ -168,6 +173,8 @@ class ModelSession:
             self.busy = False
             if isinstance(error, DatabaseError):
                 error.statement = sql
+                if self._caller is not None:
+                    await self._caller.refused()
             raise
         self.busy = False
         return [_rows(answer) for answer in answers]

@@ -35,12 +35,22 @@ __all__ = ["ModelServer"]
 
 
 class _Performed(NamedTuple):
-    """What a session has done: changes, undone changes, waits for locks, commits of changes."""
+    """What a session has done.
+
+    Attributes:
+        changes: changed index entries.
+        undone: those that were undone.
+        tables: tables that were opened.
+        waits: waits for locks.
+        commits, rollbacks: of transactions with changes.
+    """
 
     changes: int
     undone: int
+    tables: int
     waits: int
     commits: int
+    rollbacks: int
 
 
 class ModelServer:
@@ -80,8 +90,9 @@ class ModelServer:
         self.network = network
         self._costs = costs
         self._rng = rng
-        if costs.flush or costs.commit:
-            self.engine.log.take_time(partial(costs.draw_flush, rng), costs.commit)
+        if costs.flush or costs.commit or costs.group:
+            work = partial(self.cpu.work, costs.group) if costs.group else None
+            self.engine.log.take_time(partial(costs.draw_flush, rng), costs.commit, work)
         self.round_trips = 0
         self._waits_changed = False
         self._detector: asyncio.Task[None] | None = None
@@ -151,6 +162,8 @@ class ModelServer:
         """
         with self.engine.process.working():
             answers: list[Answer] = []
+            if self._costs.request:
+                await self.cpu.work(self._costs.request)
             for statement in self.engine.prepared.prepare(sql):
                 if not session.closed:
                     await self.cpu.work(self._costs.statement)
@@ -174,7 +187,12 @@ class ModelServer:
         """What a session has done so far."""
         history, waits, number = self.engine.history, self.engine.locks.waits, session.connection_id
         return _Performed(
-            history.changes[number], history.undone[number], waits.of_session[number], len(session.unanswered)
+            history.changes[number],
+            history.undone[number],
+            session.tables_opened,
+            waits.of_session[number],
+            len(session.unanswered),
+            history.rolled_back[number],
         )
 
     async def _work_for(self, examined: int, before: _Performed, after: _Performed) -> None:
@@ -184,11 +202,14 @@ class ModelServer:
             examined * costs.record
             + (after.changes - before.changes) * costs.write
             + (after.undone - before.undone) * costs.undo
+            + (after.tables - before.tables) * costs.table
             + (after.waits - before.waits) * costs.wait
             + (after.commits - before.commits) * costs.transaction
         )
         if seconds:
             await self.cpu.work(seconds)
+        if after.rollbacks > before.rollbacks:
+            await self.engine.log.rolled_back()
         if examined and (misses := int(self._rng.binomial(examined, costs.misses))):
             await asyncio.sleep(misses * costs.read)
 
@@ -196,4 +217,11 @@ class ModelServer:
         """The costs so far."""
         engine = self.engine
         locks = engine.locks
-        return Costs(self.round_trips, engine.statements, engine.examined, locks.waits.started, locks.requests)
+        return Costs(
+            self.round_trips,
+            engine.statements,
+            engine.examined,
+            locks.waits.started,
+            locks.requests,
+            engine.log.flushes,
+        )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatsim.chat import schema as schemas
-from chatsim.simulation.processor_sharing import Share
+from chatsim.simulation.run_queues import Share
 from chatsim.worlds.model import contents, utilisation
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.database import AdminSession, Caller
@@ -54,7 +54,7 @@ class ModelWorld(ModelPlatform):
             self.wall_time,
             self.cache_misses,
             durability=durability,
-            cpu=Share(self.cores) if self.cores else None,
+            cpu=Share(self.cores, costs.database.wake) if self.cores else None,
         )
         self._caller = Caller(costs.client, asyncio.sleep if self.interpreter is None else self.interpreter.work)
         self.admin = AdminSession(self.server.engine)

@@ -9,7 +9,7 @@ from chatsim.db.errors import ConnectionLostError, DatabaseError
 from chatsim.db.session import Session
 from chatsim.worlds.world import Reads
 
-__all__ = ["lock_waits", "reads", "rows_examined"]
+__all__ = ["flushes", "lock_waits", "reads", "rows_examined"]
 
 
 async def rows_examined(session: Session, schema: str) -> int | None:
@@ -34,6 +34,14 @@ async def lock_waits(session: Session) -> int | None:
     return await _counter(
         session,
         "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_row_lock_waits'",
+    )
+
+
+async def flushes(session: Session) -> int | None:
+    """How often the whole server has flushed its redo log."""
+    return await _counter(
+        session,
+        "SELECT VARIABLE_VALUE FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Innodb_os_log_fsyncs'",
     )
 
 

@@ -357,9 +357,9 @@ class MySQLWorld:
     async def costs(self) -> Costs:
         """The driver's counts, and the server's counts for this schema. Lock waits are those of the whole server."""
         examined = await counters.rows_examined(self.admin, self.schema)
-        waits = await counters.lock_waits(self.admin)
+        waits, flushes = await counters.lock_waits(self.admin), await counters.flushes(self.admin)
         busy = processors.busy(self._process)
-        return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits, busy=busy)
+        return Costs(**asdict(self._counts), rows_examined=examined, lock_waits=waits, flushes=flushes, busy=busy)
 
     async def reads(self) -> Reads:
         """The server's counts for this schema, by index. Rows that it writes while it reads are temporary rows."""

@@ -6,6 +6,7 @@ import pytest
 from modelled_server import change, now, sessions, there, timed, together, values
 
 from chatsim.db.errors import DatabaseError, DeadlockError, DuplicateKeyError
+from chatsim.innodb.server.durability import Durability
 from chatsim.simulation.links import Empirical
 from chatsim.worlds.world import Costs
 
@@ -37,6 +38,33 @@ def test_a_row_that_is_written_and_a_commit_of_changes_take_a_core_too():
             assert now() == 22.0 + 2.0  # nothing to commit
 
     there(body, statement=1.0, write=0.25, transaction=8.0)
+
+
+def test_a_request_takes_a_core_once_and_each_table_that_a_statement_opens_too():
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            await session.script("SELECT 1; SELECT 2")
+            assert now() == 4.0
+            await session.script(
+                "SELECT * FROM t WHERE id = 99; SELECT * FROM t AS a, t AS b WHERE a.id = 1 AND b.id = 2"
+            )
+            assert now() == 4.0 + 4.0 + 3 * 0.5
+
+    there(body, request=4.0, table=0.5)
+
+
+def test_each_index_entry_that_is_written_takes_a_core():
+    async def body(server, admin):
+        await admin.execute("CREATE TABLE u (id INT PRIMARY KEY, a INT, b INT, KEY (a), KEY (b))")
+        async with sessions(server, 1) as (session,):
+            await session.script("BEGIN; INSERT INTO u VALUES (1, 1, 1), (2, 2, 2)")
+            assert now() == 6 * 1.0
+            await session.execute("UPDATE u SET a = 3 WHERE id = 1")  # the row, the old entry, and the new one
+            assert now() == 9 * 1.0
+            await session.rollback()
+            assert now() == 9 * 1.0 + 9 * 0.25
+
+    there(body, write=1.0, undo=0.25)
 
 
 def test_a_change_that_is_undone_takes_a_core_again_by_a_rollback_and_by_a_statement_that_fails():
@@ -99,6 +127,55 @@ def test_a_flush_takes_a_time_that_is_drawn_for_each_group_of_commits():
     ends = there(body, flush=Empirical((1.0, 4.0)), cores=3, seed=2)
     assert {*ends} <= {1.0, 4.0, 2.0, 5.0, 8.0}
     assert len({*ends}) > 1
+
+
+def test_one_thread_does_the_work_for_a_group_of_commits():
+    async def body(server, _):
+        async with sessions(server, 3) as three:
+            assert await together(*(timed(change(each, at + 1)) for at, each in enumerate(three))) == [3.0] * 3
+            assert await timed(change(three[0], 4)) == 6.0
+        assert server.cpu.busy_seconds == 2 * 1.0
+        assert server.costs().flushes == 2
+
+    there(body, cores=4, group=1.0, flush=2.0)
+
+
+def test_a_rollback_of_changes_waits_for_half_a_flush_when_its_locks_are_free():
+    async def body(server, _):
+        async with sessions(server, 2) as (session, other):
+            await session.script("BEGIN; UPDATE t SET v = 1 WHERE id = 1")
+            rolling_back = asyncio.create_task(timed(session.rollback()))
+            await asyncio.sleep(0)
+            await other.script("BEGIN; SELECT * FROM t WHERE id = 1 FOR UPDATE")
+            assert now() == 0.0
+            assert await rolling_back == 1.0
+            assert server.costs().flushes == 1
+            await session.script("BEGIN; SELECT * FROM t WHERE id = 2 FOR UPDATE; ROLLBACK")
+            assert now() == 1.0  # there is nothing to write
+
+    there(body, flush=2.0)
+
+
+@pytest.mark.parametrize("settings", [Durability(1, 2, 1), Durability(0, 0, 0)])
+def test_a_rollback_waits_for_no_flush_that_a_commit_does_not_wait_for(settings):
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            await session.script("BEGIN; UPDATE t SET v = 1 WHERE id = 1; ROLLBACK")
+            assert now() == 0.0
+
+    there(body, flush=2.0, durability=settings)
+
+
+def test_a_rollback_and_a_commit_share_a_group():
+    async def body(server, _):
+        async with sessions(server, 3) as (first, one, other):
+            await one.script("BEGIN; UPDATE t SET v = 1 WHERE id = 1")
+            committing = asyncio.create_task(timed(change(first, 3)))
+            await asyncio.sleep(0.5)
+            assert await together(timed(one.rollback()), timed(change(other, 2))) == [4.0, 4.0]
+            assert await committing == 2.0
+
+    there(body, flush=2.0, cores=3)
 
 
 def test_a_script_is_one_round_trip():
@@ -171,7 +248,7 @@ def test_a_commit_with_changes_waits_until_its_log_is_on_disk():
             await session.commit()
             assert now() == 4
             await session.script("BEGIN; UPDATE t SET v = 7 WHERE id = 3; ROLLBACK; SELECT * FROM t; BEGIN; COMMIT")
-            assert now() == 4
+            assert now() == 5
 
     there(body, flush=2.0)
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 import chatsim
+from chatsim.db.errors import DatabaseError
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.world import ModelWorld
@@ -43,6 +44,16 @@ def test_a_callers_work_is_half_before_a_request_and_half_behind_and_a_part_for_
     assert seconds == 0.5 + 2 * 0.25 + 0.5 + 2 * 0.125
 
 
+def test_a_callers_work_is_more_for_a_request_that_fails():
+    async def body(world):
+        async with world.database(1) as database, database.session() as tx:
+            with pytest.raises(DatabaseError):
+                await tx.execute("SELECT * FROM nowhere")
+
+    seconds, _ = took(body, client={"request": 1.0, "statement": 8.0, "failure": 0.125})
+    assert seconds == 0.5 + 0.25 + 0.5 + 0.125
+
+
 def test_callers_on_machines_of_their_own_work_at_the_same_time():
     seconds, busy = took(callers(3), client={"request": 1.0}, database={**DATABASE["database"], "cores": 3})
     assert seconds == 1.25
@@ -61,10 +72,20 @@ def test_callers_of_one_machine_are_one_process_that_does_one_thing_at_a_time():
 def test_the_database_and_its_callers_share_the_cores():
     alone, _ = took(callers(1), machine={"cores": 1}, client={"request": 1.0})
     assert alone == pytest.approx(1.25)
-    # the second one's work goes on while the first one's statement is executed
     both, busy = took(callers(2), machine={"cores": 1}, client={"request": 1.0})
     assert both == pytest.approx(2.5)
     assert busy["CPU of the machine"].seconds == pytest.approx(2.5)
+
+
+def test_a_machine_that_was_idle_takes_longer_for_what_comes_next():
+    alone, _ = took(
+        callers(1),
+        machine={"cores": 2},
+        client={"request": 1.0, "wake": 0.25},
+        database={**DATABASE["database"], "wake": 0.5},
+        network={"link": {"latency": {"kind": "constant", "seconds": 0.125}}},
+    )
+    assert alone == pytest.approx(0.5 + 0.25 + 0.125 + 0.25 + 0.5 + 0.125 + 0.5 + 0.25)
 
 
 def raced_through_the_stack(cores, request):
