@@ -50,7 +50,7 @@ __all__ = ["fidelity"]
 @click.option(
     "--fitted-clients",
     default="",
-    help="Other numbers of callers, measured for other ways to predict, such as 1,2,4,8,16,32,64.",
+    help="Other numbers of callers, such as 1,6,24,64: measured for other ways to predict, and for the intervals.",
 )
 @click.option(
     "--operations", type=int, default=600, show_default=True, help="About how many of each strategy in a run."

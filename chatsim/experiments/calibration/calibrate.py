@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chatsim.experiments.calibration.deadlocks import deadlock_latencies
 from chatsim.experiments.calibration.fit import Fit, Fitted, Round, fit
 from chatsim.experiments.calibration.messages import KINDS, SCHEMA, ChatMicros
 from chatsim.experiments.calibration.micro import MICROS, measure, own_works, prepare
@@ -209,7 +210,7 @@ async def calibrated(
                 bar.set_description(kind.name)
                 messages.append(await chat.measure(kind, seconds))
                 bar.update()
-            measured.append(Round(scripts, messages, own))
+            measured.append(Round(scripts, messages, own, await deadlock_latencies(world)))
     return Calibration(
         fit(measured, np.random.default_rng(1)),
         measured,

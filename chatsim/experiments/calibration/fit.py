@@ -2,8 +2,8 @@
 
 Processor time is a sum of counts times costs, none of which is negative: non-negative least squares (Lawson and Hanson,
 "Solving Least Squares Problems", 1974), each measurement weighted by its size, so that relative errors are small. What
-is left of the latency of one caller alone is the links', and, with a commit, the logs'. The uncertainty is that of a
-bootstrap over rounds.
+is left of the latency of one caller alone is the links', and, with a commit, the logs'. The machine has to wake up for
+each request of one caller alone, and for none of many callers. The uncertainty is that of a bootstrap over rounds.
 """
 
 from __future__ import annotations
@@ -35,11 +35,13 @@ class Round:
         scripts: of callers straight on the database.
         messages: of a client on a node.
         races: of a race whose operations ask for nothing.
+        deadlocks: seconds until the error of a deadlock, of callers straight on the database.
     """
 
     scripts: Sequence[Measurement]
     messages: Sequence[Handled]
     races: Sequence[OwnWork]
+    deadlocks: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -93,32 +95,61 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
         measured,
         lambda each: each.server_cpu,
         {
+            "database.request": lambda _: 1.0,
             "database.statement": lambda each: each.statements,
+            "database.table": lambda each: each.micro.tables,
             "database.record": lambda each: each.examined,
             "database.write": lambda each: each.micro.written,
             "database.undo": lambda each: each.micro.undone,
             "database.wait": lambda each: each.waits,
             "database.transaction": lambda each: each.micro.commits,
+            "database.group": lambda each: each.flushes,
+            "database.wake": lambda each: _is_alone(each) * (1 + each.micro.commits),  # also when the log is on disk
         },
     )
-    client = _least_squares(
+    driver = _least_squares(
+        [each for each in measured if each.micro.sql[:6] != "DO 0; "],
+        lambda each: each.client_cpu,
+        {
+            "client.request": lambda _: 1.0,
+            "client.statement": lambda each: each.statements,
+            "client.wake": _is_alone,
+        },
+    )
+    raced = _least_squares(
         [each for one in rounds for each in one.races],
-        lambda each: each.cpu,
+        lambda each: each.cpu - driver["client.statement"] * each.statements,
         {
             "client.operation": lambda _: 1.0,
             "client.request": lambda each: each.requests,
-            "client.statement": lambda each: each.statements,
+            "client.failure": lambda each: each.failures,
         },
     )
+    client = {**driver, **raced}
     alone = [each for each in measured if each.callers == 1]
-    reads = [each for each in alone if not each.micro.commits]
+    reads = [each for each in alone if not each.micro.written]
     link = max(0.0, float(np.median([np.median(each.latencies) - _cpu(each) for each in reads])) / 2)
     left = [
-        max(0.0, latency - _cpu(each) - 2 * link) for each in alone if each.micro.commits for latency in each.latencies
+        max(0.0, latency - _cpu(each) - 2 * link)
+        for each in alone
+        if each.micro.commits and each.statements < 2  # of more, this process's work is beside the server's
+        for latency in each.latencies
     ]
     flush = [float(value) for value in np.quantile(left, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)]
     costs = {**server, **client, "network.link.latency": link, "database.flush": float(np.mean(flush))}
+    costs["database.detection"] = _detection([each for one in rounds for each in one.deadlocks], costs)
     return Fitted({**costs, **_node([each for one in rounds for each in one.messages], client)}, flush)
+
+
+def _detection(latencies: Sequence[float], costs: Mapping[str, float]) -> float:
+    """What is left of the latency of a deadlock's error without the work of a request that waits and fails.
+
+    In half of them the other session, which goes on at the same moment, is in the way: the lower quartile is without.
+    """
+    client = sum(costs[f"client.{name}"] for name in ("request", "failure", "wake"))
+    names = ("wake", "request", "statement", "table", "record", "wake", "wait")
+    known = client + sum(costs[f"database.{name}"] for name in names) + 2 * costs["network.link.latency"]
+    return max(0.0, float(np.quantile(latencies, 0.25)) - known)
 
 
 def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, float]:
@@ -129,7 +160,8 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
     work: dict[Kind, list[float]] = {}
     for each in handled:
         driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
-        work.setdefault(each.kind, []).append(each.client_cpu - driver)
+        wakes = client["client.wake"] * (1 + each.round_trips)
+        work.setdefault(each.kind, []).append(each.client_cpu - driver - wakes)
     medians = {kind: float(np.median(values)) for kind, values in work.items()}
     alone = {kind.name: seconds for kind, seconds in medians.items() if not kind.devices}
     told = [(kind.devices, max(0.0, seconds - alone[kind.name])) for kind, seconds in medians.items() if kind.devices]
@@ -140,6 +172,11 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
         if not kind.devices
     }
     return {"node.write": write, **service}
+
+
+def _is_alone(measured: Measurement) -> float:
+    """Whether the machine has to wake up for each request, and each answer: 1 if there is one caller, or 0."""
+    return float(measured.callers == 1)
 
 
 def _cpu(measured: Measurement) -> float:

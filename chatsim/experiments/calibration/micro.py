@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import NOOP, creation_strategy
+from chatsim.db.errors import DatabaseError
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
@@ -25,7 +27,8 @@ __all__ = ["INTERPRETER", "MICROS", "Measurement", "Micro", "OwnWork", "measure"
 
 ROWS = 1_000
 _READ = 100
-_CALLERS, _TURNS = 8, 100
+_PARENTS = 3
+_RACING, _TURNS = 8, 100
 _OWN = 4
 """Rows that each caller changes: nobody else's."""
 
@@ -41,7 +44,8 @@ class Micro:
         name: what it does, in words.
         sql: its statements, in one round trip.
         args: its arguments, of a caller with a number from 0 up.
-        written: how many rows it inserts, changes or deletes.
+        tables: how many tables its statements open.
+        written: how many index entries it inserts, changes or deletes.
         undone: how many of these are undone.
         commits: how many commits with changes it has.
     """
@@ -49,6 +53,7 @@ class Micro:
     name: str
     sql: str
     args: Callable[[int], Sequence[object]] = lambda _: ()
+    tables: int = 0
     written: int = 0
     undone: int = 0
     commits: int = 0
@@ -64,16 +69,18 @@ def _own(caller: int) -> list[int]:
 MICROS = (
     Micro("nothing", "DO 0"),
     Micro("nothing, four times", "DO 0; DO 0; DO 0; DO 0"),
-    Micro("a row is read", "SELECT v FROM calibration WHERE id = ?", lambda caller: _own(caller)[:1]),
+    Micro("a row is read", "SELECT v FROM calibration WHERE id = ?", lambda caller: _own(caller)[:1], tables=1),
     Micro(
         "a hundred rows are read",
         "SELECT SUM(v) FROM calibration WHERE id BETWEEN ? AND ?",
         lambda caller: (1 + caller, _READ + caller),
+        tables=1,
     ),
     Micro(
         "four rows are changed and rolled back",
         f"BEGIN; {_CHANGE}; {_CHANGE}; {_CHANGE}; {_CHANGE}; ROLLBACK",
         _own,
+        tables=_OWN,
         written=_OWN,
         undone=_OWN,
     ),
@@ -81,14 +88,32 @@ MICROS = (
         "all change the same row and roll back",
         f"BEGIN; {_CHANGE}; ROLLBACK",
         lambda _: (ROWS,),
+        tables=1,
         written=1,
         undone=1,
     ),
-    Micro("a row is changed", _CHANGE, lambda caller: _own(caller)[:1], written=1, commits=1),
+    Micro("a row is changed", _CHANGE, lambda caller: _own(caller)[:1], tables=1, written=1, commits=1),
+    Micro(
+        "a row is inserted",
+        "INSERT INTO calibration_alone (v) VALUES (?)",
+        lambda caller: (caller,),
+        tables=1,
+        written=1,
+        commits=1,
+    ),
+    Micro(
+        "a row with three parents is inserted",
+        "INSERT INTO calibration_child (a, b, c) VALUES (?, ?, ?)",
+        lambda caller: _own(caller)[:_PARENTS],
+        tables=1,
+        written=1 + _PARENTS,
+        commits=1,
+    ),
     Micro(
         "four rows are changed in a transaction",
         f"BEGIN; {_CHANGE}; {_CHANGE}; {_CHANGE}; {_CHANGE}; COMMIT",
         _own,
+        tables=_OWN,
         written=_OWN,
         commits=1,
     ),
@@ -105,8 +130,8 @@ class Measurement:
         callers: how many.
         operations: how often it was run.
         seconds: how long that took.
-        statements, examined, waits: how many statements were run, how many records were read, and how often it waited
-            for a lock, for one run of the script.
+        statements, examined, waits, flushes: how many statements were run, how many records were read, how often it
+            waited for a lock, and how often the redo log was flushed, for one run of the script.
         client_cpu, server_cpu: seconds of a core for one run of it, of this process, and of the server.
         latencies: how long each run took, in seconds.
     """
@@ -118,6 +143,7 @@ class Measurement:
     statements: float
     examined: float
     waits: float
+    flushes: float
     client_cpu: float
     server_cpu: float
     latencies: Sequence[float] = field(repr=False)
@@ -128,34 +154,38 @@ class OwnWork:
     """What this process does for an operation of a race.
 
     Attributes:
-        requests, statements: how many the operation has.
+        requests, statements, failures: how many requests, statements that are answered, and requests that fail the
+            operation has.
         cpu: seconds of a core.
     """
 
     requests: float
     statements: float
+    failures: float
     cpu: float
 
 
 @creation_strategy()
-async def four_requests(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - it asks for nothing
-    """Four round trips that do nothing."""
+async def four_requests(tx: Session, low: int, high: int) -> int:
+    """Four round trips that read no table."""
     for _ in range(_OWN):
-        await tx.execute("DO 0")
+        await tx.execute("SELECT ? + ?", (low, high))
     return 0
 
 
 @creation_strategy()
-async def four_statements(tx: Session, low: int, high: int) -> int:  # noqa: ARG001 - it asks for nothing
-    """One round trip with four statements that do nothing."""
-    await tx.script("; ".join(["DO 0"] * _OWN))
+async def four_failures(tx: Session, low: int, high: int) -> int:
+    """Four round trips that fail."""
+    for _ in range(_OWN):
+        with suppress(DatabaseError):
+            await tx.execute("SELECT ? + ? FROM nowhere", (low, high))
     return 0
 
 
 async def own_works(world: World) -> list[OwnWork]:
     """What this process does for operations of a race that ask the database for nothing, in three ways."""
-    strategies = (NOOP, four_requests, four_statements)
-    race = Race(strategies=strategies, pattern=["same_pair", "strangers"], clients=_CALLERS, rounds=_TURNS)
+    strategies = (NOOP, four_requests, four_failures)
+    race = Race(strategies=strategies, pattern=["same_pair", "strangers"], clients=_RACING, rounds=_TURNS)
     result = race.result(world.name)
     await race.run(world, result)
     return [_own_work(each) for each in result.variants]
@@ -167,7 +197,10 @@ def _own_work(each: Variant) -> OwnWork:
     assert isinstance(shares, dict)
     assert isinstance(trips, float)
     assert isinstance(statements, float)
-    return OwnWork(trips, statements, float(shares.get(INTERPRETER, 0.0)) * each.window_s / len(each.operations))
+    failures = _OWN if each.key["strategy"] == four_failures.name else 0
+    return OwnWork(
+        trips, statements, failures, float(shares.get(INTERPRETER, 0.0)) * each.window_s / len(each.operations)
+    )
 
 
 async def prepare(world: World, schema: str) -> None:
@@ -183,7 +216,13 @@ async def prepare(world: World, schema: str) -> None:
         )
     await world.install(schema)
     await world.admin.script(
-        "DROP TABLE IF EXISTS calibration; CREATE TABLE calibration (id INT PRIMARY KEY, v INT NOT NULL)"
+        "DROP TABLE IF EXISTS calibration_child, calibration_alone, calibration;"
+        "CREATE TABLE calibration (id INT PRIMARY KEY, v INT NOT NULL);"
+        "CREATE TABLE calibration_alone (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL);"
+        "CREATE TABLE calibration_child"
+        " (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b INT NOT NULL, c INT NOT NULL,"
+        " FOREIGN KEY (a) REFERENCES calibration (id), FOREIGN KEY (b) REFERENCES calibration (id),"
+        " FOREIGN KEY (c) REFERENCES calibration (id))"
     )
     await insert(world.admin, "calibration (id, v)", [(number, 0) for number in range(1, ROWS + 1)])
     await world.admin.execute("ANALYZE TABLE calibration")
@@ -230,6 +269,7 @@ def _measured(micro: Micro, callers: int, took: float, spent: Costs, latencies: 
         spent.statements / count,
         (spent.rows_examined or 0) / count,
         (spent.lock_waits or 0) / count,
+        (spent.flushes or 0) / count,
         spent.busy[INTERPRETER].seconds / count,
         spent.busy[_DATABASE].seconds / count,
         latencies,

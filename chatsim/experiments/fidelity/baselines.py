@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["Demands", "interpolation", "mean_value_analysis", "universal_scalability_law"]
 
-_WRITTEN = 2
-"""Rows that a creation writes: a thread and a chat."""
+_TABLES, _WRITTEN = 2, 4
+"""What a creation writes: a thread and a chat, which has three indexes."""
 
 
 def universal_scalability_law(clients: Sequence[int], throughput: Sequence[float], at: int) -> float:
@@ -63,11 +63,13 @@ class Demands:
         trips, statements, rows = (counts[f"{name}_per_op"] for name in ("round_trips", "statements", "rows_examined"))
         return cls(
             costs["client.operation"] + costs["client.request"] * trips + costs["client.statement"] * statements,
-            costs["database.statement"] * statements
+            costs["database.request"] * trips
+            + costs["database.statement"] * statements
+            + costs["database.table"] * _TABLES
             + costs["database.record"] * rows
             + costs["database.write"] * _WRITTEN
             + costs["database.transaction"],
-            costs["database.flush"],
+            costs["database.flush"] + costs["database.group"],
             2 * costs["network.link.latency"] * trips,
             cores,
         )

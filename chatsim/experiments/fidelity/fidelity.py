@@ -13,7 +13,7 @@ from chatsim.experiments.calibration.calibrate import Calibration, calibrated
 from chatsim.experiments.creation import workload
 from chatsim.experiments.fidelity.beside import beside
 from chatsim.experiments.fidelity.cases import Case, Selection, Values, measured, predicted
-from chatsim.experiments.fidelity.judging import Comparison, Judgement, compared, judged, ranking
+from chatsim.experiments.fidelity.judging import Comparison, Judgement, compared, judged, ranking, widened
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad, describe_machine
 from chatsim.progress import Progress
@@ -207,7 +207,8 @@ async def fidelity(
         patterns: who asks for which pair, in races.
         clients: the numbers of callers of a race, of writers of a catch-up, and of pairs of a delivery. A page is read
             by one reader.
-        fitted_clients: other numbers, which are measured for the other ways to predict; without them there are none.
+        fitted_clients: other numbers, which are measured for the other ways to predict, and predicted to know how far
+            off the model is: its intervals are as wide. Without them there are neither.
         operations: about how many there are of each variant in a run; for a p99 it takes 500.
         nodes: the chat servers of a race or a delivery through the stack.
         pool: the connections of each of these; what the experiment takes by itself, if it is not given.
@@ -251,8 +252,12 @@ async def fidelity(
                 f"other programs took {load:.2f} cores of this machine meanwhile: what was measured says little about"
                 " the server; wait until they have ended, or say that it may be busy"
             )
-        said = await asyncio.to_thread(_predicted, costs, cases, predictions, bars)
-    comparisons = compared(runs, said)
+        said = await asyncio.to_thread(_predicted, costs, [*cases, *others], predictions, bars)
+    predictable, known = {case.name for case in cases}, compared(runs, said)
+    comparisons = widened(
+        [each for each in known if each.point[0] in predictable],
+        [each for each in known if each.point[0] not in predictable],
+    )
     return Fidelity(
         costs,
         comparisons,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from chatsim.experiments.fidelity.cases import MEASURES, Point, Values
 
-__all__ = ["STEADY", "TARGETS", "Comparison", "Judgement", "compared", "judged", "ranking"]
+__all__ = ["STEADY", "TARGETS", "Comparison", "Judgement", "compared", "judged", "ranking", "widened"]
 
 STEADY = 0.15
 """A point whose measurements vary more than this is not judged: their standard deviation, divided by their mean."""
@@ -36,12 +36,14 @@ class Comparison:
         measure: the measure's name.
         measurements: one value of each run on the server.
         predictions: one value of each run in the model, each with costs drawn from their uncertainty.
+        slack: by how much their interval is wider on either side, in logarithms: what the model itself is wrong by.
     """
 
     point: Point
     measure: str
     measurements: Sequence[float] = field(repr=False)
     predictions: Sequence[float] = field(repr=False)
+    slack: float = 0.0
 
     @property
     def variant(self) -> str:
@@ -60,9 +62,9 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval of 90 % of the predictions."""
+        """The interval of 90 % of the predictions, with its slack."""
         low, high = np.quantile(self.predictions, (0.05, 0.95))
-        return float(low), float(high)
+        return float(low * np.exp(-self.slack)), float(high * np.exp(self.slack))
 
     @property
     def within(self) -> bool:
@@ -126,6 +128,23 @@ def compared(measured: Sequence[Values], predicted: Sequence[Values]) -> list[Co
             if one and other:
                 found.append(Comparison(point, name, one, other))
     return found
+
+
+def widened(comparisons: Iterable[Comparison], known: Iterable[Comparison]) -> list[Comparison]:
+    """The comparisons, their intervals so wide that those of the same measure in known settings would hold 90 %.
+
+    The costs have little uncertainty left; what the model leaves out shows in the settings that are known. Source:
+    split conformal prediction (Y. Romano, E. Patterson, E. Candès, "Conformalized Quantile Regression", NeurIPS
+    2019), in logarithms.
+    """
+    outside: dict[str, list[float]] = {}
+    for each in known:
+        low, high = each.interval
+        if not each.why_not and low > 0:
+            off = max(np.log(low / each.measured), np.log(each.measured / high))
+            outside.setdefault(each.measure, []).append(float(off))
+    slack = {name: float(np.quantile(offs, min(1.0, 0.9 * (1 + 1 / len(offs))))) for name, offs in outside.items()}
+    return [replace(each, slack=slack.get(each.measure, 0.0)) for each in comparisons]
 
 
 def judged(comparisons: Iterable[Comparison]) -> list[Judgement]:

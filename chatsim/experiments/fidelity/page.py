@@ -28,7 +28,8 @@ _HOW_TO_READ = f"""\
 *Measured* is the median of the runs, and *spread* their standard deviation divided by their mean: a prediction can't be
 closer than the server is to itself. A value whose spread is above {STEADY:.0%} is not judged; nor is a count that is
 below 0.01 for each operation. *Predicted* is the median of the predictions, each with costs drawn from their
-uncertainty, and the *interval* has nine tenths of them. Goodput is in operations, of pages in entries, per second.
+uncertainty. The *interval* has nine tenths of them; with `--fitted-clients` it is wider by what the model is off by
+there. Goodput is in operations, of pages in entries, per second.
 """
 
 _WORST = 10

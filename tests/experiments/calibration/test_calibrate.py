@@ -26,16 +26,21 @@ SERVICE = {
 
 TRUTH = {
     "machine": {"cores": 2},
-    "client": {"request": 80e-6, "statement": 10e-6, "operation": 150e-6},
+    "client": {"request": 80e-6, "statement": 10e-6, "failure": 50e-6, "operation": 150e-6, "wake": 20e-6},
     "node": {"write": 20e-6, "service": SERVICE},
     "database": {
+        "request": 20e-6,
         "statement": 40e-6,
+        "table": 10e-6,
         "record": 2e-6,
         "write": 15e-6,
         "undo": 25e-6,
         "wait": 300e-6,
+        "detection": 200e-6,
         "transaction": 60e-6,
-        "flush": {"kind": "empirical", "seconds": [500e-6, 700e-6, 900e-6]},
+        "group": 100e-6,
+        "wake": 30e-6,
+        "flush": {"kind": "empirical", "seconds": [100e-6, 150e-6, 200e-6]},
         "commit": 0.0,
     },
     "network": {"link": {"latency": {"kind": "constant", "seconds": 30e-6}}},
@@ -52,15 +57,22 @@ def test_the_costs_of_a_model_are_found_again(found):
         {
             "client.request": 80e-6,
             "client.statement": 10e-6,
+            "client.failure": 50e-6,
             "client.operation": 150e-6,
+            "client.wake": 20e-6,
+            "database.request": 20e-6,
             "database.statement": 40e-6,
+            "database.table": 10e-6,
             "database.record": 2e-6,
             "database.write": 15e-6,
             "database.undo": 25e-6,
             "database.wait": 300e-6,
+            "database.detection": 200e-6,
             "database.transaction": 60e-6,
+            "database.group": 100e-6,
+            "database.wake": 30e-6,
             "network.link.latency": 30e-6,
-            "database.flush": 700e-6,
+            "database.flush": 150e-6,
             "node.write": 20e-6,
             **{f"node.service.{name}": seconds for name, seconds in SERVICE.items()},
         },
@@ -69,8 +81,8 @@ def test_the_costs_of_a_model_are_found_again(found):
 
 
 def test_the_distribution_of_a_flush_is_found_again(found):
-    assert min(found.fit.best.flush) == pytest.approx(500e-6, rel=0.02)
-    assert max(found.fit.best.flush) == pytest.approx(900e-6, rel=0.02)
+    assert min(found.fit.best.flush) == pytest.approx(100e-6, rel=0.02)
+    assert max(found.fit.best.flush) == pytest.approx(200e-6, rel=0.02)
 
 
 def test_a_cost_is_within_its_interval(found):
@@ -112,7 +124,7 @@ def test_the_text_says_what_was_measured_and_with_which_intervals(found):
     text = found.text()
     assert text.startswith(f"# Measured on {found.date} by `chatsim calibrate`: 2 rounds.\n")
     assert "model of InnoDB 9.7, profile durable" in text
-    assert "#   database.statement = 40 (40 to 40)" in text
+    assert "#   database.record = 2 (2 to 2)" in text
     assert repr(found) == text
 
 
@@ -120,9 +132,9 @@ def test_the_measurements_are_a_table(found):
     table = found.measurements
     assert len(table) == 2 * (3 * len(MICROS) + len(KINDS))
     row = table[(table.what == "nothing") & (table.callers == 1) & (table["round"] == 1)].iloc[0]
-    assert row.client_cpu_us == pytest.approx(90)
-    assert row.server_cpu_us == pytest.approx(40)
-    assert row.p50_us == pytest.approx(90 + 40 + 2 * 30)
+    assert row.client_cpu_us == pytest.approx(90 + 20)
+    assert row.server_cpu_us == pytest.approx(60 + 30)
+    assert row.p50_us == pytest.approx(90 + 20 + 60 + 30 + 2 * 30)
 
 
 def test_a_message_is_in_the_table_with_what_it_costs_this_process(found):
@@ -130,11 +142,11 @@ def test_a_message_is_in_the_table_with_what_it_costs_this_process(found):
     told = table.loc[("TextRequest, 8 devices are told", 1)]
     alone = table.loc[("TextRequest", 1)]
     assert told.client_cpu_us - alone.client_cpu_us == pytest.approx(8 * 20)
-    assert table.loc[("HeartbeatRequest", 2)].client_cpu_us == pytest.approx(30 + 20)
+    assert table.loc[("HeartbeatRequest", 2)].client_cpu_us == pytest.approx(30 + 20 + 20)
 
 
 def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-3,)):
-    return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, 0.5, client, server, latencies)
+    return Measurement(micro, callers, 10, 1.0, 1.0, micro.written, 0.5, micro.commits, client, server, latencies)
 
 
 def messages(client=300e-6):
@@ -143,7 +155,7 @@ def messages(client=300e-6):
 
 def test_no_cost_is_negative_however_odd_the_measurements():
     odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
-    found = fitted([Round(odd, messages(), [OwnWork(0, 0, 1e-6), OwnWork(4, 4, 0.0)])])
+    found = fitted([Round(odd, messages(), [OwnWork(0, 0, 0, 1e-6), OwnWork(4, 4, 0, 0.0)], [1e-6])])
     assert min(found.costs.values()) >= 0
     assert min(found.flush) >= 0
 
@@ -152,7 +164,8 @@ def test_one_round_has_no_interval_but_the_value_itself():
     import numpy as np
 
     found = fit(
-        [Round([measurement(micro) for micro in MICROS], messages(), [OwnWork(4, 4, 1e-4)])], np.random.default_rng(1)
+        [Round([measurement(micro) for micro in MICROS], messages(), [OwnWork(4, 4, 0, 1e-4)], [1e-3])],
+        np.random.default_rng(1),
     )
     assert [found.interval(name) for name in found.best.costs] == [
         (value, value) for value in found.best.costs.values()

@@ -44,12 +44,17 @@ def test_the_demands_of_a_creation_are_its_counts_times_the_costs():
         "client.operation": 7.0,
         "client.request": 1.0,
         "client.statement": 10.0,
+        "database.request": 0.125,
         "database.statement": 100.0,
+        "database.table": 0.0625,
         "database.record": 1_000.0,
         "database.write": 10_000.0,
         "database.transaction": 100_000.0,
+        "database.group": 2.0,
         "database.flush": 0.5,
         "network.link.latency": 0.25,
     }
     counts = {"round_trips_per_op": 3.0, "statements_per_op": 5.0, "rows_examined_per_op": 2.0}
-    assert Demands.of(costs, counts, 4) == Demands(60.0, 500.0 + 2_000.0 + 20_000.0 + 100_000.0, 0.5, 1.5, 4)
+    assert Demands.of(costs, counts, 4) == Demands(
+        60.0, 3 * 0.125 + 500.0 + 2 * 0.0625 + 2_000.0 + 40_000.0 + 100_000.0, 2.5, 1.5, 4
+    )

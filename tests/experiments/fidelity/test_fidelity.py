@@ -12,7 +12,14 @@ TRUTH = chatsim.Model(
     costs={
         "machine": {"cores": 2},
         "client": {"request": 80e-6, "statement": 10e-6},
-        "database": {"statement": 40e-6, "record": 2e-6, "write": 15e-6, "transaction": 60e-6, "commit": 0.0},
+        "database": {
+            "statement": 40e-6,
+            "record": 2e-6,
+            "write": 15e-6,
+            "transaction": 60e-6,
+            "flush": 100e-6,
+            "commit": 0.0,
+        },
         "network": {"link": {"latency": {"kind": "constant", "seconds": 30e-6}}},
     }
 )

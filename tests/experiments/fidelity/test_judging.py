@@ -1,8 +1,9 @@
 """How near predictions are: errors, intervals, what is not judged, and the order of strategies."""
 
+import numpy as np
 import pytest
 
-from chatsim.experiments.fidelity.judging import Comparison, compared, judged, ranking
+from chatsim.experiments.fidelity.judging import Comparison, compared, judged, ranking, widened
 
 POINT = ("race, 3 clients", ("mine", "strangers"))
 
@@ -21,6 +22,27 @@ def test_the_interval_has_nine_tenths_of_the_predictions():
     assert one.interval == (5.0, 95.0)
     assert not one.within
     assert comparison([50.0], [40.0, 60.0]).within
+
+
+def test_intervals_are_as_wide_as_the_model_is_off_in_known_settings():
+    known = [comparison([100.0], [100.0 * 1.01**off]) for off in range(1, 20)]
+    near, far = widened([comparison([100.0], [118.0]), comparison([100.0], [130.0])], known)
+    assert near.slack == far.slack == pytest.approx(np.log(1.01**18), rel=0.01)
+    assert near.interval == pytest.approx((118.0 / 1.01**18, 118.0 * 1.01**18), rel=0.01)
+    assert (near.within, far.within) == (True, False)
+
+
+def test_a_measure_that_is_in_no_known_setting_keeps_its_interval():
+    shaky = comparison([60.0, 100.0, 140.0], [500.0], "p50_ms")
+    (one,) = widened([comparison([100.0], [118.0], "p50_ms")], [comparison([100.0], [900.0]), shaky])
+    assert one.interval == (118.0, 118.0)
+
+
+def test_predictions_that_scatter_more_than_they_are_off_get_a_narrower_interval():
+    known = [comparison([100.0], [50.0, 200.0])] * 30
+    (one,) = widened([comparison([100.0], [50.0, 200.0])], known)
+    assert one.slack < 0
+    assert one.interval == pytest.approx((100.0, 110.7), rel=0.01)
 
 
 def test_what_the_server_varies_in_is_not_judged():
