@@ -95,10 +95,13 @@ def test_serial_is_a_number_with_a_unique_key():
     [
         ("PRIMARY KEY (a ASC)", syntax.KeySyntax("PRIMARY", "PRIMARY", (syntax.KeyPart("a"),))),
         ("KEY k (a(5) DESC)", syntax.KeySyntax("INDEX", "k", (syntax.KeyPart("a", 5, descending=True),))),
-        ("INDEX k USING BTREE (a) INVISIBLE", syntax.KeySyntax("INDEX", "k", (syntax.KeyPart("a"),), visible=False)),
+        (
+            "INDEX k USING BTREE (a) INVISIBLE",
+            syntax.KeySyntax("INDEX", "k", (syntax.KeyPart("a"),), visible=False, using="BTREE"),
+        ),
         (
             "KEY (a) USING BTREE COMMENT 'x' KEY_BLOCK_SIZE=8",
-            syntax.KeySyntax("INDEX", "", (syntax.KeyPart("a"),), comment="x"),
+            syntax.KeySyntax("INDEX", "", (syntax.KeyPart("a"),), comment="x", using="BTREE"),
         ),
         ("UNIQUE INDEX (a)", syntax.KeySyntax("UNIQUE", "", (syntax.KeyPart("a"),))),
         ("CONSTRAINT u UNIQUE (a)", syntax.KeySyntax("UNIQUE", "u", (syntax.KeyPart("a"),))),

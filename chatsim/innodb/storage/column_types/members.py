@@ -50,6 +50,11 @@ class _Numbered(ColumnType):
 class Enumeration(_Numbered):
     """ENUM: one of its members, ordered as they are declared."""
 
+    @property
+    def checked_again(self) -> bool:
+        """A member is compared as a text, too."""
+        return True
+
     def store(self, value: Value) -> Value:
         """The member, by its name or its number from 1."""
         if isinstance(value, str | bytes):
