@@ -1,5 +1,6 @@
 """A heat ends after so many rounds, or after some time: by duration, with warm-up and pauses. In the model."""
 
+import gc
 from itertools import pairwise
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.runner import run_here
 from chatsim.worlds.model.settings import Model
+from chatsim.worlds.model.world import ModelWorld
 from chatsim.worlds.world import BadParameterError
 
 SMALL = {"strategies": "one_round_trip", "clients": 4}
@@ -43,6 +45,21 @@ def test_what_is_due_in_the_warm_up_is_checked_and_not_measured():
     assert variant["round_trips_per_op"] == price, "what the warm-up cost is not counted"
     named = [each.get_text() for each in raced(duration=0.04, warm_up=0.02).plot_per_second().legends[0].get_texts()]
     assert "warm-up, not measured" in named
+
+
+def test_garbage_is_collected_before_costs_are_read_and_sessions_are_passed_over_until_the_end(monkeypatch):
+    order = []
+    costs = ModelWorld.costs
+
+    async def noted(world):
+        order.append(("costs", gc.get_freeze_count() > 0))
+        return await costs(world)
+
+    monkeypatch.setattr(gc, "collect", lambda: order.append("collection"))
+    monkeypatch.setattr(ModelWorld, "costs", noted)
+    raced(rounds=1)
+    assert order == ["collection", ("costs", True), ("costs", True)]
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize("pattern", ["same_pair", "strangers"])
