@@ -5,7 +5,8 @@ import json
 import pytest
 
 from chatsim.conformance.files import read
-from chatsim.conformance.schedule import BadScheduleError
+from chatsim.conformance.schedule import BadScheduleError, plain
+from chatsim.innodb.storage.values import Document
 
 GOOD = {
     "id": "two",
@@ -63,3 +64,8 @@ def test_what_is_no_schedule_is_named(written, text):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BadScheduleError, match=r"nowhere\.json can't be read: No such file"):
         read(tmp_path / "nowhere.json")
+
+
+def test_a_document_of_the_model_is_written_as_a_text():
+    ((shown,),) = plain([[Document("{}")]])
+    assert (shown, type(shown)) == ("{}", str)

@@ -37,10 +37,7 @@ class ParsedStatement:
     def __init__(self, node: exp.Expr) -> None:
         self.node = node
         text = node.meta.get("text", "")
-        if "/*+" in text and "@" in text:
-            place_hints(node)
-        if text.upper().count("SELECT") > isinstance(node, exp.Select):
-            rewrite_subqueries(node)
+        _rewrite(node, text)
         parts = list(node.walk())
         tables: set[str] = set()
         schemas: set[str] = set()
@@ -65,6 +62,29 @@ class ParsedStatement:
             refuse_unknown(parts)
         except NotImplementedError as error:
             self.refusal = str(error)
+
+
+def _rewrite(node: exp.Expr, text: str) -> None:
+    """Bring a tree into the form that the rest of the model reads."""
+    if "/*+" in text and "@" in text:
+        place_hints(node)
+    if text.upper().count("SELECT") > isinstance(node, exp.Select):
+        rewrite_subqueries(node)
+    if isinstance(node, exp.Query | exp.DML):
+        _without_parentheses(node)
+
+
+_ATOMS = (exp.Column, exp.Literal, exp.Null, exp.Boolean, exp.Func, exp.Placeholder, exp.Parameter)
+"""What stands in parentheses for no purpose, wherever it stands."""
+
+
+def _without_parentheses(statement: exp.Expr) -> None:
+    """Take parentheses away that change nothing, as the server's parser does."""
+    for each in list(statement.find_all(exp.Paren)):
+        inner = each.unnest()
+        idle = isinstance(inner, _ATOMS) and not isinstance(inner, exp.Connector)
+        if idle and not isinstance(each.parent, exp.Paren | exp.Select | None):
+            each.replace(inner)
 
 
 def _mark_assigned(assignment: exp.PropertyEQ, parts: Iterable[exp.Expr]) -> None:

@@ -19,12 +19,12 @@ __all__ = [
     "Key",
     "Single",
     "Value",
-    "as_exact_number",
     "as_number",
     "as_text",
     "descending",
     "duration_text",
     "has_null",
+    "integer_at_start",
     "is_number",
     "is_whole_number",
     "number_at_start",
@@ -33,6 +33,7 @@ __all__ = [
 Value: TypeAlias = int | float | Decimal | str | bytes | datetime | date | timedelta | None
 """A value of a column."""
 
+_INTEGER = re.compile(r"\s*[-+]?\d+")
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?)")
 
 
@@ -175,6 +176,12 @@ def is_number(text: str) -> bool:
     return not text[found.end() if found else 0 :].strip()
 
 
+def integer_at_start(text: str) -> int:
+    """The integer at the beginning of a text; 0 if there is none."""
+    found = _INTEGER.match(text)
+    return int(found.group()) if found else 0
+
+
 def is_whole_number(text: str) -> bool:
     """Whether a text is an integer and nothing else."""
     return text.strip().lstrip("+-").isdigit()
@@ -196,20 +203,6 @@ def as_number(value: Value) -> int | float | Decimal:
         case timedelta():
             return int(duration_text(value).partition(".")[0].replace(":", ""))
     raise database_error(1210, f"Incorrect arguments: {value!r} is no number")
-
-
-def as_exact_number(value: Value) -> int | float | Decimal:
-    """A value as a number, where only a number is allowed. An empty text gives 0.
-
-    Raises:
-        DatabaseError: it is a text with more than a number in it (1292).
-    """
-    if isinstance(value, str | bytes) and not isinstance(value, BytesLiteral):
-        text = as_text(value)
-        found = _NUMBER.match(text)
-        if text[found.end() if found else 0 :].strip():
-            raise database_error(1292, f"Truncated incorrect DOUBLE value: '{text}'")
-    return as_number(value)
 
 
 def as_text(value: Value) -> str:

@@ -543,3 +543,60 @@ def test_a_call_that_makes_no_sense_is_an_error(text, said):
     with pytest.raises(DatabaseError) as raised:
         value(text)
     assert f"{raised.value.errno}: {raised.value.message}".startswith(said)
+
+
+def of_table(*statements):
+    """The result of the last statement on a table of bytes and texts: its rows, or its error, and its warnings."""
+
+    async def main():
+        session = EngineSession(Engine(lambda: NOW, purges=False))
+        await session.run(
+            "CREATE TABLE t (id INT PRIMARY KEY, b VARBINARY(4), c BLOB, n VARCHAR(9), y TEXT, KEY (n));"
+            " INSERT INTO t VALUES (1, 'ab', 0x4142, 'x', 'x')"
+        )
+        try:
+            for each in statements:
+                answer = (await session.run(each))[-1]
+        except DatabaseError as error:
+            return error.errno
+        return answer.rows, sorted({number for number, _ in answer.warnings})
+
+    return run(main())
+
+
+@pytest.mark.parametrize(
+    ("sql", "result"),
+    [
+        ("SELECT HEX(b & c), HEX(b | c), HEX(b ^ c), HEX(~b), HEX(b << 8) FROM t", "4142 6162 2020 9E9D 6200"),
+        ("SELECT c + 0, c & 1 FROM t", "0.0 0"),
+    ],
+)
+def test_bit_operators_of_two_values_of_bytes_give_bytes(sql, result):
+    ((row,), warnings) = of_table(sql)
+    assert (" ".join(map(str, row)), warnings) == (result, [])
+
+
+def test_bit_operators_of_bytes_need_as_many_on_both_sides():
+    assert of_table("UPDATE t SET c = 'ABC'", "SELECT b & c FROM t") == 3513
+
+
+_OF_TEXT = ("n", "n + 0", "NOT n", "n = 1", "n IN (1, 2)", "n <=> 1", "IF(n, 0, 1)", "'x'", "n | 0")
+
+
+@pytest.mark.parametrize("condition", _OF_TEXT)
+def test_a_text_that_is_no_number_warns_a_reader_and_stops_who_changes_rows(condition):
+    assert of_table(f"SELECT 1 FROM t WHERE {condition} AND 1 = 0 OR {condition}")[1] == [1292]
+    assert of_table(f"UPDATE t SET b = 'z' WHERE {condition}") == 1292
+    assert of_table(f"UPDATE IGNORE t SET b = 'z' WHERE {condition}")[1] == [1292]
+    assert of_table("SET sql_mode = ''", f"UPDATE t SET b = 'z' WHERE {condition}")[1] == [1292]
+
+
+@pytest.mark.parametrize("condition", ["y", "y + 0", "NOT y", "y = 1", "y IN (1, 2)", "c", "y | 0"])
+def test_nothing_is_said_of_a_long_text_that_is_no_number(condition):
+    assert of_table(f"UPDATE t SET b = 'z' WHERE {condition}")[1] == []
+
+
+@pytest.mark.parametrize("text", ["LOG(0)", "LN(-1)", "LOG2(0)", "LOG(1, 5)"])
+def test_a_logarithm_that_is_none_is_a_warning_or_an_error(text):
+    assert of_table(f"SELECT {text}") == ([(None,)], [3020])
+    assert of_table(f"UPDATE t SET b = {text}") == 3020

@@ -21,7 +21,7 @@ from chatsim.innodb.storage.column_types import (
     Text,
     UnusableError,
 )
-from chatsim.innodb.storage.values import NULL, as_exact_number, as_number, as_text
+from chatsim.innodb.storage.values import NULL, as_number, as_text
 
 moment = datetime.fromisoformat
 
@@ -231,18 +231,6 @@ def test_a_value_that_a_column_cannot_have_is_nowhere_and_of_no_use_as_a_bound()
 )
 def test_where_a_number_is_wanted_a_text_is_the_number_that_it_begins_with(value, number):
     assert as_number(value) == number
-
-
-@pytest.mark.parametrize(("value", "number"), [("12", 12), (" 2 ", 2), ("1.5", 1.5), ("", 0), (b"7", 7), (3, 3)])
-def test_where_only_a_number_will_do_a_text_may_have_spaces_beside_it(value, number):
-    assert as_exact_number(value) == number
-
-
-@pytest.mark.parametrize("value", ["a", "12 apples", b"3x", "1.5.2"])
-def test_where_only_a_number_will_do_another_text_is_refused(value):
-    with pytest.raises(DatabaseError, match="Truncated incorrect DOUBLE value") as caught:
-        as_exact_number(value)
-    assert caught.value.errno == 1292
 
 
 def test_what_is_no_number_is_refused_by_name():

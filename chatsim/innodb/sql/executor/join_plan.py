@@ -379,7 +379,7 @@ class JoinPlanner:
                 nullable = joined.table(at).columns[column].nullable
                 if before is not None and nullable and joined.nest_of(at) is joined.nest_of(step.at):
                     node = exp.Not(this=exp.Is(this=each.node.copy(), expression=exp.Null()))
-                    before.filters.append(Filter(node, joined.scope, joined.scope.compile(node)))
+                    before.filters.append(Filter(node, joined.scope, joined.scope.truth(node)))
 
     def _sorts_first(self, first: int, order: Order) -> Sequence[tuple[Function, bool]]:
         """What the rows of the first table are sorted by before they are joined, if it alone decides the order."""

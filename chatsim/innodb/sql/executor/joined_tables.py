@@ -202,7 +202,7 @@ class JoinedTables:
         return self.scope.compile((inner if outside is None else outer)[0])
 
     def _compiled(self, nodes: Sequence[exp.Expr], level: Collection[int]) -> list[Filter]:
-        return [Filter(each, self.scope, self.scope.compile(each), level) for each in nodes]
+        return [Filter(each, self.scope, self.scope.truth(each), level) for each in nodes]
 
     def _simplify(self) -> None:
         """Make inner joins of outer joins whose rows without a match are excluded anyway."""

@@ -190,6 +190,7 @@ class MultiTableUpdate(_MultiTable):
 
     async def run(self, run: Execution) -> Answer:
         """Change rows."""
+        self.scope.check_literals(run.session)
         env = run.env(self.joined.count)
         readings, changes = self.readings(run), RowChanges(run, ignore=self.ignore)
         join = Join(self.joined, run, env, readings, run.rows.trx.view)
@@ -288,6 +289,7 @@ class MultiTableDelete(_MultiTable):
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""
+        self.scope.check_literals(run.session)
         env, view = run.env(self.joined.count), run.rows.trx.view
         join, changes = Join(self.joined, run, env, self.readings(run), view), RowChanges(run, ignore=self.ignore)
         plan = await join.plan(Order())

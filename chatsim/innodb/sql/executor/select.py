@@ -125,7 +125,7 @@ class Select:
         self.directions = [bool(each.args.get("desc")) for each in order.expressions] if order else []
         having = node.args.get("having")
         self.having_nodes = [self._having_condition(each) for each in conjuncts(having and having.this)]
-        self.having = [scope.compile(each) for each in self.having_nodes]
+        self.having = [scope.truth(each) for each in self.having_nodes]
         self.ordering = ordering_columns(scope, by, self.directions)
 
     def _leave_out_groups(self) -> None:
@@ -302,6 +302,7 @@ class Select:
     ) -> tuple[SelectRun, Join]:
         self.check_groups(run)
         env = run.env(len(self.scope.tables), outer)
+        self.scope.check_literals(run.session)
         for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
             values = [function(env) for function in arguments]
             env.found[id(node)] = await run.session.waiting_function(node.name.upper(), values)

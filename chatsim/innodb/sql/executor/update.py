@@ -56,9 +56,9 @@ class _Target:
         apply_hints(node, clause)
         self.hints = IndexHints.of(self.table, clause.nodes[0])
         wanted = [self.names.resolve(each) for each in conjuncts(node.args.get("where"))]
-        self.filters = [self.scope.compile(each) for each in wanted]
+        self.filters = [self.scope.truth(each) for each in wanted]
         asked = (each for each in wanted if each.find(SubqueryValue) and not self.scope.tables_of(each))
-        self._without_rows = [self.scope.compile(each) for each in asked]  # they are evaluated before a row is read
+        self._without_rows = [self.scope.truth(each) for each in asked]  # they are evaluated before a row is read
         self.conditions = Conditions(self.scope, 0, (), wanted)
         self.fixed = FixedValues(self.scope, [self.conditions], wanted)
         order = node.args.get("order")
@@ -89,6 +89,7 @@ class _Target:
             written: the columns that an UPDATE sets; None for a DELETE.
         """
         env = run.env(1)
+        self.scope.check_literals(run.session)
         limit = limit_value(self.limit, env)
         view = run.rows.trx.view
         if not await self.fixed.allow(run, env) or not await all_hold(run, self._without_rows, env):

@@ -10,12 +10,23 @@ from typing import Any
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
-from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
+from chatsim.innodb.sql.expressions.environment import Env, Function, complain, unsupported
 from chatsim.innodb.sql.expressions.json_functions import as_document, json_value
 from chatsim.innodb.sql.expressions.scope import Scope, compiled, is_numbered
 from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Decimals, Moment, TimeOfDay, Year
 from chatsim.innodb.storage.column_types.documents import document
-from chatsim.innodb.storage.values import BytesLiteral, Document, Single, Value, as_number, as_text, is_whole_number
+from chatsim.innodb.storage.values import (
+    BytesLiteral,
+    Document,
+    Single,
+    Value,
+    as_number,
+    as_text,
+    integer_at_start,
+    is_number,
+    is_whole_number,
+    number_at_start,
+)
 
 __all__: list[str] = []
 
@@ -31,16 +42,42 @@ def _cast(node: exp.Cast, scope: Scope) -> Function:
     inner, wanted = scope.compile(node.this), node.to.this
     if wanted in _INTEGERS:
         return _to_integers(node, scope)
+    if wanted is _Type.DECIMAL:
+        return _to_decimals(node, scope)
     made = _MADE.get(wanted)
     if wanted in exp.DataType.TEXT_TYPES or wanted in (_Type.CHARACTER_SET, _Type.BINARY, _Type.VARBINARY):
         made = _to_text
     if made is None:
         raise unsupported(node)
+    if wanted in (_Type.DOUBLE, _Type.FLOAT):
+        inner = scope.number(node.this)
     convert = made(node.to)
     return lambda env: None if (a := inner(env)) is None else convert(env, a)
 
 
 Convert = Callable[[Env, Value], Value]
+
+
+def _to_decimals(node: exp.Cast, scope: Scope) -> Function:
+    """A cast to DECIMAL: of a column, a text without a digit is a warning more (in the server: ``Field_str``)."""
+    inner, convert, strict = scope.compile(node.this), _to_decimal(node.to), scope.strict
+    column, silent = isinstance(node.this.unnest(), exp.Column), scope.is_silent(node.this)
+
+    def value(env: Env) -> Value:
+        a = inner(env)
+        if a is None:
+            return None
+        if type(a) is str or type(a) is bytes:
+            text = as_text(a)
+            number = number_at_start(text)
+            if column and number is None:
+                complain(env, 1366, "Incorrect DECIMAL value: '0' for column '' at row -1", strict=strict)
+            if not silent and (number is None or not is_number(text)):
+                complain(env, 1292, f"Truncated incorrect DECIMAL value: '{text}'", strict=strict)
+            a = Decimal(repr(number or 0))
+        return convert(env, a)
+
+    return value
 
 
 def _to_integers(node: exp.Cast, scope: Scope) -> Function:
@@ -51,9 +88,13 @@ def _to_integers(node: exp.Cast, scope: Scope) -> Function:
         a = inner(env)
         if a is None:
             return None
-        if isinstance(a, str) and not is_whole_number(a):
-            env.session.note(1292, f"Truncated incorrect INTEGER value: '{a}'")
-        found = to_integer(a)
+        if isinstance(a, str) or type(a) is bytes:
+            text = as_text(a)
+            if not is_whole_number(text):
+                complain(env, 1292, f"Truncated incorrect INTEGER value: '{text}'", strict=scope.strict)
+            found = integer_at_start(text)
+        else:
+            found = to_integer(a)
         if signed:
             return found if found < 2**63 else found - 2**64
         return found % 2**64
@@ -141,7 +182,6 @@ _MADE: Mapping[Any, Callable[[exp.DataType], Convert]] = {
     _Type.TIMESTAMP: lambda to: _by("datetime", Moment(5, next(iter(_numbers(to)), 6))),
     _Type.TIME: lambda to: _by("time", TimeOfDay(3, next(iter(_numbers(to)), 0))),
     _Type.YEAR: lambda _: _by("year", Year(1)),
-    _Type.DECIMAL: _to_decimal,
     _Type.DOUBLE: _to_double,
     _Type.FLOAT: _to_double,
     _Type.JSON: _to_document,

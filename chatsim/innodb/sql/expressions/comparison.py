@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.collations import CONNECTION
@@ -14,10 +13,7 @@ from chatsim.innodb.storage.column_types.documents import document_order
 from chatsim.innodb.storage.moments import as_duration, parsed_moment
 from chatsim.innodb.storage.values import Document, Value, as_number, as_text
 
-__all__ = ["Number", "common_collation", "compare", "is_true"]
-
-Number: TypeAlias = Callable[[Value], int | float | Decimal]
-"""Converts a value to a number."""
+__all__ = ["common_collation", "compare", "is_true"]
 
 
 def is_true(value: object) -> bool:
@@ -29,14 +25,13 @@ def is_true(value: object) -> bool:
     return bool(value)
 
 
-def compare(left: Value, right: Value, by: ColumnType | None = None, number: Number = as_number) -> int:
+def compare(left: Value, right: Value, by: ColumnType | None = None) -> int:
     """Compare values that are not NULL: -1, 0 or 1 (manual, "Type Conversion in Expression Evaluation").
 
     Args:
         left: the left value.
         right: the right value.
         by: the type whose collation compares two texts.
-        number: converts a text to a number if it is compared with one.
     """
     if type(left) is int and type(right) is int:
         return (left > right) - (left < right)
@@ -55,7 +50,7 @@ def compare(left: Value, right: Value, by: ColumnType | None = None, number: Num
     elif isinstance(left, timedelta) or isinstance(right, timedelta):
         a, b = _duration(left), _duration(right)
     else:
-        a, b = number(left), number(right)
+        a, b = as_number(left), as_number(right)
         if isinstance(a, float) or isinstance(b, float):
             a, b = float(a), float(b)
     return int(a > b) - int(a < b)

@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeAlias
 
 from sqlglot import exp
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["Context", "Env", "Function", "Unsupported", "unsupported"]
+__all__ = ["Context", "Env", "Function", "Unsupported", "complain", "unsupported"]
 
 Unsupported: TypeAlias = NotImplementedError
 """The error for a construct that the model does not know. The message names the construct."""
@@ -92,6 +93,19 @@ class Env:
 
 
 Function: TypeAlias = Callable[[Env], Any]
+
+
+def complain(env: Env, errno: int, message: str, *, strict: bool, cause: object = None) -> None:
+    """Note a warning; raise a `DatabaseError` in a statement that changes rows (``strict``), if the mode is strict.
+
+    With a ``cause``, the warning is noted once for it.
+    """
+    if strict and env.session.strict:
+        raise database_error(errno, message)
+    if cause is None:
+        env.session.note(errno, message)
+    else:
+        env.session.note_once(errno, message, cause)
 
 
 def _text_of(node: exp.Expr) -> str:

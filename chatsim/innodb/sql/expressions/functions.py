@@ -9,7 +9,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
-from chatsim.innodb.sql.expressions.environment import Context, Env, Function, unsupported
+from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
 from chatsim.innodb.sql.expressions.json_functions import Truth
@@ -45,7 +45,7 @@ _OF_TEXT: Mapping[type[exp.Expr], Callable[[str], Value]] = {
 
 @_of(exp.If)
 def _if(node: exp.If, scope: Scope) -> Function:
-    condition, yes = scope.compile(node.this), scope.compile(node.args["true"])
+    condition, yes = scope.truth(node.this), scope.compile(node.args["true"])
     no = scope.compile(node.args["false"]) if node.args.get("false") else _nothing
     return lambda env: yes(env) if is_true(condition(env)) else no(env)
 
@@ -55,7 +55,7 @@ def _case(node: exp.Case, scope: Scope) -> Function:
     subject = node.this
     branches = [
         (
-            scope.compile(exp.EQ(this=subject, expression=each.this) if subject else each.this),
+            scope.compile(exp.EQ(this=subject, expression=each.this)) if subject else scope.truth(each.this),
             scope.compile(each.args["true"]),
         )
         for each in node.args["ifs"]
@@ -347,14 +347,20 @@ def _native(node: exp.Anonymous, native: Native, scope: Scope) -> Function:
         isinstance(each, Text) and each.collation.binary for each in map(scope.kind, node.expressions[:2])
     ):
         raise unsupported(node, "texts of a binary collation")
-    parts = [scope.compile(each) for each in node.expressions]
+    parts = [
+        scope.compile(each) if letter not in "in" else scope.number(each, whole=letter == "i")
+        for letter, each in zip(native.letters(len(node.expressions)), node.expressions, strict=False)
+    ]
     truths = [at for at, each in enumerate(node.expressions) if isinstance(each, exp.Boolean | exp.Predicate | exp.Not)]
 
     def value(env: Env) -> Value:
         values = [part(env) for part in parts]
         for at in truths:
             values[at] = None if values[at] is None else Truth(values[at])
-        return native.call(env, values)
+        found = native.call(env, values)
+        if found is None and native.undefined is not None and None not in values:
+            complain(env, *native.undefined, strict=scope.strict)
+        return found
 
     return value
 

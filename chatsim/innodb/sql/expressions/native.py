@@ -70,6 +70,7 @@ class Native:
         result: what it gives.
         function: what it does.
         takes_nulls: whether it looks at NULLs itself.
+        undefined: number and text of the warning, or error, where it has no value for arguments that are not NULL.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Native:
     result: Result
     function: Callable[..., Value]
     takes_nulls: bool
+    undefined: tuple[int, str] | None = None
 
     def check(self, count: int) -> None:
         """Raise a `DatabaseError` (1582) if a call has not as many arguments as it should."""
@@ -85,14 +87,19 @@ class Native:
         if count < len(needed) or (count > len(possible) and not possible.endswith("*")):
             raise database_error(1582, f"Incorrect parameter count in the call to native function '{self.name}'")
 
+    def letters(self, count: int) -> str:
+        """The letter of each of a number of arguments."""
+        letters = self.signature.replace("|", "")
+        if letters.endswith("*"):
+            letters = letters[:-1]
+            letters += letters[-1] * (count - len(letters))
+        return letters
+
     def call(self, env: Env, values: list[Value]) -> Value:
         """The value for some arguments."""
         if None in values and not self.takes_nulls:
             return None
-        letters = self.signature.replace("|", "")
-        if letters.endswith("*"):
-            letters = letters[:-1]
-            letters += letters[-1] * (len(values) - len(letters))
+        letters = self.letters(len(values))
         converted = [
             None if value is None else _CONVERT[letter](env, value)
             for letter, value in zip(letters, values, strict=False)
@@ -112,7 +119,11 @@ def native_function(node: exp.Expr) -> Native | None:
 
 
 def native(
-    *names: str, signature: str, result: Result, takes_nulls: bool = False
+    *names: str,
+    signature: str,
+    result: Result,
+    takes_nulls: bool = False,
+    undefined: tuple[int, str] | None = None,
 ) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
     """Enter a function into the table.
 
@@ -122,11 +133,12 @@ def native(
             value; those behind ``|`` may be left out, and with ``*`` at the end there may be more like the last.
         result: what it gives.
         takes_nulls: whether it looks at NULLs itself.
+        undefined: what is said where it has no value for arguments that are not NULL.
     """
 
     def entered(function: Callable[..., Value]) -> Callable[..., Value]:
         for name in names:
-            NATIVE[name] = Native(name, signature, result, function, takes_nulls)
+            NATIVE[name] = Native(name, signature, result, function, takes_nulls, undefined)
         return function
 
     return entered

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.environment import Env
 from chatsim.innodb.sql.expressions.native import native
-from chatsim.innodb.storage.values import Value, as_number, as_text
+from chatsim.innodb.storage.values import Value, as_text, integer_at_start
 
 __all__ = ["random_series"]
 
@@ -21,20 +21,14 @@ _PERIOD = 0x3FFFFFFF
 """The modulus of RAND()'s generator (``my_rnd``)."""
 
 
-@native("ROUND", signature="v|i", result="number")
-def _round(_: Env, value: Value, decimals: int = 0) -> Value:
-    return _at_decimals(_number(value), decimals, ROUND_HALF_UP)
+@native("ROUND", signature="n|i", result="number")
+def _round(_: Env, number: Number, decimals: int = 0) -> Value:
+    return _at_decimals(number, decimals, ROUND_HALF_UP)
 
 
-@native("TRUNCATE", signature="vi", result="number")
-def _truncate(_: Env, value: Value, decimals: int) -> Value:
-    return _at_decimals(_number(value), decimals, ROUND_DOWN)
-
-
-def _number(value: Value) -> Number:
-    """A value as a number; a text is an approximate one."""
-    number = as_number(value)
-    return float(number) if isinstance(value, str) else number
+@native("TRUNCATE", signature="ni", result="number")
+def _truncate(_: Env, number: Number, decimals: int) -> Value:
+    return _at_decimals(number, decimals, ROUND_DOWN)
 
 
 def _at_decimals(number: Number, decimals: int, rounding: str) -> Number:
@@ -53,15 +47,13 @@ def _at_decimals(number: Number, decimals: int, rounding: str) -> Number:
     return int(rounded) if kept <= 0 else rounded
 
 
-@native("FLOOR", signature="v", result="integer")
-def _floor(_: Env, value: Value) -> Value:
-    number = _number(value)
+@native("FLOOR", signature="n", result="integer")
+def _floor(_: Env, number: Number) -> Value:
     return float(math.floor(number)) if isinstance(number, float) else int(Decimal(number).to_integral(ROUND_FLOOR))
 
 
-@native("CEIL", "CEILING", signature="v", result="integer")
-def _ceiling(_: Env, value: Value) -> Value:
-    number = _number(value)
+@native("CEIL", "CEILING", signature="n", result="integer")
+def _ceiling(_: Env, number: Number) -> Value:
     return float(math.ceil(number)) if isinstance(number, float) else int(Decimal(number).to_integral(ROUND_CEILING))
 
 
@@ -70,7 +62,10 @@ def _sign(_: Env, number: Number) -> Value:
     return (number > 0) - (number < 0)
 
 
-def _real(name: str, function: Callable[[float], float]) -> None:
+_NO_LOGARITHM = (3020, "Invalid argument for logarithm")
+
+
+def _real(name: str, function: Callable[[float], float], undefined: tuple[int, str] | None = None) -> None:
     """Enter a function of a real number; where it has no value, it gives NULL."""
 
     def value(_: Env, number: Number) -> Value:
@@ -81,15 +76,12 @@ def _real(name: str, function: Callable[[float], float]) -> None:
         except OverflowError:
             raise database_error(1690, f"DOUBLE value is out of range in '{name.lower()}({number})'") from None
 
-    native(name, signature="n", result="number")(value)
+    native(name, signature="n", result="number", undefined=undefined)(value)
 
 
 for _name, _function in {
     "SQRT": math.sqrt,
     "EXP": math.exp,
-    "LN": math.log,
-    "LOG2": math.log2,
-    "LOG10": math.log10,
     "SIN": math.sin,
     "COS": math.cos,
     "TAN": math.tan,
@@ -99,6 +91,15 @@ for _name, _function in {
     "RADIANS": math.radians,
 }.items():
     _real(_name, _function)
+for _name, _function in {"LN": math.log, "LOG2": math.log2, "LOG10": math.log10}.items():
+    _real(_name, _function, _NO_LOGARITHM)
+
+
+@native("COT", signature="n", result="number")
+def _cotangent(_: Env, number: Number) -> Value:
+    if not number:
+        raise database_error(1690, f"DOUBLE value is out of range in 'cot({number})'")
+    return 1 / math.tan(number)
 
 
 @native("POW", "POWER", signature="nn", result="number")
@@ -109,7 +110,7 @@ def _power(_: Env, base: Number, exponent: Number) -> Value:
         raise database_error(1690, f"DOUBLE value is out of range in 'pow({base},{exponent})'") from None
 
 
-@native("LOG", signature="n|n", result="number")
+@native("LOG", signature="n|n", result="number", undefined=_NO_LOGARITHM)
 def _log(_: Env, first: Number, second: Number | None = None) -> Value:
     if first <= 0 or (second is not None and (second <= 0 or first == 1)):
         return None
@@ -126,14 +127,14 @@ def _pi(_: Env) -> Value:
     return math.pi
 
 
-@native("BIN", signature="i", result="text")
-def _bin(_: Env, number: int) -> Value:
-    return f"{number % 2**64:b}"
+@native("BIN", signature="t", result="text")
+def _bin(_: Env, text: str) -> Value:
+    return f"{integer_at_start(text) % 2**64:b}"
 
 
-@native("OCT", signature="i", result="text")
-def _oct(_: Env, number: int) -> Value:
-    return f"{number % 2**64:o}"
+@native("OCT", signature="t", result="text")
+def _oct(_: Env, text: str) -> Value:
+    return f"{integer_at_start(text) % 2**64:o}"
 
 
 @native("CONV", signature="tii", result="text")

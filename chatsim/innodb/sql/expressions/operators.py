@@ -10,9 +10,9 @@ from typing import cast
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike, to_integer
+from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike
 from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
-from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
+from chatsim.innodb.sql.expressions.environment import Env, Function, complain, unsupported
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.intervals import moved
 from chatsim.innodb.sql.expressions.literal_moments import check_moments
@@ -55,28 +55,40 @@ def _comparison(node: exp.Binary, scope: Scope) -> Function:
     left, right, holds = scope.compile(node.left), scope.compile(node.right), _COMPARISONS[type(node)]
     if not node.meta.get("of_between"):
         check_moments(node, scope)
-    compare = scope.comparison(node.left, node.right)
-    members = any(is_numbered(scope.kind(each)) for each in (node.left, node.right))
+    compare, check = scope.comparison(node.left, node.right), mixed_check(node.left, node.right, scope)
 
     def value(env: Env) -> int | None:
         if (a := left(env)) is None or (b := right(env)) is None:  # behind NULL, no subquery is evaluated
             return None
-        if type(a) is not type(b) and not members:
-            _note_mixed(env, node, a, b)
+        if type(a) is not type(b):
+            check(env, a, b)
         return int(holds(compare(a, b)))
 
     return value
 
 
-def _note_mixed(env: Env, node: exp.Binary, a: Value, b: Value) -> None:
-    """Note that a text is compared with a number, and is none; a constant is looked at once."""
-    for text, other, part in ((a, b, node.left), (b, a, node.right)):
-        if type(text) is str and isinstance(other, int | float | Decimal) and not is_number(text):
-            message = f"Truncated incorrect DOUBLE value: '{text}'"
-            if isinstance(part, exp.Column):
-                env.session.note(1292, message)
-            else:
-                env.session.note_once(1292, message, node)
+Check = Callable[[Env, Value, Value], None]
+
+
+def mixed_check(left: exp.Expr, right: exp.Expr, scope: Scope) -> Check:
+    """Complains of a text that is compared with a number, and is none; of a constant once."""
+    if any(is_numbered(scope.kind(each)) for each in (left, right)):
+        return lambda *_: None
+    sides = [(each, scope.is_silent(each), isinstance(each, exp.Column)) for each in (left, right)]
+
+    def check(env: Env, a: Value, b: Value) -> None:
+        for (part, silent, varies), text, other in zip(sides, (a, b), (b, a), strict=True):
+            if silent or not isinstance(other, int | float | Decimal) or not _is_text(text):
+                continue
+            if not is_number(shown := as_text(text)):
+                message = f"Truncated incorrect DOUBLE value: '{shown}'"
+                complain(env, 1292, message, strict=scope.strict, cause=None if varies else part)
+
+    return check
+
+
+def _is_text(value: Value) -> bool:
+    return type(value) is str or type(value) is bytes
 
 
 def _tuples(node: exp.Binary, scope: Scope) -> Function:
@@ -100,10 +112,12 @@ def _tuples(node: exp.Binary, scope: Scope) -> Function:
 @_of(exp.NullSafeEQ)
 def _same(node: exp.NullSafeEQ, scope: Scope) -> Function:
     left, right = scope.compile(node.left), scope.compile(node.right)
-    compare = scope.comparison(node.left, node.right)
+    compare, check = scope.comparison(node.left, node.right), mixed_check(node.left, node.right, scope)
 
     def value(env: Env) -> int:
         a, b = left(env), right(env)
+        if type(a) is not type(b):
+            check(env, a, b)
         return int(a is b is None or (a is not None and b is not None and compare(a, b) == 0))
 
     return value
@@ -111,7 +125,7 @@ def _same(node: exp.NullSafeEQ, scope: Scope) -> Function:
 
 @_of(exp.And)
 def _and(node: exp.And, scope: Scope) -> Function:
-    left, right = scope.compile(node.left), scope.compile(node.right)
+    left, right = scope.truth(node.left), scope.truth(node.right)
 
     def value(env: Env) -> int | None:
         a = left(env)
@@ -127,7 +141,7 @@ def _and(node: exp.And, scope: Scope) -> Function:
 
 @_of(exp.Or)
 def _or(node: exp.Or, scope: Scope) -> Function:
-    left, right = scope.compile(node.left), scope.compile(node.right)
+    left, right = scope.truth(node.left), scope.truth(node.right)
 
     def value(env: Env) -> int | None:
         a = left(env)
@@ -143,7 +157,7 @@ def _or(node: exp.Or, scope: Scope) -> Function:
 
 @_of(exp.Not)
 def _not(node: exp.Not, scope: Scope) -> Function:
-    inner = scope.compile(node.this)
+    inner = scope.truth(node.this)
 
     def value(env: Env) -> int | None:
         a = inner(env)
@@ -154,11 +168,11 @@ def _not(node: exp.Not, scope: Scope) -> Function:
 
 @_of(exp.Is)
 def _is(node: exp.Is, scope: Scope) -> Function:
-    inner = scope.compile(node.this)
     if isinstance(node.expression, exp.Null):
+        inner = scope.compile(node.this)
         return lambda env: int(inner(env) is None)
-    wanted = bool(node.expression.this)
-    return lambda env: int(inner(env) is not None and is_true(inner(env)) == wanted)
+    truth, wanted = scope.truth(node.this), bool(node.expression.this)
+    return lambda env: int((a := truth(env)) is not None and is_true(a) == wanted)
 
 
 @_of(exp.Between)
@@ -176,16 +190,26 @@ def _in(node: exp.In, scope: Scope) -> Function:
     if isinstance(node.this, exp.Tuple):
         return scope.compile(exp.or_(*(exp.EQ(this=node.this, expression=each) for each in node.expressions)))
     inner = scope.compile(node.this)
-    members = [(scope.compile(each), scope.comparison(node.this, each)) for each in node.expressions]
+    members = [
+        (scope.compile(each), scope.comparison(node.this, each), mixed_check(node.this, each, scope))
+        for each in node.expressions
+    ]
 
     def value(env: Env) -> int | None:
         a = inner(env)
         if a is None:
             return None
-        values = [(member(env), compare) for member, compare in members]
-        if any(b is not None and compare(a, b) == 0 for b, compare in values):
-            return 1
-        return None if any(b is None for b, _ in values) else 0
+        found: int | None = 0
+        for member, compare, check in members:
+            b = member(env)
+            if b is None:
+                found = None
+                continue
+            if type(a) is not type(b):
+                check(env, a, b)
+            if compare(a, b) == 0:
+                return 1
+        return found
 
     return value
 
@@ -251,53 +275,13 @@ def _arithmetic(node: exp.Binary, scope: Scope) -> Function:
 
 def _note_zero_divisor(env: Env, *, strict: bool) -> None:
     """A warning; an error in a statement that changes rows, if the mode is strict."""
-    if not env.session.warns_of_zero_divisors:
-        return
-    if strict and env.session.strict:
-        raise database_error(1365, "Division by 0")
-    env.session.note(1365, "Division by 0")
-
-
-_BITWISE: Mapping[type[exp.Expr], Callable[[int, int], int]] = {
-    exp.BitwiseAnd: lambda a, b: a & b,
-    exp.BitwiseOr: lambda a, b: a | b,
-    exp.BitwiseXor: lambda a, b: a ^ b,
-    exp.BitwiseLeftShift: lambda a, b: a << b if b < _BITS else 0,
-    exp.BitwiseRightShift: lambda a, b: a >> b if b < _BITS else 0,
-}
-_BITS = 64
-
-
-@_of(exp.BitwiseAnd)
-@_of(exp.BitwiseOr)
-@_of(exp.BitwiseXor)
-@_of(exp.BitwiseLeftShift)
-@_of(exp.BitwiseRightShift)
-def _bitwise(node: exp.Binary, scope: Scope) -> Function:
-    left, right, operate = scope.number(node.left), scope.number(node.right), _BITWISE[type(node)]
-    if any(isinstance(scope.kind(each), Binary) for each in (node.left, node.right)):
-        raise unsupported(node, "of bytes")
-
-    def value(env: Env) -> int | None:
-        a, b = left(env), right(env)
-        return None if a is None or b is None else operate(_unsigned(a), _unsigned(b)) % 2**64
-
-    return value
-
-
-def _unsigned(number: Value) -> int:
-    return to_integer(number) % 2**64
-
-
-@_of(exp.BitwiseNot)
-def _inverted(node: exp.BitwiseNot, scope: Scope) -> Function:
-    inner = scope.number(node.this)
-    return lambda env: None if (a := inner(env)) is None else ~to_integer(a) % 2**64
+    if env.session.warns_of_zero_divisors:
+        complain(env, 1365, "Division by 0", strict=strict)
 
 
 @_of(exp.Xor)
 def _xor(node: exp.Xor, scope: Scope) -> Function:
-    left, right = scope.compile(node.left), scope.compile(node.right)
+    left, right = scope.truth(node.left), scope.truth(node.right)
 
     def value(env: Env) -> int | None:
         a, b = left(env), right(env)

@@ -10,8 +10,8 @@ from typing import Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions.comparison import Number, common_collation, compare
-from chatsim.innodb.sql.expressions.environment import Env, Function, unsupported
+from chatsim.innodb.sql.expressions.comparison import common_collation, compare
+from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, unsupported
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import (
     BadValueError,
@@ -25,7 +25,16 @@ from chatsim.innodb.storage.column_types import (
     place,
 )
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import Value, as_exact_number, as_number, is_number
+from chatsim.innodb.storage.values import (
+    BytesLiteral,
+    Document,
+    Value,
+    as_number,
+    as_text,
+    integer_at_start,
+    is_number,
+    is_whole_number,
+)
 
 __all__ = ["Scope", "compiled", "is_numbered"]
 
@@ -34,6 +43,25 @@ _COLLATED = (
     *(exp.Nullif, exp.Least, exp.Greatest, exp.Min, exp.Max),
 )
 """What gives a text with the collation of the texts that it is made of."""
+
+
+_NUMBERS = (Integer, Decimals, Doubles)
+_TRUTHS = (exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.Null)
+"""What gives 1, 0 or NULL."""
+
+_BITWISE = (
+    *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
+    *(exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift),
+)
+
+_DOCUMENT_AS_TRUTH = (
+    "Evaluating a JSON value in SQL boolean context does an implicit comparison against JSON integer 0; if this is not"
+    " what you want, consider converting JSON to a SQL numeric type with JSON_VALUE RETURNING"
+)
+
+
+def _is_no_number(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Literal) and node.is_string and not is_number(node.name)
 
 
 def is_numbered(kind: ColumnType | None) -> bool:
@@ -62,6 +90,7 @@ class Scope:
         aggregates: those that there are.
         windows: the window functions that there are.
         subqueries: the subqueries in expressions.
+        not_numbers: the texts that are compared with columns of numbers, and are none.
         outer_values: the values of queries around this one that expressions use, with their types.
     """
 
@@ -73,6 +102,7 @@ class Scope:
     aggregates: list[exp.Expr] = field(default_factory=list)
     windows: list[exp.Expr] = field(default_factory=list)
     subqueries: list[Any] = field(default_factory=list)
+    not_numbers: list[exp.Expr] = field(default_factory=list)
     outer_values: list[tuple[Function, ColumnType | None]] = field(default_factory=list)
 
     def column(self, node: exp.Column) -> tuple[int, int]:
@@ -121,22 +151,18 @@ class Scope:
         A member of an ENUM is its number to a number.
 
         Raises:
-            DatabaseError: collations don't go together; or it is strict, and a text that is no number is compared with
-                a column of numbers (1292).
+            DatabaseError: collations don't go together.
         """
         kinds = [self.kind(each) for each in nodes]
         by, left, right = common_collation(kinds), kinds[0], kinds[1] if len(kinds) > 1 else None
-        as_one = self._as_number
-        if any(isinstance(kind, Integer | Decimals | Doubles) for kind in kinds):
-            for node in nodes:  # which is found out before any row is looked at
-                if isinstance(node, exp.Literal) and node.is_string:
-                    as_one(node.name)
+        if any(isinstance(kind, _NUMBERS) for kind in kinds):
+            self.not_numbers += [each for each in nodes if _is_no_number(each)]
         if isinstance(left, Year) != isinstance(right, Year):
             year = left if isinstance(left, Year) else right
             assert year is not None
-            return lambda a, b: compare(_as_year(year, a), _as_year(year, b), by, as_one)
+            return lambda a, b: compare(_as_year(year, a), _as_year(year, b), by)
         if not is_numbered(left) and not is_numbered(right):
-            return lambda a, b: compare(a, b, by, as_one)
+            return lambda a, b: compare(a, b, by)
 
         def compared(a: Value, b: Value) -> int:
             numeric = not (isinstance(a, str | bytes) and isinstance(b, str | bytes))
@@ -144,31 +170,71 @@ class Scope:
                 a = left.number(a)
             if numeric and right is not None and right.numbered:
                 b = right.number(b)
-            return compare(a, b, by, as_one)
+            return compare(a, b, by)
 
         return compared
 
-    @property
-    def _as_number(self) -> Number:
-        return as_exact_number if self.strict else as_number
+    def is_silent(self, node: exp.Expr) -> bool:
+        """Whether nothing is said of a text that is no number: of a TEXT or BLOB (in the server: ``Field_blob``).
 
-    def number(self, node: exp.Expr) -> Function:
-        """A function that gives an expression's value as a number, or NULL."""
-        inner, kind = self.compile(node), self.kind(node)
-        if kind is not None and kind.numbered:
-            return lambda env: None if (a := inner(env)) is None else kind.number(a)
-        if isinstance(kind, Integer | Decimals | Doubles):
-            return inner
+        Nor is it of the bytes that a bit operator gives.
+        """
+        if isinstance(node.unnest(), _BITWISE):
+            return True
+        kind = self.kind(node) if isinstance(node, exp.Column | exp.Paren) else None
+        return isinstance(kind, Text | Binary) and kind.long
 
-        def number(env: Env) -> Value:
+    def check_literals(self, session: Context) -> None:
+        """Note texts that are compared with columns of numbers and are none, before a row is read.
+
+        Raises:
+            DatabaseError: there is one, the statement changes rows, and the mode is strict (1292).
+        """
+        for each in self.not_numbers:
+            message = f"Truncated incorrect DOUBLE value: '{each.name}'"
+            complain(Env(session, ()), 1292, message, strict=self.strict, cause=each)
+
+    def truth(self, node: exp.Expr) -> Function:
+        """A function that gives an expression's value as a truth: 0 is false, NULL is neither."""
+        if isinstance(node.unnest(), _TRUTHS) or isinstance(self.kind(node), _NUMBERS):
+            return self.compile(node)
+        inner, convert = self.compile(node), self._to_number(node)
+
+        def truth(env: Env) -> Value:
             a = inner(env)
-            if type(a) is not str:
+            if isinstance(a, Document):
+                env.session.note_once(3986, _DOCUMENT_AS_TRUTH, node)
+                return int(compare(a, 0) != 0)
+            return convert(env, a)
+
+        return truth
+
+    def number(self, node: exp.Expr, *, whole: bool = False) -> Function:
+        """A function that gives an expression's value as a number, or NULL; of a text its integer, if it is ``whole``.
+
+        A text that is no number gives a warning; in a statement that changes rows it is an error (1292).
+        """
+        inner = self.compile(node)
+        if isinstance(self.kind(node), _NUMBERS):
+            return inner
+        convert = self._to_number(node, whole=whole)
+        return lambda env: convert(env, inner(env))
+
+    def _to_number(self, node: exp.Expr, *, whole: bool = False) -> Callable[[Env, Value], Value]:
+        """What makes a number of an expression's value."""
+        kind, silent = self.kind(node), self.is_silent(node)
+        if kind is not None and kind.numbered:
+            return lambda _, a: None if a is None else kind.number(a)
+        word, fits = ("INTEGER", is_whole_number) if whole else ("DOUBLE", is_number)
+
+        def number(env: Env, a: Value) -> Value:
+            if not isinstance(a, str | bytes) or isinstance(a, BytesLiteral | Document):
                 return None if a is None else as_number(a)
-            if not is_number(a):
-                if self.strict and env.session.strict:
-                    return as_exact_number(a)
-                env.session.note_once(1292, f"Truncated incorrect DOUBLE value: '{a}'", node)
-            return as_number(a)
+            text = as_text(a)
+            if not silent and not fits(text):
+                message = f"Truncated incorrect {word} value: '{text}'"
+                complain(env, 1292, message, strict=self.strict, cause=node)
+            return integer_at_start(text) if whole else float(as_number(text))
 
         return number
 

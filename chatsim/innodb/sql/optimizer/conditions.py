@@ -163,7 +163,7 @@ class Conditions:
         terms = [term for found in terms_of for term in found if not term.random]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
-        self._constant = [scope.compile(each) for each in self.conjuncts if _is_constant(each)]
+        self._constant = [scope.truth(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = _And(
             [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
         )
@@ -188,7 +188,7 @@ class Conditions:
                 column, low, high = between.this, between.args["low"], between.args["high"]
                 below = [*self._compared(column, "<", [low], also=high)]
                 return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
-        return [self._scope.compile(node)] if _is_constant(node) else [*self._not_in(node), *terms]
+        return [self._scope.truth(node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
     def _not_in(self, node: Conjunct) -> Iterable[_Term]:
         """The term of ``<>`` and NOT IN."""
@@ -311,7 +311,7 @@ class Conditions:
             for each in self.conjuncts
             if (part := self._index_condition(each, place, place[:looked_up])) is not None
         ]
-        return [self._scope.compile(part) for part in parts]
+        return [self._scope.truth(part) for part in parts]
 
     def is_about(self, node: exp.Expr, columns: Collection[int], *, pushed: bool = False) -> bool:
         """Whether a condition uses only these columns of the table.

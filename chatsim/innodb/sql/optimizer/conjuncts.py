@@ -25,11 +25,13 @@ def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
         return [exp.EQ(this=left, expression=right) for left, right in pairs]
     if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
         return conjuncts(other)
-    return [_one_value(node)]
+    return [_as_comparison(node)]
 
 
-def _one_value(node: exp.Expr) -> exp.Expr:
-    """BETWEEN with one literal as both bounds is an equality."""
+def _as_comparison(node: exp.Expr) -> exp.Expr:
+    """A column alone is not 0 (in the server: make_condition). BETWEEN of a literal and the same one is an equality."""
+    if isinstance(node, exp.Column):
+        return exp.NEQ(this=node, expression=exp.Literal.number(0))
     low = node.args.get("low")
     between = isinstance(node, exp.Between) and isinstance(low, exp.Literal) and low == node.args["high"]
     return exp.EQ(this=node.this, expression=low) if between else node
@@ -44,6 +46,8 @@ def _negated(node: exp.Expr) -> exp.Expr | None:
             return exp.Or(this=exp.Not(this=node.left), expression=exp.Not(this=node.right))
         case exp.Not(this=exp.Expr() as inner):
             return inner
+        case exp.Column():
+            return exp.EQ(this=node, expression=exp.Literal.number(0))
         case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE() if not isinstance(node.left, exp.Tuple):
             return _OPPOSITES[type(node)](this=node.left, expression=node.right)
     return None

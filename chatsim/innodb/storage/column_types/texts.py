@@ -130,7 +130,7 @@ class Binary(ColumnType):
 
     def store(self, value: Value) -> Value:
         """The bytes."""
-        data = value if isinstance(value, bytes) else as_text(value).encode()
+        data = bytes(value) if isinstance(value, bytes) else as_text(value).encode()  # a literal is a number no more
         if len(data) > self.length:
             raise BadValueError(1406, "Data too long", data[: self.length], warns=TRUNCATED)
         return data.ljust(self.length, b"\0") if self.fixed else data
