@@ -313,11 +313,16 @@ def broken_at_80(text):
     return re.sub(r"(?m)^(.{50,79})\s(?=\S)", r"\1\n", text)
 
 
+def in_colours(text):
+    """As a log that was printed for a terminal."""
+    return "\n".join(f"\x1b[33m{line}\x1b[0m" for line in text.split("\n"))
+
+
 PASTED = {
     each.__name__: each
     for each in (
         *(vertical, in_a_box, batch, in_json, from_windows, indented, quoted, quoted_twice, quoted_and_stripped),
         *(from_a_container, from_syslog, from_kubernetes, numbered, as_a_list, without_asterisks),
-        *(with_collapsed_spaces, without_line_breaks, broken_at_80),
+        *(with_collapsed_spaces, without_line_breaks, broken_at_80, in_colours),
     )
 }

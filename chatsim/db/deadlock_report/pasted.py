@@ -19,6 +19,9 @@ _ESCAPED = re.compile(r"\\n\s*(?:\*{1,3} ?\(|\\n\*\*\*|RECORD LOCKS|TRANSACTION 
 _ESCAPE = re.compile(r"\\(r\\n|u[0-9A-Fa-f]{4}|[nrt0\"'/\\])")
 _CHARACTERS = {"n": "\n", "r\\n": "\n", "r": "\n", "t": "\t", "0": " "}
 
+_INVISIBLE = re.compile(r"\ufeff|\u200b|\x1b\[[\d;]*[A-Za-z]")
+"""Marks without a width, and what makes a terminal show colours."""
+
 _LOG = re.compile(
     r"""
     \s* (?P<time> \d{4}-\d\d-\d\d[T ]+\d{1,2}:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)? | \d{6}\s+\d{1,2}:\d\d:\d\d )?
@@ -49,7 +52,8 @@ def plain(text: str) -> str:
     """The text without what the way to us has put into it. A log's time stays before a report."""
     if _ESCAPED.search(text):
         text = _ESCAPE.sub(lambda found: _unescaped(found[1]), text)
-    text = re.sub(r"\r\n?|\u2028", "\n", text.replace("\ufeff", "").replace("\u200b", "").replace("\xa0", " "))
+    text = _INVISIBLE.sub("", text).replace("\xa0", " ")
+    text = re.sub(r"\r\n?|\u2028", "\n", text)
     lines = _LOG_WITHIN.sub("\n", text).split("\n")
     for _ in range(_MOST_PREFIXES):  # a log in a container's log, quoted in a mail
         lines = [_without_log_prefix(line) for line in lines]
