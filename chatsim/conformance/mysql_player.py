@@ -106,7 +106,7 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
             )
             return session
 
-        clients = {name: _MySQLClient(name, await connect()) for name in schedule.sessions}
+        clients = {name: _MySQLClient(name, world.schema, await connect()) for name in schedule.sessions}
         if schedule.purge == "held":
             await purge.hold()
         execution = _MySQLExecution(world, clients, connect, purge if schedule.purge == "eager" else None)
@@ -134,6 +134,7 @@ class _MySQLClient:
     """A session, and its running statement."""
 
     name: str
+    schema: str
     session: driver.MySQLSession
     step: int = 0
     pending: asyncio.Task[Completed] | None = None
@@ -146,11 +147,16 @@ class _MySQLClient:
         warnings = (await self.session.run("SHOW WARNINGS")).rows or () if result.warnings else ()
         return Completed.succeeded(
             *(self.name, step.n),
-            rows=result.rows,
+            rows=result.rows and [[_without_schema(value, self.schema) for value in row] for row in result.rows],
             affected=result.affected,
             insert_id=result.insert_id,
             warnings=(int(str(code)) for _, code, _ in warnings),
         )
+
+
+def _without_schema(value: object, schema: str) -> object:
+    """A value without the name of the schema, which means nothing: ANALYZE TABLE answers with it before a table's."""
+    return value.removeprefix(f"{schema}.") if isinstance(value, str) else value
 
 
 class _MySQLExecution:

@@ -96,6 +96,11 @@ async def test_rows_errors_and_warnings_are_told(played):
     assert (fourth.result, fourth.affected, fourth.warnings) == ("ok", 0, [1062])
 
 
+async def test_analyze_names_the_table_without_the_schema_which_is_another_one_each_time(played):
+    outcome = await played(("a", "ANALYZE TABLE t"))
+    assert outcome.steps[0].completed[0].rows == [["t", "analyze", "status", "OK"]]
+
+
 async def test_a_step_for_a_session_that_waits_is_refused(played):
     with pytest.raises(WorldError, match="step 4 goes to b, which waits"):
         await played(
