@@ -308,7 +308,9 @@ class RowOperations:
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
                 self._log_entry(undo, found, EntryChange.INSERTED, found.writer)
-                found.row, found.deleted, found.writer = index.entry_of(row), False, self.trx
+                entry_row = index.entry_of(row)
+                found.writer = _marked_from(undo, found, self.trx) if found.row == entry_row else self.trx
+                found.row, found.deleted = entry_row, False
                 return
 
     async def _no_duplicate(self, table: Table, index: Index, key: Key, row: Sequence[Value]) -> bool:
@@ -339,6 +341,15 @@ class RowOperations:
                 break
         self._log_entry(undo, entry, EntryChange.DELETE_MARKED, entry.writer)
         entry.deleted, entry.writer = True, self.trx
+
+
+def _marked_from(undo: UndoRecord, entry: Record, trx: Transaction) -> Transaction | None:
+    """The writer of an entry that a change leaves as it was, though it deletes and inserts it: it has no implicit lock.
+
+    That happens where a column changes behind a prefix. In the server: ``row_vers_impl_x_locked_low``.
+    """
+    own = (before for each, change, before in undo.entries if each is entry and change is EntryChange.DELETE_MARKED)
+    return next(own, trx)
 
 
 def _begins(record: Record, prefix: Key) -> bool:

@@ -55,7 +55,7 @@ class FixedValues:
         sources: dict[int, tuple[int, int]] = {}
         for at, equalities in ((table.at, table.equalities()) for table in tables):
             for each in equalities:
-                if not (each.needs or each.outer or each.null_safe):
+                if not (each.needs or each.outer or each.null_safe or isinstance(each.node.parent, exp.Between)):
                     self._equal.append((at, each.column, each.value))
                     if isinstance(each.node, SubqueryValue) and not scope.tables[at][1].columns[each.column].nullable:
                         self._computed.add((at, each.column))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
     from chatsim.innodb.storage.tables import Table
 
-__all__ = ["Trigger", "fire", "fires"]
+__all__ = ["Trigger", "fire", "fires", "written_before"]
 
 Row = Sequence[Value]
 
@@ -104,6 +104,13 @@ class Trigger:
         """The names of the tables that its body is about."""
         nodes = (node for step in _all(self.steps) for node in _trees(step))
         return {each.name for node in nodes for each in node.find_all(exp.Table)}
+
+    def new_columns(self, table: Table) -> set[int]:
+        """The columns of NEW that its body names."""
+        nodes = [node for step in _all(self.steps) for node in _trees(step)]
+        nodes += [target for step in _all(self.steps) if isinstance(step, SetValues) for target, _ in step.targets]
+        named = (part for node in nodes for part in node.find_all(exp.Column) if part.table.upper() == "NEW")
+        return {_number(table, each) for each in named}
 
     async def run(self, run: Execution, table: Table, rows: _Rows) -> None:
         """Execute the body for a row. Raises a `DatabaseError`."""
@@ -220,6 +227,15 @@ def _trees(step: Step) -> Iterable[exp.Expr]:
 def fires(table: Table, *events: str) -> bool:
     """Whether a table has triggers of some events."""
     return any(each.event in events for each in table.triggers)
+
+
+def written_before(table: Table, event: str) -> set[int]:
+    """The columns that BEFORE triggers may write, for the server: those of NEW that they name, even to read.
+
+    In the server: ``Item_trigger_field::get_settable_routine_parameter``.
+    """
+    own = (each for each in table.triggers if (each.timing, each.event) == ("BEFORE", event))
+    return set[int]().union(*(each.new_columns(table) for each in own))
 
 
 async def fire(

@@ -19,7 +19,7 @@ from chatsim.innodb.sql.executor.names import Names
 from chatsim.innodb.sql.executor.query import query
 from chatsim.innodb.sql.executor.recursive import recursive_table
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
-from chatsim.innodb.sql.executor.triggers import fire, fires
+from chatsim.innodb.sql.executor.triggers import fire, fires, written_before
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.access_path import plan_access
@@ -218,7 +218,8 @@ class Update:
             if table.triggers:
                 await fire(run, table, "AFTER", "UPDATE", old=hit.row, new=row)
 
-        await target.each(run, act, self.written)
+        written = self.written | written_before(table, "UPDATE") if table.triggers else self.written
+        await target.each(run, act, written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
 

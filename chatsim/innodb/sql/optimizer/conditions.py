@@ -15,7 +15,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key,
 from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
-from chatsim.innodb.sql.optimizer.constants import is_constant, is_random
+from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_random
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
@@ -203,7 +203,9 @@ class Conditions:
     def _term(self, node: Conjunct) -> Iterable[_Term]:
         match node:
             case exp.Between():
-                yield from self._compared(node.this, "between", [node.args["low"], node.args["high"]])
+                low, high = node.args["low"], node.args["high"]
+                same = are_same(low, high, self._scope.kind(node.this))
+                yield from self._compared(node.this, "=" if same else "between", [low] if same else [low, high])
             case exp.Like(this=exp.Column(), expression=exp.Literal() | exp.Placeholder()) if not node.args.get(
                 "negate"
             ):

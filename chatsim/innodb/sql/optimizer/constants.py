@@ -11,8 +11,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
+from chatsim.innodb.storage.column_types import ColumnType, Text
 
-__all__ = ["is_constant", "is_random"]
+__all__ = ["are_same", "is_constant", "is_random"]
 
 _VARYING = (*(exp.Column, OuterValue, SubqueryValue, exp.Query, exp.AggFunc, exp.Window), exp.PropertyEQ)
 _RANDOM = frozenset("BENCHMARK RAND SLEEP SYSDATE UUID UUID_SHORT".split())  # noqa: SIM905
@@ -28,6 +29,14 @@ def is_constant(node: exp.Expr) -> bool:
 def is_random(node: exp.Expr) -> bool:
     """Whether an expression may have another value for each row, whatever the columns are that it names."""
     return any(_is_random(each) for each in node.walk())
+
+
+def are_same(low: exp.Expr, high: exp.Expr, kind: ColumnType | None) -> bool:
+    """Whether two literals are the same, so that what is between them equals them (in the server: ``Item::eq``)."""
+    if not isinstance(low, exp.Literal) or not isinstance(high, exp.Literal) or low.is_string != high.is_string:
+        return False
+    alike = low.is_string and isinstance(kind, Text) and kind.order(low.name) == kind.order(high.name)
+    return low.name == high.name or alike
 
 
 def _varies(node: exp.Expr) -> bool:

@@ -218,6 +218,15 @@ class TableEstimate:
         return _single(min(filtered_rows(request, self.ranges, self.scan) / max(self.scan.rows, 1), 1.0))
 
     @cached_property
+    def kept_length(self) -> int:
+        """The bytes of its columns that are read, in a join buffer (in the server: ``calc_used_field_length``)."""
+        columns = self.table.columns
+        read = range(len(columns)) if self.request is None else self.request.touched
+        nullable = sum(each.nullable for each in columns)
+        bits = (nullable + 7) // 8 if any(columns[at].nullable for at in read) else 0
+        return sum(columns[at].type.packed_size for at in read) + bits + self.conditions.optional
+
+    @cached_property
     def _reading(self) -> AccessRequest:
         """The request as its costs are estimated: a covering index counts, even if the rows are going to be deleted."""
         assert self.request is not None

@@ -20,6 +20,7 @@ __all__ = ["JoinSearch", "Position", "Semijoin", "SemijoinNest", "Strategy"]
 
 _NO_TABLE = -1  # whatever is read first, the rows have to be sorted
 _CREATE = 1.0  # a temporary table in memory
+_JOIN_BUFFER = 1 << 18  # join_buffer_size, in bytes
 _ROUNDING = 0.001  # what a plan must cost less than the best known one
 
 
@@ -228,7 +229,7 @@ class JoinSearch:
         best = self._best_lookup(table, prefix, placed, rows)
         scan: tuple[float, float] | None = None
         if best is None or self._may_scan(table, best):
-            read, left = _scan_cost(table, rows, buffers=bool(prefix))
+            read, left = _scan_cost(table, rows, prefix)
             if best is None or read + rows * left * ROW < best[1] + rows * best[0].rows * ROW:
                 scan = read, left
         conditions = self.filters(table.at, placed)
@@ -398,13 +399,19 @@ class JoinSearch:
         return not table.request.forced or table.is_range
 
 
-def _scan_cost(table: TableEstimate, rows: float, *, buffers: bool) -> tuple[float, float]:
-    """The cost of reading a table whole for each row before it, and the rows that are left of it."""
+def _scan_cost(table: TableEstimate, rows: float, prefix: Sequence[Position]) -> tuple[float, float]:
+    """The cost of reading a table whole for each row before it, and the rows that are left of it.
+
+    Behind another table it is read once for each join buffer that the rows before it fill.
+    """
     left = table.found * table.const_filter
     if table.is_range:
         return rows * (table.scan_cost + (table.found - left) * ROW), left
     once = table.whole_cost + (table.rows - left) * ROW
-    return (once if buffers else rows * once), left
+    if not prefix:
+        return rows * once, left
+    buffers = 1 + rows * sum(each.table.kept_length for each in prefix) / _JOIN_BUFFER
+    return buffers * once, left
 
 
 def _alike(one: float, other: float) -> bool:

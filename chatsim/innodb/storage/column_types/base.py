@@ -133,6 +133,11 @@ class ColumnType:
         raise NotImplementedError
 
     @property
+    def packed_size(self) -> int:
+        """The size of a value in a row that the server has read, in bytes."""
+        return self.key_size
+
+    @property
     def key_size(self) -> int:
         """The bytes of a value in a key, as EXPLAIN's ``key_len`` counts them."""
         return self.size

@@ -12,6 +12,8 @@ from chatsim.innodb.storage.values import Value, as_text
 __all__ = ["Binary", "Text"]
 
 _LENGTH_PREFIX = 2  # bytes for the length of a value in a key
+_SHORT = 256 + _LENGTH_PREFIX  # what has fewer bytes has one byte for its length, except in a key
+_POINTER = 10  # the bytes for the length of a TEXT or BLOB, and its address
 _BYTES = {"utf8mb4": 4, "utf8mb3": 3, "latin1": 1, "ascii": 1}
 """The most bytes that a character has."""
 
@@ -100,6 +102,13 @@ class Text(ColumnType):
         return text.rstrip(" ") if self.collation.padded else text
 
     @property
+    def packed_size(self) -> int:
+        """As its key, with a shorter length for short ones; of a long one only where it is."""
+        if self.long:
+            return _POINTER
+        return self.key_size - (not self.trimmed and self.key_size < _SHORT)
+
+    @property
     def key_size(self) -> int:
         """The most bytes of the characters, and of their length."""
         return self.length * _BYTES[self.collation.charset] + (0 if self.trimmed else _LENGTH_PREFIX)
@@ -159,6 +168,13 @@ class Binary(ColumnType):
     def prefix_order(self, key: object, length: int) -> object:
         """The first bytes."""
         return cast("bytes", key)[:length]
+
+    @property
+    def packed_size(self) -> int:
+        """As its key, with a shorter length for short ones; of a long one only where it is."""
+        if self.long:
+            return _POINTER
+        return self.key_size - (not self.fixed and self.key_size < _SHORT)
 
     @property
     def key_size(self) -> int:
