@@ -87,7 +87,7 @@ class SessionTransaction(SessionSettings):
         next_isolation = None if self.under_way else self._next_isolation
         next_read_only = None if self.under_way else self._next_read_only
         await self.commit()
-        self._next_isolation = isolation or next_isolation
+        self._next_isolation = isolation or next_isolation or self.isolation  # SET SESSION is for later ones
         self._next_read_only = next_read_only if read_only is None else read_only
         self.read_only = self.only_reads
         self.in_transaction = True

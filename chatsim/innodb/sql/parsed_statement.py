@@ -69,9 +69,19 @@ def _rewrite(node: exp.Expr, text: str) -> None:
     if "/*+" in text and "@" in text:
         place_hints(node)
     if text.upper().count("SELECT") > isinstance(node, exp.Select):
+        if "DUAL" in text.upper():
+            _without_dual(node)
         rewrite_subqueries(node)
     if isinstance(node, exp.Query | exp.DML):
         _without_parentheses(node)
+
+
+def _without_dual(statement: exp.Expr) -> None:
+    """Take FROM DUAL away, which says that there is no table."""
+    for each in statement.find_all(exp.Select):
+        source = each.args.get("from_")
+        if source is not None and isinstance(source.this, exp.Table) and source.this.name.upper() == "DUAL":
+            source.pop()
 
 
 _ATOMS = (exp.Column, exp.Literal, exp.Null, exp.Boolean, exp.Func, exp.Placeholder, exp.Parameter)

@@ -36,6 +36,8 @@ class UnionQuery:
 
     def __init__(self, node: exp.SetOperation, first: Query, second: Query) -> None:
         refuse(node, "locks")
+        if isinstance(node.this, exp.Select) and node.this.args.get("locks"):  # it has to stand in parentheses
+            raise database_error(1064, "You have an error in your SQL syntax near 'UNION'")
         self.parts = [first, second]
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")
