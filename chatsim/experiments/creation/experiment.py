@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Never
 
@@ -19,7 +20,7 @@ from chatsim.experiments.base import Experiment
 from chatsim.experiments.blocking import watched
 from chatsim.experiments.creation import workload
 from chatsim.experiments.creation.callers import DEADLINE, Caller, StackCaller, StoreCaller, devices
-from chatsim.experiments.creation.heat import Heat, idle_sessions_passed_over
+from chatsim.experiments.creation.heat import Heat
 from chatsim.experiments.creation.workload import Workload
 from chatsim.experiments.demand import CLIENT, LOADED_PER_S, OPERATION, Demand, row
 from chatsim.experiments.load_shape import (
@@ -292,7 +293,7 @@ class Race(Experiment):
             stack.push_async_callback(disconnect)
             await side_by_side(caller.__aenter__() for caller in people)
             states, pauses = await world.session_states(), others[-self.clients :]
-            with idle_sessions_passed_over():
+            with _idle_sessions_passed_over():
                 yield Heat(world, strategy, pattern, calls, people, nodes, before, states, self.shape, pauses)
 
     @asynccontextmanager
@@ -351,3 +352,20 @@ async def _load(admin: Session, calls: Workload) -> None:
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
     await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
+
+
+@contextmanager
+def _idle_sessions_passed_over() -> Iterator[None]:
+    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off.
+
+    It begins with a collection, which does not belong to what is measured.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

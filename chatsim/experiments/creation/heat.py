@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Never
 
@@ -29,24 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from tqdm.auto import tqdm
 
-__all__ = ["Heat", "idle_sessions_passed_over"]
-
-
-@contextmanager
-def idle_sessions_passed_over() -> Iterator[None]:
-    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off.
-
-    It begins with a collection, which does not belong to what is measured.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
+__all__ = ["Heat"]
 
 
 @dataclass
