@@ -136,6 +136,9 @@ class _Parser(SessionParser):
     }
     """The functions that have a kind of expression of their own. All others keep the names that they are given by."""
 
+    LAMBDAS: ClassVar[dict[TokenType, Callable[..., Any]]] = {}
+    """MySQL has no functions without a name: ``->`` among arguments is a path into a document."""
+
     FUNCTION_PARSERS: ClassVar = {
         name: made
         for name, made in MySQLParser.FUNCTION_PARSERS.items()

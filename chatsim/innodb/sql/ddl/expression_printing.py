@@ -63,6 +63,11 @@ def _infix(node: exp.Binary) -> str:
 
 
 @_of
+def _collated(node: exp.Collate) -> str:
+    return f"({printed_expression(node.this)} collate {node.expression.name.lower()})"
+
+
+@_of
 def _in(node: exp.In) -> str:
     if node.args.get("query") is not None:
         raise unsupported(node, "in SHOW CREATE TABLE")

@@ -7,6 +7,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Scope, native_function, unsupported
+from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.syntax import TypeSyntax
 from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import (
@@ -42,7 +43,7 @@ def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     kinds = [kind for each in node.find_all(exp.Column) if (kind := scope.kind(each)) is not None]
     named = native_function(node)
     result = named.result if named else ""
-    if isinstance(node, _TEXT_FUNCTIONS) or result == "text":
+    if isinstance(node, (*_TEXT_FUNCTIONS, exp.Collate)) or result == "text":
         return _text_type(node, kinds)
     if isinstance(node, exp.Length) or result == "integer":
         return Integer(4, -(1 << 31), (1 << 31) - 1)
@@ -73,7 +74,11 @@ def _text_type(node: exp.Expr, kinds: list[ColumnType]) -> ColumnType:
         raise database_error(3757, "Cannot create a functional index on an expression that returns a BLOB or TEXT.")
     length = sum(len(each.name) for each in node.find_all(exp.Literal) if each.is_string)
     length += sum(kind.length if isinstance(kind, Text | Binary) else _WIDEST for kind in kinds)
-    collation = next((kind.collation for kind in texts if isinstance(kind, Text)), DEFAULT)
+    explicit = explicit_type(node)
+    if isinstance(explicit, Text):
+        collation = explicit.collation
+    else:
+        collation = next((kind.collation for kind in texts if isinstance(kind, Text)), DEFAULT)
     return Text(min(length, 30), max(length, 1), collation)
 
 

@@ -311,9 +311,9 @@ class Join:
         read = False
 
         async def keep() -> bool:
-            key = tuple([place(env.rows[at][column], self._kind(at, column)) for at, column in step.distinct])
+            key = tuple([function(env) for function in step.keys])
             rows.setdefault(key, [env.rows[at] for at in tables])
-            return not step.distinct  # one row is as good as many
+            return not step.keys  # one row is as good as many
 
         async def kept() -> list[list[Sequence[Value]]]:
             nonlocal read

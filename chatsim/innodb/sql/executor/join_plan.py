@@ -475,6 +475,7 @@ class JoinPlanner:
             kept=semijoin.strategy,
             joining=joining,
             distinct=self._columns_within(compared, nest),
+            keys=self._keys_within(compared, nest),
         )
 
     def _loose_step(self, step: TableStep, nest: Nest, source: Nest | None, known: set[int]) -> NestStep:
@@ -502,6 +503,12 @@ class JoinPlanner:
         """The columns of a nest that conditions name."""
         named = {self._joined.scope.column(each) for one in filters for each in one.node.find_all(exp.Column)}
         return sorted((at, column) for at, column in named if at in nest.tables)
+
+    def _keys_within(self, filters: Iterable[Filter], nest: Nest) -> list[Function]:
+        """What equalities compare with other tables, of a nest."""
+        sides = [side for one in filters for side in (one.node.args["this"], one.node.args["expression"])]
+        scope = self._joined.scope
+        return [scope.place(each) for each in sides if (named := scope.tables_of(each)) and named <= nest.tables]
 
     def _now(self, nest: Nest | None, known: set[int]) -> list[Filter]:
         """The conditions that can be checked now, and not before."""

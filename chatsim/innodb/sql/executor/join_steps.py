@@ -73,6 +73,7 @@ class NestStep:
         kept: how the rows of a subquery are used that is read once; None if it is read for each row before it.
         joining: the conditions that say which of the kept rows match.
         distinct: the columns in which kept rows differ, each with its table.
+        keys: the values in which kept rows differ.
     """
 
     nest: Nest
@@ -82,6 +83,7 @@ class NestStep:
     kept: Strategy | None = None
     joining: list[Filter] = field(default_factory=list)
     distinct: list[tuple[int, int]] = field(default_factory=list)
+    keys: list[Function] = field(default_factory=list)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, unsupported
+from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
 from chatsim.innodb.sql.expressions.json_functions import Truth
@@ -341,8 +342,16 @@ _SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
 """Functions with arguments that are no plain values."""
 
 
+_COMPARING = frozenset(
+    "FIELD FIND_IN_SET INSTR LOCATE REGEXP_INSTR REGEXP_LIKE REGEXP_REPLACE REGEXP_SUBSTR STRCMP".split()  # noqa: SIM905
+)
+"""The functions that compare texts, by the default collation."""
+
+
 def _native(node: exp.Anonymous, native: Native, scope: Scope) -> Function:
     native.check(len(node.expressions))
+    if native.name in _COMPARING and explicit_type(*node.expressions) is not None:
+        raise unsupported(node, "COLLATE in this function")
     if native.name.startswith("REGEXP") and any(
         isinstance(each, Text) and each.collation.binary for each in map(scope.kind, node.expressions[:2])
     ):

@@ -47,6 +47,9 @@ def _bytes(node: exp.HexString | exp.BitString, _: Scope) -> Function:
 
 @_of(exp.Introducer)
 def _introduced(node: exp.Introducer, scope: Scope) -> Function:
+    if isinstance(text := node.expression, exp.Collate):  # to sqlglot, COLLATE is a part of the text
+        whole = exp.Introducer(this=node.this, expression=text.this)
+        return scope.compile(exp.Collate(this=whole, expression=text.expression))
     if node.name.lower() in ("_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_ascii"):
         return scope.compile(node.expression)
     if node.name.lower() == "_binary":

@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import ARITHMETIC, alike
-from chatsim.innodb.sql.expressions.comparison import common_collation, is_true
+from chatsim.innodb.sql.expressions.comparison import is_true
 from chatsim.innodb.sql.expressions.environment import Env, Function, complain, unsupported
+from chatsim.innodb.sql.expressions.explicit_collation import check_collation, explicit_type
 from chatsim.innodb.sql.expressions.integer_range import checked, checked_negation
 from chatsim.innodb.sql.expressions.intervals import moved
 from chatsim.innodb.sql.expressions.literal_moments import check_moments
@@ -41,6 +42,13 @@ def _paren(node: exp.Paren, scope: Scope) -> Function:
 @_of(exp.Alias)
 def _alias(node: exp.Alias, scope: Scope) -> Function:
     return scope.compile(node.this)
+
+
+@_of(exp.Collate)
+def _collated(node: exp.Collate, scope: Scope) -> Function:
+    check_collation(node, scope.kind(node.this))
+    inner = scope.compile(node.this)
+    return lambda env: None if (a := inner(env)) is None else as_text(a)
 
 
 @_of(exp.EQ)
@@ -190,8 +198,10 @@ def _in(node: exp.In, scope: Scope) -> Function:
     if isinstance(node.this, exp.Tuple):
         return scope.compile(exp.or_(*(exp.EQ(this=node.this, expression=each) for each in node.expressions)))
     inner = scope.compile(node.this)
+    explicit = explicit_type(node.this, *node.expressions)
+    also = node.expressions if explicit is not None else ()  # COLLATE in one decides for all
     members = [
-        (scope.compile(each), scope.comparison(node.this, each), mixed_check(node.this, each, scope))
+        (scope.compile(each), scope.comparison(node.this, each, *also), mixed_check(node.this, each, scope))
         for each in node.expressions
     ]
 
@@ -228,7 +238,7 @@ def _like(node: exp.Like, scope: Scope) -> Function:
 
 def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
     inner, pattern, wanted = scope.compile(node.this), scope.compile(node.expression), not node.args.get("negate")
-    kind = common_collation([scope.kind(node.this), scope.kind(node.expression)])
+    kind = scope.collating(node.this, node.expression)
     collation = kind.collation if isinstance(kind, Text) else CONNECTION
     exact = isinstance(kind, Binary) or collation.binary or not collation.folds
     folds = cast("Callable[[str], str]", collation.key)

@@ -12,6 +12,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.comparison import common_collation, compare
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, unsupported
+from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import (
     BadValueError,
@@ -140,10 +141,18 @@ class Scope:
             subquery = self.subqueries[node.args["number"]]
             kind: ColumnType | None = subquery.query.kinds[0] if subquery.quantifier == "scalar" else None
             return kind
+        return explicit_type(node) or self._common_kind(node)
+
+    def _common_kind(self, node: exp.Expr) -> ColumnType | None:
+        """The type of the columns whose collation a function gives its text."""
         if isinstance(node, _COLLATED):
             kinds = [kind for each in node.find_all(exp.Column) if isinstance(kind := self.kind(each), Text | Binary)]
             return common_collation(kinds)
         return None
+
+    def collating(self, *nodes: exp.Expr) -> ColumnType | None:
+        """The type whose collation is used for some expressions. Raises a `DatabaseError` (1267)."""
+        return explicit_type(*nodes) or common_collation([self.kind(each) for each in nodes])
 
     def comparison(self, *nodes: exp.Expr) -> Callable[[Value, Value], int]:
         """How values of the first expression are compared with values of the others: by their columns' collation.
@@ -154,7 +163,11 @@ class Scope:
             DatabaseError: collations don't go together.
         """
         kinds = [self.kind(each) for each in nodes]
-        by, left, right = common_collation(kinds), kinds[0], kinds[1] if len(kinds) > 1 else None
+        by, left, right = (
+            explicit_type(*nodes) or common_collation(kinds),
+            kinds[0],
+            kinds[1] if len(kinds) > 1 else None,
+        )
         if any(isinstance(kind, _NUMBERS) for kind in kinds):
             self.not_numbers += [each for each in nodes if _is_no_number(each)]
         if isinstance(left, Year) != isinstance(right, Year):
@@ -228,7 +241,9 @@ class Scope:
         word, fits = ("INTEGER", is_whole_number) if whole else ("DOUBLE", is_number)
 
         def number(env: Env, a: Value) -> Value:
-            if not isinstance(a, str | bytes) or isinstance(a, BytesLiteral | Document):
+            if isinstance(a, Document):
+                return float(as_number(a))
+            if not isinstance(a, str | bytes) or isinstance(a, BytesLiteral):
                 return None if a is None else as_number(a)
             text = as_text(a)
             if not silent and not fits(text):

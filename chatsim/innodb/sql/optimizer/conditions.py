@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from math import prod
 from operator import and_, or_
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
+from chatsim.innodb.sql.expressions.explicit_collation import explicit_type, is_collated_as, is_found_by_codes
 from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
@@ -19,66 +20,11 @@ from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_ran
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
+from chatsim.innodb.sql.optimizer.terms import PLAIN, Term
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.values import Value
 
 __all__ = ["Conditions", "Equality"]
-
-_PLAIN = (exp.Literal, exp.Placeholder)
-"""The most frequent values: there is nothing in them."""
-
-
-@dataclass(frozen=True)
-class _Term:
-    """A comparison of a column with values that are known when the table is read."""
-
-    column: int
-    operator: str
-    values: Sequence[Function]
-    nodes: Sequence[exp.Expr]
-
-    @cached_property
-    def outer(self) -> bool:
-        """Whether a value comes from a query around this one: no range is planned with it, but rows are looked up."""
-        return any(each.find(OuterValue) for each in self.nodes if not isinstance(each, _PLAIN))
-
-    @cached_property
-    def random(self) -> bool:
-        """Whether a value may be another one for each row: nothing is looked up by it, but it counts as a condition."""
-        return any(is_random(each) for each in self.nodes if not isinstance(each, _PLAIN))
-
-    @cached_property
-    def from_row(self) -> bool:
-        """Whether a value is one of another table's row: only an index shows that no row has it, if it is NULL."""
-        return any(each.find(exp.Column) for each in self.nodes if not isinstance(each, _PLAIN))
-
-    @cached_property
-    def is_subquery(self) -> bool:
-        """Whether the column is compared with the value of a subquery."""
-        return any(isinstance(each.unnest(), SubqueryValue) for each in self.nodes)
-
-    def known(self, env: Env) -> list[Value] | None:
-        """The values; None if the comparison can't be true, because they are NULL."""
-        values = [value(env) for value in self.values]
-        in_vain = None in values if self.operator == "between" else values == [None]
-        return None if in_vain and self.operator not in ("<=>", IS_NULL, "or null") else values
-
-    def selectivity(self, rows: int) -> float:
-        """The estimated part of the rows for which it is true (manual, "Condition Filtering")."""
-        equal = max(1 / rows, 0.1)
-        match self.operator:
-            case "=" | "<=>" | "is null":
-                return equal
-            case "not null":
-                return 1 - equal
-            case "in":
-                return min(len(self.values) * equal, 0.5)
-            case "not in":
-                return 1 - (equal if len(self.values) == 1 else min(len(self.values) * equal, 0.5))
-            case "between" | "like":
-                return max(1 / rows, 1 / 9)
-        return max(1 / rows, 1 / 3)
 
 
 @dataclass(frozen=True)
@@ -118,7 +64,7 @@ class _Or:
     parts: Sequence[_ConditionTree]
 
 
-_ConditionTree: TypeAlias = "_Term | _And | _Or | Function"
+_ConditionTree: TypeAlias = "Term | _And | _Or | Function"
 """AND and OR of terms, and of conditions that can be evaluated before a row is read."""
 
 _LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
@@ -160,7 +106,7 @@ class Conditions:
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
         terms_of = [list(self._term(each)) for each in self.conjuncts]
-        terms = [term for found in terms_of for term in found if not term.random]
+        terms = [term for found in terms_of for term in found if not (term.random or term.recollated)]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.truth(each) for each in self.conjuncts if _is_constant(each)]
@@ -174,7 +120,7 @@ class Conditions:
     def _all(self, nodes: Iterable[Conjunct]) -> _And:
         return _And([part for each in nodes for part in self._parts(each, self._term(each))])
 
-    def _parts(self, node: Conjunct, terms: Iterable[_Term]) -> list[_ConditionTree]:
+    def _parts(self, node: Conjunct, terms: Iterable[Term]) -> list[_ConditionTree]:
         """A condition as parts that must all be true, among them its terms."""
         match node:
             case exp.Paren():
@@ -190,7 +136,7 @@ class Conditions:
                 return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
         return [self._scope.truth(node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
-    def _not_in(self, node: Conjunct) -> Iterable[_Term]:
+    def _not_in(self, node: Conjunct) -> Iterable[Term]:
         """The term of ``<>`` and NOT IN."""
         if isinstance(node, exp.NEQ):
             if not isinstance(node.this, exp.Column) and not isinstance(node.expression, exp.Column):
@@ -200,7 +146,7 @@ class Conditions:
         elif isinstance(node, exp.Not) and isinstance(node.this, exp.In) and node.this.expressions:
             yield from self._compared(node.this.this, "not in", node.this.expressions)
 
-    def _term(self, node: Conjunct) -> Iterable[_Term]:
+    def _term(self, node: Conjunct) -> Iterable[Term]:
         match node:
             case exp.Between():
                 low, high = node.args["low"], node.args["high"]
@@ -222,34 +168,38 @@ class Conditions:
                 found = list(self._compared(node.this, operator, [node.expression]))
                 yield from found or self._compared(node.expression, _FLIPPED[operator], [node.this])
 
-    def _or_terms(self, node: exp.Or) -> Iterable[_Term]:
+    def _or_terms(self, node: exp.Or) -> Iterable[Term]:
         """The terms of an OR, if all sides name values of the same column, or a value and NULL."""
         nodes = sides(node)
         found = [term for each in nodes for term in self._term(each)]
         one_each = len(found) == len(nodes)
         if one_each and len({side.column for side in found}) == 1 and {side.operator for side in found} <= {"=", "in"}:
             values = [value for side in found for value in side.values]
-            yield _Term(found[0].column, "in", values, [node for side in found for node in side.nodes])
+            yield Term(found[0].column, "in", values, [node for side in found for node in side.nodes])
         elif len(nodes) == 2:
             one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
             yield from self._or_null_terms(one, other)
             yield from self._or_null_terms(other, one)
 
-    def _or_null_terms(self, equal: Sequence[_Term], null: Sequence[_Term]) -> Iterable[_Term]:
+    def _or_null_terms(self, equal: Sequence[Term], null: Sequence[Term]) -> Iterable[Term]:
         """The terms, if one side is an equality of a column, and the other one is IS NULL of this column."""
         nulls = {term.column for term in null if term.operator == IS_NULL and self.table.columns[term.column].nullable}
         for term in equal:
             if term.operator == "=" and term.column in nulls:
-                yield _Term(term.column, "or null", term.values, term.nodes)
+                yield Term(term.column, "or null", term.values, term.nodes)
 
     def _compared(
         self, left: exp.Expr, operator: str, right: Sequence[exp.Expr], also: exp.Expr | None = None
-    ) -> Iterable[_Term]:
+    ) -> Iterable[Term]:
         """The term, if ``left`` is a column and the other values are known when the table is read."""
         column = self._column(left)
         rest = [*right, also] if also is not None else right
-        if column is not None and all(self._is_known(each) for each in rest):
-            yield _Term(column, operator, [self._scope.compile(each) for each in right], right)
+        if column is None or not all(self._is_known(each) for each in rest):
+            return
+        explicit = None if all(isinstance(each, PLAIN) for each in right) else explicit_type(*right)
+        recollated = explicit is not None and not is_collated_as(self.table.columns[column].type, explicit)
+        if not recollated or is_found_by_codes(explicit, operator):
+            yield Term(column, operator, [self._scope.compile(each) for each in right], right, recollated)
 
     def _column(self, node: exp.Expr) -> int | None:
         """The column that an expression is: by its name, or as the expression of a generated column."""
@@ -261,7 +211,7 @@ class Conditions:
         return column if at == self.at else None
 
     def _is_known(self, node: exp.Expr) -> bool:
-        return isinstance(node, _PLAIN) or self._scope.tables_of(node) <= self._known
+        return isinstance(node, PLAIN) or self._scope.tables_of(node) <= self._known
 
     def equalities(self) -> list[Equality]:
         """The columns that have to equal a value, by which a row can be looked up."""
@@ -395,16 +345,16 @@ class Conditions:
                 return prod(self._selectivity(each, rows, known) for each in parts)
             case _Or(parts):
                 return 1 - prod(1 - self._selectivity(each, rows, known) for each in parts)
-            case _Term(column):
+            case Term(column):
                 return 1 if column in known else self._part(tree, rows)
         return 1
 
-    def _part(self, term: _Term, rows: int) -> float:
+    def _part(self, term: Term, rows: int) -> float:
         """The estimated part of the rows for which a term is true, by the statistics of an index if it is an equality.
 
         In the server: ``Item_equal::get_filtering_effect``. It also looks at indexes that hints exclude.
         """
-        if term.operator == "=" and isinstance(term.nodes[0], (exp.Column, *_PLAIN)):
+        if term.operator == "=" and isinstance(term.nodes[0], (exp.Column, *PLAIN)):
             for index in self.table.indexes:
                 if index.definition.columns[0] == term.column:
                     return min(self.table.statistics.rows_per_key(index, 1) / rows, 1.0)
@@ -454,12 +404,12 @@ class Conditions:
             case _Or(parts):
                 fixed = fixed or self._fixed(env)
                 return reduce(or_, [self._range_tree(each, env, indexes, fixed) for each in parts])
-            case _Term():
+            case Term():
                 return self._ranges_of(tree, env, indexes, fixed)
         return RangeTree() if is_true(tree(env)) else NOTHING
 
     def _ranges_of(
-        self, term: _Term, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
+        self, term: Term, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
     ) -> RangeTree:
         """The ranges that a term allows."""
         if term.outer or term.random or (term.is_subquery and not _has_column(indexes, term.column)):
@@ -477,7 +427,7 @@ class Conditions:
         """The values of columns that have to equal a literal: the server puts it in their place in other conditions."""
         found: dict[int, Sequence[Interval]] = {}
         for term in self._terms:
-            if term.operator == "=" and isinstance(term.nodes[0], _PLAIN):
+            if term.operator == "=" and isinstance(term.nodes[0], PLAIN):
                 left = intervals_of(self.table.columns[term.column], "=", [value(env) for value in term.values])
                 if left:
                     found[term.column] = left
