@@ -70,6 +70,7 @@ _MOST_PER_S = {"store": 5_000, "stack": 2_000}
 _PAIR = 200
 """The memory of one pair that is drawn."""
 
+_WITH_ROUNDS = When("duration", lambda duration: duration is None, "with a number of rounds")
 _WITH_NODES = When("layer", lambda layer: layer == "stack", "with the layer stack")
 _WITH_SHARED_PAIRS = When("pattern", lambda each: each != "strangers", "with other patterns than strangers", "pattern")
 
@@ -110,6 +111,12 @@ class Race(Experiment):
     )
     duration: float | None = parameter(None, DURATION, "how long is measured, instead of a number of rounds")
     warm_up: float = warm_up_parameter(When("duration", lambda duration: duration is not None, "with a duration"))
+    warm_up_rounds: int = parameter(
+        0,
+        Whole(0),
+        "how many requests each caller makes before those of the rounds; they are not measured",
+        _WITH_ROUNDS,
+    )
     pairs: int = parameter(
         1, Whole(1), "new pairs per round; the pattern strangers has one for each request", _WITH_SHARED_PAIRS
     )
@@ -148,6 +155,10 @@ class Race(Experiment):
         """It ends after so many rounds, or after some time."""
         if self.rounds is not None and self.duration is not None:
             raise BadParameterError(f"rounds is {self.rounds:,} and duration is {self.duration:g}; give one of them")
+        if self.warm_up_rounds and self.rate is not None:
+            raise BadParameterError(
+                f"warm_up_rounds is {self.warm_up_rounds:,}, which needs a closed loop; give no rate"
+            )
 
     @property
     def shape(self) -> LoadShape:
@@ -159,7 +170,7 @@ class Race(Experiment):
     def drawn_rounds(self) -> int:
         """How many requests are drawn for each caller."""
         if self.rounds is not None:
-            return self.rounds
+            return self.warm_up_rounds + self.rounds
         each = self.shape.expected(self.clients, _MOST_PER_S[self.layer]) / self.clients
         return math.ceil(each + 6 * math.sqrt(each)) + 10  # arrivals and pauses are drawn: few callers have more
 
@@ -219,7 +230,8 @@ class Race(Experiment):
         """How long it is, in words."""
         think = f"think time {self.think_time:g} ms, " if self.think_time else ""
         if self.duration is None:
-            return f"{think}{self.rounds} rounds"
+            warm_up = f" after {self.warm_up_rounds} of warm-up" if self.warm_up_rounds else ""
+            return f"{think}{self.rounds} rounds{warm_up}"
         warm_up = f" after {self.warm_up:g} s of warm-up" if self.warm_up else ""
         return f"{think}{self.duration:g} s measured{warm_up}"
 
@@ -251,7 +263,7 @@ class Race(Experiment):
         (strategy,) = named("one_round_trip")
         rounds = min(self.drawn_rounds, _WARM_UP_ROUNDS)
         closed = replace(self, existing=0, retry="retry", rate=None, think_time=0.0)
-        short = replace(closed, rounds=rounds, duration=None, warm_up=0.0)
+        short = replace(closed, rounds=rounds, duration=None, warm_up=0.0, warm_up_rounds=0)
         with progress.unseen.bar(0, "op") as unseen:
             await short._variant(world, strategy, "strangers", unseen)  # noqa: SLF001 - one's own twin
 
@@ -294,7 +306,19 @@ class Race(Experiment):
             await side_by_side(caller.__aenter__() for caller in people)
             states, pauses = await world.session_states(), others[-self.clients :]
             with _idle_sessions_passed_over():
-                yield Heat(world, strategy, pattern, calls, people, nodes, before, states, self.shape, pauses)
+                yield Heat(
+                    world,
+                    strategy,
+                    pattern,
+                    calls,
+                    people,
+                    nodes,
+                    before,
+                    states,
+                    self.shape,
+                    pauses,
+                    self.warm_up_rounds,
+                )
 
     @asynccontextmanager
     async def _store(

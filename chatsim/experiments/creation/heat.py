@@ -45,6 +45,7 @@ class Heat:
         states: the states of the connections before it; None if the server does not tell.
         shape: until when the callers make requests, and with which pauses; without an end, they make all of them.
         rngs: the generators of the pauses of each caller.
+        warm_up_rounds: how many calls each caller makes, and all have made, before the measured window begins.
         history: the operations so far.
         overdue: whether an operation has passed its deadline.
         ran_out: when a caller had made all its requests before the end, in seconds; None if none had.
@@ -61,6 +62,7 @@ class Heat:
     states: Mapping[str, int] | None
     shape: LoadShape
     rngs: Sequence[np.random.Generator]
+    warm_up_rounds: int = 0
     history: list[Operation] = field(default_factory=list)
     overdue: bool = False
     ran_out: float | None = None
@@ -72,9 +74,14 @@ class Heat:
 
         An operation that takes longer than its deadline ends the heat: nobody makes another call then.
         """
-        watching = asyncio.create_task(self._note()) if self.shape.warm_up else None
+        self._begun = asyncio.get_running_loop().time()
+        if self.warm_up_rounds:
+            await self._drive(bar, 0, self.warm_up_rounds)
+            await self._note()
+            self.shape = replace(self.shape, warm_up=self._now())
+        watching = asyncio.create_task(self._note_later()) if self.shape.warm_up and not self.noted else None
         try:
-            took = await self._drive(bar)
+            took = await self._drive(bar, self.warm_up_rounds)
         finally:
             if watching is not None:
                 watching.cancel()
@@ -85,17 +92,20 @@ class Heat:
     def _stats(self) -> Stats:
         return Stats() if self.nodes is None else self.nodes.stats
 
-    async def _note(self) -> None:
+    async def _note_later(self) -> None:
         await asyncio.sleep(self.shape.warm_up)
+        await self._note()
+
+    async def _note(self) -> None:
         self.noted = self._stats, await self.world.costs()
 
-    async def _drive(self, bar: tqdm[Never]) -> float:
-        self._begun = asyncio.get_running_loop().time()
-        calls, due = self.calls.calls, self.calls.due
+    async def _drive(self, bar: tqdm[Never], first: int, until: int | None = None) -> float:
+        """Let the callers make their calls from the first of these numbers on."""
+        calls, due = [own[first:until] for own in self.calls.calls], self.calls.due
         if self.calls.together and due is None:
-            await self._round_by_round(calls, bar)
+            await self._round_by_round(calls, bar, first)
         elif due is None:
-            await side_by_side(self._when_answered(number, own, bar) for number, own in enumerate(calls))
+            await side_by_side(self._when_answered(number, own, bar, first) for number, own in enumerate(calls))
         else:
             each = enumerate(zip(calls, due, strict=True))
             await side_by_side(self._when_due(number, own, times, bar) for number, (own, times) in each)
@@ -107,8 +117,8 @@ class Heat:
     def _is_over(self) -> bool:
         return self.overdue or self._now() >= self.shape.end
 
-    async def _round_by_round(self, calls: Sequence[Sequence[Pair]], bar: tqdm[Never]) -> None:
-        for turn, asked in enumerate(zip(*calls, strict=True)):
+    async def _round_by_round(self, calls: Sequence[Sequence[Pair]], bar: tqdm[Never], first: int) -> None:
+        for turn, asked in enumerate(zip(*calls, strict=True), first):
             await self.shape.pause(self.rngs[0])
             if self._is_over():
                 return
@@ -116,8 +126,8 @@ class Heat:
             await side_by_side(self._one(number, turn, call, bar, now) for number, call in enumerate(asked))
         self._note_end(self._now())
 
-    async def _when_answered(self, number: int, own: Sequence[Pair], bar: tqdm[Never]) -> None:
-        for turn, call in enumerate(own):
+    async def _when_answered(self, number: int, own: Sequence[Pair], bar: tqdm[Never], first: int) -> None:
+        for turn, call in enumerate(own, first):
             await self.shape.pause(self.rngs[number])
             if self._is_over():
                 return

@@ -149,6 +149,10 @@ class Selection:
         return {name: value for name, value in given.items() if value is not None}
 
 
+_WARM_UP = 5
+"""What each caller does before it is measured: the first operations of a server find neither tables nor pages open."""
+
+
 def _race(selection: Selection, layer: str, clients: Sequence[int]) -> Iterator[Case]:
     for count in clients:
         parameters = {
@@ -157,6 +161,7 @@ def _race(selection: Selection, layer: str, clients: Sequence[int]) -> Iterator[
             "layer": layer,
             "clients": count,
             "rounds": max(4, selection.operations // max(1, count)),
+            "warm_up_rounds": _WARM_UP,
             **(selection.servers if layer == "stack" else {}),
         }
         yield Case(f"race{LAYERS[layer]}", count, "race", parameters, rest=("pattern",))

@@ -1,6 +1,7 @@
 """A heat ends after so many rounds, or after some time: by duration, with warm-up and pauses. In the model."""
 
 import gc
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -45,6 +46,19 @@ def test_what_is_due_in_the_warm_up_is_checked_and_not_measured():
     assert variant["round_trips_per_op"] == price, "what the warm-up cost is not counted"
     named = [each.get_text() for each in raced(duration=0.04, warm_up=0.02).plot_per_second().legends[0].get_texts()]
     assert "warm-up, not measured" in named
+
+
+@pytest.mark.parametrize("pattern", ["same_pair", "strangers"])
+def test_warm_up_rounds_are_checked_and_not_measured(pattern):
+    (variant,) = raced(pattern=pattern, rounds=5, warm_up_rounds=2).variants
+    assert Counter(each.client for each in variant.operations) == dict.fromkeys(range(4), 7), "all calls are made"
+    assert variant["operations"] == 4 * 5
+    ordered = sorted(variant.operations, key=lambda each: each.start)
+    ends, measured = [each.end for each in ordered[: 4 * 2]], [each.start for each in ordered[4 * 2 :]]
+    assert max(ends) <= min(measured), "all have made them before the window begins"
+    assert variant.window_s == pytest.approx(max(each.end for each in variant.operations) - max(ends))
+    (cold,) = raced(pattern=pattern, rounds=5).variants
+    assert variant["round_trips_per_op"] == cold["round_trips_per_op"], "what the warm-up cost is not counted"
 
 
 def test_garbage_is_collected_before_costs_are_read_and_sessions_are_passed_over_until_the_end(monkeypatch):
@@ -92,6 +106,7 @@ def test_enough_requests_are_drawn():
     assert Race(duration=10.0, rate=1_000.0, clients=10).drawn_rounds > 1_000 + 5 * 1_000**0.5
     assert Race(duration=10.0, think_time=100.0).drawn_rounds > 100 + 5 * 10
     assert Race(rounds=7).drawn_rounds == 7
+    assert Race(rounds=7, warm_up_rounds=2).drawn_rounds == 9
 
 
 def test_it_ends_by_rounds_or_by_duration():
@@ -99,6 +114,14 @@ def test_it_ends_by_rounds_or_by_duration():
     for given, sentence in (
         ({"rounds": 5, "duration": 2.5}, "rounds is 5 and duration is 2.5; give one of them"),
         ({"warm_up": 1.0}, "warm_up is 1.0, which does nothing here: only with a duration"),
+        (
+            {"warm_up_rounds": 1, "duration": 1.0},
+            "warm_up_rounds is 1, which does nothing here: only with a number of rounds",
+        ),
+        (
+            {"warm_up_rounds": 1, "rate": 5},
+            "warm_up_rounds is 1, which needs a closed loop; give no rate",
+        ),
         ({"think_time": 1.0, "rate": 5}, "think_time is 1.0, which does nothing here: only without a rate"),
     ):
         with pytest.raises(BadParameterError) as refused:
@@ -108,6 +131,7 @@ def test_it_ends_by_rounds_or_by_duration():
 
 def test_the_caption_says_how_long_it_was():
     assert "16 clients, 100 rounds, " in Race().setting()
+    assert "16 clients, 100 rounds after 5 of warm-up, " in Race(warm_up_rounds=5).setting()
     assert (
         "think time 5 ms, 2.5 s measured after 1 s of warm-up, "
         in Race(duration=2.5, warm_up=1, think_time=5).setting()
