@@ -8,6 +8,7 @@ from functools import lru_cache
 from sqlglot import exp
 
 from chatsim.innodb.sql.executor.grammar import refuse_unknown
+from chatsim.innodb.sql.json_parser import place_json_tables
 from chatsim.innodb.sql.optimizer.optimizer_hints import place_hints
 from chatsim.innodb.sql.parser import parse
 from chatsim.innodb.sql.subquery_rewriting import rewrite_subqueries
@@ -68,6 +69,8 @@ def _rewrite(node: exp.Expr, text: str) -> None:
     """Bring a tree into the form that the rest of the model reads."""
     if "/*+" in text and "@" in text:
         place_hints(node)
+    if "JSON_TABLE" in text.upper():
+        place_json_tables(node)
     if text.upper().count("SELECT") > isinstance(node, exp.Select):
         if "DUAL" in text.upper():
             _without_dual(node)

@@ -18,6 +18,7 @@ from chatsim.db.mysql import database_error
 from chatsim.db.session import Isolation
 from chatsim.db.text import statements
 from chatsim.innodb.sql.deprecated_syntax import deprecated_syntax
+from chatsim.innodb.sql.json_parser import parse_json_objects, parse_json_table, parse_json_value
 from chatsim.innodb.sql.session_parser import SessionParser
 from chatsim.innodb.sql.session_syntax import UnlockTables
 from chatsim.innodb.sql.trigger_parser import create_trigger, signalled
@@ -132,6 +133,7 @@ class _Parser(SessionParser):
     FUNCTIONS: ClassVar = {
         **{name: made for name, made in MySQLParser.FUNCTIONS.items() if name in _OWN_SYNTAX},
         "IFNULL": _ifnull,
+        "JSON_ARRAYAGG": exp.JSONArrayAgg.from_arg_list,
         "ROW": _row,
     }
     """The functions that have a kind of expression of their own. All others keep the names that they are given by."""
@@ -143,7 +145,7 @@ class _Parser(SessionParser):
         name: made
         for name, made in MySQLParser.FUNCTION_PARSERS.items()
         if name not in ("CEIL", "FLOOR", "CHR", "DECODE", "INITCAP", "JSON_OBJECT", "NORMALIZE", "OVERLAY")
-    }
+    } | {"JSON_OBJECTAGG": parse_json_objects, "JSON_TABLE": parse_json_table, "JSON_VALUE": parse_json_value}
 
     NO_PAREN_FUNCTION_PARSERS: ClassVar = {
         **MySQLParser.NO_PAREN_FUNCTION_PARSERS,

@@ -127,6 +127,16 @@ def _path(node: exp.Expr) -> str:
 
 
 @_of
+def _json_value(node: exp.JSONValue) -> str:
+    if node.args.get("on_condition") is not None:
+        raise unsupported(node, "in SHOW CREATE TABLE")
+    returning = node.args.get("returning")
+    kind = returning.sql("mysql").lower() if returning else "char(512)"
+    kind = {"bigint": "signed", "bigint unsigned": "unsigned", "ubigint": "unsigned"}.get(kind, kind)
+    return f"json_value({printed_expression(node.this)}, {_path(node.args['path'])} returning {kind})"
+
+
+@_of
 def _today(_: exp.CurrentDate) -> str:
     return "curdate()"
 

@@ -8,6 +8,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Scope, native_function, unsupported
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
+from chatsim.innodb.sql.expressions.json_values import json_type
 from chatsim.innodb.sql.syntax import TypeSyntax
 from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import (
@@ -38,6 +39,8 @@ def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     node = node.unnest()
     if isinstance(node, exp.Cast):
         return _cast_type(node)
+    if isinstance(node, exp.JSONValue):
+        return json_type(node.args.get("returning") or None)
     if isinstance(node, exp.Column):
         raise database_error(3761, "The used storage engine cannot index the expression: it is a column")
     kinds = [kind for each in node.find_all(exp.Column) if (kind := scope.kind(each)) is not None]

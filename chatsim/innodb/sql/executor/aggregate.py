@@ -7,9 +7,10 @@ from typing import Any, Protocol, cast
 
 from sqlglot import exp
 
+from chatsim.innodb.sql.executor.json_aggregates import JsonArray, JsonObject
 from chatsim.innodb.sql.executor.more_aggregates import BitAggregate, Concatenation, Spread
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, divide, unsupported
-from chatsim.innodb.storage.column_types import place
+from chatsim.innodb.storage.column_types import ColumnType, place
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["Aggregate", "GroupFunction", "group_function"]
@@ -37,6 +38,10 @@ def group_function(node: exp.Expr, scope: Scope) -> GroupFunction:
         return BitAggregate(node, scope)
     if isinstance(node, exp.StddevPop | exp.StddevSamp | exp.VariancePop | exp.Variance):
         return Spread(node, scope)
+    if isinstance(node, exp.JSONArrayAgg):
+        return JsonArray(node, scope)
+    if isinstance(node, exp.JSONObjectAgg):
+        return JsonObject(node, scope)
     return Concatenation(node, scope) if isinstance(node, exp.GroupConcat) else Aggregate(node, scope)
 
 
@@ -45,9 +50,12 @@ class Aggregate:
 
     def __init__(self, node: exp.Expr, scope: Scope) -> None:
         self._distinct = isinstance(node.this, exp.Distinct)
+        self._columns: list[tuple[Function, ColumnType | None]] = []
         if self._distinct:
             if len(node.this.expressions) != 1:
-                raise unsupported(node)
+                if not isinstance(node, exp.Count):
+                    raise unsupported(node)
+                self._columns = [(scope.compile(each), scope.kind(each)) for each in node.this.expressions]
             node = type(node)(this=node.this.expressions[0])
             self._distinct = not isinstance(node, exp.Min | exp.Max)  # of which it changes nothing
         self._kind = type(node)
@@ -63,6 +71,8 @@ class Aggregate:
     def add(self, state: Any, env: Env) -> Any:
         """The state with the current row."""
         count, so_far = state
+        if self._columns:
+            return self._with_row(so_far, env)
         value = self._value(env)
         if value is None:
             return state
@@ -77,6 +87,13 @@ class Aggregate:
             return count + 1, None
         number = Decimal(value) if isinstance(value, int) else value
         return count + 1, number if so_far is None else so_far + number
+
+    def _with_row(self, so_far: Any, env: Env) -> Any:
+        """The state with a row of several columns, of which none may be NULL."""
+        values = [(function(env), kind) for function, kind in self._columns]
+        if all(value is not None for value, _ in values):
+            so_far[tuple(place(value, kind) for value, kind in values)] = True
+        return len(so_far), so_far
 
     def end(self, state: Any) -> Value:
         """The value for a group."""

@@ -12,6 +12,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.derived import Derived, derived_table
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.join_order import Strategy
 from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
@@ -287,14 +288,17 @@ class FromClause:
 
     def _lateral(self, node: exp.Lateral, left: Operand, *, plain: bool) -> Operand:
         """A derived table that may name the tables before it."""
+        from chatsim.innodb.sql.executor.json_table import JsonTable, json_table
         from chatsim.innodb.sql.executor.lateral import Lateral, lateral_table
 
-        if not isinstance(node.this, exp.Subquery):
+        of_document = columns_of(node.this) is not None
+        if not of_document and not isinstance(node.this, exp.Subquery):
             raise unsupported(node, "in FROM")
-        table = lateral_table(node, left, self.tables, self._find, self._query, outer=self._outer)
+        make = json_table if of_document else lateral_table
+        table = make(node, left, self.tables, self._find, self._query, outer=self._outer)
         count = len(self.tables)
         added = self._add(node, node.alias, table, plain=plain, left=left)
-        if isinstance(table, Lateral) and added.tables == [count] and self.tables[count][1] is table:
+        if isinstance(table, Lateral | JsonTable) and added.tables == [count] and self.tables[count][1] is table:
             self.after.setdefault(count, set()).update(table.needs)
             self.read_by_lateral |= table.read_columns
         return added

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.storage.locks import WaitPolicy
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Locking:
             named = [at for each in lock.expressions for at in _tables(each, clause)] or own
             if len(locks) > 1 and not lock.expressions:
                 raise unsupported(node, "locking all tables and some")
+            of_document = None if lock.expressions else next((at for at in named if _is_of_document(clause, at)), None)
+            if of_document is not None:  # what the server says, though there is one clause only
+                taken.add(of_document)
             for at in named:
                 if at in taken:
                     raise database_error(3569, f"Table {clause.tables[at][0]} appears in multiple locking clauses.")
@@ -56,6 +60,12 @@ class Locking:
                     raise unsupported(lock, "in a derived table")
                 modes[at], policies[at] = "X" if lock.args.get("update") else "S", _policy(lock)
         return cls(tuple(modes), tuple(policies))
+
+
+def _is_of_document(clause: FromClause, at: int) -> bool:
+    """Whether a table is one of JSON_TABLE."""
+    node = clause.nodes[at]
+    return isinstance(node, exp.Lateral) and columns_of(node.this) is not None
 
 
 def _policy(lock: exp.Expr) -> WaitPolicy:

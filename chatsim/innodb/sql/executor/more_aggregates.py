@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from chatsim.innodb.sql.executor.clauses import sorted_rows
-from chatsim.innodb.sql.expressions import Env, Scope, unsupported
+from chatsim.innodb.sql.expressions import Env, Scope
 from chatsim.innodb.storage.column_types import place
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
@@ -85,9 +85,7 @@ class Concatenation:
             by, inner = inner.expressions, inner.this
         self._distinct = isinstance(inner, exp.Distinct)
         if isinstance(inner, exp.Distinct):
-            if len(inner.expressions) != 1:
-                raise unsupported(node)
-            inner = inner.expressions[0]
+            (inner,) = inner.expressions
         parts = inner.expressions if isinstance(inner, exp.Concat) and inner.args.get("safe") else [inner]
         self._parts = [scope.compile(each) for each in parts]
         self._kinds = [scope.kind(each) for each in parts]
@@ -117,6 +115,8 @@ class Concatenation:
         if not state:
             return None
         rows = sorted_rows(state, self._down, lambda row: row[1]) if self._by else state
+        if self._distinct and not self._by:
+            rows = sorted_rows(state, [False] * len(self._parts), lambda row: row[0])
         text = self._separator.join(row[2] for row in rows)
         *_, longest, note = rows[0]
         if len(text.encode()) <= longest:

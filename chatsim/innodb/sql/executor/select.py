@@ -197,6 +197,16 @@ class Select:
         """Whether it groups rows."""
         return self.groups is not None or bool(self.aggregates)
 
+    @cached_property
+    def sorts_groups(self) -> bool:
+        """Whether the rows are sorted before they are grouped, for an aggregate that needs all rows of its group.
+
+        In the server: ``allow_group_via_temp_table``.
+        """
+        kept = (exp.GroupConcat, exp.JSONArrayAgg, exp.JSONObjectAgg)
+        aggregates = [each for each in self.scope.aggregates if not isinstance(each, exp.Min | exp.Max)]
+        return any(isinstance(each, kept) or isinstance(each.this, exp.Distinct) for each in aggregates)
+
     @property
     def gives_groups_in_order(self) -> bool:
         """Whether groups are given as they come, if they come in the order of an index."""

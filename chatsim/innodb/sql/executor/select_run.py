@@ -185,8 +185,12 @@ class SelectRun:
         return rows
 
     def _groups_in_order(self) -> list[tuple[list[Any], list[Sequence[Value]]]]:
-        """The groups; with ROLLUP sorted, each super-group behind its groups."""
+        """The groups; sorted, if an aggregate can't be kept in a temporary table, or with ROLLUP, by super-groups."""
         if not self._select.rolls_up:
+            comes_sorted = bool(self._select.grouping) and self._plan is not None and self._plan.ordered
+            if self._select.sorts_groups and not comes_sorted:
+                keys = sorted_rows(list(self._groups), [False] * len(self._select.group_columns), lambda key: key)
+                return [self._groups[key] for key in keys]
             return list(self._groups.values())
         width = len(self._select.group_columns)
         keys = sorted_rows(list(self._groups), [False] * (2 * width), lambda key: _rolled_up(key, width))

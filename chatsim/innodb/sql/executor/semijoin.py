@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.executor.from_clause import FromClause, Nest
 from chatsim.innodb.sql.executor.names import Names
+from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.subquery_hints import refuse_hints_of_joined, subquery_hints
 
@@ -80,7 +81,7 @@ class SubqueryJoiner:
         if left is None and (select.args.get("distinct") or any(each.find(exp.AggFunc) for each in outputs)):
             return False
         if (
-            select.find(exp.Lateral)
+            any(columns_of(each.this) is None or each.this.find(exp.Column) for each in select.find_all(exp.Lateral))
             or select.args.get("from_") is None
             or any(select.args.get(part) for part in _KEEPS)
         ):

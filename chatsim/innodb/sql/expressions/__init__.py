@@ -11,6 +11,7 @@ from chatsim.innodb.sql.expressions import (  # noqa: F401 - each registers its 
     casts,
     date_functions,
     functions,
+    json_values,
     number_functions,
     operands,
     operators,

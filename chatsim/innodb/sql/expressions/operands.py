@@ -98,6 +98,8 @@ def _any_value(node: exp.AnyValue, scope: Scope) -> Function:
 @_of(exp.Sum)
 @_of(exp.Avg)
 @_of(exp.GroupConcat)
+@_of(exp.JSONArrayAgg)
+@_of(exp.JSONObjectAgg)
 @_of(exp.BitwiseAndAgg)
 @_of(exp.BitwiseOrAgg)
 @_of(exp.BitwiseXorAgg)

@@ -202,9 +202,14 @@ class Conditions:
             yield Term(column, operator, [self._scope.compile(each) for each in right], right, recollated)
 
     def _column(self, node: exp.Expr) -> int | None:
-        """The column that an expression is: by its name, or as the expression of a generated column."""
+        """The column that an expression is: by its name, or as the expression of a generated column.
+
+        The server does not recognize a JSON_VALUE.
+        """
         if not isinstance(node, exp.Column):
-            if not self.table.expressions or self._scope.tables_of(node) != {self.at}:
+            if not self.table.expressions or isinstance(node, exp.JSONValue):
+                return None
+            if self._scope.tables_of(node) != {self.at}:
                 return None
             return self.table.expressions.get(expression_key(node))
         at, column = self._scope.column(node)
