@@ -172,7 +172,7 @@ class EngineSession(StatementContext):
             table.opened(self.connection_id, tables.count(table))
         trx = self.transaction()
         rows = self.rows(statement.duplicates)
-        execution = Execution(self, rows, args, shares=shares, used=statement.tables)
+        execution = Execution(self, rows, args, shares=shares, changes=shares, used=statement.tables)
         changes = len(trx.undo_log)
         try:
             answer = await statement.run(execution)

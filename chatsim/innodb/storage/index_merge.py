@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeAlias, TypeVar
 
 from chatsim.innodb.storage.locks import WaitPolicy
+from chatsim.innodb.storage.partitioned_scan import PartitionedScan
 from chatsim.innodb.storage.rows import RowOperations
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
 from chatsim.innodb.storage.structures import Record
@@ -112,14 +113,16 @@ class SortedUnion:
     def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
         """An iterator over its rows. Raises as `Scan` does."""
         passed = self.clustered.ranges if self.clustered else ()
-        last = Scan(rows, self.clustered, _child(reading)) if self.clustered else None
-        keys = _SortedRowIds([_keys(path, rows, reading) for path in self.paths], passed)
+        last = self.clustered.open(rows, _child(reading)) if self.clustered else None
+        keys = _SortedRowIds([_keys(path, rows, reading, in_order=path.in_order) for path in self.paths], passed)
         return _RowLookup(keys, rows, self.table, reading, last)
 
 
 Merge: TypeAlias = Intersection | Union | SortedUnion
 
-W = TypeVar("W", bound="Scan | _RowIdIntersection")
+_AnyScan: TypeAlias = Scan | PartitionedScan
+
+W = TypeVar("W", bound="_AnyScan | _RowIdIntersection")
 
 
 def _columns(paths: Sequence[AccessPath]) -> set[int]:
@@ -134,8 +137,9 @@ def _patient(reading: Reading) -> Reading:
     return replace(reading, policy=WaitPolicy.WAIT)
 
 
-def _keys(path: AccessPath, rows: RowOperations, reading: Reading) -> Scan:
-    return Scan(rows, replace(path, covering=True, pushed=None), _child(reading))
+def _keys(path: AccessPath, rows: RowOperations, reading: Reading, *, in_order: bool = True) -> _AnyScan:
+    """A scan of the keys of an index; of a table with partitions in the order of their rows' keys, if ``in_order``."""
+    return replace(path, covering=True, pushed=None, in_order=in_order).open(rows, _child(reading))
 
 
 def _is_in(key: Key, ranges: Sequence[Range]) -> bool:
@@ -153,10 +157,10 @@ class _RowIdSources(Generic[W]):
         return sum(child.examined for child in self._children)
 
 
-class _RowIdIntersection(_RowIdSources[Scan]):
+class _RowIdIntersection(_RowIdSources[_AnyScan]):
     """The keys that all children have: the child that is behind goes on until it has caught up."""
 
-    def __init__(self, children: Sequence[Scan], within: Sequence[Range], reading: Reading) -> None:
+    def __init__(self, children: Sequence[_AnyScan], within: Sequence[Range], reading: Reading) -> None:
         super().__init__(children)
         self._within = within
         self._locks = reading.mode is not None
@@ -181,7 +185,7 @@ class _RowIdIntersection(_RowIdSources[Scan]):
         # a locked entry has some columns of a row that can't change; else it is the visible version of the row
         return Hit(candidate.record, candidate.record.row) if candidate and self._locks else candidate
 
-    async def _next(self, child: Scan, hit: Hit | None = None) -> Hit | None:
+    async def _next(self, child: _AnyScan, hit: Hit | None = None) -> Hit | None:
         """The next row of a child that is in the ranges, ``hit`` if that is."""
         hit = hit or await child.next()
         while hit is not None and self._within and not _is_in(hit.record.key, self._within):
@@ -196,12 +200,12 @@ class _RowIdIntersection(_RowIdSources[Scan]):
         self._children[0].unlock_row()
 
 
-class _RowIdUnion(_RowIdSources["Scan | _RowIdIntersection"]):
+class _RowIdUnion(_RowIdSources["_AnyScan | _RowIdIntersection"]):
     """The keys that any child has, each once, in order."""
 
-    def __init__(self, children: Sequence[Scan | _RowIdIntersection]) -> None:
+    def __init__(self, children: Sequence[_AnyScan | _RowIdIntersection]) -> None:
         super().__init__(children)
-        self._heads: list[tuple[Key, int, Scan | _RowIdIntersection, Hit]] = []
+        self._heads: list[tuple[Key, int, _AnyScan | _RowIdIntersection, Hit]] = []
         self._advanced = 0
         self._last: Record | None = None
 
@@ -217,17 +221,17 @@ class _RowIdUnion(_RowIdSources["Scan | _RowIdIntersection"]):
                 return hit
         return None
 
-    async def _advance(self, child: Scan | _RowIdIntersection) -> None:
+    async def _advance(self, child: _AnyScan | _RowIdIntersection) -> None:
         self._advanced += 1
         if (hit := await child.next()) is not None:
             # of those with the same key the one that came last is the first
             heapq.heappush(self._heads, (hit.record.key, -self._advanced, child, hit))
 
 
-class _SortedRowIds(_RowIdSources[Scan]):
+class _SortedRowIds(_RowIdSources[_AnyScan]):
     """The keys that any child has, sorted when all have been scanned."""
 
-    def __init__(self, children: Sequence[Scan], passed: Sequence[Range]) -> None:
+    def __init__(self, children: Sequence[_AnyScan], passed: Sequence[Range]) -> None:
         super().__init__(children)
         self._passed = passed
         self._found: list[Hit] | None = None
@@ -252,14 +256,14 @@ class _RowLookup:
         rows: RowOperations,
         table: Table,
         reading: Reading,
-        last: Scan | None = None,
+        last: _AnyScan | None = None,
     ) -> None:
         self._keys = keys
         self._rows = rows
         self._table = table
         self._reading = _child(reading)
         self._last = last
-        self._current: Scan | None = None
+        self._current: _AnyScan | None = None
         self._looked_up = 0
         self._done = False
 
@@ -277,7 +281,7 @@ class _RowLookup:
             path = AccessPath(
                 self._table, self._table.clustered, [Range(key, key, exact=True)], covering=True, access="const"
             )
-            self._current = Scan(self._rows, path, self._reading)
+            self._current = path.open(self._rows, self._reading)
             found = await self._current.next()
             self._looked_up += self._current.examined
             if found is not None:
@@ -294,5 +298,5 @@ class _RowLookup:
             self._current.unlock_row()
 
 
-RowIterator: TypeAlias = Scan | _RowIdIntersection | _RowLookup
+RowIterator: TypeAlias = _AnyScan | _RowIdIntersection | _RowLookup
 """What gives the rows of a table, one by one."""

@@ -66,6 +66,7 @@ class Partitioning:
         bounds: the sort keys of the upper bounds of RANGE, if it goes by the column itself; of several columns the
             places of rows.
         partitions: the partitions.
+        key: an index of these columns, which has no records: it is only for range analysis.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class Partitioning:
     listed: Sequence[Any] = ()
     bounds: Sequence[Any] = ()
     partitions: list[Partition] = field(default_factory=list)
+    key: Index = field(init=False)
 
     def home(self, row: Sequence[Value]) -> Partition:
         """The partition of a row. Raises a `DatabaseError` (1526) if there is none."""

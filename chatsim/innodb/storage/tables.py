@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from chatsim.innodb.storage.column_types import Doubles
-from chatsim.innodb.storage.dictionary import Column
+from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.partitions import Partition, PartitionedIndex, Partitioning
 from chatsim.innodb.storage.statistics import Statistics
 from chatsim.innodb.storage.structures import Index, Record, TableLocks, Transaction
@@ -242,6 +242,9 @@ class Table:
         self.indexes[:] = [
             PartitionedIndex(definition, self.columns, own) for definition, own in zip(definitions, parts, strict=True)
         ]
+        columns = partitioning.columns
+        own = IndexDefinition("", columns, unique=True, clustered=True, place=columns)
+        partitioning.key = Index(own, self.columns)
         self.partitioning = partitioning
 
     def order(self, column: int, value: Value) -> object:

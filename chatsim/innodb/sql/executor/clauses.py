@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, is_true, unsupported
+from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, expression_key, is_true, unsupported
 from chatsim.innodb.storage.values import Single
 
 if TYPE_CHECKING:
@@ -101,14 +101,26 @@ def shown_rows(rows: list[tuple[Value, ...]], tables: Iterable[Table]) -> list[t
     return [tuple(float(str(value)) if isinstance(value, Single) else value for value in row) for row in rows]
 
 
+def _generated_column(scope: Scope, node: exp.Expr) -> tuple[int, int] | None:
+    """The generated column that an expression is, and its table; None if it is none (in the server: substitute_gc)."""
+    if not any(table.expressions for _, table in scope.tables) or isinstance(node, exp.Literal):
+        return None
+    tables = scope.tables_of(node)
+    if len(tables) != 1:
+        return None
+    (at,) = tables
+    column = scope.tables[at][1].expressions.get(expression_key(node))
+    return None if column is None else (at, column)
+
+
 def ordering_columns(
     scope: Scope, nodes: Iterable[exp.Expr], directions: Iterable[bool]
 ) -> list[tuple[int, int, bool]] | None:
     """The columns of an ORDER BY, with their tables, and whether they are descending; None if it has expressions."""
     found: list[tuple[int, int, bool]] = []
     for node, down in zip(nodes, directions, strict=True):
-        if not isinstance(node, exp.Column):
+        named = scope.column(node) if isinstance(node, exp.Column) else _generated_column(scope, node)
+        if named is None:
             return None
-        at, column = scope.column(node)
-        found.append((at, column, down))
+        found.append((*named, down))
     return found

@@ -102,6 +102,7 @@ class Execution:
         args: the values of the placeholders.
         answer: the result.
         shares: whether plain reads take shared locks.
+        changes: whether it is no SELECT, so that a range of several partitions is read in the order of its index.
         pushes: whether conditions may be pushed to an index: not in statements that change several tables.
         derived: the rows of its derived tables.
         used: the tables that the statement uses, and if a trigger has it, those of the statement that has fired it.
@@ -113,6 +114,7 @@ class Execution:
     args: Sequence[Any]
     answer: Answer = field(default_factory=Answer)
     shares: bool = False
+    changes: bool = False
     pushes: bool = True
     derived: dict[Table, list[tuple[Value, ...]]] = field(default_factory=dict)
     used: Sequence[Table] = ()

@@ -159,7 +159,7 @@ class Insert:
         """Insert."""
         numbers = AutoIncrement(self.table, len(self.values), ahead=run.session.numbers_ahead)
         writer = _RowWriter(self, run, numbers)
-        run.shares = True
+        run.shares = run.changes = True
         if self.source is None:
             env = run.env(1)
             for number, functions in enumerate(self.values, start=1):

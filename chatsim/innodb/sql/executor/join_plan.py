@@ -19,6 +19,7 @@ from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.join_order_by import deciding_columns
 from chatsim.innodb.sql.executor.join_steps import JoinPlan, NestStep, Order, Step, TableStep, WeedoutStep
 from chatsim.innodb.sql.executor.joined_tables import Filter
+from chatsim.innodb.sql.executor.null_checks import check_for_null
 from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.access_path import access_by, choose_access, request_access
@@ -229,6 +230,8 @@ class JoinPlanner:
             *(joined.conditions(at, self._constants), self._env, joined.hints[at]),
             touched=joined.touched(at),
             view=self._view,
+            changes=self._run.changes,
+            joined=joined.count > 1,
             whole_rows=at in joined.changed,
             deletes=joined.changed.get(at) == set(),
             alone=joined.count == 1 and not joined.counts and not joined.scope.subqueries,
@@ -327,7 +330,7 @@ class JoinPlanner:
                 buffered = may_buffer
             known = frozenset(self._constants | {each.at for each in positions[:number]})
             steps.append(TableStep(position.at, access, buffered=buffered, position=position, known=known))
-        self._reject_null(steps)
+        check_for_null(joined, steps, self._semijoins)
         if steps and not buffers and not self._plan.ordered:
             steps[0].sorted_by = self._sorts_first(positions[0].at, order)
             self._plan.ordered = bool(steps[0].sorted_by)
@@ -363,23 +366,6 @@ class JoinPlanner:
         )
         self._plan.ordered = plan.ordered
         return plan
-
-    def _reject_null(self, steps: Sequence[TableStep]) -> None:
-        """Check at a table that a column by which a later one is looked up is not NULL: it would find nothing."""
-        joined = self._joined
-        by_table = {each.at: each for each in steps}
-        for step in steps:
-            if not isinstance(step.access, Lookup):
-                continue
-            for each in step.access.equalities:
-                if each.null_safe or not isinstance(each.node, exp.Column):
-                    continue
-                at, column = joined.scope.column(each.node)
-                before = by_table.get(at)
-                nullable = joined.table(at).columns[column].nullable
-                if before is not None and nullable and joined.nest_of(at) is joined.nest_of(step.at):
-                    node = exp.Not(this=exp.Is(this=each.node.copy(), expression=exp.Null()))
-                    before.filters.append(Filter(node, joined.scope, joined.scope.truth(node)))
 
     def _sorts_first(self, first: int, order: Order) -> Sequence[tuple[Function, bool]]:
         """What the rows of the first table are sorted by before they are joined, if it alone decides the order."""

@@ -119,7 +119,7 @@ class _MultiTable:
 
     def readings(self, run: Execution) -> list[Reading]:
         """How each table is read: those that are changed with exclusive locks, the others with shared ones."""
-        run.pushes = self.alone
+        run.pushes, run.changes = self.alone, True
         run.shares = run.rows.trx.locks_gaps or not self._reads_consistently
         found = []
         for at, (own, policy) in enumerate(zip(self.locking.modes, self.locking.policies, strict=True)):

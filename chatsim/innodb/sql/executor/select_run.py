@@ -108,7 +108,7 @@ class SelectRun:
         if not select.min_max_columns:
             return False
         paths = select.min_max_paths(env)
-        if not all(paths):
+        if not all(paths) or not await select.joined.fixed.allow(self._run, env):
             return False
         states = [each.start() for _, each in select.aggregates]
         wanted = [each.holds for each in select.joined.filters[None]]

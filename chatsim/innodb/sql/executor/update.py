@@ -198,7 +198,7 @@ class Update:
     async def run(self, run: Execution) -> Answer:
         """Change rows."""
         target, table, env = self.target, self.target.table, run.env(1)
-        run.shares = run.rows.trx.locks_gaps
+        run.shares, run.changes = run.rows.trx.locks_gaps, True
         changes = RowChanges(run, ignore=target.ignore)
 
         def changed() -> tuple[Value, ...]:
@@ -242,7 +242,7 @@ class Delete:
 
     async def run(self, run: Execution) -> Answer:
         """Delete rows."""
-        run.shares = True
+        run.shares = run.changes = True
         changes = RowChanges(run, ignore=self.target.ignore)
 
         async def act(hit: Hit) -> None:

@@ -46,6 +46,7 @@ from chatsim.innodb.sql.optimizer.order_and_limit import for_limit, for_order
 from chatsim.innodb.sql.optimizer.partition_pruning import used_partitions
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range_candidates
+from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ref_access import const_access, ref_access
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, limited_scan_cost, table_scan
 from chatsim.innodb.storage.index_merge import Merge
@@ -108,10 +109,13 @@ def request_access(
     deletes: bool = False,
     alone: bool = True,
     pushes: bool = True,
+    changes: bool = False,
+    joined: bool = False,
 ) -> AccessRequest | AccessPlan:
     """The request for the access to a table; a plan without a path if the conditions hold for no row.
 
-    For the arguments see `plan_access` and `AccessRequest`.
+    For the arguments see `plan_access` and `AccessRequest`. One of several ``joined`` tables has no range analysis if
+    the first column of no index is compared with a constant (in the server: ``const_keys``).
     """
     every: Sequence[Index] = conditions.table.indexes
     indexes = [each for each in conditions.table.indexes if hints.search.permits(each)]
@@ -119,14 +123,17 @@ def request_access(
     if column_ranges is None or any(each.equal and each.points == () for each in column_ranges.values()):
         false = not is_select or not conditions.constants_hold(env)
         return AccessPlan(conditions, why_none="Impossible WHERE" if false else _NO_ROW)
-    used = used_partitions(conditions.table, column_ranges, hints.partitions)
-    if used is not None:
+    used = None
+    if (partitioning := conditions.table.partitioning) is not None:
+        used = used_partitions(conditions.table, conditions.range_tree(env, [partitioning.key]), hints.partitions)
         if not used:
             return AccessPlan(conditions, why_none="no matching row after partition pruning")
         indexes = [each.among(used) for each in indexes if isinstance(each, PartitionedIndex)]
         every = [each.among(used) for each in every if isinstance(each, PartitionedIndex)]
     ranged = [each for each in indexes if each.definition.name not in hints.without_ranges]
-    range_tree = conditions.range_tree(env, ranged)
+    range_tree = RangeTree()
+    if not joined or conditions.leads_into(indexes):
+        range_tree = conditions.range_tree(env, ranged)
     if range_tree.impossible:
         return AccessPlan(conditions, why_none=_NO_ROW if is_select else "Impossible WHERE")
     return AccessRequest(
@@ -149,6 +156,7 @@ def request_access(
         pushes=pushes and hints.pushes,
         merges=hints.merges,
         used=used,
+        in_order=changes or not is_select,
     )
 
 
@@ -176,8 +184,7 @@ def access_by(
     path = candidate.path
     if isinstance(path, AccessPath):
         if request.used is not None:
-            changes = not request.is_select and path.access == "range"  # a range is read in order, wanted or not
-            path = replace(path, in_order=changes or (bool(request.order) and direction is not None))
+            path = replace(path, in_order=path.in_order or (bool(request.order) and direction is not None))
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         searches = request.is_select and candidate.parts and path.access != "const"

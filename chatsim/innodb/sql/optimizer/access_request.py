@@ -56,6 +56,7 @@ class AccessRequest:
         pushes: whether conditions may be pushed to an index.
         merges: whether several indexes may be searched together.
         used: the partitions in which there may be rows; None if it has none.
+        in_order: whether a range of several partitions is read in order, wanted or not: in what is no SELECT.
     """
 
     conditions: Conditions
@@ -79,6 +80,7 @@ class AccessRequest:
     pushes: bool = True
     merges: bool = True
     used: frozenset[int] | None = None
+    in_order: bool = False
 
     @property
     def table(self) -> Table:

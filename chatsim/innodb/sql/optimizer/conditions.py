@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from operator import and_, or_
-from typing import TypeAlias
 
 from sqlglot import exp
 
@@ -15,6 +13,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key,
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type, is_collated_as, is_found_by_codes
 from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
+from chatsim.innodb.sql.optimizer.condition_tree import And, ConditionTree, Equality, Or, columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
 from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_random
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
@@ -26,46 +25,6 @@ from chatsim.innodb.storage.structures import Index
 
 __all__ = ["Conditions", "Equality"]
 
-
-@dataclass(frozen=True)
-class Equality:
-    """A column that has to equal a value.
-
-    Attributes:
-        column: the number of the column.
-        value: the value.
-        needs: the tables from whose rows the value comes.
-        null_safe: NULL equals NULL.
-        node: the expression of the value.
-        outer: whether it comes from a query around this one.
-        or_null: whether the column may be NULL instead.
-    """
-
-    column: int
-    value: Function
-    needs: frozenset[int]
-    null_safe: bool
-    node: exp.Expr
-    outer: bool = False
-    or_null: bool = False
-
-
-@dataclass(frozen=True)
-class _And:
-    """Conditions that all have to hold."""
-
-    parts: Sequence[_ConditionTree]
-
-
-@dataclass(frozen=True)
-class _Or:
-    """Conditions of which one has to hold."""
-
-    parts: Sequence[_ConditionTree]
-
-
-_ConditionTree: TypeAlias = "Term | _And | _Or | Function"
-"""AND and OR of terms, and of conditions that can be evaluated before a row is read."""
 
 _LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
 """The operators that name the values of a column."""
@@ -105,35 +64,52 @@ class Conditions:
         self.optional = False
         self.name, self.table = scope.tables[at]
         self.conjuncts = list(conditions)
+        self._replaced = self._columns_of_constants(self.conjuncts)
         terms_of = [list(self._term(each)) for each in self.conjuncts]
         terms = [term for found in terms_of for term in found if not (term.random or term.recollated)]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
         self._constant = [scope.truth(each) for each in self.conjuncts if _is_constant(each)]
-        self._tree = _And(
+        self._tree = And(
             [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
         )
         self._counted = self._tree
         if len(scope.tables) > 1:
             self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
 
-    def _all(self, nodes: Iterable[Conjunct]) -> _And:
-        return _And([part for each in nodes for part in self._parts(each, self._term(each))])
+    def _all(self, nodes: Iterable[Conjunct]) -> And:
+        nodes, outside = list(nodes), self._replaced
+        self._replaced |= self._columns_of_constants(nodes)
+        found = And([part for each in nodes for part in self._parts(each, self._term(each))])
+        self._replaced = outside
+        return found
 
-    def _parts(self, node: Conjunct, terms: Iterable[Term]) -> list[_ConditionTree]:
+    def _columns_of_constants(self, nodes: Iterable[Conjunct]) -> frozenset[int]:
+        """The columns that equal a literal: it is put in their place, so that no expression with them is known again.
+
+        Only of a table that has indexes on expressions, or generated columns.
+        """
+        equal = (each for each in nodes if isinstance(each, exp.EQ)) if self.table.expressions else ()
+        pairs = (pair for each in equal for pair in ((each.left, each.right), (each.right, each.left)))
+        columns = (
+            self._column(one) for one, other in pairs if isinstance(one, exp.Column) and isinstance(other, PLAIN)
+        )
+        return frozenset(each for each in columns if each is not None)
+
+    def _parts(self, node: Conjunct, terms: Iterable[Term]) -> list[ConditionTree]:
         """A condition as parts that must all be true, among them its terms."""
         match node:
             case exp.Paren():
                 return self._parts(node.this, self._term(node.this))
             case exp.Or():
-                return [_Or([self._all(conjuncts(side)) for side in sides(node)])]
+                return [Or([self._all(conjuncts(side)) for side in sides(node)])]
             case exp.In(this=exp.Tuple()):
                 pairs = [conjuncts(exp.EQ(this=node.this, expression=each)) for each in node.expressions]
-                return [_Or([self._all(pair) for pair in pairs])]
+                return [Or([self._all(pair) for pair in pairs])]
             case exp.Not(this=exp.Between() as between):
                 column, low, high = between.this, between.args["low"], between.args["high"]
                 below = [*self._compared(column, "<", [low], also=high)]
-                return [_Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
+                return [Or([*below, *self._compared(column, ">", [high], also=low)])] if below else []
         return [self._scope.truth(node)] if _is_constant(node) else [*self._not_in(node), *terms]
 
     def _not_in(self, node: Conjunct) -> Iterable[Term]:
@@ -175,6 +151,10 @@ class Conditions:
         one_each = len(found) == len(nodes)
         if one_each and len({side.column for side in found}) == 1 and {side.operator for side in found} <= {"=", "in"}:
             values = [value for side in found for value in side.values]
+            alike = len({node.sql() for side in found for node in side.nodes}) == 1  # in the server: merge_key_fields
+            if alike and found[0].operator == "=":
+                yield found[0]
+                return
             yield Term(found[0].column, "in", values, [node for side in found for node in side.nodes])
         elif len(nodes) == 2:
             one, other = ([term for each in conjuncts(side) for term in self._term(each)] for side in nodes)
@@ -210,6 +190,10 @@ class Conditions:
             if not self.table.expressions or isinstance(node, exp.JSONValue):
                 return None
             if self._scope.tables_of(node) != {self.at}:
+                return None
+            if self._replaced and any(
+                self._scope.column(each)[1] in self._replaced for each in node.find_all(exp.Column)
+            ):
                 return None
             return self.table.expressions.get(expression_key(node))
         at, column = self._scope.column(node)
@@ -289,6 +273,11 @@ class Conditions:
         found = [self.source(each[0], constants) for each in nodes if each]
         return "const" if not found or "const" in found else found[0]
 
+    def leads_into(self, indexes: Iterable[Index]) -> bool:
+        """Whether the first column of one of some indexes is compared with values that are known."""
+        compared = {*columns_of(self._tree)}
+        return any(each.definition.columns[0] in compared for each in indexes)
+
     @property
     def columns(self) -> set[int]:
         """The columns by which an index could be searched."""
@@ -344,11 +333,11 @@ class Conditions:
         """
         return self._selectivity(self._counted, rows, known)
 
-    def _selectivity(self, tree: _ConditionTree, rows: int, known: Collection[int]) -> float:
+    def _selectivity(self, tree: ConditionTree, rows: int, known: Collection[int]) -> float:
         match tree:
-            case _And(parts):
+            case And(parts):
                 return prod(self._selectivity(each, rows, known) for each in parts)
-            case _Or(parts):
+            case Or(parts):
                 return 1 - prod(1 - self._selectivity(each, rows, known) for each in parts)
             case Term(column):
                 return 1 if column in known else self._part(tree, rows)
@@ -400,13 +389,13 @@ class Conditions:
         return self._range_tree(self._tree, env, indexes, {})
 
     def _range_tree(
-        self, tree: _ConditionTree, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
+        self, tree: ConditionTree, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
     ) -> RangeTree:
         """The ranges that a condition allows; a side of an OR also has to allow the values of ``fixed`` columns."""
         match tree:
-            case _And(parts):
+            case And(parts):
                 return reduce(and_, [self._range_tree(each, env, indexes, fixed) for each in parts], RangeTree())
-            case _Or(parts):
+            case Or(parts):
                 fixed = fixed or self._fixed(env)
                 return reduce(or_, [self._range_tree(each, env, indexes, fixed) for each in parts])
             case Term():
@@ -429,10 +418,10 @@ class Conditions:
         return RangeTree() if left is None else RangeTree.of(term.column, left, indexes)
 
     def _fixed(self, env: Env) -> dict[int, Sequence[Interval]]:
-        """The values of columns that have to equal a literal: the server puts it in their place in other conditions."""
+        """The values of columns that have to equal a literal or a subquery, which the server puts in their place."""
         found: dict[int, Sequence[Interval]] = {}
         for term in self._terms:
-            if term.operator == "=" and isinstance(term.nodes[0], PLAIN):
+            if term.operator == "=" and (term.is_subquery or isinstance(term.nodes[0], PLAIN)):
                 left = intervals_of(self.table.columns[term.column], "=", [value(env) for value in term.values])
                 if left:
                     found[term.column] = left

@@ -62,13 +62,19 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
         if not isinstance(each, _COMPARISONS):
             continue
         named = {_key(scope, part) for part in each.find_all(exp.Column)}
-        if len(named) != 1 or not named <= set(keys) or each.find(SubqueryValue, OuterValue):
+        if len(named) != 1 or not named <= set(keys) or _depends_on_rows(scope, each):
             continue
         for other in columns:
             if _key(scope, other) not in named:
                 found = each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
                 found.meta[IMPLIED] = id(each)
                 yield found
+
+
+def _depends_on_rows(scope: Scope, node: exp.Expr) -> bool:
+    """Whether it has a value of a query around this one, or a subquery that has one of this query."""
+    inner = (scope.tables_of(each) for each in node.find_all(SubqueryValue))
+    return bool(node.find(OuterValue)) or any(inner)
 
 
 def _equalities(conditions: Iterable[exp.Expr]) -> Iterable[tuple[exp.Expr, exp.Expr]]:

@@ -78,13 +78,24 @@ class IndexMerges:
         rows: the estimated number of rows of the table.
         pages: the costs of reading its pages.
         touched: the columns that the statement reads or writes.
+        in_order: whether a range of several partitions is read in order.
     """
 
-    def __init__(self, table: Table, indexes: Sequence[Index], rows: int, pages: PageReads, touched: set[int]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        indexes: Sequence[Index],
+        rows: int,
+        pages: PageReads,
+        touched: set[int],
+        *,
+        in_order: bool = False,
+    ) -> None:
         self._table = table
         self._indexes = indexes
         self._rows = rows
         self._pages = pages
+        self._in_order = in_order
         # any entry has its row's key
         self._touched = frozenset(touched - set(table.clustered.definition.columns))
 
@@ -187,7 +198,7 @@ class IndexMerges:
                 rows = sum(estimated_rows(index, each) for each in ranges)
                 clustered = index.definition.clustered
                 pages = self._pages.clustered(len(ranges), rows) if clustered else self._pages.entries(index, rows)
-                path = AccessPath(self._table, index, ranges, covering=True, access="range")
+                path = AccessPath(self._table, index, ranges, covering=True, access="range", in_order=self._in_order)
                 found.append(Candidate(path, rows, pages + rows * ROW + 0.01, parts))
         return found
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date, timedelta
-from itertools import product, takewhile
 from typing import Any, cast
 
 from chatsim.db.errors import DatabaseError
-from chatsim.innodb.sql.optimizer.column_range import ColumnRange
-from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, before
+from chatsim.innodb.sql.optimizer.intervals import END, START, Cut, Interval, before
+from chatsim.innodb.sql.optimizer.range_tree import RangeTree
+from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.partitions import Partitioning, column_place
+from chatsim.innodb.storage.scan import Range
 from chatsim.innodb.storage.tables import Table
-from chatsim.innodb.storage.values import NULL, Value
+from chatsim.innodb.storage.values import NULL, Key, Value
 
 __all__ = ["used_partitions"]
 
@@ -22,33 +23,35 @@ _MOST_VALUES = 32
 """The most values of an interval that are looked at one by one, for HASH and KEY."""
 
 
-def used_partitions(
-    table: Table, ranges: Mapping[int, ColumnRange], chosen: frozenset[int] | None = None
-) -> frozenset[int] | None:
-    """The numbers of the partitions in which there may be rows; None if the table has no partitions.
+def used_partitions(table: Table, tree: RangeTree, chosen: frozenset[int] | None = None) -> frozenset[int]:
+    """The numbers of the partitions in which there may be rows.
+
+    As in the server (``prune_partitions``), range analysis is made as if the columns that decide about the partition
+    were the only index, `Partitioning.key`.
 
     Args:
-        table: the table.
-        ranges: the values of columns that the conditions allow.
+        table: the table, which has partitions.
+        tree: the ranges of that index that the conditions allow.
         chosen: the partitions that the statement names; None if it names none.
     """
-    if table.partitioning is None:
-        return None
-    found = _within_ranges(table.partitioning, ranges)
+    assert table.partitioning is not None
+    found = frozenset[int]() if tree.impossible else _within(table.partitioning, tree)
     return found if chosen is None else found & chosen
 
 
-def _within_ranges(partitioning: Partitioning, ranges: Mapping[int, ColumnRange]) -> frozenset[int]:
+def _within(partitioning: Partitioning, tree: RangeTree) -> frozenset[int]:
     every = frozenset(range(len(partitioning.partitions)))
-    own = [ranges.get(at) for at in partitioning.columns]
-    if len(own) > 1 and (partitioning.bounds or partitioning.listed):
-        return _of_rows(partitioning, own)
-    if all(each is not None and each.points is not None for each in own):
-        points = product(*(each.points or () for each in own if each is not None))
-        return frozenset(_numbers(partitioning, points))
-    if len(own) > 1 or own[0] is None:
+    left = tree.by_index.get(partitioning.key)
+    found = ranges_of(left)
+    if left is None or found is None:
         return every
-    return _of_interval(partitioning, own[0], every)
+    if len(partitioning.columns) == 1:
+        return frozenset().union(*(_of_interval(partitioning, each, every) for each in left.intervals))
+    ranges, _ = found
+    if partitioning.bounds or partitioning.listed:
+        return frozenset().union(*(_of_rows(partitioning, each) for each in ranges))
+    rows = [each.low for each in ranges if each.exact and each.low and len(each.low) == len(partitioning.columns)]
+    return frozenset(_numbers(partitioning, rows)) if len(rows) == len(ranges) else every
 
 
 # -- RANGE COLUMNS and LIST COLUMNS of several columns
@@ -58,58 +61,24 @@ _BELOW, _LAST, _ABOVE = (-1,), (1.5,), (3,)
 """The places before all values of a column, behind all but before MAXVALUE, and behind that."""
 
 
-def _of_rows(partitioning: Partitioning, own: Sequence[ColumnRange | None]) -> frozenset[int]:
-    """The partitions with rows between two rows of values, or beginnings of such: one pair for each of some points."""
-    known = list(takewhile(bool, (each.points if each is not None else None for each in own)))
-    found = set[int]()
-    for points in product(*(each for each in known if each is not None)):
-        prefix = [_place(each) for each in points]
-        low, above = _end([*prefix, *_firsts(own[len(prefix) :])], len(own), _BELOW, _ABOVE)
-        high, below = _end([*prefix, *_lasts(own[len(prefix) :])], len(own), _LAST, _BELOW)
-        if partitioning.kind == "RANGE":
-            start = bisect_right(partitioning.bounds, low)
-            stop = (bisect_left if below else bisect_right)(partitioning.bounds, high)
-            found |= {*range(start, min(stop + 1, len(partitioning.partitions)))}
-        else:
-            within = ((row, number) for row, number in partitioning.listed if low <= row <= high)
-            found |= {number for row, number in within if not (above and row == low) and not (below and row == high)}
-    return frozenset(found)
+def _of_rows(partitioning: Partitioning, span: Range) -> set[int]:
+    """The partitions with rows between two rows of values, or beginnings of such."""
+    low = _end(span.low, len(partitioning.columns), _BELOW if span.low_included else _ABOVE)
+    high = _end(span.high, len(partitioning.columns), _LAST if span.high_included else _BELOW)
+    if partitioning.kind == "RANGE":
+        start = bisect_right(partitioning.bounds, low)
+        stop = (bisect_right if span.high_included else bisect_left)(partitioning.bounds, high)
+        return {*range(start, min(stop + 1, len(partitioning.partitions)))}
+    within = ((row, number) for row, number in partitioning.listed if low <= row <= high)
+    return {
+        number for row, number in within if (span.low_included or row != low) and (span.high_included or row != high)
+    }
 
 
-def _firsts(own: Iterable[ColumnRange | None]) -> Iterator[_Place | None]:
-    """The least values of columns, as far as they matter; None behind one that is not included."""
-    for each in own:
-        cut = START if each is None else each.first
-        if cut == START:
-            return
-        yield _place(cut[0])
-        if cut[1] == 1:
-            yield None
-            return
-
-
-def _lasts(own: Iterable[ColumnRange | None]) -> Iterator[_Place | None]:
-    """The greatest values of columns, as `_firsts`."""
-    for each in own:
-        cut = END if each is None else each.last
-        if cut == END:
-            return
-        yield _place(cut[0])
-        if cut[1] == 0:
-            yield None
-            return
-
-
-def _end(places: list[_Place | None], width: int, included: _Place, excluded: _Place) -> tuple[_Place, bool]:
-    """The place of an end of a range of rows, and whether it is that of a row which is not included."""
-    known = [each for each in places if each is not None]
-    excludes = len(known) < len(places)
-    fill = excluded if excludes else included
-    return (*known, *[fill] * (width - len(known))), excludes
-
-
-def _place(key: object) -> _Place:
-    return column_place(None if key is NULL else key)
+def _end(key: Key | None, width: int, fill: _Place) -> tuple[_Place, ...]:
+    """The place of an end of a range of rows."""
+    known = [column_place(None if each is NULL else each) for each in key or ()]
+    return (*known, *[fill] * (width - len(known)))
 
 
 # -- one column
@@ -124,7 +93,9 @@ def _numbers(partitioning: Partitioning, rows: Iterable[tuple[object, ...]]) -> 
             continue
 
 
-def _of_interval(partitioning: Partitioning, own: ColumnRange, every: frozenset[int]) -> frozenset[int]:
+def _of_interval(partitioning: Partitioning, own: Interval, every: frozenset[int]) -> frozenset[int]:
+    if own.point is not None:
+        return frozenset(_numbers(partitioning, [own.point]))
     start, stop = own.start, own.stop
     if partitioning.kind == "LIST" and partitioning.strictly:
         within = [(each,) for each in partitioning.listed if start <= before(NULL if each is None else each) < stop]

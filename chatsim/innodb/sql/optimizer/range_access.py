@@ -34,9 +34,11 @@ def best_range_or_merge(
 ) -> Candidate[AccessPath | Merge] | None:
     """The cheapest range or index merge, if it costs less than ``below``."""
     best: Candidate[AccessPath | Merge] | None = cheapest_below(ranges, below)
-    if request.used is not None or not request.merges:
-        return best  # the model merges no indexes of partitioned tables
-    merges = IndexMerges(request.table, request.searchable, request.rows, request.page_reads, request.touched)
+    if not request.merges:
+        return best
+    merges = IndexMerges(
+        request.table, request.searchable, request.rows, request.page_reads, request.touched, in_order=request.in_order
+    )
     if request.intersects:
         best = merges.intersection(ranges, best.read_cost if best else below) or best
     for sides in request.range_tree.merges:
@@ -50,7 +52,8 @@ def _range_candidate(request: AccessRequest, index: Index) -> Candidate[AccessPa
         return None
     ranges, parts = found
     rows = sum(_expected_rows(request, index, each) for each in ranges)
-    path = AccessPath(request.table, index, ranges, covering=request.covers(index, entry=True), access="range")
+    covering = request.covers(index, entry=True)
+    path = AccessPath(request.table, index, ranges, covering=covering, access="range", in_order=request.in_order)
     if index.definition.clustered:
         read_cost = request.page_reads.clustered(len(ranges), rows)
     elif request.covers(index):
@@ -67,7 +70,7 @@ def _expected_rows(request: AccessRequest, index: Index, span: Range) -> int:
     the server: ``check_skip_records_in_range_qualification``.
     """
     skips = request.forced and len(request.indexes) == 1 and request.is_select and request.alone and _in_order(request)
-    looks = not skips or has_null(span.high or ())
+    looks = not skips or (span.high_included and has_null(span.high or ()))
     if looks or is_unique_key(index, span):
         return estimated_rows(index, span)
     if not span.exact:

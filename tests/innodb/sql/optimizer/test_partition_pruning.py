@@ -49,6 +49,10 @@ RANGE = "RANGE (a) (" + ", ".join(f"PARTITION p{at} VALUES LESS THAN ({at}0)" fo
         ("a > 40", []),
         ("a < 19.5", [0, 1]),
         ("a BETWEEN 12 AND 13", [1]),
+        ("a < 10 OR a = 25", [0, 2]),
+        ("a <> 5 AND (a = 5 OR a > 20)", [2]),
+        ("a < 10 OR a IS NOT NULL", [0, 1, 2]),
+        ("a = 5 AND a = 15 OR a = 25", [2]),
     ],
 )
 def test_ranges_are_pruned_by_the_ends_of_an_interval(condition, used):
