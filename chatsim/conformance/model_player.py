@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from chatsim.conformance.schedule import (
     AWAIT,
     KILL,
+    UNREADABLE,
     Blocked,
     Completed,
     FinalTable,
@@ -84,7 +85,11 @@ async def _play(schedule: Schedule, *, log_bin: bool) -> ScheduleOutcome:
                 raise NotPlayedError(schedule.id, _reason(error), step, steps) from error
     finally:
         execution.close()
-    return ScheduleOutcome(steps, await _final(engine, admin), execution.deadlocks)
+    try:
+        final = await _final(engine, admin)
+    except NotImplementedError as error:
+        raise NotPlayedError(schedule.id, _reason(error), schedule.steps[-1], steps) from error
+    return ScheduleOutcome(steps, final, execution.deadlocks)
 
 
 def _reason(error: Exception) -> str:
@@ -231,6 +236,11 @@ async def _final(engine: Engine, admin: EngineSession) -> dict[str, FinalTable]:
         names = [column.name for column in table.columns if not column.hidden]
         final[table.name] = FinalTable(names, plain(rows), following)
     for view in engine.views.values():
-        (answer,) = await admin.run(f"SELECT * FROM `{view.name}`")  # noqa: S608
+        try:
+            (answer,) = await admin.run(f"SELECT * FROM `{view.name}`")  # noqa: S608
+        except DatabaseError as error:
+            if error.errno in UNREADABLE:
+                continue
+            raise
         final[view.name] = FinalTable(list(view.columns), plain(answer.rows or []), None)
     return final

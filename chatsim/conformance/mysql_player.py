@@ -16,6 +16,7 @@ from typing import cast
 from chatsim.conformance.schedule import (
     AWAIT,
     KILL,
+    UNREADABLE,
     Blocked,
     Completed,
     FinalTable,
@@ -115,7 +116,7 @@ async def play(world: MySQLWorld, schedule: Schedule) -> ScheduleOutcome:
         for step in schedule.steps:
             try:
                 steps.append(await execution.step(step))
-            except WorldError as error:
+            except (WorldError, DatabaseError) as error:
                 raise NotPlayedError(schedule.id, str(error), step, steps) from error
     return ScheduleOutcome(steps, await _final(world), execution.deadlocks)
 
@@ -301,7 +302,12 @@ async def _final(world: MySQLWorld) -> dict[str, FinalTable]:
         )
         keys = [quoted(str(name)) for name, key, _ in columns.rows if key == "PRI"]
         order = f" ORDER BY {', '.join(keys)}" if keys else ""
-        rows = await world.admin.execute(f"SELECT * FROM {quoted(table)}{order}")  # noqa: S608
+        try:
+            rows = await world.admin.execute(f"SELECT * FROM {quoted(table)}{order}")  # noqa: S608
+        except DatabaseError as error:
+            if error.errno in UNREADABLE:
+                continue
+            raise
         following = None
         if any("auto_increment" in str(extra) for _, _, extra in columns.rows):
             following = await world.admin.execute(

@@ -49,6 +49,10 @@ class BadScheduleError(ValueError):
     """A file is not a schedule. The message names the file and the place."""
 
 
+UNREADABLE = frozenset({1055, 1356})
+"""Errors of a view that can't be read, by its query or since its tables are gone: an outcome does not have its rows."""
+
+
 class NotPlayedError(WorldError):
     """A schedule can't be played to its end in a world.
 

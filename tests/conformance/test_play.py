@@ -63,3 +63,11 @@ async def test_a_json_document_is_a_text_of_the_outcome_which_can_be_saved():
     outcome = await chatsim.play(schedule, world="model")
     (answer,) = outcome.steps[0].completed
     assert [type(each) for each in answer.rows[0]] == [str, str]
+
+
+@pytest.mark.parametrize("query", ["SELECT id, COUNT(*) FROM t GROUP BY a", "SELECT b FROM gone"])
+async def test_a_view_that_cannot_be_read_at_the_end_is_left_out(query):
+    steps = "a: CREATE TABLE gone (b INT)\na: CREATE VIEW v AS " + query + "\na: DROP TABLE gone"
+    schedule = chatsim.Schedule.of(steps, setup=["CREATE TABLE t (id INT PRIMARY KEY, a INT)"])
+    outcome = await chatsim.play(schedule, world="model")
+    assert sorted(outcome.final) == ["t"]

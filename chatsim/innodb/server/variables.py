@@ -309,6 +309,12 @@ async def _set_optimizer_switch(_: SessionTransaction, name: str, value: Value, 
             raise unsupported(f"{name} = '{each}'")
 
 
+async def _set_log_bin(session: SessionTransaction, name: str, value: Value, _: bool) -> None:  # noqa: FBT001
+    if session.under_way:
+        raise database_error(1694, f"Cannot modify @@session.{name} inside a transaction")
+    session.settings[name] = _switch(name, value)
+
+
 async def _set_last_id(session: SessionTransaction, name: str, value: Value, _: bool) -> None:  # noqa: FBT001
     session.last_insert_id = _number(name, value)
 
@@ -324,6 +330,7 @@ _SETTERS: Mapping[str, _Setter] = {
     "lock_wait_timeout": _set_metadata_wait,
     "max_execution_time": _set_execution_time,
     "optimizer_switch": _set_optimizer_switch,
+    "sql_log_bin": _set_log_bin,
     "sql_mode": _set_mode,
     "time_zone": _set_time_zone,
     "timestamp": _set_timestamp,
@@ -341,6 +348,7 @@ _DEFAULTS: Mapping[str, Value] = {
     "lock_wait_timeout": _LONGEST_WAIT,
     "max_execution_time": 0,
     "optimizer_switch": "default",
+    "sql_log_bin": 1,
     "sql_mode": sql_mode.DEFAULT,
     "time_zone": "SYSTEM",
     "timestamp": 0,

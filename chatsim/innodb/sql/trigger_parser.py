@@ -167,10 +167,13 @@ def signal(text: str, parse: Parse) -> Signal:
 
 def _assignments(text: str, parse: Parse) -> list[exp.EQ]:
     """Assignments with commas between them, as comparisons."""
-    found = parse(f"SELECT {text}").expressions
+    found = [
+        exp.EQ(this=each.this, expression=each.expression) if isinstance(each, exp.PropertyEQ) else each
+        for each in parse(f"SELECT {text}").expressions
+    ]
     if not all(isinstance(each, exp.EQ) for each in found):
         raise NotImplementedError(f"the model's SQL has no SET {text} in a trigger")
-    return list(found)
+    return found
 
 
 def _no_sql(text: str) -> Exception:

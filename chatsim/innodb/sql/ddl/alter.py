@@ -68,14 +68,15 @@ def alter_table(
     check_orphans(fresh, context, known={each.name for each in table.orphaned})
     fresh.next_number = table.next_number
     sources = _sources(table, fresh, edited)
-    if table.partitioning is None and fresh.partitioning is None and _same_rows(table, fresh, sources):
+    copies = options.get("ALGORITHM", "").upper() == "COPY"
+    if not copies and table.partitioning is fresh.partitioning is None and _same_rows(table, fresh, sources):
         indexes = _with_old_ones(table, fresh)
-        copies, affected = False, 0
+        affected = 0
     else:
-        _copy_rows(table, fresh, sources, context, edited.emptied)
+        counts = copies or edited.counts_rows or _counts(table, fresh, sources, edited, strict=context.strict)
+        _copy_rows(table, fresh, sources, context, edited.emptied, one_by_one=counts)
         indexes, copies = fresh.indexes, True
         fresh.next_number = max(fresh.next_number, _next_number(fresh, indexes[0]))
-        counts = edited.counts_rows or _counts(table, fresh, sources, edited)
         affected = len(table.clustered) if counts else 0
     if edited.checks_rows:
         _check_rows(fresh, indexes[0])
@@ -171,9 +172,17 @@ def _with_old_ones(table: Table, fresh: Table) -> list[Index]:
 
 
 def _copy_rows(
-    table: Table, fresh: Table, sources: Sequence[int | None], context: Context, emptied: frozenset[str]
+    table: Table,
+    fresh: Table,
+    sources: Sequence[int | None],
+    context: Context,
+    emptied: frozenset[str],
+    *,
+    one_by_one: bool,
 ) -> None:
     """Fill a new table with the rows of the old one, but those of emptied partitions.
+
+    ``one_by_one`` is how the server copies them: then it says which row has NULL where none is allowed.
 
     Raises:
         DatabaseError: a row does not fit.
@@ -186,12 +195,31 @@ def _copy_rows(
             continue
         number += 1
         row = [_converted(fresh, at, source, record.row, number, context=context) for at, source in enumerate(sources)]
+        _replace_nulls(fresh, row, number, context, one_by_one=one_by_one)
         fresh.generate(row)
         for index in fresh.home(row).indexes:
             enter(fresh, index, tuple(row))
     for home in fresh.partitioning.partitions if fresh.partitioning else [fresh]:
         for index in home.indexes:
             fill_pages(index)
+
+
+def _replace_nulls(fresh: Table, row: list[Value], number: int, context: Context, *, one_by_one: bool) -> None:
+    """Replace NULL in a row where the new table allows none. See `_copy_rows`.
+
+    Raises:
+        DatabaseError: the mode is strict, or the rows are not copied one by one.
+    """
+    for at, column in enumerate(fresh.columns):
+        if row[at] is not None or column.nullable or column.generated is not None:
+            continue
+        if not one_by_one:
+            raise database_error(1138, "Invalid use of NULL value")
+        message = f"Data truncated for column '{column.name}' at row {number}"
+        if context.strict:
+            raise database_error(1265, message)
+        context.note(1265, message)
+        row[at] = column.type.zero
 
 
 def _converted(
@@ -207,8 +235,6 @@ def _converted(
         return _given_at_once(column, context)
     value = old[source]
     if value is None:
-        if not column.nullable:
-            raise database_error(1138, "Invalid use of NULL value")
         return None
     try:
         return column.type.store(value)
@@ -234,8 +260,8 @@ def _given_at_once(column: Column, context: Context) -> Value:
     return column.default(context) if callable(column.default) else column.default
 
 
-def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: Edited) -> bool:
-    """Whether the server copies the table row by row, and says how many (ALGORITHM=COPY)."""
+def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: Edited, *, strict: bool) -> bool:
+    """Whether the server copies the table row by row, and says how many, without ALGORITHM=COPY."""
     for at, source in enumerate(sources):
         new = fresh.columns[at]
         if source is None or at == fresh.hidden:
@@ -244,6 +270,8 @@ def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: E
             continue
         old = table.columns[source]
         if not _grows(old.type, new.type) or old.auto_increment != new.auto_increment:
+            return True
+        if old.nullable > new.nullable and not strict:
             return True
     return table.hidden is None and fresh.hidden is not None
 

@@ -13,7 +13,7 @@ from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Context, Env, Scope, unsupported
 from chatsim.innodb.sql.syntax import CheckSyntax, ColumnSyntax, ForeignKeySyntax, Item, KeyPart, KeySyntax
 from chatsim.innodb.storage.collations import Collation
-from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumeration, Json, Moment, Text
+from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumeration, Integer, Json, Moment, Text
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import Value
 
@@ -79,6 +79,8 @@ def _declare_column(declared: TableDeclaration, said: ColumnSyntax, collation: C
     if said.nullable is False or said.key == "PRIMARY":
         column = not_null(column)
     if said.auto_increment:
+        if not isinstance(column.type, Integer):
+            raise database_error(1063, f"Incorrect column specifier for column '{said.name}'")
         column = replace(column, auto_increment=True, nullable=False, default=None, has_default=False)
     if said.default is not None:
         column = _with_default(column, said.default, context)

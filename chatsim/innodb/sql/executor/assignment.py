@@ -34,6 +34,9 @@ Assignments: TypeAlias = list[tuple[int, Function]]
 """The numbers of columns, each with the expression of its new value."""
 
 
+_MISSING = object()
+"""The value of DEFAULT for a column that has no default."""
+
 Warn: TypeAlias = "Callable[[int, str], None]"
 """Notes a warning: its number and its text."""
 
@@ -125,15 +128,13 @@ def is_default(node: exp.Expr) -> bool:
 
 
 def default_of(table: Table, at: int, session: Context) -> Value:
-    """The default value of a column. Raises a `DatabaseError` (1364) if it has none."""
+    """The default value of a column that has one."""
     column = table.columns[at]
-    if not column.has_default:
-        raise database_error(1364, f"Field '{column.name}' doesn't have a default value")
     return column.default(session) if callable(column.default) else column.default
 
 
-def _default(table: Table, at: int, env: Env) -> Value:
-    return default_of(table, at, env.session)
+def _default(table: Table, at: int, env: Env) -> Value | object:
+    return default_of(table, at, env.session) if table.columns[at].has_default else _MISSING
 
 
 def refuse_generated(table: Table, at: int) -> None:
@@ -155,7 +156,14 @@ def apply_assignments(
     env.rows[at] = row
     try:
         for column, function in assignments:
-            row[column] = stored_value(table, column, function(env), number, warn, strict=strict)
+            value = function(env)
+            if value is _MISSING:
+                message = f"Field '{table.columns[column].name}' doesn't have a default value"
+                if strict:
+                    raise database_error(1364, message)
+                warn(1364, message)
+                value = table.columns[column].type.zero
+            row[column] = stored_value(table, column, value, number, warn, strict=strict)
     finally:
         env.rows[at] = before
     if tuple(row) != before:

@@ -7,7 +7,8 @@ column then, also a subquery. If that is false, no table of the statement is loc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,22 @@ from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions
-from chatsim.innodb.storage.column_types import BadValueError, Decimals, Enumeration, Integer, Moment, Text
+from chatsim.innodb.storage.column_types import (
+    BadValueError,
+    Bits,
+    ColumnType,
+    Decimals,
+    Doubles,
+    Enumeration,
+    Integer,
+    Moment,
+    Text,
+    Year,
+)
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution
     from chatsim.innodb.sql.executor.subqueries import Subquery
-    from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["FixedValues"]
@@ -55,7 +66,9 @@ class FixedValues:
         sources: dict[int, tuple[int, int]] = {}
         for at, equalities in ((table.at, table.equalities()) for table in tables):
             for each in equalities:
-                if not (each.needs or each.outer or each.null_safe or isinstance(each.node.parent, exp.Between)):
+                if isinstance(each.node, exp.Null) or isinstance(each.node.parent, exp.Between):
+                    continue
+                if not (each.needs or each.outer or each.null_safe):
                     self._equal.append((at, each.column, each.value))
                     if isinstance(each.node, SubqueryValue) and not scope.tables[at][1].columns[each.column].nullable:
                         self._computed.add((at, each.column))
@@ -97,8 +110,8 @@ class FixedValues:
                         continue
                     return True
                 kind = self._scope.tables[at][1].columns[column].type
-                if isinstance(kind, Text) and not isinstance(value, str | bytes | None):
-                    return True  # they are compared as numbers, so the column may have other values
+                if value is not None and not _is_like(kind, value):
+                    return True  # they are compared as numbers, and the column keeps its place
                 value = self._stored(kind, value)
                 env.rows[at] = (*env.rows[at][:column], value, *env.rows[at][column + 1 :])
             for subquery in self._subqueries:  # it is asked once, so that its rows are seldom worth keeping
@@ -118,8 +131,25 @@ class FixedValues:
         return stored if compare(stored, value, kind) == 0 else value
 
 
+def _is_like(kind: ColumnType, value: Value) -> bool:
+    """Whether a value is of a column's kind: an integer, a DECIMAL, a float, or none of these.
+
+    Only then does the server put it in the column's place (``check_simple_equality`` compares the ``result_type``).
+    """
+    own = int if isinstance(kind, Integer | Year | Bits) else _NUMBERS.get(type(kind), None)
+    return isinstance(value, own) if own else not isinstance(value, int | float | Decimal)
+
+
+_NUMBERS: Mapping[type[ColumnType], type] = {Decimals: Decimal, Doubles: float}
+
+
 def _is_constant(node: exp.Expr) -> bool:
-    """Whether a condition on constants has one value for the statement: it uses no query around it, nor chance."""
+    """Whether a condition on constants has one value for the statement: it uses no query around it, nor chance.
+
+    One that compares with NULL is left alone, as by the server.
+    """
+    if any(not isinstance(each.parent, exp.Is) for each in node.find_all(exp.Null)):
+        return False
     if any(each.args.get("references") for each in node.find_all(SubqueryValue)):
         return False
     return not node.find(OuterValue, exp.Parameter, exp.SessionParameter, exp.Anonymous, exp.Rand, exp.Uuid)

@@ -40,8 +40,9 @@ def _bitwise(node: exp.Binary, scope: Scope) -> Function:
     left, right = (scope.number(each, whole=True) for each in sides)
 
     def value(env: Env) -> int | None:
-        a, b = left(env), right(env)
-        return None if a is None or b is None else operate(_unsigned(a), _unsigned(b))
+        if (a := left(env)) is None or (b := right(env)) is None:
+            return None
+        return operate(_unsigned(a), _unsigned(b))
 
     return value
 

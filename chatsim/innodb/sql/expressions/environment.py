@@ -95,6 +95,17 @@ class Env:
 Function: TypeAlias = Callable[[Env], Any]
 
 
+def present(parts: Sequence[Function], env: Env) -> list[Value] | None:
+    """The values of several expressions; None as soon as one is NULL, since those behind it are not evaluated then."""
+    found: list[Value] = []
+    for part in parts:
+        value: Value = part(env)
+        if value is None:
+            return None
+        found.append(value)
+    return found
+
+
 def complain(env: Env, errno: int, message: str, *, strict: bool, cause: object = None) -> None:
     """Note a warning; raise a `DatabaseError` in a statement that changes rows (``strict``), if the mode is strict.
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
-from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, unsupported
+from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, present, unsupported
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
@@ -56,7 +56,7 @@ def _case(node: exp.Case, scope: Scope) -> Function:
     subject = node.this
     branches = [
         (
-            scope.compile(exp.EQ(this=subject, expression=each.this)) if subject else scope.truth(each.this),
+            scope.compile(_equals(subject, each)) if subject else scope.truth(each.this),
             scope.compile(each.args["true"]),
         )
         for each in node.args["ifs"]
@@ -67,6 +67,13 @@ def _case(node: exp.Case, scope: Scope) -> Function:
         return next((then for condition, then in branches if is_true(condition(env))), default)(env)
 
     return value
+
+
+def _equals(subject: exp.Expr, branch: exp.If) -> exp.EQ:
+    """The comparison of a CASE's subject with the value of a branch, in its place."""
+    found = exp.EQ(this=subject, expression=branch.this)
+    found.parent, found.arg_key = branch, "this"
+    return found
 
 
 @_of(exp.Coalesce)
@@ -92,8 +99,8 @@ def _concat(node: exp.Concat, scope: Scope) -> Function:
     parts = [scope.compile(each) for each in node.expressions]
 
     def value(env: Env) -> Value:
-        values = [part(env) for part in parts]
-        return None if None in values else "".join(as_text(each) for each in values)
+        values = present(parts, env)
+        return None if values is None else "".join(as_text(each) for each in values)
 
     return value
 
@@ -204,8 +211,8 @@ def _extreme(node: exp.Least | exp.Greatest, scope: Scope) -> Function:
     by = scope.kind(node)
 
     def value(env: Env) -> Value:
-        values: list[Value] = [part(env) for part in parts]
-        if None in values:
+        values = present(parts, env)
+        if values is None:
             return None
         if not all(isinstance(each, str) for each in values) and any(type(each) is str for each in values):
             values = [as_text(each) for each in values]

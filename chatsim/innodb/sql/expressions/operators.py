@@ -188,7 +188,9 @@ def _between(node: exp.Between, scope: Scope) -> Function:
     low = exp.GTE(this=node.this, expression=node.args["low"])
     high = exp.LTE(this=node.this, expression=node.args["high"])
     low.meta["of_between"] = high.meta["of_between"] = True  # whose ends are not checked
-    return scope.compile(exp.And(this=low, expression=high))
+    both = exp.And(this=low, expression=high)
+    both.parent, both.arg_key = node.parent, node.arg_key  # it stands where BETWEEN does
+    return scope.compile(both)
 
 
 @_of(exp.In)
@@ -244,8 +246,7 @@ def _liked(node: exp.Like, escape: str, scope: Scope) -> Function:
     folds = cast("Callable[[str], str]", collation.key)
 
     def value(env: Env) -> int | None:
-        a, b = inner(env), pattern(env)
-        if a is None or b is None:
+        if (a := inner(env)) is None or (b := pattern(env)) is None:
             return None
         fold = str if exact or isinstance(a, bytes) or isinstance(b, bytes) else folds
         found = re.fullmatch(_pattern(as_text(b), escape, fold), fold(as_text(a)), re.DOTALL)
@@ -294,8 +295,9 @@ def _xor(node: exp.Xor, scope: Scope) -> Function:
     left, right = scope.truth(node.left), scope.truth(node.right)
 
     def value(env: Env) -> int | None:
-        a, b = left(env), right(env)
-        return None if a is None or b is None else int(is_true(a) != is_true(b))
+        if (a := left(env)) is None or (b := right(env)) is None:
+            return None
+        return int(is_true(a) != is_true(b))
 
     return value
 

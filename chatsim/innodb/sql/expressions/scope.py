@@ -50,7 +50,10 @@ _NUMBERS = (Integer, Decimals, Doubles)
 _TRUTHS = (exp.Predicate, exp.Connector, exp.Not, exp.Boolean, exp.Null)
 """What gives 1, 0 or NULL."""
 
-_BITWISE = (
+_STATEMENTS = (exp.Select, exp.Update, exp.OnConflict)
+
+_SILENT = (
+    *(exp.Coalesce, exp.Greatest, exp.Least),
     *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor),
     *(exp.BitwiseNot, exp.BitwiseLeftShift, exp.BitwiseRightShift),
 )
@@ -63,6 +66,18 @@ _DOCUMENT_AS_TRUTH = (
 
 def _is_no_number(node: exp.Expr) -> bool:
     return isinstance(node, exp.Literal) and node.is_string and not is_number(node.name)
+
+
+def _waits_for_row(node: exp.Expr) -> bool:
+    """Whether a literal is looked at only with a row: in CASE, and outside of conditions, unless it is in a list."""
+    part = node
+    while part.parent is not None and not isinstance(part.parent, exp.Where | exp.Having | exp.In):
+        part = part.parent
+        if isinstance(part, exp.Case) and part.this is not None:
+            return True
+        if isinstance(part, exp.Ordered) or (part.arg_key == "expressions" and isinstance(part.parent, _STATEMENTS)):
+            return True
+    return False
 
 
 def is_numbered(kind: ColumnType | None) -> bool:
@@ -169,7 +184,7 @@ class Scope:
             kinds[1] if len(kinds) > 1 else None,
         )
         if any(isinstance(kind, _NUMBERS) for kind in kinds):
-            self.not_numbers += [each for each in nodes if _is_no_number(each)]
+            self.not_numbers += [each for each in nodes if _is_no_number(each) and not _waits_for_row(each)]
         if isinstance(left, Year) != isinstance(right, Year):
             year = left if isinstance(left, Year) else right
             assert year is not None
@@ -190,9 +205,9 @@ class Scope:
     def is_silent(self, node: exp.Expr) -> bool:
         """Whether nothing is said of a text that is no number: of a TEXT or BLOB (in the server: ``Field_blob``).
 
-        Nor is it of the bytes that a bit operator gives.
+        Nor is it of the bytes that a bit operator gives, and of the text of COALESCE, GREATEST and LEAST.
         """
-        if isinstance(node.unnest(), _BITWISE):
+        if isinstance(node.unnest(), _SILENT):
             return True
         kind = self.kind(node) if isinstance(node, exp.Column | exp.Paren) else None
         return isinstance(kind, Text | Binary) and kind.long

@@ -369,12 +369,13 @@ class Conditions:
         if not self.constants_hold(env):
             return None
         found: dict[int, ColumnRange] = {}
+        searched = indexes if indexes is not None else () if self.optional else self.table.indexes
         for term in self._terms:
             if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
-            if values is None and self.optional and not _has_column(indexes or (), term.column):
-                continue
+            if values is None and not _has_column(searched, term.column):
+                continue  # only an index shows that nothing equals NULL
             if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
                 return None
             span = found.get(term.column, ColumnRange())
@@ -410,8 +411,7 @@ class Conditions:
             return RangeTree()
         values = term.known(env)
         if values is None:
-            shown = not (self.optional or term.from_row) or _has_column(indexes, term.column)
-            return NOTHING if shown else RangeTree()
+            return NOTHING if _has_column(indexes, term.column) else RangeTree()
         left = intervals_of(self.table.columns[term.column], term.operator, values)
         if left is not None and term.column in fixed and not overlap(left, fixed[term.column]):
             return NOTHING

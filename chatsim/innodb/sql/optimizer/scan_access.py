@@ -46,9 +46,14 @@ def limited_scan_cost(request: AccessRequest) -> float:
 
 
 def _shortest_covering(request: AccessRequest) -> Index | None:
-    """The shortest covering index; the clustered index if it is the only one."""
+    """The shortest covering index; the clustered index if it is the only one, or this one has all columns of the table.
+
+    In the server: ``find_shortest_key``.
+    """
     covering = [each for each in request.indexes if request.covers(each, entry=True)]
     others = [each for each in covering if not each.definition.clustered]
-    if others:
-        return min(others, key=lambda each: index_length(request.table, each.definition))
-    return covering[0] if covering else None
+    if not others:
+        return covering[0] if covering else None
+    shortest = min(others, key=lambda each: index_length(request.table, each.definition))
+    has_all = request.table.hidden is None and len(shortest.definition.columns) >= len(request.table.columns)
+    return request.clustered if has_all and request.clustered in covering else shortest

@@ -50,7 +50,7 @@ class Term:
 
     @cached_property
     def from_row(self) -> bool:
-        """Whether a value is one of another table's row: only an index shows that no row has it, if it is NULL."""
+        """Whether a value is one of another table's row."""
         return any(each.find(exp.Column) for each in self.nodes if not isinstance(each, PLAIN))
 
     @cached_property
