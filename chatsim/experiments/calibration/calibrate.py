@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ import numpy as np
 from chatsim.experiments.calibration.deadlocks import deadlock_latencies
 from chatsim.experiments.calibration.fit import Fit, Fitted, Round, fit
 from chatsim.experiments.calibration.messages import KINDS, SCHEMA, ChatMicros
-from chatsim.experiments.calibration.micro import MICROS, measure, own_works, prepare
+from chatsim.experiments.calibration.micro import CALLERS, MICROS, measure, own_works, prepare
+from chatsim.experiments.calibration.stores import SCRIPTS, measure_store
 from chatsim.experiments.parameters import BadParameterError
 from chatsim.experiments.surroundings import OtherLoad
 from chatsim.progress import Progress
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Calibration", "calibrate", "calibrated"]
 
-CALLERS = (1, 4, 16)
 SECONDS = 0.4
 ROUNDS = 5
+_OF_MESSAGES, _OF_STORES = 0.6, 0.25
+"""How long a measurement of a message, and of a local store, is, as shares of that of a script."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,20 +72,31 @@ class Calibration:
         return {
             "machine": {"cores": self.cores},
             "client": _within("client.", found),
-            "node": {"write": found["node.write"], "service": _within("node.service.", found)},
+            "node": {
+                "write": found["node.write"],
+                "byte": found["node.byte"],
+                "service": _within("node.service.", found),
+            },
             "database": {
                 **_within("database.", found),
                 "flush": {"kind": "empirical", "seconds": [*map(_short, fitted.flush)]},
                 "commit": 0.0,
             },
-            "network": {"link": {"latency": {"kind": "constant", "seconds": found["network.link.latency"]}}},
+            # within a machine, a byte takes the time that both ends take for it
+            "network": {
+                "link": {
+                    "latency": {"kind": "constant", "seconds": found["network.link.latency"]},
+                    "bandwidth": math.inf,
+                }
+            },
+            "store": {**_within("store.", found), "commit": 0.0},  # measured in memory
         }
 
     @property
     def measurements(self) -> pd.DataFrame:
         """A table with a row for each measurement: processor time and median latency in µs, for one run of a script.
 
-        Of messages it has only the processor time of this process.
+        Of messages and local stores it has only the processor time of this process.
         """
         import pandas as pd
 
@@ -96,6 +109,11 @@ class Calibration:
             }
             for number, one in enumerate(self.rounds, start=1)
             for each in one.messages
+        ]
+        stores = [
+            {"round": number, "what": each.script.name, "callers": 1, "client_cpu_us": each.cpu * 1e6}
+            for number, one in enumerate(self.rounds, start=1)
+            for each in one.stores
         ]
         return pd.DataFrame(
             [
@@ -112,6 +130,7 @@ class Calibration:
                 for each in one.scripts
             ]
             + messages
+            + stores
         )
 
     def text(self) -> str:
@@ -199,18 +218,23 @@ async def calibrated(
     await chat.prepare()
     load = OtherLoad()
     measured: list[Round] = []
-    with progress.bar(rounds * (len(MICROS) * len(CALLERS) + len(KINDS)), "measurement") as bar:
+    plan = [(callers, micro) for callers in CALLERS for micro in MICROS if callers in micro.callers]
+    with progress.bar(rounds * (len(plan) + len(KINDS) + len(SCRIPTS)), "measurement") as bar:
         for own in raced:
-            scripts, messages = [], []
-            for callers, micro in itertools.product(CALLERS, MICROS):
+            scripts, messages, stores = [], [], []
+            for callers, micro in plan:
                 bar.set_description(f"{micro.name}, callers: {callers}")
                 scripts.append(await measure(world, micro, callers, seconds))
                 bar.update()
             for kind in KINDS:
                 bar.set_description(kind.name)
-                messages.append(await chat.measure(kind, seconds))
+                messages.append(await chat.measure(kind, _OF_MESSAGES * seconds))
                 bar.update()
-            measured.append(Round(scripts, messages, own, await deadlock_latencies(world)))
+            for script in SCRIPTS:
+                bar.set_description(script.name)
+                stores.append(await measure_store(world, script, _OF_STORES * seconds))
+                bar.update()
+            measured.append(Round(scripts, messages, stores, own, await deadlock_latencies(world)))
     return Calibration(
         fit(measured, np.random.default_rng(1)),
         measured,

@@ -11,12 +11,15 @@ from chatsim.db.errors import DatabaseError
 if TYPE_CHECKING:
     from chatsim.worlds.world import World
 
-__all__ = ["deadlock_latencies"]
+__all__ = ["CHARACTERS", "deadlock_latencies"]
 
 _COUNT = 40
 _UNTIL_IT_WAITS = 0.005  # seconds
 _CHANGE = "UPDATE calibration SET v = v + 1 WHERE id = ?"
 _LOCK = "SELECT v FROM calibration WHERE id = ? FOR UPDATE"
+
+CHARACTERS = len("".join(_LOCK.split()))
+"""Those of the statement that closes the circle."""
 
 
 async def deadlock_latencies(world: World) -> list[float]:

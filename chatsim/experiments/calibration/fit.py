@@ -14,8 +14,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from chatsim.experiments.calibration.deadlocks import CHARACTERS
 from chatsim.experiments.calibration.messages import Handled, Kind
 from chatsim.experiments.calibration.micro import Measurement, OwnWork
+from chatsim.experiments.calibration.stores import Stored
 
 T = TypeVar("T")
 
@@ -34,12 +36,14 @@ class Round:
     Attributes:
         scripts: of callers straight on the database.
         messages: of a client on a node.
+        stores: of a client's local store.
         races: of a race whose operations ask for nothing.
         deadlocks: seconds until the error of a deadlock, of callers straight on the database.
     """
 
     scripts: Sequence[Measurement]
     messages: Sequence[Handled]
+    stores: Sequence[Stored]
     races: Sequence[OwnWork]
     deadlocks: Sequence[float]
 
@@ -97,7 +101,11 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
         {
             "database.request": lambda _: 1.0,
             "database.statement": lambda each: each.statements,
+            "database.character": lambda each: each.micro.characters,
             "database.table": lambda each: each.micro.tables,
+            "database.temporary": lambda each: each.micro.temporaries,
+            "database.fetch": lambda each: each.micro.fetched,
+            "database.value": lambda each: each.micro.values,
             "database.record": lambda each: each.examined,
             "database.write": lambda each: each.micro.written,
             "database.undo": lambda each: each.micro.undone,
@@ -114,6 +122,7 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
         {
             "client.request": lambda _: 1.0,
             "client.statement": lambda each: each.statements,
+            "client.value": lambda each: each.micro.values,
             "client.wake": _is_alone,
         },
     )
@@ -128,7 +137,8 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
     )
     client = {**driver, **raced}
     alone = [each for each in measured if each.callers == 1]
-    reads = [each for each in alone if not each.micro.written]
+    # of several statements, this process's work is beside the server's
+    reads = [each for each in alone if not each.micro.written and each.statements < 2]
     link = max(0.0, float(np.median([np.median(each.latencies) - _cpu(each) for each in reads])) / 2)
     left = [
         max(0.0, latency - _cpu(each) - 2 * link)
@@ -138,6 +148,11 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
     ]
     flush = [float(value) for value in np.quantile(left, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)]
     costs = {**server, **client, "network.link.latency": link, "database.flush": float(np.mean(flush))}
+    costs |= _least_squares(
+        [each for one in rounds for each in one.stores],
+        lambda each: each.cpu,
+        {"store.call": lambda each: each.script.calls, "store.row": lambda each: each.script.rows},
+    )
     costs["database.detection"] = _detection([each for one in rounds for each in one.deadlocks], costs)
     return Fitted({**costs, **_node([each for one in rounds for each in one.messages], client)}, flush)
 
@@ -150,29 +165,51 @@ def _detection(latencies: Sequence[float], costs: Mapping[str, float]) -> float:
     client = sum(costs[f"client.{name}"] for name in ("request", "failure", "wake"))
     names = ("wake", "request", "statement", "table", "record", "wake", "wait")
     known = client + sum(costs[f"database.{name}"] for name in names) + 2 * costs["network.link.latency"]
+    known += costs["database.character"] * CHARACTERS
     return max(0.0, float(np.quantile(latencies, 0.25)) - known)
 
 
 def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, float]:
     """The costs of messages: what is left of this process's work without that of the driver.
 
-    A write is what a text costs more for each device that is told of it.
+    A write is what a text costs more for each device that is told of it. A byte is what a request costs more for each
+    byte of a longer reply.
     """
     work: dict[Kind, list[float]] = {}
     for each in handled:
         driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
-        wakes = client["client.wake"] * (1 + each.round_trips)
-        work.setdefault(each.kind, []).append(each.client_cpu - driver - wakes)
+        values = client["client.value"] * each.kind.values
+        wakes = client["client.wake"] * (1 + bool(each.kind.behind) + each.round_trips)
+        work.setdefault(each.kind, []).append(each.client_cpu - driver - values - wakes)
     medians = {kind: float(np.median(values)) for kind, values in work.items()}
-    alone = {kind.name: seconds for kind, seconds in medians.items() if not kind.devices}
-    told = [(kind.devices, max(0.0, seconds - alone[kind.name])) for kind, seconds in medians.items() if kind.devices]
-    write = float(np.mean([more / devices for devices, more in told]))
+    sizes = {each.kind: each.size for each in handled}
+    alone: dict[str, Kind] = {}
+    longer: list[tuple[Kind, Kind]] = []
+    for kind in medians:
+        if kind.name not in alone:
+            alone[kind.name] = kind
+        elif not kind.devices:
+            longer.append((alone[kind.name], kind))
+    byte = float(
+        np.mean([max(0.0, medians[long] - medians[short]) / (sizes[long] - sizes[short]) for short, long in longer])
+    )
+    told = [
+        (medians[kind] - medians[alone[kind.name]] - byte * (sizes[kind] - sizes[alone[kind.name]])) / kind.devices
+        for kind in medians
+        if kind.devices
+    ]
+    write = max(0.0, float(np.mean(told)))
     service = {
-        f"node.service.{kind.name}": max(0.0, seconds - kind.writes * write)
-        for kind, seconds in medians.items()
-        if not kind.devices
+        f"node.service.{name}": max(
+            0.0,
+            medians[kind]
+            - (medians[alone[kind.behind]] if kind.behind else 0.0)
+            - kind.writes * write
+            - sizes[kind] * byte,
+        )
+        for name, kind in alone.items()
     }
-    return {"node.write": write, **service}
+    return {"node.write": write, "node.byte": byte, **service}
 
 
 def _is_alone(measured: Measurement) -> float:

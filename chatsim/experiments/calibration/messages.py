@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,8 +26,11 @@ from chatsim.chat.protocol import (
     HeartbeatRequest,
     HistoryReply,
     HistoryRequest,
+    LoadMessagesReply,
+    LoadMessagesRequest,
     LoadThreadsReply,
     LoadThreadsRequest,
+    Message,
     OutgoingText,
     ReadReply,
     ReadRequest,
@@ -34,6 +38,7 @@ from chatsim.chat.protocol import (
     TextRequest,
     ThreadStatesReply,
     ThreadStatesRequest,
+    encode,
 )
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.limits import Limits
@@ -48,7 +53,15 @@ SCHEMA = "hardened"
 """The tables of the chat in which messages are measured."""
 
 _ME, _OTHER, _THREAD = 1, 2, 1
-_TEXTS = 60
+_TEXTS = 100
+"""As many as a page has."""
+
+_NUMBERED = 9
+"""Values of a text with its number."""
+
+_ALL = 10**9
+"""A read position behind all texts."""
+
 _DEVICES = 8
 _CONTENT = "x" * 40
 _PATIENCE = 10.0  # seconds until a request counts as failed
@@ -62,11 +75,13 @@ class Chat:
         running: the cluster.
         client: the client.
         numbers: are never given twice.
+        heard: the latest notice of each device of the other user.
     """
 
     running: Cluster
     client: Client
     numbers: Iterator[int]
+    heard: Sequence[deque[Message]]
 
 
 @dataclass(frozen=True)
@@ -75,15 +90,19 @@ class Kind:
 
     Attributes:
         name: its class.
-        ask: sends one, and waits for the reply.
+        ask: sends one, and waits for the reply. Returns what came.
         writes: how often the node writes to a client for it.
         devices: how many devices of the other user are online and are told of it.
+        values: how many values of its entries the database sends.
+        behind: the kind of another request that is sent before each; its work is not in that of this one.
     """
 
     name: str
-    ask: Callable[[Chat], Awaitable[object]]
+    ask: Callable[[Chat], Awaitable[Sequence[Message]]]
     writes: int = 1
     devices: int = 0
+    values: int = 0
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,7 @@ class Handled:
         operations: how many.
         client_cpu: seconds of a core of this process, for one of them.
         round_trips, statements: what one of them asked of the database.
+        size: the bytes that came for the last one, to all devices.
     """
 
     kind: Kind
@@ -102,44 +122,55 @@ class Handled:
     client_cpu: float
     round_trips: float
     statements: float
+    size: int
 
 
-async def _log_in(chat: Chat) -> None:
+async def _log_in(chat: Chat) -> Sequence[Message]:
     visitor = await chat.running.log_in(_OTHER, deadline=_PATIENCE)
     await visitor.close()
+    return ()
 
 
-async def _send(chat: Chat) -> None:
+def _asking(request: Message, reply: type[Message]) -> Callable[[Chat], Awaitable[Sequence[Message]]]:
+    async def ask(chat: Chat) -> Sequence[Message]:
+        return (await chat.client.request(request, reply),)
+
+    return ask
+
+
+async def _send(chat: Chat) -> Sequence[Message]:
     text = OutgoingText(_CONTENT, f"calibration-{next(chat.numbers)}")
-    await chat.client.request(TextRequest(_ME, _OTHER, _THREAD, (text,)), TextReply)
+    return (await chat.client.request(TextRequest(_ME, _OTHER, _THREAD, (text,)), TextReply),)
 
 
-async def _catch_up(chat: Chat) -> None:
-    async with aclosing(chat.client.catch_up(CatchUpRequest((_THREAD,), (0,), (_TEXTS,)))) as parts:
-        async for _ in parts:
-            pass
+async def _send_and_read(chat: Chat) -> Sequence[Message]:
+    await _send(chat)
+    return (await chat.client.request(ReadRequest(_THREAD, _ALL), ReadReply),)
+
+
+async def _catch_up(chat: Chat) -> Sequence[Message]:
+    request = CatchUpRequest((_THREAD,), (0,), (1 + _TEXTS,))
+    async with aclosing(chat.client.catch_up(request)) as parts:
+        return [part async for part in parts]
 
 
 KINDS = (
-    Kind("HeartbeatRequest", lambda chat: chat.client.request(HeartbeatRequest(_ME), HeartbeatReply)),
+    Kind("HeartbeatRequest", _asking(HeartbeatRequest(_ME), HeartbeatReply)),
     Kind("LoginRequest", _log_in),
-    Kind(
-        "CreatePrivateChatRequest",
-        lambda chat: chat.client.request(CreatePrivateChatRequest(_ME, _OTHER), CreatePrivateChatReply),
-    ),
-    Kind("LoadThreadsRequest", lambda chat: chat.client.request(LoadThreadsRequest(_ME, 0), LoadThreadsReply)),
-    Kind("ThreadStatesRequest", lambda chat: chat.client.request(ThreadStatesRequest(0, 0), ThreadStatesReply)),
+    Kind("CreatePrivateChatRequest", _asking(CreatePrivateChatRequest(_ME, _OTHER), CreatePrivateChatReply)),
+    Kind("LoadThreadsRequest", _asking(LoadThreadsRequest(_ME, 0), LoadThreadsReply), values=4),
+    Kind("ThreadStatesRequest", _asking(ThreadStatesRequest(0, 0), ThreadStatesReply), values=19),
+    Kind("LoadMessagesRequest", _asking(LoadMessagesRequest(_THREAD, 0), LoadMessagesReply), values=4 * _TEXTS),
+    Kind("HistoryRequest", _asking(HistoryRequest(_THREAD, 2, backward=True), HistoryReply), values=_NUMBERED),
     Kind(
         "HistoryRequest",
-        lambda chat: chat.client.request(HistoryRequest(_THREAD, _TEXTS, backward=True), HistoryReply),
+        _asking(HistoryRequest(_THREAD, 1 + _TEXTS, backward=True), HistoryReply),
+        values=_NUMBERED * _TEXTS,
     ),
-    Kind("CatchUpRequest", _catch_up, writes=2),
-    Kind(
-        "ReadRequest",
-        lambda chat: chat.client.request(ReadRequest(_THREAD, 1 + next(chat.numbers) % _TEXTS), ReadReply),
-    ),
+    Kind("CatchUpRequest", _catch_up, writes=2, values=_NUMBERED * _TEXTS),
     Kind("TextRequest", _send),
     Kind("TextRequest", _send, writes=1 + _DEVICES, devices=_DEVICES),
+    Kind("ReadRequest", _send_and_read, behind="TextRequest"),
 )
 """All kinds that are measured: those of which there are many in a chat. The chat that is created is there."""
 
@@ -173,19 +204,22 @@ class ChatMicros:
         clock = asyncio.get_running_loop().time
         async with self._chatting(kind.devices) as chat:
 
-            async def repeat(length: float) -> int:
+            async def repeat(length: float) -> tuple[int, int]:
+                came: Sequence[Message] = ()
                 until, count = clock() + length, 0
                 while clock() < until:
-                    await kind.ask(chat)
+                    came = await kind.ask(chat)
                     count += 1
-                return count
+                return count, sum(
+                    len(encode(each)) for each in (*came, *(one for heard in chat.heard for one in heard))
+                )
 
             await repeat(seconds / 5)
             before = await self._world.costs()
-            count = await repeat(seconds)
+            count, size = await repeat(seconds)
             spent = await self._world.costs() - before
         cpu = spent.busy[INTERPRETER].seconds
-        return Handled(kind, count, cpu / count, spent.round_trips / count, spent.statements / count)
+        return Handled(kind, count, cpu / count, spent.round_trips / count, spent.statements / count, size)
 
     @asynccontextmanager
     async def _chatting(self, devices: int) -> AsyncIterator[Chat]:
@@ -203,9 +237,10 @@ class ChatMicros:
                     rngs=[np.random.default_rng(1)],
                 )
             )
-            for _ in range(devices):
-                device, _ = await running.login_for(_OTHER)(lambda _: None)
+            heard = [deque[Message](maxlen=1) for _ in range(devices)]
+            for each in heard:
+                device, _ = await running.login_for(_OTHER)(each.append)
                 stack.push_async_callback(device.close)
             client = await running.log_in(_ME, deadline=_PATIENCE)
             stack.push_async_callback(client.close)
-            yield Chat(running, client, self._numbers)
+            yield Chat(running, client, self._numbers, heard)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import NOOP, creation_strategy
 from chatsim.db.errors import DatabaseError
+from chatsim.db.text import statements
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
@@ -23,7 +24,11 @@ from chatsim.worlds.world import Costs, World, WorldError
 if TYPE_CHECKING:
     from chatsim.db.session import Session
 
-__all__ = ["INTERPRETER", "MICROS", "Measurement", "Micro", "OwnWork", "measure", "own_works", "prepare"]
+__all__ = ["CALLERS", "INTERPRETER", "MICROS", "Measurement", "Micro", "OwnWork", "measure", "own_works", "prepare"]
+
+CALLERS = (1, 4, 16)
+_SOME = (4,)
+"""The callers of a script that only tells what the server, and this process, do for a kind of read."""
 
 ROWS = 1_000
 _READ = 100
@@ -31,6 +36,8 @@ _PARENTS = 3
 _RACING, _TURNS = 8, 100
 _OWN = 4
 """Rows that each caller changes: nobody else's."""
+
+_TEXT, _SAID = "a text as long as what people write to each other in the evening", "2026-01-01 00:00:00"
 
 INTERPRETER = "interpreter"
 _DATABASE = "CPU of database"
@@ -48,6 +55,10 @@ class Micro:
         written: how many index entries it inserts, changes or deletes.
         undone: how many of these are undone.
         commits: how many commits with changes it has.
+        temporaries: how many temporary tables it makes.
+        fetched: how many rows it reads because an entry of another index leads to them.
+        values: how many values it is sent.
+        callers: the numbers of callers that repeat it.
     """
 
     name: str
@@ -57,7 +68,18 @@ class Micro:
     written: int = 0
     undone: int = 0
     commits: int = 0
+    temporaries: int = 0
+    fetched: int = 0
+    values: int = 0
+    callers: Sequence[int] = CALLERS
 
+    @property
+    def characters(self) -> int:
+        """The characters of its statements, without blanks."""
+        return sum(len("".join(each.split())) for each in statements(self.sql))
+
+
+_TEXT_COLUMNS, _LONG = 4, 7
 
 _CHANGE = "UPDATE calibration SET v = v + 1 WHERE id = ?"
 
@@ -69,12 +91,58 @@ def _own(caller: int) -> list[int]:
 MICROS = (
     Micro("nothing", "DO 0"),
     Micro("nothing, four times", "DO 0; DO 0; DO 0; DO 0"),
-    Micro("a row is read", "SELECT v FROM calibration WHERE id = ?", lambda caller: _own(caller)[:1], tables=1),
+    Micro(
+        "a row is read",
+        "SELECT v FROM calibration WHERE id = ?",
+        lambda caller: _own(caller)[:1],
+        tables=1,
+        values=1,
+    ),
     Micro(
         "a hundred rows are read",
         "SELECT SUM(v) FROM calibration WHERE id BETWEEN ? AND ?",
         lambda caller: (1 + caller, _READ + caller),
         tables=1,
+        values=1,
+    ),
+    Micro(
+        "a row is read by a long statement",
+        "SELECT id, COALESCE(kind, CAST(0 AS UNSIGNED)), LEFT(content, 10000), CAST(said_at AS CHAR),"
+        " IF(kind > 0, CAST(kind AS UNSIGNED), CAST(0 AS UNSIGNED)), COALESCE(content, ''), kind"
+        " FROM calibration_text FORCE INDEX (PRIMARY)"
+        " WHERE id = ? AND kind >= 0 AND kind < 1000000 ORDER BY id LIMIT 100",
+        lambda caller: _own(caller)[:1],
+        tables=1,
+        values=_LONG,
+        callers=_SOME,
+    ),
+    Micro(
+        "a hundred rows are sent",
+        "SELECT id, kind, content, said_at FROM calibration_text WHERE id BETWEEN ? AND ?",
+        lambda caller: (1 + caller, _READ + caller),
+        tables=1,
+        values=_TEXT_COLUMNS * _READ,
+        callers=_SOME,
+    ),
+    Micro(
+        "a hundred rows are sent, by another index",
+        "SELECT id, kind, content, said_at FROM calibration_text FORCE INDEX (by_kind)"
+        " WHERE kind = ? ORDER BY id LIMIT 100",
+        lambda caller: (caller % (ROWS // _READ),),
+        tables=1,
+        fetched=_READ,
+        values=_TEXT_COLUMNS * _READ,
+        callers=_SOME,
+    ),
+    Micro(
+        "two rows are put into a temporary table",
+        "SELECT MAX(v) FROM (SELECT v FROM calibration WHERE id = ? UNION ALL SELECT v FROM calibration WHERE id = ?)"
+        " both_of_them",
+        lambda caller: _own(caller)[:2],
+        tables=2,
+        temporaries=1,
+        values=1,
+        callers=_SOME,
     ),
     Micro(
         "four rows are changed and rolled back",
@@ -216,8 +284,10 @@ async def prepare(world: World, schema: str) -> None:
         )
     await world.install(schema)
     await world.admin.script(
-        "DROP TABLE IF EXISTS calibration_child, calibration_alone, calibration;"
+        "DROP TABLE IF EXISTS calibration_child, calibration_alone, calibration_text, calibration;"
         "CREATE TABLE calibration (id INT PRIMARY KEY, v INT NOT NULL);"
+        "CREATE TABLE calibration_text (id BIGINT UNSIGNED PRIMARY KEY, kind BIGINT UNSIGNED NOT NULL,"
+        " content VARCHAR(200) NOT NULL, said_at DATETIME NOT NULL, INDEX by_kind (kind, id));"
         "CREATE TABLE calibration_alone (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL);"
         "CREATE TABLE calibration_child"
         " (id BIGINT AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, b INT NOT NULL, c INT NOT NULL,"
@@ -225,7 +295,9 @@ async def prepare(world: World, schema: str) -> None:
         " FOREIGN KEY (c) REFERENCES calibration (id))"
     )
     await insert(world.admin, "calibration (id, v)", [(number, 0) for number in range(1, ROWS + 1)])
-    await world.admin.execute("ANALYZE TABLE calibration")
+    texts = [(number, number % (ROWS // _READ), _TEXT, _SAID) for number in range(1, ROWS + 1)]
+    await insert(world.admin, "calibration_text (id, kind, content, said_at)", texts)
+    await world.admin.execute("ANALYZE TABLE calibration, calibration_text")
 
 
 async def measure(world: World, micro: Micro, callers: int, seconds: float) -> Measurement:

@@ -104,15 +104,17 @@ class PreparedStatement:
     Attributes:
         parsed: its syntax tree, and what is known of that.
         node: its syntax tree.
+        length: the characters of its text, without blanks and arguments.
         parameters: how many arguments the text takes.
         shows_state: whether it asks for the server's own state.
     """
 
-    __slots__ = ("_bound", "_cache", "_generation", "_sql", "node", "parameters", "parsed", "shows_state")
+    __slots__ = ("_bound", "_cache", "_generation", "_sql", "length", "node", "parameters", "parsed", "shows_state")
 
     def __init__(self, parsed: ParsedStatement, sql: str, parameters: int, cache: StatementCache) -> None:
         self.parsed = parsed
         self.node = parsed.node
+        self.length = len("".join(parsed.node.meta.get("text", sql).split()))
         self.parameters = parameters
         self.shows_state = isinstance(self.node, exp.Query | exp.Set) and not _OF_STATE.isdisjoint(parsed.schemas)
         self._sql = sql

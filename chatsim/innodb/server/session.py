@@ -193,6 +193,7 @@ class EngineSession(StatementContext):
         self.end_statement(trx)
         if self.temporary and statement.writes:
             answer.warnings += self.note_written(_written(statement))
+        answer.fetched += rows.fetched
         self.engine.examined += answer.examined
         if not self.open:
             await self.commit()

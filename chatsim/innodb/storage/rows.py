@@ -67,6 +67,9 @@ class RowOperations:
         checks_foreign_keys: whether foreign keys are obeyed.
         after_record: awaited after each record that a scan has met, and between the entries of a row that is written;
             None if a statement goes on at once.
+
+    Attributes:
+        fetched: how many rows were read because an entry of another index led to them.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class RowOperations:
     ) -> None:
         self.trx = trx
         self.after_record = after_record
+        self.fetched = 0
         self.checks_foreign_keys = checks_foreign_keys
         self.locks = locks
         self._history = history

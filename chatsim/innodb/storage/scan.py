@@ -198,6 +198,7 @@ class Scan:
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
         self._after_record = rows.after_record
+        self._fetches = not (path.covering or path.index.definition.clustered)
         self.examined = 0
 
     async def next(self) -> Hit | None:
@@ -342,6 +343,7 @@ class Scan:
         if self._outside(record, span):
             return _Step.END
         row = self._visible_row(record)
+        self._rows.fetched += self._fetches
         return _Step.CONTINUE if row is None else Hit(self._path.table.row_of(record), row)
 
     async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
@@ -375,6 +377,7 @@ class Scan:
         if not self._index.definition.clustered:
             row = self._path.table.row_of(record)
             if not covered:
+                self._rows.fetched += 1
                 got = await self._try_lock(row, LockKind.RECORD, self._reading.policy)
                 if got is not True:
                     return self._skip_or_retry(got, out=out)

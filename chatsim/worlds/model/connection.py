@@ -7,12 +7,13 @@ of the client. So does MySQL: it looks at a connection again when it has somethi
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatsim.db.mysql import database_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chatsim.innodb.server.commit_log import Commit
     from chatsim.innodb.server.session import EngineSession
@@ -55,8 +56,15 @@ class Connection:
         """Whether nothing can be asked any more."""
         return self._lost or self.session.closed
 
-    async def ask(self, sql: str, args: Sequence[object]) -> list[Answer]:
+    async def ask(
+        self, sql: str, args: Sequence[object], heard: Callable[[Answer], None] | None = None
+    ) -> list[Answer]:
         """Have statements executed in one round trip.
+
+        Args:
+            sql: the statements.
+            args: their arguments.
+            heard: is called when the answer to a statement has come, except for the last one.
 
         Raises:
             DatabaseError: a statement failed, or the connection is lost.
@@ -68,7 +76,7 @@ class Connection:
         self._requests += 1
         waiting: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._waiting = waiting
-        self._network.send(self._host, HOST, self._arrived, sql, args, waiting)
+        self._network.send(self._host, HOST, self._arrived, sql, args, waiting, heard)
         return await waiting
 
     def cut(self) -> None:
@@ -87,17 +95,30 @@ class Connection:
 
     # -- at the server
 
-    def _arrived(self, sql: str, args: Sequence[object], waiting: asyncio.Future[list[Answer]]) -> None:
+    def _arrived(
+        self,
+        sql: str,
+        args: Sequence[object],
+        waiting: asyncio.Future[list[Answer]],
+        heard: Callable[[Answer], None] | None,
+    ) -> None:
         if not self._cut:
-            asyncio.get_running_loop().create_task(self._serve(sql, args, waiting))
+            asyncio.get_running_loop().create_task(self._serve(sql, args, waiting, heard))
             return
         self._requests -= 1
         self.session.close()
 
-    async def _serve(self, sql: str, args: Sequence[object], waiting: asyncio.Future[list[Answer]]) -> None:
+    async def _serve(
+        self,
+        sql: str,
+        args: Sequence[object],
+        waiting: asyncio.Future[list[Answer]],
+        heard: Callable[[Answer], None] | None,
+    ) -> None:
         outcome: list[Answer] | Exception
+        answered = None if heard is None else partial(self._network.send, HOST, self._host, heard)
         try:
-            outcome = await self._server.execute(self.session, sql, args)
+            outcome = await self._server.execute(self.session, sql, args, answered)
         except Exception as error:  # noqa: BLE001 - it is the client's
             outcome = error
         self._requests -= 1

@@ -54,7 +54,9 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         request: seconds of a core for each request to the database, half of it before, and half of it behind.
-        statement: seconds of a core for each statement in it, when the answers have come.
+        statement: seconds of a core for each statement in it, when its answer has come: the server sends each one when
+            it has it, and goes on with the next.
+        value: seconds of a core for each value of the rows in the answers.
         failure: seconds of a core more for each request that fails.
         operation: seconds of a core for what an experiment does for an operation, such as recording it.
         wake: how many seconds of a core more a piece of work takes if nothing was running on the one machine that
@@ -63,12 +65,13 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     request: float
     statement: float
+    value: float
     failure: float
     operation: float
     wake: float
 
     def __post_init__(self) -> None:
-        for name in ("request", "statement", "failure", "operation", "wake"):
+        for name in ("request", "statement", "value", "failure", "operation", "wake"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
@@ -80,17 +83,20 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         cores: how many.
         service: seconds of a core for each request, by the name of its class in ``chat/protocol``.
         write: seconds of a core for each write to a client: of a reply, once the database has answered, or of notices.
+        byte: seconds of a core for each byte of it, from making it to understanding it.
     """
 
     cores: int
     write: float
+    byte: float
     service: Mapping[str, float]
 
     def __post_init__(self) -> None:
         if self.cores < 1:
             raise ValueError(f"cores is {self.cores}; it must be at least 1")
-        if not self.write >= 0:
-            raise ValueError(f"write is {self.write}; it must be at least 0")
+        for name in ("write", "byte"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
         for name, seconds in self.service.items():
             if name not in _NAMES:
                 raise ValueError(f"{name!r} is no request; there are: {', '.join(_NAMES)}")
@@ -104,13 +110,21 @@ class NodeCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A client's local store: the seconds of a statement, and the additional seconds of a commit."""
+    """A client's local store.
 
-    statement: float
+    Attributes:
+        call: seconds of a core for each call of SQLite, in a thread of its own: for BEGIN and COMMIT, for a statement,
+            for fetching its rows, and for a statement that is run once for each of many rows.
+        row: seconds of a core for each of these rows, and for each row that is fetched.
+        commit: seconds until a transaction is on disk.
+    """
+
+    call: float
+    row: float
     commit: float
 
     def __post_init__(self) -> None:
-        for name in ("statement", "commit"):
+        for name in ("call", "row", "commit"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
@@ -154,8 +168,12 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections: the most that it takes.
         request: seconds of a core for a request, however many statements it has.
         statement: seconds of a core for a statement, whatever it finds.
+        character: seconds of a core for each character of a statement's text, which is read and made into a plan.
         table: seconds of a core for each table that a statement opens.
+        temporary: seconds of a core for each temporary table that a statement makes.
         record: seconds of a core for each record looked at.
+        fetch: seconds of a core for each row that is read because an entry of another index leads to it.
+        value: seconds of a core for each value that is sent.
         write: seconds of a core for each index entry that a statement inserts, changes or deletes.
         undo: seconds of a core for each of them that is undone.
         wait: seconds of a core for each wait for a lock: the thread is suspended, and woken up.
@@ -176,8 +194,12 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int
     request: float
     statement: float
+    character: float
     table: float
+    temporary: float
     record: float
+    fetch: float
+    value: float
     write: float
     undo: float
     wait: float
@@ -203,8 +225,12 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         work = (
             "request",
             "statement",
+            "character",
             "table",
+            "temporary",
             "record",
+            "fetch",
+            "value",
             "write",
             "undo",
             "wait",

@@ -49,9 +49,13 @@ class Caller:
         if self.costs.request:
             await self.work(self.costs.request / 2)
 
-    async def behind(self, statements: int) -> None:
-        """Do the work when the answers have come."""
-        if seconds := self.costs.request / 2 + statements * self.costs.statement:
+    def takes(self, answer: Answer) -> float:
+        """How long the work for the answer to a statement takes."""
+        return self.costs.statement + answer.values * self.costs.value
+
+    async def behind(self, answer: Answer) -> None:
+        """Do the work when the last answer has come."""
+        if seconds := self.costs.request / 2 + self.takes(answer):
             await self.work(seconds)
 
     async def refused(self) -> None:
@@ -139,6 +143,7 @@ class ModelSession:
     def __init__(self, connection: Connection, caller: Caller | None = None) -> None:
         self._connection = connection
         self._caller = caller
+        self._hearing: asyncio.Task[None] | None = None  # the work for the latest answer but the last one
         self.busy = False
 
     @property
@@ -162,11 +167,13 @@ class ModelSession:
             raise database_error(2006, "the statement before was cancelled, and its answer has not been read")
         self.busy = True
         try:
-            if self._caller is not None:
+            if self._caller is None:
+                answers = await self._connection.ask(sql, args)
+            else:
                 await self._caller.before()
-            answers = await self._connection.ask(sql, args)
-            if self._caller is not None:
-                await self._caller.behind(len(answers))
+                answers = await self._connection.ask(sql, args, self._hear if self._caller.costs.statement else None)
+                await self._heard()
+                await self._caller.behind(answers[-1])
         except asyncio.CancelledError:
             raise
         except BaseException as error:
@@ -174,10 +181,28 @@ class ModelSession:
             if isinstance(error, DatabaseError):
                 error.statement = sql
                 if self._caller is not None:
+                    await self._heard()
                     await self._caller.refused()
             raise
         self.busy = False
         return [_rows(answer) for answer in answers]
+
+    def _hear(self, answer: Answer) -> None:
+        """Do the work for the answer to a statement while the server goes on with the next one."""
+        assert self._caller is not None
+        self._hearing = asyncio.create_task(self._work_behind(self._hearing, self._caller.takes(answer)))
+
+    async def _work_behind(self, before: asyncio.Task[None] | None, seconds: float) -> None:
+        assert self._caller is not None
+        if before is not None:
+            await asyncio.wait([before])
+        await self._caller.work(seconds)
+
+    async def _heard(self) -> None:
+        """Wait until the work for the answers so far is done."""
+        if self._hearing is not None:
+            await asyncio.wait([self._hearing])
+            self._hearing = None
 
     async def begin(self, isolation: Isolation | None = None) -> None:
         """Open a transaction."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,13 @@ class ModelStore:
     Args:
         path: a file, or ``":memory:"``.
         costs: how long statements and commits take.
+        work: does so many seconds of the work, if that is not done by a device of its own.
     """
 
-    def __init__(self, path: str, costs: StoreCosts) -> None:
+    def __init__(self, path: str, costs: StoreCosts, work: Callable[[float], Awaitable[None]] | None = None) -> None:
         self._path = path
         self._costs = costs
+        self._work = work or asyncio.sleep
         self._connection: sqlite3.Connection | None = None
         self._turn = asyncio.Lock()
 
@@ -39,8 +41,9 @@ class ModelStore:
     async def transaction(self, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements, all of them or none."""
         async with self._turn:
-            count = sum(len(each.rows) if isinstance(each, Many) else 1 for each in statements)
-            await asyncio.sleep(self._costs.statement * count + self._costs.commit)
+            await self._work(self._costs.call * _calls(statements) + self._costs.row * _rows(statements))
+            if self._costs.commit:
+                await asyncio.sleep(self._costs.commit)
             try:
                 if self._connection is None:
                     self._connection = sqlite3.connect(
@@ -55,6 +58,16 @@ class ModelStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _calls(statements: Sequence[Statement]) -> int:
+    """How often SQLite is called: for BEGIN and COMMIT, too, and twice for a statement whose rows are fetched."""
+    return 2 + sum(1 if isinstance(each, Many) else 2 for each in statements)
+
+
+def _rows(statements: Sequence[Statement]) -> int:
+    """For how many rows statements are run."""
+    return sum(len(each.rows) for each in statements if isinstance(each, Many))
 
 
 def _all_or_none(connection: sqlite3.Connection, statements: Sequence[Statement]) -> list[Rows]:

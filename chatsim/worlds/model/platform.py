@@ -88,7 +88,7 @@ class ModelPlatform:
 
     def local_store(self, path: str) -> ModelStore:
         """SQLite, whose statements take virtual time."""
-        return ModelStore(path, self._store)
+        return ModelStore(path, self._store, None if self.interpreter is None else self.interpreter.work)
 
     def network_at(self, machine: str) -> Network:
         """The network as seen from ``machine``, whose CPU does the work of the requests that its listeners get."""
@@ -96,7 +96,7 @@ class ModelPlatform:
         def cpu() -> Processor:
             return self.interpreter or self.cpus.setdefault(machine, CPU(self._costs.cores))
 
-        return ServiceTimeNetwork(self.network.host(machine), cpu, self._service, self._costs.write)
+        return ServiceTimeNetwork(self.network.host(machine), cpu, self._service, self._costs.write, self._costs.byte)
 
     def place(self, machine: str, distance: Distance) -> None:
         """Put links of that latency and bandwidth between the machine and all others."""

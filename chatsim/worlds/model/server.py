@@ -16,6 +16,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
+from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.simulation.cpu import CPU, Processor
 from chatsim.worlds.model.connection import HOST, Connection
 from chatsim.worlds.model.database import Caller, ModelDatabase
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from chatsim.innodb.sql.executor.execution import Answer
     from chatsim.worlds.model.costs import DatabaseCosts
     from chatsim.worlds.model.network import ModelNetwork
     from chatsim.worlds.world import SessionTimeouts
@@ -153,8 +153,20 @@ class ModelServer:
         """Accept connections again."""
         self.engine.restart()
 
-    async def execute(self, session: EngineSession, sql: str, args: Sequence[object]) -> list[Answer]:
+    async def execute(
+        self,
+        session: EngineSession,
+        sql: str,
+        args: Sequence[object],
+        answered: Callable[[Answer], None] | None = None,
+    ) -> list[Answer]:
         """Execute the statements of one request. They are executed to the end, also if nobody waits for the answers.
+
+        Args:
+            session: the session.
+            sql: the statements.
+            args: their arguments.
+            answered: is called with the answer to each statement but the last one, before the next one begins.
 
         Raises:
             DatabaseError: a statement failed, or the server was killed.
@@ -164,16 +176,19 @@ class ModelServer:
             answers: list[Answer] = []
             if self._costs.request:
                 await self.cpu.work(self._costs.request)
-            for statement in self.engine.prepared.prepare(sql):
+            statements = self.engine.prepared.prepare(sql)
+            for statement in statements:
                 if not session.closed:
-                    await self.cpu.work(self._costs.statement)
+                    await self.cpu.work(self._costs.statement + statement.length * self._costs.character)
                 before = self._performed(session)
                 try:
                     answers.append(await session.work_on(statement, args))
                 except DatabaseError:
-                    await self._work_for(0, before, self._performed(session))
+                    await self._work_for(Answer(), before, self._performed(session))
                     raise
-                await self._work_for(answers[-1].examined, before, self._performed(session))
+                await self._work_for(answers[-1], before, self._performed(session))
+                if answered is not None and len(answers) < len(statements):
+                    answered(answers[-1])
             return answers
 
     async def connect(self, host: str) -> Connection:
@@ -195,11 +210,14 @@ class ModelServer:
             history.rolled_back[number],
         )
 
-    async def _work_for(self, examined: int, before: _Performed, after: _Performed) -> None:
-        """Take the time of a statement that has examined so many records, and done what is between before and after."""
-        costs = self._costs
+    async def _work_for(self, answer: Answer, before: _Performed, after: _Performed) -> None:
+        """Take the time of a statement that has this answer, and has done what is between before and after."""
+        costs, examined = self._costs, answer.examined
         seconds = (
             examined * costs.record
+            + answer.fetched * costs.fetch
+            + answer.temporaries * costs.temporary
+            + answer.values * costs.value
             + (after.changes - before.changes) * costs.write
             + (after.undone - before.undone) * costs.undo
             + (after.tables - before.tables) * costs.table

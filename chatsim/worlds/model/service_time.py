@@ -27,15 +27,22 @@ class ServiceTimeNetwork:
         cpu: gives the CPU that does the work; it is called when somebody listens.
         service: seconds of work by message id; other messages take none.
         write: seconds of work before each write. If the host dies meanwhile, nothing is written.
+        byte: seconds more for each byte that is written.
     """
 
     def __init__(
-        self, network: Network, cpu: Callable[[], Processor], service: Mapping[int, float], write: float = 0.0
+        self,
+        network: Network,
+        cpu: Callable[[], Processor],
+        service: Mapping[int, float],
+        write: float = 0.0,
+        byte: float = 0.0,
     ) -> None:
         self._network = network
         self._cpu = cpu
         self._service = service
         self._write = write
+        self._byte = byte
 
     async def listen(
         self,
@@ -47,7 +54,7 @@ class ServiceTimeNetwork:
         cpu = self._cpu()
 
         async def accept_delayed(stream: Stream) -> None:
-            await accept(_ServiceTimeStream(stream, cpu, self._service, self._write))
+            await accept(_ServiceTimeStream(stream, cpu, self._service, self._write, self._byte))
 
         return await self._network.listen(address, accept_delayed, welcomes)
 
@@ -57,8 +64,9 @@ class ServiceTimeNetwork:
 
 
 class _ServiceTimeStream:
-    def __init__(self, stream: Stream, cpu: Processor, service: Mapping[int, float], write: float) -> None:
+    def __init__(self, stream: Stream, cpu: Processor, service: Mapping[int, float], write: float, byte: float) -> None:
         self._write = write
+        self._byte = byte
         self._stream = stream
         self._cpu = cpu
         self._service = service
@@ -81,8 +89,8 @@ class _ServiceTimeStream:
         return data
 
     async def write(self, data: bytes) -> None:
-        if self._write:
-            await self._cpu.work(self._write)
+        if seconds := self._write + self._byte * len(data):
+            await self._cpu.work(seconds)
         await self._stream.write(data)
 
     async def close(self) -> None:

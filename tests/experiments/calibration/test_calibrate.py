@@ -7,6 +7,7 @@ from chatsim.experiments.calibration import calibrate as module
 from chatsim.experiments.calibration.fit import Round, fit, fitted
 from chatsim.experiments.calibration.messages import KINDS, Handled
 from chatsim.experiments.calibration.micro import MICROS, Measurement, OwnWork
+from chatsim.experiments.calibration.stores import SCRIPTS, Stored
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.world import BadParameterError, WorldError
 
@@ -18,6 +19,7 @@ SERVICE = {
     "CreatePrivateChatRequest": 100e-6,
     "LoadThreadsRequest": 200e-6,
     "ThreadStatesRequest": 150e-6,
+    "LoadMessagesRequest": 300e-6,
     "HistoryRequest": 400e-6,
     "CatchUpRequest": 500e-6,
     "ReadRequest": 110e-6,
@@ -26,13 +28,24 @@ SERVICE = {
 
 TRUTH = {
     "machine": {"cores": 2},
-    "client": {"request": 80e-6, "statement": 10e-6, "failure": 50e-6, "operation": 150e-6, "wake": 20e-6},
-    "node": {"write": 20e-6, "service": SERVICE},
+    "client": {
+        "request": 80e-6,
+        "statement": 10e-6,
+        "value": 0.4e-6,
+        "failure": 50e-6,
+        "operation": 150e-6,
+        "wake": 20e-6,
+    },
+    "node": {"write": 20e-6, "byte": 20e-9, "service": SERVICE},
     "database": {
         "request": 20e-6,
         "statement": 40e-6,
+        "character": 0.2e-6,
         "table": 10e-6,
+        "temporary": 25e-6,
         "record": 2e-6,
+        "fetch": 3e-6,
+        "value": 0.3e-6,
         "write": 15e-6,
         "undo": 25e-6,
         "wait": 300e-6,
@@ -43,7 +56,8 @@ TRUTH = {
         "flush": {"kind": "empirical", "seconds": [100e-6, 150e-6, 200e-6]},
         "commit": 0.0,
     },
-    "network": {"link": {"latency": {"kind": "constant", "seconds": 30e-6}}},
+    "network": {"link": {"latency": {"kind": "constant", "seconds": 30e-6}, "bandwidth": 1e18}},
+    "store": {"call": 30e-6, "row": 2e-6, "commit": 0.0},
 }
 
 
@@ -57,13 +71,18 @@ def test_the_costs_of_a_model_are_found_again(found):
         {
             "client.request": 80e-6,
             "client.statement": 10e-6,
+            "client.value": 0.4e-6,
             "client.failure": 50e-6,
             "client.operation": 150e-6,
             "client.wake": 20e-6,
             "database.request": 20e-6,
             "database.statement": 40e-6,
+            "database.character": 0.2e-6,
             "database.table": 10e-6,
+            "database.temporary": 25e-6,
             "database.record": 2e-6,
+            "database.fetch": 3e-6,
+            "database.value": 0.3e-6,
             "database.write": 15e-6,
             "database.undo": 25e-6,
             "database.wait": 300e-6,
@@ -74,6 +93,9 @@ def test_the_costs_of_a_model_are_found_again(found):
             "network.link.latency": 30e-6,
             "database.flush": 150e-6,
             "node.write": 20e-6,
+            "node.byte": 20e-9,
+            "store.call": 30e-6,
+            "store.row": 2e-6,
             **{f"node.service.{name}": seconds for name, seconds in SERVICE.items()},
         },
         rel=0.05,
@@ -130,19 +152,22 @@ def test_the_text_says_what_was_measured_and_with_which_intervals(found):
 
 def test_the_measurements_are_a_table(found):
     table = found.measurements
-    assert len(table) == 2 * (3 * len(MICROS) + len(KINDS))
+    assert len(table) == 2 * (sum(len(each.callers) for each in MICROS) + len(KINDS) + len(SCRIPTS))
     row = table[(table.what == "nothing") & (table.callers == 1) & (table["round"] == 1)].iloc[0]
     assert row.client_cpu_us == pytest.approx(90 + 20)
-    assert row.server_cpu_us == pytest.approx(60 + 30)
-    assert row.p50_us == pytest.approx(90 + 20 + 60 + 30 + 2 * 30)
+    assert row.server_cpu_us == pytest.approx(60 + 30 + 3 * 0.2)  # DO 0
+    assert row.p50_us == pytest.approx(90 + 20 + 60 + 30 + 3 * 0.2 + 2 * 30)
 
 
 def test_a_message_is_in_the_table_with_what_it_costs_this_process(found):
     table = found.measurements.set_index(["what", "round"])
     told = table.loc[("TextRequest, 8 devices are told", 1)]
     alone = table.loc[("TextRequest", 1)]
-    assert told.client_cpu_us - alone.client_cpu_us == pytest.approx(8 * 20)
-    assert table.loc[("HeartbeatRequest", 2)].client_cpu_us == pytest.approx(30 + 20 + 20)
+    sizes = {(each.kind.name, each.kind.devices): each.size for each in found.rounds[0].messages}
+    notices = sizes["TextRequest", 8] - sizes["TextRequest", 0]
+    assert told.client_cpu_us - alone.client_cpu_us == pytest.approx(8 * 20 + notices * 0.02)
+    heartbeat = table.loc[("HeartbeatRequest", 2)].client_cpu_us
+    assert heartbeat == pytest.approx(30 + 20 + sizes["HeartbeatRequest", 0] * 0.02 + 20)
 
 
 def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-3,)):
@@ -150,12 +175,15 @@ def measurement(micro, *, callers=1, client=100e-6, server=50e-6, latencies=(1e-
 
 
 def messages(client=300e-6):
-    return [Handled(kind, 10, client, 1.0, 1.0) for kind in KINDS]
+    return [Handled(kind, 10, client, 1.0, 1.0, 100 + kind.values) for kind in KINDS]
+
+
+STORES = [Stored(script, 100e-6) for script in SCRIPTS]
 
 
 def test_no_cost_is_negative_however_odd_the_measurements():
     odd = [measurement(micro, server=1e-6 if micro.commits else 9e-3, latencies=[1e-6]) for micro in MICROS]
-    found = fitted([Round(odd, messages(), [OwnWork(0, 0, 0, 1e-6), OwnWork(4, 4, 0, 0.0)], [1e-6])])
+    found = fitted([Round(odd, messages(), STORES, [OwnWork(0, 0, 0, 1e-6), OwnWork(4, 4, 0, 0.0)], [1e-6])])
     assert min(found.costs.values()) >= 0
     assert min(found.flush) >= 0
 
@@ -164,7 +192,7 @@ def test_one_round_has_no_interval_but_the_value_itself():
     import numpy as np
 
     found = fit(
-        [Round([measurement(micro) for micro in MICROS], messages(), [OwnWork(4, 4, 0, 1e-4)], [1e-3])],
+        [Round([measurement(micro) for micro in MICROS], messages(), STORES, [OwnWork(4, 4, 0, 1e-4)], [1e-3])],
         np.random.default_rng(1),
     )
     assert [found.interval(name) for name in found.best.costs] == [

@@ -18,7 +18,7 @@ LoginRequest = 0.5
 latency = { kind = "constant", seconds = 0.25 }
 bandwidth = 1e6
 [store]
-statement = 0.125
+call = 0.125
 commit = 0.25
 """
 
@@ -46,7 +46,7 @@ def test_the_defaults_can_be_read():
     costs = ModelCosts.read()
     assert costs.node.cores >= 1
     assert costs.network.link.bandwidth > 0
-    assert costs.store.commit > costs.store.statement > 0
+    assert costs.store.commit > costs.store.call > costs.store.row > 0
 
 
 def test_the_defaults_have_the_price_of_a_login_above_that_of_a_heartbeat():
@@ -66,7 +66,7 @@ def test_ones_own_can_be_read(tmp_path):
     assert costs.node.cores == 2
     assert costs.node.service["LoginRequest"] == 0.5
     assert costs.network.link.latency == Constant(0.25)
-    assert (costs.store.statement, costs.store.commit) == (0.125, 0.25)
+    assert (costs.store.call, costs.store.commit) == (0.125, 0.25)
 
 
 def test_every_request_may_have_a_price(tmp_path):
@@ -78,9 +78,9 @@ def test_every_request_may_have_a_price(tmp_path):
 
 
 def test_what_takes_no_time_is_fine(tmp_path):
-    text = re.sub(r"(LoginRequest|statement|commit) = .*", r"\1 = 0", GOOD)
+    text = re.sub(r"(LoginRequest|call|commit) = .*", r"\1 = 0", GOOD)
     costs = ModelCosts.read(written(tmp_path, text))
-    assert (costs.node.service["LoginRequest"], costs.store.statement, costs.store.commit) == (0, 0, 0)
+    assert (costs.node.service["LoginRequest"], costs.store.call, costs.store.commit) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_takes_no_time_is_fine(tmp_path):
         (
             "cores = 2",
             "cores = 2\nclock = 3e9",
-            "unknown field `clock` - at `$.node`; there are: cores, write, service",
+            "unknown field `clock` - at `$.node`; there are: cores, write, byte, service",
         ),
         ("commit = 0.25", "commit = 0.25\nfsync = 1", "unknown field `fsync` - at `$.store`"),
         ("[store]", '[network.between]\n"a b" = { latency = { kind = "x" } }\n[store]', "there are: constant,"),
@@ -112,7 +112,7 @@ def test_what_is_not_said_is_as_in_the_defaults(tmp_path, own):
     mine, defaults = ModelCosts.read(written(tmp_path, own)), ModelCosts.read()
     assert mine.network == defaults.network
     assert mine.redis == defaults.redis
-    assert mine.store.statement == defaults.store.statement
+    assert mine.store.call == defaults.store.call
     assert mine.node.service["HeartbeatRequest"] == defaults.node.service["HeartbeatRequest"]
     assert (mine == defaults) == (own == "")
 
@@ -142,7 +142,7 @@ def test_what_makes_no_sense_is_named(tmp_path, old, new, complaint):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("statement = 0.125", "statement = -1"),
+        ("call = 0.125", "call = -1"),
         ("commit = 0.25", "commit = -1"),
         ("commit = 0.25", "commit = nan"),
         ("LoginRequest = 0.5", "LoginRequest = nan"),

@@ -10,7 +10,9 @@ from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
 
-COSTS = StoreCosts(statement=0.25, commit=1.0)
+COSTS = StoreCosts(call=0.125, row=0.0625, commit=1.0)
+ALONE = 4 * COSTS.call + COSTS.commit
+"""What a statement takes that is a transaction of its own: BEGIN, the statement, its rows, COMMIT."""
 
 
 INSERT = "INSERT INTO note (text) VALUES (?)"
@@ -38,19 +40,22 @@ async def turns(number):
 class TestModelStore:
     """What only the model promises: times."""
 
-    def test_each_statement_and_each_commit_has_its_price(self, tmp_path):
+    def test_each_call_and_each_commit_has_its_price(self, tmp_path):
         async def body(new_store, path):
             clock = asyncio.get_running_loop().time
             store = await notebook(new_store, path)
-            assert clock() == 1.25
+            assert clock() == ALONE
             await store.execute(INSERT, ("a",))
-            assert clock() == 2.5
+            assert clock() == 2 * ALONE
+            begun = clock()
             await store.transaction([(INSERT, (text,)) for text in "bcde"])
-            assert clock() == 4.5
+            assert clock() - begun == (2 + 4 * 2) * COSTS.call + COSTS.commit
+            begun = clock()
             await store.transaction([])
-            assert clock() == 5.5
+            assert clock() - begun == 2 * COSTS.call + COSTS.commit
+            begun = clock()
             await store.close()
-            assert clock() == 5.5
+            assert clock() == begun
 
         over_model(body, tmp_path / "local.db")
 
@@ -59,7 +64,7 @@ class TestModelStore:
             store = new_store(str(path))
             with pytest.raises(LocalStoreError):
                 await store.transaction([("SELEKT 1", ()), ("SELECT 1", ())])
-            assert asyncio.get_running_loop().time() == 1.5
+            assert asyncio.get_running_loop().time() == (2 + 2 * 2) * COSTS.call + COSTS.commit
             await store.close()
 
         over_model(body, tmp_path / "local.db")
@@ -82,7 +87,7 @@ class TestModelStore:
             store = await notebook(new_store, path)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(store.transaction([(INSERT, ("a",)), (INSERT, ("b",))]), 0.5)
-            assert asyncio.get_running_loop().time() == 1.75
+            assert asyncio.get_running_loop().time() == ALONE + 0.5
             assert await texts(store) == []
             await store.close()
 
@@ -92,7 +97,7 @@ class TestModelStore:
         async def body(new_store, path):
             stores = [new_store(str(path.with_name(f"{number}.db"))) for number in range(10)]
             await asyncio.gather(*(store.execute("CREATE TABLE note (text)") for store in stores))
-            assert asyncio.get_running_loop().time() == 1.25
+            assert asyncio.get_running_loop().time() == ALONE
             for store in stores:
                 await store.close()
 
@@ -103,12 +108,12 @@ class TestModelStore:
             store = await notebook(new_store, path)
             await asyncio.gather(*(store.execute(INSERT, (text,)) for text in "abc"))
             await store.close()
-            assert asyncio.get_running_loop().time() == 4 * 1.25
+            assert asyncio.get_running_loop().time() == 4 * ALONE
 
         over_model(body, tmp_path / "local.db")
 
 
-def test_a_row_of_many_takes_the_time_of_a_statement_in_the_model(tmp_path):
+def test_many_rows_are_one_call_and_each_has_its_price(tmp_path):
     async def body():
         store = await notebook(functools.partial(ModelStore, costs=COSTS), tmp_path / "local.db")
         begun = asyncio.get_running_loop().time()
@@ -116,4 +121,19 @@ def test_a_row_of_many_takes_the_time_of_a_statement_in_the_model(tmp_path):
         await store.close()
         return asyncio.get_running_loop().time() - begun
 
-    assert run(body()) == 3 * COSTS.statement + COSTS.commit
+    assert run(body()) == 3 * COSTS.call + 3 * COSTS.row + COSTS.commit
+
+
+def test_a_call_is_work_of_who_works_for_the_store(tmp_path):
+    worked = []
+
+    async def work(seconds):
+        worked.append(seconds)
+
+    async def body():
+        store = await notebook(functools.partial(ModelStore, costs=COSTS, work=work), tmp_path / "local.db")
+        await store.close()
+        return asyncio.get_running_loop().time()
+
+    assert run(body()) == COSTS.commit
+    assert worked == [4 * COSTS.call]

@@ -53,6 +53,54 @@ def test_a_request_takes_a_core_once_and_each_table_that_a_statement_opens_too()
     there(body, request=4.0, table=0.5)
 
 
+def test_a_longer_text_and_each_value_that_is_sent_take_a_core():
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            await session.execute("SELECT  1,\n  2")
+            assert now() == len("SELECT1,2") * 0.25 + 2 * 8.0
+            begun = now()
+            await session.script("DO 0; SELECT v FROM t WHERE id <= 3")
+            assert now() - begun == len("DO0SELECTvFROMtWHEREid<=3") * 0.25 + 3 * 8.0
+
+    there(body, character=0.25, value=8.0)
+
+
+def test_a_row_takes_a_core_if_an_entry_of_another_index_led_to_it():
+    async def body(server, admin):
+        await admin.script("CREATE TABLE u (id INT PRIMARY KEY, a INT, b INT, KEY (a))")
+        await admin.execute("INSERT INTO u VALUES (1, 1, 1), (2, 1, 2), (3, 2, 3)")
+        async with sessions(server, 1) as (session,):
+            for statement, fetched in (
+                ("SELECT b FROM u FORCE INDEX (a) WHERE a = 1", 2),
+                ("SELECT a FROM u FORCE INDEX (a) WHERE a = 1", 0),
+                ("SELECT b FROM u WHERE id = 1", 0),
+                ("SELECT b FROM u FORCE INDEX (a) WHERE a = 1 FOR UPDATE", 2),
+            ):
+                begun = now()
+                await session.execute(statement)
+                assert now() - begun == fetched * 0.5, statement
+
+    there(body, fetch=0.5)
+
+
+def test_a_temporary_table_takes_a_core():
+    async def body(server, _):
+        async with sessions(server, 1) as (session,):
+            one, other = "SELECT v FROM t WHERE id = 1", "SELECT v FROM t WHERE id = 2"
+            for statement, made in (
+                (f"{one} UNION ALL {other}", 0),
+                (f"({one}) UNION ALL ({other}) ORDER BY v", 1),
+                (f"{one} UNION {other}", 1),
+                (f"SELECT MAX(v) FROM ({one} UNION ALL {other}) both_of_them", 1),
+                (f"SELECT * FROM ({one}) merged", 0),
+            ):
+                begun = now()
+                await session.execute(statement)
+                assert now() - begun == made * 0.5, statement
+
+    there(body, temporary=0.5)
+
+
 def test_each_index_entry_that_is_written_takes_a_core():
     async def body(server, admin):
         await admin.execute("CREATE TABLE u (id INT PRIMARY KEY, a INT, b INT, KEY (a), KEY (b))")

@@ -104,6 +104,24 @@ def test_a_reply_takes_its_time_and_is_not_written_by_a_node_that_dies_meanwhile
     assert run(main()) == b""
 
 
+def test_each_byte_of_a_reply_takes_its_time():
+    async def main():
+        network, cpu = ModelNetwork(Topology(Link(Constant(LATENCY)))), CPU(1)
+
+        async def accept(stream):
+            await stream.read(99)
+            await stream.write(b"reply")
+
+        timed = ServiceTimeNetwork(network.host("node"), lambda: cpu, {}, write=2.0, byte=0.25)
+        listener = await timed.listen(Address("node", 0), accept)
+        stream = await network.host("client").connect(listener.address)
+        begun = now()
+        await stream.write(b"a longer request")
+        assert (await stream.read(99), now() - begun) == (b"reply", 2 * LATENCY + 2.0 + 5 * 0.25)
+
+    run(main())
+
+
 class TestServiceTimeNetwork:
     def test_a_request_can_be_read_when_its_work_is_done(self):
         async def main():

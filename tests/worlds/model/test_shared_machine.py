@@ -40,8 +40,34 @@ def callers(count, statements="SELECT 1"):
 
 
 def test_a_callers_work_is_half_before_a_request_and_half_behind_and_a_part_for_each_statement():
-    seconds, _ = took(callers(1, "SELECT 1; SELECT 2"), client={"request": 1.0, "statement": 0.125})
-    assert seconds == 0.5 + 2 * 0.25 + 0.5 + 2 * 0.125
+    seconds, _ = took(callers(1, "SELECT 1"), client={"request": 1.0, "statement": 0.125})
+    assert seconds == 0.5 + 0.25 + 0.5 + 0.125
+
+
+def test_a_caller_takes_an_answer_while_the_server_goes_on_with_the_next_statement():
+    seconds, _ = took(callers(1, "SELECT 1; SELECT 2; SELECT 3"), client={"request": 1.0, "statement": 0.125})
+    assert seconds == 0.5 + 3 * 0.25 + 0.5 + 0.125
+
+
+def test_a_caller_that_is_slower_than_the_server_takes_one_answer_after_the_other():
+    seconds, _ = took(callers(1, "SELECT 1; SELECT 2; SELECT 3"), client={"request": 1.0, "statement": 2.0})
+    assert seconds == 0.5 + 0.25 + 3 * 2.0 + 0.5
+
+
+def test_a_caller_works_for_each_value_that_it_is_sent():
+    costs = {"request": 1.0, "value": 0.0625}
+    seconds, _ = took(callers(1, "SELECT 1, 2, 3 UNION ALL SELECT 4, 5, 6"), client=costs)
+    assert seconds == 0.5 + 0.25 + 0.5 + 6 * 0.0625
+
+
+def test_a_caller_takes_the_answers_before_an_error_that_ends_its_request():
+    async def body(world):
+        async with world.database(1) as database, database.session() as tx:
+            with pytest.raises(DatabaseError):
+                await tx.script("SELECT 1; SELECT * FROM nowhere")
+
+    seconds, _ = took(body, client={"request": 1.0, "statement": 4.0})
+    assert seconds == 0.5 + 0.25 + 4.0 + 0.5
 
 
 def test_a_callers_work_is_more_for_a_request_that_fails():

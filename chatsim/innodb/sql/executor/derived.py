@@ -97,6 +97,7 @@ class Derived(Table):
     async def read(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:  # noqa: ARG002 - for LATERAL
         """Its rows for those of the tables before it. The first call runs the query."""
         if self not in run.derived:
+            run.answer.temporaries += 1
             run.derived[self] = await self.query.read(run)
         return run.derived[self]
 

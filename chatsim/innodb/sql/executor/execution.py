@@ -40,6 +40,8 @@ class Answer:
         insert_id: the first AUTO_INCREMENT value that it took; 0 if it took none.
         warnings: number and text of each warning.
         examined: the number of examined records.
+        fetched: the number of rows that were read because an entry of another index led to them.
+        temporaries: the number of temporary tables that were made for derived tables and unions.
         found: how many rows there were without LIMIT, if they were counted.
     """
 
@@ -48,7 +50,14 @@ class Answer:
     insert_id: int = 0
     warnings: list[tuple[int, str]] = field(default_factory=list)
     examined: int = 0
+    fetched: int = 0
+    temporaries: int = 0
     found: int | None = None
+
+    @property
+    def values(self) -> int:
+        """How many values its rows have."""
+        return len(self.rows) * len(self.rows[0]) if self.rows else 0
 
 
 class SessionContext(Context, Protocol):

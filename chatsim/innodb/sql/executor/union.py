@@ -110,6 +110,8 @@ class UnionQuery:
         needless = self._operation is not exp.Union and not first
         second = [] if needless else await begun[1]()
         rows = self._combined(first, second)
+        if self.distinct or self.order or self._operation is not exp.Union:
+            run.answer.temporaries += 1
         if self.distinct:
             rows = distinct_rows(rows, self.kinds)
         if self.order:
