@@ -69,7 +69,7 @@ from chatsim.worlds.model.local_store import ModelStore
 
 ME, OTHER = 7, 8
 TIME = "2024-01-01 00:00:00"
-FREE = StoreCosts(statement=0.0, commit=0.0)
+FREE = StoreCosts(call=0.0, row=0.0, commit=0.0)
 NEVER = 1e9
 
 

@@ -14,7 +14,7 @@ from chatsim.worlds.model.costs import StoreCosts
 from chatsim.worlds.model.local_store import ModelStore
 from chatsim.worlds.mysql.local_store import SqliteStore
 
-COSTS = StoreCosts(statement=0.25, commit=1.0)
+COSTS = StoreCosts(call=0.25, row=0.25, commit=1.0)
 
 
 INSERT = "INSERT INTO note (text) VALUES (?)"

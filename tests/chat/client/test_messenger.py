@@ -224,7 +224,7 @@ async def test_who_has_logged_in_elsewhere_stays_away(harness):
 @with_harness
 async def test_who_is_told_to_go_in_the_middle_of_a_fetch_is_not_ready_afterwards(harness):
     harness.server.write(THREAD, "1")
-    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.05))
+    made = await harness.ready(costs=StoreCosts(call=0.0, row=0.0, commit=0.05))
     (text,) = harness.server.write(THREAD, "2", "3")[1:]
     await harness.server.push(THREAD, text)
     await asyncio.sleep(0.15)  # it has asked for the rest, or is storing it
@@ -260,7 +260,7 @@ async def test_a_login_that_fails_is_tried_again(harness):
 @with_harness
 async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harness):
     harness.server.write(THREAD, "1")
-    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.01))
+    made = await harness.ready(costs=StoreCosts(call=0.0, row=0.0, commit=0.01))
     texts = harness.server.write(THREAD, *numbers(2, 1_200))
     await harness.server.say(*[TextsNotice(THREAD, OTHER, ME, (text,)) for text in texts])
     await asyncio.sleep(60)
@@ -274,7 +274,7 @@ async def test_more_notices_than_it_can_hear_make_it_come_back_and_have_all(harn
 async def test_more_notices_than_it_can_hear_before_it_is_logged_in_are_a_login_that_failed(harness):
     notices = [ReadNotice(THREAD, OTHER, 1)] * 1_001
     harness.server.script[LoginRequest].append(lambda _, reply: [*notices, reply])
-    made = await harness.ready(costs=StoreCosts(statement=0.0, commit=0.001))
+    made = await harness.ready(costs=StoreCosts(call=0.0, row=0.0, commit=0.001))
     assert made.statuses[0] == (Status.CONNECTING, "more than 1000 notices wait to be handled")
 
 
@@ -1114,7 +1114,7 @@ async def test_a_memory_of_somebody_else_is_not_opened(harness, tmp_path):
 
 @with_harness
 async def test_it_can_be_closed_at_any_time_and_twice(harness):
-    costs = StoreCosts(statement=0.001, commit=0.003)
+    costs = StoreCosts(call=0.00025, row=0.001, commit=0.003)
     harness.server.write(THREAD, *numbers(1, 30))
     await harness.new().close()
     for steps in range(40):
@@ -1233,7 +1233,7 @@ def test_after_any_trouble_everything_is_there_once_and_in_order(day, fates, see
         for thread_id in (THREAD, THREAD + 1):
             harness.server.write(thread_id, *numbers(1, 8))
         log_in = login_for(harness.server, heartbeat=2 * PATIENCE)
-        made = await harness.ready(seed=seed, log_in=log_in, costs=StoreCosts(statement=0.001, commit=0.003))
+        made = await harness.ready(seed=seed, log_in=log_in, costs=StoreCosts(call=0.00025, row=0.001, commit=0.003))
         for kind, these in fates.items():
             harness.server.script[kind] += these
         for number, (step, thread_id) in enumerate(day):

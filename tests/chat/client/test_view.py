@@ -141,7 +141,7 @@ class Server:
 
 @asynccontextmanager
 async def memory():
-    cache = Cache(ModelStore(":memory:", StoreCosts(statement=0, commit=0)), ME)
+    cache = Cache(ModelStore(":memory:", StoreCosts(call=0, row=0, commit=0)), ME)
     await cache.open()
     try:
         yield cache
