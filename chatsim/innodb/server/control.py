@@ -80,6 +80,7 @@ async def _commit(node: exp.Commit, session: StatementContext, _: Sequence[Any])
     await session.commit()
     if node.args.get("chain"):
         await session.begin(level)
+    session.interruption.ends_session = bool(node.meta.get("release"))
     return Answer()
 
 
@@ -91,6 +92,7 @@ async def _rollback(node: exp.Rollback, session: StatementContext, _: Sequence[A
         session.rollback()
         if node.args.get("chain"):
             await session.begin(level)
+        session.interruption.ends_session = bool(node.meta.get("release"))
     else:
         session.rollback_to(savepoint.name)
     return Answer(warnings=warnings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -71,12 +72,15 @@ def _rewrite(node: exp.Expr, text: str) -> None:
         place_hints(node)
     if "JSON_TABLE" in text.upper():
         place_json_tables(node)
-    if text.upper().count("SELECT") > isinstance(node, exp.Select):
+    if text.upper().count("SELECT") > isinstance(node, exp.Select) or _VALUES_OF_CONDITION.search(text):
         if "DUAL" in text.upper():
             _without_dual(node)
         rewrite_subqueries(node)
     if isinstance(node, exp.Query | exp.DML):
         _without_parentheses(node)
+
+
+_VALUES_OF_CONDITION = re.compile(r"\(\s*VALUES\s+ROW\b", re.IGNORECASE)
 
 
 def _without_dual(statement: exp.Expr) -> None:

@@ -25,7 +25,11 @@ from chatsim.innodb.sql.trigger_parser import create_trigger, signalled
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about other dialects, and would confuse
 
-__all__ = ["Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
+__all__ = ["COMMA", "Analyze", "Do", "Explain", "Release", "Savepoint", "parse"]
+
+
+COMMA = "comma"
+"""What is noted at a join that is written as a comma."""
 
 
 class Savepoint(exp.Expression):
@@ -68,9 +72,10 @@ _OWN_SYNTAX = frozenset(
 
 
 # sqlglot promises nothing about the following, so pyproject.toml bounds its version. Of the parser: _parse_statement,
-# _parse_insert, _parse_update, _parse_delete, _parse_window, _parse_into and _warn_unsupported, which are overridden,
-# and _index, _tokens, _tokens_size, _curr, _next, _advance, _retreat, _match, _match_text_seq, _parse_id_var,
-# _parse_csv, _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables
+# _parse_insert, _parse_update, _parse_delete, _parse_window, _parse_join, _parse_into and _warn_unsupported, which are
+# overridden, and _parse_bitwise, _parse_types, _parse_on_condition, _match_l_paren, _match_r_paren, _index, _tokens,
+# _tokens_size, _curr, _next, _advance, _retreat, _match, _match_text_seq, _parse_id_var, _parse_csv,
+# _parse_assignment, _parse_function, _parse_primary and _parse_table_parts, and its tables LAMBDAS,
 # TRANSACTION_CHARACTERISTICS, QUERY_MODIFIER_PARSERS, PLACEHOLDER_PARSERS, FUNC_TOKENS, FUNCTIONS, FUNCTION_PARSERS,
 # NO_PAREN_FUNCTION_PARSERS, UPDATE_ALIAS_TOKENS and TABLE_INDEX_HINT_TOKENS. Of the tokenizer: its COMMANDS. And the
 # modules parsers.mysql and tokenizer_core themselves.
@@ -190,6 +195,13 @@ class _Parser(SessionParser):
         if isinstance(window, exp.Window):
             window.meta["in_parentheses"] = self._prev.token_type == TokenType.R_PAREN
         return window
+
+    def _parse_join(self, *arguments: Any, **options: Any) -> exp.Join | None:
+        is_comma = bool(self._curr) and self._curr.token_type == TokenType.COMMA
+        join = super()._parse_join(*arguments, **options)
+        if join is not None and is_comma:
+            join.meta[COMMA] = True
+        return join
 
     def _parse_into(self) -> exp.Into | None:
         if not self._match(TokenType.INTO):

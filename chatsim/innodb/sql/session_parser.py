@@ -139,8 +139,10 @@ class SessionParser(DefinitionParser):
                 self.raise_error("Expecting CHAIN")
             node.set("chain", chains)
         if self._say("RELEASE"):
-            raise NotImplementedError(f"the model's SQL has no {type(node).__name__.upper()} RELEASE")
-        if self._say("NO") and not self._say("RELEASE"):
+            if node.args.get("chain"):
+                self.raise_error("CHAIN and RELEASE")
+            node.meta["release"] = True
+        elif self._say("NO") and not self._say("RELEASE"):
             self.raise_error("Expecting RELEASE")
         return node
 

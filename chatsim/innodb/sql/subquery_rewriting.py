@@ -11,6 +11,7 @@ _KEEPS_GROUPS = ("having", "windows", "limit")
 
 def rewrite_subqueries(statement: exp.Expr) -> None:
     """Make IN of ``= ANY``, NOT IN of ``<> ALL``, and = of IN a value; take GROUP BY away where it changes nothing."""
+    _name_values(statement)
     for each in list(statement.find_all(exp.Any, exp.All)):
         comparison, query = each.parent, each.this
         if not isinstance(query, exp.Query) or comparison is None or comparison.args.get("expression") is not each:
@@ -28,6 +29,22 @@ def rewrite_subqueries(statement: exp.Expr) -> None:
             if isinstance(condition, exp.In) and _is_value(select):
                 value = select.expressions[0].unalias()
                 condition.replace(exp.paren(exp.EQ(this=condition.this, expression=exp.paren(value)), copy=False))
+
+
+def _name_values(statement: exp.Expr) -> None:
+    """Make a query of VALUES in IN and EXISTS: one of a derived table."""
+    for each in list(statement.find_all(exp.Values)):
+        condition = each.parent
+        if isinstance(condition, exp.In) and condition.expressions == [each]:
+            condition.set("expressions", None)
+            condition.set("query", exp.Subquery(this=_query_of(each)))
+        elif isinstance(condition, exp.Exists):
+            condition.set("this", _query_of(each))
+
+
+def _query_of(values: exp.Values) -> exp.Select:
+    rows = exp.Subquery(this=values.copy(), alias=exp.TableAlias(this=exp.to_identifier("tvc_0")))
+    return exp.select("*").from_(rows)
 
 
 def _is_value(select: exp.Select) -> bool:

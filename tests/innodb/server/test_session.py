@@ -73,7 +73,6 @@ def test_a_lock_that_cannot_be_had_at_once_is_refused_or_left_out_as_asked():
         "SET ROLE x",
         "SELECT * INTO OUTFILE '/x' FROM t",
         "SELECT * FROM t INTO DUMPFILE '/x'",
-        "SELECT j.a FROM JSON_TABLE('[1]', '$[*]' COLUMNS (a INT PATH '$')) j",
     ],
 )
 def test_a_statement_of_another_kind_is_refused_by_name_and_the_transaction_goes_on(sql):

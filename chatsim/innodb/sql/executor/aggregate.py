@@ -38,11 +38,28 @@ def group_function(node: exp.Expr, scope: Scope) -> GroupFunction:
         return BitAggregate(node, scope)
     if isinstance(node, exp.StddevPop | exp.StddevSamp | exp.VariancePop | exp.Variance):
         return Spread(node, scope)
+    if isinstance(node, exp.Grouping):
+        return GroupingLevel()
     if isinstance(node, exp.JSONArrayAgg):
         return JsonArray(node, scope)
     if isinstance(node, exp.JSONObjectAgg):
         return JsonObject(node, scope)
     return Concatenation(node, scope) if isinstance(node, exp.GroupConcat) else Aggregate(node, scope)
+
+
+class GroupingLevel:
+    """GROUPING, which does not depend on rows: it is 0, unless ROLLUP has made the group."""
+
+    def start(self) -> Any:
+        """Nothing."""
+
+    def add(self, state: Any, env: Env) -> Any:  # noqa: ARG002 - as others
+        """Still nothing."""
+        return state
+
+    def end(self, state: Any) -> Value:  # noqa: ARG002 - as others
+        """The value for a group that has all columns."""
+        return 0
 
 
 class Aggregate:

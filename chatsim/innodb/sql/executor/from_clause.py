@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -16,6 +16,7 @@ from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.join_order import Strategy
 from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
+from chatsim.innodb.sql.parser import COMMA
 
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Find, PrepareQuery
@@ -245,9 +246,27 @@ class FromClause:
 
     # -- its parts
 
-    def _joined(self, first: exp.Expr, joins: Iterable[exp.Join]) -> Operand:
-        left = self._operand(first, plain=any((each.args.get("side") or "") == "RIGHT" for each in joins))
-        bare = False
+    def _joined(self, first: exp.Expr, joins: Sequence[exp.Join]) -> Operand:
+        """Tables and what is joined with them. A comma binds less than JOIN."""
+        commas = [at for at, each in enumerate(joins) if each.meta.get(COMMA)]
+        if not commas or len(joins) - commas[0] == len(commas):
+            return self._chain(first, joins)
+        whole = self._chain(first, joins[: commas[0]])
+        for at, behind in zip(commas, [*commas[1:], len(joins)], strict=True):
+            part = self._chain(joins[at].this, joins[at + 1 : behind], before=whole)
+            whole = self._join(whole, part, joins[at], "", natural=False)
+        return whole
+
+    def _chain(self, first: exp.Expr, joins: Sequence[exp.Join], before: Operand | None = None) -> Operand:
+        """A table and what is joined with it, one after the other.
+
+        Args:
+            first: the table.
+            joins: the joins.
+            before: what stands before a comma: only LATERAL may name it.
+        """
+        plain = any((each.args.get("side") or "") == "RIGHT" for each in joins)
+        left = self._operand(first, plain=plain, left=before)
         for join in joins:
             side, kind = join.args.get("side") or "", join.args.get("kind") or ""
             method = join.args.get("method") or ""
@@ -255,14 +274,14 @@ class FromClause:
                 raise unsupported(join)
             if kind not in ("", "INNER", "CROSS", "OUTER", "STRAIGHT_JOIN", "STRAIGHT"):
                 raise unsupported(join)
-            right = self._operand(join.this, plain=side == "LEFT", left=None if side == "RIGHT" else left)
-            if side == "RIGHT" and bare:
-                raise unsupported(join, "behind tables that are joined without a condition")
+            known = None if side == "RIGHT" else left if before is None else _beside(before, left)
+            right = self._operand(join.this, plain=side == "LEFT", left=known)
+            if before is not None and join.args.get("on") is not None:
+                _check_names(join.args["on"], _beside(left, right), before)
             left = self._join(left, right, join, side, natural=bool(method))
             if kind.startswith("STRAIGHT"):
                 for at in right.tables:
                     self.after.setdefault(at, set()).update(set(left.tables) - set(right.tables))
-            bare = bare or not (join.args.get("on") or join.args.get("using") or method)
         return left
 
     def _operand(self, node: exp.Expr, *, plain: bool, left: Operand | None = None) -> Operand:
@@ -386,6 +405,21 @@ class FromClause:
         for each in inner.nests:
             each.within = each.within or nest
         return Operand(tables, columns, every, outer.wanted, [*outer.nests, nest, *inner.nests])
+
+
+def _beside(one: Operand, other: Operand) -> Operand:
+    """Two parts of FROM, whose names can both be meant."""
+    tables = [*one.tables, *other.tables]
+    return Operand(tables, [*one.columns, *other.columns], [*one.every, *other.every])
+
+
+def _check_names(on: exp.Expr, own: Operand, before: Operand) -> None:
+    """Check that a condition of a join names nothing that stands before a comma. Raises a `DatabaseError` (1054)."""
+    within = on.find_ancestor(exp.Query)
+    for each in on.find_all(exp.Column):
+        hidden = before.meanings(each) and not own.meanings(each)
+        if hidden and each.find_ancestor(exp.Query) is within:
+            raise database_error(1054, f"Unknown column '{each.sql('mysql').replace('`', '')}' in 'on clause'")
 
 
 def _shared(

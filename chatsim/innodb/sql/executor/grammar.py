@@ -60,6 +60,12 @@ _OF_TABLES = ("db", "catalog", "sample", "version", "when", "pivots")
 """The parts of a table's name that are refused."""
 
 
+def _check_place(call: exp.Anonymous) -> None:
+    """Refuse a function that the server calls for other rows than the model would."""
+    if call.name.upper() == "GET_LOCK" and call.find_ancestor(exp.Where, exp.Join) is not None:
+        raise unsupported("GET_LOCK() in a condition on tables")
+
+
 def refuse_unknown(parts: Iterable[exp.Expr]) -> None:
     """Raise `NotImplementedError` if a part of a statement is none of those that are obeyed."""
     for each in parts:
@@ -67,13 +73,13 @@ def refuse_unknown(parts: Iterable[exp.Expr]) -> None:
             refuse(each, *_OF_TABLES)
             if isinstance(each.this, exp.Func):
                 raise unsupported(each, "a function as a table")
+        elif isinstance(each, exp.Anonymous):
+            _check_place(each)
         elif isinstance(each, exp.Hint) and each.parent is not None and each.parent.parent is not None:
             refuse_hints(each.parent, "within a statement", only=OF_SESSION)
         obeyed = _OBEYED.get(type(each))
         if obeyed is None:
             continue
-        for name, value in each.args.items():
-            if value and name not in obeyed:
-                raise unsupported(f"{type(each).__name__.upper()} with {name.strip('_').upper()}")
+        refuse(each, *(name for name in each.args if name not in obeyed))
         if isinstance(each, exp.Distinct) and each.args.get("on"):
             raise unsupported(each)

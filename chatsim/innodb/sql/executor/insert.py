@@ -23,6 +23,7 @@ from chatsim.innodb.sql.executor.assignment import (
     stored_value,
 )
 from chatsim.innodb.sql.executor.auto_increment import AutoIncrement
+from chatsim.innodb.sql.executor.chosen_partitions import check_home
 from chatsim.innodb.sql.executor.clauses import refuse, value_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
 from chatsim.innodb.sql.executor.from_clause import FromClause
@@ -33,7 +34,8 @@ from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
 from chatsim.innodb.sql.executor.triggers import fire, fires
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.values_query import ValuesQuery
-from chatsim.innodb.sql.expressions import Env, Function, Scope
+from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
+from chatsim.innodb.sql.optimizer.index_hints import partitions_named
 from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hints
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
@@ -58,13 +60,11 @@ class Insert:
         target, names = node.this, None
         if isinstance(target, exp.Schema):
             target, names = target.this, [each.name for each in target.expressions]
-        refuse(target, "partition")
         self.table = table = find(target.name)
-        for name in names or ():
-            if name.lower() not in table.numbers:
-                raise database_error(1054, f"Unknown column '{name}' in 'field list'")
-        every = table.shown
-        self.columns = every if names is None else [table.numbers[name.lower()] for name in names]
+        self.partitions = partitions_named(table, target)
+        if self.partitions is not None and table.auto is not None:
+            raise unsupported("INSERT … PARTITION of a table with AUTO_INCREMENT")
+        self.columns = _columns_named(table, names)
         self.replace = bool(node.args.get("replace"))
         self.ignore = bool(node.args.get("ignore"))
         self.source: Select | UnionQuery | ValuesQuery | None = None
@@ -226,6 +226,14 @@ class Insert:
 _DEFAULT = object()
 
 
+def _columns_named(table: Table, names: Sequence[str] | None) -> Sequence[int]:
+    """The columns that get values; without names all that are shown. Raises a `DatabaseError` (1054)."""
+    for name in names or ():
+        if name.lower() not in table.numbers:
+            raise database_error(1054, f"Unknown column '{name}' in 'field list'")
+    return table.shown if names is None else [table.numbers[name.lower()] for name in names]
+
+
 class _RowWriter:
     """The rows of one INSERT, as they are written."""
 
@@ -253,6 +261,13 @@ class _RowWriter:
             row, generated = self._with_number(row, number, generates=generates)
             self._last = cast("int", row[table.auto])
         await run.rows.lock_table(table, "IX")
+        try:
+            check_home(table, row, insert.partitions)
+        except DatabaseError as error:
+            if not insert.ignore or error.errno != 1748:
+                raise
+            run.warn(error.errno, error.message)
+            return
         counted = await self._put(row, number, generated)
         if counted:
             run.answer.affected += counted
@@ -408,6 +423,7 @@ class _RowWriter:
         insert, run, table = self._insert, self._run, self._table
         if not await self._check_foreign_keys(row, hit.row):
             return False
+        check_home(table, row, insert.partitions)
         try:
             await run.rows.update(table, hit.record, row)
         except DuplicateError as other:

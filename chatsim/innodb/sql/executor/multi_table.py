@@ -17,6 +17,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.assignment import Assignments, apply_assignments, compile_assignments
 from chatsim.innodb.sql.executor.changes import RowChanges
+from chatsim.innodb.sql.executor.chosen_partitions import check_home
 from chatsim.innodb.sql.executor.clauses import refuse
 from chatsim.innodb.sql.executor.derived import Derived, base_tables, with_queries
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
@@ -214,6 +215,7 @@ class MultiTableUpdate(_MultiTable):
                         assignments, table, env, run, at
                     ),
                 )
+                check_home(table, row, self.joined.hints[at].partitions)
                 if at != immediate:
                     noted[at][id(hit.record)] = hit, row
                     continue

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
+from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.union import distinct_rows
-from chatsim.innodb.sql.expressions import unsupported
+from chatsim.innodb.sql.expressions import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,8 +51,11 @@ class RecursiveQuery:
         find: Callable[[Table | None], Find],
         query: PrepareQuery,
     ) -> None:
-        if node.args.get("order") or node.args.get("limit") or node.args.get("offset"):
-            raise unsupported(node, "a recursive query with ORDER BY or LIMIT")
+        if node.args.get("order"):
+            what = "ORDER BY over UNION in recursive Common Table Expression"
+            raise database_error(1235, f"This version of MySQL doesn't yet support '{what}'")
+        self._limit = compile_limit(node.args.get("limit"), Scope())
+        self._offset = compile_limit(node.args.get("offset"), Scope())
         self._distinct = bool(node.args.get("distinct"))
         self._first: Query = query(node.left.copy(), find(None))
         self.names = list(names or self._first.names)
@@ -79,9 +83,12 @@ class RecursiveQuery:
 
     async def read(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> Rows:
         """Its rows; see `Query`."""
+        limit, offset = limit_value(self._limit, run.env()), limit_value(self._offset, run.env()) or 0
+        if limit == 0:
+            return []
         found = latest = await self._first.read(run, outer=outer)
         times = 0
-        while latest:
+        while latest and (limit is None or len(found) < limit + offset):
             times += 1
             if times > _DEEPEST:
                 message = f"Recursive query aborted after {times} iterations."
@@ -94,7 +101,7 @@ class RecursiveQuery:
                 latest = found[known:]
             else:
                 found = [*found, *latest]
-        return found[:most]
+        return found[offset : None if limit is None else offset + limit][:most]
 
     async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
         """Its first query is planned when it is read; see `Query`."""

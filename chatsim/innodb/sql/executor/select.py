@@ -15,6 +15,7 @@ from chatsim.innodb.sql.executor.derived import Derived, base_tables
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, PrepareQuery, ReadRest
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.full_group_by import check_groups, check_having_names
+from chatsim.innodb.sql.executor.group_levels import grouping_places
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
@@ -96,15 +97,12 @@ class Select:
         self.windows = [WindowFunction(each, scope) for each in scope.windows if isinstance(each, exp.Window)]
         scope.grouping = False
         self.aggregates = [(id(each), group_function(each, scope)) for each in scope.aggregates]
+        self.grouping_places = grouping_places(scope, self.grouped_by)
         self._group_problem = check_groups(self) if self.grouped or self.distinct else None
         self._leave_out_groups()
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
-        self.waits = [each for each in node.find_all(exp.Anonymous) if each.name.upper() in ("GET_LOCK", "SLEEP")]
-        if self.waits and scope.tables:
-            raise unsupported(f"{self.waits[0].name}() in a statement about tables")
-        self.lock_arguments = [[scope.compile(part) for part in each.expressions] for each in self.waits]
 
     def _prepare_order_and_groups(self, node: exp.Select) -> None:
         """Prepare GROUP BY, HAVING and ORDER BY."""
@@ -294,7 +292,7 @@ class Select:
 
     async def read_ahead(self, run: Execution, outer: Env) -> None:
         """Read the constant tables only; see `Query`."""
-        if self.waits or not self.joined.count:
+        if not self.joined.count:
             return
         rows, _ = await self._started(run, None, outer, None)
         try:
@@ -313,9 +311,6 @@ class Select:
         self.check_groups(run)
         env = run.env(len(self.scope.tables), outer)
         self.scope.check_literals(run.session)
-        for node, arguments in zip(self.waits, self.lock_arguments, strict=True):
-            values = [function(env) for function in arguments]
-            env.found[id(node)] = await run.session.waiting_function(node.name.upper(), values)
         limit, offset = limit_value(self.limit, env), limit_value(self.offset, env) or 0
         if not limited:
             limit, offset = None, 0

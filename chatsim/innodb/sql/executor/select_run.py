@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chatsim.innodb.sql.executor.clauses import sorted_rows
+from chatsim.innodb.sql.executor.group_levels import grouping_values
 from chatsim.innodb.sql.executor.join import Join
-from chatsim.innodb.sql.executor.subqueries import SubqueryNeeded, all_hold, evaluated
+from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.executor.union import distinct_rows
 from chatsim.innodb.sql.executor.window_frames import Snapshot
 from chatsim.innodb.sql.executor.windows import window_values
+from chatsim.innodb.sql.expressions.waiting import Needed
 from chatsim.innodb.storage.column_types import place
 
 if TYPE_CHECKING:
@@ -184,17 +186,15 @@ class SelectRun:
             rows[at] = row
         return rows
 
-    def _groups_in_order(self) -> list[tuple[list[Any], list[Sequence[Value]]]]:
-        """The groups; sorted, if an aggregate can't be kept in a temporary table, or with ROLLUP, by super-groups."""
-        if not self._select.rolls_up:
-            comes_sorted = bool(self._select.grouping) and self._plan is not None and self._plan.ordered
-            if self._select.sorts_groups and not comes_sorted:
-                keys = sorted_rows(list(self._groups), [False] * len(self._select.group_columns), lambda key: key)
-                return [self._groups[key] for key in keys]
-            return list(self._groups.values())
-        width = len(self._select.group_columns)
-        keys = sorted_rows(list(self._groups), [False] * (2 * width), lambda key: _rolled_up(key, width))
-        return [self._groups[key] for key in keys]
+    def _groups_in_order(self) -> list[tuple[Any, ...]]:
+        """The keys of groups; sorted, if an aggregate can't be kept in a temporary table, or with super-groups."""
+        keys, width = list(self._groups), len(self._select.group_columns)
+        if self._select.rolls_up:
+            return sorted_rows(keys, [False] * (2 * width), lambda key: _rolled_up(key, width))
+        comes_sorted = bool(self._select.grouping) and self._plan is not None and self._plan.ordered
+        if self._select.sorts_groups and not comes_sorted:
+            return sorted_rows(keys, [False] * width, lambda key: key)
+        return keys
 
     async def _added(self, aggregate: GroupFunction, state: Any) -> Any:
         """The state of an aggregate with the current row."""
@@ -217,9 +217,8 @@ class SelectRun:
         env = self._env
         try:
             return tuple([function(env) for function in functions])
-        except SubqueryNeeded as needed:
-            await needed.answer(self._run)
-            return await evaluated(self._run, lambda: tuple([function(env) for function in functions]))
+        except Needed as needed:
+            return await evaluated(self._run, lambda: tuple([function(env) for function in functions]), needed)
 
     async def _result(self) -> list[tuple[Value, ...]]:
         """The rows, grouped, sorted and limited."""
@@ -230,12 +229,15 @@ class SelectRun:
                     [each.start() for _, each in select.aggregates],
                     [(None,) * len(table.columns) for _, table in select.scope.tables],
                 )
-            for states, members in self._groups_in_order():
+            for key in self._groups_in_order():
+                states, members = self._groups[key]
                 env.rows = list(members)
                 found = {
                     number: aggregate.end(state)
                     for (number, aggregate), state in zip(select.aggregates, states, strict=True)
                 }
+                if select.rolls_up:
+                    found.update(grouping_values(select.grouping_places, len(key)))
                 env.found.update(found)
                 if not await all_hold(self._run, select.having, env):
                     continue

@@ -19,6 +19,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, compare, unsupp
 from chatsim.innodb.sql.expressions.comparison import common_collation
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.expressions.scope import compiled
+from chatsim.innodb.sql.expressions.waiting import Needed
 from chatsim.innodb.sql.optimizer.cost_model import ROW
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Subquery:
         return [*rows, *kept]
 
 
-class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
+class SubqueryNeeded(Needed):
     """The rows of a subquery are needed, and are not there yet.
 
     Args:
@@ -192,20 +193,33 @@ class SubqueryNeeded(Exception):  # noqa: N818 - nothing has gone wrong
 
 async def all_hold(run: Execution, functions: Sequence[Function], env: Env) -> bool:
     """Whether all conditions hold. Raises a `DatabaseError`."""
-    while True:
-        try:
-            return all_true(functions, env)
-        except SubqueryNeeded as needed:
-            await needed.answer(run)
+    try:
+        return all_true(functions, env)
+    except Needed as needed:
+        return await evaluated(run, lambda: all_true(functions, env), needed)
 
 
-async def evaluated(run: Execution, compute: Callable[[], T]) -> T:
-    """The result of a computation that may need subqueries. Raises a `DatabaseError`."""
+async def evaluated(run: Execution, compute: Callable[[], T], needed: Needed | None = None) -> T:
+    """The result of a computation that may need something: subqueries, or waits. Raises a `DatabaseError`.
+
+    Args:
+        run: the run of the statement.
+        compute: the computation.
+        needed: what is known to be needed first.
+    """
+    answered: list[Needed] = []
     while True:
-        try:
-            return compute()
-        except SubqueryNeeded as needed:
+        if needed is not None:
             await needed.answer(run)
+            answered.append(needed)
+        try:
+            found = compute()
+        except Needed as another:
+            needed = another
+            continue
+        for each in answered:
+            each.forget()
+        return found
 
 
 @compiled.register(SubqueryValue)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.assignment import apply_assignments, compile_assignments, completed
 from chatsim.innodb.sql.executor.changes import RowChanges
+from chatsim.innodb.sql.executor.chosen_partitions import check_home
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, ordering_columns, refuse, sorted_rows
 from chatsim.innodb.sql.executor.derived import Derived, with_queries
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Find
@@ -213,6 +214,7 @@ class Update:
             if table.triggers:
                 fired = await fire(run, table, "BEFORE", "UPDATE", old=hit.row, new=row)
                 row = completed(table, fired, run.answer.affected + 1, run.warn, strict=run.session.strict)
+            check_home(table, row, target.hints.partitions)
             if row != hit.row or not (self._comparable or run.session.reads_whole_rows):
                 await changes.update(table, hit.record, hit.row, row, self.written)
             if table.triggers:

@@ -18,6 +18,7 @@ from chatsim.innodb.sql.expressions.native import NATIVE, Native
 from chatsim.innodb.sql.expressions.number_functions import random_series
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.sql.expressions.text_functions import parted, trimmed
+from chatsim.innodb.sql.expressions.waiting import WaitNeeded
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.values import Value, as_number, as_text
 
@@ -282,14 +283,14 @@ def _values(node: exp.Anonymous, scope: Scope) -> Function:
     return lambda env: env.inserted[at]
 
 
-def _asked_before(node: exp.Anonymous, _: Scope) -> Function:
-    """A function that may wait: it was asked for beforehand, where that is possible."""
-    number = id(node)
+def _waiting(node: exp.Anonymous, scope: Scope) -> Function:
+    """A function that may take time."""
+    key, name, parts = id(node), node.name.upper(), [scope.compile(each) for each in node.expressions]
 
     def value(env: Env) -> Value:
-        if number not in env.found:
-            raise unsupported(f"{node.name}() in such a place")
-        return env.found[number]  # type: ignore[no-any-return]
+        if key not in env.found:
+            raise WaitNeeded(name, key, env, [part(env) for part in parts])
+        return env.found[key]  # type: ignore[no-any-return]
 
     return value
 
@@ -338,7 +339,7 @@ def _random_series(node: exp.Anonymous, scope: Scope) -> Function:
 _SPECIAL: Mapping[str, Callable[[exp.Anonymous, Scope], Function]] = {
     **dict.fromkeys(("DATE_ADD", "DATE_SUB", "ADDDATE", "SUBDATE"), _moved),
     **dict.fromkeys(("TIMESTAMPADD", "TIMESTAMPDIFF"), _timestamp),
-    **dict.fromkeys(("GET_LOCK", "SLEEP"), _asked_before),
+    **dict.fromkeys(("GET_LOCK", "SLEEP"), _waiting),
     **dict.fromkeys(("RELEASE_LOCK", "IS_FREE_LOCK", "IS_USED_LOCK"), _of_user_locks),
     "DEFAULT": _default,
     "ISNULL": _is_null,

@@ -98,6 +98,7 @@ def _any_value(node: exp.AnyValue, scope: Scope) -> Function:
 @_of(exp.Sum)
 @_of(exp.Avg)
 @_of(exp.GroupConcat)
+@_of(exp.Grouping)
 @_of(exp.JSONArrayAgg)
 @_of(exp.JSONObjectAgg)
 @_of(exp.BitwiseAndAgg)

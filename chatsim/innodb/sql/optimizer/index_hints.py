@@ -10,7 +10,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
 
-__all__ = ["IndexChoice", "IndexHints"]
+__all__ = ["IndexChoice", "IndexHints", "partitions_named"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class IndexHints:
                 choices[purpose] = choices[purpose].with_hint(word, found)
         merges, pushes = "NO_INDEX_MERGE" not in words, "NO_ICP" not in words
         search, order, group = choices.values()
-        return cls(search, order, group, _partitions(table, node), merges, pushes, without_ranges)
+        return cls(search, order, group, partitions_named(table, node), merges, pushes, without_ranges)
 
 
 _PURPOSES = ("JOIN", "ORDER BY", "GROUP BY")
@@ -100,7 +100,7 @@ _PURPOSES = ("JOIN", "ORDER BY", "GROUP BY")
 _NONE = IndexHints()
 
 
-def _partitions(table: Table, node: exp.Expr) -> frozenset[int] | None:
+def partitions_named(table: Table, node: exp.Expr) -> frozenset[int] | None:
     """The numbers of the partitions that ``PARTITION (…)`` names. Raises a `DatabaseError` (1747, 1735)."""
     said = node.args.get("partition")
     if said is None:
