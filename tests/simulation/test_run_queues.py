@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatsim.simulation.loop import run
-from chatsim.simulation.run_queues import Interpreter, Share, SharedCPU
+from chatsim.simulation.run_queues import COLD_AFTER, Interpreter, SharedCPU, Waking
 
 
 class OnCore:
@@ -186,22 +186,27 @@ def test_the_mean_time_on_one_core_is_that_of_a_queue(draw, square):
     assert run(main()) == pytest.approx(1.0 + 0.5 * square / (2 * 0.5), rel=0.04)
 
 
-def test_work_that_finds_a_sleeping_machine_takes_longer():
+@pytest.mark.parametrize(("idle", "part"), [(COLD_AFTER / 4, 0.25), (COLD_AFTER, 1.0), (3 * COLD_AFTER, 1.0)])
+def test_the_longer_an_interpreter_was_idle_the_colder_it_is_up_to_a_time(idle, part):
     async def main():
-        cpu = SharedCPU(2, OnCore(0, 1, 0, 0))
-        share, took = Share(cpu, wake=0.5), []
+        interpreter = Interpreter(SharedCPU(1, np.random.default_rng(1)), Waking(wake=0.5, cold=2.0))
+        await interpreter.work(1.0)
+        await asyncio.sleep(idle)
+        before = interpreter.busy_seconds
+        await interpreter.work(1.0)
+        return interpreter.busy_seconds - before
 
-        async def one(begin):
-            await asyncio.sleep(begin)
-            begun = now()
-            await share.work(1.0)
-            took.append(now() - begun)
+    assert run(main()) == pytest.approx(1.0 + 0.5 + 2.0 * part)
 
-        await asyncio.gather(one(0.0), one(1.0), one(4.0))
-        await share.work(1.0)  # at once: it has not slept
-        return took, share.busy_seconds
 
-    assert run(main()) == ([1.5, 1.0, 1.5], 5.0)
+def test_an_interpreter_that_goes_on_at_once_was_not_idle():
+    async def main():
+        interpreter = Interpreter(SharedCPU(1, np.random.default_rng(1)), Waking(wake=0.5, cold=2.0))
+        await asyncio.sleep(1.0)
+        await asyncio.gather(interpreter.work(1.0), interpreter.work(1.0))
+        return interpreter.busy_seconds
+
+    assert run(main()) == 0.5 + 2.0 + 1.0 + 1.0
 
 
 def test_an_interpreter_does_one_thing_after_the_other_however_many_cores_there_are():

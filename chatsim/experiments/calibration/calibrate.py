@@ -36,6 +36,7 @@ SECONDS = 0.4
 ROUNDS = 5
 _OF_MESSAGES, _OF_STORES = 0.6, 0.25
 """How long a measurement of a message, and of a local store, is, as shares of that of a script."""
+_NANOSECOND = 1e-9
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,8 +170,8 @@ def _within(table: str, found: Mapping[str, float]) -> dict[str, float]:
 
 
 def _short(seconds: float) -> float:
-    """With the three digits that count."""
-    return float(f"{seconds:.3g}")
+    """With the three digits that count. Less than a nanosecond is what rounding left of nothing."""
+    return float(f"{seconds:.3g}") if seconds >= _NANOSECOND else 0.0
 
 
 @starts_when_awaited

@@ -15,6 +15,7 @@ __all__ = ["CHARACTERS", "deadlock_latencies"]
 
 _COUNT = 40
 _UNTIL_IT_WAITS = 0.005  # seconds
+
 _CHANGE = "UPDATE calibration SET v = v + 1 WHERE id = ?"
 _LOCK = "SELECT v FROM calibration WHERE id = ? FOR UPDATE"
 
@@ -35,6 +36,7 @@ async def deadlock_latencies(world: World) -> list[float]:
             await victim.script(f"BEGIN; {_LOCK}", (2,))
             waiting = asyncio.create_task(stays.execute(_CHANGE, (2,)))
             await asyncio.sleep(_UNTIL_IT_WAITS)
+            await victim.execute("DO 0")  # after the pause, this process and the server have to wake up
             begun = clock()
             with suppress(DatabaseError):
                 await victim.execute(_LOCK, (1,))

@@ -2,12 +2,14 @@
 
 Processor time is a sum of counts times costs, none of which is negative: non-negative least squares (Lawson and Hanson,
 "Solving Least Squares Problems", 1974), each measurement weighted by its size, so that relative errors are small. What
-is left of the latency of one caller alone is the links', and, with a commit, the logs'. The machine has to wake up for
-each request of one caller alone, and for none of many callers. The uncertainty is that of a bootstrap over rounds.
+is left of the latency of one caller alone is the links', and, with a commit, the logs'. A program has to wake up for
+each request of one caller alone, and for as many of several callers' as find it idle. The uncertainty is that of a
+bootstrap over rounds.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +20,7 @@ from chatsim.experiments.calibration.deadlocks import CHARACTERS
 from chatsim.experiments.calibration.messages import Handled, Kind
 from chatsim.experiments.calibration.micro import Measurement, OwnWork
 from chatsim.experiments.calibration.stores import Stored
+from chatsim.simulation.run_queues import COLD_AFTER
 
 T = TypeVar("T")
 
@@ -111,8 +114,11 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
             "database.undo": lambda each: each.micro.undone,
             "database.wait": lambda each: each.waits,
             "database.transaction": lambda each: each.micro.commits,
-            "database.group": lambda each: each.flushes,
-            "database.wake": lambda each: _is_alone(each) * (1 + each.micro.commits),  # also when the log is on disk
+            # a rollback waits for the redo log, and not for the binary log
+            "database.group": lambda each: each.flushes * (1.0 if each.micro.commits else 0.5),
+            # with several callers there is nearly always a request under way
+            "database.wake": lambda each: each.callers == 1,
+            "database.cold": lambda each: (each.callers == 1) * _idleness(each, float(np.mean(each.latencies))),
         },
     )
     driver = _least_squares(
@@ -123,7 +129,8 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
             "client.request": lambda _: 1.0,
             "client.statement": lambda each: each.statements,
             "client.value": lambda each: each.micro.values,
-            "client.wake": _is_alone,
+            "client.wake": lambda each: (each.statements + bool(each.micro.pause)) * _finds_idle(each),
+            "client.cold": lambda each: _idleness(each, each.client_cpu),
         },
     )
     raced = _least_squares(
@@ -136,7 +143,7 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
         },
     )
     client = {**driver, **raced}
-    alone = [each for each in measured if each.callers == 1]
+    alone = [each for each in measured if each.callers == 1 and not each.micro.pause]
     # of several statements, this process's work is beside the server's
     reads = [each for each in alone if not each.micro.written and each.statements < 2]
     link = max(0.0, float(np.median([np.median(each.latencies) - _cpu(each) for each in reads])) / 2)
@@ -163,10 +170,11 @@ def _detection(latencies: Sequence[float], costs: Mapping[str, float]) -> float:
     In half of them the other session, which goes on at the same moment, is in the way: the lower quartile is without.
     """
     client = sum(costs[f"client.{name}"] for name in ("request", "failure", "wake"))
-    names = ("wake", "request", "statement", "table", "record", "wake", "wait")
+    names = ("request", "statement", "table", "record", "wait")
     known = client + sum(costs[f"database.{name}"] for name in names) + 2 * costs["network.link.latency"]
     known += costs["database.character"] * CHARACTERS
-    return max(0.0, float(np.quantile(latencies, 0.25)) - known)
+    latency = float(np.quantile(latencies, 0.25))
+    return max(0.0, latency * (1 - costs["client.cold"] / COLD_AFTER) - known)  # this process is idle meanwhile
 
 
 def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, float]:
@@ -180,7 +188,8 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
         driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
         values = client["client.value"] * each.kind.values
         wakes = client["client.wake"] * (1 + bool(each.kind.behind) + each.round_trips)
-        work.setdefault(each.kind, []).append(each.client_cpu - driver - values - wakes)
+        cold = client["client.cold"] * each.idle / COLD_AFTER
+        work.setdefault(each.kind, []).append(each.client_cpu - driver - values - wakes - cold)
     medians = {kind: float(np.median(values)) for kind, values in work.items()}
     sizes = {each.kind: each.size for each in handled}
     alone: dict[str, Kind] = {}
@@ -212,9 +221,20 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
     return {"node.write": write, "node.byte": byte, **service}
 
 
-def _is_alone(measured: Measurement) -> float:
-    """Whether the machine has to wake up for each request, and each answer: 1 if there is one caller, or 0."""
-    return float(measured.callers == 1)
+def _finds_idle(measured: Measurement) -> float:
+    """The share of answers that find this process idle: all of one caller's.
+
+    Of several callers' it is about the root of the share of time in which the process is idle. It is more than that
+    share, since answers come one after the other; in the model it is between 0.6 and 1.1 times the root, mostly.
+    """
+    if measured.callers == 1:
+        return 1.0
+    return math.sqrt(max(0.0, 1 - measured.client_cpu * measured.operations / measured.seconds))
+
+
+def _idleness(measured: Measurement, busy: float) -> float:
+    """How long a program is idle for one run of a script, in units of `COLD_AFTER`; ``busy`` is how long it is not."""
+    return min(1.0, max(0.0, measured.seconds / measured.operations - busy) / COLD_AFTER)
 
 
 def _cpu(measured: Measurement) -> float:

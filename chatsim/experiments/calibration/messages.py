@@ -113,6 +113,7 @@ class Handled:
         kind: the kind.
         operations: how many.
         client_cpu: seconds of a core of this process, for one of them.
+        idle: seconds in which this process had nothing to do, for one of them.
         round_trips, statements: what one of them asked of the database.
         size: the bytes that came for the last one, to all devices.
     """
@@ -120,6 +121,7 @@ class Handled:
     kind: Kind
     operations: int
     client_cpu: float
+    idle: float
     round_trips: float
     statements: float
     size: int
@@ -215,11 +217,20 @@ class ChatMicros:
                 )
 
             await repeat(seconds / 5)
-            before = await self._world.costs()
+            before, begun = await self._world.costs(), clock()
             count, size = await repeat(seconds)
+            took = clock() - begun
             spent = await self._world.costs() - before
         cpu = spent.busy[INTERPRETER].seconds
-        return Handled(kind, count, cpu / count, spent.round_trips / count, spent.statements / count, size)
+        return Handled(
+            kind,
+            count,
+            cpu / count,
+            max(0.0, took - cpu) / count,
+            spent.round_trips / count,
+            spent.statements / count,
+            size,
+        )
 
     @asynccontextmanager
     async def _chatting(self, devices: int) -> AsyncIterator[Chat]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import NOOP, creation_strategy
@@ -18,6 +18,7 @@ from chatsim.db.text import statements
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
+from chatsim.simulation.run_queues import COLD_AFTER
 from chatsim.worlds.loading import insert
 from chatsim.worlds.world import Costs, World, WorldError
 
@@ -59,6 +60,7 @@ class Micro:
         fetched: how many rows it reads because an entry of another index leads to them.
         values: how many values it is sent.
         callers: the numbers of callers that repeat it.
+        pause: how many seconds a caller waits before each run of it.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Micro:
     fetched: int = 0
     values: int = 0
     callers: Sequence[int] = CALLERS
+    pause: float = 0.0
 
     @property
     def characters(self) -> int:
@@ -88,7 +91,7 @@ def _own(caller: int) -> list[int]:
     return [1 + caller * _OWN + at for at in range(_OWN)]
 
 
-MICROS = (
+_SCRIPTS = (
     Micro("nothing", "DO 0"),
     Micro("nothing, four times", "DO 0; DO 0; DO 0; DO 0"),
     Micro(
@@ -186,7 +189,19 @@ MICROS = (
         commits=1,
     ),
 )
-"""All of them. In one of them callers wait for each other's locks."""
+
+_PAUSED = {"a row is read", "a row is changed", "four rows are changed and rolled back"}
+
+MICROS = (
+    *_SCRIPTS,
+    *(
+        replace(each, name=f"{each.name}, after a pause", pause=COLD_AFTER, callers=(1,))
+        for each in _SCRIPTS
+        if each.name in _PAUSED
+    ),
+)
+"""All of them. In one of them callers wait for each other's locks. What do this process and the server cost when they
+were idle? That is what the pauses tell."""
 
 
 @dataclass(frozen=True)
@@ -327,6 +342,9 @@ async def _repeat(tx: Session, micro: Micro, caller: int, until: float, noted: l
     args = micro.args(caller)
     now = clock()
     while now < until:
+        if micro.pause:
+            await asyncio.sleep(micro.pause)
+            now = clock()
         await tx.script(micro.sql, args)
         noted.append(-now + (now := clock()))
 

@@ -59,8 +59,8 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         value: seconds of a core for each value of the rows in the answers.
         failure: seconds of a core more for each request that fails.
         operation: seconds of a core for what an experiment does for an operation, such as recording it.
-        wake: how many seconds of a core more a piece of work takes if nothing was running on the one machine that
-            everything shares.
+        wake, cold: how much longer a piece of work takes if there was none before, if everything shares one machine:
+            see `chatsim.simulation.run_queues.Waking`.
     """
 
     request: float
@@ -69,9 +69,10 @@ class ClientCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failure: float
     operation: float
     wake: float
+    cold: float
 
     def __post_init__(self) -> None:
-        for name in ("request", "statement", "value", "failure", "operation", "wake"):
+        for name in ("request", "statement", "value", "failure", "operation", "wake", "cold"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
@@ -181,8 +182,8 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             until it sees a deadlock. Its work is in that of the waits.
         transaction: seconds of a core for each commit of changes.
         group: seconds of a core for each group of commits: one thread writes the logs for all of them.
-        wake: how many seconds of a core more a statement takes if nothing was running on the one machine that
-            everything shares.
+        wake, cold: how much longer a request takes if there was none before: see
+            `chatsim.simulation.run_queues.Waking`.
         flush: seconds until both logs are on disk, half of it for each, or a distribution of them; commits that come
             meanwhile share the next.
         commit: seconds until a commit that is on disk takes effect, and again until it is answered.
@@ -207,6 +208,7 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transaction: float
     group: float
     wake: float
+    cold: float
     flush: float | Latency
     commit: float
     misses: float
@@ -237,6 +239,7 @@ class DatabaseCosts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "transaction",
             "group",
             "wake",
+            "cold",
         )
         for name in (*work, "detection", "commit", "read"):
             if not getattr(self, name) >= 0:

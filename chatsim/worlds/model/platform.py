@@ -11,7 +11,7 @@ import numpy as np
 from chatsim.simulation.cpu import CPU, Processor
 from chatsim.simulation.links import Constant, Link, Lognormal
 from chatsim.simulation.loop import current_loop
-from chatsim.simulation.run_queues import Interpreter, SharedCPU
+from chatsim.simulation.run_queues import Interpreter, SharedCPU, Waking
 from chatsim.worlds.common.locks import PollingLocks
 from chatsim.worlds.common.presence import MemoryDirectory, MemoryPresence, ProcessPeers
 from chatsim.worlds.common.tokens import SignedTokens
@@ -72,7 +72,8 @@ class ModelPlatform:
         self._clock = current_loop().time
         self.network = ModelNetwork(costs.network, rng=latencies)
         self.cores = SharedCPU(costs.machine.cores, scheduler) if costs.machine.cores else None
-        self.interpreter = None if self.cores is None else Interpreter(self.cores, costs.client.wake)
+        waking = Waking(costs.client.wake, costs.client.cold)
+        self.interpreter = None if self.cores is None else Interpreter(self.cores, waking)
         self.cpus: dict[str, CPU] = {}
         self.tokens = SignedTokens(self._chance.bytes(32), self.wall_time)
         self.redis = ModelRedis(self.network, costs.redis, Interpreter(self.cores) if self.cores else CPU(1))

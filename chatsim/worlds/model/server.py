@@ -8,22 +8,25 @@ commit; see `chatsim.innodb.server.commit_log`).
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import math
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatsim.db.errors import DatabaseError
+from chatsim.innodb.server.commit_log import WAITS
 from chatsim.innodb.server.durability import Durability
 from chatsim.innodb.server.engine import Engine
 from chatsim.innodb.server.session import EngineSession
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.simulation.cpu import CPU, Processor
+from chatsim.simulation.run_queues import Waking
 from chatsim.worlds.model.connection import HOST, Connection
 from chatsim.worlds.model.database import Caller, ModelDatabase
 from chatsim.worlds.world import Costs, WorldError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     import numpy as np
 
@@ -89,9 +92,12 @@ class ModelServer:
         self.pools: dict[ModelDatabase, None] = {}
         self.network = network
         self._costs = costs
+        self._waking = Waking(costs.wake, costs.cold)
+        self._under_way = 0
+        self._idle_since = -math.inf
         self._rng = rng
         if costs.flush or costs.commit or costs.group:
-            work = partial(self.cpu.work, costs.group) if costs.group else None
+            work = partial(self.cpu.work, costs.group / (2 * WAITS)) if costs.group else None
             self.engine.log.take_time(partial(costs.draw_flush, rng), costs.commit, work)
         self.round_trips = 0
         self._waits_changed = False
@@ -172,10 +178,10 @@ class ModelServer:
             DatabaseError: a statement failed, or the server was killed.
             NotImplementedError: the model does not understand one; the message names the construct.
         """
-        with self.engine.process.working():
+        with self.engine.process.working(), self._serving() as longer:
             answers: list[Answer] = []
-            if self._costs.request:
-                await self.cpu.work(self._costs.request)
+            if seconds := self._costs.request + longer:
+                await self.cpu.work(seconds)
             statements = self.engine.prepared.prepare(sql)
             for statement in statements:
                 if not session.closed:
@@ -190,6 +196,18 @@ class ModelServer:
                 if answered is not None and len(answers) < len(statements):
                     answered(answers[-1])
             return answers
+
+    @contextmanager
+    def _serving(self) -> Iterator[float]:
+        """Serve a request. Gives the seconds of a core that it takes longer if the server was idle."""
+        clock = asyncio.get_running_loop().time
+        longer = 0.0 if self._under_way else self._waking.after(clock() - self._idle_since)
+        self._under_way += 1
+        try:
+            yield longer
+        finally:
+            self._under_way -= 1
+            self._idle_since = clock()
 
     async def connect(self, host: str) -> Connection:
         """A new connection from ``host``. Raises a `ConnectionLostError`."""

@@ -54,7 +54,7 @@ class ModelWorld(ModelPlatform):
             self.wall_time,
             self.cache_misses,
             durability=durability,
-            cpu=Share(self.cores, costs.database.wake) if self.cores else None,
+            cpu=Share(self.cores) if self.cores else None,
         )
         self._caller = Caller(costs.client, asyncio.sleep if self.interpreter is None else self.interpreter.work)
         self.admin = AdminSession(self.server.engine)

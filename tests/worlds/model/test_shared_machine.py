@@ -6,6 +6,7 @@ import pytest
 
 import chatsim
 from chatsim.db.errors import DatabaseError
+from chatsim.innodb.server.commit_log import WAITS
 from chatsim.simulation.loop import run
 from chatsim.worlds.model.costs import ModelCosts
 from chatsim.worlds.model.world import ModelWorld
@@ -103,15 +104,33 @@ def test_the_database_and_its_callers_share_the_cores():
     assert busy["CPU of the machine"].seconds == pytest.approx(2.5)
 
 
-def test_a_machine_that_was_idle_takes_longer_for_what_comes_next():
+def test_programs_that_were_idle_take_longer_for_what_comes_next():
     alone, _ = took(
         callers(1),
         machine={"cores": 2},
-        client={"request": 1.0, "wake": 0.25},
-        database={**DATABASE["database"], "wake": 0.5},
+        client={"request": 1.0, "wake": 0.125, "cold": 0.125},  # all idle times are longer than 10 ms
+        database={**DATABASE["database"], "wake": 0.25, "cold": 0.25},
         network={"link": {"latency": {"kind": "constant", "seconds": 0.125}}},
     )
     assert alone == pytest.approx(0.5 + 0.25 + 0.125 + 0.25 + 0.5 + 0.125 + 0.5 + 0.25)
+
+
+def test_the_thread_that_writes_the_logs_needs_a_core_after_each_wait_for_the_disk():
+    """On one core that others keep busy, each of its turns is behind a statement of theirs."""
+
+    async def body(world):
+        await world.admin.script("CREATE TABLE t (id INT PRIMARY KEY)")
+        async with world.database(2) as database, database.session() as writes, database.session() as reads:
+            written = asyncio.create_task(writes.execute("INSERT INTO t VALUES (1)"))
+            while not written.done():
+                await reads.execute("DO 0")
+
+    costs = {**DATABASE["database"], "flush": 0.6, "group": 0.12}
+    alone = 0.25 + 0.6 + 0.12
+    seconds, _ = took(body, machine={"cores": 1}, database=costs)
+    assert seconds > alone + 2 * WAITS * 0.25 / 2
+    private, _ = took(body, machine={"cores": 8}, database=costs)
+    assert private < seconds
 
 
 def raced_through_the_stack(cores, request):
