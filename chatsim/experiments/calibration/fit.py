@@ -187,7 +187,9 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
     for each in handled:
         driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
         values = client["client.value"] * each.kind.values
-        wakes = client["client.wake"] * (1 + bool(each.kind.behind) + each.round_trips)
+        wakes = client["client.wake"] * (
+            1 + bool(each.kind.behind) + each.statements
+        )  # the driver, too, for each answer
         cold = client["client.cold"] * each.idle / COLD_AFTER
         work.setdefault(each.kind, []).append(each.client_cpu - driver - values - wakes - cold)
     medians = {kind: float(np.median(values)) for kind, values in work.items()}

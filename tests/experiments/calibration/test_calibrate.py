@@ -107,8 +107,7 @@ def test_the_costs_of_a_model_are_found_again(found):
     costs = found.fit.best.costs
     assert costs.keys() == true.keys()
     for name, seconds in true.items():
-        is_rough = name == "database.wake" or name.startswith("node.service")
-        assert costs[name] == pytest.approx(seconds, rel=0.2 if is_rough else 0.1), name
+        assert costs[name] == pytest.approx(seconds, rel=0.2 if name == "database.wake" else 0.1), name
 
 
 def test_the_distribution_of_a_flush_is_found_again(found):
