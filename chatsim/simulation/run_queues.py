@@ -237,11 +237,19 @@ class Interpreter:
         self._idle_since = -math.inf
 
     async def work(self, seconds: float) -> None:
-        """Work for ``seconds`` of a core, in turn."""
-        if seconds <= 0:
-            return
+        """Work for ``seconds`` of a core, in turn, and longer after idleness."""
+        if seconds > 0:
+            await self._work(seconds, wakes=True)
+
+    async def go_on(self, seconds: float) -> None:
+        """Work for ``seconds`` of a core, in turn: what it takes to wake up is in them."""
+        if seconds > 0:
+            await self._work(seconds, wakes=False)
+
+    async def _work(self, seconds: float, *, wakes: bool) -> None:
         async with self._turn:
-            seconds += self._waking.after(self._clock() - self._idle_since)
+            if wakes:
+                seconds += self._waking.after(self._clock() - self._idle_since)
             try:
                 await self._cpu.work(seconds, ahead=True)
             finally:

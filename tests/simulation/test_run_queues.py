@@ -218,6 +218,17 @@ def test_an_interpreter_does_one_thing_after_the_other_however_many_cores_there_
     assert run(main()) == pytest.approx((3.0, 3.0))
 
 
+def test_an_interpreter_can_go_on_without_waking_up():
+    async def main():
+        interpreter = Interpreter(SharedCPU(1, np.random.default_rng(1)), Waking(wake=0.5, cold=2.0))
+        await asyncio.sleep(1.0)
+        await interpreter.go_on(1.0)
+        await interpreter.go_on(0.0)
+        return now(), interpreter.busy_seconds
+
+    assert run(main()) == (2.0, 1.0)
+
+
 def test_an_interpreter_goes_ahead_of_other_threads():
     async def main():
         cpu = SharedCPU(1, np.random.default_rng(1))

@@ -129,7 +129,7 @@ def fitted(rounds: Sequence[Round]) -> Fitted:
             "client.request": lambda _: 1.0,
             "client.statement": lambda each: each.statements,
             "client.value": lambda each: each.micro.values,
-            "client.wake": lambda each: (each.statements + bool(each.micro.pause)) * _finds_idle(each),
+            "client.wake": lambda each: (1 + bool(each.micro.pause)) * _finds_idle(each),
             "client.cold": lambda each: _idleness(each, each.client_cpu),
         },
     )
@@ -187,9 +187,7 @@ def _node(handled: Sequence[Handled], client: Mapping[str, float]) -> dict[str, 
     for each in handled:
         driver = client["client.request"] * each.round_trips + client["client.statement"] * each.statements
         values = client["client.value"] * each.kind.values
-        wakes = client["client.wake"] * (
-            1 + bool(each.kind.behind) + each.statements
-        )  # the driver, too, for each answer
+        wakes = client["client.wake"] * (1 + bool(each.kind.behind) + each.round_trips)
         cold = client["client.cold"] * each.idle / COLD_AFTER
         work.setdefault(each.kind, []).append(each.client_cpu - driver - values - wakes - cold)
     medians = {kind: float(np.median(values)) for kind, values in work.items()}

@@ -33,11 +33,13 @@ class Caller:
 
     Attributes:
         costs: how long it takes.
-        work: does so many seconds of it.
+        work: does so many seconds of it, and more after idleness.
+        go_on: does so many seconds of it.
     """
 
     costs: ClientCosts
     work: Callable[[float], Awaitable[None]]
+    go_on: Callable[[float], Awaitable[None]]
 
     async def operate(self) -> None:
         """Do the work for an operation, without that for its requests."""
@@ -196,7 +198,7 @@ class ModelSession:
         assert self._caller is not None
         if before is not None:
             await asyncio.wait([before])
-        await self._caller.work(seconds)
+        await self._caller.go_on(seconds)
 
     async def _heard(self) -> None:
         """Wait until the work for the answers so far is done."""

@@ -56,7 +56,8 @@ class ModelWorld(ModelPlatform):
             durability=durability,
             cpu=Share(self.cores) if self.cores else None,
         )
-        self._caller = Caller(costs.client, asyncio.sleep if self.interpreter is None else self.interpreter.work)
+        own = self.interpreter
+        self._caller = Caller(costs.client, own.work if own else asyncio.sleep, own.go_on if own else asyncio.sleep)
         self.admin = AdminSession(self.server.engine)
         self._of_everything = costs
         self._last_deadlock: Deadlock | None = None
