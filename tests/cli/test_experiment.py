@@ -45,7 +45,17 @@ def test_options_are_the_parameters_then_what_is_asked_of_the_result_then_where_
     race = main.get_command(context, "race")
     names = [each.opts[0] for each in race.params]
     assert names == [
-        *("--strategies", "--pattern", "--layer", "--clients", "--rounds", "--duration", "--warm-up", "--pairs"),
+        *(
+            "--strategies",
+            "--pattern",
+            "--layer",
+            "--clients",
+            "--rounds",
+            "--duration",
+            "--warm-up",
+            "--warm-up-rounds",
+            "--pairs",
+        ),
         *("--existing", "--ids", "--retry", "--schema", "--nodes", "--pool", "--rate", "--think-time", "--deadline"),
         *("--repeats", "--seed", "--must-pass"),
         *("--world", "--costs", "--check-determinism", "--out", "--junit", "--markdown", "--wide", "--quiet", "--json"),

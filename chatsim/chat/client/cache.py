@@ -214,9 +214,12 @@ class Cache:
         await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, how=sql.KEEP_PUSHED)
 
     async def keep_changed(self, thread_id: int, texts: Sequence[NumberedText]) -> None:
-        """Store messages that have been recalled or edited, each by the change that it tells of."""
+        """Store messages that have been recalled or edited, each by the change that it tells of.
+
+        One that is not here is left out if it has not all changes that are here: it has to be loaded.
+        """
         noted = Many(sql.NOTE_CHANGE, [(number, thread_id) for number in sorted(each.revision for each in texts)])
-        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, more=[noted])
+        await self._keep([ThreadTexts(thread_id, tuple(texts))], begin=False, how=sql.KEEP_CHANGED, more=[noted])
 
     async def keep_changes(self, thread_id: int, texts: Sequence[NumberedText], revision: int) -> None:
         """Store changed messages. With them, all changes up to number ``revision`` are here."""

@@ -69,6 +69,11 @@ KEEP = f"INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) {CH
 KEEP_PUSHED = f"""
     INSERT OR IGNORE INTO message SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
      WHERE NOT EXISTS (SELECT * FROM thread WHERE thread_id = ?1 AND noted >= ?2) {CHANGE}"""
+# of a message that is not here, it may be an old change: what is loaded has all up to the thread's number
+KEEP_CHANGED = f"""
+    INSERT OR IGNORE INTO message SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+     WHERE NOT EXISTS (SELECT * FROM thread WHERE thread_id = ?1 AND revision >= ?10)
+        OR EXISTS (SELECT * FROM message WHERE thread_id = ?1 AND seq = ?2) {CHANGE}"""
 NOTE_CHANGE = """
     UPDATE thread SET last_revision = MAX(last_revision, ?1),
       revision = CASE WHEN revision = ?1 - 1 THEN ?1 ELSE revision END

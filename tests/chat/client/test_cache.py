@@ -496,6 +496,17 @@ async def test_of_a_thread_that_is_new_here_all_changes_so_far_are_in_what_is_lo
 
 
 @on_both_stores
+async def test_a_late_notice_of_a_message_that_is_not_here_is_left_to_what_is_loaded(device):
+    cache = await device()
+    await cache.note_threads([state(last_seq=300, last_revision=7)])
+    await cache.keep_changed(THREAD, [changed(300, 6, "a")])
+    assert await contents(cache) == []
+    await cache.keep_newest(THREAD, [*texts(299), changed(300, 7, "b")])
+    await cache.keep_changed(THREAD, [changed(300, 6, "a")])
+    assert [content for _, content, *_ in await contents(cache)] == ["text 299", "b"]
+
+
+@on_both_stores
 async def test_of_a_thread_of_which_a_text_came_first_all_changes_are_asked_for(device):
     cache = await device()
     await cache.keep_pushed(THREAD, texts(5))
@@ -562,6 +573,7 @@ _EVENTS = st.lists(
 @given(st.integers(0, _FEW), _EVENTS)
 @example(2, [("state",), ("ask", 0, 2), ("edit", 1), ("notice", 0), ("page", 0)])
 @example(0, [("write",), ("write",), ("edit", 1), ("state",), ("push", 0)])
+@example(0, [("write",), ("edit", 1), ("edit", 1), ("state",), ("notice", 0)])
 def test_whatever_arrives_in_whatever_order_after_one_whole_sync_every_message_is_the_latest(  # noqa: C901
     there, events
 ):

@@ -187,7 +187,8 @@ async def test_a_download_of_a_stranger_does_the_same_for_a_message_of_others_as
         (sql, args, locks) for sql, args, _, locks in of_none
     ]
     for (*_, costs, locks), (*_, costs_of_none, _) in zip(of_others, of_none, strict=True):
-        assert abs(sum(costs.values()) - sum(costs_of_none.values())) <= 1, "the message itself"
+        # rows with constant keys are read before conditions are looked at; a lookup that finds none counts in MySQL only
+        assert abs(sum(costs.values()) - sum(costs_of_none.values())) <= 2, "the message itself, and its attachment"
         assert locks == []
 
 

@@ -11,7 +11,7 @@ from chatsim.experiments.fidelity.page import page, write_page
 CASE = "race, 3 clients"
 COMMAND = "chatsim fidelity --page docs/predictions.md"
 COSTS = {
-    **dict.fromkeys(("client.request", "client.statement", "database.statement", "node.write"), 1e-5),
+    **dict.fromkeys(("client.request", "client.statement", "database.statement", "node.write", "node.byte"), 1e-5),
     "network.link.latency": 3e-5,
 }
 ENVIRONMENT = {
