@@ -187,7 +187,7 @@ async def test_a_download_of_a_stranger_does_the_same_for_a_message_of_others_as
         (sql, args, locks) for sql, args, _, locks in of_none
     ]
     for (*_, costs, locks), (*_, costs_of_none, _) in zip(of_others, of_none, strict=True):
-        # rows with constant keys are read before conditions are looked at; a lookup that finds none counts in MySQL only
+        # rows with constant keys are read before conditions are looked at; the model counts only those that are found
         assert abs(sum(costs.values()) - sum(costs_of_none.values())) <= 2, "the message itself, and its attachment"
         assert locks == []
 
