@@ -31,8 +31,8 @@ def calibrate(seconds: float, rounds: int, out: Path | None, *, quiet: bool, **s
         chatsim calibrate --out costs.toml
         chatsim race --world model --costs costs.toml
 
-    It takes a minute. Other work on the machine makes things seem more expensive than they are; the file says how much
-    of that there was.
+    It takes two minutes. Other work on the machine makes things seem more expensive than they are; the file says how
+    much of that there was.
     """
     with one_sentence():
         from chatsim.experiments.calibration.calibrate import calibrate as run

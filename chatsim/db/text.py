@@ -19,7 +19,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-__all__ = ["Part", "arguments", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
+__all__ = ["Part", "arguments", "characters", "executed", "fill", "parts", "placeholders", "quoted", "statements"]
 
 _VERSION = 90700
 """The server's version, as comments name it: comments for a later one are not executed."""
@@ -107,6 +107,11 @@ def _is_within_body(text: str) -> bool:
             depth += 1
         before = word
     return depth > 0
+
+
+def characters(sql: str) -> int:
+    """How long a text is, without blanks and other white space."""
+    return len("".join(sql.split()))
 
 
 def quoted(name: str) -> str:

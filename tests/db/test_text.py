@@ -10,7 +10,7 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import TokenType
 
-from chatsim.db.text import arguments, fill, placeholders, statements
+from chatsim.db.text import arguments, characters, fill, placeholders, statements
 
 # --- statements
 
@@ -176,3 +176,7 @@ def test_it_reads_a_text_as_the_tokenizer_of_the_models_parser_does(parts):
         texts.append(sql[begun : end + 1])
     assert list(statements(sql)) == texts
     assert placeholders(sql) == sum(token.token_type is TokenType.PLACEHOLDER for token in found)
+
+
+def test_characters_are_counted_without_white_space():
+    assert characters(" SELECT  1\n FROM t;") == len("SELECT1FROMt;")

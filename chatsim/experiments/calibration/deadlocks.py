@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chatsim.db.errors import DatabaseError
+from chatsim.db.text import characters
 
 if TYPE_CHECKING:
     from chatsim.worlds.world import World
@@ -19,7 +20,7 @@ _UNTIL_IT_WAITS = 0.005  # seconds
 _CHANGE = "UPDATE calibration SET v = v + 1 WHERE id = ?"
 _LOCK = "SELECT v FROM calibration WHERE id = ? FOR UPDATE"
 
-CHARACTERS = len("".join(_LOCK.split()))
+CHARACTERS = characters(_LOCK)
 """Those of the statement that closes the circle."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chatsim.chat.creation import NOOP, creation_strategy
 from chatsim.db.errors import DatabaseError
-from chatsim.db.text import statements
+from chatsim.db.text import characters, statements
 from chatsim.experiments.creation.experiment import Race
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
@@ -79,7 +79,7 @@ class Micro:
     @property
     def characters(self) -> int:
         """The characters of its statements, without blanks."""
-        return sum(len("".join(each.split())) for each in statements(self.sql))
+        return sum(map(characters, statements(self.sql)))
 
 
 _TEXT_COLUMNS, _LONG = 4, 7

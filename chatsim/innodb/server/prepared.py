@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
-from chatsim.db.text import fill, placeholders
+from chatsim.db.text import characters, fill, placeholders
 from chatsim.innodb.sql.executor.execution import Find
 from chatsim.innodb.sql.executor.statements import Statement, prepare
 from chatsim.innodb.sql.executor.views import ViewDefinition
@@ -114,7 +114,7 @@ class PreparedStatement:
     def __init__(self, parsed: ParsedStatement, sql: str, parameters: int, cache: StatementCache) -> None:
         self.parsed = parsed
         self.node = parsed.node
-        self.length = len("".join(parsed.node.meta.get("text", sql).split()))
+        self.length = characters(parsed.node.meta.get("text", sql))
         self.parameters = parameters
         self.shows_state = isinstance(self.node, exp.Query | exp.Set) and not _OF_STATE.isdisjoint(parsed.schemas)
         self._sql = sql

@@ -51,6 +51,11 @@ class Caller:
         if self.costs.request:
             await self.work(self.costs.request / 2)
 
+    @property
+    def hears(self) -> bool:
+        """Whether the work for the answer to a statement takes time."""
+        return self.costs.statement > 0 or self.costs.value > 0
+
     def takes(self, answer: Answer) -> float:
         """How long the work for the answer to a statement takes."""
         return self.costs.statement + answer.values * self.costs.value
@@ -173,7 +178,7 @@ class ModelSession:
                 answers = await self._connection.ask(sql, args)
             else:
                 await self._caller.before()
-                answers = await self._connection.ask(sql, args, self._hear if self._caller.costs.statement else None)
+                answers = await self._connection.ask(sql, args, self._hear if self._caller.hears else None)
                 await self._heard()
                 await self._caller.behind(answers[-1])
         except asyncio.CancelledError:
