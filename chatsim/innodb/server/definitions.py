@@ -63,7 +63,8 @@ def _names(node: exp.Expr) -> list[str]:
         case syntax.DropTables():
             return list(node.args["names"])
         case syntax.RenameTables():
-            return [old for old, _ in node.args["pairs"]]
+            pairs = node.args["pairs"]
+            return [old for at, (old, _) in enumerate(pairs) if old not in {new for _, new in pairs[:at]}]
         case exp.TruncateTable():
             return [each.name for each in node.expressions]
     return [node.this.name]
@@ -75,8 +76,10 @@ def _is_about_temporary_tables(node: exp.Expr) -> bool:
     return isinstance(node, syntax.DropTables) and bool(node.args["temporary"])
 
 
-async def change_definitions(session: StatementContext, plan: Callable[[], Change], *names: str) -> None:
-    """Commit, and change definitions, with the named tables alone."""
+async def change_definitions(
+    session: StatementContext, plan: Callable[[], Change], *names: str, upgrades: bool = False
+) -> None:
+    """Commit, and change definitions, with the named tables alone; ``upgrades``: others use them until then."""
     prepared, change = session.engine.prepared, None
     generation = prepared.generation
     with contextlib.suppress(DatabaseError):  # an error comes after the commit
@@ -84,7 +87,7 @@ async def change_definitions(session: StatementContext, plan: Callable[[], Chang
     await session.commit()
     try:
         for name in sorted(set(names)):
-            await session.change_table(name)
+            await session.change_table(name, upgrades=upgrades)
         if change is None or names or prepared.generation != generation:  # others may have changed what it is about
             change = plan()
         change()
@@ -194,11 +197,12 @@ async def _alter(name: str, actions: list[object], options: dict[str, str], sess
                 engine.made(set(table.indexes) - before, session.connection_id)
             if rename is not None:
                 rename()
+                _call_locked(session, name, alteration.rename)
             answer.affected = alteration.affected
 
         return altered
 
-    await change_definitions(session, plan, name)
+    await change_definitions(session, plan, name, upgrades=True)
     if any(isinstance(each, syntax.SwitchKeys) for each in actions):
         answer.warnings.append((1031, f"Table storage engine for '{name}' doesn't have this option"))
     return answer
@@ -208,8 +212,31 @@ async def _rename_tables(pairs: list[tuple[str, str]], session: StatementContext
     names = [name for pair in pairs for name in pair]
     if view := next((name for name in names if name in session.engine.views), None):
         raise unsupported(f"RENAME TABLE of view {view}, or to its name")
-    await change_definitions(session, lambda: ddl.rename_tables(pairs, session.engine.tables), *names)
+
+    def plan() -> Change:
+        rename = ddl.rename_tables(pairs, session.engine.tables)
+
+        def renamed() -> None:
+            rename()
+            for old, new in pairs:
+                _call_locked(session, old, new)
+
+        return renamed
+
+    await change_definitions(session, plan, *names)
     return Answer()
+
+
+def _call_locked(session: StatementContext, table: str, name: str | None) -> None:
+    """A table of LOCK TABLES stays locked by its new name; None: it is gone, and the last one ends LOCK TABLES."""
+    if session.locked_tables is None or table not in session.locked_tables:
+        return
+    writes = session.locked_tables.pop(table)
+    session.call_kept_table(table, name)
+    if name is not None:
+        session.locked_tables[name] = writes
+    elif not session.locked_tables:
+        session.locked_tables = None
 
 
 async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> Answer:
@@ -223,7 +250,18 @@ async def _drop_tables(node: syntax.DropTables, session: StatementContext) -> An
     kept = [name for name in names if name not in session.temporary]
     own = [name for name in names if name in session.temporary]
     answer = Answer(warnings=_unknown(kept, tables) if exists else [])
-    await change_definitions(session, lambda: ddl.drop_tables(kept, tables, session, exists=exists), *kept)
+
+    def plan() -> Change:
+        drop = ddl.drop_tables(kept, tables, session, exists=exists)
+
+        def dropped() -> None:
+            drop()
+            for name in kept:
+                _call_locked(session, name, None)
+
+        return dropped
+
+    await change_definitions(session, plan, *kept)
     ddl.drop_tables(own, session.temporary, session, exists=True)()
     return answer
 

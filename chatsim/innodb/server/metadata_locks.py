@@ -18,31 +18,48 @@ class LockCycleError(Exception):
     """The holders of a lock wait for the session that requests it."""
 
 
-MetadataMode: TypeAlias = Literal["read", "write", "read only", "alone"]
-"""What a lock allows: to read and to write beside others, to read while nobody writes, or everything, alone."""
+MetadataMode: TypeAlias = Literal["read", "write", "read only", "upgradable", "kept", "alone"]
+"""What a lock allows: to read and to write beside others, to read while nobody writes, to prepare a change while others
+read and write, everything until it is given back (LOCK TABLES … WRITE), or everything, alone, for a change."""
 
 _BESIDE: Mapping[MetadataMode, frozenset[MetadataMode]] = {
-    "read": frozenset({"read", "write", "read only"}),
-    "write": frozenset({"read", "write"}),
-    "read only": frozenset({"read", "read only"}),
+    "read": frozenset({"read", "write", "read only", "upgradable"}),
+    "write": frozenset({"read", "write", "upgradable"}),
+    "read only": frozenset({"read", "read only", "upgradable"}),
+    "upgradable": frozenset({"read", "write", "read only"}),
+    "kept": frozenset(),
     "alone": frozenset(),
 }
-"""The modes that others may have."""
+"""The modes that others may have (in the server: ``m_granted_incompatible``)."""
 
 _PASSES: Mapping[MetadataMode, frozenset[MetadataMode]] = {
-    "read": frozenset({"read", "write", "read only"}),
-    "write": frozenset({"read", "write", "read only"}),
-    "read only": frozenset({"read", "read only"}),
-    "alone": frozenset(),
+    "read": frozenset({"read", "write", "read only", "upgradable"}),
+    "write": frozenset({"read", "write", "read only", "upgradable"}),
+    "read only": frozenset({"read", "read only", "upgradable"}),
+    "upgradable": frozenset({"read", "write", "read only", "upgradable", "kept"}),
+    "kept": frozenset({"read", "write", "read only", "upgradable", "kept"}),
+    "alone": frozenset({"read", "write", "read only", "upgradable", "kept", "alone"}),
 }
-"""The modes of waiting requests that a later request need not wait for."""
+"""The modes of waiting requests, earlier and later ones, that a request need not wait for (``m_waiting_incompatible``).
+
+So one that changes a definition goes before all others."""
 
 
 @dataclass(eq=False)
 class _Request:
+    """A request; one for ``upgradable`` becomes one for ``alone`` as soon as it is granted."""
+
     owner: int
     mode: MetadataMode
     granted: asyncio.Future[None] | None = None
+    prepares: bool = False  # it has been granted ``upgradable``
+
+    def goes_on(self) -> bool:
+        """After what it asked for is granted: whether it asks for more."""
+        if self.mode != "upgradable":
+            return False
+        self.mode, self.prepares = "alone", True
+        return True
 
 
 @dataclass
@@ -50,15 +67,34 @@ class _Lock:
     holders: dict[int, set[MetadataMode]] = field(default_factory=dict)  # in the order in which they got it
     queue: list[_Request] = field(default_factory=list)
 
-    def admits(self, request: _Request, ahead: list[_Request]) -> bool:
-        beside, passes = _BESIDE[request.mode], _PASSES[request.mode]
-        for owner, modes in self.holders.items():
-            if owner != request.owner and not modes <= beside:
-                return False
-        return all(each.mode in passes for each in ahead)
+    def admits(self, request: _Request, *, waits_for_others: bool = True) -> bool:
+        return not self.obstacles(request) and not (waits_for_others and self.before(request))
+
+    def obstacles(self, request: _Request) -> list[int]:
+        """Those who hold the lock in a mode that does not go with a request."""
+        beside = _BESIDE[request.mode]
+        return [owner for owner, modes in self.holders.items() if owner != request.owner and not modes <= beside]
+
+    def before(self, request: _Request) -> list[int]:
+        """Those who wait, and whose turn comes before a request; of equal ones that exclude each other, the first."""
+        passes, found, ahead = _PASSES[request.mode], [], True
+        equal = request.mode if request.mode not in _BESIDE[request.mode] else None
+        for each in self.queue:
+            if each is request:
+                ahead = False
+            elif each.mode not in passes or (ahead and each.mode == equal):
+                found.append(each.owner)
+        return found
 
     def grant(self, request: _Request) -> None:
         self.holders.setdefault(request.owner, set()).add(request.mode)
+
+    def withdraw(self, request: _Request) -> None:
+        """Take back what was granted for a request that came to nothing."""
+        if request.prepares and (modes := self.holders.get(request.owner)):
+            modes.discard("upgradable")
+            if not modes:
+                del self.holders[request.owner]
 
 
 class MetadataLocks:
@@ -91,10 +127,15 @@ class MetadataLocks:
         """
         lock = self._locks.setdefault(name, _Lock())
         request = _Request(owner, mode)
-        if lock.admits(request, [] if owner in lock.holders and not upgrade else lock.queue):
+        if lock.admits(request, waits_for_others=owner not in lock.holders or upgrade):
             lock.grant(request)
-            return True
+            if not request.goes_on():
+                return True
+            if lock.admits(request):
+                lock.grant(request)
+                return True
         if seconds == 0:
+            lock.withdraw(request)
             return False
         lock.queue.append(request)
         self._waits[owner] = name
@@ -112,6 +153,7 @@ class MetadataLocks:
             self._waits.pop(owner, None)
             if request in lock.queue:
                 lock.queue.remove(request)
+                lock.withdraw(request)
                 self._grant_waiting(name)
 
     def release(self, name: str, owner: int) -> bool:
@@ -150,23 +192,29 @@ class MetadataLocks:
 
     def _grant_waiting(self, name: str) -> None:
         lock = self._locks[name]
-        for request in list(lock.queue):
-            ahead = lock.queue[: lock.queue.index(request)]
-            if not lock.admits(request, ahead) or (ahead and request.mode == "alone"):
-                continue
-            lock.queue.remove(request)
-            lock.grant(request)
-            self._waits.pop(request.owner, None)  # although it has not gone on yet
-            if request.granted is not None and not request.granted.done():
-                request.granted.set_result(None)
+        granted = [request for request in list(lock.queue) if self._granted(lock, request)]
+        for request in granted:  # more is asked for when all have got what they wait for
+            if not request.goes_on() or self._granted(lock, request):
+                self._let_go(lock, request)
         if not lock.holders and not lock.queue:
             del self._locks[name]
 
+    def _granted(self, lock: _Lock, request: _Request) -> bool:
+        admitted = lock.admits(request)
+        if admitted:
+            lock.grant(request)
+        return admitted
+
+    def _let_go(self, lock: _Lock, request: _Request) -> None:
+        lock.queue.remove(request)
+        self._waits.pop(request.owner, None)  # although it has not gone on yet
+        if request.granted is not None and not request.granted.done():
+            request.granted.set_result(None)
+
     def _blocking(self, owner: int) -> list[int]:
         lock = self._locks[self._waits[owner]]
-        at = next(at for at, each in enumerate(lock.queue) if each.owner == owner)
-        ahead = [each.owner for each in lock.queue[:at]]
-        return [each for each in (*lock.holders, *ahead) if each != owner]
+        request = next(each for each in lock.queue if each.owner == owner)
+        return [*lock.obstacles(request), *lock.before(request)]
 
     def _in_a_cycle(self, owner: int) -> bool:
         seen: set[int] = set()
@@ -214,13 +262,19 @@ class SessionMetadataLocks:
             self._written.add(table)
         return True
 
-    async def change(self, table: str, seconds: float | None = None) -> bool:
+    async def change(self, table: str, seconds: float | None = None, *, upgrades: bool = False) -> bool:
         """Have a table's definition alone, to change it; False if that was not possible in time.
+
+        Args:
+            table: the table.
+            seconds: how long to wait.
+            upgrades: the change is prepared while others use the table.
 
         Raises:
             LockCycleError: those who use it wait for this session.
         """
-        if not await self._locks.acquire(table, self._owner, seconds=seconds):
+        mode: MetadataMode = "upgradable" if upgrades else "alone"
+        if not await self._locks.acquire(table, self._owner, mode=mode, seconds=seconds):
             return False
         self._used.add(table)
         return True
@@ -234,11 +288,17 @@ class SessionMetadataLocks:
         Raises:
             LockCycleError: those who use it wait for this session.
         """
-        mode: MetadataMode = "alone" if writes else "read only"
+        mode: MetadataMode = "kept" if writes else "read only"
         if not await self._locks.acquire(table, self._owner, mode=mode, seconds=seconds):
             return False
         self._kept.add(table)
         return True
+
+    def call_otherwise(self, table: str, name: str | None) -> None:
+        """A table that is kept has another name now, which is used already; None: it is gone."""
+        self._kept.discard(table)
+        if name is not None:
+            self._kept.add(name)
 
     def give_back(self) -> None:
         """Release the tables that were kept."""

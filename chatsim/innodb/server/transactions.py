@@ -273,9 +273,14 @@ class SessionTransaction(SessionSettings):
         """
         await self._got(self._metadata_locks.use(name, writes=writes, seconds=self.metadata_lock_timeout))
 
-    async def change_table(self, name: str) -> None:
-        """Have a table's definition alone until the transaction ends. Raises as `use_table`."""
-        await self._got(self._metadata_locks.change(name, seconds=self.metadata_lock_timeout))
+    async def change_table(self, name: str, *, upgrades: bool = False) -> None:
+        """Have a table's definition alone until the transaction ends. Raises as `use_table`.
+
+        Args:
+            name: of the table.
+            upgrades: the change is prepared while others use the table.
+        """
+        await self._got(self._metadata_locks.change(name, self.metadata_lock_timeout, upgrades=upgrades))
 
     async def keep_table(self, name: str, *, writes: bool) -> None:
         """LOCK TABLES: have a table until `give_tables_back`. Raises as `use_table`."""
@@ -297,6 +302,10 @@ class SessionTransaction(SessionSettings):
             self.engine.locks.cancel(self.trx.locks.wait_lock, error)
         else:
             self.interruption.come(error)
+
+    def call_kept_table(self, table: str, name: str | None) -> None:
+        """LOCK TABLES: a table that is kept has another name now; None: it is gone."""
+        self._metadata_locks.call_otherwise(table, name)
 
     def give_tables_back(self) -> None:
         """UNLOCK TABLES."""
