@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chatsim.innodb.storage.dictionary import IndexDefinition
+from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
@@ -22,7 +22,6 @@ __all__ = [
     "PageReads",
     "columns_length",
     "estimated_rows",
-    "index_length",
     "is_unique_key",
     "key_parts",
     "records_in_range",
@@ -92,7 +91,8 @@ class PageReads:
 
     def entries(self, index: Index, rows: float) -> float:
         """The cost of entries of an index. The server assumes that its pages are half full."""
-        key = columns_length(self._table, [*index.definition.columns, *self._table.clustered.definition.columns])
+        clustered = self._table.clustered.definition
+        key = index_length(self._table, index.definition) + index_length(self._table, clustered)
         per_page = _PAGE_SIZE // 2 // key + 1
         return (rows + per_page - 1) / per_page * PAGE
 
@@ -121,16 +121,6 @@ def is_unique_key(index: Index, span: Range) -> bool:
     """Whether a range is one value of a unique key, without NULL."""
     whole = span.exact and len(span.low or ()) == len(index.definition.columns)
     return whole and index.definition.unique and not has_null(span.low or ())
-
-
-def index_length(table: Table, definition: IndexDefinition) -> int:
-    """The size of the columns of an index, in bytes, of a prefix no more than that."""
-    total = 0
-    for part, at in enumerate(definition.columns):
-        column = table.columns[at]
-        length = definition.length(part)
-        total += (min(length, column.type.size) if length else column.type.size) + column.nullable
-    return total
 
 
 def columns_length(table: Table, columns: Iterable[int]) -> int:

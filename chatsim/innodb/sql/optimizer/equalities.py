@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Scope
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
-from chatsim.innodb.storage.column_types import Text
+from chatsim.innodb.storage.column_types import Bits, Decimals, Text
 
 __all__ = ["IMPLIED", "implied", "is_compared_alike"]
 
@@ -36,7 +36,7 @@ def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Ex
     groups: list[dict[object, exp.Expr]] = []
     for pair in (*own, *known):
         keys = {_key(scope, each): each for each in pair}
-        if not is_compared_alike(scope, pair):
+        if not _stands_for_other(scope, pair):
             continue
         same = [each for each in groups if any(key in each and isinstance(key, tuple) for key in keys)]
         joined = keys if not same else {key: node for each in (*same, keys) for key, node in each.items()}
@@ -98,6 +98,21 @@ def _key(scope: Scope, node: exp.Expr) -> object:
     if isinstance(node, exp.Column):
         return scope.column(node)
     return f"?{node.meta['number']}" if isinstance(node, exp.Placeholder) else node.sql("mysql")
+
+
+def _stands_for_other(scope: Scope, pair: tuple[exp.Expr, exp.Expr]) -> bool:
+    """Whether what is compared with one side can be compared with the other: columns must have the same type.
+
+    INT and BIGINT, or VARCHAR of different lengths, are not the same.
+    """
+    left, right = (scope.kind(each) if isinstance(each, exp.Column) else None for each in pair)
+    if left is None or right is None:
+        return is_compared_alike(scope, pair)
+    if isinstance(left, Decimals) and isinstance(right, Decimals):  # as long in a record
+        return (left.size, left.scale, left.signed) == (right.size, right.scale, right.signed)
+    if isinstance(left, Bits) and isinstance(right, Bits):
+        return left.size == right.size
+    return left == right
 
 
 def is_compared_alike(scope: Scope, pair: tuple[exp.Expr, exp.Expr]) -> bool:

@@ -11,7 +11,7 @@ from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, key_parts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
 from chatsim.innodb.sql.optimizer.join_order import Position
-from chatsim.innodb.sql.optimizer.key_length import key_length
+from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
 from chatsim.innodb.sql.optimizer.range_access import range_candidates
@@ -48,7 +48,7 @@ def explain_access(
     path, request, conditions = plan.path, plan.request, plan.conditions
     ref = tuple(conditions.compared_with(column, constants) for column in _looked_up(path))
     if not request.is_select and isinstance(path, AccessPath):  # the server says so of every range
-        ref = ("const",) * len(_key_columns(path)) if path.access in ("const", "range") else ()
+        ref = ("const",) * (_used_parts(path) or 0) if path.access in ("const", "range") else ()
     kind = _type(path, request, ref)
     keys = [] if kind == "ALL" else list(_keys(path))
     return PlanRow(
@@ -105,7 +105,7 @@ def explain_lookup(
         type=lookup.access,
         possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
         key=index.definition.name,
-        key_len=str(key_length(conditions.table, [each.column for each in lookup.equalities])),
+        key_len=str(index_length(conditions.table, index.definition, len(lookup.equalities))),
         ref=ref,
         rows=max(round(position.fetched), 1),
         filtered=round(min(100 * position.filter, 100.0), 2),
@@ -146,7 +146,7 @@ def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
     """The indexes that are used, each with the length of the used part of its key, in bytes."""
     match path:
         case AccessPath():
-            yield path.index.definition.name, key_length(path.table, _key_columns(path))
+            yield path.index.definition.name, index_length(path.table, path.index.definition, _used_parts(path))
         case Intersection():
             for each in path.paths:
                 yield from _keys(each)
@@ -160,11 +160,11 @@ def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
                 yield from _keys(part)
 
 
-def _key_columns(path: AccessPath) -> Sequence[int]:
+def _used_parts(path: AccessPath) -> int | None:
+    """How many columns of the index are searched; None if it is read from end to end."""
     if path.access == "index":
-        return path.index.definition.columns
-    parts = max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
-    return key_parts(path.index)[:parts]
+        return None
+    return max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
 
 
 def _filtered(candidate: Candidate[AccessPath | Merge], request: AccessRequest) -> float:

@@ -253,6 +253,8 @@ def _is_rowid_ordered(path: AccessPath) -> bool:
         return False
     span, *others = path.ranges
     low, high, count = span.low or (), span.high or (), len(definition.columns)
+    if any(definition.lengths[: len(definition.columns)]):  # values that differ behind a prefix are mixed
+        return False
     return not others and len(low) >= count and low[:count] == high[:count]
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, is_ref_or_null
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, columns_length
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate
+from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.sql.optimizer.range_access import cheapest_below, range_candidates
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
 from chatsim.innodb.storage.index_merge import Merge
@@ -119,7 +120,7 @@ def _same_prefix(
         alike = [each for each in alike if request.covers(each, entry=True)]
     searches = (_search(request, ranges, index, path, candidate) for index in alike)
     found = [each for each in searches if each is not None and request.direction(each) is not None]
-    return min(found, key=lambda each: columns_length(request.table, each.path.index.definition.columns), default=None)
+    return min(found, key=lambda each: index_length(request.table, each.path.index.definition), default=None)
 
 
 def _search(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
-from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, index_length
+from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate
+from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 
