@@ -253,7 +253,7 @@ class _SelectExplainer:
         select, env = self._select, self.env
         if not select.scope.tables:
             return [self._nothing("No tables used")]
-        if self._outer is None and (paths := select.min_max_paths(env)) and all(paths):
+        if self._outer is None and (ends := select.index_ends(env)) and all(ends):
             return [self._nothing("Select tables optimized away")]
         limit = limit_value(select.limit, env)
         wanted = None if limit is None else limit + (limit_value(select.offset, env) or 0)

@@ -14,6 +14,7 @@ from chatsim.innodb.sql.executor.derived import Derived, derived_table
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
+from chatsim.innodb.sql.optimizer.equalities import OF_MERGED
 from chatsim.innodb.sql.optimizer.join_order import Strategy
 from chatsim.innodb.sql.optimizer.optimizer_hints import refuse_hints
 from chatsim.innodb.sql.parser import COMMA
@@ -359,6 +360,8 @@ class FromClause:
                 nodes += [column.node.copy() for column in inner.columns if column.shown]
             else:
                 nodes.append(each.unalias().transform(meant))
+        for each in nodes:
+            each.meta[OF_MERGED] = True
         conditions = conjuncts(select.args.get("where"))
         self.pending += [(each, inner, derived.source[1]) for each in conditions if _has_query(each)]
         where = [each.transform(meant) for each in conditions if not _has_query(each)]

@@ -228,9 +228,9 @@ class MultiTableUpdate(_MultiTable):
         run.answer.examined += join.examined
         for at, rows in noted.items():
             for hit, row in rows.values():
-                if not hit.record.deleted and row != tuple(hit.row):
-                    now, written = hit.record.row, self.written[at]  # it may have been changed by another name
-                    new = tuple(row[column] if column in written else value for column, value in enumerate(now))
+                now, written = hit.record.row, self.written[at]  # it may have been changed by another name
+                new = tuple(row[column] if column in written else value for column, value in enumerate(now))
+                if not hit.record.deleted and new != tuple(now):
                     await changes.update(self.joined.table(at), hit.record, now, new, written)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer

@@ -28,7 +28,7 @@ from chatsim.innodb.sql.executor.windows import WindowFunction, check_having
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
-from chatsim.innodb.sql.optimizer.min_max import min_max_paths
+from chatsim.innodb.sql.optimizer.min_max import IndexEnd, index_end
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.locks import NotGrantedError
 from chatsim.innodb.storage.scan import AccessPath, Reading
@@ -241,15 +241,15 @@ class Select:
         numbers = [self.scope.column(each)[1] for each in columns]
         return None if _has_key(self.joined.table(0), numbers) else numbers
 
-    def min_max_paths(self, env: Env) -> list[list[AccessPath]]:
-        """The paths for each MIN() and MAX(), or no path if no index has it at its end; [] if more is selected."""
+    def index_ends(self, env: Env) -> list[IndexEnd | None]:
+        """Where each MIN() and MAX() is, None if no index has it at its end; [] if more is selected."""
         if not self.min_max_columns:
             return []
         joined = self.joined
         if joined.conditions(0, ()).has_outer:
-            return [[]]
+            return [None]
         return [
-            min_max_paths(joined.conditions(0, ()), env, joined.hints[0], each, joined.touched(0))
+            index_end(joined.conditions(0, ()), env, joined.hints[0], each, joined.touched(0))
             for each in self.min_max_columns
         ]
 

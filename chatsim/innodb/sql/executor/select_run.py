@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.join_steps import JoinPlan
     from chatsim.innodb.sql.executor.select import Each, Select
     from chatsim.innodb.sql.expressions import Env, Function
+    from chatsim.innodb.sql.optimizer.min_max import IndexEnd
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["SelectRun"]
@@ -105,27 +106,37 @@ class SelectRun:
         return await self._result()
 
     async def _read_min_max(self) -> bool:
-        """Read MIN() and MAX() from the ends of indexes; False if that can't be done."""
+        """Read MIN() and MAX() from the ends of indexes; False if that can't be done.
+
+        After the first for which no row meets the conditions, no more is read.
+        """
         select, env = self._select, self._env
         if not select.min_max_columns:
             return False
-        paths = select.min_max_paths(env)
-        if not all(paths) or not await select.joined.fixed.allow(self._run, env):
+        ends = [each for each in select.index_ends(env) if each is not None]
+        if len(ends) < len(select.min_max_columns) or not await select.joined.fixed.allow(self._run, env):
             return False
         states = [each.start() for _, each in select.aggregates]
         wanted = [each.holds for each in select.joined.filters[None]]
         for at, (_, aggregate) in enumerate(select.aggregates):
-            for path in paths[at]:
-                scan = await self._join.open(0, path)
-                hit = await scan.next()
-                self._join.examined += scan.examined
-                if hit is not None:
-                    env.rows[0] = hit.row
-                    if await all_hold(self._run, wanted, env):
-                        states[at] = aggregate.add(states[at], env)
-                        break
+            if (row := await self._row_at(ends[at])) is None:
+                break
+            env.rows[0] = row
+            if not await all_hold(self._run, wanted, env):
+                break
+            states[at] = aggregate.add(states[at], env)
         self._groups[()] = states, [(None,) * len(select.scope.tables[0][1].columns)]
         return True
+
+    async def _row_at(self, end: IndexEnd) -> Sequence[Value] | None:
+        """The row that has MIN() or MAX(), whether it meets the conditions or not; None if the group has no row."""
+        for path in end.paths:
+            scan = await self._join.open(0, path)
+            hit = await scan.next()
+            self._join.examined += scan.examined
+            if hit is not None and end.has(hit.row):
+                return hit.row
+        return None
 
     @property
     def _rows_wanted(self) -> int | None:

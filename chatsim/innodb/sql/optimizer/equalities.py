@@ -14,13 +14,18 @@ from chatsim.innodb.sql.expressions import Scope
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.storage.column_types import Bits, Decimals, Text
 
-__all__ = ["IMPLIED", "implied", "is_compared_alike"]
+__all__ = ["IMPLIED", "OF_MERGED", "implied", "is_compared_alike"]
 
 _COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not, exp.Is)
 IMPLIED = "implied"
 """In the ``meta`` of a condition that follows from others: the ``id`` of the one that it says of another column.
 
 Ranges are made of it, but no fewer rows are expected. Of both, that one is checked whose table is read first."""
+
+OF_MERGED = "of_merged"
+"""In the ``meta`` of a column that is named through a merged derived table or a view (in the server: ``Item_view_ref``).
+
+What it is compared with says nothing about the columns that equal it."""
 
 
 def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Expr] = ()) -> list[exp.Expr]:
@@ -61,7 +66,7 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
     for each in conditions:
         if not isinstance(each, _COMPARISONS):
             continue
-        named = {_key(scope, part) for part in each.find_all(exp.Column)}
+        named = {_key(scope, part) for part in each.find_all(exp.Column) if not part.meta.get(OF_MERGED)}
         if len(named) != 1 or not named <= set(keys) or _depends_on_rows(scope, each):
             continue
         for other in columns:

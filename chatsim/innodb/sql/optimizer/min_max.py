@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from chatsim.innodb.sql.expressions import Env
@@ -12,18 +13,33 @@ from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.intervals import after
 from chatsim.innodb.sql.optimizer.ranges import bound
 from chatsim.innodb.storage.scan import AccessPath, Range
-from chatsim.innodb.storage.values import NULL
+from chatsim.innodb.storage.values import NULL, Key, Value
 
-__all__ = ["min_max_paths"]
+__all__ = ["IndexEnd", "index_end"]
 
 
-def min_max_paths(
+@dataclass(frozen=True)
+class IndexEnd:
+    """Where an index has MIN() or MAX() of a column: in the first row of the first path whose first row is in the group.
+
+    Attributes:
+        paths: they have no end, since only their first row is read, whether it meets the conditions or not. The second
+            path is for a group that has NULL only.
+        group: how the keys of the group begin.
+    """
+
+    paths: Sequence[AccessPath]
+    group: Key
+
+    def has(self, row: Sequence[Value]) -> bool:
+        """Whether a row is in the group."""
+        return self.paths[0].index.key_of(row)[: len(self.group)] == self.group
+
+
+def index_end(
     conditions: Conditions, env: Env, hints: IndexHints, of: tuple[int, bool], read: set[int]
-) -> list[AccessPath]:
-    """The paths to MIN() or MAX() of a column: the first row of the first path that has one. Empty if no index will do.
-
-    The paths have no end, since only their first row is read, whether it meets the conditions or not. The second path
-    is for rows that have NULL only.
+) -> IndexEnd | None:
+    """The end of an index that has MIN() or MAX() of a column; None if no index will do.
 
     Args:
         conditions: the conditions on the table.
@@ -36,7 +52,7 @@ def min_max_paths(
     left = conditions.column_ranges(env) if hints.partitions is None else None
     fixed = [each for each, own in (left or {}).items() if own.point is not None]
     if left is None or not conditions.is_simple(fixed) or any(_is_nothing(own) for own in left.values()):
-        return []
+        return None
     for index in filter(hints.search.permits, conditions.table.indexes):
         definition = index.definition
         if definition.lengths or definition.descending:
@@ -55,12 +71,12 @@ def min_max_paths(
             ranges = [Range(None, high or None, high_included=high_included)]
         else:
             ranges = [Range(low or None, None, low_included=low_included)]
-            ranges += [Range(low, low, exact=True)] if skips_nulls and column not in left else []
+            ranges += [Range(low, low, exact=True)] if skips_nulls else []
         covering = definition.clustered or read <= set(definition.place)
         made = AccessPath(conditions.table, index, [], descending=greatest, covering=covering, access="range")
         path = replace(made, in_order=True)
-        return [replace(path, ranges=[each]) for each in ranges]
-    return []
+        return IndexEnd([replace(path, ranges=[each]) for each in ranges], points)
+    return None
 
 
 def _is_nothing(span: ColumnRange) -> bool:
