@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from chatsim.innodb.sql.expressions.queries import SubqueryValue
 from chatsim.innodb.sql.optimizer.access_path import choose_access
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.storage.column_types import UnusableError
@@ -87,10 +88,13 @@ def row_path(joined: JoinedTables, at: int, constants: Collection[int], env: Env
 
 
 def missing_row(joined: JoinedTables, at: int, env: Env) -> tuple[Value, ...]:
-    """What stands for the missing row of a constant table: NULLs, but for columns that have to equal constants."""
+    """What stands for the missing row of a constant table: NULLs, but for columns that have to equal constants.
+
+    A subquery is not asked for it.
+    """
     row: list[Value] = [None] * len(joined.table(at).columns)
     if joined.nest_of(at) is None:
         for each in joined.equalities(at):
-            if not (each.needs or each.outer or each.null_safe):
+            if not (each.needs or each.outer or each.null_safe or each.node.find(SubqueryValue)):
                 row[each.column] = each.value(env)
     return tuple(row)

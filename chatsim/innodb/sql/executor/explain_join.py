@@ -128,6 +128,7 @@ class JoinExplainer:
         conditions = joined.conditions(own, ())
         kinds = [joined.table(at).columns[column].type for at, column in step.distinct]
         alike = all(joined.scope.kind(each) == kind for each, kind in zip(sides, kinds, strict=True))
+        extra = ("Using where", "Not exists") if step.nest.kind == "anti" else ("Using where",) if not alike else ()
         return PlanRow(
             id=self._number,
             select_type=self._type_of(own),
@@ -139,7 +140,7 @@ class JoinExplainer:
             ref=tuple(conditions.source(each, set(self.paths)) for each in sides),
             rows=1,
             filtered=100.0,
-            extra=() if alike else ("Using where",),
+            extra=extra,
         )
 
     async def _look_at(self, at: int, path: AccessPath | None) -> Sequence[Value] | None:

@@ -66,7 +66,7 @@ class FixedValues:
         sources: dict[int, tuple[int, int]] = {}
         for at, equalities in ((table.at, table.equalities()) for table in tables):
             for each in equalities:
-                if isinstance(each.node, exp.Null) or isinstance(each.node.parent, exp.Between):
+                if isinstance(each.node, exp.Null) or not _is_equality(each.node):
                     continue
                 if not (each.needs or each.outer or each.null_safe):
                     self._equal.append((at, each.column, each.value))
@@ -129,6 +129,11 @@ class FixedValues:
         except BadValueError:
             return value
         return stored if compare(stored, value, kind) == 0 else value
+
+
+def _is_equality(node: exp.Expr) -> bool:
+    """Whether a value belongs to an equality as it is written, and not to a BETWEEN or an OR of the same values."""
+    return not isinstance(node.parent, exp.Between) and not isinstance(node.find_ancestor(exp.Or, exp.Query), exp.Or)
 
 
 def _is_like(kind: ColumnType, value: Value) -> bool:

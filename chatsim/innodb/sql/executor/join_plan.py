@@ -95,7 +95,9 @@ class JoinPlanner:
         await self._read_constants()
         if not plan.none and not await all_hold(self._run, self._ready(None), self._env):
             plan.none = "Impossible WHERE noticed after reading const tables"
-        if plan.none or not await evaluated(self._run, self._estimate):
+            return plan
+        able = await evaluated(self._run, self._estimate)  # also if a constant table has no row: it asks subqueries
+        if plan.none or not able:
             plan.none = plan.none or "no matching row in const table"
             return plan
         positions = await evaluated(self._run, lambda: self._search(order))
@@ -326,7 +328,7 @@ class JoinPlanner:
                 access = None
             elif position.lookup is None:
                 assert position.table.scan is not None
-                access = access_by(position.table.request, position.table.scan)
+                access = access_by(self._request_of(position), position.table.scan)
                 buffered = may_buffer
             known = frozenset(self._constants | {each.at for each in positions[:number]})
             steps.append(TableStep(position.at, access, buffered=buffered, position=position, known=known))
@@ -336,6 +338,13 @@ class JoinPlanner:
             self._plan.ordered = bool(steps[0].sorted_by)
         return steps
 
+    def _request_of(self, position: Position) -> AccessRequest:
+        """The request for a table; if it is read for a subquery whose rows are kept, that is a join of its own."""
+        request, kept = position.table.request, {Strategy.LOOKUP, Strategy.SCAN}
+        assert request is not None
+        alone = any(position.at in nest.tables and own.strategy in kept for nest, own in self._semijoins.items())
+        return replace(request, guarded=False) if alone else request
+
     def _is_forced_order(self, positions: Sequence[Position], order: Order) -> bool:
         """Whether FORCE INDEX of the first table asks for the order of its index, so that no rows are kept after it."""
         request = positions[0].table.request if positions else None
@@ -344,8 +353,7 @@ class JoinPlanner:
     def _first(self, positions: Sequence[Position], order: Order, *, sorted_later: bool) -> AccessPlan:
         """The access to the first table, in the wanted order where that is cheaper."""
         first, joined = positions[0], self._joined
-        request = first.table.request
-        assert request is not None
+        request = self._request_of(first)
         if request.deletes and first.lookup is None and first.table.scan is not None:
             return access_by(request, first.table.scan)
         named = None if order.columns is None else deciding_columns(order.columns, positions, self._constants, joined)

@@ -154,6 +154,7 @@ def request_access(
         deletes=deletes,
         alone=alone,
         pushes=pushes and hints.pushes,
+        guarded=conditions.optional,
         merges=hints.merges,
         used=used,
         in_order=changes or not is_select,
@@ -188,8 +189,8 @@ def access_by(
         if direction is Direction.BACKWARD:
             path = _backward(path, {column for column, _ in ordering})
         searches = request.is_select and candidate.parts and path.access != "const"
-        needless = conditions.optional and path.access == "range"  # as in the server, within an outer join
-        if searches and request.pushes and not needless and not request.covers(path.index):
+        guarded = request.guarded and path.access == "range"
+        if searches and request.pushes and not guarded and not request.covers(path.index):
             path = _pushed(conditions, path, request.env)
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 

@@ -54,6 +54,7 @@ class AccessRequest:
         alone: whether it is the only table of the statement, which has no subquery, and neither groups nor DISTINCT.
         deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
+        guarded: whether the conditions are those of an outer join or antijoin, which a range can't push to an index.
         merges: whether several indexes may be searched together.
         used: the partitions in which there may be rows; None if it has none.
         in_order: whether a range of several partitions is read in order, wanted or not: in what is no SELECT.
@@ -78,6 +79,7 @@ class AccessRequest:
     deletes: bool = False
     alone: bool = True
     pushes: bool = True
+    guarded: bool = False
     merges: bool = True
     used: frozenset[int] | None = None
     in_order: bool = False
