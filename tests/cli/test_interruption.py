@@ -58,28 +58,24 @@ class Mysqld:
 
     def schemas(self):
         """The schemas of chatsim that are there."""
-
-        async def listed():
-            session = await driver.connect(self.url)
-            try:
-                return {name for (name,) in (await session.execute(f"SHOW DATABASES LIKE '{PREFIX}%'")).rows}
-            finally:
-                await session.close()
-
-        return asyncio.run(listed())
+        return {name for (name,) in self._rows(f"SHOW DATABASES LIKE '{PREFIX}%'")}
 
     def rest(self):
         """Wait until nobody is connected: a command that exited at once may have sent what makes a schema."""
+        until = time.monotonic() + PATIENCE
+        while self._rows(OTHERS):
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
-        async def alone():
+    def _rows(self, query):
+        async def answer():
             session = await driver.connect(self.url)
             try:
-                while (await session.execute(OTHERS)).rows:
-                    await asyncio.sleep(0.02)
+                return (await session.execute(query)).rows
             finally:
                 await session.close()
 
-        asyncio.run(asyncio.wait_for(alone(), PATIENCE))
+        return asyncio.run(answer())
 
     @contextmanager
     def stopped(self):

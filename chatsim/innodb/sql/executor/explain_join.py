@@ -121,14 +121,15 @@ class JoinExplainer:
         if step.kept is Strategy.SCAN:
             self._scanned |= {joined.scope.tables[at][0]: name for at in step.nest.tables}
             nullable = any(joined.table(at).columns[column].nullable for at, column in step.distinct)
-            extra = ("Using where",) if nullable else ()
-            return PlanRow(id=self._number, select_type=self._type_of(own), table=name, type="ALL", extra=extra)
+            checks = ("Using where",) if nullable else ()
+            return PlanRow(id=self._number, select_type=self._type_of(own), table=name, type="ALL", extra=checks)
         for each in sides:
             self._note_not_null(each, found)
         conditions = joined.conditions(own, ())
         kinds = [joined.table(at).columns[column].type for at, column in step.distinct]
         alike = all(joined.scope.kind(each) == kind for each, kind in zip(sides, kinds, strict=True))
-        extra = ("Using where", "Not exists") if step.nest.kind == "anti" else ("Using where",) if not alike else ()
+        anti = step.nest.kind == "anti"
+        extra = [*(["Using where"] if anti or not alike else []), *(["Not exists"] if anti else [])]
         return PlanRow(
             id=self._number,
             select_type=self._type_of(own),
@@ -140,7 +141,7 @@ class JoinExplainer:
             ref=tuple(conditions.source(each, set(self.paths)) for each in sides),
             rows=1,
             filtered=100.0,
-            extra=extra,
+            extra=tuple(extra),
         )
 
     async def _look_at(self, at: int, path: AccessPath | None) -> Sequence[Value] | None:
@@ -184,8 +185,8 @@ class JoinExplainer:
             self.paths[step.at] = step.access.path
         row = self._access(step.at, step.access, attached)
         if step.position is not None and joined.count > 1:
-            filtered = round(100 * step.position.filter, 2) if step.position.filter < 1 else 100.0
-            row = replace(row, filtered=filtered)
+            kept = step.position.fetched * step.position.filter
+            row = replace(row, filtered=round(min(100 * kept / row.rows, 100.0), 2) if row.rows else 100.0)
         return replace(row, extra=(*row.extra, *buffered))
 
     def _note_not_null(self, node: exp.Expr, found: list[PlanRow]) -> None:

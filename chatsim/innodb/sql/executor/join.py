@@ -304,7 +304,7 @@ class Join:
         return tuple(self._env.rows[at]) if hit is None else hit.record.key
 
     def _kept_rows(self, step: NestStep) -> Callable[[], Awaitable[list[list[Sequence[Value]]]]]:
-        """Reads the rows of a subquery when they are first asked for, and keeps them, without duplicates."""
+        """Reads the rows of a subquery when they are first asked for, and keeps them, without duplicates and NULLs."""
         env = self._env
         tables = sorted(step.nest.tables)
         rows: dict[tuple[object, ...], list[Sequence[Value]]] = {}
@@ -312,6 +312,9 @@ class Join:
 
         async def keep() -> bool:
             key = tuple([function(env) for function in step.keys])
+            if None in key:  # it equals nothing
+                self.rejected = True
+                return False
             rows.setdefault(key, [env.rows[at] for at in tables])
             return not step.keys  # one row is as good as many
 

@@ -77,13 +77,11 @@ class JoinPlanner:
     async def plan(self, order: Order, *, early: bool = False) -> JoinPlan:
         """The plan; constant tables have been read then, with ``early`` also if there is only one table."""
         plan = self._plan
-        if not await self._joined.fixed.allow(self._run, self._env):
+        allowed = await self._joined.fixed.allow(self._run, self._env)
+        if not allowed or not await all_hold(self._run, self._without_tables(), self._env):
             plan.none = "Impossible WHERE"
             return plan
         alone = self._joined.count == 1 and not self._joined.changed
-        if not await all_hold(self._run, self._without_tables(), self._env):
-            plan.none = "Impossible WHERE"
-            return plan
         if alone and not self._joined.nests and not self._joined.conditions(0, ()).has_outer:
             plan = await evaluated(self._run, lambda: self._plan_alone(order))
             if not (early and _is_constant(plan)):
@@ -318,6 +316,8 @@ class JoinPlanner:
         buffers = any(each.buffered and may_buffer and not self._is_dynamic(each) for each in positions[1:])
         for number, position in enumerate(positions):
             access: AccessPlan | Lookup | None = position.lookup
+            if position.lookup is not None and position.lookup.request is not None:
+                access = replace(position.lookup, request=self._request_of(position))
             buffered = False
             if position.table.request is None:
                 access = position.lookup

@@ -61,6 +61,7 @@ class JoinedTables:
         scope: names the tables.
         wanted: the conditions that rows must meet.
         nests: the inner sides of outer joins that are left.
+        in_outer_joins: the tables of all inner sides, as they are written.
         filters: the conditions, compiled; for each nest those on which its tables match.
         hints: the index hints for each table.
         changed: the tables whose rows are going to be changed, so that no index is enough for them, and the columns
@@ -73,6 +74,7 @@ class JoinedTables:
         self.scope = scope
         self.wanted = list(wanted)
         self.nests = list(clause.nests)
+        self.in_outer_joins = {at for nest in self.nests if nest.kind == "outer" for at in nest.tables}
         self.hints = [IndexHints.of(table, node) for (_, table), node in zip(scope.tables, clause.nodes, strict=True)]
         self.changed: dict[int, set[int]] = {}
         self.buffers = True

@@ -40,8 +40,13 @@ def check_for_null(joined: JoinedTables, steps: Sequence[TableStep], semijoins: 
 
 
 def _of_tables(joined: JoinedTables, steps: Iterable[TableStep]) -> Iterator[tuple[exp.Column, Nest | None]]:
-    """The columns by which tables are looked up, each with the nest of its table."""
+    """The columns by which tables are looked up, each with the nest of its table; not those of outer joins.
+
+    An outer join that has been made an inner one still counts as one (in the server: ``TABLE::is_nullable``).
+    """
     for step in steps:
+        if step.at in joined.in_outer_joins:
+            continue
         for each in step.access.equalities if isinstance(step.access, Lookup) else ():
             if not each.null_safe and isinstance(each.node, exp.Column):
                 yield each.node, joined.nest_of(step.at)

@@ -31,7 +31,7 @@ from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import IndexEnd, index_end
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
 from chatsim.innodb.storage.locks import NotGrantedError
-from chatsim.innodb.storage.scan import AccessPath, Reading
+from chatsim.innodb.storage.scan import Reading
 from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:

@@ -54,7 +54,8 @@ class AccessRequest:
         alone: whether it is the only table of the statement, which has no subquery, and neither groups nor DISTINCT.
         deletes: whether the row is needed only to be deleted.
         pushes: whether conditions may be pushed to an index.
-        guarded: whether the conditions are those of an outer join or antijoin, which a range can't push to an index.
+        guarded: whether the conditions are those of an outer join or antijoin: a range does not push them to an index,
+            and a lookup all of them or none (in the server they are one, in an ``Item_trig_cond``).
         merges: whether several indexes may be searched together.
         used: the partitions in which there may be rows; None if it has none.
         in_order: whether a range of several partitions is read in order, wanted or not: in what is no SELECT.

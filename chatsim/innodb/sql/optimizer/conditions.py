@@ -254,6 +254,15 @@ class Conditions:
         ]
         return [self._scope.truth(part) for part in parts]
 
+    def are_within(self, index: Index) -> bool:
+        """Whether all conditions on the table use no columns of it but those of an index."""
+        for each in self.conjuncts:
+            named = [self._scope.column(column) for column in each.find_all(exp.Column)]
+            own = {column for at, column in named if at == self.at}
+            if own and (not own <= {*index.definition.whole} or each.find(exp.Tuple, SubqueryValue)):
+                return False
+        return True
+
     def is_about(self, node: exp.Expr, columns: Collection[int], *, pushed: bool = False) -> bool:
         """Whether a condition uses only these columns of the table.
 
@@ -374,13 +383,18 @@ class Conditions:
             if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
-            if values is None and not _has_column(searched, term.column):
+            if values is None and not self._is_searched(term, searched):
                 continue  # only an index shows that nothing equals NULL
             if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
                 return None
             span = found.get(term.column, ColumnRange())
             found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
         return found
+
+    def _is_searched(self, term: Term, indexes: Sequence[Index]) -> bool:
+        """Whether one of some indexes could be searched by a term."""
+        able = term.operator in _LOOKUPS or self.table.columns[term.column].type.has_ranges
+        return able and _has_column(indexes, term.column)
 
     def _may_be_null(self, column: int) -> bool:
         return self.optional or self.table.columns[column].nullable
@@ -411,7 +425,7 @@ class Conditions:
             return RangeTree()
         values = term.known(env)
         if values is None:
-            return NOTHING if _has_column(indexes, term.column) else RangeTree()
+            return NOTHING if self._is_searched(term, indexes) else RangeTree()
         left = intervals_of(self.table.columns[term.column], term.operator, values)
         if left is not None and term.column in fixed and not overlap(left, fixed[term.column]):
             return NOTHING

@@ -23,7 +23,7 @@ IMPLIED = "implied"
 Ranges are made of it, but no fewer rows are expected. Of both, that one is checked whose table is read first."""
 
 OF_MERGED = "of_merged"
-"""In the ``meta`` of a column that is named through a merged derived table or a view (in the server: ``Item_view_ref``).
+"""In the ``meta`` of a column that is named through a merged derived table or view (in the server: ``Item_view_ref``).
 
 What it is compared with says nothing about the columns that equal it."""
 

@@ -77,6 +77,8 @@ class Lookup:
         assert self.request is not None
         if self.index.definition.clustered or self.request.covers(self.index) or not self.request.pushes:
             return ()
+        if self.request.guarded and not self.conditions.are_within(self.index):
+            return ()
         looked_up = 0 if self.unique else len(self.equalities)
         return self.conditions.index_conditions(self.index, looked_up)
 
@@ -183,6 +185,7 @@ class TableEstimate:
         self.scan: Candidate[AccessPath | Merge] | None = None
         self.equalities = equalities
         self._filters = filters
+        self.ranges: Sequence[Candidate[AccessPath]] = ()
         if derived is not None:
             self.rows = self.found = derived
             self.scan_cost, self.is_range = _DERIVED_SCAN, False
@@ -325,8 +328,14 @@ class TableEstimate:
         if conditions is None or self._filters is None:
             return 1.0
         if lookup is not None or self.request is None:
-            used = lookup.columns if lookup is not None else frozenset[int]()
-            return conditions.selectivity(int(self.rows), used)
+            used = {*lookup.columns} if lookup is not None else set[int]()
+            part = 1.0
+            for each in self.ranges:
+                columns = {*each.path.index.definition.place[: each.parts]}
+                if not columns & used:
+                    part *= min(each.rows / self.rows, 1.0)
+                    used |= columns
+            return max(part * conditions.selectivity(int(self.rows), used), 1 / max(self.rows, 1))
         known = self._range_columns
         whole = conditions.selectivity(int(self.rows), known)
         constant = self._filters.selectivity(int(self.rows), known)

@@ -432,7 +432,8 @@ def _distinct(prefix: tuple[Position, ...], needs: frozenset[int]) -> float:
 def _depends(table: TableEstimate) -> frozenset[int]:
     """The tables by whose rows it could be looked up."""
     indexed = {column for index in table.table.indexes for column in index.definition.columns}
-    known = {each.column for each in table.equalities if not each.needs}  # what equals a constant is looked up by it
+    # what equals a constant is looked up by it; in the server, IS NULL and <=> do not go into an `Item_equal`
+    known = {each.column for each in table.equalities if not (each.needs or each.null_safe)}
     usable = (each for each in table.equalities if each.column in indexed or table.request is None)
     keyed = (each.needs for each in usable if each.column not in known)
     return frozenset[int]().union(*keyed) - {table.at}

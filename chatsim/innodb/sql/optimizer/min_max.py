@@ -20,7 +20,7 @@ __all__ = ["IndexEnd", "index_end"]
 
 @dataclass(frozen=True)
 class IndexEnd:
-    """Where an index has MIN() or MAX() of a column: in the first row of the first path whose first row is in the group.
+    """Where an index has MIN() or MAX() of a column: in the first row of the first path that begins within the group.
 
     Attributes:
         paths: they have no end, since only their first row is read, whether it meets the conditions or not. The second

@@ -112,6 +112,11 @@ class ColumnType:
         """
         return False
 
+    @property
+    def has_ranges(self) -> bool:
+        """Whether an index is searched for a range of values, and not only for single ones."""
+        return True
+
     def stored(self, value: Value) -> int | None:
         """The size of a value in a record, in bytes; None for NULL."""
         return None if value is None else self.size

@@ -37,6 +37,11 @@ class _Numbered(ColumnType):
     members: tuple[str, ...]
     collation: Collation = field(default=DEFAULT)
 
+    @property
+    def has_ranges(self) -> bool:
+        """Members have no order that an index is searched by."""
+        return False
+
     def number(self, value: Value) -> int | float | Decimal:
         """The number of a value, as a double."""
         return float(cast("int", self.order(value))) if isinstance(value, str) else as_number(value)
