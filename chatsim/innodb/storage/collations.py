@@ -1,7 +1,7 @@
 """Collations: which texts are equal, and their order (MySQL manual, "Character Sets, Collations, Unicode").
 
 The Unicode collations order ASCII as the server does; other characters by their base letters. Contractions and the
-rules of single languages are not modelled: such collations are refused by their names.
+rules of single languages are not modelled: such collations are refused by their names. Those of latin1 are exact.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
+
+from chatsim.innodb.storage.latin1 import LATIN1_WEIGHTS
 
 __all__ = ["CONNECTION", "DEFAULT", "Collation", "collate", "collation_named"]
 
@@ -80,7 +82,6 @@ _KEYS: dict[str, Callable[[str], object]] = {
     "0900_bin": str,
     "bin": str,
     "general_ci": _general,
-    "swedish_ci": _general,
     "unicode_ci": collate,
     "unicode_520_ci": collate,
 }
@@ -91,10 +92,16 @@ _OF_CHARSET: dict[str, tuple[str, ...]] = {
         *("unicode_ci", "unicode_520_ci"),
     ),
     "utf8mb3": ("general_ci", "bin", "unicode_ci", "unicode_520_ci"),
-    "latin1": ("swedish_ci", "bin", "general_ci"),
+    "latin1": ("swedish_ci", "bin", "general_ci", "general_cs", "german1_ci"),
     "ascii": ("general_ci", "bin"),
 }
 """The collations of each character set, the default one first."""
+
+
+def _latin1(kind: str) -> Callable[[str], object]:
+    """The sort keys of a collation of latin1."""
+    weights = LATIN1_WEIGHTS.get(kind)
+    return str if weights is None else lambda text: text.translate(weights)
 
 
 @lru_cache
@@ -111,7 +118,7 @@ def collation_named(name: str) -> Collation | None:
         kind = known[0]
     if kind not in known:
         return None
-    binary, key = kind.endswith("bin"), _KEYS[kind]
+    binary, key = kind.endswith("bin"), _latin1(kind) if charset == "latin1" else _KEYS[kind]
     return Collation(f"{charset}_{kind}", charset, key, binary, not kind.startswith("0900"), key is not _with_case)
 
 

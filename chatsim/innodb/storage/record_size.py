@@ -13,7 +13,7 @@ from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["record_size"]
+__all__ = ["least_row_size", "record_size"]
 
 _HEADER = 5
 _TRANSACTION, _UNDO_POINTER = 6, 7
@@ -23,6 +23,7 @@ _HALF_PAGE = 8126
 
 _POINTER = 20
 _SHORTEST_OUTSIDE = 40
+_LONG = 1 << 32
 _SHORT, _SHORT_COLUMN = 127, 255  # one byte has the length of such a value, or of any value of such a column
 
 
@@ -54,6 +55,22 @@ def record_size(definition: IndexDefinition, columns: Sequence[Column]) -> Calla
         return total
 
     return size_of
+
+
+def least_row_size(columns: Sequence[Column]) -> int:
+    """The bytes of a row with nothing in its columns of varying length.
+
+    In the server: ``dict_index_calc_min_rec_len``.
+    """
+    stored = [each for each in columns if not each.virtual]
+    total = _HEADER + _TRANSACTION + _UNDO_POINTER + (sum(each.nullable for each in stored) + 7) // 8
+    for each in stored:
+        size, most = _size(each.type)
+        if most is None:
+            total += size
+        else:
+            total += 1 if most <= _SHORT or most >= _LONG else 2  # of a long one counts what points to it
+    return total
 
 
 def _sizes(
@@ -91,4 +108,4 @@ def _most(kind: ColumnType) -> int:
     """The most bytes of a value of varying length. The length of a long text or document always has two bytes."""
     if isinstance(kind, Text | Binary) and not kind.long:
         return kind.key_size - (0 if isinstance(kind, Text) and kind.trimmed else 2)
-    return 1 << 32
+    return _LONG

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.storage.index_merge import Merge
+from chatsim.innodb.storage.record_size import least_row_size
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
 from chatsim.innodb.storage.tables import Table
@@ -72,9 +73,11 @@ class PageReads:
 
     def __init__(self, table: Table, rows: Sequence[int]) -> None:
         self._table = table
-        self._rows_per_page = _PAGE_SIZE / (columns_length(table, range(len(table.columns))) + _HEADER)
-        leaves = [max(math.ceil(each / self._rows_per_page), 1) for each in rows]
+        rows_per_page = _PAGE_SIZE / (columns_length(table, range(len(table.columns))) + _HEADER)
+        leaves = [max(math.ceil(each / rows_per_page), 1) for each in rows]
         self._count = sum(each + (each > 1) for each in leaves)
+        most = 2 * _PAGE_SIZE * sum(leaves) / least_row_size(table.columns)
+        self._of_row = self._count / most
 
     @property
     def whole(self) -> float:
@@ -84,10 +87,11 @@ class PageReads:
     def clustered(self, ranges: int, rows: float) -> float:
         """The cost of rows in ranges of the clustered index: a page for each range, and those that the rows fill.
 
+        The server takes it that there are twice as many rows as would fill the pages if they were as short as can be.
         Only whole rows count, as in ``ha_innobase::read_time``.
         """
         rows = int(rows)
-        return PAGE * (rows if rows <= 2 else ranges + rows / self._rows_per_page / 2)
+        return PAGE * (rows if rows <= 2 else ranges + rows * self._of_row)
 
     def entries(self, index: Index, rows: float) -> float:
         """The cost of entries of an index. The server assumes that its pages are half full."""

@@ -79,16 +79,20 @@ class Text(ColumnType):
 
     def stored(self, value: Value) -> int | None:
         """The bytes of the text. CHAR has room for as many characters as it declares."""
-        return None if value is None else max(len(as_text(value).encode()), self.length if self.trimmed else 0)
+        return None if value is None else max(len(self._bytes(as_text(value))), self.length if self.trimmed else 0)
 
     def shown(self, value: Value) -> str:
         """The text in quotes, filled up with spaces if it is a CHAR; a TEXT as bytes."""
         text = as_text(value)
         if self.long:
-            return f"0x{text.encode().hex().upper()}"
+            return f"0x{self._bytes(text).hex().upper()}"
         if self.trimmed:  # a record has as many bytes as the column has characters, or more
-            text += " " * (self.length - len(text.encode()))
+            text += " " * (self.length - len(self._bytes(text)))
         return "'" + text.replace("'", "''") + "'"
+
+    def _bytes(self, text: str) -> bytes:
+        """The text in the character set of the column."""
+        return text.encode(_CODECS.get(self.collation.charset, "utf-8"), "replace")
 
     def prefix(self, value: Value, length: int) -> Value:
         """The first characters."""
