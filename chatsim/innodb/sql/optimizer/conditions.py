@@ -16,6 +16,7 @@ from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, inte
 from chatsim.innodb.sql.optimizer.condition_tree import And, ConditionTree, Equality, Or, columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
 from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_random
+from chatsim.innodb.sql.optimizer.cost_model import key_parts
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
@@ -69,6 +70,8 @@ class Conditions:
         terms = [term for found in terms_of for term in found if not (term.random or term.recollated)]
         self._terms = [each for each in terms if not each.outer]
         self._outer_terms = [each for each in terms if each.outer]
+        computed = (each.column for each in self._terms if each.operator == "=" and each.is_subquery)
+        self._computed = {column for column in computed if not self.table.columns[column].nullable}
         self._constant = [scope.truth(each) for each in self.conjuncts if _is_constant(each)]
         self._tree = And(
             [part for each, own in zip(self.conjuncts, terms_of, strict=True) for part in self._parts(each, own)]
@@ -380,6 +383,8 @@ class Conditions:
         found: dict[int, ColumnRange] = {}
         searched = indexes if indexes is not None else () if self.optional else self.table.indexes
         for term in self._terms:
+            if self._is_replaced(term):
+                continue
             if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
@@ -390,6 +395,10 @@ class Conditions:
             span = found.get(term.column, ColumnRange())
             found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
         return found
+
+    def _is_replaced(self, term: Term) -> bool:
+        """Whether the column of a term equals a subquery, which the server puts in its place, and asks later."""
+        return term.column in self._computed and not (term.operator == "=" and term.is_subquery)
 
     def _is_searched(self, term: Term, indexes: Sequence[Index]) -> bool:
         """Whether one of some indexes could be searched by a term."""
@@ -421,7 +430,8 @@ class Conditions:
         self, term: Term, env: Env, indexes: Sequence[Index], fixed: Mapping[int, Sequence[Interval]]
     ) -> RangeTree:
         """The ranges that a term allows."""
-        if term.outer or term.random or (term.is_subquery and not _has_column(indexes, term.column)):
+        asks_in_vain = term.is_subquery and not _has_column(indexes, term.column)
+        if term.outer or term.random or asks_in_vain or self._is_replaced(term):
             return RangeTree()
         values = term.known(env)
         if values is None:
@@ -443,8 +453,8 @@ class Conditions:
 
 
 def _has_column(indexes: Sequence[Index], column: int) -> bool:
-    """Whether one of some indexes has a column."""
-    return any(column in each.definition.place for each in indexes)
+    """Whether one of some indexes may be searched by a column."""
+    return any(column in key_parts(each) for each in indexes)
 
 
 def _is_constant(node: Conjunct) -> bool:
