@@ -9,6 +9,7 @@ from itertools import takewhile
 from chatsim.innodb.sql.expressions import Env
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
 from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.cost_model import key_parts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.intervals import after
 from chatsim.innodb.sql.optimizer.ranges import bound
@@ -57,8 +58,9 @@ def index_end(
         definition = index.definition
         if definition.lengths or definition.descending:
             continue
-        before = tuple(takewhile(lambda each: each != column, definition.place))
-        if before == definition.place or set(left) - {*before, column}:
+        parts = tuple(key_parts(index))
+        before = tuple(takewhile(lambda each: each != column, parts))
+        if before == parts or set(left) - {*before, column}:
             continue
         points = tuple(left.get(each, ColumnRange()).point for each in before)
         if None in points:
