@@ -372,8 +372,24 @@ class JoinPlanner:
             limit=limit,
             grouped=order.grouped and bool(named),
         )
+        if len(positions) > 1 and order.grouped and self._is_slow_order(plan, request, order):
+            plan = choose_access(request)
         self._plan.ordered = plan.ordered
         return plan
+
+    def _is_slow_order(self, plan: AccessPlan, request: AccessRequest, order: Order) -> bool:
+        """Whether all rows would be read in the order of an index, in place of a scan with join buffers behind it.
+
+        In the server: ``test_if_skip_sort_order`` ("filesort() and join cache are usually faster").
+        """
+        path = plan.path
+        if not isinstance(path, AccessPath) or path.access != "index" or path.covering or request.forced:
+            return False
+        index = path.index
+        if index.definition.clustered:
+            return False
+        of_a_group = request.table.statistics.rows_per_key(index, len(order.columns or ()))
+        return order.groups is None or order.groups * of_a_group >= request.rows
 
     def _sorts_first(self, first: int, order: Order) -> Sequence[tuple[Function, bool]]:
         """What the rows of the first table are sorted by before they are joined, if it alone decides the order."""

@@ -28,6 +28,7 @@ class Order:
         tables: the tables that the order names.
         limit: how many rows are wanted, if they are given as they come, or in this order.
         grouped: whether the order is for GROUP BY.
+        groups: how many groups are wanted, if they are given as they come.
     """
 
     columns: Sequence[tuple[int, int, bool]] | None = ()
@@ -35,6 +36,7 @@ class Order:
     tables: frozenset[int] = frozenset()
     limit: int | None = None
     grouped: bool = False
+    groups: int | None = None
 
 
 @dataclass

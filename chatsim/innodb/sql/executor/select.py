@@ -217,7 +217,8 @@ class Select:
         """The order in which its rows are wanted from the join."""
         if self.grouped:
             tables = frozenset(at for at, _, _ in self.grouping)
-            return Order(self.grouping, tables=tables, grouped=bool(self.grouping))
+            groups = rows_wanted if self.gives_groups_in_order and not self.windows else None
+            return Order(self.grouping, tables=tables, grouped=bool(self.grouping), groups=groups)
         if (columns := self._distinct_columns) is not None and rows_wanted is None:
             return Order([(0, column, False) for column in columns], tables=frozenset((0,)), grouped=True)
         hides = bool(self.having) and not self._left_out  # HAVING hides the limit from the optimizer

@@ -61,19 +61,28 @@ def implied(scope: Scope, conditions: Sequence[exp.Expr], above: Sequence[exp.Ex
 
 
 def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[exp.Expr]) -> Iterable[exp.Expr]:
-    """The comparisons of a column with constants, for all others that equal it."""
-    keys = [_key(scope, each) for each in columns]
+    """The comparisons of a column, for all others that equal it.
+
+    In the server: ``substitute_for_best_equal_field``, the column that is read first stands for all.
+    """
+    keys = {_key(scope, each) for each in columns}
     for each in conditions:
         if not isinstance(each, _COMPARISONS):
             continue
         named = {_key(scope, part) for part in each.find_all(exp.Column) if not part.meta.get(OF_MERGED)}
-        if len(named) != 1 or not named <= set(keys) or _depends_on_rows(scope, each):
+        equal = named & keys
+        if len(equal) != 1 or _depends_on_rows(scope, each):
             continue
         for other in columns:
-            if _key(scope, other) not in named:
-                found = each.transform(lambda part, node=other: node.copy() if isinstance(part, exp.Column) else part)
+            if _key(scope, other) not in equal:
+                found = each.transform(lambda part, node=other, old=equal: _instead(scope, part, old, node))
                 found.meta[IMPLIED] = id(each)
                 yield found
+
+
+def _instead(scope: Scope, part: exp.Expr, old: set[object], new: exp.Expr) -> exp.Expr:
+    """A part of a condition, with a column in place of one of others."""
+    return new.copy() if isinstance(part, exp.Column) and _key(scope, part) in old else part
 
 
 def _depends_on_rows(scope: Scope, node: exp.Expr) -> bool:
