@@ -351,6 +351,8 @@ one and can't be parsed is no SQL."""
 class _Dialect(MySQL):
     """The MySQL dialect of the model."""
 
+    SUPPORTS_VALUES_DEFAULT = False  # DEFAULT is a word that an expression may begin with: DEFAULT(a)
+
     class Tokenizer(MySQL.Tokenizer):
         """The tokenizer, for which REPLACE, RENAME, EXECUTE and the like are no opaque commands."""
 

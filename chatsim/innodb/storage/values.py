@@ -33,6 +33,9 @@ __all__ = [
 Value: TypeAlias = int | float | Decimal | str | bytes | datetime | date | timedelta | None
 """A value of a column."""
 
+_MOST_ZEROS = 15
+"""How many zeros a DOUBLE may have as a text, at its end or behind its point."""
+
 _INTEGER = re.compile(r"\s*[-+]?\d+")
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?)")
 
@@ -213,12 +216,28 @@ def as_text(value: Value) -> str:
         case bytes():
             return value.decode(errors="replace")
         case Single():
-            return str(value)
+            return _double_text(float(str(value)))
         case timedelta():
             return duration_text(value)
         case float():
-            return f"{value:g}" if value == int(value) else repr(value)
+            return _double_text(value)
     return str(value)
+
+
+def _double_text(value: float) -> str:
+    """A DOUBLE as a text: the fewest digits that mean it, with an exponent if there would be many zeros."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    before, found = len(digits) + exponent, "".join(map(str, digits))
+    if not -_MOST_ZEROS <= before - 1 < _MOST_ZEROS:
+        found = f"{found[0]}{'.' if found[1:] else ''}{found[1:]}e{before - 1}"
+    elif before <= 0:
+        found = f"0.{'0' * -before}{found}"
+    elif exponent >= 0:
+        found += "0" * exponent
+    else:
+        found = f"{found[:before]}.{found[before:]}"
+    return f"{'-' if sign else ''}{found}"
 
 
 def duration_text(value: timedelta) -> str:

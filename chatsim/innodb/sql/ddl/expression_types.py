@@ -9,6 +9,7 @@ from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Scope, native_function, unsupported
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.json_values import json_type
+from chatsim.innodb.sql.expressions.result_type import ResultType, result_type
 from chatsim.innodb.sql.syntax import TypeSyntax
 from chatsim.innodb.storage.collations import DEFAULT
 from chatsim.innodb.storage.column_types import (
@@ -29,6 +30,8 @@ __all__ = ["expression_type"]
 _BIGINT = Integer(8, -(1 << 63), (1 << 63) - 1)
 _TEXT_FUNCTIONS = (exp.Lower, exp.Upper, exp.Concat, exp.Left, exp.Substring, exp.Trim)
 
+_ONE_OF = (exp.If, exp.Coalesce, exp.Nullif, exp.Case)
+"""What gives one of several values."""
 
 _WIDEST = 30
 """Characters of a number or a time as a text."""
@@ -46,7 +49,8 @@ def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     kinds = [kind for each in node.find_all(exp.Column) if (kind := scope.kind(each)) is not None]
     named = native_function(node)
     result = named.result if named else ""
-    if isinstance(node, (*_TEXT_FUNCTIONS, exp.Collate)) or result == "text":
+    of_texts = isinstance(node, _ONE_OF) and result_type(node, scope) is ResultType.TEXT
+    if isinstance(node, (*_TEXT_FUNCTIONS, exp.Collate)) or result == "text" or of_texts:
         return _text_type(node, kinds)
     if isinstance(node, exp.Length) or result == "integer":
         return Integer(4, -(1 << 31), (1 << 31) - 1)
@@ -87,11 +91,9 @@ def _text_type(node: exp.Expr, kinds: list[ColumnType]) -> ColumnType:
 
 def _number_type(node: exp.Expr, kinds: list[ColumnType]) -> ColumnType:
     if any(isinstance(kind, Text | Binary | Enumeration | MemberSet | Json) for kind in kinds):
-        if isinstance(node, exp.If | exp.Coalesce | exp.Nullif | exp.Case):
-            return _text_type(node, kinds)
         return Doubles(8)
     moments = [kind for kind in kinds if isinstance(kind, Moment)]
-    if moments and isinstance(node, exp.If | exp.Coalesce | exp.Nullif | exp.Case):
+    if moments and isinstance(node, _ONE_OF):
         return moments[0]
     if any(isinstance(kind, Doubles) for kind in kinds):
         return Doubles(8)

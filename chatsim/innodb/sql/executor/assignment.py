@@ -123,8 +123,9 @@ def compile_assignments(scope: Scope, table: Table, nodes: Iterable[exp.Expr]) -
 
 
 def is_default(node: exp.Expr) -> bool:
-    """Whether an expression is the word DEFAULT."""
-    return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT"
+    """Whether an expression is the word DEFAULT; in backticks it is the name of a column."""
+    quoted = isinstance(node, exp.Column) and bool(node.this.quoted)
+    return isinstance(node, exp.Column | exp.Var) and node.name.upper() == "DEFAULT" and not quoted
 
 
 def default_of(table: Table, at: int, session: Context) -> Value:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.execution import Execution, Find, PrepareQuery, Query
-from chatsim.innodb.storage.column_types import ColumnType
+from chatsim.innodb.sql.expressions.result_type import Computed
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value
@@ -22,7 +22,9 @@ __all__ = ["Derived", "base_tables", "derived_table", "with_queries"]
 
 Recursive: TypeAlias = "Callable[[exp.CTE, Find, PrepareQuery], Derived | None]"
 
-_UNKNOWN = ColumnType(8)
+_WIDTH = 8
+"""The bytes of a value that comes from no column."""
+
 _KEEPS = ("group", "having", "distinct", "limit", "offset", "order", "with_", "operation_modifiers", "into", "windows")
 """The clauses of a query that is not merged."""
 
@@ -62,8 +64,8 @@ class Derived(Table):
         if twice := next((each for at, each in enumerate(lowered) if each in lowered[:at]), None):
             raise database_error(1060, f"Duplicate column name '{twice}'")
         columns = [
-            Column(each, kind or _UNKNOWN, nullable=nullable)
-            for each, kind, nullable in zip(called, query.kinds, query.nullable, strict=True)
+            Column(each, kind or Computed(_WIDTH, result), nullable=nullable)
+            for each, kind, result, nullable in zip(called, query.kinds, query.results, query.nullable, strict=True)
         ]
         super().__init__(name, columns, [])
         self.query = query

@@ -13,6 +13,7 @@ from chatsim.innodb.sql.expressions import Context, Env
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
     from chatsim.innodb.sql.executor.names import Names
+    from chatsim.innodb.sql.expressions.result_type import ResultType
     from chatsim.innodb.storage.column_types import ColumnType
     from chatsim.innodb.storage.rows import RowOperations
     from chatsim.innodb.storage.structures import ReadView
@@ -149,10 +150,12 @@ class Query(Protocol):
     Attributes:
         names: the names of its columns.
         kinds: the types of its columns; None for a value that is not from a column.
+        results: what its columns are, also where they are no columns of a table; None where that is not known.
     """
 
     names: list[str]
     kinds: list[ColumnType | None]
+    results: list[ResultType | None]
 
     @property
     def nullable(self) -> list[bool]:

@@ -18,6 +18,7 @@ from chatsim.innodb.sql.expressions import Scope
 from chatsim.innodb.sql.expressions.json_functions import as_document
 from chatsim.innodb.sql.expressions.json_paths import found, parsed_path
 from chatsim.innodb.sql.expressions.json_values import UnfitError, json_type, typed_value
+from chatsim.innodb.sql.expressions.result_type import type_of_column
 from chatsim.innodb.sql.json_parser import columns_of
 from chatsim.innodb.sql.json_syntax import JsonColumn, NestedColumns, Otherwise
 from chatsim.innodb.storage.column_types import ColumnType, Integer
@@ -53,6 +54,7 @@ class JsonRows:
         named = list(_flat(columns))
         self.names = [each.name for each in named]
         self.kinds: list[ColumnType | None] = [_kind(each) for each in named]
+        self.results = [type_of_column(each) for each in self.kinds]
         self.nullable = [True] * len(named)
 
     @property

@@ -11,6 +11,7 @@ from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.union import distinct_rows
 from chatsim.innodb.sql.expressions import Scope
+from chatsim.innodb.sql.expressions.result_type import converted_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,6 +61,7 @@ class RecursiveQuery:
         self._first: Query = query(node.left.copy(), find(None))
         self.names = list(names or self._first.names)
         self.kinds: list[ColumnType | None] = self._first.kinds
+        self.results = self._first.results
         self.nullable = [True] * len(self.names)
         self._latest = Derived(name, self._first, self.names, (exp.Null(), find(None)))
         self._next: Query = query(node.right.copy(), find(self._latest))
@@ -94,7 +96,8 @@ class RecursiveQuery:
                 message = f"Recursive query aborted after {times} iterations."
                 raise database_error(3636, f"{message} Try increasing @@cte_max_recursion_depth to a larger value.")
             run.derived[self._latest] = latest
-            latest = await self._next.read(run, outer=outer)
+            read = await self._next.read(run, outer=outer)
+            latest = converted_rows(read, self._next.results, self.results, run.session.now)
             if self._distinct:
                 known = len(found)
                 found = distinct_rows([*found, *latest], self.kinds)

@@ -27,6 +27,7 @@ from chatsim.innodb.sql.executor.window_names import with_named_windows
 from chatsim.innodb.sql.executor.windows import WindowFunction, check_having
 from chatsim.innodb.sql.expressions import Env, Function, Scope, unsupported
 from chatsim.innodb.sql.expressions.queries import SubqueryValue
+from chatsim.innodb.sql.expressions.result_type import result_type
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.min_max import IndexEnd, index_end
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
@@ -87,6 +88,7 @@ class Select:
         self.select_list = self._expand_select_list()
         self.outputs = [scope.compile(each) for each in self.select_list]
         self.kinds = [scope.kind(each) for each in self.select_list]
+        self.results = [result_type(each, scope) for each in self.select_list]
         scope.grouping = False
         self.joined = JoinedTables(scope, clause, [*wanted, *clause.wanted])
         self.joined.buffers = buffers

@@ -12,6 +12,8 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import compile_limit, limit_value, refuse, shown_rows, sorted_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution, Query, ReadRest
 from chatsim.innodb.sql.expressions import Scope, unsupported
+from chatsim.innodb.sql.expressions.comparison import common_collation
+from chatsim.innodb.sql.expressions.result_type import ResultType, common_type, converted_rows
 from chatsim.innodb.storage.column_types import ColumnType, place
 from chatsim.innodb.storage.values import Value
 
@@ -42,7 +44,9 @@ class UnionQuery:
         if len(first.names) != len(second.names):
             raise database_error(1222, "The used SELECT statements have a different number of columns")
         self.names: list[str] = first.names
-        self.kinds: list[ColumnType | None] = [a or b for a, b in zip(first.kinds, second.kinds, strict=True)]
+        self.results = [common_type(each) for each in zip(first.results, second.results, strict=True)]
+        pairs = zip(first.kinds, second.kinds, strict=True)
+        self.kinds: list[ColumnType | None] = list(map(_kind, pairs, self.results))
         self.nullable = result_nullable(node, first, second)
         self._operation = type(node)
         self.distinct = bool(node.args.get("distinct"))
@@ -109,7 +113,11 @@ class UnionQuery:
         first = await begun[0]()
         needless = self._operation is not exp.Union and not first
         second = [] if needless else await begun[1]()
-        rows = self._combined(first, second)
+        one, other = (
+            converted_rows(rows, part.results, self.results, run.session.now)
+            for part, rows in zip(self.parts, (first, second), strict=True)
+        )
+        rows = self._combined(one, other)
         if self.distinct or self.order or self._operation is not exp.Union:
             run.answer.temporaries += 1
         if self.distinct:
@@ -150,6 +158,13 @@ class UnionQuery:
         costs, rows = zip(*[part.estimate(run, outer) for part in self.parts], strict=True)
         limit = limit_value(self._limit, run.env())
         return sum(costs), sum(rows) if limit is None else min(sum(rows), float(limit))
+
+
+def _kind(kinds: Sequence[ColumnType | None], result: ResultType | None) -> ColumnType | None:
+    """The type of a column of a UNION: the first of those of its queries, but of a text one with a collation."""
+    if result is ResultType.TEXT and kinds[0] != kinds[1]:
+        return common_collation(kinds)
+    return next((each for each in kinds if each is not None), None)
 
 
 def result_nullable(node: exp.SetOperation, first: Query, second: Query) -> list[bool]:

@@ -10,6 +10,7 @@ from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.clauses import refuse, value_rows
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.expressions import Env, Scope
+from chatsim.innodb.sql.expressions.result_type import common_type, converted, result_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ class ValuesQuery:
             raise database_error(1136, "Column count doesn't match value count at row 2")
         self.names = [f"column_{at}" for at in range(width)]
         self.kinds: list[ColumnType | None] = [None] * width
+        columns = zip(*value_rows(node), strict=True)
+        self.results = [common_type(result_type(each, scope) for each in column) for column in columns]
         self.nullable = [True] * width
 
     async def run(self, run: Execution) -> Answer:
@@ -56,7 +59,11 @@ class ValuesQuery:
     async def read(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> Rows:
         """Its rows; see `Query`."""
         env = run.env(0, outer)
-        return [tuple([function(env) for function in row]) for row in self._rows[:most]]
+        now = run.session.now
+        return [
+            tuple([converted(function(env), wanted, now) for function, wanted in zip(row, self.results, strict=True)])
+            for row in self._rows[:most]
+        ]
 
     async def begin(self, run: Execution, *, outer: Env | None = None) -> ReadRest:
         """There is nothing to be planned; see `Query`."""

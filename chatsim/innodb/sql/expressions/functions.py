@@ -16,6 +16,8 @@ from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
 from chatsim.innodb.sql.expressions.json_functions import Truth
 from chatsim.innodb.sql.expressions.native import NATIVE, Native
 from chatsim.innodb.sql.expressions.number_functions import random_series
+from chatsim.innodb.sql.expressions.operators import mixed_check
+from chatsim.innodb.sql.expressions.result_type import one_of
 from chatsim.innodb.sql.expressions.scope import Scope, compiled
 from chatsim.innodb.sql.expressions.text_functions import parted, trimmed
 from chatsim.innodb.sql.expressions.waiting import WaitNeeded
@@ -49,7 +51,8 @@ _OF_TEXT: Mapping[type[exp.Expr], Callable[[str], Value]] = {
 def _if(node: exp.If, scope: Scope) -> Function:
     condition, yes = scope.truth(node.this), scope.compile(node.args["true"])
     no = scope.compile(node.args["false"]) if node.args.get("false") else _nothing
-    return lambda env: yes(env) if is_true(condition(env)) else no(env)
+    convert = one_of([node.args["true"], node.args.get("false")], scope)
+    return lambda env: convert(env, yes(env) if is_true(condition(env)) else no(env))
 
 
 @_of(exp.Case)
@@ -63,9 +66,11 @@ def _case(node: exp.Case, scope: Scope) -> Function:
         for each in node.args["ifs"]
     ]
     default = scope.compile(node.args["default"]) if node.args.get("default") else _nothing
+    convert = one_of([*(each.args["true"] for each in node.args["ifs"]), node.args.get("default")], scope)
 
     def value(env: Env) -> Value:
-        return next((then for condition, then in branches if is_true(condition(env))), default)(env)
+        then = next((then for condition, then in branches if is_true(condition(env))), default)
+        return convert(env, then(env))
 
     return value
 
@@ -79,17 +84,20 @@ def _equals(subject: exp.Expr, branch: exp.If) -> exp.EQ:
 
 @_of(exp.Coalesce)
 def _coalesce(node: exp.Coalesce, scope: Scope) -> Function:
-    parts = [scope.compile(each) for each in (node.this, *node.expressions)]
-    return lambda env: next((a for part in parts if (a := part(env)) is not None), None)
+    nodes = [node.this, *node.expressions]
+    parts, convert = [scope.compile(each) for each in nodes], one_of(nodes, scope)
+    return lambda env: convert(env, next((a for part in parts if (a := part(env)) is not None), None))
 
 
 @_of(exp.Nullif)
 def _nullif(node: exp.Nullif, scope: Scope) -> Function:
     left, right = scope.compile(node.this), scope.compile(node.expression)
-    compare = scope.comparison(node.this, node.expression)
+    compare, check = scope.comparison(node.this, node.expression), mixed_check(node.this, node.expression, scope)
 
     def value(env: Env) -> Value:
         a, b = left(env), right(env)
+        if a is not None and b is not None:
+            check(env, a, b)
         return None if a is not None and b is not None and compare(a, b) == 0 else a
 
     return value

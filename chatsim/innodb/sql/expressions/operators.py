@@ -101,13 +101,13 @@ def _is_text(value: Value) -> bool:
 
 def _tuples(node: exp.Binary, scope: Scope) -> Function:
     """A comparison of rows: the first columns that differ decide."""
-    if isinstance(node, exp.NEQ) or not isinstance(node.right, exp.Tuple):
-        raise unsupported(node)
-    left, right = node.left.expressions, node.right.expressions
+    left, right = node.left.expressions, node.right.expressions if isinstance(node.right, exp.Tuple) else []
     if len(left) != len(right):
         raise database_error(1241, f"Operand should contain {len(left)} column(s)")
-    if isinstance(node, exp.EQ):
-        return scope.compile(exp.and_(*(exp.EQ(this=a, expression=b) for a, b in zip(left, right, strict=True))))
+    if isinstance(node, exp.EQ | exp.NullSafeEQ):
+        return scope.compile(exp.and_(*(type(node)(this=a, expression=b) for a, b in zip(left, right, strict=True))))
+    if isinstance(node, exp.NEQ):
+        return scope.compile(exp.or_(*(exp.NEQ(this=a, expression=b) for a, b in zip(left, right, strict=True))))
     strict = exp.LT if isinstance(node, exp.LT | exp.LTE) else exp.GT
     *pairs, (a, b) = zip(left, right, strict=True)
     found: exp.Expr = type(node)(this=a, expression=b)
@@ -119,6 +119,8 @@ def _tuples(node: exp.Binary, scope: Scope) -> Function:
 
 @_of(exp.NullSafeEQ)
 def _same(node: exp.NullSafeEQ, scope: Scope) -> Function:
+    if isinstance(node.left, exp.Tuple):
+        return _tuples(node, scope)
     left, right = scope.compile(node.left), scope.compile(node.right)
     compare, check = scope.comparison(node.left, node.right), mixed_check(node.left, node.right, scope)
 

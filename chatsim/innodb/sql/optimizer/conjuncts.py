@@ -20,12 +20,17 @@ def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
         return conjuncts(node.this)
     if isinstance(node, exp.And):
         return [*conjuncts(node.left), *conjuncts(node.right)]
-    if isinstance(node, exp.EQ) and isinstance(node.left, exp.Tuple) and isinstance(node.right, exp.Tuple):
+    if isinstance(node, exp.EQ | exp.NullSafeEQ) and _are_rows_of_one_length(node.left, node.right):
         pairs = zip(node.left.expressions, node.right.expressions, strict=True)
-        return [exp.EQ(this=left, expression=right) for left, right in pairs]
+        return [part for left, right in pairs for part in conjuncts(type(node)(this=left, expression=right))]
     if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
         return conjuncts(other)
     return [_as_comparison(node)]
+
+
+def _are_rows_of_one_length(left: exp.Expr, right: exp.Expr) -> bool:
+    both = isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple)
+    return both and len(left.expressions) == len(right.expressions)
 
 
 def _as_comparison(node: exp.Expr) -> exp.Expr:
