@@ -117,16 +117,16 @@ class DefinitionParser(DeclarationParser):
         self._need("ON")
         table = self._table_named()
         key = self._key_options(syntax.KeySyntax(kind, name, self._list(self._part)))
-        self._options(())  # ALGORITHM and LOCK: a change takes effect at once in any case
-        return syntax.AlterTable(this=self._table_node(table), actions=[syntax.AddItem(key)], options={})
+        options = self._options(())
+        return syntax.AlterTable(this=self._table_node(table), actions=[syntax.AddItem(key)], options=options)
 
     def drop_index(self) -> exp.Expr:
         """DROP INDEX, from the name on."""
         name = self._named()
         self._need("ON")
         table = self._table_named()
-        self._options(())
-        return syntax.AlterTable(this=self._table_node(table), actions=[syntax.DropItem("INDEX", name)], options={})
+        options, dropped = self._options(()), syntax.DropItem("INDEX", name)
+        return syntax.AlterTable(this=self._table_node(table), actions=[dropped], options=options)
 
     def drop_tables(self, *, temporary: bool = False) -> exp.Expr:
         """DROP TABLE, from the names on."""

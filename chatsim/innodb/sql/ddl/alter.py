@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl import partition_changes  # noqa: F401 - it registers its action
+from chatsim.innodb.sql.ddl.algorithms import TableChange, check_algorithm
 from chatsim.innodb.sql.ddl.declaration_changes import Edited, edit
-from chatsim.innodb.sql.ddl.foreign_keys import check_orphans
+from chatsim.innodb.sql.ddl.foreign_keys import check_orphans, checks_foreign_keys
 from chatsim.innodb.sql.ddl.tables import declared_table, enter
 from chatsim.innodb.sql.expressions import Context
-from chatsim.innodb.storage.column_types import BadValueError, ColumnType, Text
+from chatsim.innodb.storage.column_types import BadValueError
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.pages import fill_pages
 from chatsim.innodb.storage.statistics import Statistics
@@ -68,19 +69,26 @@ def alter_table(
     check_orphans(fresh, context, known={each.name for each in table.orphaned})
     fresh.next_number = table.next_number
     sources = _sources(table, fresh, edited)
+    changed = TableChange(table, fresh, sources, edited, actions, options)
+    found = changed.obstacle(strict=context.strict, checks_references=checks_foreign_keys(context))
+    check_algorithm(changed, found)
     copies = options.get("ALGORITHM", "").upper() == "COPY"
-    if not copies and table.partitioning is fresh.partitioning is None and _same_rows(table, fresh, sources):
+    if (
+        not copies
+        and found is None
+        and table.partitioning is fresh.partitioning is None
+        and _same_rows(table, fresh, sources)
+    ):
         indexes = _with_old_ones(table, fresh)
         affected = 0
     else:
-        counts = copies or edited.counts_rows or _counts(table, fresh, sources, edited, strict=context.strict)
+        counts = copies or edited.counts_rows or found is not None
         _copy_rows(table, fresh, sources, context, edited.emptied, one_by_one=counts)
         indexes, copies = fresh.indexes, True
         fresh.next_number = max(fresh.next_number, _next_number(fresh, indexes[0]))
         affected = len(table.clustered) if counts else 0
     if edited.checks_rows:
         _check_rows(fresh, indexes[0])
-        affected = len(table.clustered)
     if (number := options.get("AUTO_INCREMENT")) is not None:
         fresh.next_number = max(int(number), _next_number(fresh, indexes[0]))
     others = [each for each in table.children if each.child is not table]
@@ -258,30 +266,6 @@ def _given_at_once(column: Column, context: Context) -> Value:
     if not column.has_default:
         return column.type.zero
     return column.default(context) if callable(column.default) else column.default
-
-
-def _counts(table: Table, fresh: Table, sources: Sequence[int | None], edited: Edited, *, strict: bool) -> bool:
-    """Whether the server copies the table row by row, and says how many, without ALGORITHM=COPY."""
-    for at, source in enumerate(sources):
-        new = fresh.columns[at]
-        if source is None or at == fresh.hidden:
-            if new.generated is not None and not new.hidden and edited.is_stored(new.name):
-                return True
-            continue
-        old = table.columns[source]
-        if not _grows(old.type, new.type) or old.auto_increment != new.auto_increment:
-            return True
-        if old.nullable > new.nullable and not strict:
-            return True
-    return table.hidden is None and fresh.hidden is not None
-
-
-def _grows(old: ColumnType, new: ColumnType) -> bool:
-    """Whether a column's values stay as they are: the type is the same, or a longer VARCHAR."""
-    if isinstance(old, Text) and isinstance(new, Text) and not (old.trimmed or new.trimmed or old.long or new.long):
-        bytes_alike = (old.key_size > 257) == (new.key_size > 257)
-        return old.collation == new.collation and new.length >= old.length and bytes_alike
-    return old == new
 
 
 def _check_rows(fresh: Table, clustered: Index) -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import TypeVar
 
+from sqlglot import exp
+
 from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import syntax
+from chatsim.innodb.sql.ddl.declarations import check_primary_key
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.storage.tables import ForeignKey, OrphanedKey, Table
 
@@ -17,8 +20,10 @@ __all__ = ["Edited", "edit"]
 
 T = TypeVar("T")
 
+_WITH_COLUMN = (syntax.AddColumn, syntax.ChangeColumn)
+
 _OPERATION = ("ALGORITHM", "LOCK")
-"""How the change is made: here it takes effect at once in any case."""
+"""How the change is made, which says nothing about the table."""
 
 
 @dataclass
@@ -33,6 +38,9 @@ class Edited:
         checks_rows: whether rows have to be checked anew.
         emptied: the names of the partitions whose rows go, in lower case.
         counts_rows: whether the server says how many rows it has copied.
+        adds_reference: whether the table gets a foreign key.
+        dropped: the columns that are dropped, in lower case.
+        renamed: the old names of columns that have others, in lower case.
     """
 
     table: Table
@@ -42,6 +50,9 @@ class Edited:
     checks_rows: bool = False
     emptied: frozenset[str] = frozenset()
     counts_rows: bool = False
+    adds_reference: bool = False
+    dropped: set[str] = field(default_factory=set)
+    renamed: set[str] = field(default_factory=set)
 
     @property
     def items(self) -> list[syntax.Item]:
@@ -65,10 +76,10 @@ class Edited:
         keys = (each for each in self.items if isinstance(each, syntax.KeySyntax))
         return next((each for each in keys if each.name.lower() == name.lower()), None)
 
-    def is_stored(self, name: str) -> bool:
-        """Whether a column is a stored generated column."""
+    def is_computed(self, name: str) -> bool:
+        """Whether rows get the value of an added column one by one: a stored generated one, or a default expression."""
         column = self.column(name)
-        return column is not None and column.stored
+        return column is not None and (column.stored or isinstance(column.default, exp.Paren))
 
     def replaced(self, old: syntax.Item, new: syntax.Item) -> None:
         """Put one item in the place of another one."""
@@ -88,11 +99,60 @@ def edit(table: Table, actions: Sequence[object], options: Mapping[str, str]) ->
     edited.sources = {each.name.lower(): each.name.lower() for each in edited.columns()}
     for action in sorted(actions, key=lambda each: not isinstance(each, syntax.DropColumn | syntax.DropItem)):
         apply(action, edited)
+    check_primary_key(edited.items, (each.column for each in actions if isinstance(each, _WITH_COLUMN)))
+    _drop_checks(edited)
+    _check_dependents(edited)
     return edited
+
+
+def _drop_checks(edited: Edited) -> None:
+    """Drop the CHECK constraints that name nothing but one column, which is dropped."""
+    edited.items = [
+        each
+        for each in edited.items
+        if not isinstance(each, syntax.CheckSyntax) or _names(each.condition) not in [{name} for name in edited.dropped]
+    ]
+
+
+def _check_dependents(edited: Edited) -> None:
+    """Refuse to drop or rename columns that expressions name. Raises a `DatabaseError` (3108, 3837, 3959)."""
+    gone = edited.dropped | edited.renamed
+    for each in sorted(edited.items, key=lambda item: not isinstance(item, syntax.CheckSyntax)) if gone else ():
+        match each:
+            case syntax.ColumnSyntax() if each.generated is not None and (name := _first(each.generated, gone)):
+                raise database_error(3108, f"Column '{name}' has a generated column dependency.")
+            case syntax.CheckSyntax() if name := _first(each.condition, gone):
+                called = _name_of(edited, each)
+                message = (
+                    f"Check constraint '{called}' uses column '{name}', hence column cannot be dropped or renamed."
+                )
+                raise database_error(3959, message)
+            case syntax.KeySyntax():
+                expressions = [part.expression for part in each.parts if part.expression is not None]
+                if name := next(filter(None, (_first(part, gone) for part in expressions)), ""):
+                    message = f"Column '{name}' has a functional index dependency and cannot be dropped or renamed."
+                    raise database_error(3837, message)
+
+
+def _names(node: exp.Expr) -> set[str]:
+    return {each.name.lower() for each in node.find_all(exp.Column)}
+
+
+def _first(node: exp.Expr, wanted: set[str]) -> str:
+    """The first of some columns that an expression names, or ""."""
+    return next((each.name for each in node.find_all(exp.Column) if each.name.lower() in wanted), "")
 
 
 def _missing(name: str) -> DatabaseError:
     return database_error(1091, f"Can't DROP '{name}'; check that column/key exists")
+
+
+def _missing_constraint(kind: str, name: str) -> DatabaseError:
+    if kind == "CHECK":
+        return database_error(3821, f"Check constraint '{name}' is not found in the table.")
+    if kind == "CONSTRAINT":
+        return database_error(3940, f"Constraint '{name}' does not exist.")
+    return _missing(name)
 
 
 def _unknown(name: str, table: Table) -> DatabaseError:
@@ -111,6 +171,8 @@ def _add_column(action: syntax.AddColumn, edited: Edited) -> None:
     if edited.column(name) is not None:
         raise database_error(1060, f"Duplicate column name '{action.column.name}'")
     edited.sources.pop(name, None)
+    for each in action.column.items:
+        _note_constraint(edited, each)
     _place(edited, action.column, action.after)
 
 
@@ -160,6 +222,7 @@ def _rename(edited: Edited, name: str, to: str) -> None:
         raise database_error(1060, f"Duplicate column name '{to}'")
     old = edited.column(name)
     assert old is not None
+    edited.renamed.add(name.lower())
     source = edited.sources.pop(name.lower(), None)
     if source is not None:
         edited.sources[to.lower()] = source
@@ -194,6 +257,7 @@ def _drop_column(action: syntax.DropColumn, edited: Edited) -> None:
             message = f"Cannot drop column '{column.name}': needed in a foreign key constraint '{constraint.name}'"
             raise database_error(1828, message)
     edited.sources.pop(name, None)
+    edited.dropped.add(name)
     items: list[syntax.Item] = []
     for each in edited.items:
         if isinstance(each, syntax.KeySyntax):
@@ -215,9 +279,14 @@ def _add_item(action: syntax.AddItem, edited: Edited) -> None:
             raise database_error(1068, "Multiple primary key defined")
         if item.name and edited.key(item.name) is not None:
             raise database_error(1061, f"Duplicate key name '{item.name}'")
-    elif isinstance(item, syntax.CheckSyntax):
-        edited.checks_rows = True
+    _note_constraint(edited, item)
     edited.items = [*edited.items, item]
+
+
+def _note_constraint(edited: Edited, item: syntax.Item) -> None:
+    """Note that rows have to be looked at, if an added constraint is about them."""
+    edited.checks_rows = edited.checks_rows or isinstance(item, syntax.CheckSyntax)
+    edited.adds_reference = edited.adds_reference or isinstance(item, syntax.ForeignKeySyntax)
 
 
 @apply.register
@@ -232,7 +301,7 @@ def _drop_item(action: syntax.DropItem, edited: Edited) -> None:
     name = "PRIMARY" if action.kind == "PRIMARY" else action.name
     found = _named(edited, name, lambda item: isinstance(item, kinds[action.kind]))
     if found is None:
-        raise _missing(name)
+        raise _missing_constraint(action.kind, name)
     if isinstance(found, syntax.KeySyntax):
         _check_not_needed(edited, found)
     edited.items = [each for each in edited.items if each is not found]
@@ -240,16 +309,20 @@ def _drop_item(action: syntax.DropItem, edited: Edited) -> None:
 
 def _named(edited: Edited, name: str, wanted: Callable[[syntax.Item], bool]) -> syntax.Item | None:
     """The key or constraint of a name, which the server may have given it."""
-    table, numbers = edited.table.name, {syntax.ForeignKeySyntax: 0, syntax.CheckSyntax: 0}
-    for item in edited.items:
-        called = "" if isinstance(item, syntax.ColumnSyntax) else item.name
-        if isinstance(item, syntax.ForeignKeySyntax | syntax.CheckSyntax) and not called:
-            numbers[type(item)] += 1
-            middle = "ibfk" if isinstance(item, syntax.ForeignKeySyntax) else "chk"
-            called = f"{table}_{middle}_{numbers[type(item)]}"
-        if called and called.lower() == name.lower() and wanted(item):
-            return item
-    return None
+    found = (each for each in edited.items if wanted(each) and _name_of(edited, each).lower() == name.lower())
+    return next(found, None)
+
+
+def _name_of(edited: Edited, item: syntax.Item) -> str:
+    """The name of a key or constraint; the one that the server has given it, if the declaration has none."""
+    if isinstance(item, syntax.ColumnSyntax):
+        return ""
+    if item.name or isinstance(item, syntax.KeySyntax):
+        return item.name
+    alike = [each for each in edited.items if isinstance(each, type(item)) and not each.name]
+    middle = "ibfk" if isinstance(item, syntax.ForeignKeySyntax) else "chk"
+    number = next(at for at, each in enumerate(alike, start=1) if each is item)
+    return f"{edited.table.name}_{middle}_{number}"
 
 
 def _check_not_needed(edited: Edited, key: syntax.KeySyntax) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, cast
 
@@ -17,7 +17,7 @@ from chatsim.innodb.storage.column_types import BadValueError, Binary, Enumerati
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.values import Value
 
-__all__ = ["TableDeclaration", "declare", "not_null", "plain_key"]
+__all__ = ["TableDeclaration", "check_primary_key", "declare", "not_null", "plain_key"]
 
 Now: TypeAlias = "Callable[[Context], Value]"
 
@@ -67,6 +67,27 @@ def declare(items: Sequence[Item], collation: Collation, context: Context) -> Ta
             case CheckSyntax():
                 declared.checks.append(item)
     return declared
+
+
+def check_primary_key(items: Iterable[Item], said: Iterable[ColumnSyntax]) -> None:
+    """Refuse NULL, and NULL as a default value, for columns of the primary key.
+
+    Args:
+        items: the columns and keys of a table.
+        said: the columns that the statement declares.
+
+    Raises:
+        DatabaseError: it is said of one (1171).
+    """
+    names = set[str]()
+    for each in items:
+        if isinstance(each, KeySyntax) and each.kind == "PRIMARY":
+            names |= {part.column.lower() for part in each.parts}
+    for column in said:
+        allowed = column.nullable or (column.name.lower() in names and isinstance(column.default, exp.Null))
+        if allowed and (column.name.lower() in names or column.key == "PRIMARY"):
+            message = "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead"
+            raise database_error(1171, message)
 
 
 def plain_key(kind: str, name: str, *columns: str) -> KeySyntax:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import collation_of
-from chatsim.innodb.sql.ddl.declarations import TableDeclaration, declare, not_null, plain_key
+from chatsim.innodb.sql.ddl.declarations import TableDeclaration, check_primary_key, declare, not_null, plain_key
 from chatsim.innodb.sql.ddl.expression_types import expression_type
 from chatsim.innodb.sql.ddl.foreign_keys import add_foreign_key, adopted, check_orphans, checks_foreign_keys, orphaned
 from chatsim.innodb.sql.ddl.keys import (
@@ -74,6 +74,8 @@ def create_table(
         raise database_error(1050, f"Table '{name}' already exists")
     if said.like:
         said = _like(said, known)
+    else:
+        check_primary_key(said.items, (each for each in said.items if isinstance(each, ColumnSyntax)))
     table = declared_table(name, said, known, context)
     check_orphans(table, context)
     adopt = adopted(table, name, () if table.temporary else tables.values())

@@ -97,7 +97,7 @@ class RecursiveQuery:
                 raise database_error(3636, f"{message} Try increasing @@cte_max_recursion_depth to a larger value.")
             run.derived[self._latest] = latest
             read = await self._next.read(run, outer=outer)
-            latest = converted_rows(read, self._next.results, self.results, run.session.now)
+            latest = converted_rows(read, self._next.results, self.results, run.session)
             if self._distinct:
                 known = len(found)
                 found = distinct_rows([*found, *latest], self.kinds)

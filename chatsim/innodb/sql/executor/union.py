@@ -114,7 +114,7 @@ class UnionQuery:
         needless = self._operation is not exp.Union and not first
         second = [] if needless else await begun[1]()
         one, other = (
-            converted_rows(rows, part.results, self.results, run.session.now)
+            converted_rows(rows, part.results, self.results, run.session)
             for part, rows in zip(self.parts, (first, second), strict=True)
         )
         rows = self._combined(one, other)

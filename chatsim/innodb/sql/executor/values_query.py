@@ -59,9 +59,11 @@ class ValuesQuery:
     async def read(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> Rows:
         """Its rows; see `Query`."""
         env = run.env(0, outer)
-        now = run.session.now
+        session = run.session
         return [
-            tuple([converted(function(env), wanted, now) for function, wanted in zip(row, self.results, strict=True)])
+            tuple(
+                [converted(function(env), wanted, session) for function, wanted in zip(row, self.results, strict=True)]
+            )
             for row in self._rows[:most]
         ]
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions.date_functions import at_midnight
-from chatsim.innodb.sql.expressions.environment import Env, Function
+from chatsim.innodb.sql.expressions.environment import Context, Env, Function
 from chatsim.innodb.sql.expressions.native import native_function
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.expressions.scope import Scope
@@ -81,13 +81,13 @@ def common_type(types: Iterable[ResultType | None]) -> ResultType | None:
     return ResultType.TEXT
 
 
-def converted(value: Value, wanted: ResultType | None, now: Callable[[], datetime]) -> Value:
+def converted(value: Value, wanted: ResultType | None, session: Context) -> Value:
     """A value of one of several expressions, as one of their common type.
 
     Args:
         value: the value.
         wanted: the type.
-        now: the present, whose date a time of day is given.
+        session: the session, whose present date a time of day is given.
     """
     if value is None:
         return None
@@ -97,7 +97,7 @@ def converted(value: Value, wanted: ResultType | None, now: Callable[[], datetim
         return float(value)
     if wanted is ResultType.DATETIME:
         if isinstance(value, timedelta):
-            return datetime.combine(now(), datetime.min.time()) + value
+            return datetime.combine(session.now(), datetime.min.time()) + value
         return at_midnight(value) if isinstance(value, date) else value
     return value
 
@@ -106,12 +106,12 @@ def converted_rows(
     rows: Sequence[tuple[Value, ...]],
     types: Sequence[ResultType | None],
     wanted: Sequence[ResultType | None],
-    now: Callable[[], datetime],
+    session: Context,
 ) -> list[tuple[Value, ...]]:
     """Rows with columns of some types, as rows with columns of others; see `converted`."""
     if types == wanted:
         return [*rows]
-    return [tuple([converted(value, each, now) for value, each in zip(row, wanted, strict=True)]) for row in rows]
+    return [tuple([converted(value, each, session) for value, each in zip(row, wanted, strict=True)]) for row in rows]
 
 
 def one_of(nodes: Iterable[exp.Expr | None], scope: Scope) -> Callable[[Env, Value], Value]:
@@ -122,11 +122,11 @@ def one_of(nodes: Iterable[exp.Expr | None], scope: Scope) -> Callable[[Env, Val
     varying: list[Function] = [scope.compile(each) for each in parts if isinstance(each.unnest(), _OF_ANY_TYPE)]
     wanted = common_type(types)
     if not varying:
-        return lambda env, value: converted(value, wanted, env.session.now)
+        return lambda env, value: converted(value, wanted, env.session)
 
     def convert(env: Env, value: Value) -> Value:
         wanted = common_type([*types, *(_type_of_value(each(env)) for each in varying)])
-        return converted(value, wanted, env.session.now)
+        return converted(value, wanted, env.session)
 
     return convert
 

@@ -309,7 +309,6 @@ def test_what_is_not_there_is_refused_by_name(sql, refusal):
         ("SELECT BIT_OR(id) OVER (ORDER BY id) FROM u", "as a window function"),
         ("SELECT STD(id) OVER (ORDER BY id) FROM u", "as a window function"),
         ("SELECT * FROM u FULL JOIN p ON p.u = u.id", "FULL JOIN"),
-        ("SELECT id FROM u WHERE (id, age) <> (1, 2)", "NEQ"),
         ("SELECT u.id FROM u JOIN p FOR UPDATE FOR SHARE OF u", "locking all tables and some"),
         ("SELECT id FROM u WHERE GET_LOCK(name, 0) = 1", "GET_LOCK"),
     ],
