@@ -527,10 +527,17 @@ class JoinPlanner:
             if each.tables <= known and id(each) not in self._attached:
                 self._attached.add(id(each))
                 said = each.node.meta.get(IMPLIED, id(each.node))
-                if said not in self._checked:
+                if said not in self._checked and not self._is_said_within(said, each):
                     self._checked.add(said)
                     found.append(each)
         return found
+
+    def _is_said_within(self, said: int, implied: Filter) -> bool:
+        """Whether a condition is said of the tables of a subquery whose rows are kept, and implied for others."""
+        filters = (each for found in self._joined.filters.values() for each in found if id(each.node) == said)
+        own = next(filters, implied).tables
+        kept = (nest.tables for nest, found in self._semijoins.items() if found.inner)
+        return any(own <= tables and not implied.tables & tables for tables in kept)
 
     def _not_exists(self, nest: Nest) -> bool:
         """Whether rows of an outer join are wanted only if they have no match."""
