@@ -202,10 +202,8 @@ class _Explainer:
         return [row for _, rows in sorted(found, key=lambda each: -each[0]) for row in rows]
 
     async def _subquery(self, subquery: Subquery, env: Env) -> list[PlanRow]:
-        looks = subquery.variant is not None and not await evaluated(
-            self._run, lambda: subquery.keeps_rows(self._run, env)
-        )
-        query = subquery.variant if looks else subquery.query
+        looks = bool(subquery.variants) and not await evaluated(self._run, lambda: subquery.keeps_rows(self._run, env))
+        query = subquery.variants[0] if looks else subquery.query
         assert query is not None
         depends = looks or bool(subquery.outer)
         kind = "UNCACHEABLE SUBQUERY" if subquery.random else "DEPENDENT SUBQUERY" if depends else "SUBQUERY"

@@ -84,7 +84,7 @@ class FixedValues:
         ]
         self._conditions = [scope.compile(each) for each in nodes]
         asked = (part for each in nodes for part in each.find_all(SubqueryValue))
-        self._subqueries = [each for part in asked if (each := scope.subqueries[part.args["number"]]).variant]
+        self._subqueries = [each for part in asked if (each := scope.subqueries[part.args["number"]]).variants]
 
     def _named(self, node: exp.Expr) -> set[tuple[int, int]]:
         return {self._scope.column(each) for each in node.find_all(exp.Column)}

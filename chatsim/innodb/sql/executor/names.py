@@ -7,15 +7,15 @@ compiled and searched for conditions as if there were no other query.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.executor.from_clause import RESOLVED, FromClause, Operand
-from chatsim.innodb.sql.executor.in_subqueries import compared_variant, exists_variant, is_condition, null_matters
+from chatsim.innodb.sql.executor.in_subqueries import compared_variant, exists_variants, is_condition, null_matters
 from chatsim.innodb.sql.executor.subqueries import Quantifier, Subquery
 from chatsim.innodb.sql.expressions import Env, Function, Scope
 from chatsim.innodb.sql.expressions.queries import COMPARED, ComparedValue, OuterValue, SubqueryValue
@@ -221,12 +221,12 @@ class Names:
         matters, materializes = null_matters(query), self.materializes and is_condition(query)
         left = None if left is None else self.resolve(left, aliases)
         strategy = subquery_hints(_inner(query)).strategy
-        materializes = materializes and strategy != "INTOEXISTS"
+        materializes = materializes and strategy != "INTOEXISTS" and not isinstance(_inner(query), exp.SetOperation)
         subquery = Subquery(quantifier, operator, materializes=materializes, random=is_random(query))
-        variant = exists_variant(_inner(query)) if quantifier == "any" and operator is exp.EQ else None
+        variants = exists_variants(_inner(query)) if quantifier == "any" and operator is exp.EQ else []
         subquery.query = self._prepared(_inner(query), subquery)
-        if variant is not None and left is not None and len(subquery.query.names) == len(_parts(left)):
-            self._prepare_variant(subquery, variant, left, matters=matters)
+        if variants and left is not None and len(subquery.query.names) == len(_parts(left)):
+            self._prepare_variants(subquery, variants, left, matters=matters)
             subquery.always_kept = strategy == "MATERIALIZATION"
         if quantifier != "exists":
             wanted = len(left.unnest().expressions) if left is not None and isinstance(left.unnest(), exp.Tuple) else 1
@@ -253,15 +253,19 @@ class Names:
         finally:
             self._preparing.pop()
 
-    def _prepare_variant(self, subquery: Subquery, variant: exp.Select, left: exp.Expr, *, matters: bool) -> None:
+    def _prepare_variants(
+        self, subquery: Subquery, variants: Sequence[exp.Select], left: exp.Expr, *, matters: bool
+    ) -> None:
         """Prepare the subquery that looks for rows that equal one value."""
         parts = _parts(left)
         may_be_null = matters and any(subquery.query.nullable)
         self._compared = [(self._scope.compile(each), self._scope.kind(each)) for each in parts]
-        whole = variant.copy()
-        node = compared_variant(variant, may_be_null=may_be_null)
-        subquery.variant = cast("Select", self._prepared(node, Subquery("exists", None)))
-        if matters:
+        whole = variants[0].copy()
+        clause: Literal["where", "having"] = "having" if matters and len(variants) > 1 else "where"
+        for each in variants:
+            node = compared_variant(each, may_be_null=may_be_null, clause=clause)
+            subquery.variants.append(cast("Select", self._prepared(node, Subquery("exists", None))))
+        if matters and len(variants) == 1:
             subquery.scanned = _scanned(cast("Select", self._prepared(whole, Subquery("exists", None))))
         subquery.null_matters = may_be_null
         subquery.nulls_count = matters

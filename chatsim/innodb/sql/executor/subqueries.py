@@ -60,7 +60,7 @@ class Subquery:
         query: the query.
         outer: the values of the queries around it that it uses, as functions of the environment of the next one.
         references: the columns of that one that it uses.
-        variant: the query of its rows that equal one value, if IN can ask for them.
+        variants: the queries of its rows that equal one value, if IN can ask for them: for each one of a UNION.
         scanned: the query, which reads the table whole, for a value that is NULL, if the variant searches an index.
         null_matters: whether rows that are NULL are needed, too.
         nulls_count: whether it makes a difference if IN is NULL and not false.
@@ -82,7 +82,7 @@ class Subquery:
         self.operator = operator
         self.outer: list[Function] = []
         self.references: list[exp.Expr] = []
-        self.variant: Select | None = None
+        self.variants: list[Select] = []
         self.scanned: Select | None = None
         self.null_matters = False
         self.nulls_count = True
@@ -100,14 +100,14 @@ class Subquery:
 
         Source: manual, "Optimizing Subqueries with Materialization".
         """
-        if self.variant is None:
+        if not self.variants:
             return True
         if self.outer or not self._materializes:
             return False
         if self.always_kept:
             return True
         times = 1.0 if once else env.found.get((self, "times"), 1.0)
-        looked, _ = self.variant.estimate(run, env)
+        looked = sum(each.estimate(run, env)[0] for each in self.variants)
         whole, rows = self.query.estimate(run, env)
         return whole + _CREATE + rows * ROW + times * ROW < times * looked
 
@@ -115,13 +115,14 @@ class Subquery:
         """Read what the server reads when it plans the query around this one."""
         asked = self in env.found or (not self.outer and self.key(env) in env.found)
         if not asked:
-            await (self.variant or self.query).read_ahead(run, env)
+            queries: Sequence[Query] = self.variants or [self.query]
+            for each in queries:
+                await each.read_ahead(run, env)
 
     async def read(self, run: Execution, env: Env, *, looks: bool, most: int | None = None) -> list[tuple[Value, ...]]:
         """Its rows, as many as are needed; with ``looks`` those that equal the value that is asked for."""
         if looks:
-            assert self.variant is not None
-            return await self._look(self.variant, run, env)
+            return await self._look(run, env)
         query = self.query if most is None else self.scanned or self.query
         if self.quantifier in ("scalar", "row"):
             return await self._single(run, env)
@@ -143,16 +144,21 @@ class Subquery:
             raise database_error(1242, "Subquery returns more than 1 row")
         return rows
 
-    async def _look(self, variant: Select, run: Execution, env: Env) -> list[tuple[Value, ...]]:
-        """The rows of the variant up to the first one without NULL, which answers the question."""
+    async def _look(self, run: Execution, env: Env) -> list[tuple[Value, ...]]:
+        """The rows of the variants up to the first one without NULL, which answers the question."""
         rows: list[tuple[Value, ...]] = []
 
         async def is_enough(row: tuple[Value, ...]) -> bool:
             rows.append(row)
             return None not in row
 
-        kept = await variant.read(run, is_enough, outer=env)
-        return [*rows, *kept]
+        for each in self.variants[1:]:  # all are planned before one is read
+            await each.read_ahead(run, env)
+        for each in self.variants:
+            rows += await each.read(run, is_enough, outer=env)
+            if rows and None not in rows[-1]:
+                break
+        return rows
 
 
 class SubqueryNeeded(Needed):
@@ -235,7 +241,7 @@ def _subquery_value(node: SubqueryValue, scope: Scope) -> Function:
 
     def rows(env: Env, values: Sequence[Value] = ()) -> list[tuple[Value, ...]]:
         looks = False
-        if subquery.variant is not None and (None not in values or list(values) == [None]):
+        if subquery.variants and (None not in values or list(values) == [None]):
             keeps = env.found.get(subquery)
             if keeps is None:
                 raise SubqueryNeeded(subquery, env, None)
@@ -281,7 +287,7 @@ def _comparison(
 
     def value(env: Env) -> int | None:
         values = [function(env) for function in functions]
-        if subquery.variant is not None and values == [None]:  # it is NULL, unless there is no row
+        if subquery.variants and values == [None]:  # it is NULL, unless there is no row
             return (None if rows(env, values) else 0) if subquery.nulls_count else None
         found = [held(values, row) for row in rows(env, values)]
         if subquery.quantifier == "all":

@@ -92,7 +92,22 @@ class UnionQuery:
         self, run: Execution, *, outer: Env | None = None, most: int | None = None
     ) -> list[tuple[Value, ...]]:
         """Its rows; see `Query`."""
+        if most == 1 and outer is not None and self._streams:
+            return await self._read_one(run, outer)
         return await (await self.begin(run, outer=outer, most=most))()
+
+    @property
+    def _streams(self) -> bool:
+        """Whether its rows are given as they are read."""
+        return self._operation is exp.Union and not self.order and self._limit is None
+
+    async def _read_one(self, run: Execution, outer: Env) -> list[tuple[Value, ...]]:
+        """One row, or none: if the first query has one, the other is planned, but not read."""
+        await self.read_ahead(run, outer)
+        for part in self.parts:
+            if found := await part.read(run, outer=outer, most=1):
+                return found
+        return []
 
     async def begin(self, run: Execution, *, outer: Env | None = None, most: int | None = None) -> ReadRest:
         """Plan both queries, before one is read; see `Query`."""
