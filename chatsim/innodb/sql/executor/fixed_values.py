@@ -7,8 +7,7 @@ column then, also a subquery. If that is false, no table of the statement is loc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,17 +17,15 @@ from chatsim.innodb.sql.executor.subqueries import all_hold, evaluated
 from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions
+from chatsim.innodb.sql.optimizer.constants import is_of_kind
 from chatsim.innodb.storage.column_types import (
     BadValueError,
-    Bits,
     ColumnType,
     Decimals,
-    Doubles,
     Enumeration,
     Integer,
     Moment,
     Text,
-    Year,
 )
 
 if TYPE_CHECKING:
@@ -110,7 +107,7 @@ class FixedValues:
                         continue
                     return True
                 kind = self._scope.tables[at][1].columns[column].type
-                if value is not None and not _is_like(kind, value):
+                if value is not None and not is_of_kind(kind, value):
                     return True  # they are compared as numbers, and the column keeps its place
                 value = self._stored(kind, value)
                 env.rows[at] = (*env.rows[at][:column], value, *env.rows[at][column + 1 :])
@@ -134,18 +131,6 @@ class FixedValues:
 def _is_equality(node: exp.Expr) -> bool:
     """Whether a value belongs to an equality as it is written, and not to a BETWEEN or an OR of the same values."""
     return not isinstance(node.parent, exp.Between) and not isinstance(node.find_ancestor(exp.Or, exp.Query), exp.Or)
-
-
-def _is_like(kind: ColumnType, value: Value) -> bool:
-    """Whether a value is of a column's kind: an integer, a DECIMAL, a float, or none of these.
-
-    Only then does the server put it in the column's place (``check_simple_equality`` compares the ``result_type``).
-    """
-    own = int if isinstance(kind, Integer | Year | Bits) else _NUMBERS.get(type(kind), None)
-    return isinstance(value, own) if own else not isinstance(value, int | float | Decimal)
-
-
-_NUMBERS: Mapping[type[ColumnType], type] = {Decimals: Decimal, Doubles: float}
 
 
 def _is_constant(node: exp.Expr) -> bool:

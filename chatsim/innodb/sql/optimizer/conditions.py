@@ -15,7 +15,7 @@ from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, Subquer
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.condition_tree import And, ConditionTree, Equality, Or, columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
-from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_random
+from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_of_kind, is_random
 from chatsim.innodb.sql.optimizer.cost_model import key_parts
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
 from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
@@ -381,6 +381,7 @@ class Conditions:
         if not self.constants_hold(env):
             return None
         found: dict[int, ColumnRange] = {}
+        converted: set[int] = set()  # the columns that are compared with values of another kind
         searched = indexes if indexes is not None else () if self.optional else self.table.indexes
         for term in self._terms:
             if self._is_replaced(term):
@@ -392,8 +393,15 @@ class Conditions:
                 continue  # only an index shows that nothing equals NULL
             if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
                 return None
-            span = found.get(term.column, ColumnRange())
-            found[term.column] = span.restricted(self.table.columns[term.column], term.operator, values)
+            column = self.table.columns[term.column]
+            if not all(is_of_kind(column.type, each) for each in values):
+                converted.add(term.column)
+            span = found.get(term.column, ColumnRange()).restricted(column, term.operator, values)
+            if span.points == () and term.column in converted and not _has_column(searched, term.column):
+                alone = ColumnRange().restricted(column, term.operator, values)
+                if alone.points != ():
+                    continue  # only an index shows that it contradicts another one
+            found[term.column] = span
         return found
 
     def _is_replaced(self, term: Term) -> bool:

@@ -8,12 +8,16 @@ An expression of the second kind is evaluated with each row of the last table, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
+
 from sqlglot import exp
 
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
-from chatsim.innodb.storage.column_types import ColumnType, Text
+from chatsim.innodb.storage.column_types import Bits, ColumnType, Decimals, Doubles, Integer, Text, Year
+from chatsim.innodb.storage.values import Value
 
-__all__ = ["are_same", "is_constant", "is_random"]
+__all__ = ["are_same", "is_constant", "is_of_kind", "is_random"]
 
 _VARYING = (*(exp.Column, OuterValue, SubqueryValue, exp.Query, exp.AggFunc, exp.Window), exp.PropertyEQ)
 _RANDOM = frozenset("BENCHMARK RAND SLEEP SYSDATE UUID UUID_SHORT".split())  # noqa: SIM905
@@ -55,3 +59,15 @@ def _is_random(node: exp.Expr) -> bool:
         case SubqueryValue():
             return bool(node.args.get("random"))
     return False
+
+
+def is_of_kind(kind: ColumnType, value: Value) -> bool:
+    """Whether a value is of a column's kind: an integer, a DECIMAL, a float, or none of these.
+
+    Only then does the server put it in the column's place (``check_simple_equality`` compares the ``result_type``).
+    """
+    own = int if isinstance(kind, Integer | Year | Bits) else _NUMBERS.get(type(kind), None)
+    return isinstance(value, own) if own else not isinstance(value, int | float | Decimal)
+
+
+_NUMBERS: Mapping[type[ColumnType], type] = {Decimals: Decimal, Doubles: float}
