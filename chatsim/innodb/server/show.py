@@ -14,10 +14,12 @@ from chatsim.innodb.server.innodb_status import innodb_status
 from chatsim.innodb.server.status import status_variables
 from chatsim.innodb.server.variables import system_variables
 from chatsim.innodb.sql.ddl.column_printing import printed_default, printed_type
+from chatsim.innodb.sql.ddl.expression_printing import printed_expression
 from chatsim.innodb.sql.ddl.table_printing import printed_table
 from chatsim.innodb.sql.executor.execution import Answer
 from chatsim.innodb.sql.expressions import unsupported
 from chatsim.innodb.sql.session_syntax import Show, Use
+from chatsim.innodb.sql.syntax import KeySyntax
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Value, as_text
 
@@ -145,15 +147,23 @@ def _indexes(session: StatementContext, node: Show) -> list[Row]:
             continue
         for number, at in enumerate(definition.columns):
             column = table.columns[at]
-            if column.hidden:
-                raise unsupported("SHOW INDEX of a functional key part")
             rows.append((
-                *(table.name, int(not definition.unique), definition.name, number + 1, column.name),
+                *(table.name, int(not definition.unique), definition.name, number + 1),
+                None if column.hidden else column.name,
                 *("D" if at in definition.descending else "A", table.statistics.rows),
                 *((definition.lengths[number] or None) if definition.lengths else None, None),
-                *("YES" if column.nullable else "", "BTREE", "", "", "YES", None),
+                *("YES" if column.nullable else "", "BTREE", "", "", "YES"),
+                _expression(table, definition.name, number) if column.hidden else None,
             ))  # fmt: skip
     return rows
+
+
+def _expression(table: Table, name: str, number: int) -> str:
+    """The expression of a functional key part, as SHOW INDEX has it."""
+    key = next(each for each in table.declared.items if isinstance(each, KeySyntax) and each.name == name)
+    expression = key.parts[number].expression
+    assert expression is not None
+    return printed_expression(expression).replace("'", "\\'")
 
 
 def _sessions(session: StatementContext, _: Show) -> list[Row]:

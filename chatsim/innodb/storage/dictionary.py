@@ -62,6 +62,8 @@ class IndexDefinition:
             has all of all.
         descending: the columns that are in descending order.
         visible: whether the optimizer may use it.
+        array: the number of its column whose values are arrays, if there is one: a multi-valued index, which has an
+            entry of a row for each element.
     """
 
     name: str
@@ -74,6 +76,7 @@ class IndexDefinition:
     lengths: tuple[int, ...] = ()
     descending: frozenset[int] = frozenset()
     visible: bool = True
+    array: int | None = None
 
     @cached_property
     def whole(self) -> tuple[int, ...]:

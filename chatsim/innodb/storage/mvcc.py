@@ -42,12 +42,12 @@ def has_version_with_entry(record: Record, entry: Record, *, current: bool) -> b
         entry: the entry.
         current: whether the newest version counts, too.
     """
-    key_of = entry.index.key_of
-    if current and not record.gone and not record.deleted and key_of(record.row) == entry.key:
+    index, key = entry.index, entry.key
+    if current and not record.gone and not record.deleted and index.part_at(key, record.row) is not None:
         return True
     version = record.older
     while version is not None:
-        if not version.deleted and key_of(version.row) == entry.key:
+        if not version.deleted and index.part_at(key, version.row) is not None:
             return True
         version = version.older
     return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text, TypedArray
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.values import Value
 
@@ -85,10 +85,11 @@ def _sizes(
         column = columns[place]
         if column.virtual and definition.clustered:
             continue
-        size, most = _size(column.type)
+        kind = column.type.element if isinstance(column.type, TypedArray) else column.type
+        size, most = _size(kind)
         nullable += column.nullable
         if column.nullable or most is not None:
-            others.append((at, column.type, size, most))
+            others.append((at, kind, size, most))
         else:
             constant += size
     return constant + (nullable + 7) // 8, others

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.mysql import database_error
@@ -173,7 +174,8 @@ class RowOperations:
             for index in home.secondary:
                 if self.after_record is not None:
                     await self.after_record()
-                await self._insert_entry(undo, table, index, row)
+                for part in index.parts_of(row):
+                    await self._insert_entry(undo, table, index, part, row)
         except Exception:
             self.undo(since)
             raise
@@ -201,8 +203,11 @@ class RowOperations:
                 if _entry_changes(index, old, row):
                     if self.after_record is not None:
                         await self.after_record()
-                    await self._delete_mark_entry(deleted, index, index.key_of(old))
-                    await self._insert_entry(inserted, table, index, row)
+                    gone, new = _changed_parts(index, old, row)
+                    for part in gone:
+                        await self._delete_mark_entry(deleted, index, index.key_of(part))
+                    for part in new:
+                        await self._insert_entry(inserted, table, index, part, row)
         except Exception:
             self.undo(since)
             raise
@@ -215,7 +220,8 @@ class RowOperations:
         try:
             undo = self._write(table, record, row, deleted=True)
             for index in (record.index.home or table).secondary:
-                await self._delete_mark_entry(undo, index, index.key_of(row))
+                for part in index.parts_of(row):
+                    await self._delete_mark_entry(undo, index, index.key_of(part))
         except Exception:
             self.undo(since)
             raise
@@ -295,8 +301,11 @@ class RowOperations:
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
                 return self._write(table, found, row, deleted=False)
 
-    async def _insert_entry(self, undo: UndoRecord, table: Table, index: Index, row: Sequence[Value]) -> None:
-        key = index.key_of(row)
+    async def _insert_entry(
+        self, undo: UndoRecord, table: Table, index: Index, part: Sequence[Value], row: Sequence[Value]
+    ) -> None:
+        """Insert an entry of a row: of a part of it, if the index has several of one row."""
+        key = index.key_of(part)
         while True:
             if index.definition.unique and not await self._no_duplicate(table, index, key, row):
                 continue
@@ -307,12 +316,12 @@ class RowOperations:
                 if waits is not None:
                     await self._wait(waits)
                     continue
-                entry = insert_record(successor, key, index.entry_of(row), self.trx, self.locks)
+                entry = insert_record(successor, key, index.entry_of(part), self.trx, self.locks)
                 self._log_entry(undo, entry, EntryChange.INSERTED, None)
                 return
             if await self.lock(found, "X", LockKind.RECORD, implicit=True) is not None:
                 self._log_entry(undo, found, EntryChange.INSERTED, found.writer)
-                entry_row = index.entry_of(row)
+                entry_row = index.entry_of(part)
                 found.writer = _marked_from(undo, found, self.trx) if found.row == entry_row else self.trx
                 found.row, found.deleted = entry_row, False
                 return
@@ -332,7 +341,7 @@ class RowOperations:
             if not same and (not record.is_supremum or record is index.supremum):
                 return True
             if same and not record.deleted:
-                raise DuplicateError(table, index, prefix, index.entry_of(row)[: len(prefix)])
+                raise DuplicateError(table, index, prefix, index.shown_duplicate(row))
             record = record.following
 
     async def _delete_mark_entry(self, undo: UndoRecord, index: Index, key: Key) -> None:
@@ -358,6 +367,23 @@ def _marked_from(undo: UndoRecord, entry: Record, trx: Transaction) -> Transacti
 
 def _begins(record: Record, prefix: Key) -> bool:
     return not record.is_supremum and record.key[: len(prefix)] == prefix
+
+
+_Parts: TypeAlias = Sequence[Sequence[Value]]
+
+
+def _changed_parts(index: Index, old: Sequence[Value], new: Sequence[Value]) -> tuple[_Parts, _Parts]:
+    """The parts of a row whose entries in an index go, and those whose entries come.
+
+    If only the array of a multi-valued index changes, the elements that stay keep their entries.
+    """
+    before, after, array = index.parts_of(old), index.parts_of(new), index.definition.array
+    if array is None or any(old[at] != new[at] for at in index.definition.place if at != array):
+        return before, after
+    keys, others = {index.key_of(each) for each in before}, {index.key_of(each) for each in after}
+    return [each for each in before if index.key_of(each) not in others], [
+        each for each in after if index.key_of(each) not in keys
+    ]
 
 
 def _entry_changes(index: Index, old: Sequence[Value], new: Sequence[Value]) -> bool:

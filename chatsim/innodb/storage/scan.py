@@ -198,6 +198,7 @@ class Scan:
         self._new: list[Record] = []  # locked by the last step, and not before
         self._gaps = reading.mode is not None and rows.trx.locks_gaps
         self._after_record = rows.after_record
+        self._met: set[Record] | None = None if path.index.definition.array is None else set()  # rows found
         self._fetches = not (path.covering or path.index.definition.clustered)
         self.examined = 0
 
@@ -340,11 +341,17 @@ class Scan:
 
     def _consistent(self, record: Record, span: Range) -> Hit | _Step:
         """A consistent read locks nothing, and looks for the version that it sees."""
-        if self._outside(record, span):
+        out = self._outside(record, span)
+        if out and self._met is None:
             return _Step.END
         row = self._visible_row(record)
         self._rows.fetched += self._fetches
-        return _Step.CONTINUE if row is None else Hit(self._path.table.row_of(record), row)
+        if row is None:
+            return _Step.CONTINUE
+        found = self._path.table.row_of(record)
+        if self._was_met(found, out=out):
+            return _Step.CONTINUE
+        return _Step.END if out else Hit(found, row)
 
     async def _locking(self, record: Record, span: Range, *, semi_consistent: bool) -> Hit | _Step:
         """A locking read locks a record, skips it if it is deleted, and reads its row."""
@@ -381,6 +388,8 @@ class Scan:
                 got = await self._try_lock(row, LockKind.RECORD, self._reading.policy)
                 if got is not True:
                     return self._skip_or_retry(got, out=out)
+        if self._was_met(row, out=out):
+            return _Step.CONTINUE
         if out:
             if not self._down:  # from high to low, the server does not unlock the row at which it stops
                 self.unlock_row()
@@ -391,6 +400,19 @@ class Scan:
             self.unlock_row()
             return _Step.CONTINUE
         return Hit(row, row.row)
+
+    def _was_met(self, row: Record, *, out: bool) -> bool:
+        """Whether an index that has a row several times has led to it before.
+
+        The server passes over such a row before it sees that an entry is behind the range (``filter_dup_records``).
+        """
+        if self._met is None:
+            return False
+        if row in self._met:
+            return True
+        if not out:
+            self._met.add(row)
+        return False
 
     async def _try_lock(self, record: Record, kind: LockKind, policy: WaitPolicy) -> bool | None:
         """Lock a record. Returns True if it is locked, False after a wait, None if it must be skipped."""
@@ -459,9 +481,7 @@ class Scan:
         if view is None:
             return None if record.deleted else path.table.row_of(record).row
         row = visible(path.table.row_of(record), view)
-        if row is None or self._index.key_of(row) != record.key:
-            return None
-        return row
+        return None if row is None or self._index.part_at(record.key, row) is None else row
 
     def _row_in_index(self, entry: Record) -> Sequence[Value]:
         """The row with the columns of an entry, and None for the others."""

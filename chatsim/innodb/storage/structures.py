@@ -20,9 +20,10 @@ from sortedcontainers import SortedDict
 
 from chatsim.db.deadlock import LockKind, Mode
 from chatsim.db.session import Isolation
+from chatsim.innodb.storage.column_types import TypedArray
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.record_size import record_size
-from chatsim.innodb.storage.values import HIGHEST, NULL, Key, Value, descending
+from chatsim.innodb.storage.values import HIGHEST, NULL, ArrayValue, Key, Value, descending
 
 __all__ = [
     "EntryChange",
@@ -209,12 +210,38 @@ class Index:
         parts = zip(definition.place, definition.lengths, strict=True)
         return tuple(self._cut(at, row[at], length) if length else row[at] for at, length in parts)
 
+    def parts_of(self, row: Sequence[Value]) -> Sequence[Sequence[Value]]:
+        """A row as each of its entries has it: once; in a multi-valued index, with each element of its array.
+
+        An empty array has no element, so that there is no entry. NULL has one.
+        """
+        at = self.definition.array
+        if at is None or not isinstance(array := row[at], ArrayValue):
+            return (row,)
+        return [(*row[:at], element, *row[at + 1 :]) for element in array.elements]
+
+    def part_at(self, key: Key, row: Sequence[Value]) -> Sequence[Value] | None:
+        """A row as its entry with a key has it; None if the row has no entry with this key."""
+        if self.definition.array is None:
+            return row if self.key_of(row) == key else None
+        return next((part for part in self.parts_of(row) if self.key_of(part) == key), None)
+
     def _cut(self, column: int, value: Value, length: int) -> Value:
         return None if value is None else self._columns[column].type.prefix(value, length)
 
     def shown(self, column: int, value: Value) -> str:
         """A value of a column of the table as ``data_locks`` shows it."""
         return "NULL" if value is None else self._columns[column].type.shown(value)
+
+    def shown_duplicate(self, row: Sequence[Value]) -> list[Value]:
+        """The values of a row that error 1062 shows."""
+        width, found = len(self.definition.columns), list(self.entry_of(row))
+        if self.definition.clustered:
+            return [row[at] for at in self.definition.columns]
+        for part, at in enumerate(self.definition.columns):
+            if isinstance(array := found[part], ArrayValue) and isinstance(kind := self._columns[at].type, TypedArray):
+                found[part] = kind.in_error(array)
+        return found[:width]
 
     def changes_size(self, old: Sequence[Value], new: Sequence[Value]) -> bool:
         """Whether an update changes the size of some column of a row."""

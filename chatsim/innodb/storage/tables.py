@@ -84,6 +84,7 @@ class Table:
         locks: the locks on it.
         altered: the transaction that changed its columns: older read views can't read it; None if there is none.
         expressions: the generated columns, also the hidden ones of functional key parts, by their expressions.
+        arrays: the hidden columns of multi-valued key parts, by the expressions of the documents.
         partitioning: how it is divided into partitions; None if it is not.
         triggers: its triggers, in the order in which they were made.
         temporary: whether it is a temporary table, which only its session has.
@@ -105,6 +106,7 @@ class Table:
     statistics: Statistics = field(default_factory=Statistics)
     altered: Transaction | None = None
     expressions: dict[str, int] = field(default_factory=dict)
+    arrays: dict[str, int] = field(default_factory=dict)
     partitioning: Partitioning | None = None
     triggers: list[Any] = field(default_factory=list)
     temporary: bool = False

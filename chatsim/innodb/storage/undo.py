@@ -65,7 +65,7 @@ def _restore_entries(undo: UndoRecord, locks: LockSystem, *, protect: bool) -> N
     record, before = undo.record, undo.before
     inserted = {entry: writer for entry, change, writer in undo.entries if change is EntryChange.INSERTED}
     if before is None or before.deleted:
-        found = (index.get(index.key_of(record.row)) for index in undo.indexes[1:])
+        found = (index.get(index.key_of(part)) for index in undo.indexes[1:] for part in index.parts_of(record.row))
         inserted |= {entry: entry.writer for entry in found if entry is not None and entry not in inserted}
     for entry, writer in reversed(inserted.items()):
         if protect and not entry.deleted:
@@ -76,4 +76,6 @@ def _restore_entries(undo: UndoRecord, locks: LockSystem, *, protect: bool) -> N
             remove_record(entry, locks)
     for entry, change, writer in undo.entries:
         if change is EntryChange.DELETE_MARKED and before is not None:
-            entry.row, entry.deleted, entry.writer = entry.index.entry_of(before.row), False, writer
+            part = entry.index.part_at(entry.key, before.row)
+            assert part is not None
+            entry.row, entry.deleted, entry.writer = entry.index.entry_of(part), False, writer

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import total_ordering
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from chatsim.db.mysql import database_error
 
 __all__ = [
     "HIGHEST",
     "NULL",
+    "ArrayValue",
     "BytesLiteral",
     "Document",
     "Key",
@@ -147,6 +148,26 @@ class Document(str):
     """A JSON document, as the normalized text that the server prints."""
 
     __slots__ = ()
+
+
+class ArrayValue(Document):
+    """The elements of an array in a multi-valued index, each once, in order; as a text the array as JSON.
+
+    Attributes:
+        elements: the elements.
+        last: the one that the document has last.
+    """
+
+    __slots__ = ("elements", "last")
+
+    elements: tuple[Value, ...]
+    last: Value
+
+    def __new__(cls, text: str, elements: tuple[Value, ...] = (), last: Value = None) -> Self:
+        """The elements, and the text that shows them."""
+        made = super().__new__(cls, text)
+        made.elements, made.last = elements, last
+        return made
 
 
 class BytesLiteral(bytes):

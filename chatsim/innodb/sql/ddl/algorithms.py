@@ -13,7 +13,7 @@ from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql import syntax
 from chatsim.innodb.sql.ddl.declaration_changes import Edited
-from chatsim.innodb.storage.column_types import ColumnType, Enumeration, MemberSet, Text
+from chatsim.innodb.storage.column_types import ColumnType, Enumeration, MemberSet, Text, TypedArray
 from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Obstacle", "TableChange", "check_algorithm"]
@@ -74,7 +74,7 @@ class TableChange:
             strict: whether the mode is strict.
             checks_references: whether the session checks foreign keys.
         """
-        if self.edited.checks_rows:
+        if self.edited.checks_rows or self._has_new_array:
             return Obstacle()
         for at, source in enumerate(self.sources):
             new = self.fresh.columns[at]
@@ -90,6 +90,15 @@ class TableChange:
         if self.table.hidden is None and self.fresh.hidden is not None:
             return _NO_KEY
         return _REFERENCE if checks_references and self.edited.adds_reference else None
+
+    @property
+    def _has_new_array(self) -> bool:
+        """Whether there is a multi-valued index with a new name."""
+        old, new = (
+            {each.type.index for each in of.columns if isinstance(each.type, TypedArray)}
+            for of in (self.table, self.fresh)
+        )
+        return bool(new - old)
 
     def is_instant(self) -> bool:
         """Whether it changes nothing but the definition, if it needs no copy."""

@@ -99,7 +99,8 @@ def alter_table(
             old.parent.children.remove(old)
         table.indexes[:] = indexes
         table.columns = fresh.columns
-        table.hidden, table.declared, table.expressions = fresh.hidden, fresh.declared, fresh.expressions
+        table.hidden, table.declared = fresh.hidden, fresh.declared
+        table.expressions, table.arrays = fresh.expressions, fresh.arrays
         table.partitioning = fresh.partitioning
         table.checks, table.next_number = fresh.checks, fresh.next_number
         table.renumber()
@@ -296,7 +297,7 @@ def _with_parent(old: ForeignKey, table: Table, fresh: Table, indexes: Sequence[
         raise database_error(1829, f"Cannot drop column '{missing[0]}': {message}")
     columns = tuple(fresh.numbers[each.lower()] for each in names)
     index = next((each for each in indexes if each.definition.place[: len(columns)] == columns), None)
-    if index is None:
+    if index is None or index.definition.array is not None:
         dropped = old.parent_index.definition.name
         raise database_error(1553, f"Cannot drop index '{dropped}': needed in a foreign key constraint")
     return replace(old, parent_columns=columns, parent_index=index)

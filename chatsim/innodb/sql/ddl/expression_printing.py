@@ -154,11 +154,25 @@ def _if(node: exp.If) -> str:
 
 @_of
 def _cast(node: exp.Cast) -> str:
-    kind = node.to.this
-    if kind not in (*exp.DataType.UNSIGNED_INTEGER_TYPES, *exp.DataType.SIGNED_INTEGER_TYPES):
+    array = node.to.this is exp.DataType.Type.ARRAY
+    kind = _element(node.to.expressions[0]) if array else _integer(node.to)
+    if not kind:
         raise unsupported(node, "in SHOW CREATE TABLE")
-    unsigned = kind in exp.DataType.UNSIGNED_INTEGER_TYPES
-    return f"cast({printed_expression(node.this)} as {'unsigned' if unsigned else 'signed'})"
+    return f"cast({printed_expression(node.this)} as {kind}{' array' if array else ''})"
+
+
+def _integer(kind: exp.DataType) -> str:
+    if kind.this in exp.DataType.UNSIGNED_INTEGER_TYPES:
+        return "unsigned"
+    return "signed" if kind.this in exp.DataType.SIGNED_INTEGER_TYPES else ""
+
+
+def _element(kind: exp.DataType) -> str:
+    """The type of the elements of an array."""
+    numbers = ", ".join(each.name for each in kind.expressions)
+    if kind.this is exp.DataType.Type.DECIMAL:
+        numbers = {0: "10, 0", 1: f"{numbers}, 0"}.get(len(kind.expressions), numbers)
+    return _integer(kind) or kind.this.name.lower() + (f"({numbers})" if numbers else "")
 
 
 @_of

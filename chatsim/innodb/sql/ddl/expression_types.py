@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
+from chatsim.db.errors import DatabaseError
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.column_types import column_type
 from chatsim.innodb.sql.expressions import Scope, native_function, unsupported
@@ -11,7 +14,7 @@ from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.json_values import json_type
 from chatsim.innodb.sql.expressions.result_type import ResultType, result_type
 from chatsim.innodb.sql.syntax import TypeSyntax
-from chatsim.innodb.storage.collations import DEFAULT
+from chatsim.innodb.storage.collations import DEFAULT, collation_named
 from chatsim.innodb.storage.column_types import (
     Binary,
     ColumnType,
@@ -23,6 +26,7 @@ from chatsim.innodb.storage.column_types import (
     MemberSet,
     Moment,
     Text,
+    TypedArray,
 )
 
 __all__ = ["expression_type"]
@@ -33,15 +37,26 @@ _TEXT_FUNCTIONS = (exp.Lower, exp.Upper, exp.Concat, exp.Left, exp.Substring, ex
 _ONE_OF = (exp.If, exp.Coalesce, exp.Nullif, exp.Case)
 """What gives one of several values."""
 
+_LONGEST_ELEMENT = 512
+"""Characters of a text in an array."""
+
+_OF_ELEMENTS = collation_named("utf8mb4_0900_bin") or DEFAULT
+"""The collation of texts in arrays."""
+
 _WIDEST = 30
 """Characters of a number or a time as a text."""
 
 
-def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
-    """The type of an expression's values. Raises `NotImplementedError` for one that the model does not know."""
+def expression_type(node: exp.Expr, scope: Scope, index: str = "") -> ColumnType:
+    """The type of the values of an expression in an index.
+
+    Raises:
+        NotImplementedError: the model does not know it.
+        DatabaseError: no index may be on it.
+    """
     node = node.unnest()
     if isinstance(node, exp.Cast):
-        return _cast_type(node)
+        return _array_type(node.to, index) if node.to.this is exp.DataType.Type.ARRAY else _cast_type(node.to)
     if isinstance(node, exp.JSONValue):
         return json_type(node.args.get("returning") or None)
     if isinstance(node, exp.Column):
@@ -63,10 +78,30 @@ def expression_type(node: exp.Expr, scope: Scope) -> ColumnType:
     raise unsupported(node, "in an index")
 
 
-def _cast_type(node: exp.Cast) -> ColumnType:
-    wanted = node.to
-    if wanted.this is exp.DataType.Type.ARRAY:
-        raise unsupported("multi-valued index")
+def _array_type(wanted: exp.DataType, index: str) -> ColumnType:
+    """The type of an array in an index. Raises a `DatabaseError` for elements that it may not have (1235)."""
+    element = _element_type(wanted.expressions[0])
+    return TypedArray(element.size, element, index)
+
+
+def _element_type(wanted: exp.DataType) -> ColumnType:
+    name, texts = wanted.this.name, ("CHAR", "BINARY")
+    lengths = [int(each.name) for each in wanted.expressions] if name in texts else [0]
+    if not lengths or lengths[0] > _LONGEST_ELEMENT:
+        raise _no_array("char/binary BLOBs")
+    if name in ("DOUBLE", "FLOAT", "YEAR", "JSON"):
+        raise _no_array(name)
+    kind = _cast_type(wanted)
+    if isinstance(kind, Binary):
+        return replace(kind, fixed=False)
+    return replace(kind, collation=_OF_ELEMENTS) if isinstance(kind, Text) else kind
+
+
+def _no_array(what: str) -> DatabaseError:
+    return database_error(1235, f"This version of MySQL doesn't yet support 'CAST-ing data to array of {what}'")
+
+
+def _cast_type(wanted: exp.DataType) -> ColumnType:
     name = {"UBIGINT": "BIGINT", "TIMESTAMPTZ": "TIMESTAMP", "SIGNED": "BIGINT"}.get(wanted.this.name, wanted.this.name)
     numbers = tuple(int(each.name) for each in wanted.expressions)
     if name == "CHAR":

@@ -92,9 +92,14 @@ def _are_compatible(own: ColumnType, other: ColumnType) -> bool:
 def _index_on(indexes: Sequence[Index], columns: tuple[int, ...]) -> Index | None:
     """The first index that begins with whole columns."""
     return next(
-        (each for each in indexes if each.definition.place[: len(columns)] == columns and each.definition.has(columns)),
+        (each for each in indexes if each.definition.place[: len(columns)] == columns and _has(each, columns)),
         None,
     )
+
+
+def _has(index: Index, columns: tuple[int, ...]) -> bool:
+    """Whether an index has whole columns of each row."""
+    return index.definition.has(columns) and index.definition.array is None
 
 
 def check_orphans(table: Table, context: Context, *, known: Container[str] = ()) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from sqlglot import exp
+
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.ddl.declarations import TableDeclaration, plain_key
 from chatsim.innodb.sql.syntax import CheckSyntax, Item, KeyPart, KeySyntax
-from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text
+from chatsim.innodb.storage.column_types import Binary, ColumnType, Json, Text, TypedArray
 from chatsim.innodb.storage.dictionary import Column, IndexDefinition
 from chatsim.innodb.storage.tables import Table
 
@@ -58,6 +60,7 @@ def check_key_columns(key: KeySyntax, columns: Sequence[Column]) -> None:
     known = {column.name.lower(): column for column in columns if not column.hidden}
     seen: set[str] = set()
     total = 0
+    _check_arrays(key)
     for part in key.parts:
         if part.expression is not None:
             if key.kind == "PRIMARY":
@@ -73,6 +76,22 @@ def check_key_columns(key: KeySyntax, columns: Sequence[Column]) -> None:
             total += _checked_size(part, column.type)
     if total > _MOST_BYTES:
         raise database_error(1071, f"Specified key was too long; max key length is {_MOST_BYTES} bytes")
+
+
+def is_array(part: KeyPart) -> bool:
+    """Whether a key part is multi-valued."""
+    node = part.expression.unnest() if part.expression is not None else None
+    return isinstance(node, exp.Cast) and node.to.this is exp.DataType.Type.ARRAY
+
+
+def _check_arrays(key: KeySyntax) -> None:
+    """Refuse a second multi-valued part of a key (1235), and one in descending order (1221)."""
+    arrays = [part for part in key.parts if is_array(part)]
+    if len(arrays) > 1:
+        message = "This version of MySQL doesn't yet support 'more than one multi-valued key part per index'"
+        raise database_error(1235, message)
+    if any(part.descending for part in arrays):
+        raise database_error(1221, "Incorrect usage of multi-valued index and explicit index order")
 
 
 def _checked_size(part: KeyPart, kind: ColumnType) -> int:
@@ -119,6 +138,8 @@ def complete_keys(declared: TableDeclaration) -> None:
 def _begins_with(key: KeySyntax, columns: Sequence[str]) -> bool:
     """Whether a key begins with whole columns."""
     parts = key.parts[: len(columns)]
+    if any(map(is_array, key.parts)):
+        return False
     return key.kind != "FULLTEXT" and [each.column.lower() for each in parts if not each.length] == list(columns)
 
 
@@ -140,6 +161,7 @@ def index_definition(table: Table, key: KeySyntax, numbers: Sequence[int]) -> In
         lengths=lengths if any(lengths) else (),
         descending=frozenset(column for column, falls in zip(place, down, strict=True) if falls),
         visible=key.visible,
+        array=next((each for each in numbers if isinstance(table.columns[each].type, TypedArray)), None),
     )
 
 

@@ -22,6 +22,7 @@ from chatsim.innodb.sql.ddl.keys import (
 )
 from chatsim.innodb.sql.ddl.partitions import partition
 from chatsim.innodb.sql.expressions import Context, Env, Scope, expression_key, is_true, unsupported
+from chatsim.innodb.sql.expressions.json_functions import as_document
 from chatsim.innodb.sql.syntax import (
     CheckSyntax,
     ColumnSyntax,
@@ -32,7 +33,7 @@ from chatsim.innodb.sql.syntax import (
     TableSyntax,
 )
 from chatsim.innodb.storage.collations import DEFAULT
-from chatsim.innodb.storage.column_types import Integer
+from chatsim.innodb.storage.column_types import Integer, TypedArray
 from chatsim.innodb.storage.dictionary import Column
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.structures import Index
@@ -122,6 +123,8 @@ def declared_table(name: str, said: TableSyntax, tables: Mapping[str, Table], co
     for number, reference in enumerate(declared.references, start=1):
         add_foreign_key(table, reference, known, f"{name}_ibfk_{number}")
     if said.partitioning is not None:
+        if table.arrays:
+            raise unsupported("multi-valued index of a table with partitions")
         partition(table, said.partitioning, context)
     for called, check in named_checks(name, declared.checks).items():
         holds = Scope([(name, table)]).compile(check.condition)
@@ -201,17 +204,19 @@ def _functional_columns(table: Table, key: KeySyntax) -> list[int]:
 
 def enter(table: Table, index: Index, row: Sequence[Value]) -> None:
     """Insert a row's entry into an index. Raises `DatabaseError` (1062)."""
-    key, width = index.key_of(row), len(index.definition.columns)
+    for part in index.parts_of(row):
+        _enter(table, index, part, row)
+
+
+def _enter(table: Table, index: Index, part: Sequence[Value], row: Sequence[Value]) -> None:
+    """Insert one entry of a row. Raises as `enter` does."""
+    key, width = index.key_of(part), len(index.definition.columns)
     if index.definition.unique and not has_null(key[:width]):
         other = index.first_at(key[:width])
         if other.key[:width] == key[:width]:
-            values = (
-                index.entry_of(row)[:width]
-                if not index.definition.clustered
-                else [row[at] for at in index.definition.columns]
-            )
-            raise database_error(1062, str(DuplicateError(table, index, key[:width], values)))
-    index.insert(key, index.entry_of(row), None)
+            duplicate = DuplicateError(table, index, key[:width], index.shown_duplicate(row))
+            raise database_error(1062, str(duplicate))
+    index.insert(key, index.entry_of(part), None)
 
 
 def drop_tables(names: Sequence[str], tables: MutableMapping[str, Table], context: Context, *, exists: bool) -> Change:
@@ -309,7 +314,7 @@ def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
     for key in keys:
         for part in key.parts:
             if part.expression is not None:
-                _add_functional_column(table, part.expression, context)
+                _add_functional_column(table, key, part.expression, context)
     clustered = next((key for key in keys if key.kind == "PRIMARY" or (key.kind == "UNIQUE" and whole[key.name])), None)
     if clustered is None:
         table.hidden = len(columns)
@@ -322,16 +327,41 @@ def _table(name: str, declared: TableDeclaration, context: Context) -> Table:
     return table
 
 
-def _generate(table: Table, at: int, node: exp.Expr, context: Context, later: Collection[int] = ()) -> None:
-    """Give a column the function of its values; ``later`` are the generated columns from itself on."""
+def _generate(
+    table: Table,
+    at: int,
+    node: exp.Expr,
+    context: Context,
+    *,
+    later: Collection[int] = (),
+    array: TypedArray | None = None,
+) -> None:
+    """Give a column the function of its values.
+
+    Args:
+        table: the table.
+        at: the number of the column.
+        node: the expression.
+        context: the session.
+        later: the generated columns from itself on.
+        array: the type of the array that is made of each value.
+    """
     scope = Scope([(table.name, table)])
     compiled = scope.compile(node)
     sources = frozenset(column for _, column in scope.read)
     column = table.columns[at]
     _check_sources(table, at, sources, later)
-    table.columns[at] = replace(column, generated=lambda row: compiled(Env(context, (), [row])), sources=sources)
+
+    def generated(row: Sequence[Value]) -> Value:
+        value: Value = compiled(Env(context, (), [row]))
+        if array is None or value is None:
+            return value
+        return array.values_of(as_document(value, "cast_as_array"))
+
+    table.columns[at] = replace(column, generated=generated, sources=sources)
     table.generated.append(at)
-    table.expressions.setdefault(expression_key(node), at)
+    if array is None:
+        table.expressions.setdefault(expression_key(node), at)
 
 
 def _check_sources(table: Table, at: int, sources: Iterable[int], later: Collection[int]) -> None:
@@ -347,11 +377,17 @@ def _check_sources(table: Table, at: int, sources: Iterable[int], later: Collect
             raise database_error(3107, "Generated column can refer only to generated columns defined prior to it.")
 
 
-def _add_functional_column(table: Table, node: exp.Expr, context: Context) -> None:
+def _add_functional_column(table: Table, key: KeySyntax, node: exp.Expr, context: Context) -> None:
     """Give a table the hidden column of a functional key part, unless it has it."""
     if expression_key(node) in table.expressions:
         return
-    kind = expression_type(node, Scope([(table.name, table)]))
+    kind = expression_type(node, Scope([(table.name, table)]), key.name)
     at = len(table.columns)
     table.columns.append(Column(f"!hidden!{at}", kind, nullable=True, hidden=True, virtual=True))
-    _generate(table, at, node, context)
+    if isinstance(kind, TypedArray):
+        inner = node.unnest().this
+        _generate(table, at, inner, context, array=kind)
+        table.expressions[expression_key(node)] = at
+        table.arrays.setdefault(expression_key(inner), at)
+    else:
+        _generate(table, at, node, context)

@@ -40,6 +40,7 @@ from chatsim.innodb.sql.optimizer.optimizer_hints import OF_SESSION, refuse_hint
 from chatsim.innodb.storage.foreign_keys import apply_to_children, check_parents
 from chatsim.innodb.storage.rows import DuplicateError
 from chatsim.innodb.storage.scan import AccessPath, Hit, Range, Reading, Scan
+from chatsim.innodb.storage.values import ArrayValue
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -384,12 +385,21 @@ class _RowWriter:
         self._run.warn(errno, message)
         return instead
 
-    async def _lock_duplicate(self, duplicate: DuplicateError) -> Hit:
-        """The row that has the key already, locked by that key."""
-        span = Range(duplicate.key, duplicate.key, exact=True)
+    async def _lock_duplicate(self, duplicate: DuplicateError, row: Sequence[Value]) -> Hit:
+        """The row that has the key already, locked by that key.
+
+        In a multi-valued index the server looks for the last element of the array, whichever is the duplicate. Raises a
+        `DatabaseError` if there is none (1032).
+        """
+        key, array = duplicate.key, duplicate.index.definition.array
+        if array is not None and isinstance(values := row[array], ArrayValue):
+            key = duplicate.index.key_of((*row[:array], values.last, *row[array + 1 :]))[: len(key)]
+        span = Range(key, key, exact=True)
         path = AccessPath(self._table, duplicate.index, (span,), access="const")
         hit = await Scan(self._run.rows, path, Reading("X")).next()
-        assert hit is not None, "a row that is locked has gone"
+        if hit is None:
+            assert array is not None, "a row that is locked has gone"
+            raise database_error(1032, f"Can't find record in '{self._table.name}'")
         return hit
 
     async def _update_duplicate(
@@ -397,7 +407,7 @@ class _RowWriter:
     ) -> None:
         """ON DUPLICATE KEY UPDATE."""
         insert, run, table = self._insert, self._run, self._table
-        hit = await self._lock_duplicate(duplicate)
+        hit = await self._lock_duplicate(duplicate, wanted)
         env = run.env(1)
         env.inserted = wanted
         env.rows[0] = hit.row
@@ -458,7 +468,7 @@ class _RowWriter:
             stay.
         """
         table, rows = self._table, self._run.rows
-        hit = await self._lock_duplicate(duplicate)
+        hit = await self._lock_duplicate(duplicate, row)
         definitions = [each.definition for each in table.indexes]
         behind = definitions[definitions.index(duplicate.index.definition) + 1 :]
         if not any(each.unique for each in behind) and not table.children and not fires(table, "DELETE"):

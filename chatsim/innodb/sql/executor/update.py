@@ -29,7 +29,7 @@ from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.scan import Hit, Reading
+from chatsim.innodb.storage.scan import AccessPath, Hit, Reading
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -141,7 +141,10 @@ class _Target:
     def finds_first(self, plan: AccessPlan, written: set[int] | None, env: Env) -> bool:
         """Whether an UPDATE finds all rows before it changes the first: it might meet a row again, or has an order."""
         assert plan.path is not None
-        return written is not None and (bool(written & plan.path.columns) or self._orders(env))
+        if written is None:
+            return False
+        several = isinstance(plan.path, AccessPath) and plan.path.index.definition.array is not None
+        return several or bool(written & plan.path.columns) or self._orders(env)
 
     @property
     def is_everything(self) -> bool:

@@ -2,11 +2,12 @@
 
 `Scope` says what names mean and compiles; `operands`, `operators`, `bit_operators`, `functions`, `casts` and
 `intervals` know how each kind of expression is compiled; `native` has the table of functions, and `text_functions`,
-`number_functions`, `date_functions` and `json_functions` fill it; `comparison` and `arithmetic` calculate with values;
-`environment` is the argument of the functions.
+`number_functions`, `date_functions` and `json_functions` fill it; `array_conditions` has the conditions on arrays that
+are indexed; `comparison` and `arithmetic` calculate with values; `environment` is the argument of the functions.
 """
 
 from chatsim.innodb.sql.expressions import (  # noqa: F401 - each registers its expressions, or its functions
+    array_conditions,
     bit_operators,
     casts,
     date_functions,

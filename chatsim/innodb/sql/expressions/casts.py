@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
 from chatsim.innodb.sql.expressions.environment import Env, Function, complain, unsupported
 from chatsim.innodb.sql.expressions.json_functions import as_document, json_value
@@ -40,6 +41,10 @@ _CHARSETS = ("utf8mb4", "utf8mb3", "utf8", "latin1", "ascii")
 @compiled.register
 def _cast(node: exp.Cast, scope: Scope) -> Function:
     inner, wanted = scope.compile(node.this), node.to.this
+    if wanted is _Type.ARRAY:
+        where = "outside of functional index in CREATE(non-SELECT)/ALTER TABLE or in general expressions"
+        message = f"This version of MySQL doesn't yet support 'Use of CAST( .. AS .. ARRAY) {where}'"
+        raise database_error(1235, message)
     if wanted in _INTEGERS:
         return _to_integers(node, scope)
     if wanted is _Type.DECIMAL:

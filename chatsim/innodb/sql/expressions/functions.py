@@ -8,12 +8,13 @@ from sqlglot import exp
 
 from chatsim.db.mysql import database_error
 from chatsim.innodb.sql.expressions.arithmetic import to_integer
+from chatsim.innodb.sql.expressions.array_conditions import on_array
 from chatsim.innodb.sql.expressions.comparison import compare, is_true
 from chatsim.innodb.sql.expressions.environment import Context, Env, Function, complain, present, unsupported
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type
 from chatsim.innodb.sql.expressions.integer_range import checked
 from chatsim.innodb.sql.expressions.intervals import moved, moving, time_between
-from chatsim.innodb.sql.expressions.json_functions import Truth
+from chatsim.innodb.sql.expressions.json_functions import TRUTHS, Truth
 from chatsim.innodb.sql.expressions.native import NATIVE, Native
 from chatsim.innodb.sql.expressions.number_functions import random_series
 from chatsim.innodb.sql.expressions.operators import mixed_check
@@ -251,7 +252,7 @@ def _named(node: exp.Anonymous, scope: Scope) -> Function:
     if made is not None and node.expressions:
         return made(node, scope)
     if name in NATIVE:
-        return _native(node, NATIVE[name], scope)
+        return on_array(node, scope, _native(node, NATIVE[name], scope))
     if name == "RELEASE_ALL_LOCKS":
         return _of_user_locks(node, scope)
     raise unsupported(f"function {name}()")
@@ -376,7 +377,7 @@ def _native(node: exp.Anonymous, native: Native, scope: Scope) -> Function:
         scope.compile(each) if letter not in "in" else scope.number(each, whole=letter == "i")
         for letter, each in zip(native.letters(len(node.expressions)), node.expressions, strict=False)
     ]
-    truths = [at for at, each in enumerate(node.expressions) if isinstance(each, exp.Boolean | exp.Predicate | exp.Not)]
+    truths = [at for at, each in enumerate(node.expressions) if isinstance(each, TRUTHS)]
 
     def value(env: Env) -> Value:
         values = [part(env) for part in parts]

@@ -18,7 +18,11 @@ from chatsim.innodb.storage.column_types import BadValueError
 from chatsim.innodb.storage.column_types.documents import Json, document
 from chatsim.innodb.storage.values import Document, Value, as_text
 
-__all__ = ["Truth", "as_document", "json_value"]
+__all__ = ["TRUTHS", "Truth", "as_document", "json_value", "member_of"]
+
+
+TRUTHS = (exp.Boolean, exp.Predicate, exp.Not)
+"""The expressions whose values are truth values."""
 
 
 class Truth(int):
@@ -46,13 +50,14 @@ def json_value(value: Value) -> Any:
 def as_document(value: Value, function: str, number: int = 1) -> Any:
     """An argument that has to be a document. Raises a `DatabaseError` (3141, 3146)."""
     if not isinstance(value, str):
-        raise database_error(3146, f"Invalid data type for JSON data in argument {number} to function {function}")
+        message = f"Invalid data type for JSON data in argument {number} to function {function}"
+        raise database_error(3146, f"{message}; a JSON string or JSON type is required.")
     try:
         return json.loads(Json(0).store(value))  # type: ignore[arg-type]
     except BadValueError as error:
-        raise database_error(
-            3141, f"Invalid JSON text in argument {number} to function {function}: {error.args[1]}"
-        ) from None
+        reason = str(error.args[1]).removeprefix("Invalid JSON text: ")
+        message = f"Invalid JSON text in argument {number} to function {function}: {reason}."
+        raise database_error(3141, message) from None
 
 
 def _path(value: Value) -> Path:
@@ -200,13 +205,22 @@ def _keys(_: Env, value: Value, path: Value = "$") -> Value:
     return document(list(json.loads(document(part)))) if isinstance(part, dict) else None
 
 
+def _are_equal(one: Any, other: Any) -> bool:
+    """Whether two parts of documents are equal: true and false are no numbers."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_are_equal, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_are_equal(one[key], other[key]) for key in one)
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
 def _contains(whole: Any, part: Any) -> bool:
     if isinstance(whole, list):
         wanted = part if isinstance(part, list) else [part]
         return all(any(_contains(each, one) for each in whole) for one in wanted)
     if isinstance(whole, dict):
         return isinstance(part, dict) and all(key in whole and _contains(whole[key], part[key]) for key in part)
-    return isinstance(whole, bool) == isinstance(part, bool) and bool(whole == part)
+    return _are_equal(whole, part)
 
 
 @native("JSON_CONTAINS", signature="vv|v", result="integer")
@@ -220,9 +234,9 @@ def _json_contains(_: Env, value: Value, part: Value, path: Value = "$") -> Valu
 def _overlaps(_: Env, one: Value, other: Value) -> Value:
     left, right = as_document(one, "json_overlaps"), as_document(other, "json_overlaps", 2)
     if isinstance(left, dict) and isinstance(right, dict):
-        return int(any(key in right and right[key] == left[key] for key in left))
+        return int(any(key in right and _are_equal(right[key], left[key]) for key in left))
     cells = [each if isinstance(each, list) else [each] for each in (left, right)]
-    return int(any(each in cells[1] for each in cells[0]))
+    return int(any(_are_equal(each, part) for each in cells[1] for part in cells[0]))
 
 
 @native("JSON_CONTAINS_PATH", signature="vtv*", result="integer")
@@ -292,15 +306,18 @@ def _arrow(node: exp.JSONExtract | exp.JSONExtractScalar, scope: Scope) -> Funct
     return value
 
 
-@compiled.register
-def _member_of(node: exp.JSONArrayContains, scope: Scope) -> Function:
-    inner, array = scope.compile(node.this), scope.compile(node.expression)
+def member_of(node: exp.JSONArrayContains, scope: Scope) -> Function:
+    """MEMBER OF: whether an element equals a value."""
+    inner, array, is_truth = scope.compile(node.this), scope.compile(node.expression), isinstance(node.this, TRUTHS)
 
     def value(env: Env) -> Value:
         wanted, cells = inner(env), array(env)
+        if is_truth and wanted is not None:
+            wanted = Truth(wanted)
         if wanted is None or cells is None:
             return None
         tree = as_document(cells, "member of", 2)
-        return int(any(_contains(each, json_value(wanted)) for each in (tree if isinstance(tree, list) else [tree])))
+        part = json_value(wanted)
+        return int(any(_are_equal(each, part) for each in (tree if isinstance(tree, list) else [tree])))
 
     return value

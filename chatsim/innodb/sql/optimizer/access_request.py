@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 from chatsim.innodb.sql.expressions import Env
 from chatsim.innodb.sql.optimizer.column_range import ColumnRange
@@ -118,9 +119,10 @@ class AccessRequest:
         """The indexes that may give the wanted order."""
         return self.hints.group if self.grouped else self.hints.order
 
-    @property
-    def _may_order(self) -> Callable[[Index], bool]:
-        return self.ordering_choice.permits
+    def _may_order(self, candidate: Candidate[Any]) -> bool:
+        """Whether its index may give an order: not by a scan, if it has a row several times, or not at all."""
+        index: Index = candidate.path.index
+        return self.ordering_choice.permits(index) and (bool(candidate.parts) or index.definition.array is None)
 
     @cached_property
     def page_reads(self) -> PageReads:
@@ -135,6 +137,8 @@ class AccessRequest:
         definition = index.definition
         if definition.clustered and not entry:
             return True
+        if definition.array is not None:
+            return False
         columns = definition.columns if definition.clustered else definition.place
         if not self.is_select or self.whole_rows:
             return False
@@ -155,7 +159,7 @@ class AccessRequest:
         path = candidate.path
         if not self.order or path.access == "const":
             return Direction.FORWARD
-        if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path) or not self._may_order(path.index):
+        if isinstance(path, Merge) or path.access == "ALL" or is_ref_or_null(path) or not self._may_order(candidate):
             return None
         definition = path.index.definition
         place = [

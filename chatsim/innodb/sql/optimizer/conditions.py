@@ -12,22 +12,24 @@ from sqlglot import exp
 from chatsim.innodb.sql.expressions import Env, Function, Scope, expression_key, is_true
 from chatsim.innodb.sql.expressions.explicit_collation import explicit_type, is_collated_as, is_found_by_codes
 from chatsim.innodb.sql.expressions.queries import COMPARED, OuterValue, SubqueryValue
+from chatsim.innodb.sql.optimizer.array_terms import MEMBER, ArrayTerm, array_terms
 from chatsim.innodb.sql.optimizer.column_range import IS_NULL, ColumnRange, intervals_of
 from chatsim.innodb.sql.optimizer.condition_tree import And, ConditionTree, Equality, Or, columns_of
 from chatsim.innodb.sql.optimizer.conjuncts import Conjunct, conjuncts, sides
 from chatsim.innodb.sql.optimizer.constants import are_same, is_constant, is_of_kind, is_random
 from chatsim.innodb.sql.optimizer.cost_model import key_parts
 from chatsim.innodb.sql.optimizer.equalities import IMPLIED
-from chatsim.innodb.sql.optimizer.intervals import Interval, overlap
+from chatsim.innodb.sql.optimizer.intervals import Interval, after, before, overlap
 from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.sql.optimizer.terms import PLAIN, Term
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.values import Value
 
 __all__ = ["Conditions", "Equality"]
 
 
-_LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null")
+_LOOKUPS = ("=", "<=>", "in", IS_NULL, "or null", MEMBER)
 """The operators that name the values of a column."""
 
 _FLIPPED = {"=": "=", "<=>": "<=>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -137,6 +139,8 @@ class Conditions:
                 yield from self._compared(node.this, "like", [node.expression])
             case exp.In() if node.expressions:
                 yield from self._compared(node.this, "in", node.expressions)
+            case exp.JSONArrayContains() | exp.Anonymous() if self.table.arrays:
+                yield from array_terms(node, self._scope, self.at)
             case exp.Or():
                 yield from self._or_terms(node)
             case exp.Is(this=exp.Column(), expression=exp.Null()):  # an index on an expression is not searched for it
@@ -389,6 +393,9 @@ class Conditions:
             if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
+            if isinstance(term, ArrayTerm):
+                self._restrict_array(found, term, values or [])
+                continue
             if values is None and not self._is_searched(term, searched):
                 continue  # only an index shows that nothing equals NULL
             if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
@@ -412,6 +419,13 @@ class Conditions:
         """Whether one of some indexes could be searched by a term."""
         able = term.operator in _LOOKUPS or self.table.columns[term.column].type.has_ranges
         return able and _has_column(indexes, term.column)
+
+    def _restrict_array(self, found: dict[int, ColumnRange], term: ArrayTerm, values: Sequence[Value]) -> None:
+        """Note what an array has to have. Of several conditions the first that names one value counts."""
+        column = term.column
+        if values and (column not in found or (term.operator == MEMBER and not found[column].equal)):
+            keys = tuple(self.table.order(column, each) for each in values)
+            found[column] = ColumnRange(points=keys, equal=term.operator == MEMBER)
 
     def _may_be_null(self, column: int) -> bool:
         return self.optional or self.table.columns[column].nullable
@@ -442,6 +456,10 @@ class Conditions:
         if term.outer or term.random or asks_in_vain or self._is_replaced(term):
             return RangeTree()
         values = term.known(env)
+        if isinstance(term, ArrayTerm):
+            keys = [self.table.order(term.column, each) for each in reversed(values or [])]
+            points = [Interval(before(each), after(each)) for each in keys]
+            return RangeTree.of(term.column, points, indexes, several=True) if points else RangeTree()
         if values is None:
             return NOTHING if self._is_searched(term, indexes) else RangeTree()
         left = intervals_of(self.table.columns[term.column], term.operator, values)

@@ -249,7 +249,7 @@ def _is_rowid_ordered(path: AccessPath) -> bool:
     definition = path.index.definition
     if definition.clustered:
         return True
-    if definition.descending & set(definition.columns):
+    if definition.descending & set(definition.columns) or definition.array is not None:
         return False
     span, *others = path.ranges
     low, high, count = span.low or (), span.high or (), len(definition.columns)

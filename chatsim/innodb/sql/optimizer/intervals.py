@@ -65,10 +65,13 @@ class Intervals:
     Attributes:
         part: the number of the key part.
         intervals: in order, without overlaps; empty if no value is left.
+        several: a row has several values of it, those of an array (a multi-valued index). The intervals are its single
+            values then, the last added first, as the server searches for them.
     """
 
     part: int
     intervals: Sequence[Interval]
+    several: bool = False
 
 
 def intersect(one: Intervals | None, other: Intervals | None) -> Intervals | None:
@@ -78,9 +81,12 @@ def intersect(one: Intervals | None, other: Intervals | None) -> Intervals | Non
     if one.part != other.part:
         first, then = (one, other) if one.part < other.part else (other, one)
         intervals = [replace(each, next_part=intersect(each.next_part, then)) for each in first.intervals]
+    elif one.several:  # a row may have both values: one of the conditions is left to be checked later
+        return other if len(other.intervals) > len(one.intervals) else one
     else:
-        intervals = _cut(one.intervals, other.intervals)
-    return Intervals(min(one.part, other.part), tuple(each for each in intervals if not _is_nothing(each.next_part)))
+        first, intervals = one, _cut(one.intervals, other.intervals)
+    left = tuple(each for each in intervals if not _is_nothing(each.next_part))
+    return Intervals(first.part, left, first.several)
 
 
 def overlap(ones: Sequence[Interval], others: Sequence[Interval]) -> bool:
@@ -112,6 +118,8 @@ def unite(one: Intervals | None, other: Intervals | None) -> Intervals | None:
     """The intervals of two conditions of which one has to hold; None if that restricts no column of both."""
     if one is None or other is None or one.part != other.part:
         return None
+    if one.several:
+        return Intervals(one.part, (*reversed(other.intervals), *one.intervals), several=True)
     intervals = list(one.intervals)
     for each in other.intervals:
         intervals = _add(intervals, each)

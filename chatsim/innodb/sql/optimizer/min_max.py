@@ -56,7 +56,7 @@ def index_end(
         return None
     for index in filter(hints.search.permits, conditions.table.indexes):
         definition = index.definition
-        if definition.lengths or definition.descending:
+        if definition.lengths or definition.descending or definition.array is not None:
             continue
         parts = tuple(key_parts(index))
         before = tuple(takewhile(lambda each: each != column, parts))

@@ -32,11 +32,11 @@ class RangeTree:
     impossible: bool = False
 
     @classmethod
-    def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index]) -> RangeTree:
-        """The tree of a condition that restricts one column to some intervals."""
+    def of(cls, column: int, left: Sequence[Interval], indexes: Sequence[Index], *, several: bool = False) -> RangeTree:
+        """The tree of a condition that restricts one column to some intervals; for ``several`` see `Intervals`."""
         places = [(each, key_parts(each)) for each in indexes]
         by = {
-            each: Intervals(part := place.index(column), intervals_in_index(each, part, left))
+            each: Intervals(part := place.index(column), intervals_in_index(each, part, left), several)
             for each, place in places
             if column in place
         }

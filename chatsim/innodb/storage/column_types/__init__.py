@@ -3,6 +3,7 @@
 `base` says what a column type is; the other modules have a family of types each.
 """
 
+from chatsim.innodb.storage.column_types.arrays import TypedArray
 from chatsim.innodb.storage.column_types.base import BadValueError, ColumnType, UnusableError, place
 from chatsim.innodb.storage.column_types.documents import Json
 from chatsim.innodb.storage.column_types.members import Enumeration, MemberSet
@@ -24,6 +25,7 @@ __all__ = [
     "Moment",
     "Text",
     "TimeOfDay",
+    "TypedArray",
     "UnusableError",
     "Year",
     "place",
