@@ -24,7 +24,6 @@ from chatsim.innodb.sql.optimizer.range_tree import NOTHING, RangeTree
 from chatsim.innodb.sql.optimizer.terms import PLAIN, Term
 from chatsim.innodb.storage.column_types import Text
 from chatsim.innodb.storage.structures import Index
-from chatsim.innodb.storage.values import Value
 
 __all__ = ["Conditions", "Equality"]
 
@@ -384,18 +383,15 @@ class Conditions:
         """
         if not self.constants_hold(env):
             return None
-        found: dict[int, ColumnRange] = {}
+        found = self._array_ranges(env)
         converted: set[int] = set()  # the columns that are compared with values of another kind
         searched = indexes if indexes is not None else () if self.optional else self.table.indexes
         for term in self._terms:
-            if self._is_replaced(term):
+            if self._is_replaced(term) or isinstance(term, ArrayTerm):
                 continue
             if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
                 continue
             values = term.known(env)
-            if isinstance(term, ArrayTerm):
-                self._restrict_array(found, term, values or [])
-                continue
             if values is None and not self._is_searched(term, searched):
                 continue  # only an index shows that nothing equals NULL
             if values is None or (term.operator == "<=>" and values == [None] and not self._may_be_null(term.column)):
@@ -420,12 +416,17 @@ class Conditions:
         able = term.operator in _LOOKUPS or self.table.columns[term.column].type.has_ranges
         return able and _has_column(indexes, term.column)
 
-    def _restrict_array(self, found: dict[int, ColumnRange], term: ArrayTerm, values: Sequence[Value]) -> None:
-        """Note what an array has to have. Of several conditions the first that names one value counts."""
-        column = term.column
-        if values and (column not in found or (term.operator == MEMBER and not found[column].equal)):
-            keys = tuple(self.table.order(column, each) for each in values)
-            found[column] = ColumnRange(points=keys, equal=term.operator == MEMBER)
+    def _array_ranges(self, env: Env) -> dict[int, ColumnRange]:
+        """The values that arrays have to have. Of several conditions the first that names one value counts."""
+        found: dict[int, ColumnRange] = {}
+        for term in self._terms:
+            if not isinstance(term, ArrayTerm) or not (values := term.known(env)):
+                continue
+            column = term.column
+            if column not in found or (term.operator == MEMBER and not found[column].equal):
+                keys = tuple(self.table.order(column, each) for each in values)
+                found[column] = ColumnRange(points=keys, equal=term.operator == MEMBER)
+        return found
 
     def _may_be_null(self, column: int) -> bool:
         return self.optional or self.table.columns[column].nullable
