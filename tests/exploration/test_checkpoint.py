@@ -100,7 +100,7 @@ UNCHANGED = {
     "Table": {
         *("name", "columns", "indexes", "parents", "orphaned", "children", "checks", "hidden", "altered"),
         *("expressions", "partitioning", "triggers", "temporary", "transactional", "declared", "numbers", "auto"),
-        *("has_singles", "generated", "statistics", "locks"),
+        *("has_singles", "generated", "arrays", "statistics", "locks"),
     },
     "Index": {"definition", "_columns", "_key_parts", "_plain", "home", "is_shared", "size_of"},
     "Statistics": set(),
