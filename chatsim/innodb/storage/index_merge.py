@@ -22,7 +22,7 @@ from chatsim.innodb.storage.structures import Record
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Key
 
-__all__ = ["Intersection", "Merge", "RowIterator", "SortedUnion", "Union"]
+__all__ = ["Intersection", "Merge", "MergeScan", "SortedUnion", "Union"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Intersection:
         """The columns that it searches by."""
         return _columns(self.paths)
 
-    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> MergeScan:
         """An iterator over its rows. Raises as `Scan` does."""
         if not self.covering:
             return _RowLookup(self.keys(rows, reading), rows, self.table, reading)
@@ -80,7 +80,7 @@ class Union:
         """The columns that it searches by."""
         return set().union(*(_columns([part]) if isinstance(part, AccessPath) else part.columns for part in self.parts))
 
-    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> MergeScan:
         """An iterator over its rows. Raises as `Scan` does."""
         children = [
             _keys(part, rows, _patient(reading)) if isinstance(part, AccessPath) else part.keys(rows, reading)
@@ -110,7 +110,7 @@ class SortedUnion:
         """The columns that it searches by."""
         return _columns([*self.paths, *([self.clustered] if self.clustered else [])])
 
-    def open(self, rows: RowOperations, reading: Reading) -> RowIterator:
+    def open(self, rows: RowOperations, reading: Reading) -> MergeScan:
         """An iterator over its rows. Raises as `Scan` does."""
         passed = self.clustered.ranges if self.clustered else ()
         last = self.clustered.open(rows, _child(reading)) if self.clustered else None
@@ -298,5 +298,5 @@ class _RowLookup:
             self._current.unlock_row()
 
 
-RowIterator: TypeAlias = _AnyScan | _RowIdIntersection | _RowLookup
-"""What gives the rows of a table, one by one."""
+MergeScan: TypeAlias = _AnyScan | _RowIdIntersection | _RowLookup
+"""What gives the rows of a merge, one by one."""

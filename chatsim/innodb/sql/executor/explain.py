@@ -287,9 +287,10 @@ class _SelectExplainer:
     def _with_sorting(self, found: list[PlanRow], extra: Sequence[str], *, ordered: bool) -> list[PlanRow]:
         """Add what is done with all rows (sorting, a temporary table) to the first table that is read row by row."""
         select = self._select
-        temporary = (select.groups is not None and not (ordered and select.grouping)) or bool(
-            select.node.args.get("distinct")
-        )
+        temporary = select.groups is not None and not (ordered and select.grouping)
+        if select.distinct:  # it is as good as GROUP BY where an index gives the order of its columns
+            grouped = select.distinct_columns is not None or (select.grouped is False and bool(select.order))
+            temporary = temporary or not (ordered and grouped and (select.limit is None or bool(select.order)))
         sorts = bool(select.order) and not (ordered and not select.grouped and select.ordering is not None)
         first = [at for at, row in enumerate(found) if row.type not in ("const", "system")]
         temporary = temporary or (sorts and len(first) > 1 and not self._sorts_first(found, first[0]))

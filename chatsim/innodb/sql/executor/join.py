@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.execution import Execution
     from chatsim.innodb.sql.executor.joined_tables import Filter, JoinedTables
     from chatsim.innodb.sql.expressions import Env, Function
-    from chatsim.innodb.storage.index_merge import Merge, RowIterator
-    from chatsim.innodb.storage.partitioned_scan import PartitionedScan
     from chatsim.innodb.storage.scan import Hit, Reading
     from chatsim.innodb.storage.structures import ReadView
+    from chatsim.innodb.storage.table_access import RowIterator, TableAccess
     from chatsim.innodb.storage.values import Value
 
 __all__ = ["Found", "Join"]
@@ -375,7 +374,7 @@ class Join:
             return await self._unique(step.at, path, functions, found)
         return await self._each(step.at, path, functions, found)
 
-    async def _each(self, at: int, path: AccessPath | Merge, functions: Sequence[Function], found: Found) -> bool:
+    async def _each(self, at: int, path: TableAccess, functions: Sequence[Function], found: Found) -> bool:
         """Read the rows along a path."""
         env, hits, releases = self._env, self.hits, path.access != "const"
         scan = await self.open(at, path)
@@ -426,9 +425,7 @@ class Join:
             self.rejected = False
         return enough
 
-    async def _sorted(
-        self, step: TableStep, path: AccessPath | Merge, functions: Sequence[Function], found: Found
-    ) -> bool:
+    async def _sorted(self, step: TableStep, path: TableAccess, functions: Sequence[Function], found: Found) -> bool:
         """Read a table whole and sort its rows, before the first of them is used."""
         env, at = self._env, step.at
         kept = []
@@ -454,7 +451,7 @@ class Join:
             self.rejected = False
         return False
 
-    def _path(self, step: TableStep) -> AccessPath | Merge | None:
+    def _path(self, step: TableStep) -> TableAccess | None:
         if isinstance(step.access, Lookup):
             return step.access.path(self._env)
         if step.access is not None:
@@ -476,7 +473,7 @@ class Join:
             self.rejected = False
         return False
 
-    async def open(self, at: int, path: AccessPath | Merge) -> RowIterator | PartitionedScan:
+    async def open(self, at: int, path: TableAccess) -> RowIterator:
         """An iterator of the rows of a path, its table locked for it. Raises as `Scan` does, before that."""
         reading = self._readings[at]
         if reading.mode is None and reading.view is None:  # a statement that reads no row opens no read view

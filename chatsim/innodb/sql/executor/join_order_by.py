@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["deciding_columns"]
 
-OrderedColumn = tuple[int, int, bool]
-"""A column of an order: its table, its number, and whether it is descending."""
+OrderedColumn = tuple[int, int, bool | None]
+"""A column of an order: its table, its number, and whether it is descending; None if either will do."""
 
 
 def deciding_columns(

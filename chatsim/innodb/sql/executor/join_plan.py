@@ -29,6 +29,7 @@ from chatsim.innodb.sql.optimizer.join_order import JoinSearch, Position, Semijo
 from chatsim.innodb.sql.optimizer.order_and_limit import expected_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
 from chatsim.innodb.sql.optimizer.scan_access import index_scan
+from chatsim.innodb.storage.group_skip import GroupSkip
 from chatsim.innodb.storage.scan import AccessPath
 
 if TYPE_CHECKING:
@@ -146,12 +147,16 @@ class JoinPlanner:
             step.access = (
                 request
                 if isinstance(request, AccessPlan)
-                else choose_access(request, ordering=ordering, limit=order.limit, grouped=order.grouped)
+                else choose_access(
+                    request, ordering=ordering, limit=order.limit, grouped=order.grouped, grouping=order.grouping
+                )
             )
             if step.access.path is None and (path := row_path(joined, 0, self._constants, self._env)) and path.ranges:
                 step.access = AccessPlan(joined.conditions(0, ()), path)
             if step.access.candidate is not None and step.access.request is not None:
                 self._note_times([step], {0: expected_rows(step.access.request, step.access.candidate)})
+            if isinstance(step.access.path, GroupSkip):
+                plan.per_group = max(step.access.path.least + step.access.path.greatest, 1)
             plan.none = step.access.why_none
             plan.ordered = step.access.ordered and order.columns is not None
         return plan

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.from_clause import Nest
     from chatsim.innodb.sql.executor.joined_tables import Filter
     from chatsim.innodb.sql.expressions import Function
+    from chatsim.innodb.sql.optimizer.access_request import Grouping
     from chatsim.innodb.sql.optimizer.join_access import Lookup
     from chatsim.innodb.sql.optimizer.plan import AccessPlan
 
@@ -23,20 +24,23 @@ class Order:
     """The order in which rows are wanted, and how many of them.
 
     Attributes:
-        columns: the columns of the order, each with its table and whether it is descending; None if it has others.
+        columns: the columns of the order, each with its table and whether it is descending (None if either will do);
+            None if it has others.
         by: what the rows are sorted by, if they can't be read in this order: sort keys, and whether each is descending.
         tables: the tables that the order names.
         limit: how many rows are wanted, if they are given as they come, or in this order.
         grouped: whether the order is for GROUP BY.
         groups: how many groups are wanted, if they are given as they come.
+        grouping: what is wanted of the groups of a single table; None if rows are.
     """
 
-    columns: Sequence[tuple[int, int, bool]] | None = ()
+    columns: Sequence[tuple[int, int, bool | None]] | None = ()
     by: Sequence[tuple[Function, bool]] = ()
     tables: frozenset[int] = frozenset()
     limit: int | None = None
     grouped: bool = False
     groups: int | None = None
+    grouping: Grouping | None = None
 
 
 @dataclass
@@ -117,6 +121,7 @@ class JoinPlan:
         ordered: whether the rows come in the wanted order.
         none: why there are no rows; empty if there may be some.
         rows: the estimated number of rows.
+        per_group: how many rows are read of each group, if an index is read from group to group; else 0.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -124,3 +129,4 @@ class JoinPlan:
     ordered: bool = False
     none: str = ""
     rows: float = 1.0
+    per_group: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, Prepa
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.full_group_by import check_groups, check_having_names
 from chatsim.innodb.sql.executor.group_levels import grouping_places
+from chatsim.innodb.sql.executor.groups_wanted import groups_wanted
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
@@ -37,6 +39,7 @@ from chatsim.innodb.storage.values import Value
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
+    from chatsim.innodb.sql.optimizer.access_request import Grouping
     from chatsim.innodb.storage.tables import Table
 
 __all__ = ["Each", "Select"]
@@ -116,8 +119,6 @@ class Select:
         self.groups: list[Function] | None = [scope.place(each) for each in grouped_by] if group else None
         self.rolls_up = bool(group and group.args.get("rollup"))
         self.group_columns = [[scope.column(part) for part in each.find_all(exp.Column)] for each in grouped_by]
-        ascending = [False] * len(grouped_by)
-        self.grouping: Sequence[tuple[int, int, bool]] = ordering_columns(scope, grouped_by, ascending) or []
         scope.grouping = True
         self.ordered_by = by = [self._ordered_by(each.this) for each in order.expressions] if order else []
         self.order = [scope.place(each) for each in by]
@@ -127,6 +128,19 @@ class Select:
         self.having_nodes = [self._having_condition(each) for each in conjuncts(having and having.this)]
         self.having = [scope.truth(each) for each in self.having_nodes]
         self.ordering = ordering_columns(scope, by, self.directions)
+        self._prepare_order_of_groups()
+
+    def _prepare_order_of_groups(self) -> None:
+        """Groups are wanted in the order of ORDER BY, if that names the first of their columns, else in any."""
+        columns = ordering_columns(self.scope, self.grouped_by, [False] * len(self.grouped_by)) or []
+        order = self.ordering or []
+        sorts = [each[:2] for each in order] != [each[:2] for each in columns[: len(order)]]
+        self._sorts_groups_later = self.rolls_up or sorts or (bool(self.order) and not order)
+        directions = [] if self._sorts_groups_later else [down for _, _, down in order]
+        self.grouping: Sequence[tuple[int, int, bool | None]] = [
+            (at, column, directions[part] if part < len(directions) else None)
+            for part, (at, column, _) in enumerate(columns)
+        ]
 
     def _leave_out_groups(self) -> None:
         """Leave GROUP BY out if each group has one row, since it has a key that is unique."""
@@ -210,38 +224,56 @@ class Select:
     @property
     def gives_groups_in_order(self) -> bool:
         """Whether groups are given as they come, if they come in the order of an index."""
-        if not self.grouping or self.having or self.distinct or self.rolls_up:
-            return False
-        columns = [(at, column, False) for at, column, _ in self.grouping]
-        return not self.order or (self.ordering or ()) == columns[: len(self.order)]
+        return bool(self.grouping) and not self.distinct and not self._sorts_groups_later
 
     def order_wanted(self, rows_wanted: int | None) -> Order:
         """The order in which its rows are wanted from the join."""
         if self.grouped:
             tables = frozenset(at for at, _, _ in self.grouping)
-            groups = rows_wanted if self.gives_groups_in_order and not self.windows else None
-            return Order(self.grouping, tables=tables, grouped=bool(self.grouping), groups=groups)
-        if (columns := self._distinct_columns) is not None and rows_wanted is None:
-            return Order([(0, column, False) for column in columns], tables=frozenset((0,)), grouped=True)
+            groups = rows_wanted if self.gives_groups_in_order and not self.windows and not self.having else None
+            return Order(
+                self.grouping,
+                tables=tables,
+                grouped=bool(self.grouping),
+                groups=groups,
+                grouping=self._groups_wanted(rows_wanted),
+            )
+        if (columns := self.distinct_columns) is not None and (rows_wanted is None or self.order):
+            order: Sequence[tuple[int, int, bool | None]] = [(0, column, None) for column in columns]
+            return Order(
+                self.ordering or order, tables=frozenset((0,)), grouped=True, grouping=self._groups_wanted(rows_wanted)
+            )
         hides = bool(self.having) and not self._left_out  # HAVING hides the limit from the optimizer
-        limit = None if self.distinct or hides or self.windows else rows_wanted
+        limit = None if (self.distinct and not self.order) or hides or self.windows else rows_wanted
         if not self.order:
-            return Order(limit=limit)
+            return Order(limit=limit, grouping=self._groups_wanted(rows_wanted))
         by = list(zip(self.order, self.directions, strict=True))
-        return Order(self.ordering, by, self.ordered_tables, limit)
+        return Order(self.ordering, by, self.ordered_tables, limit, grouping=self._groups_wanted(rows_wanted))
+
+    def _groups_wanted(self, rows_wanted: int | None) -> Grouping | None:
+        """What it wants of groups."""
+        last = rows_wanted is not None and bool(self.ordering) and any(self.directions)
+        return replace(self._every_group, last=True) if self._every_group and last else self._every_group
 
     @cached_property
-    def _distinct_columns(self) -> list[int] | None:
+    def _every_group(self) -> Grouping | None:
+        return groups_wanted(self)
+
+    @cached_property
+    def distinct_columns(self) -> list[int] | None:
         """The columns of a SELECT DISTINCT of columns of one table, which the server reads as groups; else None.
 
-        With a key that is unique, no row is the same as another, and DISTINCT is left out.
+        With a key that is unique, no row is the same as another, and DISTINCT is left out. ORDER BY has to have all of
+        the columns.
         """
         outputs = [each.unalias() for each in self.select_list]
-        plain = self.distinct and not self.order and not self.windows and self.joined.count == 1
+        plain = self.distinct and not self.windows and self.joined.count == 1
         columns = [each for each in outputs if isinstance(each, exp.Column)]
         if not plain or len(columns) < len(outputs):
             return None
         numbers = [self.scope.column(each)[1] for each in columns]
+        if self.order and {column for _, column, _ in self.ordering or ()} != {*numbers}:
+            return None
         return None if _has_key(self.joined.table(0), numbers) else numbers
 
     def index_ends(self, env: Env) -> list[IndexEnd | None]:

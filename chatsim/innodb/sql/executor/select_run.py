@@ -65,6 +65,9 @@ class SelectRun:
         self._seen: set[tuple[object, ...]] = set()
         self._ordered = False
         self._streams_groups = False
+        self._reads_on = False  # DISTINCT is read as groups: only the first row of another one ends the last one
+        self._group: tuple[Any, ...] | None = None  # the current one, if they come one after the other
+        self._rows_of_group = 0
         self._plan: JoinPlan | None = None
         self._has_min_max = False
         self._snapshots: list[Snapshot] = []
@@ -98,6 +101,8 @@ class SelectRun:
             if plan is not None:
                 self._ordered = plan.ordered and not self._grouped and not select.windows
                 self._streams_groups = plan.ordered and select.gives_groups_in_order
+                as_groups = bool(select.order) and select.distinct_columns is not None
+                self._reads_on = plan.ordered and as_groups and not plan.per_group
                 await self._join.read(plan, self._row_found)
             elif await all_hold(self._run, [each.holds for each in select.joined.filters[None]], self._env):
                 await self._row_found()
@@ -143,11 +148,6 @@ class SelectRun:
         """How many rows LIMIT and OFFSET want to be found; None without a LIMIT."""
         return None if self._limit is None else self._limit + self._offset
 
-    def _has_enough_groups(self) -> bool:
-        """Whether the groups are read one after the other, and those that are wanted are complete."""
-        wanted = self._rows_wanted
-        return self._streams_groups and wanted is not None and len(self._groups) >= wanted
-
     def _has_enough(self) -> bool:
         wanted = self._rows_wanted
         streams = not self._grouped and (self._ordered or not self._select.order)
@@ -157,15 +157,7 @@ class SelectRun:
         """Take a row of the join; True if no more are wanted."""
         select, env = self._select, self._env
         if self._grouped:
-            key = await self._evaluated(select.groups) if select.groups else ()
-            if key not in self._groups and self._has_enough_groups():
-                return True
-            for group in self._with_super_groups(key):
-                started = [each.start() for _, each in select.aggregates]
-                states, _ = self._groups.setdefault(group, (started, self._members(len(group))))
-                for at, (_, aggregate) in enumerate(select.aggregates):
-                    states[at] = await self._added(aggregate, states[at])
-            return False
+            return await self._row_of_group(await self._evaluated(select.groups) if select.groups else ())
         if select.having and not await all_hold(self._run, select.having, env):
             self._join.rejected = True
             return False
@@ -174,6 +166,8 @@ class SelectRun:
             return False
         if select.distinct and not await self._is_new():
             return False
+        if self._reads_on and self._has_enough():
+            return True
         self._count += 1
         streams = not select.distinct and (self._ordered or not select.order)
         self._join.rejected = streams and self._count <= self._offset
@@ -182,7 +176,45 @@ class SelectRun:
             await self._keep()
         elif self._count > self._offset and self._limit != 0:
             enough = await self._each(await self._evaluated(select.outputs))
-        return enough or self._has_enough()
+        return enough or (self._has_enough() and not self._reads_on)
+
+    async def _row_of_group(self, key: tuple[Any, ...]) -> bool:
+        """Take a row of a group; True if no more groups are wanted."""
+        select, streams = self._select, self._streams_groups
+        if streams and key != self._group:
+            if self._group is not None and await self._end_group(self._group):
+                return True
+            self._group, self._rows_of_group = key, 0
+        for group in self._with_super_groups(key):
+            started = [each.start() for _, each in select.aggregates]
+            states, _ = self._groups.setdefault(group, (started, self._members(len(group))))
+            for at, (_, aggregate) in enumerate(select.aggregates):
+                states[at] = await self._added(aggregate, states[at])
+        self._rows_of_group += 1
+        whole = streams and self._plan is not None and self._rows_of_group == self._plan.per_group
+        return whole and await self._end_group(key)
+
+    async def _end_group(self, key: tuple[Any, ...]) -> bool:
+        """A group has all its rows: keep what is selected of it; True if no more groups are wanted."""
+        select, env = self._select, self._env
+        if key not in self._groups:  # it was known to be whole after its last row
+            return False
+        states, members = self._groups.pop(key)
+        rows, env.rows = env.rows, list(members)
+        found = {
+            number: aggregate.end(state) for (number, aggregate), state in zip(select.aggregates, states, strict=True)
+        }
+        if select.rolls_up:
+            found.update(grouping_values(select.grouping_places, len(key)))
+        env.found.update(found)
+        if await all_hold(self._run, select.having, env):
+            if select.windows:
+                self._snapshots.append(Snapshot(env.rows, found))
+            else:
+                await self._keep()
+        env.rows = rows
+        wanted = None if select.windows else self._rows_wanted
+        return self._streams_groups and wanted is not None and len(self._rows) >= wanted
 
     def _with_super_groups(self, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """The group of a row, and with ROLLUP those that it is a part of."""
@@ -241,21 +273,7 @@ class SelectRun:
                     [(None,) * len(table.columns) for _, table in select.scope.tables],
                 )
             for key in self._groups_in_order():
-                states, members = self._groups[key]
-                env.rows = list(members)
-                found = {
-                    number: aggregate.end(state)
-                    for (number, aggregate), state in zip(select.aggregates, states, strict=True)
-                }
-                if select.rolls_up:
-                    found.update(grouping_values(select.grouping_places, len(key)))
-                env.found.update(found)
-                if not await all_hold(self._run, select.having, env):
-                    continue
-                if select.windows:
-                    self._snapshots.append(Snapshot(env.rows, found))
-                else:
-                    await self._keep()
+                await self._end_group(key)
         for (rows_of_tables, found), values in window_values(select.windows, self._snapshots, env):
             env.rows = rows_of_tables
             env.found.update(found | values)

@@ -28,8 +28,10 @@ and DELETE none is.
    each (`min_max`), if nothing else is asked; then before all other rules.
 
 Before 4, several indexes may be searched together, if that is cheaper still (`index_merge`); no order is looked for
-then. A value or NULL is an equality too: the value is looked up first (`ref_or_null`). The server also knows to skip
-through an index: not this rule.
+then. A value or NULL is an equality too: the value is looked up first (`ref_or_null`).
+
+Before 3, a query of groups alone may read a covering index from group to group (`group_skip`), if that is cheaper than
+a scan; a range then has to be cheaper still.
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatsim.innodb.sql.expressions import Env, Function, is_true
-from chatsim.innodb.sql.optimizer.access_request import AccessRequest, Direction
+from chatsim.innodb.sql.optimizer.access_request import AccessRequest, Direction, Grouping
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate
+from chatsim.innodb.sql.optimizer.group_skip import best_group_skip
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.order_and_limit import for_limit, for_order
 from chatsim.innodb.sql.optimizer.partition_pruning import used_partitions
@@ -49,10 +52,10 @@ from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
 from chatsim.innodb.sql.optimizer.ref_access import const_access, ref_access
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, limited_scan_cost, table_scan
-from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index, ReadView
+from chatsim.innodb.storage.table_access import TableAccess
 from chatsim.innodb.storage.values import Value
 
 __all__ = ["access_by", "choose_access", "plan_access", "pushed_conditions", "request_access"]
@@ -67,7 +70,7 @@ def plan_access(
     hints: IndexHints,
     *,
     touched: set[int],
-    ordering: Sequence[tuple[int, bool]] = (),
+    ordering: Sequence[tuple[int, bool | None]] = (),
     limit: int | None = None,
     is_select: bool = True,
     grouped: bool = False,
@@ -81,7 +84,7 @@ def plan_access(
         env: the values that are known now.
         hints: the index hints of the statement.
         touched: the columns that the statement reads or writes.
-        ordering: the wanted order: columns, and whether each is descending.
+        ordering: the wanted order: columns, and whether each is descending; None if either will do.
         limit: the number of wanted rows.
         is_select: whether it is a SELECT, so that conditions may be pushed to the index.
         grouped: whether the order is for GROUP BY.
@@ -164,20 +167,21 @@ def request_access(
 def choose_access(
     request: AccessRequest,
     *,
-    ordering: Sequence[tuple[int, bool]] = (),
+    ordering: Sequence[tuple[int, bool | None]] = (),
     limit: int | None = None,
     grouped: bool = False,
+    grouping: Grouping | None = None,
 ) -> AccessPlan:
-    """Choose the path for a request, when its rows are wanted in an order, or only some of them."""
+    """Choose the path for a request, when its rows are wanted in an order, or only some of them, or groups of them."""
     ranges = request.column_ranges
-    if ordering or limit is not None or grouped:
+    if ordering or limit is not None or grouped or grouping is not None:
         order = [(at, down) for at, down in ordering if at not in ranges or ranges[at].point is None]
-        request = replace(request, order=order, limit=limit, grouped=grouped)
+        request = replace(request, order=order, limit=limit, grouped=grouped, grouping=grouping)
     return access_by(request, _for_select(request) if request.is_select else _for_change(request), ordering)
 
 
 def access_by(
-    request: AccessRequest, candidate: Candidate[AccessPath | Merge], ordering: Sequence[tuple[int, bool]] = ()
+    request: AccessRequest, candidate: Candidate[TableAccess], ordering: Sequence[tuple[int, bool | None]] = ()
 ) -> AccessPlan:
     """The access plan with one of the candidates for a request."""
     conditions = request.conditions
@@ -195,7 +199,7 @@ def access_by(
     return AccessPlan(conditions, path, direction is not None, candidate, request)
 
 
-def _for_select(request: AccessRequest) -> Candidate[AccessPath | Merge]:
+def _for_select(request: AccessRequest) -> Candidate[TableAccess]:
     """The path of a SELECT."""
     if (const := const_access(request)) is not None:
         return const
@@ -206,11 +210,13 @@ def _for_select(request: AccessRequest) -> Candidate[AccessPath | Merge]:
     return for_order(request, ranges, candidate)
 
 
-def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[AccessPath | Merge]:
+def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -> Candidate[TableAccess]:
     """The cheapest of ranges, index merges, refs and the scan."""
     scan = cheapest_scan(request)
     by_index = scan.path.access == "index"
-    best = best_range_or_merge(request, ranges, scan.cost if by_index else avoided_scan_cost(request, scan))
+    below = scan.cost if by_index else avoided_scan_cost(request, scan)
+    groups = best_group_skip(request, below)
+    best = best_range_or_merge(request, ranges, below if groups is None else groups.read_cost) or groups
     ref = ref_access(request, ranges)
     if ref is None:
         return best or scan
@@ -220,13 +226,13 @@ def _cheapest(request: AccessRequest, ranges: Sequence[Candidate[AccessPath]]) -
     return ref if same else _ref_or(ref, best)
 
 
-def _ref_or(ref: Candidate[AccessPath], other: Candidate[AccessPath | Merge]) -> Candidate[AccessPath | Merge]:
+def _ref_or(ref: Candidate[AccessPath], other: Candidate[TableAccess]) -> Candidate[TableAccess]:
     if ref.rows < other.rows and ref.read_cost <= other.read_cost:
         return ref
     return other if other.cost < ref.cost else ref
 
 
-def _for_change(request: AccessRequest) -> Candidate[AccessPath | Merge]:
+def _for_change(request: AccessRequest) -> Candidate[TableAccess]:
     """The path of an UPDATE or DELETE."""
     ranges = range_candidates(request)
     scan = table_scan(request)

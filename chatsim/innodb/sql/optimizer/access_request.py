@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,14 +15,16 @@ from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate, PageReads
 from chatsim.innodb.sql.optimizer.index_hints import IndexChoice, IndexHints
 from chatsim.innodb.sql.optimizer.range_tree import RangeTree
+from chatsim.innodb.storage.group_skip import GroupSkip
 from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.partitions import PartitionedIndex
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import Key
 
-__all__ = ["AccessRequest", "Direction", "is_ref_or_null"]
+__all__ = ["AccessRequest", "Direction", "Grouping", "is_ref_or_null"]
 
 
 class Direction(Enum):
@@ -29,6 +32,34 @@ class Direction(Enum):
 
     FORWARD = 1
     BACKWARD = -1
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What a query of one table wants to know of the groups of its rows: nothing, or the ends of one column.
+
+    Attributes:
+        by: the columns of GROUP BY, in order.
+        distinct: those of DISTINCT, or of aggregates of distinct values.
+        furthest: where in an index the last of them may stand.
+        column: the column whose least or greatest value is wanted; None if no value is.
+        least: whether MIN() is wanted.
+        greatest: whether MAX() is.
+        last: only some are wanted, the last ones of an order.
+    """
+
+    by: Sequence[int]
+    distinct: frozenset[int] = frozenset()
+    furthest: float = math.inf
+    column: int | None = None
+    least: bool = False
+    greatest: bool = False
+    last: bool = False
+
+    @property
+    def columns(self) -> set[int]:
+        """The columns by which the rows are grouped."""
+        return {*self.by, *self.distinct}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +75,8 @@ class AccessRequest:
         range_tree: the ranges of indexes that the conditions allow.
         touched: the columns that the statement reads or writes.
         is_select: whether it is a SELECT, so that a covering index is enough, and conditions may be pushed to an index.
-        order: the wanted order, without columns that have only one value: each column, and whether it is descending.
+        order: the wanted order, without columns that have only one value: each column, and whether it is descending;
+            None if either will do, as for groups.
         limit: the number of wanted rows; None is all.
         grouped: whether the order is for GROUP BY.
         intersects: whether an index merge intersection is allowed.
@@ -60,6 +92,7 @@ class AccessRequest:
         merges: whether several indexes may be searched together.
         used: the partitions in which there may be rows; None if it has none.
         in_order: whether a range of several partitions is read in order, wanted or not: in what is no SELECT.
+        grouping: what is wanted of the groups of rows; None if rows are.
     """
 
     conditions: Conditions
@@ -70,7 +103,7 @@ class AccessRequest:
     range_tree: RangeTree
     touched: set[int]
     is_select: bool
-    order: Sequence[tuple[int, bool]]
+    order: Sequence[tuple[int, bool | None]]
     limit: int | None
     grouped: bool
     intersects: bool
@@ -85,6 +118,7 @@ class AccessRequest:
     merges: bool = True
     used: frozenset[int] | None = None
     in_order: bool = False
+    grouping: Grouping | None = None
 
     @property
     def table(self) -> Table:
@@ -154,7 +188,7 @@ class AccessRequest:
             values.append(index.own_part(part, left.point))
         return tuple(values)
 
-    def direction(self, candidate: Candidate[AccessPath | Merge]) -> Direction | None:
+    def direction(self, candidate: Candidate[TableAccess]) -> Direction | None:
         """The direction in which a path gives the wanted order; None if it does not give it."""
         path = candidate.path
         if not self.order or path.access == "const":
@@ -169,14 +203,12 @@ class AccessRequest:
         ]
         if place[: len(self.order)] != [column for column, _ in self.order]:
             return None
-        turned = {down != (column in definition.descending) for column, down in self.order}
-        if self.grouped:  # groups may come in either direction
-            return Direction.FORWARD
-        if len(turned) > 1:
+        turned = {down != (column in definition.descending) for column, down in self.order if down is not None}
+        if len(turned) > 1 or (isinstance(path, GroupSkip) and True in turned):
             return None
-        return Direction.BACKWARD if turned.pop() else Direction.FORWARD
+        return Direction.BACKWARD if True in turned else Direction.FORWARD
 
 
-def is_ref_or_null(path: AccessPath) -> bool:
+def is_ref_or_null(path: TableAccess) -> bool:
     """Whether a path looks up a value and then NULL, which is not the order of an index."""
-    return path.access == "ref" and len(path.ranges) > 1
+    return isinstance(path, AccessPath) and path.access == "ref" and len(path.ranges) > 1

@@ -237,6 +237,27 @@ class Conditions:
         )
         return all(compared) and not any(map(is_random, self.conjuncts))
 
+    def compares_plainly(self, column: int) -> bool:
+        """Whether the conditions on a column only compare it with values, so that its least value can be looked up."""
+        return all(self._is_plain(each, column) for each in self.conjuncts if column in self._own_columns(each))
+
+    def _is_plain(self, node: Conjunct, column: int) -> bool:
+        if isinstance(node, exp.Paren):
+            return self._is_plain(node.this, column)
+        if isinstance(node, exp.And | exp.Or):
+            return all(self._is_plain(each, column) for each in (node.left, node.right))
+        leaf: exp.Expr = node.this if isinstance(node, exp.Not) else node
+        kinds = (*_OPERATORS, exp.NEQ, exp.Between, exp.Is)
+        if not isinstance(leaf, kinds) or leaf.find(SubqueryValue):
+            return False
+        named = list(leaf.find_all(exp.Column))
+        return len(named) == 1 and self._own_columns(leaf) == {column} and named[0] in leaf.args.values()
+
+    def _own_columns(self, node: Conjunct) -> set[int]:
+        """The columns of the table that an expression names."""
+        named = [self._scope.column(column) for column in node.find_all(exp.Column)]
+        return {column for at, column in named if at == self.at}
+
     @property
     def has_outer(self) -> bool:
         """Whether a column is compared with a value of a query around this one."""
@@ -263,8 +284,7 @@ class Conditions:
     def are_within(self, index: Index) -> bool:
         """Whether all conditions on the table use no columns of it but those of an index."""
         for each in self.conjuncts:
-            named = [self._scope.column(column) for column in each.find_all(exp.Column)]
-            own = {column for at, column in named if at == self.at}
+            own = self._own_columns(each)
             if own and (not own <= {*index.definition.whole} or each.find(exp.Tuple, SubqueryValue)):
                 return False
         return True

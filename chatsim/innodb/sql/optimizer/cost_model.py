@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from chatsim.innodb.sql.optimizer.key_length import index_length
-from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.record_size import least_row_size
-from chatsim.innodb.storage.scan import AccessPath, Range
+from chatsim.innodb.storage.scan import Range
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import has_null
 
@@ -38,7 +38,7 @@ _BLOCKS = 4
 _HEADER = 20
 """The size of a row without its columns, in bytes."""
 
-P_co = TypeVar("P_co", bound="AccessPath | Merge", covariant=True)
+P_co = TypeVar("P_co", bound="TableAccess", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,15 @@ class PageReads:
         return PAGE * (rows if rows <= 2 else ranges + rows * self._of_row)
 
     def entries(self, index: Index, rows: float) -> float:
-        """The cost of entries of an index. The server assumes that its pages are half full."""
+        """The cost of entries of an index."""
+        per_page = self.entries_per_page(index)
+        return (rows + per_page - 1) / per_page * PAGE
+
+    def entries_per_page(self, index: Index) -> int:
+        """The number of entries of an index in a page. The server assumes that pages are half full."""
         clustered = self._table.clustered.definition
         key = index_length(self._table, index.definition) + index_length(self._table, clustered)
-        per_page = _PAGE_SIZE // 2 // key + 1
-        return (rows + per_page - 1) / per_page * PAGE
+        return _PAGE_SIZE // 2 // key + 1
 
     def sweep(self, rows: int) -> float:
         """The cost of single rows, in the order of their keys, so that some are in the same block."""

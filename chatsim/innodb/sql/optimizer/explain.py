@@ -15,9 +15,11 @@ from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.sql.optimizer.order_and_limit import filtered_rows
 from chatsim.innodb.sql.optimizer.plan import AccessPlan, PlanRow
 from chatsim.innodb.sql.optimizer.range_access import range_candidates
+from chatsim.innodb.storage.group_skip import GroupSkip
 from chatsim.innodb.storage.index_merge import Intersection, Merge, SortedUnion
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 
 __all__ = ["explain_access", "explain_lookup"]
 
@@ -119,7 +121,7 @@ def _partitions(request: AccessRequest) -> tuple[str, ...]:
     return () if divided is None else tuple(divided.partitions[at].name for at in sorted(request.used or ()))
 
 
-def _type(path: AccessPath | Merge, request: AccessRequest, ref: Sequence[str]) -> str:
+def _type(path: TableAccess, request: AccessRequest, ref: Sequence[str]) -> str:
     """The access type, by EXPLAIN's name."""
     if not request.is_select:
         return {"const": "range"}.get(path.access, path.access)
@@ -129,24 +131,28 @@ def _type(path: AccessPath | Merge, request: AccessRequest, ref: Sequence[str]) 
 
 
 def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int]) -> bool:
-    """Whether the conditions use the first column of an index."""
+    """Whether the conditions use the first column of an index, or it has all columns of the groups."""
     first = index.definition.columns[0]
     left = request.column_ranges.get(first)
-    return first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
+    restricted = first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
+    return restricted or (request.grouping is not None and request.grouping.columns <= {*key_parts(index)})
 
 
-def _looked_up(path: AccessPath | Merge) -> Sequence[int]:
+def _looked_up(path: TableAccess) -> Sequence[int]:
     """The columns that are looked up with one value each, if the rows are found in this way."""
-    if isinstance(path, Merge) or path.access not in ("const", "ref"):
+    if not isinstance(path, AccessPath) or path.access not in ("const", "ref"):
         return ()
     return key_parts(path.index)[: len(path.ranges[0].low or ())]
 
 
-def _keys(path: AccessPath | Merge) -> Iterator[tuple[str, int]]:
+def _keys(path: TableAccess) -> Iterator[tuple[str, int]]:
     """The indexes that are used, each with the length of the used part of its key, in bytes."""
     match path:
         case AccessPath():
             yield path.index.definition.name, index_length(path.table, path.index.definition, _used_parts(path))
+        case GroupSkip():
+            parts = path.width + len(path.infix) + path.restricts_values
+            yield path.index.definition.name, index_length(path.table, path.index.definition, parts)
         case Intersection():
             for each in path.paths:
                 yield from _keys(each)
@@ -167,14 +173,19 @@ def _used_parts(path: AccessPath) -> int | None:
     return max(max(len(each.low or ()), len(each.high or ())) for each in path.ranges)
 
 
-def _filtered(candidate: Candidate[AccessPath | Merge], request: AccessRequest) -> float:
+def _filtered(candidate: Candidate[TableAccess], request: AccessRequest) -> float:
     """The estimated percentage of the rows for which the conditions are true."""
     left = filtered_rows(request, range_candidates(request), candidate)
     return min(round(100 * left / candidate.rows, 2), 100.0) if candidate.rows else 100.0
 
 
-def _extra(path: AccessPath | Merge, request: AccessRequest, attached: Sequence[exp.Expr]) -> Iterator[str]:
-    if isinstance(path, Merge):
+def _extra(path: TableAccess, request: AccessRequest, attached: Sequence[exp.Expr]) -> Iterator[str]:
+    if isinstance(path, GroupSkip):
+        if attached:
+            yield "Using where"
+        yield "Using index for group-by"
+        return
+    if not isinstance(path, AccessPath):
         yield f"Using {_merge(path)}"
         if attached:
             yield "Using where"
@@ -200,7 +211,7 @@ def _is_settled(path: AccessPath, request: AccessRequest, condition: exp.Expr) -
     return path.pushed is not None and request.conditions.is_about(condition, path.index.definition.whole, pushed=True)
 
 
-def _merge(path: Merge | AccessPath) -> str:
+def _merge(path: AccessPath | Merge) -> str:
     """The name of an index merge in the column Extra."""
     match path:
         case AccessPath():

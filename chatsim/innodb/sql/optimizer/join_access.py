@@ -21,9 +21,9 @@ from chatsim.innodb.sql.optimizer.range_access import best_range_or_merge, range
 from chatsim.innodb.sql.optimizer.ref_access import counted_ref, ref_cost
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan
 from chatsim.innodb.storage.column_types import UnusableError
-from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 from chatsim.innodb.storage.tables import Table
 from chatsim.innodb.storage.values import NULL, Key
 
@@ -146,7 +146,7 @@ class LooseScan:
     index: Index
     rows: float
     cost: float
-    ranges: Candidate[AccessPath | Merge] | None
+    ranges: Candidate[TableAccess] | None
 
 
 class TableEstimate:
@@ -182,7 +182,7 @@ class TableEstimate:
         self.table: Table = conditions.table
         self.conditions = conditions
         self.request = request
-        self.scan: Candidate[AccessPath | Merge] | None = None
+        self.scan: Candidate[TableAccess] | None = None
         self.equalities = equalities
         self._filters = filters
         self.ranges: Sequence[Candidate[AccessPath]] = ()
@@ -235,7 +235,7 @@ class TableEstimate:
         assert self.request is not None
         return replace(self.request, whole_rows=False) if self.request.deletes else self.request
 
-    def _read_whole(self, candidate: Candidate[AccessPath | Merge]) -> Candidate[AccessPath | Merge]:
+    def _read_whole(self, candidate: Candidate[TableAccess]) -> Candidate[TableAccess]:
         """A range as it is read."""
         path = candidate.path
         assert self.request is not None

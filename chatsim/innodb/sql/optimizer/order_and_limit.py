@@ -13,9 +13,9 @@ from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate
 from chatsim.innodb.sql.optimizer.key_length import index_length
 from chatsim.innodb.sql.optimizer.range_access import cheapest_below, range_candidates
 from chatsim.innodb.sql.optimizer.scan_access import avoided_scan_cost, cheapest_scan, index_scan, limited_scan_cost
-from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 
 __all__ = ["expected_rows", "filtered_rows", "for_limit", "for_order"]
 
@@ -23,13 +23,13 @@ _LEAST_FILTERED = 0.05  # the smallest estimate of rows that conditions leave
 
 
 def filtered_rows(
-    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[TableAccess]
 ) -> float:
     """The estimated number of its rows for which all conditions are true (manual, "Condition Filtering").
 
     Conditions that a range of an index answers count as the index does; others by fixed guesses.
     """
-    if isinstance(candidate.path, Merge):
+    if not isinstance(candidate.path, AccessPath):
         return candidate.rows
     known = set(candidate.path.index.definition.place[: candidate.parts])
     selectivity = 1.0
@@ -42,7 +42,7 @@ def filtered_rows(
     return max(candidate.rows * selectivity, _LEAST_FILTERED)
 
 
-def expected_rows(request: AccessRequest, candidate: Candidate[AccessPath | Merge]) -> float:
+def expected_rows(request: AccessRequest, candidate: Candidate[TableAccess]) -> float:
     """The estimated number of rows that a path gives: those of a range or scan that meet the conditions."""
     searched = candidate.path.access in ("ref", "const")
     return float(candidate.rows) if searched else filtered_rows(request, range_candidates(request), candidate)
@@ -52,13 +52,13 @@ def expected_rows(request: AccessRequest, candidate: Candidate[AccessPath | Merg
 
 
 def for_limit(
-    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
-) -> Candidate[AccessPath | Merge]:
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[TableAccess]
+) -> Candidate[TableAccess]:
     """A range in place of a scan, if the LIMIT is smaller than the expected number of rows."""
     if request.limit is None or request.limit >= filtered_rows(request, ranges, candidate):
         return candidate
     scan = cheapest_scan(request)
-    if isinstance(candidate.path, Merge):
+    if not isinstance(candidate.path, AccessPath):
         return _one_instead_of_merge(request, ranges, candidate, scan)
     if request.order:
         ranges = [each for each in ranges if each.rows < request.rows and request.direction(each) is not None]
@@ -71,9 +71,9 @@ def for_limit(
 def _one_instead_of_merge(
     request: AccessRequest,
     ranges: Sequence[Candidate[AccessPath]],
-    merge: Candidate[AccessPath | Merge],
+    merge: Candidate[TableAccess],
     scan: Candidate[AccessPath],
-) -> Candidate[AccessPath | Merge]:
+) -> Candidate[TableAccess]:
     """One index in place of an index merge: the server searches again for one in the wanted order, and takes it."""
     indexes = [each for each in request.indexes if each in request.range_tree]
     if not any(request.direction(index_scan(request, each)) is not None for each in indexes):
@@ -86,11 +86,11 @@ def _one_instead_of_merge(
 
 
 def for_order(
-    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[AccessPath | Merge]
-) -> Candidate[AccessPath | Merge]:
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], candidate: Candidate[TableAccess]
+) -> Candidate[TableAccess]:
     """An index that gives the wanted order, if stopping early is cheaper than sorting."""
     path = candidate.path
-    if request.direction(candidate) is not None or isinstance(path, Merge) or is_ref_or_null(path):
+    if request.direction(candidate) is not None or not isinstance(path, AccessPath) or is_ref_or_null(path):
         return candidate
     knows = {column for column, _ in request.order} <= path.columns | {*request.table.clustered.definition.columns}
     if not knows and (other := _same_prefix(request, ranges, path, candidate)) is not None:
@@ -109,7 +109,7 @@ def _same_prefix(
     request: AccessRequest,
     ranges: Sequence[Candidate[AccessPath]],
     path: AccessPath,
-    candidate: Candidate[AccessPath | Merge],
+    candidate: Candidate[TableAccess],
 ) -> Candidate[AccessPath] | None:
     """A search by the same columns in the shortest other index that gives the wanted order."""
     by = path.index.definition.columns[: candidate.parts]
@@ -128,7 +128,7 @@ def _search(
     ranges: Sequence[Candidate[AccessPath]],
     index: Index,
     like: AccessPath,
-    candidate: Candidate[AccessPath | Merge],
+    candidate: Candidate[TableAccess],
 ) -> Candidate[AccessPath] | None:
     """The search of an index in place of another one: its range, if the other has one, or if it uses more columns."""
     own = [each for each in ranges if each.path.index is index]
@@ -143,7 +143,7 @@ def _in_order(
     request: AccessRequest,
     ranges: Sequence[Candidate[AccessPath]],
     index: Index,
-    instead: Candidate[AccessPath | Merge],
+    instead: Candidate[TableAccess],
 ) -> Candidate[AccessPath] | None:
     """An index that is read in the wanted order, if that is cheaper than a path with a sort."""
     covering = request.covers(index)
@@ -167,7 +167,7 @@ def _in_order(
 
 
 def _likely_rows(
-    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[TableAccess]
 ) -> int:
     """The estimated number of rows for which the conditions are true; for a SELECT, those of the narrowest range."""
     if instead.path.access == "ref" or not request.is_select:
@@ -182,7 +182,7 @@ def _ordered_read_cost(request: AccessRequest, index: Index, rows: int) -> float
 
 
 def _sorted_read_cost(
-    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[AccessPath | Merge]
+    request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], instead: Candidate[TableAccess]
 ) -> float:
     """The cost of reading the rows of a path with a sort, including rows that do not match."""
     cost = instead.read_cost if instead.parts else request.page_reads.whole

@@ -13,8 +13,7 @@ from typing import TypeAlias
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.cost_model import Candidate
-from chatsim.innodb.storage.index_merge import Merge
-from chatsim.innodb.storage.scan import AccessPath
+from chatsim.innodb.storage.table_access import TableAccess
 
 __all__ = ["COLUMNS", "AccessPlan", "Plan", "PlanRow"]
 
@@ -103,8 +102,8 @@ class AccessPlan:
     """
 
     conditions: Conditions
-    path: AccessPath | Merge | None = None
+    path: TableAccess | None = None
     ordered: bool = True
-    candidate: Candidate[AccessPath | Merge] | None = None
+    candidate: Candidate[TableAccess] | None = None
     request: AccessRequest | None = None
     why_none: str = ""

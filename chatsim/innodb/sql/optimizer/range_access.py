@@ -9,9 +9,9 @@ from chatsim.innodb.sql.optimizer.cost_model import PAGE, ROW, Candidate, estima
 from chatsim.innodb.sql.optimizer.index_merge import IndexMerges
 from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.sql.optimizer.scan_access import index_scan
-from chatsim.innodb.storage.index_merge import Merge
 from chatsim.innodb.storage.scan import AccessPath, Range
 from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.table_access import TableAccess
 from chatsim.innodb.storage.values import has_null
 
 __all__ = ["best_range_or_merge", "cheapest_below", "range_candidates"]
@@ -31,9 +31,9 @@ def cheapest_below(ranges: Sequence[Candidate[AccessPath]], cost: float) -> Cand
 
 def best_range_or_merge(
     request: AccessRequest, ranges: Sequence[Candidate[AccessPath]], below: float
-) -> Candidate[AccessPath | Merge] | None:
+) -> Candidate[TableAccess] | None:
     """The cheapest range or index merge, if it costs less than ``below``."""
-    best: Candidate[AccessPath | Merge] | None = cheapest_below(ranges, below)
+    best: Candidate[TableAccess] | None = cheapest_below(ranges, below)
     if not request.merges:
         return best
     merges = IndexMerges(
