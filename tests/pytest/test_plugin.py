@@ -23,7 +23,16 @@ def run(pytester, monkeypatch):
 
     def run(text, *words):
         pytester.makepyfile(text)
-        options = ["-p", "no:cacheprovider", "--strict-markers", "-o", "asyncio_default_fixture_loop_scope=function"]
+        # a run forgets the modules that it was the first to import: nbmake's take seconds
+        options = [
+            "-p",
+            "no:nbmake",
+            "-p",
+            "no:cacheprovider",
+            "--strict-markers",
+            "-o",
+            "asyncio_default_fixture_loop_scope=function",
+        ]
         return pytester.runpytest_inprocess(*options, *words)
 
     return run

@@ -8,7 +8,7 @@ from chatsim.experiments.creation.workload import PATTERNS
 from chatsim.experiments.runner import run, run_here
 from chatsim.worlds.model.settings import Model
 
-QUICK = {"layer": "stack", "nodes": 2, "clients": 8, "rounds": 8, "pattern": PATTERNS}
+QUICK = {"layer": "stack", "nodes": 2, "clients": 8, "rounds": 5, "pattern": PATTERNS}
 
 
 @creation_strategy(isolation="READ COMMITTED")
@@ -72,7 +72,9 @@ async def test_every_strategy_has_the_same_verdict_whatever_the_pattern_the_ids_
 ):
     race = Race(strategies="all", ids=ids, existing=existing, **QUICK)
     modelled = words(in_the_model(race))
-    assert set(modelled) == {(strategy, pattern) for strategy in STRATEGIES for pattern in PATTERNS}
+    right = dict.fromkeys(((strategy, pattern) for strategy in STRATEGIES for pattern in PATTERNS), "safe")
+    right |= {("unordered", "same_pair"): "unsafe", ("unordered", "hot_pairs"): "unsafe"}
+    assert modelled == right | dict.fromkeys(((strategy, "strangers") for strategy in STRATEGIES), "not tested")
     assert modelled == words(await on_mysql(race))
 
 
