@@ -212,7 +212,7 @@ class Conditions:
         """The columns that have to equal a value, by which a row can be looked up."""
         found = []
         for term in (*self._terms, *self._outer_terms):
-            or_null = term.outer and term.operator == "or null"
+            or_null = term.operator == "or null"
             if term.operator not in ("=", "<=>", IS_NULL) and not or_null:
                 continue
             (value,), (node,) = term.values, term.nodes

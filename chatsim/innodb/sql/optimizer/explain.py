@@ -90,7 +90,7 @@ def explain_lookup(
     assert position is not None
     ref = tuple(conditions.source(each.node, constants) for each in lookup.equalities)
     extra = []
-    stays = any(not conditions.settles(each.column, each.node) for each in lookup.equalities)
+    stays = any(each.or_null or not conditions.settles(each.column, each.node) for each in lookup.equalities)
     may_push = pushes and request.pushes and not index.definition.clustered and not request.covers(index, entry=True)
     pushed = lookup.pushes or (stays and may_push)
     if pushed:
@@ -104,7 +104,7 @@ def explain_lookup(
         select_type=select_type,
         table=conditions.name,
         partitions=_partitions(request),
-        type=lookup.access,
+        type="ref_or_null" if lookup.or_null and not lookup.outer else lookup.access,
         possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
         key=index.definition.name,
         key_len=str(index_length(conditions.table, index.definition, len(lookup.equalities))),

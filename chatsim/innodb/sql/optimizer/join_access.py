@@ -71,6 +71,11 @@ class Lookup:
         """The access type, as EXPLAIN names it."""
         return "eq_ref" if self.unique else "ref"
 
+    @property
+    def or_null(self) -> bool:
+        """Whether a column may be NULL instead."""
+        return any(each.or_null for each in self.equalities)
+
     @cached_property
     def _pushed(self) -> Sequence[Function]:
         assert self.index is not None
@@ -113,7 +118,7 @@ class Lookup:
         """The keys that are looked up: those with NULL come last."""
         keys = [tuple(values)]
         for part, each in enumerate(self.equalities):
-            keys += [(*key[:part], NULL, *key[part + 1 :]) for key in keys if each.or_null]
+            keys += [(*key[:part], NULL, *key[part + 1 :]) for key in keys if each.or_null and key[part] is not NULL]
         return keys
 
 
@@ -314,7 +319,7 @@ class TableEstimate:
             return None
         if not lookup.needs and not outer and (counted := counted_ref(self._reading, self.ranges, index)) is not None:
             return LookupCost(lookup, float(counted.rows), counted.read_cost)
-        rows = self.table.statistics.rows_per_key(index, len(parts)) * (2 if any(each.or_null for each in parts) else 1)
+        rows = self.table.statistics.rows_per_key(index, len(parts)) * (2 if lookup.or_null else 1)
         return LookupCost(lookup, rows, ref_cost(self._reading, index, rows))
 
     def _range_uses_more(self, index: Index, parts: int) -> bool:
