@@ -53,12 +53,13 @@ class GroupSkip:
         return {*self.index.definition.place}
 
     @property
-    def restricts_values(self) -> bool:
-        """Whether not all values of the column count whose least or greatest one is wanted: NULL does not, either."""
-        if not self.least and not self.greatest:
-            return False
-        place = self.index.definition.place
-        return bool(self.values) or self.table.columns[place[self.width + len(self.infix)]].nullable
+    def searches_values(self) -> bool:
+        """Whether a value is searched for in each group: a bound, or the first one after NULL."""
+        if not self.values:
+            place = self.index.definition.place
+            return self.least and self.table.columns[place[self.width + len(self.infix)]].nullable
+        above, below = self.values[-1].low is not None, self.values[0].high is not None
+        return (self.least and above) or (self.greatest and below)
 
     def open(self, rows: RowOperations, reading: Reading) -> GroupSkipScan:
         """A scan. Raises as `Scan` does."""

@@ -13,9 +13,32 @@ from chatsim.innodb.sql.optimizer.access_request import Grouping
 if TYPE_CHECKING:
     from chatsim.innodb.sql.executor.select import Select
 
-__all__ = ["groups_wanted"]
+__all__ = ["any_order", "groups_wanted", "ordered_groups"]
+
+_Ordered = Sequence[tuple[int, int, bool]]
+_Wanted = list[tuple[int, int, "bool | None"]]
 
 _OF_DISTINCT = (exp.Count, exp.Sum, exp.Avg)
+
+
+def any_order(columns: _Ordered) -> _Wanted:
+    """Columns of groups, each with its table, of which either direction will do."""
+    return [(at, column, None) for at, column, _ in columns]
+
+
+def ordered_groups(columns: _Ordered, order: _Ordered | None) -> _Wanted | None:
+    """The order in which groups are wanted: that of ORDER BY, if it names the first of their columns.
+
+    Args:
+        columns: the columns of GROUP BY.
+        order: those of ORDER BY; empty without one, None if it has other expressions.
+
+    Returns:
+        None if the groups have to be sorted.
+    """
+    if order is None or any_order(order) != any_order(columns[: len(order)]):
+        return None
+    return [*order, *any_order(columns[len(order) :])]
 
 
 def groups_wanted(select: Select) -> Grouping | None:

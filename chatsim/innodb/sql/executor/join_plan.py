@@ -325,7 +325,6 @@ class JoinPlanner:
                 access = replace(position.lookup, request=self._request_of(position))
             buffered = False
             if position.table.request is None:
-                access = position.lookup
                 buffered = bool(number) and position.buffered and may_buffer and not self._is_dynamic(position)
             elif number == 0 and (position.lookup is None or not position.lookup.outer):
                 access = self._first(positions, order, sorted_later=buffers)

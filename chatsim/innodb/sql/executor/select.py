@@ -17,7 +17,7 @@ from chatsim.innodb.sql.executor.execution import Answer, Execution, Find, Prepa
 from chatsim.innodb.sql.executor.from_clause import FromClause
 from chatsim.innodb.sql.executor.full_group_by import check_groups, check_having_names
 from chatsim.innodb.sql.executor.group_levels import grouping_places
-from chatsim.innodb.sql.executor.groups_wanted import groups_wanted
+from chatsim.innodb.sql.executor.groups_wanted import any_order, groups_wanted, ordered_groups
 from chatsim.innodb.sql.executor.join import Join
 from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.joined_tables import JoinedTables
@@ -128,19 +128,10 @@ class Select:
         self.having_nodes = [self._having_condition(each) for each in conjuncts(having and having.this)]
         self.having = [scope.truth(each) for each in self.having_nodes]
         self.ordering = ordering_columns(scope, by, self.directions)
-        self._prepare_order_of_groups()
-
-    def _prepare_order_of_groups(self) -> None:
-        """Groups are wanted in the order of ORDER BY, if that names the first of their columns, else in any."""
-        columns = ordering_columns(self.scope, self.grouped_by, [False] * len(self.grouped_by)) or []
-        order = self.ordering or []
-        sorts = [each[:2] for each in order] != [each[:2] for each in columns[: len(order)]]
-        self._sorts_groups_later = self.rolls_up or sorts or (bool(self.order) and not order)
-        directions = [] if self._sorts_groups_later else [down for _, _, down in order]
-        self.grouping: Sequence[tuple[int, int, bool | None]] = [
-            (at, column, directions[part] if part < len(directions) else None)
-            for part, (at, column, _) in enumerate(columns)
-        ]
+        columns = ordering_columns(scope, grouped_by, [False] * len(grouped_by)) or []
+        order_of_groups = None if self.rolls_up else ordered_groups(columns, self.ordering)
+        self.grouping: Sequence[tuple[int, int, bool | None]] = order_of_groups or any_order(columns)
+        self._sorts_groups_later = order_of_groups is None
 
     def _leave_out_groups(self) -> None:
         """Leave GROUP BY out if each group has one row, since it has a key that is unique."""

@@ -151,7 +151,7 @@ def _keys(path: TableAccess) -> Iterator[tuple[str, int]]:
         case AccessPath():
             yield path.index.definition.name, index_length(path.table, path.index.definition, _used_parts(path))
         case GroupSkip():
-            parts = path.width + len(path.infix) + path.restricts_values
+            parts = path.width + len(path.infix) + path.searches_values
             yield path.index.definition.name, index_length(path.table, path.index.definition, parts)
         case Intersection():
             for each in path.paths:

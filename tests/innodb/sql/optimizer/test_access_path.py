@@ -46,6 +46,25 @@ RULES = {
             "chats | range | pair(16) | Using where; Using index",
         ),
     ],
+    "groups are read from one to the next where a covering index begins with them": [
+        ("SELECT DISTINCT one FROM chats", "chats | range | pair(8) | Using index for group-by"),
+        ("SELECT one, MIN(other) FROM chats GROUP BY one", "chats | range | pair(8) | Using index for group-by"),
+        (
+            "SELECT one, MAX(other) FROM chats WHERE other > 50 GROUP BY one",
+            "chats | range | pair(8) | Using where; Using index for group-by",
+        ),
+        (
+            "SELECT one, MAX(other) FROM chats WHERE other < 50 GROUP BY one",
+            "chats | range | pair(16) | Using where; Using index for group-by",
+        ),
+        (
+            "SELECT one FROM chats WHERE one < 5 GROUP BY one",
+            "chats | range | pair(8) | Using where; Using index for group-by",
+        ),
+        ("SELECT COUNT(DISTINCT one) FROM chats", "chats | range | pair(8) | Using index for group-by"),
+        ("SELECT one, COUNT(*) FROM chats GROUP BY one", "chats | index | pair(16) | Using index"),
+        ("SELECT one, MIN(made) FROM chats GROUP BY one", "chats | index | pair(16)"),
+    ],
     "update and delete have only ranges and push no condition": [
         ("UPDATE t SET v = 'x' WHERE k = 5 AND v = 'd'", "UPDATE | t | range | kk(9) | const | Using where"),
         ("UPDATE t SET v = 'x' WHERE v = 'a'", "UPDATE | t | index | PRIMARY(8) | Using where"),
