@@ -120,6 +120,14 @@ class TestTheLocks:
         assert locked("SELECT a, MIN(b) FROM t GROUP BY a LIMIT 1 FOR SHARE") == ["0, 1, 2", "1, 3, 7", END]
 
 
+def test_a_virtual_column_is_read_row_by_row():
+    async def body(engine, session):
+        await session.run("COMMIT; ALTER TABLE t ADD COLUMN g INT AS (a * 2), ADD KEY by_g (g)")
+        return await way(session, "SELECT DISTINCT g FROM t")
+
+    assert "group-by" not in there(body)
+
+
 @pytest.mark.parametrize(
     "sql",
     [

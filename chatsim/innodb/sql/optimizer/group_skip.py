@@ -26,8 +26,10 @@ class _NoConstantError(Exception):
 
 def best_group_skip(request: AccessRequest, below: float) -> Candidate[GroupSkip] | None:
     """The cheapest way from group to group, if it costs less than ``below``."""
-    wanted = request.grouping
+    wanted, columns = request.grouping, request.table.columns
     if wanted is None or request.used is not None:
+        return None
+    if any(columns[at].virtual for at in request.touched):  # the server takes it that what they are made of is read
         return None
     if wanted.column is not None and not request.conditions.compares_plainly(wanted.column):
         return None
