@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chatsim.innodb.sql.executor.clauses import all_true, limit_value
+from chatsim.innodb.sql.executor.clauses import limit_value
 from chatsim.innodb.sql.executor.derived import Derived
 from chatsim.innodb.sql.executor.execution import Answer, Execution
 from chatsim.innodb.sql.executor.explain_join import JoinExplainer, record_of
@@ -18,7 +18,7 @@ from chatsim.innodb.sql.executor.insert import Insert
 from chatsim.innodb.sql.executor.join_steps import Order
 from chatsim.innodb.sql.executor.multi_table import MultiTableDelete, MultiTableUpdate
 from chatsim.innodb.sql.executor.select import Select
-from chatsim.innodb.sql.executor.subqueries import Subquery, evaluated
+from chatsim.innodb.sql.executor.subqueries import Subquery, all_hold, evaluated
 from chatsim.innodb.sql.executor.union import UnionQuery
 from chatsim.innodb.sql.executor.update import Delete, Update
 from chatsim.innodb.sql.expressions import Env, Scope, unsupported
@@ -238,6 +238,7 @@ class _SelectExplainer:
         outer: Env | None,
     ) -> None:
         self._select = select
+        self._run = run
         self._type = select_type
         self._number = number
         self._outer = outer
@@ -262,7 +263,7 @@ class _SelectExplainer:
             return [self._nothing(plan.none)]
         found = self._join.rows(plan)
         if len(found) == 1 and found[0].type == "const" and found[0].table is not None:
-            found = [self._checked(found[0])]
+            found = [await self._checked(found[0])]
         if found[-1].table is None:
             return found[-1:]
         return [*self._with_sorting(found, extra, ordered=plan.ordered), *self._join.kept]
@@ -270,7 +271,7 @@ class _SelectExplainer:
     def _nothing(self, why: str) -> PlanRow:
         return PlanRow(id=self._number, select_type=self._type, extra=(why,))
 
-    def _checked(self, row: PlanRow) -> PlanRow:
+    async def _checked(self, row: PlanRow) -> PlanRow:
         """The row of the only table, which has one row: that is looked at."""
         joined = self._select.joined
         path = self._join.paths.get(0)
@@ -280,7 +281,7 @@ class _SelectExplainer:
         if record is None:
             return self._nothing("no matching row in const table")
         self.env.rows[0] = joined.table(0).row_of(record).row
-        if not all_true([each.holds for each in joined.filters[None]], self.env):
+        if not await all_hold(self._run, [each.holds for each in joined.filters[None]], self.env):
             return self._nothing("Impossible WHERE noticed after reading const tables")
         return row
 

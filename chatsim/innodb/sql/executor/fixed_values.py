@@ -87,10 +87,15 @@ class FixedValues:
         return {self._scope.column(each) for each in node.find_all(exp.Column)}
 
     def _put(self, node: exp.Expr) -> bool:
-        """Whether constants are put in place of the columns of a condition: of a CHAR not in IN, BETWEEN and LIKE."""
+        """Whether constants are put in place of the columns of a condition.
+
+        Of a CHAR they are not in IN, BETWEEN and LIKE, and of a date not where IN or ANY compares it with a query.
+        """
         kinds = [self._scope.tables[at][1].columns[column].type for at, column in self._named(node)]
         trimmed = any(isinstance(each, Text) and each.trimmed for each in kinds)
-        return not (trimmed and node.find(exp.In, exp.Between, exp.Like))
+        dated = any(isinstance(each, Moment) for each in kinds)
+        compared = any(each.args.get("this") for each in node.find_all(SubqueryValue))
+        return not (trimmed and node.find(exp.In, exp.Between, exp.Like)) and not (dated and compared)
 
     async def allow(self, run: Execution, env: Env) -> bool:
         """Whether no condition is false with these values. Raises a `DatabaseError`."""

@@ -116,9 +116,11 @@ class Lookup:
 
     def _keys(self, values: Sequence[object]) -> list[Key]:
         """The keys that are looked up: those with NULL come last."""
+        assert self.index is not None
         keys = [tuple(values)]
         for part, each in enumerate(self.equalities):
-            keys += [(*key[:part], NULL, *key[part + 1 :]) for key in keys if each.or_null and key[part] is not NULL]
+            null = self.index.own_part(part, NULL)
+            keys += [(*key[:part], null, *key[part + 1 :]) for key in keys if each.or_null and key[part] != null]
         return keys
 
 

@@ -11,6 +11,11 @@ from tests.plans import ALL, in_model, on_server
 
 PLANS = [
     (
+        "SELECT * FROM t WHERE id = 10 AND v NOT IN (SELECT c FROM m)",
+        "PRIMARY | Impossible WHERE noticed after reading const tables",
+        "DEPENDENT SUBQUERY | m | ALL | Using where",
+    ),
+    (
         "SELECT * FROM t WHERE k = (SELECT MAX(a) FROM m)",
         "PRIMARY | t | ref | kk(9) | const",
         "SUBQUERY | Select tables optimized away",
