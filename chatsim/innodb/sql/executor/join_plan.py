@@ -7,7 +7,7 @@ wanted order, and others once, into a join buffer (manual, "Hash Join Optimizati
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -73,6 +73,8 @@ class JoinPlanner:
         self._attached: set[int] = set()
         self._checked: set[int] = set()  # the conditions that are checked, for whichever of the equal columns
         self._semijoins: dict[Nest, Semijoin] = {}
+        self._parts: dict[int, Filter] = {}  # of an OR, the latest part that is checked
+        self._takes_parts = True
         self._ranges: dict[int, tuple[int, ...]] = {}  # of a table, those up to which duplicates are weeded out
 
     async def plan(self, order: Order, *, early: bool = False) -> JoinPlan:
@@ -170,10 +172,22 @@ class JoinPlanner:
         """The conditions of a nest that only constant tables are needed for, and that have not been given before."""
         found = []
         for each in self._joined.filters[nest]:
-            if each.tables <= self._constants and id(each) not in self._attached:
+            if id(each) in self._attached:
+                continue
+            if each.tables <= self._constants:
                 self._attached.add(id(each))
                 found.append(each.holds)
+            elif (part := self._new_part(each, self._constants)) is not None:
+                found.append(part.holds)
         return found
+
+    def _new_part(self, condition: Filter, known: Collection[int]) -> Filter | None:
+        """What an OR says of the tables whose rows are known, if that is more than what has been checked of it."""
+        part = self._joined.part_of(condition, frozenset(known)) if self._takes_parts else None
+        if part is None or self._parts.get(id(condition)) is part:
+            return None
+        self._parts[id(condition)] = part
+        return part
 
     # -- constants
 
@@ -475,8 +489,9 @@ class JoinPlanner:
         if semijoin.strategy is Strategy.LOOSE_SCAN:
             return self._loose_step(steps[0], nest, own, known)
         checked, self._checked = self._checked, set()
+        self._takes_parts = False
         inside = self._level(self._accesses(semijoin.inner, Order()), nest, own, set(self._constants))
-        self._checked = checked
+        self._checked, self._takes_parts = checked, True
         known |= nest.tables
         joining = self._now(own, set(range(self._joined.count))) if own is nest else []
         compared = [
@@ -528,7 +543,12 @@ class JoinPlanner:
         """The conditions that can be checked now, and not before."""
         found = []
         for each in self._joined.filters[nest]:
-            if each.tables <= known and id(each) not in self._attached:
+            if id(each) in self._attached:
+                continue
+            if not each.tables <= known:
+                part = self._new_part(each, known)
+                found += [part] if part is not None else []
+            else:
                 self._attached.add(id(each))
                 said = each.node.meta.get(IMPLIED, id(each.node))
                 if said not in self._checked and not self._is_said_within(said, each):

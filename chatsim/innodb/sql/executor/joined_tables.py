@@ -93,6 +93,7 @@ class JoinedTables:
             if nest.kind != "semi":
                 self.filters[nest] = self._compiled([*nest.on, *self._implied_in[nest]], nest.tables)
         self.after = self._order_of_tables(clause)
+        self._parts: dict[tuple[int, frozenset[int]], Filter | None] = {}
         self._sides: dict[tuple[int, int | None, int | None], Function | None] = {}
         self._conditions: dict[tuple[int, frozenset[int]], Conditions] = {}
         self._filtering: dict[tuple[int, frozenset[int]], Conditions | None] = {}
@@ -205,6 +206,33 @@ class JoinedTables:
 
     def _compiled(self, nodes: Sequence[exp.Expr], level: Collection[int]) -> list[Filter]:
         return [Filter(each, self.scope, self.scope.truth(each), level) for each in nodes]
+
+    def part_of(self, condition: Filter, known: frozenset[int]) -> Filter | None:
+        """What an OR says of some tables alone: of each side, all that names no other. None if a side says nothing.
+
+        In the server: ``make_cond_for_table``.
+        """
+        node = condition.node.unnest()
+        if not isinstance(node, exp.Or) or not condition.tables & known or is_random(node):
+            return None
+        key = id(condition), condition.tables & known
+        if key not in self._parts:
+            part = self._said_of(node, known)
+            same = (each for (of, _), each in self._parts.items() if of == id(condition) and each is not None)
+            alike = next((each for each in same if part is not None and each.node == part), None)
+            self._parts[key] = alike or (None if part is None else self._compiled([part], condition.level)[0])
+        return self._parts[key]
+
+    def _said_of(self, node: exp.Expr, known: frozenset[int]) -> exp.Expr | None:
+        if isinstance(node, exp.Paren):
+            return self._said_of(node.this, known)
+        if not isinstance(node, exp.Or | exp.And):
+            return node if self.named(node) <= known else None
+        sides = [self._said_of(each, known) for each in (node.left, node.right)]
+        said = [each for each in sides if each is not None]
+        if len(said) == 2:
+            return type(node)(this=exp.paren(said[0]), expression=exp.paren(said[1]))
+        return said[0] if said and isinstance(node, exp.And) else None
 
     def _simplify(self) -> None:
         """Make inner joins of outer joins whose rows without a match are excluded anyway."""
