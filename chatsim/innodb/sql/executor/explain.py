@@ -244,7 +244,11 @@ class _SelectExplainer:
         self._outer = outer
         self.env = run.env(len(select.scope.tables), outer)
         self._join = JoinExplainer(
-            select.joined, run, self.env, number=number, type_of=lambda _: select_type, derived=derived
+            *(select.joined, run, self.env),
+            number=number,
+            type_of=lambda _: select_type,
+            derived=derived,
+            groups=select.columns_of_groups,
         )
 
     async def rows(self, extra: Sequence[str]) -> list[PlanRow]:
@@ -288,11 +292,14 @@ class _SelectExplainer:
     def _with_sorting(self, found: list[PlanRow], extra: Sequence[str], *, ordered: bool) -> list[PlanRow]:
         """Add what is done with all rows (sorting, a temporary table) to the first table that is read row by row."""
         select = self._select
-        temporary = select.groups is not None and not (ordered and select.grouping)
-        if select.distinct:  # it is as good as GROUP BY where an index gives the order of its columns
-            grouped = select.distinct_columns is not None or (select.grouped is False and bool(select.order))
-            temporary = temporary or not (ordered and grouped and (select.limit is None or bool(select.order)))
-        sorts = bool(select.order) and not (ordered and not select.grouped and select.ordering is not None)
+        comes_sorted = ordered and select.ordering is not None
+        sorts = bool(select.order) and not (comes_sorted and (not select.grouped or select.gives_groups_in_order))
+        temporary = select.groups is not None and (sorts or not (ordered and select.grouping))
+        if (
+            select.distinct and not select.is_distinct_anyway
+        ):  # it is as good as GROUP BY where an index gives the order of its columns
+            as_groups = select.distinct_columns is not None and (select.limit is None or bool(select.order))
+            temporary = temporary or not (ordered and as_groups)
         first = [at for at, row in enumerate(found) if row.type not in ("const", "system")]
         temporary = temporary or (sorts and len(first) > 1 and not self._sorts_first(found, first[0]))
         done = [*extra, *(["Using temporary"] if temporary else []), *(["Using filesort"] if sorts else [])]

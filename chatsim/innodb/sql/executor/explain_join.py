@@ -44,6 +44,7 @@ class JoinExplainer:
         number: of the SELECT.
         type_of: the type of the statement that EXPLAIN names with a table, by its number.
         derived: the numbers of the SELECTs of derived tables.
+        groups: the columns by which rows are grouped, with their tables.
 
     Attributes:
         paths: the paths of the tables whose one row is known.
@@ -59,7 +60,9 @@ class JoinExplainer:
         number: int,
         type_of: Callable[[int], str],
         derived: Mapping[Table, int],
+        groups: Collection[tuple[int, int]] = (),
     ) -> None:
+        self._groups = groups
         self._joined = joined
         self._run = run
         self._env = env
@@ -175,6 +178,7 @@ class JoinExplainer:
                 select_type=self._type_of(step.at),
                 constants=set(self.paths),
                 joined_by=self._joined_by(step.at),
+                grouped_by=self._grouped_by(step.at),
                 pushes=self._run.pushes and step.at not in joined.changed,
             )
             ref = tuple(self._renamed(each) for each in row.ref)
@@ -222,7 +226,12 @@ class JoinExplainer:
             select_type=self._type_of(at),
             constants=set(self.paths),
             joined_by=self._joined_by(at),
+            grouped_by=self._grouped_by(at),
         )
+
+    def _grouped_by(self, at: int) -> Collection[int]:
+        """The columns of the groups, if they are all of one table."""
+        return {column for _, column in self._groups} if {each for each, _ in self._groups} == {at} else ()
 
     def _joined_by(self, at: int) -> Collection[int]:
         """The columns of a table that are compared with others, also with those of later tables."""

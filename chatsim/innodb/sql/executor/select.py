@@ -254,18 +254,35 @@ class Select:
     def distinct_columns(self) -> list[int] | None:
         """The columns of a SELECT DISTINCT of columns of one table, which the server reads as groups; else None.
 
-        With a key that is unique, no row is the same as another, and DISTINCT is left out. ORDER BY has to have all of
-        the columns.
+        ORDER BY has to have all of the columns.
         """
+        columns = self._selected_columns
+        if not self.distinct or self.windows or columns is None or self.is_distinct_anyway:
+            return None
+        return None if self.order and {column for _, column, _ in self.ordering or ()} != {*columns} else columns
+
+    @cached_property
+    def is_distinct_anyway(self) -> bool:
+        """Whether its rows have a key that is unique, so that no row is the same as another: DISTINCT is left out."""
+        return self._selected_columns is not None and _has_key(self.joined.table(0), self._selected_columns)
+
+    @cached_property
+    def _selected_columns(self) -> list[int] | None:
+        """The columns of one table that it selects; None if it selects anything else."""
         outputs = [each.unalias() for each in self.select_list]
-        plain = self.distinct and not self.windows and self.joined.count == 1
         columns = [each for each in outputs if isinstance(each, exp.Column)]
-        if not plain or len(columns) < len(outputs):
+        if self.joined.count != 1 or len(columns) < len(outputs):
             return None
-        numbers = [self.scope.column(each)[1] for each in columns]
-        if self.order and {column for _, column, _ in self.ordering or ()} != {*numbers}:
-            return None
-        return None if _has_key(self.joined.table(0), numbers) else numbers
+        return [self.scope.column(each)[1] for each in columns]
+
+    @property
+    def columns_of_groups(self) -> set[tuple[int, int]]:
+        """The columns that GROUP BY or DISTINCT names, or aggregates of distinct values, with their tables."""
+        if self.groups is not None:
+            return {each for columns in self.group_columns for each in columns}
+        if self.distinct:
+            return {self.scope.column(each) for node in self.select_list for each in node.find_all(exp.Column)}
+        return {(0, column) for column in self._every_group.distinct} if self._every_group is not None else set()
 
     def index_ends(self, env: Env) -> list[IndexEnd | None]:
         """Where each MIN() and MAX() is, None if no index has it at its end; [] if more is selected."""

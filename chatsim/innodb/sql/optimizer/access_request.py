@@ -56,11 +56,6 @@ class Grouping:
     greatest: bool = False
     last: bool = False
 
-    @property
-    def columns(self) -> set[int]:
-        """The columns by which the rows are grouped."""
-        return {*self.by, *self.distinct}
-
 
 @dataclass(frozen=True, eq=False)
 class AccessRequest:

@@ -32,6 +32,7 @@ def explain_access(
     select_type: str,
     constants: Collection[int] = (),
     joined_by: Collection[int] = (),
+    grouped_by: Collection[int] = (),
     extra: Sequence[str] = (),
 ) -> PlanRow:
     """The row of EXPLAIN for one table.
@@ -43,6 +44,7 @@ def explain_access(
         select_type: the type of the SELECT or the statement.
         constants: tables with only one row, which has been read before.
         joined_by: the columns that are compared with columns of other tables, also of later ones.
+        grouped_by: the columns of the groups, if they are all of this table.
         extra: what the statement does with the rows.
     """
     if plan.path is None or plan.candidate is None or plan.request is None:
@@ -59,7 +61,9 @@ def explain_access(
         table=conditions.name,
         partitions=_partitions(request),
         type=kind,
-        possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
+        possible_keys=tuple(
+            each.definition.name for each in request.indexes if _is_possible(request, each, joined_by, grouped_by)
+        ),
         key=",".join(name for name, _ in keys) or None,
         key_len=",".join(str(length) for _, length in keys) or None,
         ref=ref,
@@ -78,6 +82,7 @@ def explain_lookup(
     select_type: str,
     constants: Collection[int],
     joined_by: Collection[int],
+    grouped_by: Collection[int],
     pushes: bool,
 ) -> PlanRow:
     """The row of EXPLAIN for a table that is looked up by rows of others.
@@ -105,7 +110,9 @@ def explain_lookup(
         table=conditions.name,
         partitions=_partitions(request),
         type="ref_or_null" if lookup.or_null and not lookup.outer else lookup.access,
-        possible_keys=tuple(each.definition.name for each in request.indexes if _is_possible(request, each, joined_by)),
+        possible_keys=tuple(
+            each.definition.name for each in request.indexes if _is_possible(request, each, joined_by, grouped_by)
+        ),
         key=index.definition.name,
         key_len=str(index_length(conditions.table, index.definition, len(lookup.equalities))),
         ref=ref,
@@ -130,12 +137,12 @@ def _type(path: TableAccess, request: AccessRequest, ref: Sequence[str]) -> str:
     return "ref_or_null" if isinstance(path, AccessPath) and is_ref_or_null(path) else path.access
 
 
-def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int]) -> bool:
+def _is_possible(request: AccessRequest, index: Index, joined_by: Collection[int], grouped_by: Collection[int]) -> bool:
     """Whether the conditions use the first column of an index, or it has all columns of the groups."""
     first = index.definition.columns[0]
     left = request.column_ranges.get(first)
     restricted = first in joined_by or index in request.range_tree or (left is not None and left != ColumnRange())
-    return restricted or (request.grouping is not None and request.grouping.columns <= {*key_parts(index)})
+    return restricted or (bool(grouped_by) and {*grouped_by} <= {*key_parts(index)})
 
 
 def _looked_up(path: TableAccess) -> Sequence[int]:

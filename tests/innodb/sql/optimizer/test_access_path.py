@@ -62,6 +62,19 @@ RULES = {
             "chats | range | pair(8) | Using where; Using index for group-by",
         ),
         ("SELECT COUNT(DISTINCT one) FROM chats", "chats | range | pair(8) | Using index for group-by"),
+        (
+            "SELECT one, MIN(other) FROM chats GROUP BY one ORDER BY MIN(other)",
+            "chats | range | pair(8) | Using index for group-by; Using temporary; Using filesort",
+        ),
+        (
+            "SELECT one, MIN(other) FROM chats GROUP BY one ORDER BY one",
+            "chats | range | pair(8) | Using index for group-by",
+        ),
+        (
+            "SELECT one, COUNT(*) FROM chats GROUP BY one ORDER BY one DESC",
+            "chats | index | pair(16) | Backward index scan; Using index",
+        ),
+        ("SELECT DISTINCT one, other FROM chats WHERE one = 7", "chats | ref | pair(8) | const | Using index"),
         ("SELECT one, COUNT(*) FROM chats GROUP BY one", "chats | index | pair(16) | Using index"),
         ("SELECT one, MIN(made) FROM chats GROUP BY one", "chats | index | pair(16)"),
     ],
