@@ -11,7 +11,7 @@ from math import ceil, log
 from chatsim.innodb.sql.optimizer.access_request import AccessRequest, Grouping
 from chatsim.innodb.sql.optimizer.cost_model import COMPARE, PAGE, ROW, Candidate, key_parts, records_in_range
 from chatsim.innodb.sql.optimizer.intervals import Interval, Intervals
-from chatsim.innodb.sql.optimizer.ranges import bound, ranges_of
+from chatsim.innodb.sql.optimizer.ranges import ranges_of
 from chatsim.innodb.storage.group_skip import GroupSkip
 from chatsim.innodb.storage.scan import Range
 from chatsim.innodb.storage.structures import Index
@@ -61,7 +61,7 @@ def _candidate(request: AccessRequest, index: Index, wanted: Grouping) -> Candid
         return None  # an index that is read backwards until there are enough is better for the last ones
     skip = GroupSkip(
         *(request.table, index, width, groups, infix, wanted.least, wanted.greatest),
-        values=[_range_of(each) for each in values.intervals] if values is not None else (),
+        values=_alone(values) if values is not None else (),
     )
     counted = ranges_of(left)
     rows = None if counted is None else sum(max(records_in_range(index, each), 1) for each in counted[0])
@@ -115,12 +115,10 @@ def _infix(left: Intervals | None, parts: Iterable[int]) -> Key:
     return tuple(found)
 
 
-def _range_of(interval: Interval) -> Range:
-    if interval.point is not None:
-        return Range(interval.point, interval.point, exact=True)
-    low, low_included = bound((), interval.start, 0)
-    high, high_included = bound((), interval.stop, -1)
-    return Range(low or None, high or None, low_included, high_included)
+def _alone(values: Intervals) -> list[Range]:
+    """The ranges of a key part, without those before it."""
+    ranges, _ = ranges_of(Intervals(0, values.intervals)) or ([], 0)
+    return ranges
 
 
 def _groups(left: Intervals | None, width: int) -> list[Range]:
