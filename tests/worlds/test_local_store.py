@@ -403,6 +403,43 @@ def test_a_transaction_cancelled_at_any_later_step_leaves_nothing_half_done(step
     over_sqlite(body, tmp_path / "local.db")
 
 
+@pytest.mark.parametrize("answer", range(1, 7))
+def test_a_transaction_cancelled_with_any_answer_holds_no_lock_although_its_task_is_kept(answer, tmp_path):
+    """The answers are to the BEGIN, the SELECT, its rows, the INSERT, its rows, and the COMMIT."""
+
+    async def body(new_store, path):
+        store = await notebook(new_store, path)
+        await store.execute("INSERT INTO note (text) VALUES ('a'), ('b')")
+        loop, answered = asyncio.get_running_loop(), 0
+        from_thread = loop.call_soon_threadsafe
+
+        def cancelling(callback, *args, **kwargs):
+            def then_cancel():
+                nonlocal answered
+                callback(*args)
+                answered += 1
+                if answered == answer:
+                    transaction.cancel()
+
+            return from_thread(then_cancel, **kwargs)
+
+        loop.call_soon_threadsafe = cancelling
+        transaction = asyncio.create_task(store.transaction([("SELECT * FROM note", ()), (INSERT, ("c",))]))
+        await asyncio.wait([transaction])
+        loop.call_soon_threadsafe = from_thread
+        assert transaction.cancelled()
+        await store.close()
+        other = new_store(str(path))
+        try:
+            await other.execute("PRAGMA busy_timeout = 1")
+            await other.execute(INSERT, ("d",))
+            assert await texts(other) in (["a", "b", "d"], ["a", "b", "c", "d"])
+        finally:
+            await other.close()
+
+    over_sqlite(body, tmp_path / "local.db")
+
+
 @in_both_worlds
 async def test_a_first_use_cancelled_while_it_opens_does_no_harm(new_store, path):
     store = new_store(str(path))

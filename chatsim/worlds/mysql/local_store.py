@@ -63,20 +63,21 @@ async def _opened(path: str) -> aiosqlite.Connection:
 
 
 async def _all_or_none(connection: aiosqlite.Connection, statements: Sequence[Statement]) -> list[Rows]:
+    cursor: aiosqlite.Connection | aiosqlite.Cursor = connection
     try:
-        await connection.execute("BEGIN")
+        cursor = await connection.execute("BEGIN")
         done = []
         for statement in statements:
             if isinstance(statement, Many):  # each call is a hop to the thread and back
-                cursor = await connection.executemany(statement.sql, statement.rows)
+                await cursor.executemany(statement.sql, statement.rows)
                 done.append(Rows(affected=max(cursor.rowcount, 0)))
                 continue
             sql, args = statement
-            cursor = await connection.execute(sql, args)
+            await cursor.execute(sql, args)
             done.append(outcome(sql, await cursor.fetchall(), cursor.rowcount, cursor.lastrowid))
-        await connection.execute("COMMIT")
+        await cursor.execute("COMMIT")
     except BaseException:  # a cancellation, too: the thread does what it was given, one after the other
         with suppress(sqlite3.OperationalError):  # it was the COMMIT that was given up; or a statement has done it
-            await connection.execute("ROLLBACK")
+            await cursor.execute("ROLLBACK")  # by the same cursor: a SELECT that it has not read to its end keeps a lock
         raise
     return done
