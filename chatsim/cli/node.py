@@ -12,8 +12,8 @@ import click
 
 from chatsim.chat.ports import Address
 from chatsim.cli.common import one_sentence
-from chatsim.cli.garbage_collection import short_pauses
 from chatsim.cli.node_options import LAST_PORT, config, log_to_stderr, node_options, run_until_signal, sharing
+from chatsim.garbage_collection import short_pauses
 from chatsim.worlds.mysql.servers.mysqld import MySQL
 from chatsim.worlds.world import Sharing, WorldError
 

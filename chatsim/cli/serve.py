@@ -15,8 +15,8 @@ from chatsim.chat.creation import STRATEGIES
 from chatsim.chat.retry import POLICIES
 from chatsim.chat.server.status import StatusServer
 from chatsim.cli.common import one_sentence, server_options
-from chatsim.cli.garbage_collection import short_pauses
 from chatsim.cli.node_options import LAST_PORT, limits, log_to_stderr, node_options, run_until_signal, sharing
+from chatsim.garbage_collection import short_pauses
 from chatsim.worlds.mysql.settings import Servers
 from chatsim.worlds.world import Sharing, WorldError
 

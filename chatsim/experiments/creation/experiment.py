@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Never
 
@@ -43,6 +42,7 @@ from chatsim.experiments.parameters import (
 from chatsim.experiments.result import Result
 from chatsim.experiments.together import side_by_side
 from chatsim.experiments.variant import Variant
+from chatsim.garbage_collection import passed_over
 from chatsim.progress import Progress
 from chatsim.worlds.cluster import Cluster, cluster
 from chatsim.worlds.loading import add_users, insert
@@ -305,7 +305,8 @@ class Race(Experiment):
             stack.push_async_callback(disconnect)
             await side_by_side(caller.__aenter__() for caller in people)
             states, pauses = await world.session_states(), others[-self.clients :]
-            with _idle_sessions_passed_over():
+            # else the collector examines thousands of idle sessions again and again, while it is measured
+            with passed_over():
                 yield Heat(
                     world,
                     strategy,
@@ -376,20 +377,3 @@ async def _load(admin: Session, calls: Workload) -> None:
     chats = [(thread, *pair) for thread, pair in zip(threads, calls.existing, strict=True)]
     await insert(admin, "private_chat (thread_id, user1_id, user2_id)", chats)
     await admin.execute("ANALYZE TABLE user, chat_thread, private_chat")
-
-
-@contextmanager
-def _idle_sessions_passed_over() -> Iterator[None]:
-    """Else the garbage collector examines thousands of idle sessions again and again. Nothing, if it is off.
-
-    It begins with a collection, which does not belong to what is measured.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

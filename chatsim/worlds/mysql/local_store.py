@@ -78,6 +78,6 @@ async def _all_or_none(connection: aiosqlite.Connection, statements: Sequence[St
         await cursor.execute("COMMIT")
     except BaseException:  # a cancellation, too: the thread does what it was given, one after the other
         with suppress(sqlite3.OperationalError):  # it was the COMMIT that was given up; or a statement has done it
-            await cursor.execute("ROLLBACK")  # by the same cursor: a SELECT that it has not read to its end keeps a lock
+            await cursor.execute("ROLLBACK")  # the cursor's own: a SELECT not read to its end would keep a lock
         raise
     return done

@@ -61,6 +61,7 @@ def test_warm_up_rounds_are_checked_and_not_measured(pattern):
     assert variant["round_trips_per_op"] == cold["round_trips_per_op"], "what the warm-up cost is not counted"
 
 
+@pytest.mark.usefixtures("nothing_frozen")
 def test_garbage_is_collected_before_costs_are_read_and_sessions_are_passed_over_until_the_end(monkeypatch):
     order = []
     costs = ModelWorld.costs

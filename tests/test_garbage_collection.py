@@ -1,4 +1,4 @@
-"""A process that serves is not stopped by full garbage collections, and has one from time to time."""
+"""What lives long is passed over; a process that serves has a full collection from time to time only."""
 
 import asyncio
 import gc
@@ -6,8 +6,8 @@ import weakref
 
 import pytest
 
-from chatsim.cli import garbage_collection
-from chatsim.cli.garbage_collection import short_pauses
+from chatsim import garbage_collection
+from chatsim.garbage_collection import passed_over, short_pauses
 
 
 class Cycle:
@@ -16,11 +16,48 @@ class Cycle:
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
+def _as_before(nothing_frozen):
     before = gc.get_threshold()
     yield
     assert gc.get_threshold() == before
     assert not gc.get_freeze_count()
+
+
+def test_there_is_one_collection_and_what_was_there_is_passed_over():
+    there = Cycle()
+    gone = weakref.ref(there)
+    lost = weakref.ref(Cycle())
+    with passed_over():
+        assert lost() is None, "it was collected before"
+        del there
+        gc.collect()
+        assert gone() is not None
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_the_caller_has_frozen_stays_frozen_and_nothing_else_is():
+    gc.freeze()
+    before = gc.get_freeze_count()
+    there = Cycle()
+    gone = weakref.ref(there)
+    with passed_over():
+        del there
+        gc.collect()
+        assert gone() is None
+    assert gc.get_freeze_count() == before
+    gc.unfreeze()
+
+
+def test_nothing_is_collected_where_collection_is_switched_off():
+    gone = weakref.ref(Cycle())
+    gc.disable()
+    try:
+        with passed_over():
+            assert not gc.get_freeze_count()
+            assert gone() is not None
+    finally:
+        gc.enable()
 
 
 async def test_no_full_collection_happens_by_itself():
