@@ -23,14 +23,23 @@ def conjuncts(node: exp.Expr | None) -> list[Conjunct]:
     if isinstance(node, exp.EQ | exp.NullSafeEQ) and _are_rows_of_one_length(node.left, node.right):
         pairs = zip(node.left.expressions, node.right.expressions, strict=True)
         return [part for left, right in pairs for part in conjuncts(type(node)(this=left, expression=right))]
-    if isinstance(node, exp.Not) and (other := _negated(node.this.unnest())) is not None:
-        return conjuncts(other)
-    return [_as_comparison(node)]
+    if isinstance(node, exp.Not):
+        inner = _is_null(node.this.unnest())
+        other = _negated(inner)
+        return [exp.Not(this=inner)] if other is None else conjuncts(other)
+    return [_as_comparison(_is_null(node))]
 
 
 def _are_rows_of_one_length(left: exp.Expr, right: exp.Expr) -> bool:
     both = isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple)
     return both and len(left.expressions) == len(right.expressions)
+
+
+def _is_null(node: exp.Expr) -> exp.Expr:
+    """ISNULL() of a value is IS NULL."""
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "ISNULL" and len(node.expressions) == 1:
+        return exp.Is(this=node.expressions[0], expression=exp.Null())
+    return node
 
 
 def _as_comparison(node: exp.Expr) -> exp.Expr:

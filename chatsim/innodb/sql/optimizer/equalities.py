@@ -12,11 +12,15 @@ from sqlglot import exp
 
 from chatsim.innodb.sql.expressions import Scope
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
-from chatsim.innodb.storage.column_types import Bits, Decimals, Text
+from chatsim.innodb.storage.column_types import Bits, Decimals, Doubles, Integer, Text, Year
 
 __all__ = ["IMPLIED", "OF_MERGED", "implied", "is_compared_alike"]
 
-_COMPARISONS = (exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Between, exp.In, exp.NEQ, exp.Or, exp.Paren, exp.Not, exp.Is)
+_COMPARISONS = (
+    *(exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NEQ, exp.NullSafeEQ, exp.Between, exp.In, exp.Is),
+    *(exp.Or, exp.Paren, exp.Not),
+)
+_NUMBERS = (Integer, Decimals, Doubles, Year, Bits)
 IMPLIED = "implied"
 """In the ``meta`` of a condition that follows from others: the ``id`` of the one that it says of another column.
 
@@ -71,13 +75,19 @@ def _compared(scope: Scope, columns: Sequence[exp.Expr], conditions: Iterable[ex
             continue
         named = {_key(scope, part) for part in each.find_all(exp.Column) if not part.meta.get(OF_MERGED)}
         equal = named & keys
-        if len(equal) != 1 or _depends_on_rows(scope, each):
+        if len(equal) != 1 or _depends_on_rows(scope, each) or _is_null_of_no_number(scope, each, equal):
             continue
         for other in columns:
             if _key(scope, other) not in equal:
                 found = each.transform(lambda part, node=other, old=equal: _instead(scope, part, old, node))
                 found.meta[IMPLIED] = id(each)
                 yield found
+
+
+def _is_null_of_no_number(scope: Scope, node: exp.Expr, columns: set[object]) -> bool:
+    """Whether it asks if a column is NULL whose values are no numbers: the server keeps to the column."""
+    asked = (each.this for each in node.find_all(exp.Is) if isinstance(each.this, exp.Column))
+    return any(_key(scope, each) in columns and not isinstance(scope.kind(each), _NUMBERS) for each in asked)
 
 
 def _instead(scope: Scope, part: exp.Expr, old: set[object], new: exp.Expr) -> exp.Expr:
