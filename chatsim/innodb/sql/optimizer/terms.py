@@ -19,6 +19,9 @@ __all__ = ["PLAIN", "Term"]
 PLAIN = (exp.Literal, exp.Placeholder)
 """The most frequent values: there is nothing in them."""
 
+_EQUALITY, _INEQUALITY, _BETWEEN = 0.1, 0.3333, 0.1111
+"""The parts of the rows for which comparisons are true, where nothing is known (manual, "Condition Filtering")."""
+
 
 @dataclass(frozen=True)
 class Term:
@@ -66,7 +69,7 @@ class Term:
 
     def selectivity(self, rows: int) -> float:
         """The estimated part of the rows for which it is true (manual, "Condition Filtering")."""
-        equal = max(1 / rows, 0.1)
+        equal = max(1 / rows, _EQUALITY)
         match self.operator:
             case "=" | "<=>" | "is null":
                 return equal
@@ -77,5 +80,5 @@ class Term:
             case "not in":
                 return 1 - (equal if len(self.values) == 1 else min(len(self.values) * equal, 0.5))
             case "between" | "like":
-                return max(1 / rows, 1 / 9)
-        return max(1 / rows, 1 / 3)
+                return max(1 / rows, _BETWEEN)
+        return max(1 / rows, _INEQUALITY)
