@@ -264,7 +264,9 @@ class Names:
         clause: Literal["where", "having"] = "having" if matters and len(variants) > 1 else "where"
         for each in variants:
             node = compared_variant(each, may_be_null=may_be_null, clause=clause)
-            subquery.variants.append(cast("Select", self._prepared(node, Subquery("exists", None))))
+            variant = cast("Select", self._prepared(node, Subquery("exists", None)))
+            variant.notes_nulls = may_be_null
+            subquery.variants.append(variant)
         if matters and len(variants) == 1:
             subquery.scanned = _scanned(cast("Select", self._prepared(whole, Subquery("exists", None))))
         subquery.null_matters = may_be_null

@@ -175,7 +175,9 @@ class SelectRun:
         if self._each is None or select.distinct or (select.order and not self._ordered):
             await self._keep()
         elif self._count > self._offset and self._limit != 0:
-            enough = await self._each(await self._evaluated(select.outputs))
+            row = await self._evaluated(select.outputs)
+            enough = await self._each(row)
+            self._join.rejected = self._join.rejected or (select.notes_nulls and None in row)
         return enough or (self._has_enough() and not self._reads_on)
 
     async def _row_of_group(self, key: tuple[Any, ...]) -> bool:
