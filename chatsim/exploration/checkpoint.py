@@ -40,7 +40,7 @@ _CHANGED: Mapping[type, tuple[str, ...]] = {
     ),
     Table: ("next_number", "logged_number", "next_row_id"),
     Index: ("_records", "reads", "made", "pages", "lows", "supremum"),
-    Statistics: ("rows", "rows_when_opened", "open", "distinct"),
+    Statistics: ("rows", "rows_of", "rows_when_opened", "open", "distinct"),
     TableLocks: ("granted", "auto_inc"),
 }
 """What statements change of the objects that prepared statements refer to, so that these objects stay."""

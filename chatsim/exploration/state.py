@@ -214,7 +214,8 @@ class Form:
         queue = table.locks
         return (
             *(table.name, table.next_number, table.logged_number, table.next_row_id),
-            *(statistics.rows, statistics.rows_when_opened, opened, tuple(statistics.distinct.values())),
+            *(statistics.rows, tuple(sorted(statistics.rows_of.items())), statistics.rows_when_opened),
+            *(opened, tuple(statistics.distinct.values())),
             tuple(self._structures.get(lock) for lock in queue.auto_inc),
         )
 

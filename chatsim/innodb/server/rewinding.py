@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING
 
 from chatsim.innodb.storage.pages import distribute
@@ -53,7 +54,8 @@ class _Kept:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._numbers = (table.next_number, table.logged_number, table.next_row_id)
-        self._rows, self._distinct = table.statistics.rows, table.statistics.distinct
+        self._statistics = copy(table.statistics)
+        self._statistics.rows_of = table.statistics.rows_of.copy()
         partitions = [] if table.partitioning is None else table.partitioning.partitions
         self._locks = [table.locks, *(each.locks for each in partitions)]
         self._indexes = [_KeptIndex(index) for index in table.stored]
@@ -61,7 +63,7 @@ class _Kept:
     def restore(self) -> None:
         table = self._table
         table.next_number, table.logged_number, table.next_row_id = self._numbers
-        table.statistics.reopen(self._rows, self._distinct)
+        table.statistics.reopen(self._statistics)
         for locks in self._locks:
             locks.granted.clear()
             locks.auto_inc.clear()

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from chatsim.innodb.storage.structures import Index
+
+if TYPE_CHECKING:
+    from chatsim.innodb.storage.partitions import Partition
 
 __all__ = ["Statistics"]
 
@@ -22,6 +26,7 @@ class Statistics:
 
     Attributes:
         rows: the estimated number of rows. Inserts and deletes count, rollbacks do not.
+        rows_of: the same for each partition, by its name.
         rows_when_opened: what it was when a session last opened the table.
         open: of each session, how many instances of the table it has open.
         distinct: of each index that was analyzed, the numbers of distinct values of its first columns.
@@ -29,11 +34,23 @@ class Statistics:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.rows_of: Counter[str] = Counter()
         self.rows_when_opened = 0
         self.open: Counter[int] = Counter()
         self.distinct: Mapping[Index, Sequence[int]] = {}  # replaced, and never changed itself
 
-    def analyze(self, indexes: Iterable[Index]) -> None:
+    def counted(self, change: int, partition: Partition | None) -> None:
+        """Note that a statement has inserted a row, or deleted one, in a partition if there are any."""
+        self.rows = max(self.rows + change, 0)
+        if partition is not None:
+            self.rows_of[partition.name] = max(self.rows_of[partition.name] + change, 0)
+
+    def count(self, table: Index, partitions: Iterable[Partition]) -> None:
+        """Count the rows that are there, by the clustered index of the table, and in each partition."""
+        self.rows = _rows(table)
+        self.rows_of = Counter({each.name: _rows(each.clustered) for each in partitions})
+
+    def analyze(self, indexes: Sequence[Index], partitions: Iterable[Partition] = ()) -> None:
         """Count the rows, and the distinct values of the first columns of each index. Every session opens it again."""
         self.open.clear()
         found: dict[Index, Sequence[int]] = {}
@@ -42,14 +59,12 @@ class Statistics:
             found[index] = tuple(
                 len({key[:width] for key in entries}) for width in range(1, len(index.definition.place) + 1)
             )
-            if index.definition.clustered:
-                self.rows = len(entries)
+        self.count(indexes[0], partitions)
         self.distinct = {**self.distinct, **found}
 
-    def reopen(self, rows: int, distinct: Mapping[Index, Sequence[int]]) -> None:
-        """Estimate these numbers of rows and distinct values, as if no session had opened the table yet."""
-        self.rows = rows
-        self.distinct = distinct
+    def reopen(self, kept: Statistics) -> None:
+        """Estimate the numbers of rows and distinct values that were kept, as if no session had opened the table."""
+        self.rows, self.rows_of, self.distinct = kept.rows, kept.rows_of.copy(), kept.distinct
         self.rows_when_opened = 0
         self.open.clear()
 
@@ -72,3 +87,7 @@ class Statistics:
             return len(keys) / len(set(keys)) if keys else 1.0
         distinct = self.distinct[index][width - 1] if width else 1
         return max(self.rows_when_opened / max(distinct, 1), 1.0)
+
+
+def _rows(clustered: Index) -> int:
+    return sum(not record.deleted for record in clustered)

@@ -208,7 +208,7 @@ class Table:
 
     def analyze(self) -> None:
         """Count rows and keys for the statistics."""
-        self.statistics.analyze(self.indexes)
+        self.statistics.analyze(self.indexes, self.partitioning.partitions if self.partitioning else ())
 
     def empty(self) -> None:
         """Remove all rows, and number new ones from 1 again."""

@@ -6,8 +6,9 @@ The figures are those that a MySQL 9.7 showed in EXPLAIN's "rows" and by the ind
 import pytest
 
 from chatsim.innodb.storage.dictionary import IndexDefinition
+from chatsim.innodb.storage.partitions import Partition
 from chatsim.innodb.storage.statistics import Statistics
-from chatsim.innodb.storage.structures import Index
+from chatsim.innodb.storage.structures import Index, TableLocks
 
 SIX_ROWS = ((1, 10), (1, 11), (1, 12), (2, 13), (2, 14), (3, 15))
 A, B = 1, 2
@@ -38,6 +39,23 @@ def test_analyze_counts_the_rows_that_are_there(rows):
     statistics = Statistics()
     statistics.analyze([rows])
     assert statistics.rows == 5
+
+
+def test_statements_count_for_a_partition_and_for_all_and_never_less_than_none():
+    low, high = (Partition(name, [index(())], TableLocks("t")) for name in ("low", "high"))
+    statistics = Statistics()
+    for change, partition in ((1, low), (1, high), (1, high), (-1, low), (-1, low)):
+        statistics.counted(change, partition)
+    assert (statistics.rows, statistics.rows_of) == (1, {"low": 0, "high": 2})
+
+
+def test_a_count_of_partitions_takes_the_rows_that_are_there(rows):
+    low, high = (Partition(name, [made], TableLocks("t")) for name, made in (("low", rows), ("high", index(()))))
+    next(iter(rows)).deleted = True
+    statistics = Statistics()
+    statistics.counted(1, high)
+    statistics.analyze([rows], [low, high])
+    assert (statistics.rows, statistics.rows_of) == (5, {"low": 5, "high": 0})
 
 
 def test_rows_to_a_key_are_all_rows_by_the_values_of_its_first_columns(statistics, rows):

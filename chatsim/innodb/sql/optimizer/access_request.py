@@ -141,7 +141,9 @@ class AccessRequest:
     @cached_property
     def _rows_of_partitions(self) -> list[int]:
         """The rows of each partition that may have some of those that are wanted."""
-        return [len(self._partitions.parts[at]) for at in sorted(self.used or ())]
+        assert self.table.partitioning is not None
+        partitions, rows_of = self.table.partitioning.partitions, self.table.statistics.rows_of
+        return [rows_of[partitions[at].name] for at in sorted(self.used or ())]
 
     @property
     def ordering_choice(self) -> IndexChoice:
