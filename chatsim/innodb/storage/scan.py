@@ -24,7 +24,7 @@ from chatsim.innodb.storage.values import HIGHEST, Key, Value, has_null
 if TYPE_CHECKING:
     from chatsim.innodb.storage.partitioned_scan import PartitionedScan
 
-__all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan"]
+__all__ = ["AccessPath", "Hit", "Range", "Reading", "Scan", "read_again"]
 
 
 @dataclass(frozen=True)
@@ -489,3 +489,13 @@ class Scan:
         for at, value in zip(entry.index.definition.place, entry.row, strict=True):
             row[at] = value
         return row
+
+
+async def read_again(rows: RowOperations, table: Table, record: Record) -> Hit | None:
+    """A row that a statement has found, and reads again to change it; None if it no longer exists.
+
+    It is looked up by its key (``rnd_pos``), which also locks what comes before it on the way. Raises as `Scan.next`.
+    """
+    only = Range(record.key, record.key, exact=True)
+    path = AccessPath(table, record.index, [only], covering=True, access="const")
+    return await Scan(rows, path, Reading("X")).next()

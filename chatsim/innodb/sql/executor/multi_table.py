@@ -36,7 +36,7 @@ from chatsim.innodb.sql.expressions import Env, Scope, unsupported
 from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.join_access import Lookup
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints, kept_tables
-from chatsim.innodb.storage.scan import AccessPath, Reading
+from chatsim.innodb.storage.scan import AccessPath, Reading, read_again
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -226,14 +226,22 @@ class MultiTableUpdate(_MultiTable):
 
         await join.read(plan, found)
         run.answer.examined += join.examined
-        for at, rows in noted.items():
-            for hit, row in rows.values():
-                now, written = hit.record.row, self.written[at]  # it may have been changed by another name
-                new = tuple(row[column] if column in written else value for column, value in enumerate(now))
-                if not hit.record.deleted and new != tuple(now):
-                    await changes.update(self.joined.table(at), hit.record, now, new, written)
+        await self._update_noted(run, changes, noted)
         run.answer.insert_id = run.session.named_insert_id or 0
         return run.answer
+
+    async def _update_noted(
+        self, run: Execution, changes: RowChanges, noted: dict[int, dict[int, tuple[Hit, tuple[Value, ...]]]]
+    ) -> None:
+        for at, rows in noted.items():
+            table, written = self.joined.table(at), self.written[at]
+            for hit, row in rows.values():
+                if (again := await read_again(run.rows, table, hit.record)) is None:
+                    continue
+                now = again.row  # it may have been changed by another name
+                new = tuple(row[column] if column in written else value for column, value in enumerate(now))
+                if new != tuple(now):
+                    await changes.update(table, again.record, now, new, written)
 
     def _changed_at_once(self, plan: JoinPlan, run: Execution, readings: list[Reading]) -> int | None:
         """The table whose rows are changed as they are found. The first table is read semi-consistently."""
@@ -314,5 +322,6 @@ class MultiTableDelete(_MultiTable):
         run.answer.examined += join.examined
         for at, hits in noted.items():
             for hit in sorted(hits.values(), key=lambda each: each.record.key):
-                await changes.delete(self.joined.table(at), hit.record, hit.record.row)
+                if (again := await read_again(run.rows, self.joined.table(at), hit.record)) is not None:
+                    await changes.delete(self.joined.table(at), again.record, again.row)
         return run.answer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -29,7 +30,8 @@ from chatsim.innodb.sql.optimizer.conjuncts import conjuncts
 from chatsim.innodb.sql.optimizer.index_hints import IndexHints
 from chatsim.innodb.sql.optimizer.optimizer_hints import apply_hints
 from chatsim.innodb.sql.optimizer.plan import AccessPlan
-from chatsim.innodb.storage.scan import AccessPath, Hit, Reading
+from chatsim.innodb.storage.scan import AccessPath, Hit, Reading, read_again
+from chatsim.innodb.storage.table_access import TableAccess
 
 if TYPE_CHECKING:
     from chatsim.db.deadlock import Mode
@@ -101,9 +103,11 @@ class _Target:
             return
         sorts = self.sorts(plan, env)
         semi_consistent = written is not None and not sorts and not run.rows.trx.locks_gaps
+        later: list[Hit] | None = [] if sorts or self.finds_first(plan, written, env) else None
+        if later is not None and not sorts:
+            path = _by_index(path)
         scan = path.open(run.rows, Reading("X", semi_consistent=semi_consistent))
         await run.rows.lock_table(self.table, "IX")
-        later: list[Hit] | None = [] if sorts or self.finds_first(plan, written, env) else None
         found_rows = 0
         hit = await scan.next()
         while hit is not None:
@@ -124,7 +128,7 @@ class _Target:
             hit = await scan.next()
         run.answer.examined += scan.examined
         if later is not None:
-            await self._visit(self._in_order(later, env)[:limit] if sorts else later, act)
+            await self._act_later(run, self._in_order(later, env)[:limit] if sorts else later, act)
 
     def access_plan(self, env: Env, written: set[int] | None, limit: int | None, view: ReadView | None) -> AccessPlan:
         """The access plan of the table."""
@@ -162,9 +166,11 @@ class _Target:
         spans = self.conditions.column_ranges(env, ()) or {}
         return any(column not in spans or spans[column].point is None for _, column, _ in self.ordering)
 
-    async def _visit(self, hits: Iterable[Hit], act: Callable[[Hit], Any]) -> None:
-        for hit in hits:
-            await act(Hit(hit.record, hit.record.row))
+    async def _act_later(self, run: Execution, hits: Sequence[Hit], act: Callable[[Hit], Any]) -> None:
+        for each in hits:
+            run.answer.examined += 1
+            if (again := await read_again(run.rows, self.table, each.record)) is not None:
+                await act(again)
 
     def _in_order(self, hits: list[Hit], env: Env) -> list[Hit]:
         def key(hit: Hit) -> list[Value]:
@@ -172,6 +178,11 @@ class _Target:
             return [function(env) for function, _ in self.order]
 
         return sorted_rows(hits, [down for _, down in self.order], key)
+
+
+def _by_index(path: TableAccess) -> TableAccess:
+    """How all rows are found before the first is changed: by a scan of the index, for partitions in its order, too."""
+    return replace(path, in_order=True) if isinstance(path, AccessPath) and path.access == "ALL" else path
 
 
 class Update:

@@ -48,6 +48,35 @@ def column(sql, name="a"):
     return affected, [value for (value,) in rows]
 
 
+def examined(sql):
+    """How many rows a statement examines."""
+
+    async def main():
+        session = EngineSession(Engine(lambda: NOW, purges=False))
+        for each in FILLED:
+            await session.run(each)
+        before = session.engine.examined
+        await session.run(sql)
+        return session.engine.examined - before
+
+    return run(main())
+
+
+@pytest.mark.parametrize(
+    ("sql", "number"),
+    [
+        ("UPDATE t FORCE INDEX (ka) SET b = 'q' WHERE a = 30", 1),
+        ("UPDATE t FORCE INDEX (ka) SET a = 7 WHERE a IN (10, 30)", 3 + 3),
+        ("UPDATE t SET a = 7 ORDER BY b LIMIT 2", 4 + 2),
+        ("DELETE FROM t ORDER BY b LIMIT 2", 4 + 2),
+        ("DELETE FROM t FORCE INDEX (ka) WHERE a = 10", 2),
+    ],
+)
+def test_rows_that_are_all_found_first_are_read_twice(sql, number):
+    """As MySQL 9.7 counts them in ROWS_EXAMINED."""
+    assert examined(sql) == number
+
+
 # --- UPDATE
 
 
