@@ -37,16 +37,23 @@ def test_there_is_one_collection_and_what_was_there_is_passed_over():
 
 
 def test_what_the_caller_has_frozen_stays_frozen_and_nothing_else_is():
+    old = Cycle()
+    kept = weakref.ref(old)
     gc.freeze()
-    before = gc.get_freeze_count()
-    there = Cycle()
-    gone = weakref.ref(there)
-    with passed_over():
-        del there
+    try:
+        new = Cycle()
+        gone = weakref.ref(new)
+        with passed_over():
+            del new
+            gc.collect()
+            assert gone() is None
+        del old
         gc.collect()
-        assert gone() is None
-    assert gc.get_freeze_count() == before
-    gc.unfreeze()
+        assert kept() is not None
+    finally:
+        gc.unfreeze()
+    gc.collect()
+    assert kept() is None
 
 
 def test_nothing_is_collected_where_collection_is_switched_off():
