@@ -106,6 +106,7 @@ def test_a_node_that_is_killed_takes_nobody_along(mysql_url):
 @pytest.mark.parametrize("sharing", [(), ("--redis", "--grpc")], ids=["alone", "by redis and grpc"])
 def test_nodes_and_a_redis_of_its_own_end_with_a_serve_that_is_killed(mysql_url, schemas, monkeypatch, sharing):
     monkeypatch.delenv("CHATSIM_REDIS_URL", raising=False)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")  # a container would be left to testcontainers' reaper
     before = schemas()
     with serving(mysql_url, "--nodes", 2, "--processes", *sharing) as running, ExitStack() as stack:
         all_of_it = psutil.Process(running.process.pid).children(recursive=True)
