@@ -125,7 +125,8 @@ class JoinExplainer:
             self._scanned |= {joined.scope.tables[at][0]: name for at in step.nest.tables}
             nullable = any(joined.table(at).columns[column].nullable for at, column in step.distinct)
             checks = ("Using where",) if nullable else ()
-            return PlanRow(id=self._number, select_type=self._type_of(own), table=name, type="ALL", extra=checks)
+            kind = self._type_of(own)
+            return PlanRow(id=self._number, select_type=kind, table=name, type="ALL", filtered=100.0, extra=checks)
         for each in sides:
             self._note_not_null(each, found)
         conditions = joined.conditions(own, ())

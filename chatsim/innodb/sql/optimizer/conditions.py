@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from math import prod
 from operator import and_, or_
@@ -371,12 +371,29 @@ class Conditions:
     def _selectivity(self, tree: ConditionTree, rows: int, known: Collection[int]) -> float:
         match tree:
             case And(parts):
-                return prod(self._selectivity(each, rows, known) for each in parts)
+                return prod(self._selectivity(each, rows, known) for each in self._each_once(parts))
             case Or(parts):
                 return 1 - prod(1 - self._selectivity(each, rows, known) for each in parts)
             case Term(column):
                 return 1 if column in known else self._part(tree, rows)
         return 1
+
+    def _each_once(self, parts: Iterable[ConditionTree]) -> Iterator[ConditionTree]:
+        """The parts of an AND that count. What one column equals, constants and columns, is equal: it counts once."""
+        equal: set[int] = set()
+        for each in parts:
+            if isinstance(each, Term) and self._equals_member(each):
+                if each.column in equal:
+                    continue
+                equal.add(each.column)
+            yield each
+
+    def _equals_member(self, term: Term) -> bool:
+        """Whether a column equals a constant, or a column of its type (in the server: members of an ``Item_equal``)."""
+        if term.operator != "=":
+            return False
+        node, own = term.nodes[0], self.table.columns[term.column].type
+        return isinstance(node, PLAIN) or (isinstance(node, exp.Column) and self._scope.kind(node) == own)
 
     def _part(self, term: Term, rows: int) -> float:
         """The estimated part of the rows for which a term is true, by the statistics of an index if it is an equality.

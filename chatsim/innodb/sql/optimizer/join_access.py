@@ -268,7 +268,7 @@ class TableEstimate:
             return None
         width = len(columns)
         # a constant takes the place of what else the column of an index is compared with
-        if any(each.column in columns and each.null_safe and not each.needs for each in self.equalities):
+        if any(each.column in columns and not each.needs for each in self.equalities):
             return None
         best: LooseScan | None = None
         for index in self.request.searchable:
