@@ -80,6 +80,13 @@ class Conditions:
         self._counted = self._tree
         if len(scope.tables) > 1:
             self._counted = self._all(each for each in self.conjuncts if not each.meta.get(IMPLIED))
+            ors = [part for part in self._all(self._implied).parts if isinstance(part, Or)] if self._implied else []
+            if ors:
+                self._counted = And([self._counted, *map(_equalities_within, ors)])
+
+    @property
+    def _implied(self) -> list[Conjunct]:
+        return [each for each in self.conjuncts if each.meta.get(IMPLIED)]
 
     def _all(self, nodes: Iterable[Conjunct]) -> And:
         nodes, outside = list(nodes), self._replaced
@@ -514,6 +521,21 @@ class Conditions:
                 if left:
                     found[term.column] = left
         return found
+
+
+def _equalities_within(tree: ConditionTree) -> ConditionTree:
+    """What counts of an OR that follows from one about another column: the sides that equal a constant.
+
+    In the server an equality within OR names all columns that are equal outside of it, and other comparisons only one.
+    """
+    match tree:
+        case And(parts):
+            return And([_equalities_within(each) for each in parts])
+        case Or(parts):
+            return Or([_equalities_within(each) for each in parts])
+        case Term(operator="=", nodes=(exp.Literal() | exp.Placeholder(),)):
+            return tree
+    return And(())
 
 
 def _has_column(indexes: Sequence[Index], column: int) -> bool:

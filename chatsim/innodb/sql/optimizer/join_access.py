@@ -337,6 +337,7 @@ class TableEstimate:
         """The estimated part of the rows that meet all conditions, if the rows of the tables before are known."""
         if conditions is None or self._filters is None:
             return 1.0
+        least = 1 / max(self.rows, 1)
         if lookup is not None or self.request is None:
             used = {*lookup.columns} if lookup is not None else set[int]()
             part = 1.0
@@ -345,9 +346,9 @@ class TableEstimate:
                 if not columns & used:
                     part *= min(each.rows / self.rows, 1.0)
                     used |= columns
-            return max(part * conditions.selectivity(int(self.rows), used), 1 / max(self.rows, 1))
+            return max(part * conditions.selectivity(int(self.rows), used), least)
         known = self._range_columns
-        whole = conditions.selectivity(int(self.rows), known)
+        whole = max(conditions.selectivity(int(self.rows), known), least)
         constant = self._filters.selectivity(int(self.rows), known)
         return self.const_filter * (whole / constant if constant else 1.0)
 
