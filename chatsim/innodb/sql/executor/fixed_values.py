@@ -18,6 +18,7 @@ from chatsim.innodb.sql.expressions import Env, Function, Scope, compare
 from chatsim.innodb.sql.expressions.queries import OuterValue, SubqueryValue
 from chatsim.innodb.sql.optimizer.conditions import Conditions
 from chatsim.innodb.sql.optimizer.constants import is_of_kind
+from chatsim.innodb.sql.optimizer.equalities import OF_MERGED
 from chatsim.innodb.storage.column_types import (
     BadValueError,
     ColumnType,
@@ -89,8 +90,11 @@ class FixedValues:
     def _put(self, node: exp.Expr) -> bool:
         """Whether constants are put in place of the columns of a condition.
 
-        Of a CHAR they are not in IN, BETWEEN and LIKE, and of a date not where IN or ANY compares it with a query.
+        Of a CHAR they are not in IN, BETWEEN and LIKE, and of a date not where IN or ANY compares it with a query; and
+        never of a column that is named through a merged derived table or view.
         """
+        if any(each.meta.get(OF_MERGED) for each in node.find_all(exp.Column)):
+            return False
         kinds = [self._scope.tables[at][1].columns[column].type for at, column in self._named(node)]
         trimmed = any(isinstance(each, Text) and each.trimmed for each in kinds)
         dated = any(isinstance(each, Moment) for each in kinds)

@@ -47,8 +47,10 @@ def explain_access(
         grouped_by: the columns of the groups, if they are all of this table.
         extra: what the statement does with the rows.
     """
-    if plan.path is None or plan.candidate is None or plan.request is None:
+    if plan.path is None:
         return PlanRow(id=select_id, select_type=select_type, extra=(plan.why_none,))
+    if plan.candidate is None or plan.request is None:  # one row, which is read although no row can meet the conditions
+        return PlanRow(id=select_id, select_type=select_type, table=plan.conditions.name, type="const")
     path, request, conditions = plan.path, plan.request, plan.conditions
     ref = tuple(conditions.compared_with(column, constants) for column in _looked_up(path))
     if not request.is_select and isinstance(path, AccessPath):  # the server says so of every range
