@@ -83,10 +83,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"CHATSIM_TEST_REQUIRE names {', '.join(sorted(unknown))}; there are: {known}")
 
 
+_LONG = 1200.0  # seconds: a test of minutes takes three times as long on a machine with other work
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_LONG))
 
 
 def pytest_collection_finish() -> None:

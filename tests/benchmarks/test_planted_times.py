@@ -42,7 +42,7 @@ PLANTED = {
     "more work for each callback of the loop": (
         "chatsim/simulation/loop.py",
         "                handle = ready.popleft()\n",
-        "                handle = ready.popleft()\n                sum(range(300))\n",
+        "                handle = ready.popleft()\n                sum(range(1000))\n",
         "test_loop.py::test_1000_tasks_sleep_at_once",
     ),
 }
