@@ -94,12 +94,12 @@ class JoinPlanner:
             plan.none = "Impossible WHERE"
             return plan
         await self._read_constants()
-        if not plan.none and not await all_hold(self._run, self._ready(None), self._env):
-            plan.none = "Impossible WHERE noticed after reading const tables"
-            return plan
         able = await evaluated(self._run, self._estimate)  # also if a constant table has no row: it asks subqueries
         if plan.none or not able:
             plan.none = plan.none or "no matching row in const table"
+            return plan
+        if not await all_hold(self._run, self._ready(None), self._env):
+            plan.none = "Impossible WHERE noticed after reading const tables"
             return plan
         positions = await evaluated(self._run, lambda: self._search(order))
         plan.rows = positions[-1].rows if positions else 1.0
