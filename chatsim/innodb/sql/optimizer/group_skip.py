@@ -42,8 +42,10 @@ def _candidate(request: AccessRequest, index: Index, wanted: Grouping) -> Candid
     definition = index.definition
     parts = tuple(key_parts(index))
     width = _width(parts, wanted)
-    if definition.lengths or definition.descending or width is None or not request.covers(index, entry=True):
+    if definition.lengths or width is None or not request.covers(index, entry=True):
         return None
+    if wanted.column in definition.descending:
+        return None  # the server goes to its ends too, past the NULLs
     value = [] if wanted.column is None else [wanted.column]
     if not {*value} <= {*parts[width:]}:
         return None
@@ -57,7 +59,8 @@ def _candidate(request: AccessRequest, index: Index, wanted: Grouping) -> Candid
     behind = width + len(infix)
     groups = _groups(left, width)
     gap = bool(value) and behind < until
-    if gap or not request.touched <= {*parts[:behind], *value} or (wanted.last and not groups):
+    backwards = wanted.last and parts[0] not in definition.descending
+    if gap or not request.touched <= {*parts[:behind], *value} or (backwards and not groups):
         return None  # an index that is read backwards until there are enough is better for the last ones
     skip = GroupSkip(
         *(request.table, index, width, groups, infix, wanted.least, wanted.greatest),
