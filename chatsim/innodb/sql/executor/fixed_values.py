@@ -52,7 +52,7 @@ class FixedValues:
     def __init__(self, scope: Scope, tables: Iterable[Conditions], conditions: Collection[exp.Expr]) -> None:
         self._scope = scope
         self._equal: list[tuple[int, int, Function]] = []
-        self._computed: set[tuple[int, int]] = set()  # by a subquery, and never NULL: only NULL is put for these
+        self._computed: list[tuple[int, int, Function]] = []  # by a subquery, never NULL: only NULL is put for these
         self._conditions: list[Function] = []
         self._subqueries: list[Subquery] = []
         if len(conditions) > 1:  # one alone can't contradict another one
@@ -67,11 +67,11 @@ class FixedValues:
                 if isinstance(each.node, exp.Null) or not _is_equality(each.node):
                     continue
                 if not (each.needs or each.outer or each.null_safe):
-                    self._equal.append((at, each.column, each.value))
-                    if isinstance(each.node, SubqueryValue) and not scope.tables[at][1].columns[each.column].nullable:
-                        self._computed.add((at, each.column))
+                    nullable = scope.tables[at][1].columns[each.column].nullable
+                    computed = isinstance(each.node, SubqueryValue) and not nullable
+                    (self._computed if computed else self._equal).append((at, each.column, each.value))
                     sources[id(each.node.parent)] = at, each.column
-        times = Counter((at, column) for at, column, _ in self._equal)
+        times = Counter((at, column) for at, column, _ in (*self._equal, *self._computed))
         fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
         self._twice = {source for source, count in times.items() if count > 1}
         twice = {number for number, source in sources.items() if times[source] > 1}
@@ -109,12 +109,15 @@ class FixedValues:
         try:
             for at, table in enumerate(self._scope.tables):
                 env.rows[at] = (None,) * len(table[1].columns)
-            for at, column, function in self._equal:
+            put = {(at, column) for at, column, _ in self._equal}
+            for number, (at, column, function) in enumerate((*self._equal, *self._computed)):
                 value = await evaluated(run, lambda function=function: function(env))  # type: ignore[misc]
-                if value is not None and (at, column) in self._computed:
-                    if (at, column) in self._twice:
+                if value is not None and number >= len(self._equal):
+                    if (at, column) in put:
                         continue
-                    return True
+                    if (at, column) not in self._twice:
+                        return True
+                    put.add((at, column))
                 kind = self._scope.tables[at][1].columns[column].type
                 if value is not None and not is_of_kind(kind, value):
                     return True  # they are compared as numbers, and the column keeps its place
