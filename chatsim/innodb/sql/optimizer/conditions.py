@@ -487,7 +487,7 @@ class Conditions:
             case And(parts):
                 return reduce(and_, [self._range_tree(each, env, indexes, fixed) for each in parts], RangeTree())
             case Or(parts):
-                fixed = fixed or self._fixed(env)
+                fixed = fixed or self._fixed(env, {*columns_of(tree)})
                 return reduce(or_, [self._range_tree(each, env, indexes, fixed) for each in parts])
             case Term():
                 return self._ranges_of(tree, env, indexes, fixed)
@@ -512,11 +512,15 @@ class Conditions:
             return NOTHING
         return RangeTree() if left is None else RangeTree.of(term.column, left, indexes)
 
-    def _fixed(self, env: Env) -> dict[int, Sequence[Interval]]:
+    def _fixed(self, env: Env, columns: Collection[int]) -> dict[int, Sequence[Interval]]:
         """The values of columns that have to equal a literal or a subquery, which the server puts in their place."""
         found: dict[int, Sequence[Interval]] = {}
         for term in self._terms:
-            if term.operator == "=" and (term.is_subquery or isinstance(term.nodes[0], PLAIN)):
+            if (
+                term.column in columns
+                and term.operator == "="
+                and (term.is_subquery or isinstance(term.nodes[0], PLAIN))
+            ):
                 left = intervals_of(self.table.columns[term.column], "=", [value(env) for value in term.values])
                 if left:
                     found[term.column] = left
