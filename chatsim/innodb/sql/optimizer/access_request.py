@@ -203,6 +203,9 @@ class AccessRequest:
         turned = {down != (column in definition.descending) for column, down in self.order if down is not None}
         if len(turned) > 1 or (isinstance(path, GroupSkip) and True in turned):
             return None
+        suffixed = any(column not in definition.columns for column, _ in self.order)
+        if True in turned and path.access == "range" and definition.descending and suffixed:
+            return None  # no range is read backwards for the order of the primary key behind a descending column
         return Direction.BACKWARD if True in turned else Direction.FORWARD
 
 

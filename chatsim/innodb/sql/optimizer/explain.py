@@ -205,7 +205,7 @@ def _extra(path: TableAccess, request: AccessRequest, attached: Sequence[exp.Exp
         yield "Using index condition"
     if any(not _is_settled(path, request, each) for each in attached):
         yield "Using where"
-    if path.descending and request.is_select:
+    if path.descending and (request.is_select or path.access == "range"):
         yield "Backward index scan"
     if path.access != "ALL" and request.covers(path.index, entry=True):
         yield "Using index"
