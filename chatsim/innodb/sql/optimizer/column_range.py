@@ -54,6 +54,11 @@ class ColumnRange:
         return after(self.points[-1]) if self.points else self.stop
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no value is in it."""
+        return self.points == () or self.ends_before_it_starts
+
+    @property
     def ends_before_it_starts(self) -> bool:
         """Whether it has no value, because it begins behind its end."""
         return self.start >= self.stop

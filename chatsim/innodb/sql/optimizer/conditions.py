@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from math import prod
-from operator import and_, or_
+from operator import or_
 
 from sqlglot import exp
 
@@ -430,11 +430,7 @@ class Conditions:
         found = self._array_ranges(env)
         converted: set[int] = set()  # the columns that are compared with values of another kind
         searched = indexes if indexes is not None else () if self.optional else self.table.indexes
-        for term in self._terms:
-            if self._is_replaced(term) or isinstance(term, ArrayTerm):
-                continue
-            if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
-                continue
+        for term in self._terms_in_turn(found, indexes, searched):
             values = term.known(env)
             if values is None and not self._is_searched(term, searched):
                 continue  # only an index shows that nothing equals NULL
@@ -450,6 +446,19 @@ class Conditions:
                     continue  # only an index shows that it contradicts another one
             found[term.column] = span
         return found
+
+    def _terms_in_turn(
+        self, found: Mapping[int, ColumnRange], indexes: Sequence[Index] | None, searched: Sequence[Index]
+    ) -> Iterator[Term]:
+        """The terms that make ranges, until those that were ``found`` contradict each other and a subquery is next."""
+        for term in self._terms:
+            if self._is_replaced(term) or isinstance(term, ArrayTerm):
+                continue
+            if indexes is not None and (term.is_subquery or term.from_row) and not _has_column(indexes, term.column):
+                continue
+            if term.is_subquery and any(span.is_empty and _has_column(searched, at) for at, span in found.items()):
+                return
+            yield term
 
     def _is_replaced(self, term: Term) -> bool:
         """Whether the column of a term equals a subquery, which the server puts in its place, and asks later."""
@@ -485,7 +494,12 @@ class Conditions:
         """The ranges that a condition allows; a side of an OR also has to allow the values of ``fixed`` columns."""
         match tree:
             case And(parts):
-                return reduce(and_, [self._range_tree(each, env, indexes, fixed) for each in parts], RangeTree())
+                found = RangeTree()
+                for each in parts:
+                    found &= self._range_tree(each, env, indexes, fixed)
+                    if found.impossible:  # what comes behind is not looked at: no subquery of it is asked
+                        break
+                return found
             case Or(parts):
                 fixed = fixed or self._fixed(env, {*columns_of(tree)})
                 return reduce(or_, [self._range_tree(each, env, indexes, fixed) for each in parts])
