@@ -20,17 +20,18 @@ def passed_over() -> Iterator[None]:
     Nothing, where collection is switched off. Where the caller has frozen objects of its own, these stay frozen, and no
     others are: Python can only unfreeze all. See https://docs.python.org/3/library/gc.html#gc.freeze.
     """
-    frozen = gc.get_freeze_count()
-    if gc.isenabled():
-        gc.collect()
-    if frozen or not gc.isenabled():
+    if not gc.isenabled():
         yield
         return
-    gc.freeze()
+    frozen = gc.get_freeze_count()
+    gc.collect()
+    if not frozen:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
 
 
 @asynccontextmanager

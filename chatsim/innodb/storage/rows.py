@@ -179,7 +179,7 @@ class RowOperations:
         except Exception:
             self.undo(since)
             raise
-        table.statistics.counted(1, home if isinstance(home, Partition) else None)
+        table.statistics.changed(1, home if isinstance(home, Partition) else None)
         self._settle(table, since)
         return undo.record
 
@@ -225,7 +225,7 @@ class RowOperations:
         except Exception:
             self.undo(since)
             raise
-        table.statistics.counted(-1, record.index.home)
+        table.statistics.changed(-1, record.index.home)
         self._settle(table, since)
 
     async def _home(self, table: Table, row: Sequence[Value]) -> Table | Partition:

@@ -39,13 +39,13 @@ class Statistics:
         self.open: Counter[int] = Counter()
         self.distinct: Mapping[Index, Sequence[int]] = {}  # replaced, and never changed itself
 
-    def counted(self, change: int, partition: Partition | None) -> None:
+    def changed(self, change: int, partition: Partition | None) -> None:
         """Note that a statement has inserted a row, or deleted one, in a partition if there are any."""
         self.rows = max(self.rows + change, 0)
         if partition is not None:
             self.rows_of[partition.name] = max(self.rows_of[partition.name] + change, 0)
 
-    def count(self, table: Index, partitions: Iterable[Partition]) -> None:
+    def recount(self, table: Index, partitions: Iterable[Partition]) -> None:
         """Count the rows that are there, by the clustered index of the table, and in each partition."""
         self.rows = _rows(table)
         self.rows_of = Counter({each.name: _rows(each.clustered) for each in partitions})
@@ -59,7 +59,7 @@ class Statistics:
             found[index] = tuple(
                 len({key[:width] for key in entries}) for width in range(1, len(index.definition.place) + 1)
             )
-        self.count(indexes[0], partitions)
+        self.recount(indexes[0], partitions)
         self.distinct = {**self.distinct, **found}
 
     def reopen(self, kept: Statistics) -> None:

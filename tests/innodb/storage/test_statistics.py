@@ -45,7 +45,7 @@ def test_statements_count_for_a_partition_and_for_all_and_never_less_than_none()
     low, high = (Partition(name, [index(())], TableLocks("t")) for name in ("low", "high"))
     statistics = Statistics()
     for change, partition in ((1, low), (1, high), (1, high), (-1, low), (-1, low)):
-        statistics.counted(change, partition)
+        statistics.changed(change, partition)
     assert (statistics.rows, statistics.rows_of) == (1, {"low": 0, "high": 2})
 
 
@@ -53,7 +53,7 @@ def test_a_count_of_partitions_takes_the_rows_that_are_there(rows):
     low, high = (Partition(name, [made], TableLocks("t")) for name, made in (("low", rows), ("high", index(()))))
     next(iter(rows)).deleted = True
     statistics = Statistics()
-    statistics.counted(1, high)
+    statistics.changed(1, high)
     statistics.analyze([rows], [low, high])
     assert (statistics.rows, statistics.rows_of) == (5, {"low": 5, "high": 0})
 

@@ -51,8 +51,7 @@ class FixedValues:
 
     def __init__(self, scope: Scope, tables: Iterable[Conditions], conditions: Collection[exp.Expr]) -> None:
         self._scope = scope
-        self._equal: list[tuple[int, int, Function]] = []
-        self._computed: list[tuple[int, int, Function]] = []  # by a subquery, never NULL: only NULL is put for these
+        self._equal: list[tuple[int, int, Function, bool]] = []  # the last ones are subqueries of what is never NULL
         self._conditions: list[Function] = []
         self._subqueries: list[Subquery] = []
         if len(conditions) > 1:  # one alone can't contradict another one
@@ -69,9 +68,10 @@ class FixedValues:
                 if not (each.needs or each.outer or each.null_safe):
                     nullable = scope.tables[at][1].columns[each.column].nullable
                     computed = isinstance(each.node, SubqueryValue) and not nullable
-                    (self._computed if computed else self._equal).append((at, each.column, each.value))
+                    self._equal.append((at, each.column, each.value, computed))
                     sources[id(each.node.parent)] = at, each.column
-        times = Counter((at, column) for at, column, _ in (*self._equal, *self._computed))
+        self._equal.sort(key=lambda each: each[-1])
+        times = Counter((at, column) for at, column, *_ in self._equal)
         fixed = {(at, column) for at, column in times if isinstance(scope.tables[at][1].columns[column].type, _PUT)}
         self._twice = {source for source, count in times.items() if count > 1}
         twice = {number for number, source in sources.items() if times[source] > 1}
@@ -109,15 +109,15 @@ class FixedValues:
         try:
             for at, table in enumerate(self._scope.tables):
                 env.rows[at] = (None,) * len(table[1].columns)
-            put = {(at, column) for at, column, _ in self._equal}
-            for number, (at, column, function) in enumerate((*self._equal, *self._computed)):
+            put = set()
+            for at, column, function, computed in self._equal:
                 value = await evaluated(run, lambda function=function: function(env))  # type: ignore[misc]
-                if value is not None and number >= len(self._equal):
+                if computed and value is not None:  # it is not put, but compared with what is
                     if (at, column) in put:
                         continue
                     if (at, column) not in self._twice:
                         return True
-                    put.add((at, column))
+                put.add((at, column))
                 kind = self._scope.tables[at][1].columns[column].type
                 if value is not None and not is_of_kind(kind, value):
                     return True  # they are compared as numbers, and the column keeps its place
