@@ -104,8 +104,7 @@ class ServerCheckpoint:
 def _places(engine: Engine) -> Iterator[Any]:
     for table in engine.tables.values():
         yield from (table, table.statistics, table.locks, *table.stored)
-        if table.partitioning is not None:
-            yield from (each.locks for each in table.partitioning.partitions)
+        yield from (each.locks for each in table.partitions)
 
 
 class _Copying:

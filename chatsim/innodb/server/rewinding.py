@@ -56,8 +56,7 @@ class _Kept:
         self._numbers = (table.next_number, table.logged_number, table.next_row_id)
         self._statistics = copy(table.statistics)
         self._statistics.rows_of = table.statistics.rows_of.copy()
-        partitions = [] if table.partitioning is None else table.partitioning.partitions
-        self._locks = [table.locks, *(each.locks for each in partitions)]
+        self._locks = [table.locks, *(each.locks for each in table.partitions)]
         self._indexes = [_KeptIndex(index) for index in table.stored]
 
     def restore(self) -> None:

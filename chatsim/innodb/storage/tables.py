@@ -206,9 +206,14 @@ class Table:
         if self.statistics.opened(session, times) and self.next_number == self.logged_number:
             self.next_number += 1
 
+    @property
+    def partitions(self) -> Sequence[Partition]:
+        """The parts of its rows; none, if it is not divided."""
+        return () if self.partitioning is None else self.partitioning.partitions
+
     def analyze(self) -> None:
         """Count rows and keys for the statistics."""
-        self.statistics.analyze(self.indexes, self.partitioning.partitions if self.partitioning else ())
+        self.statistics.analyze(self.indexes, self.partitions)
 
     def empty(self) -> None:
         """Remove all rows, and number new ones from 1 again."""

@@ -106,7 +106,7 @@ def alter_table(
         table.renumber()
         if copies:
             table.statistics = Statistics()
-            table.statistics.recount(indexes[0], fresh.partitioning.partitions if fresh.partitioning else ())
+            table.statistics.recount(indexes[0], fresh.partitions)
         own = [
             replace(
                 each,

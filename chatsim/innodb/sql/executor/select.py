@@ -108,7 +108,7 @@ class Select:
         self.min_max_columns = [] if self.groups is not None else _min_max_columns(scope)
         self.into = [each.name.lower() for each in _into(node)]
         self.locking = Locking.of(node, clause)
-        self.notes_nulls = False
+        self.notes_nulls = False  # of IN that looks for equal rows: one that is NULL is noted, and let go
 
     def _prepare_order_and_groups(self, node: exp.Select) -> None:
         """Prepare GROUP BY, HAVING and ORDER BY."""

@@ -141,8 +141,7 @@ class AccessRequest:
     @cached_property
     def _rows_of_partitions(self) -> list[int]:
         """The rows of each partition that may have some of those that are wanted."""
-        assert self.table.partitioning is not None
-        partitions, rows_of = self.table.partitioning.partitions, self.table.statistics.rows_of
+        partitions, rows_of = self.table.partitions, self.table.statistics.rows_of
         return [rows_of[partitions[at].name] for at in sorted(self.used or ())]
 
     @property
